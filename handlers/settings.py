@@ -1,0 +1,98 @@
+"""What each function is told by its environment: one frozen object a function, read once at cold start.
+
+The Pulumi components write the same variables (`variable`), so a setting is named in one place.
+Standard library only: the Pulumi program imports this module too.
+"""
+
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields
+from typing import Literal, Self, get_type_hints
+
+
+class SettingsError(Exception):
+    """The function's environment is incomplete or wrong: nothing can be processed until it is redeployed."""
+
+
+def variable(field_name: str) -> str:
+    """The environment variable of a settings field."""
+    return field_name.upper()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What every function needs."""
+
+    stack: str
+    peer_region: str
+    alerts_table: str
+    ledger_consistency: Literal["strong", "eventual"]
+    lease_s: int
+    processing_queue_url: str
+    distribution_queue_url: str
+    distribution_critical_queue_url: str
+    aws_region: str
+    """Set by Lambda itself, never by the deployment."""
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """Read every field, converting whole numbers.
+
+        Raises:
+            SettingsError: naming each variable that is missing or not a whole number.
+        """
+        values: dict[str, object] = {}
+        problems: list[str] = []
+        hints = get_type_hints(cls)
+        for field in fields(cls):
+            text = environment.get(variable(field.name))
+            if text is None:
+                if field.default is MISSING:
+                    problems.append(f"{variable(field.name)} is missing")
+                continue
+            if hints[field.name] is int:
+                if not text.isdigit():
+                    problems.append(f"{variable(field.name)} is {text!r}, not a whole number")
+                    continue
+                values[field.name] = int(text)
+            else:
+                values[field.name] = text
+        if problems:
+            raise SettingsError(f"environment of the function: {'; '.join(problems)}; deploy the stack again")
+        return cls(**values)  # type: ignore[arg-type]  # the loop above has checked names and types
+
+    @classmethod
+    def deployed_fields(cls) -> frozenset[str]:
+        """The fields that the deployment must set: all but what Lambda sets itself."""
+        return frozenset(field.name for field in fields(cls)) - {"aws_region"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReceptionSettings(Settings):
+    """Of the reception function. `alarm_topic_arn`: the one SNS topic it takes alarms from."""
+
+    dedupe_event_window_s: int
+    dedupe_content_window_s: int
+    alarm_topic_arn: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnalysisSettings(Settings):
+    """Of the analysis function. `anthropic_key_secret` is a secret's name, never its value."""
+
+    analysis_cache_table: str
+    anthropic_key_secret: str
+    claude_model: str
+    cache_ttl_s: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistributionSettings(Settings):
+    """Of the distribution function. `slack_webhook_origin`: what the URL in the secret must start with."""
+
+    slack_webhook_secret: str
+    slack_webhook_origin: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecoverySettings(Settings):
+    """Of the recovery function."""

@@ -1,0 +1,35 @@
+"""The four Lambda functions: what each is called, runs and may use."""
+
+from dataclasses import dataclass
+from typing import Final
+
+LAMBDA_RUNTIME: Final = "python3.13"
+LAMBDA_ARCHITECTURE: Final = "arm64"
+
+
+@dataclass(frozen=True)
+class FunctionSpec:
+    """One Lambda function. `key` names its module, package, configuration keys and lock file."""
+
+    key: str
+    suffix: str
+    description: str
+
+    @property
+    def handler(self) -> str:
+        """What Lambda imports and calls."""
+        return f"handlers.{self.key}.handler"
+
+
+RECEPTION: Final = FunctionSpec(
+    "reception", "AlertReceptionFunction", "Validates an alert, writes the ledger, enqueues, answers 202"
+)
+ANALYSIS: Final = FunctionSpec(
+    "analysis", "AnalysisFunction", "Analyses an alert, by the cache or by Claude, and enqueues it"
+)
+DISTRIBUTION: Final = FunctionSpec("distribution", "DistributionFunction", "Posts an alert to Slack")
+RECOVERY: Final = FunctionSpec(
+    "recovery", "RecoveryFunction", "Each minute, re-enqueues alerts not at rest whose lease ran out"
+)
+
+FUNCTIONS: Final = (RECEPTION, ANALYSIS, DISTRIBUTION, RECOVERY)

@@ -1,0 +1,44 @@
+"""AWS's limits, each with its source. Checked against the documentation in November 2026."""
+
+from typing import Final
+
+LAMBDA_MEMORY_MIN_MB: Final = 128
+LAMBDA_MEMORY_MAX_MB: Final = 10_240
+"""https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html"""
+
+LAMBDA_TIMEOUT_MAX_S: Final = 900
+"""https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html"""
+
+LAMBDA_EVENT_SOURCE_CONCURRENCY_MIN: Final = 2
+LAMBDA_EVENT_SOURCE_CONCURRENCY_MAX: Final = 1_000
+"""MaximumConcurrency of an SQS event source mapping.
+https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html"""
+
+SQS_VISIBILITY_FACTOR: Final = 6
+"""Visibility timeout at least six times the function's timeout.
+https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html"""
+
+SQS_VISIBILITY_MAX_S: Final = 43_200
+SQS_RETENTION_MAX_S: Final = 1_209_600
+SQS_DELAY_MAX_S: Final = 900
+"""https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html"""
+
+SQS_BATCH_MAX: Final = 10
+"""Records per batch without a batching window; also entries per SendMessageBatch (as above)."""
+
+API_INTEGRATION_TIMEOUT_MAX_S: Final = 29
+"""Of a REST API, unless raised on request.
+https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html"""
+
+API_THROTTLE_RATE_MAX: Final = 10_000
+API_THROTTLE_BURST_MAX: Final = 5_000
+"""Requests a second and burst of an account in a region (as above)."""
+
+IAM_ROLE_NAME_CHARS: Final = 64
+"""https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
+
+LOG_RETENTION_DAYS: Final = (
+    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
+)  # fmt: skip
+"""What PutRetentionPolicy allows.
+https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html"""

@@ -1,0 +1,98 @@
+"""Physical names: the only place that makes one.
+
+People's scripts and the operations runbook use these names, so they are a contract.
+"""
+
+from dataclasses import dataclass
+
+from topology.functions import FunctionSpec
+from topology.queues import QueueSpec
+from topology.tables import TableSpec
+
+PROJECT = "mcp-incident-responder"
+"""The Pulumi project; the first part of every physical name."""
+
+PRODUCTION_STACK = "prod"
+LOCAL_STACK = "local"
+"""The stack that runs on the embedded AWS."""
+
+STACKS = ("dev", "staging", PRODUCTION_STACK, LOCAL_STACK)
+
+LIVE_ALIAS = "live"
+"""The alias that every trigger invokes; later deployments shift it."""
+
+
+@dataclass(frozen=True)
+class Names:
+    """The physical names of one stack."""
+
+    stack: str
+
+    @property
+    def prefix(self) -> str:
+        """`mcp-incident-responder-<stack>`: what every regional name starts with."""
+        return f"{PROJECT}-{self.stack}"
+
+    def table(self, spec: TableSpec) -> str:
+        """A DynamoDB table, the same name in every region."""
+        return f"{self.prefix}-{spec.suffix}"
+
+    def queue(self, spec: QueueSpec) -> str:
+        """An SQS queue."""
+        return f"{self.prefix}-{spec.suffix}"
+
+    def function(self, spec: FunctionSpec) -> str:
+        """A Lambda function."""
+        return f"{self.prefix}-{spec.suffix}"
+
+    def log_group(self, spec: FunctionSpec) -> str:
+        """The CloudWatch log group of a function."""
+        return f"/aws/lambda/{self.function(spec)}"
+
+    def role(self, spec: FunctionSpec, region: str) -> str:
+        """The execution role of a function; IAM is global, so the region is part of the name.
+
+        IAM role names hold 64 characters (see `topology.limits.IAM_ROLE_NAME_CHARS`): the project
+        is left to the first initials so that the longest region still fits.
+        """
+        return f"mir-{self.stack}-{spec.key}-{region}"
+
+    @property
+    def api(self) -> str:
+        """The REST API."""
+        return f"{self.prefix}-api"
+
+    @property
+    def api_key(self) -> str:
+        """The API key that alert sources send; each region has one with a value of its own."""
+        return f"{self.prefix}-sources"
+
+    @property
+    def usage_plan(self) -> str:
+        """The usage plan of the API key."""
+        return f"{self.prefix}-sources"
+
+    @property
+    def alarm_topic(self) -> str:
+        """The SNS topic that CloudWatch alarms publish to."""
+        return f"{self.prefix}-alarms"
+
+    @property
+    def recovery_schedule(self) -> str:
+        """The EventBridge schedule that runs Recovery."""
+        return f"{self.prefix}-recovery"
+
+    @property
+    def secret_prefix(self) -> str:
+        """`mcp-responder` in prod, `mcp-responder-<stack>` elsewhere."""
+        return "mcp-responder" if self.stack == PRODUCTION_STACK else f"mcp-responder-{self.stack}"
+
+    @property
+    def slack_webhook_secret(self) -> str:
+        """The Secrets Manager secret that holds the Slack incoming-webhook URL."""
+        return f"{self.secret_prefix}/slack-webhook"
+
+    @property
+    def anthropic_key_secret(self) -> str:
+        """The Secrets Manager secret that holds the Anthropic API key."""
+        return f"{self.secret_prefix}/anthropic-key"

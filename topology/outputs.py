@@ -1,0 +1,42 @@
+"""Stack output keys: one per thing a script needs, per region. PascalCase, as in the runbook.
+
+The failover region's key is the primary's with `Failover` before it.
+"""
+
+from typing import Final
+
+from topology.functions import FUNCTIONS
+from topology.regions import FAILOVER, Role
+
+REGIONAL: Final = (
+    "WebhookUrl",
+    "HealthUrl",
+    "ApiKey",
+    "ProcessingQueueUrl",
+    "DeadLetterQueueUrl",
+    "DistributionQueueUrl",
+    "DistributionCriticalQueueUrl",
+    "DistributionDeadLetterQueueUrl",
+    "AlarmTopicArn",
+    *(f"{spec.suffix}Name" for spec in FUNCTIONS),
+)
+"""`ApiKey` is a secret output: `pulumi stack output ApiKey --show-secrets`."""
+
+GLOBAL: Final = (
+    "Stack",
+    "PrimaryRegion",
+    "FailoverRegion",
+    "LedgerConsistency",
+    "AlertsTableName",
+    "AnalysisCacheTableName",
+    "SlackWebhookSecretName",
+    "AnthropicKeySecretName",
+)
+
+
+def output_key(key: str, role: Role) -> str:
+    """The output key of a regional thing in the region that plays `role`."""
+    return f"Failover{key}" if role == FAILOVER else key
+
+
+ALL: Final = frozenset(GLOBAL) | {output_key(k, r) for k in REGIONAL for r in ("primary", "failover")}

@@ -1,0 +1,43 @@
+"""The SQS queues of a region: which function each feeds and where its poison goes."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from topology.functions import ANALYSIS, DISTRIBUTION, FunctionSpec
+from topology.limits import SQS_RETENTION_MAX_S
+
+MESSAGE_RETENTION_S: Final = 345_600
+"""Four days, SQS's own default: a message is a hint, the ledger holds the alert."""
+
+DEAD_LETTER_RETENTION_S: Final = SQS_RETENTION_MAX_S
+MAX_RECEIVE_COUNT: Final = 5
+"""Receives before a body goes to its dead-letter queue; AWS asks for at least five for a Lambda source.
+https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html"""
+
+
+@dataclass(frozen=True)
+class QueueSpec:
+    """One queue. A queue with a consumer has a `dead_letter` queue; a dead-letter queue has neither."""
+
+    key: str
+    suffix: str
+    consumer: FunctionSpec | None = None
+    dead_letter: "QueueSpec | None" = None
+    batch_size: int = 1
+
+
+PROCESSING_DLQ: Final = QueueSpec("processing-dlq", "processing-dlq")
+DISTRIBUTION_DLQ: Final = QueueSpec("distribution-dlq", "distribution-dlq")
+
+PROCESSING: Final = QueueSpec("processing", "processing", ANALYSIS, PROCESSING_DLQ, batch_size=5)
+DISTRIBUTION_QUEUE: Final = QueueSpec(
+    "distribution", "distribution", DISTRIBUTION, DISTRIBUTION_DLQ, batch_size=10
+)
+DISTRIBUTION_CRITICAL: Final = QueueSpec(
+    "distribution-critical", "distribution-critical", DISTRIBUTION, DISTRIBUTION_DLQ, batch_size=1
+)
+"""CRITICAL alerts have a lane of their own: a backlog of others never delays them."""
+
+WORK_QUEUES: Final = (PROCESSING, DISTRIBUTION_QUEUE, DISTRIBUTION_CRITICAL)
+DEAD_LETTER_QUEUES: Final = (PROCESSING_DLQ, DISTRIBUTION_DLQ)
+QUEUES: Final = (*DEAD_LETTER_QUEUES, *WORK_QUEUES)
