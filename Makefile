@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock
+.PHONY: help setup demo test check format packages lock clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -20,6 +20,29 @@ $(VENV)/.installed: locks/project.txt pyproject.toml
 	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install -q --compile-bytecode --require-hashes -r locks/project.txt
 	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install -q --no-deps --no-build-isolation -e .
 	@touch $@
+
+demo: setup ## Bring up both regions, lose one in mid-stream, and count every alert
+	@$(BIN)/responder demo
+
+test: setup ## Run every test
+	@$(BIN)/python -m pytest
+
+check: setup ## Everything that must be green: format, lint, types, imports, tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	@$(BIN)/python -m pytest
+
+format: setup ## Format the code, and mend what the linter can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+packages: setup ## Build the Lambda packages for AWS (arm64) into build/packages
+	@$(BIN)/responder packages
+
+clean: ## Remove what was built; a running local stack is left alone
+	rm -rf build reports .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
 lock: ## Resolve the dependencies of pyproject.toml again, into locks/

@@ -21,6 +21,9 @@ STACKS = ("dev", "staging", PRODUCTION_STACK, LOCAL_STACK)
 LIVE_ALIAS = "live"
 """The alias that every trigger invokes; later deployments shift it."""
 
+API_STAGE = "v1"
+"""The stage of the REST API; a part of its URL."""
+
 
 @dataclass(frozen=True)
 class Names:
@@ -56,6 +59,10 @@ class Names:
         is left to the first initials so that the longest region still fits.
         """
         return f"mir-{self.stack}-{spec.key}-{region}"
+
+    def schedule_role(self, region: str) -> str:
+        """The role by which EventBridge Scheduler invokes Recovery; shortened as `role` is."""
+        return f"mir-{self.stack}-schedule-{region}"
 
     @property
     def api(self) -> str:

@@ -1,0 +1,108 @@
+"""A deployed stack as its users see it: built from stack outputs, so no script copies a physical name.
+
+The command line, load tests, chaos experiments and drills all start from a `Deployment`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from clients.aws import AwsClients
+from topology.names import Names
+from topology.outputs import GLOBAL, REGIONAL, output_key
+from topology.regions import FAILOVER, PRIMARY, ROLES, Role
+
+_SECRET_OUTPUTS = frozenset({"ApiKey"})
+
+
+class IncompleteOutputsError(Exception):
+    """The stack's outputs lack something: it was deployed by another version, or its deployment failed."""
+
+
+@dataclass(frozen=True)
+class RegionEndpoints:
+    """What one region of the stack offers; URLs and ARNs are stack outputs."""
+
+    role: Role
+    region: str
+    webhook_url: str
+    health_url: str
+    processing_queue_url: str
+    dead_letter_queue_url: str
+    distribution_queue_url: str
+    distribution_critical_queue_url: str
+    distribution_dead_letter_queue_url: str
+    alarm_topic_arn: str
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """One deployed stack and the clients that reach it."""
+
+    names: Names
+    primary: RegionEndpoints
+    failover: RegionEndpoints
+    alerts_table: str
+    analysis_cache_table: str
+    clients: AwsClients
+
+    @classmethod
+    def from_outputs(cls, outputs: Mapping[str, object], clients: AwsClients) -> Self:
+        """Build from `pulumi stack output --json` or the local state; secret outputs are not needed.
+
+        Raises:
+            IncompleteOutputsError: naming every output that is missing or empty.
+        """
+        needed = set(GLOBAL) | {output_key(k, r) for k in REGIONAL if k not in _SECRET_OUTPUTS for r in ROLES}
+        missing = sorted(key for key in needed if not outputs.get(key))
+        if missing:
+            raise IncompleteOutputsError(
+                f"the stack has no output {', '.join(missing)}; deploy it again with this version"
+            )
+        text = {key: str(value) for key, value in outputs.items()}
+        return cls(
+            names=Names(text["Stack"]),
+            primary=_endpoints(text, PRIMARY, text["PrimaryRegion"]),
+            failover=_endpoints(text, FAILOVER, text["FailoverRegion"]),
+            alerts_table=text["AlertsTableName"],
+            analysis_cache_table=text["AnalysisCacheTableName"],
+            clients=clients,
+        )
+
+    @property
+    def regions(self) -> tuple[RegionEndpoints, RegionEndpoints]:
+        """The primary's and the failover's endpoints."""
+        return self.primary, self.failover
+
+    def api_key(self, endpoints: RegionEndpoints) -> str:
+        """The value of a region's API key, asked of API Gateway and kept by nobody.
+
+        Raises:
+            IncompleteOutputsError: the region has no key of that name.
+        """
+        api_gateway = self.clients.client("apigateway", endpoints.region)
+        found = api_gateway.get_api_keys(nameQuery=self.names.api_key, includeValues=True, limit=500)["items"]
+        values = [str(key["value"]) for key in found if key["name"] == self.names.api_key]
+        if not values:
+            raise IncompleteOutputsError(
+                f"{endpoints.region} has no API key named {self.names.api_key}; deploy the stack again"
+            )
+        return values[0]
+
+
+def _endpoints(outputs: Mapping[str, str], role: Role, region: str) -> RegionEndpoints:
+    def output(key: str) -> str:
+        return outputs[output_key(key, role)]
+
+    return RegionEndpoints(
+        role=role,
+        region=region,
+        webhook_url=output("WebhookUrl"),
+        health_url=output("HealthUrl"),
+        processing_queue_url=output("ProcessingQueueUrl"),
+        dead_letter_queue_url=output("DeadLetterQueueUrl"),
+        distribution_queue_url=output("DistributionQueueUrl"),
+        distribution_critical_queue_url=output("DistributionCriticalQueueUrl"),
+        distribution_dead_letter_queue_url=output("DistributionDeadLetterQueueUrl"),
+        alarm_topic_arn=output("AlarmTopicArn"),
+    )

@@ -1,0 +1,78 @@
+"""The SNS topic of a region that CloudWatch alarms publish to, and the key that encrypts it."""
+
+import pulumi
+import pulumi_aws as aws
+
+from components.policies import resource_policy
+from components.site import Site
+
+_CLOUDWATCH = {"Service": "cloudwatch.amazonaws.com"}
+
+
+class AlarmTopic(pulumi.ComponentResource):
+    """A topic that this account's alarms in this region may publish to, and nobody else.
+
+    CloudWatch cannot publish to a topic under the AWS managed key, so the topic has a key of its own.
+    https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html#compatibility-with-aws-services
+    """
+
+    def __init__(self, site: Site, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Register the key, the topic and its policy."""
+        super().__init__("incident:region:AlarmTopic", site.logical("alarms"), None, opts)
+        logical, child = site.logical("alarms"), pulumi.ResourceOptions(parent=self)
+        only_our_alarms = {
+            "StringEquals": {"aws:SourceAccount": site.account_id},
+            "ArnLike": {"aws:SourceArn": site.arn("cloudwatch", "alarm:*")},
+        }
+        key = aws.kms.Key(
+            logical,
+            region=site.region,
+            description=f"Encrypts the SNS topic {site.names.alarm_topic}",
+            enable_key_rotation=True,
+            policy=resource_policy(
+                [
+                    {
+                        "Sid": "AccountAdministersByIam",
+                        "Principal": {"AWS": pulumi.Output.format("arn:aws:iam::{0}:root", site.account_id)},
+                        "Action": "kms:*",
+                        "Resource": "*",  # in a key's own policy: this key
+                    },
+                    {
+                        "Sid": "AlarmsEncrypt",
+                        "Principal": _CLOUDWATCH,
+                        "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
+                        "Resource": "*",
+                        "Condition": only_our_alarms,
+                    },
+                ]
+            ),
+            tags=site.tags,
+            opts=child,
+        )
+        topic = aws.sns.Topic(
+            logical,
+            region=site.region,
+            name=site.names.alarm_topic,
+            kms_master_key_id=key.arn,
+            tags=site.tags,
+            opts=child,
+        )
+        aws.sns.TopicPolicy(
+            logical,
+            region=site.region,
+            arn=topic.arn,
+            policy=resource_policy(
+                [
+                    {
+                        "Sid": "AlarmsPublish",
+                        "Principal": _CLOUDWATCH,
+                        "Action": "sns:Publish",
+                        "Resource": topic.arn,
+                        "Condition": only_our_alarms,
+                    }
+                ]
+            ),
+            opts=child,
+        )
+        self.arn = topic.arn
+        self.register_outputs({})

@@ -1,0 +1,165 @@
+"""What both regions share: the two global tables and the replicated secrets, made in the primary region."""
+
+from collections.abc import Mapping
+
+import pulumi
+import pulumi_aws as aws
+
+from components.site import arn_in, tags_of
+from topology.config import STRONG, StackConfig
+from topology.names import Names
+from topology.tables import ALERTS, ANALYSIS_CACHE, TABLES, IndexSpec, TableSpec
+
+SECRET_RECOVERY_DAYS = 30
+"""How long Secrets Manager keeps a deleted secret of a protected stack; others go at once, so that a
+stack can be torn down and deployed again under the same names.
+https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_DeleteSecret.html"""
+
+
+class ConsistencyChangeError(Exception):
+    """The consistency of a deployed ledger was changed; its replicas would be deleted and made again."""
+
+
+def refuse_consistency_change(change: pulumi.ResourceHookArgs) -> None:
+    """Fail an update of a table that would change its consistency between regions.
+
+    AWS cannot change it, so the provider would remove the replica and add another.
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/V2globaltables_HowItWorks.html
+
+    Raises:
+        ConsistencyChangeError: naming the table, both values and the way out.
+    """
+    before, after = _consistency(change.old_inputs), _consistency(change.new_inputs)
+    if before and after and before != after:
+        raise ConsistencyChangeError(
+            f"ledgerConsistency of a deployed stack cannot change: {change.name} is {before}, the "
+            f"configuration asks for {after}; set it back, or deploy a new stack and move the alerts there"
+        )
+
+
+def _consistency(inputs: Mapping[str, object] | None) -> str:
+    """The consistency of a table's first replica, or empty. Keys as the engine has them, in camel case."""
+    match inputs:
+        case {"replicas": [{"consistencyMode": str(mode)}, *_]}:
+            return mode
+    return ""
+
+
+class GlobalData(pulumi.ComponentResource):
+    """The alerts and analysis-cache tables with a replica in the failover region, and the two secrets.
+
+    The secrets are made without a value: operators put it, so that no state file ever holds one.
+    """
+
+    def __init__(self, name: str, *, config: StackConfig, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Register the tables and the secrets."""
+        super().__init__("incident:global:Data", name, None, opts)
+        self._config = config
+        self._names = Names(config.stack)
+        self._keep_consistency = pulumi.ResourceHook(
+            "keep-ledger-consistency",
+            refuse_consistency_change,
+            pulumi.ResourceHookOptions(on_dry_run=True),
+        )
+        self.tables = {spec: self._table(spec) for spec in TABLES}
+        self.slack_webhook_secret = self._secret("slack-webhook", self._names.slack_webhook_secret)
+        self.anthropic_key_secret = self._secret("anthropic-key", self._names.anthropic_key_secret)
+        self.register_outputs({})
+
+    @property
+    def outputs(self) -> Mapping[str, pulumi.Input[str]]:
+        """Stack outputs by the keys of `topology.outputs.GLOBAL`."""
+        return {
+            "Stack": self._config.stack,
+            "PrimaryRegion": self._config.primary_region,
+            "FailoverRegion": self._config.failover_region,
+            "LedgerConsistency": self._config.ledger_consistency,
+            "AlertsTableName": self.tables[ALERTS].name,
+            "AnalysisCacheTableName": self.tables[ANALYSIS_CACHE].name,
+            "SlackWebhookSecretName": self.slack_webhook_secret.name,
+            "AnthropicKeySecretName": self.anthropic_key_secret.name,
+        }
+
+    def table_arn(self, spec: TableSpec, region: str) -> pulumi.Output[str]:
+        """The ARN of the table's replica in `region`."""
+        return self.tables[spec].arn.apply(lambda arn: arn_in(arn, region))
+
+    def secret_arn(self, secret: aws.secretsmanager.Secret, region: str) -> pulumi.Output[str]:
+        """The ARN of the secret's replica in `region`."""
+        return secret.arn.apply(lambda arn: arn_in(arn, region))
+
+    def _table(self, spec: TableSpec) -> aws.dynamodb.Table:
+        """A table and its replica.
+
+        The cache is eventual always: a stale miss costs one more analysis, and a strongly consistent
+        table has no TTL, so rows of a strong ledger that have expired stay until something sweeps them.
+        https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/V2globaltables_HowItWorks.html
+        """
+        config = self._config
+        strong = spec == ALERTS and config.ledger_consistency == STRONG
+        keys = {key for index in spec.indexes for key in (index.hash_key, index.range_key)} | {spec.hash_key}
+        return aws.dynamodb.Table(
+            spec.key,
+            region=config.primary_region,
+            name=self._names.table(spec),
+            billing_mode="PAY_PER_REQUEST",
+            hash_key=spec.hash_key.name,
+            attributes=[
+                aws.dynamodb.TableAttributeArgs(name=key.name, type=key.type)
+                for key in sorted(keys, key=lambda key: key.name)
+            ],
+            global_secondary_indexes=[_index(index) for index in spec.indexes],
+            stream_enabled=True,
+            stream_view_type="NEW_AND_OLD_IMAGES",
+            ttl=None
+            if strong
+            else aws.dynamodb.TableTtlArgs(attribute_name=spec.ttl_attribute, enabled=True),
+            point_in_time_recovery=aws.dynamodb.TablePointInTimeRecoveryArgs(enabled=True),
+            server_side_encryption=aws.dynamodb.TableServerSideEncryptionArgs(enabled=True),
+            deletion_protection_enabled=config.deletion_protection,
+            replicas=[
+                aws.dynamodb.TableReplicaArgs(
+                    region_name=config.failover_region,
+                    consistency_mode="STRONG" if strong else "EVENTUAL",
+                    point_in_time_recovery=True,
+                    propagate_tags=True,
+                    deletion_protection_enabled=config.deletion_protection,
+                )
+            ],
+            global_table_witness=aws.dynamodb.TableGlobalTableWitnessArgs(region_name=config.witness_region)
+            if strong
+            else None,
+            tags=tags_of(config),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                protect=config.deletion_protection,
+                hooks=pulumi.ResourceHookBinding(before_update=[self._keep_consistency]),
+            ),
+        )
+
+    def _secret(self, key: str, physical: str) -> aws.secretsmanager.Secret:
+        return aws.secretsmanager.Secret(
+            key,
+            region=self._config.primary_region,
+            name=physical,
+            replicas=[aws.secretsmanager.SecretReplicaArgs(region=self._config.failover_region)],
+            recovery_window_in_days=SECRET_RECOVERY_DAYS if self._config.deletion_protection else 0,
+            tags=tags_of(self._config),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+
+def _index(spec: IndexSpec) -> aws.dynamodb.TableGlobalSecondaryIndexArgs:
+    return aws.dynamodb.TableGlobalSecondaryIndexArgs(
+        name=spec.name,
+        key_schemas=[
+            aws.dynamodb.TableGlobalSecondaryIndexKeySchemaArgs(
+                attribute_name=spec.hash_key.name, key_type="HASH"
+            ),
+            aws.dynamodb.TableGlobalSecondaryIndexKeySchemaArgs(
+                attribute_name=spec.range_key.name, key_type="RANGE"
+            ),
+        ],
+        projection_type="INCLUDE" if spec.projected else "ALL",
+        non_key_attributes=list(spec.projected) or None,
+    )

@@ -1,0 +1,128 @@
+"""Everything one region of the pipeline has; the program makes one for each role."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import pulumi
+
+from components.alarm_topic import AlarmTopic
+from components.functions import Function
+from components.global_data import GlobalData
+from components.policies import Reach, function_grants
+from components.queues import Queues
+from components.site import Site
+from components.triggers import Triggers
+from components.webhook import Webhook
+from handlers.settings import (
+    AnalysisSettings,
+    DistributionSettings,
+    ReceptionSettings,
+    RecoverySettings,
+    Settings,
+    variable,
+)
+from topology.functions import ANALYSIS, DISTRIBUTION, FUNCTIONS, RECEPTION, RECOVERY, FunctionSpec
+from topology.outputs import output_key
+from topology.queues import (
+    DISTRIBUTION_CRITICAL,
+    DISTRIBUTION_DLQ,
+    DISTRIBUTION_QUEUE,
+    PROCESSING,
+    PROCESSING_DLQ,
+)
+from topology.tables import ALERTS, ANALYSIS_CACHE
+
+SETTINGS: Final[Mapping[FunctionSpec, type[Settings]]] = {
+    RECEPTION: ReceptionSettings,
+    ANALYSIS: AnalysisSettings,
+    DISTRIBUTION: DistributionSettings,
+    RECOVERY: RecoverySettings,
+}
+"""What each function reads from its environment."""
+
+
+class Region(pulumi.ComponentResource):
+    """Webhook, functions, queues, alarm topic and schedule of one region, over the shared `data`."""
+
+    def __init__(
+        self,
+        site: Site,
+        *,
+        data: GlobalData,
+        packages: Mapping[FunctionSpec, Path],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Register the region. `packages` has the zip of each function."""
+        super().__init__("incident:region:Region", site.region, None, opts)
+        self._site, self._data = site, data
+        child = pulumi.ResourceOptions(parent=self)
+        self._queues = Queues(site, opts=child)
+        self._topic = AlarmTopic(site, opts=child)
+        values, reach = self._setting_values(), self._reach()
+        self._functions = {
+            spec: Function(
+                site,
+                spec,
+                package=packages[spec],
+                environment={
+                    variable(field): values[field] for field in sorted(SETTINGS[spec].deployed_fields())
+                },
+                grants=function_grants(spec, reach),
+                opts=child,
+            )
+            for spec in FUNCTIONS
+        }
+        Triggers(site, functions=self._functions, queues=self._queues, topic=self._topic, opts=child)
+        self._webhook = Webhook(site, reception=self._functions[RECEPTION], opts=child)
+        self.register_outputs({})
+
+    @property
+    def outputs(self) -> Mapping[str, pulumi.Input[str]]:
+        """Stack outputs by the keys of `topology.outputs.REGIONAL`, named for the region's role."""
+        outputs = {
+            "WebhookUrl": self._webhook.alerts_url,
+            "HealthUrl": self._webhook.health_url,
+            "ApiKey": self._webhook.api_key,
+            "ProcessingQueueUrl": self._queues.url(PROCESSING),
+            "DeadLetterQueueUrl": self._queues.url(PROCESSING_DLQ),
+            "DistributionQueueUrl": self._queues.url(DISTRIBUTION_QUEUE),
+            "DistributionCriticalQueueUrl": self._queues.url(DISTRIBUTION_CRITICAL),
+            "DistributionDeadLetterQueueUrl": self._queues.url(DISTRIBUTION_DLQ),
+            "AlarmTopicArn": self._topic.arn,
+            **{f"{spec.suffix}Name": function.name for spec, function in self._functions.items()},
+        }
+        return {output_key(key, self._site.role): value for key, value in outputs.items()}
+
+    def _setting_values(self) -> Mapping[str, pulumi.Input[str]]:
+        """The value of every setting of every function, by field name; each takes what it declares."""
+        site, config, data = self._site, self._site.config, self._data
+        return {
+            "stack": config.stack,
+            "peer_region": config.peer(site.region),
+            "alerts_table": data.tables[ALERTS].name,
+            "analysis_cache_table": data.tables[ANALYSIS_CACHE].name,
+            "ledger_consistency": config.ledger_consistency,
+            "lease_s": str(config.lease_s),
+            "processing_queue_url": self._queues.url(PROCESSING),
+            "distribution_queue_url": self._queues.url(DISTRIBUTION_QUEUE),
+            "distribution_critical_queue_url": self._queues.url(DISTRIBUTION_CRITICAL),
+            "dedupe_event_window_s": str(config.dedupe_event_window_s),
+            "dedupe_content_window_s": str(config.dedupe_content_window_s),
+            "alarm_topic_arn": self._topic.arn,
+            "anthropic_key_secret": data.anthropic_key_secret.name,
+            "claude_model": config.claude_model,
+            "cache_ttl_s": str(config.cache_ttl_s),
+            "slack_webhook_secret": data.slack_webhook_secret.name,
+            "slack_webhook_origin": config.slack_webhook_origin,
+        }
+
+    def _reach(self) -> Reach:
+        data, region = self._data, self._site.region
+        return Reach(
+            alerts_table=data.table_arn(ALERTS, region),
+            analysis_cache_table=data.table_arn(ANALYSIS_CACHE, region),
+            queues=self._queues.arns,
+            anthropic_key_secret=data.secret_arn(data.anthropic_key_secret, region),
+            slack_webhook_secret=data.secret_arn(data.slack_webhook_secret, region),
+        )

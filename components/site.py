@@ -1,0 +1,59 @@
+"""Where a component builds: one region of one stack, with the names and tags that hold there."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+
+from topology.config import StackConfig
+from topology.names import PROJECT, Names
+from topology.regions import FAILOVER, PRIMARY, Role
+
+
+def tags_of(config: StackConfig) -> Mapping[str, str]:
+    """The tags of every resource that takes tags."""
+    return {"Project": PROJECT, "Stack": config.stack, "Owner": config.owner, "ManagedBy": "pulumi"}
+
+
+def arn_in(arn: str, region: str) -> str:
+    """The ARN of the replica in `region` of what `arn` names in its own region.
+
+    A replica of a table or a secret differs from its original by the region only.
+    https://docs.aws.amazon.com/secretsmanager/latest/userguide/replicate-secrets.html
+    """
+    parts = arn.split(":")
+    return ":".join([*parts[:3], region, *parts[4:]])
+
+
+@dataclass(frozen=True)
+class Site:
+    """One region of a stack. `account_id` is known once the deployment runs."""
+
+    config: StackConfig
+    role: Role
+    account_id: pulumi.Output[str]
+
+    @property
+    def region(self) -> str:
+        """The region's name."""
+        return {PRIMARY: self.config.primary_region, FAILOVER: self.config.failover_region}[self.role]
+
+    @property
+    def names(self) -> Names:
+        """The physical names of the stack."""
+        return Names(self.config.stack)
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """The tags of every resource that takes tags."""
+        return tags_of(self.config)
+
+    def logical(self, key: str) -> str:
+        """The name by which Pulumi remembers the thing that is `key` in this region."""
+        return f"{self.region}-{key}"
+
+    def arn(self, service: str, resource: str) -> pulumi.Output[str]:
+        """The ARN of a resource of this account and region."""
+        return pulumi.Output.format(
+            "arn:aws:{0}:{1}:{2}:{3}", service, self.region, self.account_id, resource
+        )

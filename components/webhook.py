@@ -1,0 +1,221 @@
+"""The webhook of a region: a REST API that hands `POST /alerts` and `GET /health` to reception."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+
+import pulumi
+import pulumi_aws as aws
+
+from components.functions import Function
+from components.gateway_errors import GATEWAY_ERRORS, GatewayError
+from components.site import Site
+from topology.names import API_STAGE
+
+ROUTES: Mapping[str, str] = {"alerts": "POST", "health": "GET"}
+"""Path to its one method. Sources send a key with alerts; health checks cannot send one."""
+
+BODY_MODEL = {
+    "$schema": "http://json-schema.org/draft-04/schema#",
+    "title": "AlertBody",
+    "type": "object",
+}
+"""What the gateway itself refuses is no JSON object; all else is reception's to judge, format by format."""
+
+
+HEALTH_RATE_PER_S = 20
+HEALTH_BURST = 40
+"""Anyone may call `/health`, and each call reads the ledger: a flood of them must not take the functions
+from alerts. Enough for Route 53's health checkers, which send a few requests a second together.
+https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/dns-failover-determining-health-of-endpoints.html
+"""
+
+
+def definition_digest(integration_uri: str, errors: tuple[GatewayError, ...] = GATEWAY_ERRORS) -> str:
+    """A digest of everything the API is made of; another one makes Pulumi deploy the stage again."""
+    definition = [ROUTES, BODY_MODEL, [asdict(error) for error in errors], integration_uri]
+    return hashlib.sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()
+
+
+class Webhook(pulumi.ComponentResource):
+    """The API, its stage, and the usage plan with the region's own API key.
+
+    AWS generates the key's value: the same value in two regions would be refused in one of them.
+    """
+
+    def __init__(
+        self, site: Site, *, reception: Function, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        """Register the API in front of `reception`."""
+        super().__init__("incident:region:Webhook", site.logical("webhook"), None, opts)
+        self._site = site
+        self._child = pulumi.ResourceOptions(parent=self)
+        self._reception = reception
+        self._api = aws.apigateway.RestApi(
+            site.logical("api"),
+            region=site.region,
+            name=site.names.api,
+            endpoint_configuration=aws.apigateway.RestApiEndpointConfigurationArgs(types="REGIONAL"),
+            tags=site.tags,
+            opts=self._child,
+        )
+        parts = [*self._alerts_route(), *self._health_route(), *map(self._gateway_error, GATEWAY_ERRORS)]
+        stage = self._stage(depends_on=parts)
+        self.alerts_url = pulumi.Output.concat(stage.invoke_url, "/alerts")
+        self.health_url = pulumi.Output.concat(stage.invoke_url, "/health")
+        self.api_key: pulumi.Output[str] = pulumi.Output.secret(self._key(stage).value)
+        self.register_outputs({})
+
+    def _alerts_route(self) -> list[pulumi.Resource]:
+        site = self._site
+        model = aws.apigateway.Model(
+            site.logical("alert-body"),
+            region=site.region,
+            rest_api=self._api.id,
+            name=BODY_MODEL["title"],
+            content_type="application/json",
+            schema=json.dumps(BODY_MODEL),
+            opts=self._child,
+        )
+        validator = aws.apigateway.RequestValidator(
+            site.logical("body"),
+            region=site.region,
+            rest_api=self._api.id,
+            name="body",
+            validate_request_body=True,
+            opts=self._child,
+        )
+        return self._route(
+            "alerts", key_required=True, validator=validator.id, models={"application/json": model.name}
+        )
+
+    def _health_route(self) -> list[pulumi.Resource]:
+        return self._route("health", key_required=False)
+
+    def _route(
+        self,
+        path: str,
+        *,
+        key_required: bool,
+        validator: pulumi.Input[str] | None = None,
+        models: Mapping[str, pulumi.Input[str]] | None = None,
+    ) -> list[pulumi.Resource]:
+        """The method and integration of a path, for the deployment to wait for."""
+        site, logical, http_method = self._site, self._site.logical(path), ROUTES[path]
+        resource = aws.apigateway.Resource(
+            logical,
+            region=site.region,
+            rest_api=self._api.id,
+            parent_id=self._api.root_resource_id,
+            path_part=path,
+            opts=self._child,
+        )
+        method = aws.apigateway.Method(
+            logical,
+            region=site.region,
+            rest_api=self._api.id,
+            resource_id=resource.id,
+            http_method=http_method,
+            authorization="NONE",
+            api_key_required=key_required,
+            request_validator_id=validator,
+            request_models=models,
+            opts=self._child,
+        )
+        integration = aws.apigateway.Integration(
+            logical,
+            region=site.region,
+            rest_api=self._api.id,
+            resource_id=resource.id,
+            http_method=method.http_method,
+            type="AWS_PROXY",
+            integration_http_method="POST",
+            uri=self._reception.alias.invoke_arn,
+            opts=self._child,
+        )
+        permission = aws.lambda_.Permission(
+            logical,
+            region=site.region,
+            statement_id=f"webhook-{path}",
+            action="lambda:InvokeFunction",
+            function=self._reception.name,
+            qualifier=self._reception.alias.name,
+            principal="apigateway.amazonaws.com",
+            source_arn=pulumi.Output.concat(self._api.execution_arn, f"/{API_STAGE}/{http_method}/{path}"),
+            opts=self._child,
+        )
+        return [method, integration, permission]
+
+    def _gateway_error(self, error: GatewayError) -> aws.apigateway.Response:
+        return aws.apigateway.Response(
+            self._site.logical(error.type.lower().replace("_", "-")),
+            region=self._site.region,
+            rest_api_id=self._api.id,
+            response_type=error.type,
+            status_code=error.status,
+            response_templates={"application/json": error.template},
+            response_parameters=error.headers or None,
+            opts=self._child,
+        )
+
+    def _stage(self, *, depends_on: list[pulumi.Resource]) -> aws.apigateway.Stage:
+        site = self._site
+        deployment = aws.apigateway.Deployment(
+            site.logical("deployment"),
+            region=site.region,
+            rest_api=self._api.id,
+            triggers={"definition": self._reception.alias.invoke_arn.apply(definition_digest)},
+            opts=pulumi.ResourceOptions(parent=self, depends_on=depends_on),
+        )
+        stage = aws.apigateway.Stage(
+            site.logical("stage"),
+            region=site.region,
+            rest_api=self._api.id,
+            deployment=deployment.id,
+            stage_name=API_STAGE,
+            tags=site.tags,
+            opts=self._child,
+        )
+        aws.apigateway.MethodSettings(
+            site.logical("health"),
+            region=site.region,
+            rest_api=self._api.id,
+            stage_name=stage.stage_name,
+            method_path="health/GET",
+            settings=aws.apigateway.MethodSettingsSettingsArgs(
+                throttling_rate_limit=HEALTH_RATE_PER_S, throttling_burst_limit=HEALTH_BURST
+            ),
+            opts=self._child,
+        )
+        return stage
+
+    def _key(self, stage: aws.apigateway.Stage) -> aws.apigateway.ApiKey:
+        site = self._site
+        plan = aws.apigateway.UsagePlan(
+            site.logical("sources"),
+            region=site.region,
+            name=site.names.usage_plan,
+            api_stages=[aws.apigateway.UsagePlanApiStageArgs(api_id=self._api.id, stage=stage.stage_name)],
+            throttle_settings=aws.apigateway.UsagePlanThrottleSettingsArgs(
+                rate_limit=site.config.api_rate_limit, burst_limit=site.config.api_burst_limit
+            ),
+            tags=site.tags,
+            opts=self._child,
+        )
+        key = aws.apigateway.ApiKey(
+            site.logical("sources"),
+            region=site.region,
+            name=site.names.api_key,
+            tags=site.tags,
+            opts=self._child,
+        )
+        aws.apigateway.UsagePlanKey(
+            site.logical("sources"),
+            region=site.region,
+            usage_plan_id=plan.id,
+            key_id=key.id,
+            key_type="API_KEY",
+            opts=self._child,
+        )
+        return key

@@ -1,0 +1,319 @@
+"""The way in: start an emulator, find a running one, do things to its regions, read what came out.
+
+Used by the deployment, the command line, the demo, chaos experiments and tests. Nothing here stays running:
+every call is an HTTP request to the supervisor, with a deadline.
+"""
+
+import contextlib
+import http.client
+import json
+import os
+import selectors
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, NoReturn, Self, TypeVar, cast
+from urllib.parse import urlsplit
+
+import msgspec
+
+from emulator import errors, runfile
+from emulator.fakes.faults import Fault, Service
+from emulator.ports import PortPlan
+from emulator.processes import INHERITED, log_tail
+from emulator.wire import (
+    ClaudeCall,
+    Options,
+    RateLimitRequest,
+    SlackMessage,
+    StandIns,
+    StartReport,
+    Status,
+    WebhookRequest,
+)
+
+START_WITHIN_S: Final = 60.0
+ANSWER_WITHIN_S: Final = 45.0
+STOP_WITHIN_S: Final = 10.0
+
+Answer = TypeVar("Answer")
+
+
+class Emulator:
+    """A running emulator. Use `start` or `attach`; as a context manager it stops at the end."""
+
+    def __init__(self, run_dir: Path, record: runfile.RunFile, child: subprocess.Popen[bytes] | None) -> None:
+        """Not for callers: see `start` and `attach`."""
+        self.run_dir = run_dir
+        self._record = record
+        self._child = child
+
+    @classmethod
+    def start(
+        cls,
+        run_dir: Path,
+        *,
+        regions: tuple[str, ...],
+        detach: bool = False,
+        ports: PortPlan | None = None,
+        auth: bool = False,
+        real_slack: bool = False,
+        real_claude: bool = False,
+    ) -> Self:
+        """Start an emulator that keeps its files in `run_dir`; healthy when it returns.
+
+        It ends with this process, unless `detach`. `auth` enforces IAM, in one process for all regions. With
+        `real_slack` or `real_claude` functions reach that real service instead of its stand-in.
+
+        Raises:
+            AlreadyRunningError: one runs in `run_dir`.
+            PortInUseError: a port of `ports` is taken.
+            StartFailedError: it did not become healthy.
+        """
+        run_dir = run_dir.resolve()
+        (run_dir / "logs").mkdir(parents=True, exist_ok=True)
+        run_dir.chmod(0o700)
+        options = Options(
+            folder=str(run_dir), regions=regions, ports=ports or PortPlan(), auth=auth,
+            real_slack=real_slack, real_claude=real_claude, with_parent=not detach,
+        )  # fmt: skip
+        log = run_dir / "logs" / "supervisor.log"
+        with log.open("ab") as log_file:
+            child = subprocess.Popen(
+                [sys.executable, "-m", "emulator.supervisor", msgspec.json.encode(options).decode()],
+                stdin=subprocess.DEVNULL if detach else subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log_file,
+                start_new_session=True,
+                cwd=Path(__file__).parent.parent,
+                env={name: os.environ[name] for name in INHERITED if name in os.environ},
+            )
+        try:
+            _await_start(child, log)
+            record = _record(run_dir)
+        except BaseException:
+            _end(child)
+            raise
+        return cls(run_dir, record, child)
+
+    @classmethod
+    def attach(cls, run_dir: Path) -> Self:
+        """Find the emulator that runs in `run_dir`.
+
+        What an emulator that died has left behind there is ended.
+
+        Raises:
+            NotRunningError: none runs.
+        """
+        run_dir = run_dir.resolve()
+        if not runfile.is_held(run_dir):
+            ended = runfile.end_leftovers(run_dir)
+            rest = f" (ended what one that died left behind: {', '.join(ended)})" if ended else ""
+            raise errors.NotRunningError(f"no emulator runs in {run_dir}{rest}; start one first")
+        return cls(run_dir, _record(run_dir), None)
+
+    @property
+    def instance_id(self) -> str:
+        """Differs for every start; a deployment's state belongs to one instance."""
+        return self._record.instance_id
+
+    @property
+    def edge_url(self) -> str:
+        """The one endpoint for signed AWS calls."""
+        return self._record.edge_url
+
+    @property
+    def slack_url(self) -> str:
+        """Where a person reads what Slack received; JSON at `/messages` under it."""
+        return self._record.slack_url
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """As given at the start, the primary first."""
+        return self._record.regions
+
+    def webhook_base_url(self, region: str) -> str:
+        """Scheme, host and port of a region's webhooks; `/restapis/<id>/<stage>/_user_request_/` follows."""
+        return self._record.webhook_base_urls[region]
+
+    def stand_ins(self) -> StandIns:
+        """What to put into the secrets of a deployment. Holds secrets: do not log it."""
+        return _decoded(self._call("GET", "/stand-ins"), StandIns)
+
+    def status(self) -> Status:
+        """How every part is now."""
+        return _decoded(self._call("GET", "/status"), Status)
+
+    def kill(self, region: str) -> None:
+        """SIGKILL a region: processes, Lambda workers, connections; its queues' messages are lost."""
+        self._act(region, "kill")
+
+    def freeze(self, region: str) -> None:
+        """SIGSTOP a region: it takes connections and does not answer."""
+        self._act(region, "freeze")
+
+    def thaw(self, region: str) -> None:
+        """Let a frozen region go on where it stopped."""
+        self._act(region, "thaw")
+
+    def cut(self, region: str) -> None:
+        """Cut a region's network: it runs on, and nothing passes in or out."""
+        self._act(region, "cut")
+
+    def heal(self, region: str) -> None:
+        """Undo a cut."""
+        self._act(region, "heal")
+
+    def revive(self, region: str) -> None:
+        """Start a killed region again, as of its last checkpoint and with empty queues."""
+        self._act(region, "revive")
+
+    def checkpoint(self) -> None:
+        """Save every running region's resources for a later `revive`; call it after each deployment."""
+        self._call("POST", "/checkpoint")
+
+    def slack_messages(self, *, after: int = 0) -> list[SlackMessage]:
+        """What Slack received, oldest first, without the first `after`."""
+        return _decoded(self._call("GET", f"/slack/messages?after={after}"), list[SlackMessage])
+
+    def add_slack_webhook(self, channel: str) -> str:
+        """Make another Slack webhook; return its URL, which is a secret."""
+        return _decoded(self._call("POST", "/slack/webhooks", WebhookRequest(channel=channel)), str)
+
+    def limit_slack(self, *, per_s: float | None, burst: int = 5) -> None:
+        """Have Slack answer 429 beyond `per_s` messages a second for a channel; None lifts the limit."""
+        self._call("PUT", "/slack/rate-limit", RateLimitRequest(per_s=per_s, burst=burst))
+
+    def claude_calls(self) -> list[ClaudeCall]:
+        """The latest calls that Claude answered, oldest first."""
+        return _decoded(self._call("GET", "/claude/calls"), list[ClaudeCall])
+
+    def set_fault(
+        self,
+        service: Service,
+        kind: str,
+        *,
+        times: int | None = None,
+        region: str | None = None,
+        retry_after_s: int = 1,
+        delay_s: float = 60.0,
+    ) -> None:
+        """Have a stand-in fail: see `emulator.fakes.faults` for the kinds.
+
+        Raises:
+            RefusedError: there is no such fault.
+        """
+        fault = Fault(
+            service=service, kind=kind, times=times, region=region,
+            retry_after_s=retry_after_s, delay_s=delay_s,
+        )  # fmt: skip
+        self._call("POST", "/faults", fault)
+
+    def clear_faults(self) -> None:
+        """Have the stand-ins work again."""
+        self._call("DELETE", "/faults")
+
+    def stop(self) -> None:
+        """Take it all down; nothing of it runs when this returns. Stopping a stopped one does nothing."""
+        if self._child is not None:
+            _end(self._child)
+        else:
+            _end_attached(self.run_dir, self._record.supervisor_pid)
+        if not runfile.is_held(self.run_dir):
+            runfile.end_leftovers(self.run_dir)
+            shutil.rmtree(self.run_dir / "hosts", ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        """The emulator, running."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop it."""
+        self.stop()
+
+    def _act(self, region: str, action: str) -> None:
+        self._call("POST", f"/regions/{region}/{action}")
+
+    def _call(self, method: str, path: str, body: object = None) -> bytes:
+        """The JSON that the supervisor answers."""
+        address = urlsplit(self._record.control_url)
+        connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=ANSWER_WITHIN_S)
+        headers = {
+            "Authorization": f"Bearer {self._record.control_token}",
+            "Content-Type": "application/json",
+        }
+        with contextlib.closing(connection):
+            try:
+                connection.request(method, path, None if body is None else msgspec.json.encode(body), headers)
+                response = connection.getresponse()
+                content = response.read()
+            except (OSError, http.client.HTTPException) as error:
+                raise errors.NotRunningError(
+                    f"the emulator of {self.run_dir} does not answer ({error}); "
+                    "see its logs, then start it again"
+                ) from error
+        if response.status != http.client.OK:
+            _raise(content)
+        return content
+
+
+def _decoded(content: bytes, kind: type[Answer]) -> Answer:
+    return msgspec.json.decode(content, type=kind)
+
+
+def _record(run_dir: Path) -> runfile.RunFile:
+    record = runfile.read(run_dir)
+    if record is None:
+        raise errors.NotRunningError(f"an emulator is starting or stopping in {run_dir}; try again")
+    return record
+
+
+def _raise(content: bytes) -> NoReturn:
+    problem = json.loads(content)
+    raise getattr(errors, problem["error"], errors.EmulatorError)(problem["message"])
+
+
+def _await_start(child: subprocess.Popen[bytes], log: Path) -> None:
+    """Read the supervisor's one line about its start."""
+    stdout = cast("Any", child.stdout)
+    with selectors.DefaultSelector() as selector, contextlib.closing(stdout):
+        selector.register(stdout, selectors.EVENT_READ)
+        line = stdout.readline() if selector.select(START_WITHIN_S) else b""
+    if not line:
+        what = "did not start in time" if child.poll() is None else "ended at its start"
+        raise errors.StartFailedError(f"the emulator {what}: {log_tail(log)}")
+    report = msgspec.json.decode(line, type=StartReport)
+    if report.error is not None:
+        raise getattr(errors, report.error)(report.message)
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """Have our own supervisor stop, and wait for it."""
+    if child.stdin is not None:
+        child.stdin.close()
+    if child.poll() is None:
+        child.terminate()
+    try:
+        child.wait(timeout=STOP_WITHIN_S)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait(timeout=STOP_WITHIN_S)
+
+
+def _end_attached(run_dir: Path, supervisor_pid: int) -> None:
+    """Have somebody else's supervisor stop, and wait until it has let go of the folder.
+
+    The pid is the supervisor's as long as the folder is held.
+    """
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        deadline = time.monotonic() + STOP_WITHIN_S
+        if runfile.is_held(run_dir):
+            os.kill(supervisor_pid, number)
+        while runfile.is_held(run_dir) and time.monotonic() < deadline:
+            time.sleep(0.02)

@@ -1,0 +1,29 @@
+"""What a program can ask of the in-process provider that it refuses: mend the program, or teach it."""
+
+
+class ProviderError(Exception):
+    """The program cannot be carried out faithfully on the embedded AWS; the message names the resource."""
+
+
+class UnknownResourceTypeError(ProviderError):
+    """No handler is written for this type of resource, function or read."""
+
+
+class UnknownArgumentError(ProviderError):
+    """The handler does not know this argument or resource option, so it cannot honour it."""
+
+
+class MissingArgumentError(ProviderError):
+    """An argument that the resource needs is absent, or an output that feeds it had no value."""
+
+
+class DuplicateUrnError(ProviderError):
+    """Two resources of one type share name and parent; the SDK alone would let one overwrite the other."""
+
+
+class ProtectedError(ProviderError):
+    """The program marked this resource as protected, so it is neither deleted nor replaced."""
+
+
+class HookRefusedError(ProviderError):
+    """A hook of the program refused the change of a resource; its message says why."""

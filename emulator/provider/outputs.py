@@ -1,0 +1,39 @@
+"""Outputs that no handler gives: marked, so that a program that uses one is told and not misled.
+
+The SDK turns an absent output into None, which vanishes as an argument and becomes `null` or `None` in a
+policy or a URL. So every text output that a resource declares and its handler does not give is a marker,
+which `arguments` and `monitor` look for in all that comes back.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any, Final
+
+import pulumi_aws
+from pulumi import _types  # the SDK's own map of a resource's outputs; it has no public name
+
+_MARKER: Final = re.compile(r"<<no output (\S+)>>")
+
+
+@cache
+def unspoken_outputs(type_: str) -> Mapping[str, str]:
+    """A marker for each text output of a Pulumi type such as `aws:sqs/queue:Queue`, by its name."""
+    _, module, name = type_.split(":")
+    package = {"lambda": "lambda_"}.get(module.partition("/")[0], module.partition("/")[0])
+    declared = _types.resource_types(getattr(getattr(pulumi_aws, package), name))
+    return {output: f"<<no output {type_}.{output}>>" for output, kind in declared.items() if kind is str}
+
+
+def forgotten_outputs(value: Any) -> Iterator[str]:
+    """What within `value` stands for an output that was not given: `<type>.<output>`, or "null"."""
+    if isinstance(value, Mapping):
+        for item in value.values():
+            yield from forgotten_outputs(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from forgotten_outputs(item)
+    elif isinstance(value, str):
+        yield from _MARKER.findall(value)
+    elif value is None:
+        yield "null"

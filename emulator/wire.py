@@ -1,0 +1,121 @@
+"""What passes between the supervisor and those who use it: options in, reports, status and records out."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from emulator.fakes.faults import Fault
+from emulator.ports import PortPlan
+
+Layout = Literal["regions", "single"]
+"""`regions`: a process group for each region and one durable process. `single`: one process for all, which
+ministack's IAM enforcement needs, and in which no region can fail alone."""
+
+Power = Literal["running", "frozen", "killed"]
+
+
+class RegionStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """One region. `cut`: its processes run on, but nothing passes in or out."""
+
+    name: str
+    power: Power
+    cut: bool
+    webhook_base_url: str
+    refused_hosts: tuple[str, ...]
+    """Hosts that its functions called and were not let through to, latest last."""
+
+
+class ProcessStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """One process; `memory_mb` counts its Lambda workers too."""
+
+    name: str
+    pid: int
+    memory_mb: float
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole emulator."""
+
+    layout: Layout
+    auth: bool
+    regions: tuple[RegionStatus, ...]
+    processes: tuple[ProcessStatus, ...]
+    faults: tuple[Fault, ...]
+    slack_messages: int
+    claude_calls: int
+
+
+class StandIns(msgspec.Struct, frozen=True, kw_only=True):
+    """What a deployment must be told of Slack and Claude; None where the real service is used.
+
+    Fetched when needed rather than kept in a file, since two of them are secrets.
+    """
+
+    slack_webhook_url: str | None
+    slack_webhook_origin: str
+    anthropic_api_key: str | None
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """What to start. `with_parent`: stop when stdin closes."""
+
+    folder: str
+    regions: tuple[str, ...]
+    ports: PortPlan
+    auth: bool = False
+    real_slack: bool = False
+    real_claude: bool = False
+    with_parent: bool = False
+
+    @property
+    def run_dir(self) -> Path:
+        """`folder` as a path: everything that the emulator writes is under it."""
+        return Path(self.folder)
+
+    @property
+    def layout(self) -> Layout:
+        """IAM can be enforced only where roles and services are in one process."""
+        return "single" if self.auth else "regions"
+
+
+class StartReport(msgspec.Struct, frozen=True, kw_only=True):
+    """How a start went: `error` is the name of a class of `emulator.errors`, or None for a healthy one."""
+
+    error: str | None = None
+    message: str = ""
+
+
+class SlackMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that Slack accepted. `alert_ids`: what its blocks are marked with; `region`: it came from."""
+
+    received_at_ms: int
+    channel: str
+    alert_ids: tuple[str, ...]
+    region: str
+    payload: dict[str, Any]
+
+
+class ClaudeCall(msgspec.Struct, frozen=True, kw_only=True):
+    """A request that Claude answered. Tokens are estimates, 0 for an error."""
+
+    received_at_ms: int
+    region: str
+    model: str
+    status: int
+    stop_reason: str | None = None
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+class RateLimitRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Messages a second and burst of each Slack channel; `per_s` None lifts the limit."""
+
+    per_s: float | None = None
+    burst: int = 5
+
+
+class WebhookRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A further Slack webhook, for `channel`."""
+
+    channel: str

@@ -1,0 +1,149 @@
+"""The alert: as a source gave it (`IncomingAlert`) and as the ledger keeps it (`Alert`).
+
+Every handler works on these. The attributes of `Alert` are the ledger's, by name: docs/architecture.md
+has the table.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+
+class Severity(StrEnum):
+    """How bad it is. Declared most severe first: Recovery works in this order."""
+
+    CRITICAL = "CRITICAL"
+    HIGH = "HIGH"
+    MEDIUM = "MEDIUM"
+    LOW = "LOW"
+    INFO = "INFO"
+
+
+DEFAULT_SEVERITY: Final = Severity.MEDIUM
+"""Of an alert whose severity is missing or unknown: seen by people, wakes nobody."""
+
+_ALIASES: Final = {
+    Severity.CRITICAL: "critical crit c fatal f emergency emerg panic page disaster blocker sev0 sev1 p0 p1",
+    Severity.HIGH: "high error err e failure severe major alert sev2 p2",
+    Severity.MEDIUM: "medium moderate average warning warn w sev3 p3",
+    Severity.LOW: "low minor notice n sev4 p4",
+    Severity.INFO: "info information informational i debug d trace verbose ok normal none sev5 p5",
+}
+_BY_ALIAS: Final = {alias: severity for severity, text in _ALIASES.items() for alias in text.split()}
+
+
+def severity_of(text: str | None) -> Severity:
+    """The severity that a source's own word means; `DEFAULT_SEVERITY` when it is missing or unknown."""
+    word = "".join(c for c in (text or "").casefold() if c.isalnum())
+    return _BY_ALIAS.get(word, DEFAULT_SEVERITY)
+
+
+class Status(StrEnum):
+    """Where an alert stands. `states.MOVES` says who may move it on."""
+
+    RECEIVED = "RECEIVED"
+    ANALYZED = "ANALYZED"
+    NOTIFIED = "NOTIFIED"
+    SUPPRESSED = "SUPPRESSED"
+    PARKED = "PARKED"
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether no handler will move it on."""
+        return self not in (Status.RECEIVED, Status.ANALYZED)
+
+
+class Queue(StrEnum):
+    """The work queues: what the outbox sends to."""
+
+    PROCESSING = "processing"
+    DISTRIBUTION = "distribution"
+    DISTRIBUTION_CRITICAL = "distribution-critical"
+
+
+@dataclass(frozen=True, kw_only=True)
+class IncomingAlert:
+    """One alert of a body, as a format understood it: nothing cut yet.
+
+    `event_id` and `status` are the source's own; `part` is the JSON text of the body's part for this alert.
+    """
+
+    source: str
+    title: str
+    severity: Severity
+    part: str
+    message: str = ""
+    component: str | None = None
+    host: str | None = None
+    link: str | None = None
+    started_at: str | None = None
+    event_id: str | None = None
+    status: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Analysis:
+    """What the model said. `confidence`: low, medium or high. Its text is as untrusted as the alert's."""
+
+    summary: str
+    probable_cause: str
+    actions: tuple[str, ...]
+    confidence: str
+    model: str
+    cached: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alert:
+    """One row of the ledger. None means that the attribute is absent.
+
+    `timestamp`, `due_at`, `not_before` and `expires_at` are epoch seconds, `..._ms` epoch milliseconds.
+    `body_hash` is there when the sender gave an `Idempotency-Key`.
+    """
+
+    alert_id: str
+    status: Status
+    severity: Severity
+    timestamp: int
+    created_at: str
+    accepted_at_ms: int
+    region: str
+    owner: str
+    format: str
+    source: str
+    title: str
+    message: str
+    identity: str
+    raw: str
+    raw_truncated: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict)
+    attempts: int = 0
+    component: str | None = None
+    host: str | None = None
+    link: str | None = None
+    started_at: str | None = None
+    parent_id: str | None = None
+    body_hash: str | None = None
+    open_lane: str | None = None
+    due_at: int | None = None
+    lease_token: str | None = None
+    not_before: int | None = None
+    analysis: Analysis | None = None
+    analysis_error: str | None = None
+    parked_reason: str | None = None
+    notified_at_ms: int | None = None
+    expires_at: int | None = None
+
+    @property
+    def queue(self) -> Queue:
+        """Where a hint about this alert goes while it is not at rest."""
+        if self.status is Status.RECEIVED:
+            return Queue.PROCESSING
+        return Queue.DISTRIBUTION_CRITICAL if self.severity is Severity.CRITICAL else Queue.DISTRIBUTION
+
+
+def open_lane(owner: str, severity: Severity) -> str:
+    """The key of the open index that an alert at work lies under."""
+    return f"{owner}#{severity}"

@@ -1,0 +1,38 @@
+"""The formats of alert bodies. Adding one is adding a module here with a `FORMAT`; nothing else changes.
+
+`FORMATS` holds them in the order in which they are asked, those marked `last_resort` after all others.
+"""
+
+import pkgutil
+from importlib import import_module
+from typing import Any, Final, Protocol
+
+from handlers.domain.alert import IncomingAlert
+
+
+class Format(Protocol):
+    """One format. A body is a decoded JSON object, free of NUL and lone surrogates, at most 32 deep."""
+
+    name: str
+    last_resort: bool
+    """Whether its mark is so common that every other format is asked first."""
+
+    def recognises(self, body: dict[str, Any]) -> bool:
+        """Whether the body is meant to be of this format, correct or not. Never raises."""
+
+    def parse(self, body: dict[str, Any]) -> list[IncomingAlert]:
+        """Its alerts.
+
+        Raises:
+            msgspec.ValidationError: a field is missing or of the wrong type.
+            RefusedError: anything else that the sender must correct.
+        """
+
+
+def _discovered() -> tuple[Format, ...]:
+    modules = sorted(module.name for module in pkgutil.iter_modules(__path__))
+    formats: list[Format] = [import_module(f"{__name__}.{name}").FORMAT for name in modules]
+    return tuple(sorted(formats, key=lambda f: f.last_resort))
+
+
+FORMATS: Final = _discovered()

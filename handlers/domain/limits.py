@@ -1,0 +1,62 @@
+"""The limits that only the handlers need, each with its reason. AWS's own are in `topology.limits`."""
+
+from typing import Final
+
+MAX_BODY_BYTES: Final = 256 * 1024
+"""Of a webhook body. Below what API Gateway lets through (10 MB), above any real alert seen."""
+
+MAX_NESTING: Final = 32
+"""Of objects and arrays in a body."""
+
+MAX_ALERTS_PER_BODY: Final = 100
+"""Written within reception's timeout even at the tens of milliseconds of a cross-region write."""
+
+MAX_ITEM_BYTES: Final = 350_000
+"""Of a ledger row; DynamoDB's own limit is 400 KB.
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html"""
+
+LATER_ATTRIBUTES_BYTES: Final = 64_000
+"""Kept free in a new row for what later steps add: the analysis, cut by the four limits below."""
+
+MAX_TITLE_CHARS: Final = 500
+MAX_MESSAGE_CHARS: Final = 16_000
+MAX_NAME_CHARS: Final = 256
+"""Of a source, component, host, start time, label name or label value."""
+
+MAX_LINK_CHARS: Final = 2_000
+"""A longer link is dropped, since a cut one leads nowhere. Slack takes 3,000 in a button.
+https://docs.slack.dev/reference/block-kit/block-elements/button-element/"""
+
+MAX_LABELS: Final = 64
+MAX_IDEMPOTENCY_KEY_CHARS: Final = 255
+MAX_REASON_CHARS: Final = 500
+
+MAX_ANALYSIS_TEXT_CHARS: Final = 2_000
+"""Of a summary, a cause or an action; longer ones are cut, as they only lose prose."""
+
+MAX_ACTIONS: Final = 8
+
+REST_RETENTION_S: Final = 90 * 86_400
+"""How long NOTIFIED and SUPPRESSED rows are kept: the runbook's 90-day retention."""
+
+MAX_DISTRIBUTION_ATTEMPTS: Final = 5
+MAX_RECOVERY_ATTEMPTS: Final = 10
+MAX_ANALYST_CALLS: Final = 3
+"""For one alert in one invocation."""
+
+MAX_RECOVERED_PER_RUN: Final = 500
+MAX_DELAY_S: Final = 900
+"""Of an SQS message. https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html"""
+
+MAX_DEFERRAL_S: Final = 3_600
+"""However long a service asks us to stay away, an alert is tried again within the hour."""
+
+LEASE_MARGIN_S: Final = 2
+"""A lease outlives the invocation that holds it by this much, for clocks that disagree."""
+
+CUT_MARK: Final = "… [cut]"
+
+
+def cut(text: str, limit: int) -> str:
+    """`text`, or if it is longer than `limit` characters, that many of it with `CUT_MARK` at the end."""
+    return text if len(text) <= limit else text[: limit - len(CUT_MARK)] + CUT_MARK

@@ -1,0 +1,177 @@
+"""What the domain asks of the world, and the errors by which the world says no.
+
+The adapters implement these over AWS, Claude and Slack; `tests/fakes` and a simulator implement them in
+memory. One error class per decision that a handler can take.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from handlers.domain.alert import Alert, Analysis, Queue
+from handlers.domain.slack_message import Notification
+from handlers.domain.states import Actor
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class LedgerUnavailableError(Exception):
+    """The ledger did not answer or would not write; whether the write happened is unknown. Try later."""
+
+
+class MalformedRowError(LedgerUnavailableError):
+    """One row cannot be read, and will not be until somebody corrects it; the others can."""
+
+
+class OutboxError(Exception):
+    """A hint could not be sent, or not surely. Recovery will send another."""
+
+
+class CacheUnavailableError(Exception):
+    """The analysis cache did not answer. Go on without it."""
+
+
+class AnalystBusyError(Exception):
+    """The model cannot answer now: overloaded, unreachable or too slow. Try again if time is left."""
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        """`retry_after_s`: what the service asked for, where it did."""
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class AnalystFailedError(Exception):
+    """The model will not answer this request, or not usably. Go on without an analysis."""
+
+
+class AnalystUnconfiguredError(Exception):
+    """There is no key for the model. Park: only an operator can help."""
+
+
+class NotifierThrottledError(Exception):
+    """Slack asked to wait. Nothing was posted; not a failed attempt."""
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        """`retry_after_s`: what Slack asked for, where it did."""
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class NotifierUnavailableError(Exception):
+    """Slack failed. Try later; when `outcome_unknown`, the message may have been posted all the same."""
+
+    def __init__(self, message: str, *, outcome_unknown: bool) -> None:
+        """`outcome_unknown`: the request may have reached Slack."""
+        super().__init__(message)
+        self.outcome_unknown = outcome_unknown
+
+
+class NotifierRefusedError(Exception):
+    """Slack will never take this message at this address, or there is no usable address. Park."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelAnswer:
+    """An analysis fresh from the model, and what it cost in tokens."""
+
+    analysis: Analysis
+    input_tokens: int
+    output_tokens: int
+
+
+class Ledger(Protocol):
+    """The alerts table. Every method raises `LedgerUnavailableError`; `states.check` guards the writes."""
+
+    def probe(self) -> None:
+        """Return if a strongly consistent read works, within about two seconds."""
+
+    def get(self, alert_id: str) -> Alert | None:
+        """The row, by a strongly consistent read."""
+
+    def create(self, alert: Alert, *, actor: Actor) -> bool:
+        """Write a new row; False if there is one under this id already."""
+
+    def replace(self, before: Alert, after: Alert, *, actor: Actor) -> bool:
+        """Write `after` if the stored row still agrees with `before` in `states.VERSION`; else False."""
+
+    def overdue(self, lane: str, *, now_s: int, limit: int) -> Sequence[str]:
+        """At most `limit` ids in an open lane with `due_at` passed, oldest first; may lag behind the rows."""
+
+
+class AnalysisCache(Protocol):
+    """Analyses by error signature. Both methods raise `CacheUnavailableError`."""
+
+    def get(self, signature: str, *, now_s: int) -> Analysis | None:
+        """The analysis, if there is one that has not expired and is well formed."""
+
+    def put(self, signature: str, analysis: Analysis, *, expires_at: int) -> None:
+        """Keep it until `expires_at` (epoch seconds)."""
+
+
+class Outbox(Protocol):
+    """The queues. A message is a hint about an alert, never the alert."""
+
+    def send(self, queue: Queue, alert_ids: Sequence[str], *, delay_s: int = 0) -> None:
+        """Send one hint an id, to arrive after `delay_s` (0 to 900).
+
+        Raises:
+            OutboxError: if any of them was not surely sent.
+        """
+
+
+class Analyst(Protocol):
+    """The model."""
+
+    def analyse(self, alert: Alert, *, timeout_s: float) -> ModelAnswer:
+        """Analyse once.
+
+        Raises:
+            AnalystBusyError: worth another try.
+            AnalystFailedError: not worth one.
+            AnalystUnconfiguredError: nobody to ask.
+        """
+
+
+class Notifier(Protocol):
+    """Slack."""
+
+    def post(self, notification: Notification, *, timeout_s: float) -> None:
+        """Post once.
+
+        Raises:
+            NotifierThrottledError: Slack asked to wait.
+            NotifierUnavailableError: worth another try.
+            NotifierRefusedError: not worth one.
+        """
+
+
+class Clock(Protocol):
+    """Wall time; clocks of different machines may disagree."""
+
+    def now_ms(self) -> int:
+        """Epoch milliseconds."""
+
+
+class Sleeper(Protocol):
+    """Waiting inside an invocation."""
+
+    def sleep(self, seconds: float) -> None:
+        """Return after `seconds`."""
+
+
+class Randomness(Protocol):
+    """Tokens and jitter."""
+
+    def hex(self, digits: int) -> str:
+        """Unguessable hex digits."""
+
+    def fraction(self) -> float:
+        """At least 0, below 1."""
+
+
+class Spread(Protocol):
+    """Runs independent calls, at once where the place allows it."""
+
+    def __call__(self, function: Callable[[T], R], items: Iterable[T]) -> list[R]:
+        """The results in order. Every call has ended when this returns or raises."""

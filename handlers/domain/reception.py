@@ -1,0 +1,189 @@
+"""Reception: turns incoming alerts into ledger rows and only then lets the caller promise anything.
+
+The rows decide. A hint to the processing queue follows, and its loss is Recovery's to mend. A body of which
+only some rows could be written is refused as a whole (503): those rows are live, Recovery or the source's
+retry carries them on, and a retry that finds them becomes their SUPPRESSED repeat, so nothing promised
+ever depends on a row that nobody works on.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from handlers.domain.alert import Alert, IncomingAlert, Queue, Status
+from handlers.domain.identity import alert_id_of, identity_of, identity_of_key
+from handlers.domain.ports import (
+    Clock,
+    Ledger,
+    LedgerUnavailableError,
+    Outbox,
+    OutboxError,
+    Randomness,
+    Spread,
+)
+from handlers.domain.refusal import RefusedError
+from handlers.domain.rows import new_row
+from handlers.domain.states import Actor, received, suppressed
+
+_log = logging.getLogger(__name__)
+
+_SUFFIX_DIGITS: Final = 8
+_SUFFIX_TRIES: Final = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Submission:
+    """What one request brings: a body's alerts, and any `Idempotency-Key` with the body's hash."""
+
+    format: str
+    alerts: Sequence[IncomingAlert]
+    key: str | None = None
+    body_hash: str | None = None
+    """Given with a key only."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Draft:
+    """A row as it would be if it is the first of its kind, and the id that an earlier one may have."""
+
+    row: Alert
+    earlier_id: str
+    window_s: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Placed:
+    """The row that answers for an alert, and the earlier row that it repeats, if it does."""
+
+    row: Alert
+    earlier: Alert | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reception:
+    """Takes submissions in. Windows and leases in seconds."""
+
+    ledger: Ledger
+    outbox: Outbox
+    clock: Clock
+    randomness: Randomness
+    spread: Spread
+    region: str
+    lease_s: int
+    event_window_s: int
+    content_window_s: int
+    actor: Actor = field(default=Actor.RECEPTION, init=False)
+
+    def accept(self, submission: Submission, *, until_ms: int) -> list[Alert]:
+        """Write a row for every alert, in order, and send the hints.
+
+        Returns the rows that answer for the alerts. With a key that was used before with the same body,
+        these are the rows of that time.
+
+        Raises:
+            LedgerUnavailableError: not every row was written by `until_ms`; safe to send again.
+            RefusedError: 409, the key was used with another body; nothing was written.
+        """
+        now_ms = self.clock.now_ms()
+        drafts = [self._draft(submission, index, now_ms=now_ms) for index in range(len(submission.alerts))]
+        firsts: dict[str, _Draft] = {}
+        for draft in drafts:
+            firsts.setdefault(draft.row.alert_id, draft)
+        leaders = list(firsts.values())
+        followers = [draft for draft in drafts if draft is not firsts[draft.row.alert_id]]
+        # With a key the first goes alone: it meets a reused key before anything else is written.
+        alone = 1 if submission.key is not None else 0
+        placed = [self._place(draft, until_ms) for draft in leaders[:alone]]
+        placed += self.spread(lambda draft: self._place(draft, until_ms), leaders[alone:])
+        first_rows = {draft.row.alert_id: first.row for draft, first in zip(leaders, placed, strict=True)}
+        placed += self.spread(
+            lambda draft: self._child(draft.row, first_rows[draft.row.alert_id], until_ms), followers
+        )
+        self._hint(placed)
+        answers = {id(draft): one.row for draft, one in zip([*leaders, *followers], placed, strict=True)}
+        return [answers[id(draft)] for draft in drafts]
+
+    def _draft(self, submission: Submission, index: int, *, now_ms: int) -> _Draft:
+        alert = submission.alerts[index]
+        if submission.key is not None:
+            identity, window_s = identity_of_key(submission.key, index), self.event_window_s
+        else:
+            identity = identity_of(alert)
+            window_s = self.content_window_s if alert.event_id is None else self.event_window_s
+        row = new_row(
+            alert,
+            alert_id=alert_id_of(identity, at_ms=now_ms, window_s=window_s),
+            identity=identity,
+            at_ms=now_ms,
+            region=self.region,
+            body_format=submission.format,
+        )
+        return _Draft(
+            row=replace(row, body_hash=submission.body_hash),
+            earlier_id=alert_id_of(identity, at_ms=now_ms - window_s * 1000, window_s=window_s),
+            window_s=window_s,
+        )
+
+    def _place(self, draft: _Draft, until_ms: int) -> _Placed:
+        """The row that answers for a draft: itself, or what it repeats, or its row as a repeat."""
+        row = received(draft.row, due_at=draft.row.timestamp + self.lease_s)
+        self._check_time(until_ms)
+        earlier = self.ledger.get(draft.earlier_id)
+        if earlier is None or row.accepted_at_ms - earlier.accepted_at_ms >= draft.window_s * 1000:
+            if self.ledger.create(row, actor=self.actor):
+                return _Placed(row=row)
+            # Somebody was faster, or a try of ours was written unseen: then this becomes a repeat of itself.
+            earlier = self.ledger.get(row.alert_id)
+            if earlier is None:
+                raise LedgerUnavailableError(f"the row {row.alert_id} came and went; send again")
+        if row.body_hash is None:
+            return self._child(draft.row, earlier, until_ms)
+        if earlier.body_hash != row.body_hash:
+            raise RefusedError(
+                409,
+                "idempotency_key_reused",
+                field="Idempotency-Key",
+                hint="this key came with another body before; use a new key for a new body",
+            )
+        return _Placed(row=earlier)
+
+    def _child(self, row: Alert, parent: Alert, until_ms: int) -> _Placed:
+        """Write `row` as a repeat of `parent`: SUPPRESSED, or RECEIVED if the parent never got through."""
+        self._check_time(until_ms)
+        parent_id = (
+            parent.parent_id if parent.status is Status.SUPPRESSED and parent.parent_id else parent.alert_id
+        )
+        for _ in range(_SUFFIX_TRIES):
+            child = replace(
+                row, alert_id=f"{parent_id}.{self.randomness.hex(_SUFFIX_DIGITS)}", parent_id=parent_id
+            )
+            if parent.status is Status.PARKED:
+                child = received(child, due_at=child.timestamp + self.lease_s)
+            else:
+                child = suppressed(child, at_ms=child.accepted_at_ms)
+            if self.ledger.create(child, actor=self.actor):
+                return _Placed(row=child, earlier=parent)
+        raise LedgerUnavailableError(f"{_SUFFIX_TRIES} random ids below {parent_id} are taken; send again")
+
+    def _check_time(self, until_ms: int) -> None:
+        if self.clock.now_ms() >= until_ms:
+            raise LedgerUnavailableError("the ledger is too slow to write the whole body in time; send again")
+
+    def _hint(self, answers: Sequence[_Placed]) -> None:
+        """Send hints for the rows to be worked on, and for earlier ones that nobody has touched yet.
+
+        Those may have been written for a request that was answered 503, before any hint.
+        """
+        rows = [row for answer in answers for row in (answer.row, answer.earlier) if row is not None]
+        waiting = {
+            row.alert_id: None
+            for row in rows
+            if row.status is Status.RECEIVED and row.lease_token is None and row.attempts == 0
+        }
+        if not waiting:
+            return
+        try:
+            self.outbox.send(Queue.PROCESSING, list(waiting))
+        except OutboxError:
+            _log.warning("Hints not sent, Recovery will", extra={"alert_ids": list(waiting)}, exc_info=True)

@@ -1,0 +1,72 @@
+"""New ledger rows: an incoming alert, cut to what a row may hold. Reception makes them."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import msgspec
+
+from handlers.domain.alert import Alert, IncomingAlert, Status
+from handlers.domain.limits import (
+    LATER_ATTRIBUTES_BYTES,
+    MAX_ITEM_BYTES,
+    MAX_LABELS,
+    MAX_LINK_CHARS,
+    MAX_MESSAGE_CHARS,
+    MAX_NAME_CHARS,
+    MAX_TITLE_CHARS,
+    cut,
+)
+from handlers.domain.links import is_web_link
+
+
+def new_row(
+    alert: IncomingAlert, *, alert_id: str, identity: str, at_ms: int, region: str, body_format: str
+) -> Alert:
+    """The row of an alert accepted at `at_ms` in `region`: RECEIVED, but in no open lane yet.
+
+    What is too long is cut with a mark; the body's part is kept as far as the item stays below its limit.
+    """
+    row = Alert(
+        alert_id=alert_id,
+        status=Status.RECEIVED,
+        severity=alert.severity,
+        timestamp=at_ms // 1000,
+        created_at=_iso(at_ms),
+        accepted_at_ms=at_ms,
+        region=region,
+        owner=region,
+        format=body_format,
+        source=cut(alert.source, MAX_NAME_CHARS),
+        title=cut(alert.title, MAX_TITLE_CHARS),
+        message=cut(alert.message, MAX_MESSAGE_CHARS),
+        identity=identity,
+        raw="",
+        labels={
+            cut(name, MAX_NAME_CHARS): cut(text, MAX_NAME_CHARS)
+            for name, text in sorted(alert.labels.items())[:MAX_LABELS]
+        },
+        component=_name(alert.component),
+        host=_name(alert.host),
+        link=alert.link if is_web_link(alert.link, max_chars=MAX_LINK_CHARS) else None,
+        started_at=_name(alert.started_at),
+    )
+    return _with_raw(row, alert.part)
+
+
+def _iso(at_ms: int) -> str:
+    """Such as 2026-11-23T08:00:00.123Z."""
+    at = datetime.fromtimestamp(at_ms / 1000, UTC).replace(tzinfo=None)
+    return at.isoformat(timespec="milliseconds") + "Z"
+
+
+def _name(text: str | None) -> str | None:
+    return cut(text, MAX_NAME_CHARS) if text else None
+
+
+def _with_raw(row: Alert, part: str) -> Alert:
+    """`row` with as much of the body's part as leaves room for what later steps add."""
+    room = MAX_ITEM_BYTES - LATER_ATTRIBUTES_BYTES - len(msgspec.json.encode(row))
+    encoded = part.encode()
+    if len(encoded) <= room:
+        return replace(row, raw=part)
+    return replace(row, raw=encoded[:room].decode(errors="ignore"), raw_truncated=True)

@@ -1,0 +1,153 @@
+"""The webhook: which request is answered how. Knows HTTP's words, not API Gateway's events.
+
+Every error is `{"error", "field", "hint"}`; docs/architecture.md has the answers.
+"""
+
+import logging
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from handlers.domain.alert import Alert
+from handlers.domain.identity import body_hash_of
+from handlers.domain.intake import parse_body
+from handlers.domain.limits import MAX_IDEMPOTENCY_KEY_CHARS
+from handlers.domain.ports import Ledger, LedgerUnavailableError
+from handlers.domain.reception import Reception, Submission
+from handlers.domain.refusal import RefusedError
+
+_log = logging.getLogger(__name__)
+
+RETRY_AFTER_S: Final = 5
+_KEY: Final = re.compile(rf"[\x21-\x7e]{{1,{MAX_IDEMPOTENCY_KEY_CHARS}}}")
+_CONTENT_TYPE: Final = re.compile(r"application/json\s*(;\s*charset=\"?utf-8\"?\s*)?", re.IGNORECASE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """One HTTP request; header names in lower case."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Response:
+    """One HTTP answer; `body` becomes JSON."""
+
+    status: int
+    body: Mapping[str, Any]
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Webhook:
+    """Routes requests. `probe` is a ledger whose timeouts suit a health check."""
+
+    reception: Reception
+    probe: Ledger
+
+    def answer(self, request: Request, *, until_ms: int) -> Response:
+        """Answer any request: a wrong one with 4xx, an unreachable ledger with 503. Input never raises."""
+        try:
+            match request.path.rstrip("/"), request.method:
+                case "/alerts", "POST":
+                    return self._take(request, until_ms)
+                case "/health", "GET":
+                    return self._health()
+                case "/alerts" | "/health", _:
+                    return _refusal(
+                        RefusedError(405, "method_not_allowed", hint="use POST /alerts or GET /health")
+                    )
+                case _:
+                    return _refusal(RefusedError(404, "not_found", hint="use POST /alerts or GET /health"))
+        except RefusedError as error:
+            _log.info("Refused a request", extra={"error": error.code, "field": error.field})
+            return _refusal(error)
+        except LedgerUnavailableError:
+            _log.exception("The ledger is unavailable, answering 503")
+            return Response(
+                status=503,
+                headers={"Retry-After": str(RETRY_AFTER_S)},
+                body={
+                    "error": "ledger_unavailable",
+                    "field": None,
+                    "hint": f"nothing was promised: send it again in {RETRY_AFTER_S} s, or elsewhere",
+                },
+            )
+
+    def _take(self, request: Request, until_ms: int) -> Response:
+        key = _idempotency_key(request)
+        _check_content(request)
+        parsed = parse_body(request.body)
+        submission = Submission(
+            format=parsed.format,
+            alerts=parsed.alerts,
+            key=key,
+            body_hash=body_hash_of(request.body) if key is not None else None,
+        )
+        rows = self.reception.accept(submission, until_ms=until_ms)
+        for row in rows:
+            _log.info(
+                "Accepted an alert",
+                extra={
+                    "alert_id": row.alert_id,
+                    "status": row.status,
+                    "severity": row.severity,
+                    "format": row.format,
+                },
+            )
+        return Response(status=202, body={"alerts": [_receipt(row) for row in rows]})
+
+    def _health(self) -> Response:
+        region = self.reception.region
+        try:
+            self.probe.probe()
+        except LedgerUnavailableError:
+            _log.exception("The health check failed")
+            return Response(
+                status=503,
+                headers={"Retry-After": str(RETRY_AFTER_S)},
+                body={"status": "ledger_unavailable", "region": region},
+            )
+        return Response(status=200, body={"status": "ok", "region": region})
+
+
+def _receipt(row: Alert) -> dict[str, str]:
+    receipt = {"alert_id": row.alert_id, "status": str(row.status)}
+    return receipt | ({"parent_id": row.parent_id} if row.parent_id else {})
+
+
+def _refusal(error: RefusedError) -> Response:
+    return Response(
+        status=error.http_status, body={"error": error.code, "field": error.field, "hint": error.hint}
+    )
+
+
+def _idempotency_key(request: Request) -> str | None:
+    key = request.headers.get("idempotency-key")
+    if key is not None and not _KEY.fullmatch(key):
+        raise RefusedError(
+            400,
+            "bad_idempotency_key",
+            field="Idempotency-Key",
+            hint=f"send 1 to {MAX_IDEMPOTENCY_KEY_CHARS} visible ASCII characters",
+        )
+    return key
+
+
+def _check_content(request: Request) -> None:
+    if not _CONTENT_TYPE.fullmatch(request.headers.get("content-type", "").strip()):
+        raise RefusedError(
+            415,
+            "unsupported_media_type",
+            field="Content-Type",
+            hint="send Content-Type: application/json in UTF-8",
+        )
+    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise RefusedError(
+            415, "unsupported_encoding", field="Content-Encoding", hint="send the body uncompressed"
+        )

@@ -1,0 +1,62 @@
+"""The reception function: API Gateway's requests and SNS's alarms in, the ledger and hints out."""
+
+import os
+from typing import Any, Final
+
+from handlers.adapters import aws, logs
+from handlers.adapters.dynamodb import DynamoLedger
+from handlers.adapters.events import (
+    Context,
+    Event,
+    alarm_messages,
+    proxy_answer,
+    request_of,
+)
+from handlers.adapters.sqs import SqsOutbox
+from handlers.adapters.system import SystemClock, SystemRandomness, ThreadSpread
+from handlers.domain.alarms import AlarmIntake
+from handlers.domain.alert import Queue
+from handlers.domain.reception import Reception
+from handlers.domain.webhook import Webhook
+from handlers.settings import ReceptionSettings
+
+_settings: Final = ReceptionSettings.from_environment(os.environ)
+logs.configure(function="reception", region=_settings.aws_region)
+_clock: Final = SystemClock()
+_reception: Final = Reception(
+    ledger=DynamoLedger(aws.client("dynamodb", _settings.aws_region), _settings.alerts_table),
+    outbox=SqsOutbox(
+        aws.client("sqs", _settings.aws_region), {Queue.PROCESSING: _settings.processing_queue_url}
+    ),
+    clock=_clock,
+    randomness=SystemRandomness(),
+    spread=ThreadSpread(),
+    region=_settings.aws_region,
+    lease_s=_settings.lease_s,
+    event_window_s=_settings.dedupe_event_window_s,
+    content_window_s=_settings.dedupe_content_window_s,
+)
+_webhook: Final = Webhook(
+    reception=_reception,
+    # A health check wants an answer within two seconds, not a second try.
+    probe=DynamoLedger(
+        aws.client("dynamodb", _settings.aws_region, attempts=1, read_timeout_s=1), _settings.alerts_table
+    ),
+)
+_alarms: Final = AlarmIntake(reception=_reception, allowed_topic_arn=_settings.alarm_topic_arn)
+
+
+def handler(event: Event, context: Context) -> dict[str, Any]:
+    """Answer one request, or take the alarms of one SNS event.
+
+    Raises:
+        RefusedError, LedgerUnavailableError: for alarms only, so that Lambda tries again and counts it.
+    """
+    # What is under way then may still run into its timeouts, two tries each, before 503 is answered.
+    until_ms = _clock.now_ms() + context.get_remaining_time_in_millis() * 2 // 5
+    messages = alarm_messages(event)
+    if messages is None:
+        return proxy_answer(_webhook.answer(request_of(event), until_ms=until_ms))
+    for message in messages:
+        _alarms.take(message, until_ms=until_ms)
+    return {}

@@ -1,0 +1,1 @@
+"""The `responder` command line: what a person on call types."""

@@ -1,0 +1,53 @@
+"""`responder`: one command per procedure. Exit 0 done, 1 found unhealthy or failed, 2 used wrongly."""
+
+import sys
+from typing import Final
+
+import typer
+
+from clients.deployment import IncompleteOutputsError
+from clients.receipts import ReceiptsError
+from components.packages import PackageError
+from emulator.deploy import DeployError
+from emulator.errors import EmulatorError
+from emulator.provider.state import StateError
+from ops import commands
+from topology.config import ConfigError
+
+EXPECTED: Final = (
+    ConfigError,
+    DeployError,
+    EmulatorError,
+    IncompleteOutputsError,
+    PackageError,
+    ReceiptsError,
+    StateError,
+)
+"""Errors that say what to do next: one line each, never a traceback."""
+
+app = typer.Typer(
+    name="responder",
+    help="Bring up, operate and audit the two-region alert pipeline.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.command("demo")(commands.demo)
+app.command("audit")(commands.audit_command)
+app.command("packages")(commands.packages)
+local = typer.Typer(help="The stack on the embedded AWS: no account, no Docker.", no_args_is_help=True)
+local.command("up")(commands.local_up)
+local.command("status")(commands.local_status)
+local.command("down")(commands.local_down)
+app.add_typer(local, name="local")
+
+
+def main() -> None:
+    """Run the command line; an expected error is one line on stderr."""
+    try:
+        app()
+    except EXPECTED as error:
+        typer.secho(f"error: {error}", fg="red", err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        typer.secho("interrupted; everything that was started has been ended", err=True)
+        sys.exit(130)

@@ -1,0 +1,142 @@
+"""What the demo found: the table a person reads and the JSON a script reads, from the same numbers."""
+
+import json
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rich.table import Table
+
+from clients.receipts import Receipt
+from emulator.wire import SlackMessage
+from ops.audit import Audit
+
+_PERCENTILE_STEPS = 100
+
+
+@dataclass(frozen=True)
+class RegionReport:
+    """One region's part.
+
+    `accepted`: answered 202 there; `delivered`: messages that left through it; `taken_over`: of those,
+    alerts that the other region had accepted.
+    """
+
+    region: str
+    role: str
+    accepted: int
+    delivered: int
+    taken_over: int
+
+
+@dataclass(frozen=True)
+class DemoReport:
+    """The content of `reports/demo.json`. Times are from a local emulator: they rank, they do not predict."""
+
+    accepted: int
+    notified: int
+    suppressed: int
+    parked: int
+    unaccounted: int
+    duplicates: int
+    deploy_s: float
+    alert_to_slack_p50_ms: float | None
+    alert_to_slack_p95_ms: float | None
+    slowest_alert_s: float | None
+    total_s: float
+    refused: int
+    given_up: int
+    unaccounted_ids: Mapping[str, str]
+    regions: tuple[RegionReport, ...]
+
+    def write(self, path: Path) -> None:
+        """Write the JSON, whole or not at all."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_suffix(".tmp")
+        unfinished.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+        unfinished.replace(path)
+
+    def table(self) -> Table:
+        """The same as a table."""
+        table = Table(title="What became of every alert", title_style="bold", show_header=False)
+        table.add_row("accepted (answered 202)", str(self.accepted))
+        table.add_row("  notified in Slack", str(self.notified))
+        table.add_row("  suppressed as repeats", str(self.suppressed))
+        table.add_row("  parked", str(self.parked))
+        verdict = "green" if self.unaccounted == 0 else "bold red"
+        table.add_row(f"[{verdict}]unaccounted[/]", f"[{verdict}]{self.unaccounted}[/]")
+        table.add_row("seen twice in Slack", str(self.duplicates))
+        for region in self.regions:
+            table.add_section()
+            table.add_row(f"{region.region} ({region.role}) accepted", str(region.accepted))
+            table.add_row("  delivered to Slack from there", str(region.delivered))
+            table.add_row("  of these taken over from the other region", str(region.taken_over))
+        table.add_section()
+        table.add_row("deployment", f"{self.deploy_s:.1f} s")
+        table.add_row("alert to Slack, half within", _milliseconds(self.alert_to_slack_p50_ms))
+        table.add_row("alert to Slack, 95 % within", _milliseconds(self.alert_to_slack_p95_ms))
+        if self.slowest_alert_s is not None:
+            table.add_row("slowest (stranded in the lost region)", f"{self.slowest_alert_s:.1f} s")
+        return table
+
+
+def make_report(
+    *,
+    outcome: Audit,
+    receipts: Sequence[Receipt],
+    messages: Iterable[SlackMessage],
+    roles: Mapping[str, str],
+    deploy_s: float,
+    total_s: float,
+    refused: int,
+    given_up: int,
+) -> DemoReport:
+    """Join the audit's counts with latencies by two clocks that the pipeline does not own."""
+    by_id = {receipt.alert_id: receipt for receipt in receipts}
+    delivered = [(alert_id, message) for message in messages for alert_id in message.alert_ids]
+    first_ms: dict[str, int] = {}
+    for alert_id, message in delivered:
+        first_ms[alert_id] = min(message.received_at_ms, first_ms.get(alert_id, message.received_at_ms))
+    latencies = sorted(
+        ms - by_id[alert_id].sent_at_ms for alert_id, ms in first_ms.items() if alert_id in by_id
+    )
+    return DemoReport(
+        accepted=outcome.accepted,
+        notified=outcome.notified,
+        suppressed=outcome.suppressed,
+        parked=outcome.parked,
+        unaccounted=len(outcome.unaccounted),
+        duplicates=outcome.duplicates,
+        deploy_s=round(deploy_s, 2),
+        alert_to_slack_p50_ms=_percentile(latencies, 50),
+        alert_to_slack_p95_ms=_percentile(latencies, 95),
+        slowest_alert_s=round(latencies[-1] / 1000, 1) if latencies else None,
+        total_s=round(total_s, 1),
+        refused=refused,
+        given_up=given_up,
+        unaccounted_ids=outcome.unaccounted,
+        regions=tuple(
+            RegionReport(
+                region=region,
+                role=role,
+                accepted=sum(receipt.region == region for receipt in by_id.values()),
+                delivered=sum(message.region == region for _, message in delivered),
+                taken_over=sum(
+                    message.region == region and alert_id in by_id and by_id[alert_id].region != region
+                    for alert_id, message in delivered
+                ),
+            )
+            for region, role in roles.items()
+        ),
+    )
+
+
+def _percentile(ordered: Sequence[int], percent: int) -> float | None:
+    if len(ordered) < 2:  # noqa: PLR2004 - quantiles need two points
+        return float(ordered[0]) if ordered else None
+    return round(statistics.quantiles(ordered, n=_PERCENTILE_STEPS, method="inclusive")[percent - 1], 1)
+
+
+def _milliseconds(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:,.0f} ms"

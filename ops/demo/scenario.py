@@ -1,0 +1,189 @@
+"""The demo's story: bring up, replay, lose the primary, take over, bring it back, count.
+
+It acts as people would: a sender that retries on the other region, and an operator who kills a process
+group. Nothing in the pipeline knows that it is a demo.
+"""
+
+import asyncio
+import json
+import signal
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import aiohttp
+from rich.console import Console
+
+from clients.receipts import Receipt, ReceiptsFile, read_receipts
+from clients.sender import Sender, Webhook
+from emulator.control import Emulator
+from ops.audit import AT_REST, Audit, audit, read_ledger
+from ops.demo.progress import ProgressLine
+from ops.demo.report import DemoReport, make_report
+from ops.demo.slack_view import view
+from ops.local import LocalStack, api_keys, deploy, local_config
+
+STREAM: Final = Path(__file__).with_name("stream.jsonl")
+KILL_AT: Final = 0.5
+RETURN_AT: Final = 0.92
+"""Parts of the stream: the primary dies after the first, and serves again for what follows the second."""
+
+AT_REST_WITHIN_S: Final = 120.0
+"""Recovery runs each minute, and what it re-enqueues takes seconds."""
+
+POLL_S: Final = 0.5
+POSTS_AT_ONCE: Final = 16
+MESSAGES_SHOWN: Final = 3
+
+
+@dataclass(frozen=True)
+class Post:
+    """One body of the stream and when it is posted, in seconds from the stream's start."""
+
+    at_s: float
+    body: Mapping[str, Any]
+
+
+def read_stream(path: Path = STREAM) -> tuple[Post, ...]:
+    """The stream, oldest first."""
+    return tuple(Post(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines())
+
+
+async def run_demo(*, run_dir: Path, report_path: Path, console: Console) -> DemoReport:
+    """Play the whole story, print it, and write the report. SIGTERM ends it as Ctrl-C does."""
+    task = asyncio.current_task()
+    if task is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    begun = time.monotonic()
+    console.rule("[bold]1. Two regions on this machine")
+    emulator = await asyncio.to_thread(Emulator.start, run_dir, regions=local_config().regions)
+    try:
+        stack = await asyncio.to_thread(deploy, emulator, progress=lambda line: console.print(f"  {line} …"))
+        counts = f"{stack.deployed.created} resources in {stack.deploy_s:.1f} s"
+        console.print(f"  deployed {counts}; real Lambdas, queues and tables; Claude and Slack are stand-ins")
+        demo = _Demo(stack, run_dir / "receipts.jsonl", console)
+        await demo.play()
+        report = await asyncio.to_thread(demo.count, time.monotonic() - begun)
+    finally:
+        await asyncio.to_thread(emulator.stop)
+    report.write(report_path)
+    console.print(report.table())
+    for alert_id, problem in report.unaccounted_ids.items():
+        console.print(f"[bold red]unaccounted[/] {alert_id}: {problem}")
+    console.print(
+        f"report: {report_path}   took {time.monotonic() - begun:.0f} s   no process is left running"
+    )
+    return report
+
+
+class _Demo:
+    """One run of the story against a stack that is up."""
+
+    def __init__(self, stack: LocalStack, receipts_path: Path, console: Console) -> None:
+        self._stack = stack
+        self._emulator = stack.emulator
+        self._receipts_path = receipts_path
+        self._console = console
+        keys = api_keys(stack.deployment)
+        self._webhooks = tuple(Webhook(e.region, e.webhook_url, keys[e]) for e in stack.deployment.regions)
+        self._primary, self._failover = stack.deployment.primary.region, stack.deployment.failover.region
+
+    async def play(self) -> None:
+        """Send the three parts of the stream around the loss of the primary."""
+        posts = read_stream()
+        kill, back = int(len(posts) * KILL_AT), int(len(posts) * RETURN_AT)
+        progress = ProgressLine(self._console)
+        with ReceiptsFile(self._receipts_path) as receipts:
+            async with aiohttp.ClientSession() as session:
+                sender = Sender(session, receipts)
+                watcher = asyncio.create_task(self._watch(sender, progress))
+                try:
+                    await self._story(sender, posts, kill, back)
+                finally:
+                    watcher.cancel()
+                    await asyncio.gather(watcher, return_exceptions=True)
+                    progress.close()
+        self._tally = sender.tally
+
+    async def _story(self, sender: Sender, posts: Sequence[Post], kill: int, back: int) -> None:
+        self._console.rule(f"[bold]2. Alerts go in at {self._primary} and come out in Slack")
+        first = asyncio.create_task(self._send(sender, posts[:kill]))
+        await asyncio.sleep(posts[kill - 1].at_s - posts[0].at_s)
+        self._show_messages()
+        self._console.rule(f"[bold red]3. {self._primary} is killed (SIGKILL, all of it)")
+        await asyncio.to_thread(self._emulator.kill, self._primary)
+        await asyncio.gather(first, self._send(sender, posts[kill:back]))
+        self._console.rule(f"[bold]4. {self._failover} finishes what {self._primary} had accepted")
+        await self._wait_at_rest()
+        self._console.rule(f"[bold green]5. {self._primary} comes back and serves again")
+        await asyncio.to_thread(self._emulator.revive, self._primary)
+        await self._send(sender, posts[back:])
+        await self._wait_at_rest()
+
+    async def _send(self, sender: Sender, posts: Sequence[Post]) -> None:
+        """Post each body at its time, at most `POSTS_AT_ONCE` under way."""
+        begun = time.monotonic()
+        places = asyncio.Semaphore(POSTS_AT_ONCE)
+
+        async def one(post: Post) -> None:
+            await asyncio.sleep(max(0.0, begun + post.at_s - posts[0].at_s - time.monotonic()))
+            async with places:
+                await sender.post(post.body, self._webhooks)
+
+        async with asyncio.TaskGroup() as tasks:
+            for post in posts:
+                tasks.create_task(one(post))
+
+    async def _wait_at_rest(self) -> None:
+        """Wait until no accepted alert is open; past the deadline the audit says which ones still are."""
+        deadline = time.monotonic() + AT_REST_WITHIN_S
+        while open_ids := await asyncio.to_thread(self._open_alerts):
+            if time.monotonic() > deadline:
+                waited = f"{len(open_ids)} alerts are not at rest after {AT_REST_WITHIN_S:.0f} s"
+                self._console.print(f"[bold red]{waited}[/]; logs: {self._emulator.run_dir}")
+                return
+            await asyncio.sleep(POLL_S)
+
+    def _open_alerts(self) -> set[str]:
+        ledger = read_ledger(self._stack.deployment, self._failover)
+        accepted = {receipt.alert_id for receipt in read_receipts(self._receipts_path)}
+        return {i for i in accepted if i not in ledger or ledger[i].status not in AT_REST}
+
+    async def _watch(self, sender: Sender, progress: ProgressLine) -> None:
+        """Keep the progress line true while the story goes on."""
+        while True:
+            status = await asyncio.to_thread(self._emulator.status)
+            progress.show(
+                f"posted {sender.tally.posted}, accepted "
+                + ", ".join(f"{w.region} {sender.tally.accepted_by_region[w.region]}" for w in self._webhooks)
+                + f"; in Slack {status.slack_messages}; retries {sender.tally.retries}"
+            )
+            await asyncio.sleep(POLL_S)
+
+    def _show_messages(self) -> None:
+        for message in self._emulator.slack_messages()[:MESSAGES_SHOWN]:
+            self._console.print(view(message.payload, channel=f"#{message.channel}"))
+
+    def count(self, total_s: float) -> DemoReport:
+        """Audit, and join the figures."""
+        receipts: list[Receipt] = list(read_receipts(self._receipts_path))
+        messages = self._emulator.slack_messages()
+        deployment = self._stack.deployment
+        outcome: Audit = audit(
+            receipts=receipts,
+            ledgers={e.region: read_ledger(deployment, e.region) for e in deployment.regions},
+            slack=Counter(alert_id for message in messages for alert_id in message.alert_ids),
+        )
+        return make_report(
+            outcome=outcome,
+            receipts=receipts,
+            messages=messages,
+            roles={e.region: e.role for e in deployment.regions},
+            deploy_s=self._stack.deploy_s,
+            total_s=total_s,
+            refused=self._tally.refused.total(),
+            given_up=self._tally.given_up,
+        )

@@ -1,0 +1,120 @@
+"""The local stack: packages, embedded AWS, deployment and secrets, brought up as one thing.
+
+`responder local`, the demo and the end-to-end tests all bring a stack up through here.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from clients.aws import AwsClients
+from clients.deployment import Deployment, RegionEndpoints
+from components.packages import HOST, build_packages
+from emulator.control import Emulator
+from emulator.deploy import DeployResult, read_outputs, up
+from emulator.project import read_project
+from topology.config import StackConfig
+from topology.names import LOCAL_STACK, PROJECT
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+RUN_DIR: Final = ROOT / ".local" / "stack"
+"""Where the stack that `responder local up` leaves running keeps its state and logs."""
+
+STATE_FILE: Final = "state.json"
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class RealServices:
+    """The secrets of the real Slack and Claude; None where the stand-in is used."""
+
+    slack_webhook: str | None = field(default=None, repr=False)
+    anthropic_key: str | None = field(default=None, repr=False)
+
+
+STAND_INS: Final = RealServices()
+
+
+@dataclass(frozen=True)
+class LocalStack:
+    """A stack on the embedded AWS. `deploy_s`: from the program's start to its outputs, in seconds."""
+
+    emulator: Emulator
+    deployment: Deployment
+    deployed: DeployResult
+    deploy_s: float
+
+
+def local_config() -> StackConfig:
+    """The configuration of the local stack.
+
+    Raises:
+        ConfigError: with every problem in `Pulumi.local.yaml`.
+    """
+    config = read_project(ROOT, LOCAL_STACK).config
+    ours = {key.removeprefix(f"{PROJECT}:"): v for key, v in config.items() if key.startswith(f"{PROJECT}:")}
+    return StackConfig.parse(stack=LOCAL_STACK, raw=ours)
+
+
+def deploy(
+    emulator: Emulator, *, real: RealServices = STAND_INS, progress: Progress = lambda _: None
+) -> LocalStack:
+    """Run the Pulumi program against a running emulator and give the handlers their secrets.
+
+    Used for the first `up` and for every later one: what did not change is left alone.
+
+    Raises:
+        PackageError: a Lambda package could not be built.
+        DeployError: the program or a resource failed; what was created is in the state file.
+        StateError: the state file cannot be used.
+    """
+    progress("building the Lambda packages (kept until a source changes)")
+    build_packages(HOST)
+    progress("deploying both regions with the real Pulumi program")
+    begun = time.monotonic()
+    deployed = up(
+        stack=LOCAL_STACK,
+        edge_url=emulator.edge_url,
+        webhook_base_urls={region: emulator.webhook_base_url(region) for region in emulator.regions},
+        state_path=emulator.run_dir / STATE_FILE,
+        project_dir=ROOT,
+        instance_id=emulator.instance_id,
+        config={"slackWebhookOrigin": f"{emulator.stand_ins().slack_webhook_origin}/"},
+    )
+    deploy_s = time.monotonic() - begun
+    deployment = Deployment.from_outputs(deployed.outputs, AwsClients(emulator.edge_url))
+    _put_secrets(emulator, deployment, real)
+    emulator.checkpoint()
+    return LocalStack(emulator, deployment, deployed, deploy_s)
+
+
+def attached_deployment(emulator: Emulator) -> Deployment:
+    """The deployment that runs in `emulator`, from its state file.
+
+    Raises:
+        IncompleteOutputsError: no `up` was ever completed there.
+        StateError: the state file cannot be used.
+    """
+    outputs = read_outputs(
+        stack=LOCAL_STACK, state_path=emulator.run_dir / STATE_FILE, instance_id=emulator.instance_id
+    )
+    return Deployment.from_outputs(outputs, AwsClients(emulator.edge_url))
+
+
+def api_keys(deployment: Deployment) -> Mapping[RegionEndpoints, str]:
+    """Each region's API key, asked of its API Gateway."""
+    return {endpoints: deployment.api_key(endpoints) for endpoints in deployment.regions}
+
+
+def _put_secrets(emulator: Emulator, deployment: Deployment, real: RealServices) -> None:
+    """Write the secrets' values in the primary region; their replicas follow."""
+    stand_ins = emulator.stand_ins()
+    manager = deployment.clients.client("secretsmanager", deployment.primary.region)
+    for name, value in (
+        (deployment.names.slack_webhook_secret, real.slack_webhook or stand_ins.slack_webhook_url),
+        (deployment.names.anthropic_key_secret, real.anthropic_key or stand_ins.anthropic_api_key),
+    ):
+        manager.put_secret_value(SecretId=name, SecretString=value)

@@ -1,0 +1,31 @@
+"""One run of the real program for each stack file, shared by all component tests."""
+
+from collections.abc import Callable
+from functools import cache
+
+import pytest
+
+from tests.components.recorder import Run, run_program, stack_file, stand_ins
+from topology.names import STACKS
+
+
+@pytest.fixture(scope="session")
+def run_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Run]:
+    """Gives the run of a stack by its file as it is, running the program the first time."""
+    folder = tmp_path_factory.mktemp("packages")
+
+    @cache
+    def run(stack: str) -> Run:
+        done = run_program(stack, stack_file(stack), stand_ins(folder))
+        if done.error:
+            raise done.error
+        return done
+
+    return run
+
+
+@pytest.fixture(params=STACKS)
+def run(request: pytest.FixtureRequest, run_of: Callable[[str], Run]) -> Run:
+    """The run of each stack in turn."""
+    done: Run = run_of(request.param)
+    return done

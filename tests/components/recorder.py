@@ -1,0 +1,211 @@
+"""Runs the real Pulumi program without the CLI and keeps every registration, for the component tests."""
+
+import asyncio
+import json
+import logging
+import runpy
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from google.protobuf import empty_pb2
+from pulumi.runtime import Mocks, rpc, settings
+from pulumi.runtime.config import CONFIG
+from pulumi.runtime.mocks import MockCallArgs, MockEngine, MockMonitor, MockResourceArgs, MockSettings
+from pulumi.runtime.stack import run_in_stack
+
+from components.packages import Target
+from topology.functions import FUNCTIONS, FunctionSpec
+
+ROOT = Path(__file__).resolve().parents[2]
+ACCOUNT = "123456789012"
+RUN_TIMEOUT_S = 30
+
+_ARN_SERVICE = {
+    "aws:sqs/queue:Queue": "sqs:{region}:{account}:{name}",
+    "aws:dynamodb/table:Table": "dynamodb:{region}:{account}:table/{name}",
+    "aws:secretsmanager/secret:Secret": "secretsmanager:{region}:{account}:secret:{name}-a1B2c3",
+    "aws:sns/topic:Topic": "sns:{region}:{account}:{name}",
+    "aws:kms/key:Key": "kms:{region}:{account}:key/0f0f",
+    "aws:cloudwatch/logGroup:LogGroup": "logs:{region}:{account}:log-group:{name}",
+    "aws:iam/role:Role": "iam::{account}:role/{name}",
+    "aws:lambda/function:Function": "lambda:{region}:{account}:function:{name}",
+    "aws:lambda/alias:Alias": "lambda:{region}:{account}:function:{functionName}:{name}",
+    "aws:apigateway/restApi:RestApi": "apigateway:{region}::/restapis/{name}",
+}
+"""ARNs in the form that AWS gives them."""
+
+
+@dataclass(frozen=True)
+class Registered:
+    """One registered resource. `inputs` in camel case, as the provider gets them."""
+
+    urn: str
+    type: str
+    name: str
+    parent: str
+    custom: bool
+    protect: bool
+    inputs: Mapping[str, Any]
+    hooks: tuple[str, ...]
+    depends_on: tuple[str, ...]
+
+
+@dataclass
+class Run:
+    """What one run of the program registered and exported, or how it ended."""
+
+    resources: list[Registered] = field(default_factory=list)
+    outputs: dict[str, Any] = field(default_factory=dict)
+    error: BaseException | None = None
+
+    def of(self, type_: str, *, region: str | None = None) -> list[Registered]:
+        """The resources of a type, in one region if it is given. `type_` as `sqs/queue:Queue`."""
+        found = [r for r in self.resources if r.type == f"aws:{type_}"]
+        return found if region is None else [r for r in found if r.inputs.get("region") == region]
+
+    def one(self, type_: str, name: str) -> Registered:
+        """The only resource of a type with this logical name."""
+        (found,) = [r for r in self.of(type_) if r.name == name]
+        return found
+
+    def repeated_urns(self) -> list[str]:
+        """URNs registered more than once: the mock monitor overwrites silently."""
+        return [urn for urn, count in Counter(r.urn for r in self.resources).items() if count > 1]
+
+    def policies(self) -> Iterator[tuple[Registered, dict[str, Any]]]:
+        """Each role's permission policy, parsed."""
+        for resource in self.of("iam/rolePolicy:RolePolicy"):
+            yield resource, json.loads(resource.inputs["policy"])
+
+
+class _Answers(Mocks):
+    """The outputs that AWS would give."""
+
+    def call(self, args: MockCallArgs) -> dict[str, Any]:  # type: ignore[override]  # the SDK takes both
+        assert args.token == "aws:index/getCallerIdentity:getCallerIdentity", args.token
+        return {"accountId": ACCOUNT, "arn": "arn:aws:iam::x", "id": ACCOUNT, "userId": "x"}
+
+    def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        if not args.custom:
+            return "", {}
+        inputs = args.inputs
+        known = {"account": ACCOUNT, "region": "", "name": args.name, **inputs}
+        outputs = dict(inputs)
+        if args.typ in _ARN_SERVICE:
+            outputs["arn"] = "arn:aws:" + _ARN_SERVICE[args.typ].format_map(known)
+        match args.typ:
+            case "aws:sqs/queue:Queue":
+                outputs["url"] = f"https://sqs.{inputs['region']}.amazonaws.com/{ACCOUNT}/{inputs['name']}"
+            case "aws:lambda/function:Function":
+                outputs["version"] = "7"
+            case "aws:lambda/alias:Alias":
+                region = inputs["region"]
+                outputs["invokeArn"] = (
+                    f"arn:aws:apigateway:{region}:lambda:path/2015-03-31/functions/{outputs['arn']}/invocations"
+                )
+            case "aws:apigateway/restApi:RestApi":
+                outputs["rootResourceId"] = "root"
+                outputs["executionArn"] = f"arn:aws:execute-api:{inputs['region']}:{ACCOUNT}:{args.name}"
+            case "aws:apigateway/stage:Stage":
+                outputs["invokeUrl"] = (
+                    f"https://{inputs['restApi']}.execute-api.{inputs['region']}.amazonaws.com/{inputs['stageName']}"
+                )
+            case "aws:apigateway/apiKey:ApiKey":
+                outputs["value"] = f"generated-for-{inputs['region']}"
+        return f"{args.name}-id", outputs
+
+
+class _Monitor(MockMonitor):
+    """Keeps registrations whole; the SDK's own keeps neither parents nor stack outputs."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(_Answers())
+        self._run = run
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the RPC's name
+        if request.type != "pulumi:pulumi:Stack":
+            self._run.resources.append(
+                Registered(
+                    urn=self.make_urn(request.parent, request.type, request.name),
+                    type=request.type,
+                    name=request.name,
+                    parent=request.parent,
+                    custom=request.custom,
+                    protect=request.protect,
+                    inputs=rpc.deserialize_properties(request.object),
+                    hooks=tuple(request.hooks.before_update),
+                    depends_on=tuple(request.dependencies),
+                )
+            )
+        return super().RegisterResource(request)
+
+    def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802 - the RPC's name
+        if request.urn.split("::")[2] == "pulumi:pulumi:Stack":
+            self._run.outputs = rpc.deserialize_properties(request.outputs)
+        return super().RegisterResourceOutputs(request)
+
+
+def stack_file(stack: str) -> dict[str, str]:
+    """The configuration of a stack as the CLI hands it over: every value as text."""
+    values = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
+    return {
+        key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in values.items()
+    }
+
+
+Build = Callable[[Target], Mapping[FunctionSpec, Path]]
+
+
+def stand_ins(folder: Path) -> Build:
+    """A package builder that writes empty zips; the real ones have tests of their own."""
+
+    def build(_target: Target) -> dict[FunctionSpec, Path]:
+        zips = {spec: folder / f"{spec.key}.zip" for spec in FUNCTIONS}
+        for path in zips.values():
+            path.write_bytes(b"PK\x05\x06" + bytes(18))
+        return zips
+
+    return build
+
+
+def run_program(stack: str, config: Mapping[str, str], build: Build) -> Run:
+    """Run `__main__.py` for a stack with the Lambda packages that `build` makes.
+
+    In a thread of its own: the SDK keeps its state in context variables and an event loop per thread.
+    """
+    run = Run()
+
+    def program() -> None:
+        runpy.run_path(str(ROOT / "__main__.py"), run_name="program")["main"](build)
+
+    def deploy() -> None:
+        monitor = _Monitor(run)
+        settings.configure(
+            MockSettings(
+                monitor=monitor,
+                monitor_features=set(monitor.GetDeploymentInfo(empty_pb2.Empty()).supportedFeatures),
+                engine=MockEngine(logging.getLogger("pulumi")),
+                project="mcp-incident-responder",
+                stack=stack,
+                dry_run=False,
+                organization=None,
+                callbacks=None,
+                outputs=set(),  # else a failed run leaves its unfinished outputs to the next one
+            )
+        )
+        CONFIG.set(dict(config))
+        try:
+            asyncio.run(run_in_stack(program))
+        except Exception as error:  # noqa: BLE001 - the edge of the thread: the test looks at it
+            run.error = error
+
+    thread = threading.Thread(target=deploy, daemon=True)
+    thread.start()
+    thread.join(RUN_TIMEOUT_S)
+    assert not thread.is_alive(), f"the program did not end within {RUN_TIMEOUT_S} s"
+    return run

@@ -1,0 +1,197 @@
+"""Least privilege: every policy lists its actions and resources exactly."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.components.recorder import ACCOUNT, Registered, Run
+
+REGIONS = ("us-east-1", "us-west-2")
+CONSUME = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
+
+
+def _expected(stack: str, region: str) -> dict[str, list[tuple[list[str], list[str]]]]:
+    """Role to its statements: actions and resources. Written out, so that no grant slips in."""
+    prefix = f"mcp-incident-responder-{stack}"
+    alerts = f"arn:aws:dynamodb:{region}:{ACCOUNT}:table/{prefix}-alerts"
+    cache = f"arn:aws:dynamodb:{region}:{ACCOUNT}:table/{prefix}-analysis-cache"
+    processing, lane, critical = (
+        f"arn:aws:sqs:{region}:{ACCOUNT}:{prefix}-{queue}"
+        for queue in ("processing", "distribution", "distribution-critical")
+    )
+    responder = "mcp-responder" if stack == "prod" else f"mcp-responder-{stack}"
+    slack, anthropic = (
+        f"arn:aws:secretsmanager:{region}:{ACCOUNT}:secret:{responder}/{secret}-a1B2c3"
+        for secret in ("slack-webhook", "anthropic-key")
+    )
+    send, read = ["sqs:SendMessage"], ["secretsmanager:GetSecretValue"]
+
+    def log(function: str) -> tuple[list[str], list[str]]:
+        group = f"arn:aws:logs:{region}:{ACCOUNT}:log-group:/aws/lambda/{prefix}-{function}:*"
+        return ["logs:CreateLogStream", "logs:PutLogEvents"], [group]
+
+    return {
+        "reception": [
+            (["dynamodb:GetItem", "dynamodb:PutItem"], [alerts]),
+            (send, [processing]),
+            log("AlertReceptionFunction"),
+        ],
+        "analysis": [
+            (["dynamodb:GetItem", "dynamodb:UpdateItem"], [alerts]),
+            (["dynamodb:GetItem", "dynamodb:PutItem"], [cache]),
+            (CONSUME, [processing]),
+            (send, [processing, lane, critical]),
+            (read, [anthropic]),
+            log("AnalysisFunction"),
+        ],
+        "distribution": [
+            (["dynamodb:GetItem", "dynamodb:UpdateItem"], [alerts]),
+            ([*CONSUME, *send], [lane, critical]),
+            (read, [slack]),
+            log("DistributionFunction"),
+        ],
+        "recovery": [
+            (["dynamodb:GetItem", "dynamodb:UpdateItem"], [alerts]),
+            (["dynamodb:Query"], [f"{alerts}/index/open-index"]),
+            (send, [processing, lane, critical]),
+            log("RecoveryFunction"),
+        ],
+        "schedule": [
+            (
+                ["lambda:InvokeFunction"],
+                [f"arn:aws:lambda:{region}:{ACCOUNT}:function:{prefix}-RecoveryFunction:live"],
+            )
+        ],
+    }
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_each_role_may_do_exactly_its_work(region: str, run: Run) -> None:
+    """On its own region's resources and no others."""
+    found = {}
+    for policy, document in run.policies():
+        if policy.name.startswith(region):
+            assert document["Version"] == "2012-10-17"
+            assert all(s.keys() == {"Effect", "Action", "Resource"} for s in document["Statement"])
+            assert {s["Effect"] for s in document["Statement"]} == {"Allow"}
+            found[policy.name.removeprefix(f"{region}-")] = [
+                (s["Action"], s["Resource"]) for s in document["Statement"]
+            ]
+    assert found == _expected(run.outputs["Stack"], region)
+
+
+def test_no_role_policy_has_a_wildcard_but_for_log_streams(run: Run) -> None:
+    """Stream names are not known before; everything else is."""
+    documents = [document for _, document in run.policies()]
+    assert len(documents) == 10
+    for document in documents:
+        for statement in document["Statement"]:
+            assert not any("*" in action for action in statement["Action"])
+            for resource in statement["Resource"]:
+                exact = resource.removesuffix(":*") if ":log-group:" in resource else resource
+                assert exact.startswith("arn:aws:")
+                assert "*" not in exact
+                assert "?" not in exact
+
+
+def test_roles_and_their_policies_belong_together(run: Run) -> None:
+    """One role a function a region, each with the one policy."""
+    roles = {role.inputs["name"]: role.name for role in run.of("iam/role:Role")}
+    policies = {policy.inputs["role"]: policy.name for policy in run.of("iam/rolePolicy:RolePolicy")}
+    assert roles == policies
+    assert len(roles) == 10
+
+
+def _trust(role: Registered) -> dict[str, Any]:
+    (statement,) = json.loads(role.inputs["assumeRolePolicy"])["Statement"]
+    found: dict[str, Any] = statement
+    return found
+
+
+def test_only_its_service_may_take_on_a_role(run: Run) -> None:
+    """Lambda the functions' roles; Scheduler its own, and only for this account's schedules in the region."""
+    for role in run.of("iam/role:Role"):
+        trust = _trust(role)
+        region = next(region for region in REGIONS if role.name.startswith(region))
+        assert (trust["Effect"], trust["Action"]) == ("Allow", "sts:AssumeRole")
+        if role.name.endswith("-schedule"):
+            assert trust["Principal"] == {"Service": "scheduler.amazonaws.com"}
+            assert trust["Condition"] == {
+                "StringEquals": {
+                    "aws:SourceAccount": ACCOUNT,
+                    "aws:SourceArn": f"arn:aws:scheduler:{region}:{ACCOUNT}:schedule-group/default",
+                }
+            }
+        else:
+            assert trust["Principal"] == {"Service": "lambda.amazonaws.com"}
+            assert "Condition" not in trust
+
+
+def test_only_the_api_and_the_alarm_topic_may_invoke_reception(run: Run) -> None:
+    """Through the alias, each by the one ARN it comes from; no other function can be invoked by others."""
+    for region, prefix in (("us-east-1", ""), ("us-west-2", "Failover")):
+        api = f"arn:aws:execute-api:{region}:{ACCOUNT}:{region}-api"
+        found = {
+            (p.inputs["principal"], p.inputs["sourceArn"])
+            for p in run.of("lambda/permission:Permission", region=region)
+        }
+        assert found == {
+            ("apigateway.amazonaws.com", f"{api}/v1/POST/alerts"),
+            ("apigateway.amazonaws.com", f"{api}/v1/GET/health"),
+            ("sns.amazonaws.com", run.outputs[f"{prefix}AlarmTopicArn"]),
+        }
+    for permission in run.of("lambda/permission:Permission"):
+        assert permission.inputs["action"] == "lambda:InvokeFunction"
+        assert permission.inputs["function"] == run.outputs["AlertReceptionFunctionName"]
+        assert permission.inputs["qualifier"] == "live"
+
+
+def test_only_this_accounts_alarms_publish_to_the_topic(run: Run) -> None:
+    """Whatever reaches the topic becomes an alert."""
+    for region, prefix in (("us-east-1", ""), ("us-west-2", "Failover")):
+        topic = run.outputs[f"{prefix}AlarmTopicArn"]
+        policy = json.loads(run.one("sns/topicPolicy:TopicPolicy", f"{region}-alarms").inputs["policy"])
+        assert policy["Statement"] == [
+            {
+                "Effect": "Allow",
+                "Sid": "AlarmsPublish",
+                "Principal": {"Service": "cloudwatch.amazonaws.com"},
+                "Action": "sns:Publish",
+                "Resource": topic,
+                "Condition": _only_our_alarms(region),
+            }
+        ]
+
+
+def test_the_topics_key_serves_alarms_and_is_administered_by_iam(run: Run) -> None:
+    """`*` in a key's own policy means that key; without the account's statement nobody could manage it."""
+    for region in REGIONS:
+        key = run.one("kms/key:Key", f"{region}-alarms")
+        assert key.inputs["enableKeyRotation"] is True
+        assert json.loads(key.inputs["policy"])["Statement"] == [
+            {
+                "Effect": "Allow",
+                "Sid": "AccountAdministersByIam",
+                "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"},
+                "Action": "kms:*",
+                "Resource": "*",
+            },
+            {
+                "Effect": "Allow",
+                "Sid": "AlarmsEncrypt",
+                "Principal": {"Service": "cloudwatch.amazonaws.com"},
+                "Action": ["kms:Decrypt", "kms:GenerateDataKey*"],
+                "Resource": "*",
+                "Condition": _only_our_alarms(region),
+            },
+        ]
+        topic = run.one("sns/topic:Topic", f"{region}-alarms").inputs
+        assert topic["kmsMasterKeyId"] == f"arn:aws:kms:{region}:{ACCOUNT}:key/0f0f"
+
+
+def _only_our_alarms(region: str) -> dict[str, dict[str, str]]:
+    return {
+        "StringEquals": {"aws:SourceAccount": ACCOUNT},
+        "ArnLike": {"aws:SourceArn": f"arn:aws:cloudwatch:{region}:{ACCOUNT}:alarm:*"},
+    }

@@ -1,0 +1,151 @@
+"""The global tables and the secrets: keys, replicas, protection, and a consistency that cannot change."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pulumi
+import pytest
+
+from components.global_data import ConsistencyChangeError, refuse_consistency_change
+from tests.components.recorder import Run
+from topology.tables import ALERTS, ANALYSIS_CACHE
+
+TABLE = "dynamodb/table:Table"
+SECRET = "secretsmanager/secret:Secret"
+
+
+def _tables(run: Run) -> dict[str, dict[str, Any]]:
+    return {table.name: dict(table.inputs) for table in run.of(TABLE)}
+
+
+def test_tables_have_the_keys_and_indexes_of_the_specs(run: Run) -> None:
+    """The handlers and the runbook query by them."""
+    alerts, cache = _tables(run)["alerts"], _tables(run)["analysis-cache"]
+    assert alerts["hashKey"] == "alert_id"
+    assert alerts["attributes"] == [
+        {"name": "alert_id", "type": "S"},
+        {"name": "due_at", "type": "N"},
+        {"name": "open_lane", "type": "S"},
+        {"name": "severity", "type": "S"},
+        {"name": "timestamp", "type": "N"},
+    ]
+    assert alerts["globalSecondaryIndexes"] == [
+        {
+            "name": "timestamp-index",
+            "keySchemas": [
+                {"attributeName": "severity", "keyType": "HASH"},
+                {"attributeName": "timestamp", "keyType": "RANGE"},
+            ],
+            "projectionType": "ALL",
+        },
+        {
+            "name": "open-index",
+            "keySchemas": [
+                {"attributeName": "open_lane", "keyType": "HASH"},
+                {"attributeName": "due_at", "keyType": "RANGE"},
+            ],
+            "projectionType": "INCLUDE",
+            "nonKeyAttributes": ["status", "severity", "attempts"],
+        },
+    ]
+    assert cache["hashKey"] == "error_signature"
+    assert cache["attributes"] == [{"name": "error_signature", "type": "S"}]
+    assert cache["globalSecondaryIndexes"] == []
+
+
+def test_tables_are_recoverable_encrypted_and_paid_by_request(run: Run) -> None:
+    """In both regions: a replica inherits none of it."""
+    for table in _tables(run).values():
+        assert table["region"] == "us-east-1"
+        assert table["billingMode"] == "PAY_PER_REQUEST"
+        assert table["serverSideEncryption"] == {"enabled": True}
+        assert table["pointInTimeRecovery"] == {"enabled": True}
+        assert (table["streamEnabled"], table["streamViewType"]) == (True, "NEW_AND_OLD_IMAGES")
+        (replica,) = table["replicas"]
+        assert replica["regionName"] == "us-west-2"
+        assert replica["pointInTimeRecovery"] is True
+        assert replica["propagateTags"] is True
+
+
+@pytest.mark.parametrize("stack", ["prod", "staging", "local"])
+def test_a_strong_ledger_has_a_witness_and_no_ttl(stack: str, run_of: Callable[[str], Run]) -> None:
+    """AWS takes a strong table with one replica and a witness only, and no TTL on it."""
+    alerts = _tables(run_of(stack))["alerts"]
+    assert alerts["replicas"][0]["consistencyMode"] == "STRONG"
+    assert alerts["globalTableWitness"] == {"regionName": "us-east-2"}
+    assert "ttl" not in alerts
+
+
+def test_an_eventual_ledger_has_a_ttl_and_no_witness(run_of: Callable[[str], Run]) -> None:
+    """AWS refuses a witness beside an eventual replica."""
+    alerts = _tables(run_of("dev"))["alerts"]
+    assert alerts["replicas"][0]["consistencyMode"] == "EVENTUAL"
+    assert alerts["ttl"] == {"attributeName": ALERTS.ttl_attribute, "enabled": True}
+    assert "globalTableWitness" not in alerts
+
+
+def test_the_cache_is_eventual_and_expires_in_every_stack(run: Run) -> None:
+    """A stale miss costs one more analysis; a cache without TTL would grow for ever."""
+    cache = _tables(run)["analysis-cache"]
+    assert cache["replicas"][0]["consistencyMode"] == "EVENTUAL"
+    assert cache["ttl"] == {"attributeName": ANALYSIS_CACHE.ttl_attribute, "enabled": True}
+    assert "globalTableWitness" not in cache
+
+
+def test_only_production_refuses_to_delete_its_data(run: Run) -> None:
+    """By Pulumi and by AWS, in both regions; other stacks can be torn down and deployed again at once."""
+    protected = run.outputs["Stack"] == "prod"
+    for table in run.of(TABLE):
+        assert table.protect is protected
+        assert table.inputs["deletionProtectionEnabled"] is protected
+        assert table.inputs["replicas"][0]["deletionProtectionEnabled"] is protected
+    for secret in run.of(SECRET):
+        assert secret.inputs["recoveryWindowInDays"] == (30 if protected else 0)
+
+
+def test_secrets_are_replicated_and_hold_no_value(run: Run) -> None:
+    """The failover region reads its own copy; the state of Pulumi holds none."""
+    for secret in run.of(SECRET):
+        assert secret.inputs["region"] == "us-east-1"
+        assert secret.inputs["replicas"] == [{"region": "us-west-2"}]
+    assert run.of("secretsmanager/secretVersion:SecretVersion") == []
+
+
+def _change(before: object, after: object) -> pulumi.ResourceHookArgs:
+    def inputs(replicas: object) -> dict[str, object]:
+        return {"name": "x"} if replicas is None else {"name": "x", "replicas": replicas}
+
+    return pulumi.ResourceHookArgs(
+        urn="urn:pulumi:prod::p::t::alerts",
+        id="x",
+        name="alerts",
+        type="aws:dynamodb/table:Table",
+        old_inputs=inputs(before),
+        new_inputs=inputs(after),
+    )
+
+
+STRONG = [{"regionName": "us-west-2", "consistencyMode": "STRONG"}]
+EVENTUAL = [{"regionName": "us-west-2", "consistencyMode": "EVENTUAL"}]
+
+
+@pytest.mark.parametrize(("before", "after"), [(STRONG, EVENTUAL), (EVENTUAL, STRONG)])
+def test_changing_the_consistency_of_a_deployed_ledger_is_refused(before: object, after: object) -> None:
+    """The provider would delete the replica, and with it the promise, to make another."""
+    with pytest.raises(
+        ConsistencyChangeError, match=r"alerts is \w+, the configuration asks for \w+; set it"
+    ):
+        refuse_consistency_change(_change(before, after))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [(STRONG, STRONG), (EVENTUAL, EVENTUAL), (None, STRONG), ([], EVENTUAL)]
+)
+def test_other_updates_of_a_table_go_through(before: object, after: object) -> None:
+    """Tags, protection and a first replica may change."""
+    refuse_consistency_change(_change(before, after))
+
+
+def test_the_tables_are_guarded_by_the_refusal(run: Run) -> None:
+    """A check that is not bound to its resource protects nothing."""
+    assert [table.hooks for table in run.of(TABLE)] == [("keep-ledger-consistency",)] * 2

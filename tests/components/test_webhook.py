@@ -1,0 +1,132 @@
+"""The REST API of each region: routes, keys, validation, throttling and its own errors."""
+
+import json
+
+import pytest
+
+from components.gateway_errors import GATEWAY_ERRORS
+from components.webhook import definition_digest
+from tests.components.recorder import ACCOUNT, Run
+
+REGIONS = ("us-east-1", "us-west-2")
+RETRY = {"gatewayresponse.header.Retry-After": "'5'"}
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_alerts_need_a_key_and_a_json_object_and_health_needs_neither(region: str, run: Run) -> None:
+    """Anything else is refused before a function is paid for."""
+    alerts = run.one("apigateway/method:Method", f"{region}-alerts").inputs
+    health = run.one("apigateway/method:Method", f"{region}-health").inputs
+    assert (alerts["httpMethod"], alerts["apiKeyRequired"]) == ("POST", True)
+    assert (health["httpMethod"], health["apiKeyRequired"]) == ("GET", False)
+    assert alerts["requestModels"] == {"application/json": "AlertBody"}
+    assert alerts["requestValidatorId"] == f"{region}-body-id"
+    assert run.one("apigateway/requestValidator:RequestValidator", f"{region}-body").inputs[
+        "validateRequestBody"
+    ]
+    model = run.one("apigateway/model:Model", f"{region}-alert-body").inputs
+    assert (model["name"], model["contentType"]) == ("AlertBody", "application/json")
+    assert json.loads(model["schema"])["type"] == "object"
+    assert "requestValidatorId" not in health
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_both_routes_go_to_the_alias_of_reception_as_they_are(region: str, run: Run) -> None:
+    """AWS_PROXY: the handler sees the request and answers it whole."""
+    function = f"mcp-incident-responder-{run.outputs['Stack']}-AlertReceptionFunction"
+    for path in ("alerts", "health"):
+        resource = run.one("apigateway/resource:Resource", f"{region}-{path}").inputs
+        assert (resource["pathPart"], resource["parentId"]) == (path, "root")
+        integration = run.one("apigateway/integration:Integration", f"{region}-{path}").inputs
+        assert integration["type"] == "AWS_PROXY"
+        assert integration["integrationHttpMethod"] == "POST"
+        assert integration["resourceId"] == f"{region}-{path}-id"
+        assert f":lambda:{region}:{ACCOUNT}:function:{function}:live/invocations" in integration["uri"]
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_overload_and_failure_ask_to_retry_and_mistakes_do_not(region: str, run: Run) -> None:
+    """Alertmanager sends again after a 5xx but drops the alert after a 429."""
+    found = {
+        r.inputs["responseType"]: (r.inputs.get("statusCode"), r.inputs.get("responseParameters"))
+        for r in run.of("apigateway/response:Response", region=region)
+    }
+    assert found == {
+        "DEFAULT_4XX": (None, None),
+        "DEFAULT_5XX": ("503", RETRY),
+        "INTEGRATION_FAILURE": ("503", RETRY),
+        "INTEGRATION_TIMEOUT": ("503", RETRY),
+        "THROTTLED": ("503", RETRY),
+        "QUOTA_EXCEEDED": ("503", RETRY),
+        "INVALID_API_KEY": ("403", None),
+        "MISSING_AUTHENTICATION_TOKEN": ("404", None),
+        "BAD_REQUEST_BODY": ("400", None),
+        "REQUEST_TOO_LARGE": ("413", None),
+        "UNSUPPORTED_MEDIA_TYPE": ("415", None),
+    }
+
+
+def test_errors_of_the_gateway_have_the_form_of_all_errors(run: Run) -> None:
+    """Whoever reads `error`, `field` and `hint` need not know who refused."""
+    for response in run.of("apigateway/response:Response"):
+        body = json.loads(response.inputs["responseTemplates"]["application/json"])
+        assert body.keys() == {"error", "field", "hint"}
+        assert body["field"] is None
+        assert body["error"]
+        assert body["hint"]
+        assert "$" not in response.inputs["responseTemplates"]["application/json"]
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_the_key_is_throttled_as_configured_on_the_stage(region: str, run: Run) -> None:
+    """The usage plan joins key, stage and limits; without any of them the key would open nothing."""
+    rate, burst = {"dev": (20, 40), "local": (500, 1000)}.get(run.outputs["Stack"], (100, 200))
+    plan = run.one("apigateway/usagePlan:UsagePlan", f"{region}-sources").inputs
+    assert plan["throttleSettings"] == {"rateLimit": rate, "burstLimit": burst}
+    assert plan["apiStages"] == [{"apiId": f"{region}-api-id", "stage": "v1"}]
+    link = run.one("apigateway/usagePlanKey:UsagePlanKey", f"{region}-sources").inputs
+    assert (link["usagePlanId"], link["keyId"], link["keyType"]) == (
+        f"{region}-sources-id",
+        f"{region}-sources-id",
+        "API_KEY",
+    )
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_a_flood_of_health_checks_cannot_take_the_functions(region: str, run: Run) -> None:
+    """The route without a key has a limit of its own, and only that route."""
+    (limits,) = run.of("apigateway/methodSettings:MethodSettings", region=region)
+    assert limits.inputs["methodPath"] == "health/GET"
+    assert limits.inputs["settings"] == {"throttlingRateLimit": 20, "throttlingBurstLimit": 40}
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_the_stage_is_deployed_after_all_that_it_serves(region: str, run: Run) -> None:
+    """A deployment is a snapshot: what comes later is not in it."""
+    (deployment,) = run.of("apigateway/deployment:Deployment", region=region)
+    served = [
+        resource.urn
+        for type_ in ("method:Method", "integration:Integration", "response:Response")
+        for resource in run.of(f"apigateway/{type_}", region=region)
+    ]
+    assert len(served) == 2 + 2 + len(GATEWAY_ERRORS)
+    assert set(served) <= set(deployment.depends_on)
+    (stage,) = run.of("apigateway/stage:Stage", region=region)
+    assert (stage.inputs["stageName"], stage.inputs["deployment"]) == ("v1", f"{region}-deployment-id")
+    assert run.one("apigateway/restApi:RestApi", f"{region}-api").inputs["endpointConfiguration"] == {
+        "types": "REGIONAL"
+    }
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_a_changed_definition_deploys_the_stage_again(region: str, run: Run) -> None:
+    """API Gateway serves the old definition until it is deployed anew."""
+    (deployment,) = run.of("apigateway/deployment:Deployment", region=region)
+    uri = run.one("apigateway/integration:Integration", f"{region}-alerts").inputs["uri"]
+    digests = [
+        definition_digest(uri),
+        definition_digest(f"{uri}x"),
+        definition_digest(uri, GATEWAY_ERRORS[1:]),
+    ]
+    assert deployment.inputs["triggers"] == {"definition": digests[0]}
+    assert len(set(digests)) == 3

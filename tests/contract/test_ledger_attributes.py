@@ -1,0 +1,58 @@
+"""Handlers may not import the topology, so the names that both must agree on are compared here."""
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+from handlers.adapters import dynamodb
+from handlers.domain.alert import Alert, Queue, Severity, Status
+from handlers.domain.limits import MAX_DELAY_S
+from topology.limits import SQS_BATCH_MAX, SQS_DELAY_MAX_S
+from topology.queues import WORK_QUEUES
+from topology.tables import ALERTS, OPEN_INDEX, TIMESTAMP_INDEX
+
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "architecture.md").read_text()
+ATTRIBUTES = {field.name: field.type for field in fields(Alert)}
+
+
+def test_keys_of_the_table_and_its_indexes_are_attributes_of_an_alert() -> None:
+    """With the types that DynamoDB expects: text for S, whole numbers for N."""
+    keys = {ALERTS.hash_key} | {key for index in ALERTS.indexes for key in (index.hash_key, index.range_key)}
+    python = {"S": {str, str | None, Severity}, "N": {int, int | None}}
+    for key in keys:
+        assert ATTRIBUTES[key.name] in python[key.type], key
+    assert ALERTS.ttl_attribute in ATTRIBUTES
+
+
+def test_projected_attributes_are_attributes_of_an_alert() -> None:
+    """An index that projects a name nobody writes would be empty there."""
+    for index in ALERTS.indexes:
+        assert set(index.projected) <= ATTRIBUTES.keys()
+
+
+def test_index_that_recovery_queries_is_the_one_that_exists() -> None:
+    """By name, and by its keys."""
+    assert OPEN_INDEX.name == dynamodb.OPEN_INDEX
+    assert (OPEN_INDEX.hash_key.name, OPEN_INDEX.range_key.name) == ("open_lane", "due_at")
+    assert (TIMESTAMP_INDEX.hash_key.name, TIMESTAMP_INDEX.range_key.name) == ("severity", "timestamp")
+
+
+def test_queues_are_those_of_the_topology() -> None:
+    """One by one."""
+    assert {str(queue) for queue in Queue} == {spec.key for spec in WORK_QUEUES}
+
+
+def test_limits_of_sqs_are_those_of_the_topology() -> None:
+    """The handlers carry their own copy, as they import nothing of ours."""
+    assert MAX_DELAY_S == SQS_DELAY_MAX_S
+    assert SQS_BATCH_MAX == 10
+
+
+def test_document_lists_every_attribute_and_status() -> None:
+    """docs/architecture.md is the contract that people read."""
+    table = DOCUMENT.split("## The ledger")[1].split("## ")[0]
+    documented = set(re.findall(r"`([a-z_]+)`", "\n".join(re.findall(r"^\|([^|]+)\|", table, re.MULTILINE))))
+    assert ATTRIBUTES.keys() - documented <= {"body_hash"}
+    assert {name for name in documented if name != "attribute"} <= ATTRIBUTES.keys()
+    for status in Status:
+        assert f"`{status}`" in table

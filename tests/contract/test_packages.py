@@ -1,0 +1,134 @@
+"""The Lambda packages: same bytes for the same inputs, everything a handler needs, nothing it does not."""
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from components.packages import (
+    HOST,
+    LAMBDA,
+    PackageError,
+    Target,
+    build_package,
+    build_packages,
+    handler_sources,
+)
+from topology.functions import ANALYSIS, DISTRIBUTION, FUNCTIONS, RECEPTION, RECOVERY, FunctionSpec
+
+AARCH64 = 183
+"""e_machine of an ELF file; https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html (EM_AARCH64)."""
+
+PYTHON_313_MAGIC = 3571
+"""Byte code magic number of every 3.13 release; importlib/_bootstrap_external.py."""
+
+IMPORT_ALONE = """
+import sys
+package = sys.argv[1]
+sys.path[:] = [package, *(p for p in sys.path if 'site-packages' not in p)]
+__import__(sys.argv[2])
+ours = {m.__file__ for m in list(sys.modules.values()) if getattr(m, '__file__', None)}
+outside = sorted(f for f in ours if 'site-packages' in f)
+assert not outside, outside
+loaded = sorted({m.partition('.')[0] for m in sys.modules})
+print(' '.join(loaded))
+"""
+
+
+@pytest.fixture(scope="session")
+def packages() -> dict[FunctionSpec, Path]:
+    """Every package for this machine's interpreter; built once, kept until a source changes."""
+    return dict(build_packages(HOST))
+
+
+def names_in(package: Path) -> set[str]:
+    """The files of a package."""
+    with zipfile.ZipFile(package) as archive:
+        return set(archive.namelist())
+
+
+@pytest.mark.parametrize("spec", FUNCTIONS, ids=lambda spec: spec.key)
+def test_each_handler_is_imported_from_its_own_package_alone(
+    packages: dict[FunctionSpec, Path], tmp_path: Path, spec: FunctionSpec
+) -> None:
+    """An interpreter with nothing but the standard library and the package imports the entry point."""
+    with zipfile.ZipFile(packages[spec]) as archive:
+        archive.extractall(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", IMPORT_ALONE, str(tmp_path), spec.handler.rpartition(".")[0]],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    loaded = set(done.stdout.split())
+    assert ("anthropic" in loaded) == (spec == ANALYSIS), "only analysis pays for the slowest import"
+    assert ("slack_sdk" in loaded) == (spec == DISTRIBUTION)
+
+
+@pytest.mark.parametrize("spec", FUNCTIONS, ids=lambda spec: spec.key)
+def test_a_package_holds_only_what_its_function_needs(
+    packages: dict[FunctionSpec, Path], spec: FunctionSpec
+) -> None:
+    """No tests, no tools, no other function's entry point, no AWS service that is not called."""
+    names = names_in(packages[spec])
+    tops = {name.partition("/")[0] for name in names}
+    assert not tops & {"topology", "components", "emulator", "ops", "tests", "bin", "pip", "pulumi"}
+    entries = {f"handlers/{other.key}.py" for other in FUNCTIONS}
+    assert names & entries == {f"handlers/{spec.key}.py"}
+    services = {
+        name.split("/")[2] for name in names if name.startswith("botocore/data/") and name.count("/") > 2
+    }
+    assert services == {"dynamodb", "sqs", "secretsmanager"}
+    assert ("anthropic" in tops) == (spec == ANALYSIS)
+
+
+def test_the_same_inputs_give_the_same_bytes(packages: dict[FunctionSpec, Path], tmp_path: Path) -> None:
+    """A rebuild elsewhere is byte for byte the same, so an unchanged function is not deployed again."""
+    again = build_package(RECOVERY, HOST, folder=tmp_path)
+    assert again.name == packages[RECOVERY].name
+    assert again.read_bytes() == packages[RECOVERY].read_bytes()
+
+
+def test_entries_carry_fixed_times_and_modes(packages: dict[FunctionSpec, Path]) -> None:
+    """A time or a mode of the building machine would change the bytes."""
+    with zipfile.ZipFile(packages[RECEPTION]) as archive:
+        assert {(entry.date_time, entry.external_attr >> 16) for entry in archive.infolist()} == {
+            ((1980, 1, 1, 0, 0, 0), 0o644)
+        }
+
+
+def test_the_package_for_lambda_is_arm64_with_byte_code_of_its_python(tmp_path: Path) -> None:
+    """The same code builds for Lambda; wheels and byte code are of the target, not of this machine."""
+    try:
+        LAMBDA.interpreter()
+    except PackageError as error:
+        pytest.skip(str(error))
+    package = build_package(RECOVERY, LAMBDA, folder=tmp_path)
+    with zipfile.ZipFile(package) as archive:
+        libraries = [name for name in archive.namelist() if name.endswith(".so")]
+        assert libraries
+        for library in libraries:
+            header = archive.read(library)[:20]
+            assert header[:4] == b"\x7fELF"
+            assert int.from_bytes(header[18:20], "little") == AARCH64, library
+        code = archive.read("handlers/__pycache__/recovery.cpython-313.pyc")
+    assert int.from_bytes(code[:2], "little") == PYTHON_313_MAGIC
+    assert code[4] & 0b11 == 0b01, "unchecked-hash: valid whatever the file's time"
+
+
+def test_a_missing_python_is_one_line_with_the_next_step() -> None:
+    """The person who deploys is told what to install."""
+    with pytest.raises(PackageError, match=r"need Python 3\.99: .*; install python3\.99 and put it on PATH"):
+        Target("lambda-future", "3.99", "aarch64-manylinux2014").interpreter()
+
+
+def test_a_function_ships_the_modules_it_imports_and_the_formats_it_discovers() -> None:
+    """Formats are found while running, so the whole folder goes along with reception, and only there."""
+    formats = Path("handlers/domain/formats")
+    shipped = {spec: {path.as_posix() for path in handler_sources(spec)} for spec in FUNCTIONS}
+    assert any(path.endswith(f"{formats.as_posix()}/alertmanager.py") for path in shipped[RECEPTION])
+    assert not any(formats.as_posix() in path for path in shipped[RECOVERY])

@@ -1,0 +1,97 @@
+"""One embedded AWS for each test module, on free ports, in a folder of its own; no two at once.
+
+Fixtures have module scope and pytest runs modules one after the other, so a module that starts emulators by
+itself does not use these.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from emulator.control import Emulator
+
+REGIONS = ("us-east-1", "us-west-2")
+
+Client = Callable[..., Any]
+"""`client(service, region)`: a boto3 client at the edge."""
+
+
+@pytest.fixture(scope="module")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    """A running emulator of two regions; its starter's environment has keys that must not reach it."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("ANTHROPIC_API_KEY", "sk-ant-of-a-person")
+        environment.setenv("AWS_PROFILE", "of-a-person")
+        environment.setenv("SLACK_WEBHOOK_URL", "https://hooks.slack.com/services/of/a/person")
+        running = Emulator.start(tmp_path_factory.mktemp("emulator"), regions=REGIONS)
+    with running:
+        yield running
+
+
+@pytest.fixture
+def whole(emulator: Emulator) -> Iterator[Emulator]:
+    """The emulator, for a test that breaks regions: all are brought back after it."""
+    yield emulator
+    emulator.clear_faults()
+    for region in emulator.status().regions:
+        if region.cut:
+            emulator.heal(region.name)
+        if region.power == "frozen":
+            emulator.thaw(region.name)
+        if region.power == "killed":
+            emulator.revive(region.name)
+
+
+@pytest.fixture(scope="session")
+def client_at() -> Callable[..., Any]:
+    """Make a boto3 client at an endpoint; one session, since each new one costs a tenth of a second."""
+    session = boto3.Session()
+    config = Config(connect_timeout=2, read_timeout=15, retries={"total_max_attempts": 1})
+
+    def make(
+        endpoint_url: str,
+        service: str,
+        region: str,
+        *,
+        key: tuple[str, str] = ("test", "test"),
+        **options: Any,
+    ) -> Any:
+        return session.client(
+            service,
+            region_name=region,
+            endpoint_url=endpoint_url,
+            aws_access_key_id=key[0],
+            aws_secret_access_key=key[1],
+            config=config.merge(Config(**options)),
+        )
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def client(emulator: Emulator, client_at: Callable[..., Any]) -> Client:
+    """Make a boto3 client at the edge."""
+
+    def make(service: str, region: str, **options: Any) -> Any:
+        return client_at(emulator.edge_url, service, region, **options)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def eventually() -> Callable[..., Any]:
+    """Poll until a condition holds, and return what it gave; fail the test after a deadline."""
+
+    def wait(condition: Callable[[], Any], *, within_s: float = 15.0) -> Any:
+        deadline = time.monotonic() + within_s
+        while not (value := condition()):
+            if time.monotonic() > deadline:
+                pytest.fail(f"not so within {within_s} s: {condition}")
+            time.sleep(0.05)
+        return value
+
+    return wait

@@ -1,0 +1,1 @@
+"""One fake per port of `handlers.domain.ports`: in memory, honest, with switches for faults."""

@@ -1,0 +1,97 @@
+"""The ledger and the analysis cache in memory, with the same rules as the real ones."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from handlers.domain.alert import Alert, Analysis
+from handlers.domain.ports import CacheUnavailableError, LedgerUnavailableError
+from handlers.domain.states import VERSION, Actor, check
+
+
+def _no_fault(_operation: str) -> None:
+    """The default of the fault hooks."""
+
+
+@dataclass
+class FakeLedger:
+    """`Ledger` over a dict. `before` and `after` get the name of each operation, and may raise."""
+
+    rows: dict[str, Alert] = field(default_factory=dict)
+    before: Callable[[str], None] = _no_fault
+    after: Callable[[str], None] = _no_fault
+    queried_lanes: list[str] = field(default_factory=list)
+    writes: list[Alert] = field(default_factory=list)
+
+    def probe(self) -> None:
+        """See `Ledger`."""
+        self.before("probe")
+
+    def get(self, alert_id: str) -> Alert | None:
+        """See `Ledger`."""
+        self.before("get")
+        return self.rows.get(alert_id)
+
+    def create(self, alert: Alert, *, actor: Actor) -> bool:
+        """See `Ledger`."""
+        self.before("create")
+        check(actor, None, alert)
+        if alert.alert_id in self.rows:
+            return False
+        self._store(alert)
+        self.after("create")
+        return True
+
+    def replace(self, before: Alert, after: Alert, *, actor: Actor) -> bool:
+        """See `Ledger`."""
+        self.before("replace")
+        check(actor, before, after)
+        stored = self.rows.get(before.alert_id)
+        if stored is None or any(getattr(stored, name) != getattr(before, name) for name in VERSION):
+            return False
+        self._store(after)
+        self.after("replace")
+        return True
+
+    def overdue(self, lane: str, *, now_s: int, limit: int) -> Sequence[str]:
+        """See `Ledger`."""
+        self.before("overdue")
+        self.queried_lanes.append(lane)
+        due = [row for row in self.rows.values() if row.open_lane == lane and (row.due_at or 0) <= now_s]
+        return [row.alert_id for row in sorted(due, key=lambda row: row.due_at or 0)][:limit]
+
+    def _store(self, alert: Alert) -> None:
+        self.rows[alert.alert_id] = alert
+        self.writes.append(alert)
+
+
+def ledger_down(*operations: str) -> Callable[[str], None]:
+    """A fault hook: these operations fail, or all when none is named."""
+
+    def fail(operation: str) -> None:
+        if not operations or operation in operations:
+            raise LedgerUnavailableError(f"{operation} failed on purpose")
+
+    return fail
+
+
+@dataclass
+class FakeAnalysisCache:
+    """`AnalysisCache` over a dict of signature to analysis and expiry."""
+
+    entries: dict[str, tuple[Analysis, int]] = field(default_factory=dict)
+    down: bool = False
+
+    def get(self, signature: str, *, now_s: int) -> Analysis | None:
+        """See `AnalysisCache`."""
+        self._check()
+        analysis, expires_at = self.entries.get(signature, (None, 0))
+        return analysis if expires_at > now_s else None
+
+    def put(self, signature: str, analysis: Analysis, *, expires_at: int) -> None:
+        """See `AnalysisCache`."""
+        self._check()
+        self.entries[signature] = (analysis, expires_at)
+
+    def _check(self) -> None:
+        if self.down:
+            raise CacheUnavailableError("the cache is down on purpose")

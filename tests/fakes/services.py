@@ -1,0 +1,64 @@
+"""The queues, Claude and Slack in memory."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from handlers.domain.alert import Alert, Analysis, Queue
+from handlers.domain.ports import ModelAnswer, OutboxError
+from handlers.domain.slack_message import Notification
+
+ANALYSIS = Analysis(
+    summary="The disk is full.",
+    probable_cause="Logs are not rotated.",
+    actions=("Delete old logs.", "Turn rotation on."),
+    confidence="high",
+    model="claude-test",
+)
+
+
+@dataclass
+class FakeOutbox:
+    """`Outbox` that keeps what was sent as (queue, alert id, delay)."""
+
+    sent: list[tuple[Queue, str, int]] = field(default_factory=list)
+    down: bool = False
+
+    def send(self, queue: Queue, alert_ids: Sequence[str], *, delay_s: int = 0) -> None:
+        """See `Outbox`."""
+        if self.down:
+            raise OutboxError("the outbox is down on purpose")
+        assert 0 <= delay_s <= 900
+        self.sent += [(queue, alert_id, delay_s) for alert_id in alert_ids]
+
+
+@dataclass
+class FakeAnalyst:
+    """`Analyst` that answers from a script: errors are raised, the last entry repeats."""
+
+    script: list[Analysis | Exception] = field(default_factory=lambda: [ANALYSIS])
+    asked: list[tuple[str, float]] = field(default_factory=list)
+
+    def analyse(self, alert: Alert, *, timeout_s: float) -> ModelAnswer:
+        """See `Analyst`."""
+        self.asked.append((alert.alert_id, timeout_s))
+        answer = self.script.pop(0) if len(self.script) > 1 else self.script[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return ModelAnswer(analysis=answer, input_tokens=100, output_tokens=50)
+
+
+@dataclass
+class FakeNotifier:
+    """`Notifier` that keeps what was posted; `script` holds an error or None (success) for each call."""
+
+    script: list[Exception | None] = field(default_factory=lambda: [None])
+    posted: list[Notification] = field(default_factory=list)
+    timeouts_s: list[float] = field(default_factory=list)
+
+    def post(self, notification: Notification, *, timeout_s: float) -> None:
+        """See `Notifier`."""
+        self.timeouts_s.append(timeout_s)
+        answer = self.script.pop(0) if len(self.script) > 1 else self.script[0]
+        if answer is not None:
+            raise answer
+        self.posted.append(notification)

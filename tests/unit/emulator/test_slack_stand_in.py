@@ -1,0 +1,231 @@
+"""The stand-in for Slack, driven by the real SDK: what it accepts, refuses, keeps and shows."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import pytest
+import urllib3
+from aiohttp import web
+from slack_sdk.webhook import WebhookClient
+
+from emulator.egress import SLACK_HOST
+from emulator.fakes.faults import Fault, Faults
+from emulator.fakes.slack import FakeSlack, RateLimit
+
+REGION = "us-east-1"
+
+
+@dataclass
+class Slack:
+    """A served stand-in with one webhook."""
+
+    fake: FakeSlack
+    faults: Faults
+    record: Path
+    base_url: str
+    reader_url: str
+    path: str
+
+    def send(self, blocks: list[dict[str, Any]] | None = None, text: str | None = "hello") -> tuple[int, str]:
+        """Post by the SDK, without its own retries; return status and body."""
+        client = WebhookClient(self.base_url + self.path, timeout=5, retry_handlers=[])
+        answer = client.send(text=text, blocks=blocks)
+        return answer.status_code, answer.body
+
+    def send_raw(self, body: bytes) -> tuple[int, str]:
+        """Post any bytes."""
+        answer = urllib3.request("POST", self.base_url + self.path, body=body, timeout=5, retries=False)
+        return answer.status, answer.data.decode()
+
+
+@pytest.fixture
+def slack(tmp_path: Path, serve: Callable[[web.Application], str]) -> Slack:
+    """A stand-in without faults or limits."""
+    faults = Faults()
+    fake = FakeSlack(tmp_path / "messages.jsonl", faults)
+    url = fake.add_webhook("incidents")
+    return Slack(
+        fake=fake,
+        faults=faults,
+        record=tmp_path / "messages.jsonl",
+        base_url=serve(fake.webhooks(REGION)),
+        reader_url=serve(fake.reader()),
+        path=url.removeprefix(f"http://{SLACK_HOST}"),
+    )
+
+
+def section(text: str = "hello", **fields: Any) -> dict[str, Any]:
+    """A section block."""
+    return {"type": "section", "text": {"type": "mrkdwn", "text": text}, **fields}
+
+
+def header(text: str) -> dict[str, Any]:
+    """A header block."""
+    return {"type": "header", "text": {"type": "plain_text", "text": text}}
+
+
+def test_accepted_message_is_written_down_with_its_alerts(slack: Slack) -> None:
+    """What `ok` was said to is in the record: channel, region, alert ids, payload."""
+    assert slack.send([section(block_id="alert:a1"), section(), section(block_id="alert:a2")]) == (200, "ok")
+    [line] = [json.loads(one) for one in slack.record.read_text().splitlines()]
+    assert (line["channel"], line["region"], line["alert_ids"]) == ("incidents", REGION, ["a1", "a2"])
+    assert line["payload"]["text"] == "hello"
+    assert line["received_at_ms"] > 1_700_000_000_000
+    assert urllib3.request("GET", f"{slack.reader_url}/messages").json() == [line]
+
+
+@pytest.mark.parametrize(
+    "blocks",
+    [
+        [header("x" * 150)],
+        [section("x" * 3000)],
+        [section() for _ in range(50)],
+        [section(block_id="x" * 255)],
+        [section(fields=[{"type": "mrkdwn", "text": "x" * 2000}] * 10)],
+        [{"type": "divider"}, {"type": "context", "elements": [{"type": "mrkdwn", "text": "x"}] * 10}],
+    ],
+)
+def test_message_at_slacks_limits_is_accepted(slack: Slack, blocks: list[dict[str, Any]]) -> None:
+    """The last value that Slack takes."""
+    assert slack.send(blocks) == (200, "ok")
+
+
+@pytest.mark.parametrize(
+    "blocks",
+    [
+        [header("x" * 151)],
+        [header("")],
+        [{"type": "header", "text": {"type": "mrkdwn", "text": "no"}}],
+        [section("x" * 3001)],
+        [section("")],
+        [{"type": "section"}],
+        [section() for _ in range(51)],
+        [section(block_id="x" * 256)],
+        [section(block_id="same"), section(block_id="same")],
+        [section(fields=[{"type": "mrkdwn", "text": "x"}] * 11)],
+        [section(fields=[{"type": "mrkdwn", "text": "x" * 2001}])],
+        [{"type": "context", "elements": []}],
+        [{"type": "actions", "elements": [{}] * 26}],
+        [{"type": "carousel"}],
+        ["not a block"],
+    ],
+)
+def test_message_over_slacks_limits_is_refused_and_not_kept(
+    slack: Slack, blocks: list[dict[str, Any]]
+) -> None:
+    """One more than Slack takes is a permanent 400."""
+    body = json.dumps({"text": "hello", "blocks": blocks}).encode()
+    assert slack.send_raw(body) == (400, "invalid_blocks")
+    assert slack.fake.messages == []
+    assert slack.record.read_text() == ""
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"not json", "invalid_payload"),
+        (b"[" * 100_000, "invalid_payload"),
+        (b"[]", "invalid_payload"),
+        (b'{"text": 1}', "invalid_payload"),
+        (b"{}", "no_text"),
+        (b'{"text": "", "blocks": []}', "no_text"),
+    ],
+)
+def test_body_that_is_no_message_is_refused(slack: Slack, body: bytes, code: str) -> None:
+    """Slack's words for each mistake."""
+    assert slack.send_raw(body) == (400, code)
+
+
+def test_unknown_webhook_is_refused(slack: Slack) -> None:
+    """A rotated or mistyped URL is a permanent 403."""
+    slack.path += "x"
+    assert slack.send() == (403, "invalid_token")
+
+
+def test_webhooks_of_two_channels_are_told_apart(slack: Slack) -> None:
+    """A second webhook posts to its own channel."""
+    slack.path = slack.fake.add_webhook("other").removeprefix(f"http://{SLACK_HOST}")
+    slack.send()
+    assert [one.channel for one in slack.fake.messages] == ["other"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "body"),
+    [
+        ("rate_limited", 429, "rate_limited"),
+        ("server_error", 500, "rollup_error"),
+        ("no_active_hooks", 404, "no_active_hooks"),
+        ("channel_is_archived", 410, "channel_is_archived"),
+    ],
+)
+def test_fault_is_met_as_often_as_asked(slack: Slack, kind: str, status: int, body: str) -> None:
+    """Then Slack works again; what met the fault was not posted."""
+    slack.faults.add(Fault(service="slack", kind=kind, times=2))
+    assert [slack.send(), slack.send(), slack.send()] == [(status, body), (status, body), (200, "ok")]
+    assert len(slack.fake.messages) == 1
+
+
+def test_fault_of_one_region_spares_the_other(slack: Slack) -> None:
+    """A fault can be a region's alone."""
+    slack.faults.add(Fault(service="slack", kind="server_error", region="us-west-2"))
+    assert slack.send() == (200, "ok")
+
+
+def test_rate_limit_says_how_long_to_wait(slack: Slack) -> None:
+    """429 carries Retry-After in whole seconds."""
+    slack.faults.add(Fault(service="slack", kind="rate_limited", times=1, retry_after_s=7))
+    answer = urllib3.request("POST", slack.base_url + slack.path, json={"text": "x"}, retries=False)
+    assert (answer.status, answer.headers["Retry-After"]) == (HTTPStatus.TOO_MANY_REQUESTS, "7")
+
+
+def test_reset_after_accept_posts_without_saying_so(slack: Slack) -> None:
+    """The outcome is unknown to the sender, and Slack has the message."""
+    slack.faults.add(Fault(service="slack", kind="reset_after_accept", times=1))
+    with pytest.raises(OSError, match="closed"):
+        slack.send([section(block_id="alert:a1")])
+    assert [one.alert_ids for one in slack.fake.messages] == [("a1",)]
+
+
+@pytest.mark.parametrize("kind", ["reset", "hang"])
+def test_dropped_connection_posts_nothing(slack: Slack, kind: str) -> None:
+    """The sender sees a closed connection, and Slack has nothing."""
+    slack.faults.add(Fault(service="slack", kind=kind, times=1, delay_s=0.05))
+    with pytest.raises(OSError, match="closed"):
+        slack.send()
+    assert slack.fake.messages == []
+
+
+def test_channel_limit_lets_a_burst_through_and_refills() -> None:
+    """A token bucket for each channel, by the clock."""
+    now = [0.0]
+    limit = RateLimit(1.0, 2, clock=lambda: now[0])
+    assert [limit.take("a"), limit.take("a"), limit.take("a")] == [0.0, 0.0, 1.0]
+    assert limit.take("b") == 0.0
+    now[0] = 0.5
+    assert limit.take("a") == 0.5
+    now[0] = 1.0
+    assert limit.take("a") == 0.0
+
+
+def test_limited_channel_answers_429(slack: Slack) -> None:
+    """The limit holds for posts too."""
+    slack.fake.rate_limit = RateLimit(0.001, 1)
+    assert [slack.send()[0], slack.send()[0]] == [200, 429]
+
+
+def test_page_shows_messages_as_text_never_as_markup(slack: Slack) -> None:
+    """Alert text is hostile."""
+    hostile = "<script>alert(1)</script>"
+    slack.send(
+        [header(hostile), section(hostile, fields=[{"type": "mrkdwn", "text": hostile}])], text=hostile
+    )
+    slack.send(None, text=hostile)
+    answer = urllib3.request("GET", slack.reader_url)
+    page = answer.data.decode()
+    assert "<script" not in page
+    assert page.count("&lt;script&gt;") == 4
+    assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")

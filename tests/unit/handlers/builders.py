@@ -1,0 +1,145 @@
+"""What the handler tests build again and again: bodies, requests, rows, and workers over the fakes."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from handlers.domain.alert import Alert, Status
+from handlers.domain.analysis import AnalysisWork
+from handlers.domain.claims import Allotment, Claims
+from handlers.domain.distribution import DistributionWork
+from handlers.domain.formats.generic import FORMAT
+from handlers.domain.intake import parse_body
+from handlers.domain.reception import Reception, Submission
+from handlers.domain.rows import new_row
+from handlers.domain.states import Actor, analyzed, received
+from handlers.domain.webhook import Request, Response, Webhook
+from tests.fakes.ledger import FakeAnalysisCache, FakeLedger
+from tests.fakes.machine import FakeClock, FakeRandomness, in_turn
+from tests.fakes.services import ANALYSIS, FakeAnalyst, FakeNotifier, FakeOutbox
+
+REGION, PEER = "us-east-1", "us-west-2"
+LEASE_S, EVENT_WINDOW_S, CONTENT_WINDOW_S, CACHE_TTL_S = 120, 3_600, 300, 86_400
+
+
+def fixture(name: str) -> bytes:
+    """A payload sample of the project's own."""
+    return (Path(__file__).parent / "fixtures" / f"{name}.json").read_bytes()
+
+
+def body(**fields: Any) -> bytes:
+    """A body in the project's own format; a field set to None is left out."""
+    full = {
+        "source": "billing",
+        "title": "Queue is growing",
+        "message": "depth 1200 on host a",
+        "severity": "ERROR",
+        "timestamp": "2026-11-23T08:00:00Z",
+    } | fields
+    return json.dumps({name: value for name, value in full.items() if value is not None}).encode()
+
+
+def post(content: bytes, **headers: str) -> Request:
+    """A request with this body."""
+    given = {"content-type": "application/json"} | {
+        name.replace("_", "-"): value for name, value in headers.items()
+    }
+    return Request(method="POST", path="/alerts", headers=given, body=content)
+
+
+def row(
+    alert_id: str = "a1", *, status: Status = Status.RECEIVED, at_ms: int | None = None, **fields: Any
+) -> Alert:
+    """A stored row that is open: RECEIVED, or ANALYZED with an analysis."""
+    clock = FakeClock()
+    incoming = FORMAT.parse(json.loads(body(**fields)))[0]
+    accepted_ms = clock.ms if at_ms is None else at_ms
+    new = new_row(
+        incoming,
+        alert_id=alert_id,
+        identity="i" * 64,
+        at_ms=accepted_ms,
+        region=REGION,
+        body_format="generic",
+    )
+    alert = received(new, due_at=new.timestamp + LEASE_S)
+    if status is Status.ANALYZED:
+        alert = analyzed(alert, ANALYSIS, due_at=new.timestamp + LEASE_S)
+    return alert
+
+
+@dataclass
+class World:
+    """One region over fakes. `restart` gives a worker of a fresh process over the same ledger."""
+
+    clock: FakeClock = field(default_factory=FakeClock)
+    ledger: FakeLedger = field(default_factory=FakeLedger)
+    outbox: FakeOutbox = field(default_factory=FakeOutbox)
+    cache: FakeAnalysisCache = field(default_factory=FakeAnalysisCache)
+    analyst: FakeAnalyst = field(default_factory=FakeAnalyst)
+    notifier: FakeNotifier = field(default_factory=FakeNotifier)
+    randomness: FakeRandomness = field(default_factory=FakeRandomness)
+    region: str = REGION
+
+    @property
+    def reception(self) -> Reception:
+        """Reception in this region."""
+        return Reception(
+            ledger=self.ledger,
+            outbox=self.outbox,
+            clock=self.clock,
+            randomness=self.randomness,
+            spread=in_turn,
+            region=self.region,
+            lease_s=LEASE_S,
+            event_window_s=EVENT_WINDOW_S,
+            content_window_s=CONTENT_WINDOW_S,
+        )
+
+    def answer(self, request: Request) -> Response:
+        """The webhook's answer, with four seconds to write."""
+        webhook = Webhook(reception=self.reception, probe=self.ledger)
+        return webhook.answer(request, until_ms=self.clock.ms + 4_000)
+
+    def accept(self, content: bytes) -> list[Alert]:
+        """The rows that answer for a body."""
+        parsed = parse_body(content)
+        submission = Submission(format=parsed.format, alerts=parsed.alerts)
+        return self.reception.accept(submission, until_ms=self.clock.ms + 4_000)
+
+    def claims(self, actor: Actor, status: Status) -> Claims:
+        """The claims of one worker."""
+        return Claims(
+            ledger=self.ledger,
+            outbox=self.outbox,
+            clock=self.clock,
+            randomness=self.randomness,
+            sleeper=self.clock,
+            actor=actor,
+            status=status,
+            lease_s=LEASE_S,
+        )
+
+    @property
+    def analysis(self) -> AnalysisWork:
+        """The analysis worker."""
+        claims = self.claims(Actor.ANALYSIS, Status.RECEIVED)
+        return AnalysisWork(claims=claims, cache=self.cache, analyst=self.analyst, cache_ttl_s=CACHE_TTL_S)
+
+    @property
+    def distribution(self) -> DistributionWork:
+        """The distribution worker."""
+        return DistributionWork(
+            claims=self.claims(Actor.DISTRIBUTION, Status.ANALYZED), notifier=self.notifier
+        )
+
+    def time(self, seconds: float = 30) -> Allotment:
+        """So many seconds for a message, the invocation ending with them."""
+        end_ms = self.clock.ms + round(seconds * 1000)
+        return Allotment(until_ms=end_ms, killed_at_ms=end_ms)
+
+    def hold(self, *alerts: Alert) -> None:
+        """Put rows into the ledger."""
+        for alert in alerts:
+            self.ledger.rows[alert.alert_id] = alert

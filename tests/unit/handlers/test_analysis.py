@@ -1,0 +1,258 @@
+"""Analysis over fakes: the cache, the model's failures, claims, and what is left for Recovery."""
+
+import logging
+from dataclasses import replace
+
+import pytest
+
+from handlers.domain.alert import Queue, Status
+from handlers.domain.claims import Allotment, PoisonMessageError
+from handlers.domain.ports import (
+    AnalystBusyError,
+    AnalystFailedError,
+    AnalystUnconfiguredError,
+    LedgerUnavailableError,
+)
+from handlers.domain.signature import error_signature
+from handlers.domain.states import claimed, notified
+from tests.fakes.ledger import ledger_down
+from tests.fakes.services import ANALYSIS
+from tests.unit.handlers.builders import CACHE_TTL_S, LEASE_S, World, row
+
+
+def world_with(**fields: str) -> World:
+    """A world with one RECEIVED alert, a1."""
+    world = World()
+    world.hold(row(**fields))
+    return world
+
+
+def test_alert_is_analysed_cached_and_sent_on() -> None:
+    """The model's answer is stored in the row and in the cache, and distribution gets a hint."""
+    world = world_with()
+    world.analysis.work("a1", world.time())
+    stored = world.ledger.rows["a1"]
+    assert (stored.status, stored.analysis, stored.analysis_error) == (Status.ANALYZED, ANALYSIS, None)
+    assert (stored.lease_token, stored.attempts, stored.due_at) == (None, 0, world.clock.s + LEASE_S)
+    assert world.cache.entries == {error_signature(stored): (ANALYSIS, world.clock.s + CACHE_TTL_S)}
+    assert world.outbox.sent == [(Queue.DISTRIBUTION, "a1", 0)]
+
+
+def test_critical_alert_takes_its_own_lane() -> None:
+    """A backlog of others never delays it."""
+    world = world_with(severity="CRITICAL")
+    world.analysis.work("a1", world.time())
+    assert world.outbox.sent == [(Queue.DISTRIBUTION_CRITICAL, "a1", 0)]
+
+
+def test_alike_alert_uses_the_cache(caplog: pytest.LogCaptureFixture) -> None:
+    """The second alert of one fault costs no call, and the log says so in the runbook's words."""
+    caplog.set_level(logging.INFO, "handlers")
+    world = world_with(message="depth 1 on host a")
+    world.hold(replace(row(message="depth 2 on host a"), alert_id="a2"))
+    world.analysis.work("a1", world.time())
+    world.analysis.work("a2", world.time())
+    assert [alert_id for alert_id, _ in world.analyst.asked] == ["a1"]
+    assert world.ledger.rows["a2"].analysis == replace(ANALYSIS, cached=True)
+    assert [(r.message, r.__dict__["alert_id"]) for r in caplog.records if "analysis" in r.message] == [
+        ("Claude analysis", "a1"),
+        ("Using cached analysis", "a2"),
+    ]
+
+
+def test_expired_cache_entry_is_not_used() -> None:
+    """An analysis is reused until its time is over."""
+    world = world_with()
+    signature = error_signature(world.ledger.rows["a1"])
+    world.cache.entries[signature] = (replace(ANALYSIS, summary="old"), world.clock.s)
+    world.analysis.work("a1", world.time())
+    analysis = world.ledger.rows["a1"].analysis
+    assert analysis is not None
+    assert analysis.summary == ANALYSIS.summary
+
+
+def test_failing_cache_costs_a_call_and_nothing_else() -> None:
+    """The cache saves money; no alert depends on it."""
+    world = world_with()
+    world.cache.down = True
+    world.analysis.work("a1", world.time())
+    assert world.ledger.rows["a1"].analysis == ANALYSIS
+
+
+def test_busy_model_is_asked_again_after_a_pause() -> None:
+    """An overload that passes within the invocation costs seconds, not the analysis."""
+    world = world_with()
+    world.analyst.script = [AnalystBusyError("529"), AnalystBusyError("429", retry_after_s=3), ANALYSIS]
+    world.analysis.work("a1", world.time())
+    assert world.ledger.rows["a1"].analysis == ANALYSIS
+    assert world.clock.slept_s == [1.0, 3]
+
+
+def test_model_that_stays_busy_lets_the_alert_go_without() -> None:
+    """After three calls the alert goes out and says why it has no analysis."""
+    world = world_with()
+    world.analyst.script = [AnalystBusyError("Claude answered 529")]
+    world.analysis.work("a1", world.time())
+    stored = world.ledger.rows["a1"]
+    assert len(world.analyst.asked) == 3
+    assert (stored.status, stored.analysis, stored.analysis_error) == (
+        Status.ANALYZED,
+        None,
+        "Claude answered 529",
+    )
+    assert world.cache.entries == {}
+    assert world.outbox.sent == [(Queue.DISTRIBUTION, "a1", 0)]
+
+
+def test_retry_after_beyond_the_invocation_is_not_slept() -> None:
+    """A server's wish never outlives the Lambda."""
+    world = world_with()
+    world.analyst.script = [AnalystBusyError("429", retry_after_s=600)]
+    world.analysis.work("a1", world.time(30))
+    assert world.clock.slept_s == []
+    assert len(world.analyst.asked) == 1
+    assert world.ledger.rows["a1"].status is Status.ANALYZED
+
+
+def test_refused_request_is_not_asked_twice() -> None:
+    """What will not change is not paid for again."""
+    world = world_with()
+    world.analyst.script = [AnalystFailedError("Claude answered 400 invalid_request_error")]
+    world.analysis.work("a1", world.time())
+    assert len(world.analyst.asked) == 1
+    assert world.ledger.rows["a1"].analysis_error == "Claude answered 400 invalid_request_error"
+
+
+def test_call_gets_the_time_that_is_left() -> None:
+    """The model may take what the message has, less the reserve for the ledger."""
+    world = world_with()
+    world.analysis.work("a1", world.time(30))
+    ((_, timeout_s),) = world.analyst.asked
+    assert timeout_s == 27
+
+
+def test_no_time_means_no_call() -> None:
+    """A call that could not be used is not made."""
+    world = world_with()
+    world.analysis.work("a1", world.time(4))
+    assert world.analyst.asked == []
+    assert world.ledger.rows["a1"].analysis_error == "no time was left to ask the model"
+
+
+def test_missing_key_parks_with_the_reason() -> None:
+    """Only an operator can help, so the alert waits where they look."""
+    world = world_with()
+    world.analyst.script = [AnalystUnconfiguredError("the secret mcp-responder/anthropic-key is empty")]
+    world.analysis.work("a1", world.time())
+    stored = world.ledger.rows["a1"]
+    assert (stored.status, stored.open_lane, stored.due_at, stored.expires_at) == (
+        Status.PARKED,
+        None,
+        None,
+        None,
+    )
+    assert stored.parked_reason == "the secret mcp-responder/anthropic-key is empty"
+    assert world.outbox.sent == []
+
+
+def test_unknown_alert_is_poison() -> None:
+    """A row is always written before its hint."""
+    with pytest.raises(PoisonMessageError, match="no alert 'a9'"):
+        World().analysis.work("a9", World().time())
+
+
+def test_alert_at_work_elsewhere_is_left_alone() -> None:
+    """A live lease keeps others off."""
+    world = World()
+    held = claimed(row(), token="other", due_at=world.clock.s + 60)
+    world.hold(held)
+    world.analysis.work("a1", world.time())
+    assert world.ledger.rows["a1"] == held
+    assert world.outbox.sent == []
+
+
+def test_lease_that_ran_out_is_taken_over() -> None:
+    """A crashed worker keeps an alert only as long as its lease."""
+    world = World()
+    world.hold(claimed(row(), token="other", due_at=world.clock.s))
+    world.analysis.work("a1", world.time())
+    assert world.ledger.rows["a1"].status is Status.ANALYZED
+
+
+def test_claim_lasts_as_long_as_the_invocation_and_two_seconds() -> None:
+    """No longer, so that a crash costs little; no shorter, so that nobody else starts meanwhile."""
+    world = world_with()
+    allotment = Allotment(until_ms=world.clock.ms + 30_000, killed_at_ms=world.clock.ms + 59_001)
+    world.analysis.work("a1", allotment)
+    claim = world.ledger.writes[0]
+    assert claim.lease_token
+    assert claim.due_at == world.clock.s + 62
+
+
+@pytest.mark.parametrize("status", [Status.ANALYZED, Status.NOTIFIED])
+def test_second_hint_does_nothing(status: Status) -> None:
+    """Hints come twice and late; the row knows."""
+    world = World()
+    alert = row(status=Status.ANALYZED)
+    stored = alert if status is Status.ANALYZED else notified(alert, at_ms=1)
+    world.hold(stored)
+    world.analysis.work("a1", world.time())
+    assert world.ledger.rows["a1"] == stored
+    assert world.analyst.asked == []
+
+
+def test_late_message_is_left_to_another_invocation() -> None:
+    """What comes to its turn when the invocation is nearly over is hinted again, unclaimed."""
+    world = world_with()
+    world.analysis.work("a1", replace(world.time(5), too_late=True))
+    assert world.ledger.writes == []
+    assert world.outbox.sent == [(Queue.PROCESSING, "a1", 0)]
+
+
+def test_lost_claim_writes_nothing() -> None:
+    """A frozen worker that wakes up after another has finished changes nothing and sends nothing."""
+    world = world_with()
+    other = notified(row(status=Status.ANALYZED), at_ms=1)
+
+    def frozen_meanwhile(operation: str) -> None:
+        if operation == "replace" and world.ledger.writes:
+            world.ledger.rows["a1"] = other
+
+    world.ledger.before = frozen_meanwhile
+    world.analysis.work("a1", world.time())
+    assert world.ledger.rows["a1"] == other
+    assert world.outbox.sent == []
+
+
+def test_ledger_failing_at_once_leaves_the_alert_to_recovery() -> None:
+    """The hint is dropped, no receive is spent on it, and nothing is half done."""
+    world = world_with()
+    before = dict(world.ledger.rows)
+    world.ledger.before = ledger_down()
+    world.analysis.work("a1", world.time())
+    assert world.ledger.rows == before
+    assert world.outbox.sent == []
+
+
+def test_result_is_written_in_a_later_try() -> None:
+    """Work that has been done is worth more than one write."""
+    world = world_with()
+    failures = iter([False, True, True, False])
+
+    def fails_twice(operation: str) -> None:
+        if operation == "replace" and next(failures):
+            raise LedgerUnavailableError("on purpose")
+
+    world.ledger.before = fails_twice
+    world.analysis.work("a1", world.time())
+    assert world.ledger.rows["a1"].status is Status.ANALYZED
+    assert world.clock.slept_s == [0.5, 1.5]
+
+
+def test_failing_queue_leaves_the_analysed_alert_to_recovery() -> None:
+    """The row is due again after a lease."""
+    world = world_with()
+    world.outbox.down = True
+    world.analysis.work("a1", world.time())
+    stored = world.ledger.rows["a1"]
+    assert (stored.status, stored.due_at) == (Status.ANALYZED, world.clock.s + LEASE_S)

@@ -1,0 +1,212 @@
+"""The analyst against a real HTTP server that speaks Claude's protocol."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from handlers.adapters.claude import ClaudeAnalyst
+from handlers.adapters.secrets import Secret, SecretMissingError, SecretUnavailableError
+from handlers.domain.limits import MAX_ACTIONS, MAX_ANALYSIS_TEXT_CHARS
+from handlers.domain.ports import AnalystBusyError, AnalystFailedError, AnalystUnconfiguredError, ModelAnswer
+from tests.fakes.secrets import FakeSecret
+from tests.unit.handlers.builders import row
+from tests.unit.handlers.conftest import Answer, ScriptedServer
+
+REPLY = {"summary": "s", "probable_cause": "p", "actions": ["a", "b"], "confidence": "low"}
+
+
+def message(reply: object = REPLY, *, stop_reason: str = "end_turn", text: str | None = None) -> Answer:
+    """A message of Claude's whose text is `reply` as JSON, or `text`."""
+    content = {
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "model": "claude-test-1",
+        "content": [{"type": "text", "text": json.dumps(reply) if text is None else text}],
+        "stop_reason": stop_reason,
+        "stop_sequence": None,
+        "usage": {"input_tokens": 321, "output_tokens": 45},
+    }
+    return Answer(200, json.dumps(content).encode(), {"Content-Type": "application/json"})
+
+
+def error(status: int, kind: str, **headers: str) -> Answer:
+    """An error of Claude's."""
+    content = {"type": "error", "error": {"type": kind, "message": "words"}}
+    return Answer(status, json.dumps(content).encode(), {"Content-Type": "application/json"} | headers)
+
+
+@pytest.fixture
+def ask(
+    serve: Callable[..., ScriptedServer], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[Any, ScriptedServer]]:
+    """Asks once against a server with these answers; gives the outcome, raised errors included."""
+
+    def ask_once(
+        *answers: Answer, key: Secret | None = None, timeout_s: float = 5
+    ) -> tuple[Any, ScriptedServer]:
+        server = serve(*answers)
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", server.url)
+        analyst = ClaudeAnalyst(key or FakeSecret("sk-test"), model="claude-test")
+        try:
+            return analyst.analyse(row(host="db-7", message="disk full"), timeout_s=timeout_s), server
+        except (AnalystBusyError, AnalystFailedError, AnalystUnconfiguredError) as raised:
+            return raised, server
+
+    return ask_once
+
+
+def test_answer_becomes_an_analysis(ask: Callable[..., Any]) -> None:
+    """Text, model and tokens come from the answer."""
+    answer, _ = ask(message())
+    assert isinstance(answer, ModelAnswer)
+    assert (answer.analysis.summary, answer.analysis.actions) == ("s", ("a", "b"))
+    assert (answer.analysis.model, answer.analysis.cached) == ("claude-test-1", False)
+    assert (answer.input_tokens, answer.output_tokens) == (321, 45)
+
+
+def test_request_holds_the_schema_and_the_alert_as_data(ask: Callable[..., Any]) -> None:
+    """The alert is JSON in the user's message; hosts stay out, since the analysis is reused."""
+    _, server = ask(message())
+    (heard,) = server.heard
+    sent = json.loads(heard.body)
+    assert (heard.path, heard.headers["authorization"]) == ("/v1/messages", "Bearer sk-test")
+    assert sent["model"] == "claude-test"
+    assert sent["output_config"]["format"]["type"] == "json_schema"
+    assert sent["output_config"]["format"]["schema"]["required"] == list(REPLY)
+    (turn,) = sent["messages"]
+    assert json.loads(turn["content"])["message"] == "disk full"
+    assert "db-7" not in heard.body.decode()
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (429, "rate_limit_error"),
+        (529, "overloaded_error"),
+        (500, "api_error"),
+        (503, "api_error"),
+        (408, "timeout_error"),
+    ],
+)
+def test_passing_trouble_is_busy_and_not_retried_inside(
+    ask: Callable[..., Any], status: int, kind: str
+) -> None:
+    """The SDK's own retries are off: it would sleep the server's wish beyond the invocation."""
+    raised, server = ask(error(status, kind, **{"retry-after": "7"}))
+    assert isinstance(raised, AnalystBusyError)
+    assert raised.retry_after_s == 7
+    assert str(status) in str(raised)
+    assert len(server.heard) == 1
+
+
+@pytest.mark.parametrize("header", ["soon", "-1", "nan", "inf", "Wed, 21 Oct 2026 07:28:00 GMT"])
+def test_nonsense_in_retry_after_is_ignored(ask: Callable[..., Any], header: str) -> None:
+    """No number, no wish."""
+    raised, _ = ask(error(529, "overloaded_error", **{"retry-after": header}))
+    assert raised.retry_after_s is None
+
+
+@pytest.mark.parametrize("status", [400, 402, 404, 413, 422])
+def test_refused_request_is_failed(ask: Callable[..., Any], status: int) -> None:
+    """A spent limit answers 400: asking again will not help."""
+    raised, server = ask(error(status, "invalid_request_error"))
+    assert isinstance(raised, AnalystFailedError)
+    assert str(raised) == f"Claude answered {status} invalid_request_error"
+    assert len(server.heard) == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        message(text="I cannot say."),
+        message(text=""),
+        message(text="[" * 100_000),
+        message(text='{"summary": "\\ud800"}'),
+        message({"summary": "s"}),
+        message(REPLY | {"summary": ""}),
+        message(REPLY | {"confidence": "certain"}),
+        message(REPLY | {"actions": "a"}),
+        message(REPLY | {"actions": [1]}),
+        message([]),
+        message(stop_reason="max_tokens"),
+        message(stop_reason="refusal"),
+    ],
+)
+def test_unusable_answer_is_failed(ask: Callable[..., Any], answer: Answer) -> None:
+    """Text, a truncated or malformed object, or a refusal is never stored."""
+    raised, _ = ask(answer)
+    assert isinstance(raised, AnalystFailedError)
+
+
+@pytest.mark.parametrize("garbage", [b"<html>", b"{}", b"[]", b"", b'{"content": 1}'])
+def test_garbage_instead_of_a_message_is_failed(ask: Callable[..., Any], garbage: bytes) -> None:
+    """A proxy's page with status 200 is no analysis."""
+    raised, _ = ask(Answer(200, garbage, {"Content-Type": "text/html"}))
+    assert isinstance(raised, AnalystFailedError)
+
+
+def test_long_answer_is_cut(ask: Callable[..., Any]) -> None:
+    """The model cannot fill the ledger."""
+    long = "x" * 10_000
+    answer, _ = ask(
+        message({"summary": long, "probable_cause": long, "actions": [long] * 50, "confidence": "high"})
+    )
+    assert len(answer.analysis.summary) == MAX_ANALYSIS_TEXT_CHARS
+    assert [len(action) for action in answer.analysis.actions] == [MAX_ANALYSIS_TEXT_CHARS] * MAX_ACTIONS
+
+
+def test_silence_ends_at_the_timeout(ask: Callable[..., Any]) -> None:
+    """The time given is the time taken."""
+    raised, _ = ask(Answer(hang=True), timeout_s=0.2)
+    assert isinstance(raised, AnalystBusyError)
+    assert "Timeout" in str(raised)
+
+
+def test_reset_connection_is_busy(ask: Callable[..., Any]) -> None:
+    """The network's trouble passes."""
+    raised, _ = ask(Answer(reset=True))
+    assert isinstance(raised, AnalystBusyError)
+
+
+def test_rotated_key_is_read_again_at_once(ask: Callable[..., Any]) -> None:
+    """A key that Claude refuses is read again; the next request has the new one."""
+    answer, server = ask(error(401, "authentication_error"), message(), key=FakeSecret("sk-old", "sk-new"))
+    assert isinstance(answer, ModelAnswer)
+    assert [heard.headers["authorization"] for heard in server.heard] == ["Bearer sk-old", "Bearer sk-new"]
+
+
+def test_refused_key_is_failed_after_one_more_try(ask: Callable[..., Any]) -> None:
+    """The alert goes out without an analysis, and no key is in the reason."""
+    raised, server = ask(error(401, "authentication_error"))
+    assert isinstance(raised, AnalystFailedError)
+    assert len(server.heard) == 2
+    assert "sk-test" not in str(raised)
+
+
+@pytest.mark.parametrize(
+    ("problem", "expected"),
+    [
+        (SecretMissingError("the secret x is empty"), AnalystUnconfiguredError),
+        (SecretUnavailableError("the secret x cannot be read"), AnalystBusyError),
+    ],
+)
+def test_secret_that_cannot_be_had_is_told_apart(
+    ask: Callable[..., Any], problem: Exception, expected: type[Exception]
+) -> None:
+    """Missing is for an operator, unreachable passes."""
+    raised, server = ask(message(), key=FakeSecret(problem))
+    assert isinstance(raised, expected)
+    assert server.heard == []
+
+
+def test_redirect_does_not_carry_the_key_away(
+    ask: Callable[..., Any], serve: Callable[..., ScriptedServer]
+) -> None:
+    """A key goes to Claude's address and nowhere else."""
+    elsewhere = serve(message())
+    raised, _ = ask(Answer(307, b"", {"Location": elsewhere.url + "/v1/messages"}))
+    assert isinstance(raised, AnalystFailedError)
+    assert elsewhere.heard == []

@@ -1,0 +1,263 @@
+"""The ledger and the cache on DynamoDB's own rules, by moto, with the tables of the topology."""
+
+import json
+import socket
+from dataclasses import replace
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+
+from handlers.adapters import aws as clients
+from handlers.adapters.dynamodb import DynamoAnalysisCache, DynamoLedger
+from handlers.domain.alert import Alert, Severity, Status, open_lane
+from handlers.domain.ports import CacheUnavailableError, LedgerUnavailableError, MalformedRowError
+from handlers.domain.states import (
+    Actor,
+    IllegalMoveError,
+    analyzed,
+    claimed,
+    deferred,
+    notified,
+    parked,
+    recovered,
+)
+from tests.fakes.services import ANALYSIS
+from tests.unit.handlers.builders import REGION, World, body, row
+
+
+@pytest.fixture
+def ledger(tables: dict[str, str]) -> DynamoLedger:
+    """The ledger on an empty table."""
+    return DynamoLedger(clients.client("dynamodb", REGION), tables["alerts"])
+
+
+def stored(alert_id: str) -> dict[str, Any]:
+    """The raw item."""
+    return boto3.client("dynamodb", region_name=REGION).get_item(
+        TableName="alerts", Key={"alert_id": {"S": alert_id}}
+    )["Item"]
+
+
+def test_row_comes_back_as_it_was(ledger: DynamoLedger) -> None:
+    """Every attribute survives the round trip, with its type."""
+    (alert,) = World().accept(body(labels={"team": "pay"}, host="h", link="https://a.example/"))
+    assert ledger.create(alert, actor=Actor.RECEPTION)
+    assert ledger.get(alert.alert_id) == alert
+
+
+def test_stored_types_are_those_of_the_contract(ledger: DynamoLedger) -> None:
+    """Numbers are N, labels M, actions L; what the source did not give is absent."""
+    alert = row(labels={"team": "pay"})
+    ledger.create(alert, actor=Actor.RECEPTION)
+    item = stored("a1")
+    assert item["timestamp"] == {"N": "1795420800"}
+    assert item["severity"] == {"S": "HIGH"}
+    assert item["labels"] == {"M": {"team": {"S": "pay"}}}
+    assert item["raw_truncated"] == {"BOOL": False}
+    assert not {"component", "lease_token", "expires_at", "parent_id"} & item.keys()
+
+
+def test_second_row_under_an_id_is_not_written(ledger: DynamoLedger) -> None:
+    """The first stands."""
+    first, second = row(), row(title="other")
+    assert ledger.create(first, actor=Actor.RECEPTION)
+    assert not ledger.create(second, actor=Actor.RECEPTION)
+    assert ledger.get("a1") == first
+
+
+def test_whole_life_of_an_alert(ledger: DynamoLedger) -> None:
+    """Claim, analysis, deferral, recovery and notification each leave exactly the row they describe."""
+    alert = row()
+    ledger.create(alert, actor=Actor.RECEPTION)
+    steps: list[tuple[Actor, Alert]] = []
+    claim = claimed(alert, token="t1", due_at=50)
+    steps.append((Actor.ANALYSIS, claim))
+    steps.append((Actor.ANALYSIS, analyzed(claim, ANALYSIS, due_at=60)))
+    steps.append((Actor.DISTRIBUTION, claimed(steps[-1][1], token="t2", due_at=70)))
+    steps.append((Actor.DISTRIBUTION, deferred(steps[-1][1], not_before=80, lease_s=9, attempts=1)))
+    steps.append((Actor.RECOVERY, recovered(steps[-1][1], due_at=99)))
+    steps.append((Actor.DISTRIBUTION, claimed(steps[-1][1], token="t3", due_at=120)))
+    steps.append((Actor.DISTRIBUTION, notified(steps[-1][1], at_ms=110_000)))
+    before = alert
+    for actor, after in steps:
+        assert ledger.replace(before, after, actor=actor)
+        assert ledger.get("a1") == after
+        before = after
+    assert not {"open_lane", "due_at", "lease_token", "not_before"} & stored("a1").keys()
+
+
+@pytest.mark.parametrize(
+    "meanwhile",
+    [
+        {"lease_token": "other"},
+        {"due_at": 1},
+        {"attempts": 3},
+        {"not_before": 5},
+        {"status": Status.ANALYZED},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_row_that_somebody_moved_is_not_replaced(ledger: DynamoLedger, meanwhile: dict[str, Any]) -> None:
+    """Any sign of another worker makes the write lose."""
+    seen = row()
+    ledger.create(replace(seen, **meanwhile), actor=Actor.RECEPTION) if "status" not in meanwhile else None
+    if "status" in meanwhile:
+        ledger.create(seen, actor=Actor.RECEPTION)
+        held = claimed(seen, token="t", due_at=9)
+        assert ledger.replace(seen, held, actor=Actor.ANALYSIS)
+        assert ledger.replace(held, analyzed(held, ANALYSIS, due_at=seen.due_at or 0), actor=Actor.ANALYSIS)
+    before = ledger.get("a1")
+    assert not ledger.replace(seen, claimed(seen, token="mine", due_at=99), actor=Actor.ANALYSIS)
+    assert ledger.get("a1") == before
+
+
+def test_missing_row_is_not_made_by_replacing(ledger: DynamoLedger) -> None:
+    """A deleted row stays deleted."""
+    assert not ledger.replace(row(), claimed(row(), token="t", due_at=9), actor=Actor.ANALYSIS)
+    assert ledger.get("a1") is None
+
+
+def test_illegal_move_is_not_sent(ledger: DynamoLedger) -> None:
+    """The state machine stands before the table."""
+    ledger.create(row(), actor=Actor.RECEPTION)
+    with pytest.raises(IllegalMoveError):
+        ledger.replace(row(), notified(row(), at_ms=1), actor=Actor.ANALYSIS)
+    assert ledger.get("a1") == row()
+
+
+def test_attributes_of_a_newer_version_stay(ledger: DynamoLedger) -> None:
+    """A handler that is older than the row touches only what it knows."""
+    ledger.create(row(), actor=Actor.RECEPTION)
+    boto3.client("dynamodb", region_name=REGION).update_item(
+        TableName="alerts",
+        Key={"alert_id": {"S": "a1"}},
+        UpdateExpression="SET epoch = :e",
+        ExpressionAttributeValues={":e": {"N": "7"}},
+    )
+    seen = ledger.get("a1")
+    assert seen is not None
+    assert ledger.replace(seen, claimed(seen, token="t", due_at=9), actor=Actor.ANALYSIS)
+    assert stored("a1")["epoch"] == {"N": "7"}
+
+
+def test_overdue_lists_one_lane_oldest_first(ledger: DynamoLedger) -> None:
+    """Only what is open, in the lane, and due; the second it is due counts."""
+    for alert_id, due_at in (("late", 10), ("later", 5), ("now", 100), ("early", 101)):
+        ledger.create(replace(row(alert_id), due_at=due_at), actor=Actor.RECEPTION)
+    ledger.create(replace(row("low", severity="LOW"), due_at=1), actor=Actor.RECEPTION)
+    rest = claimed(row("rest"), token="t", due_at=1)
+    ledger.create(row("rest"), actor=Actor.RECEPTION)
+    ledger.replace(row("rest"), rest, actor=Actor.ANALYSIS)
+    ledger.replace(rest, parked(rest, reason="r"), actor=Actor.ANALYSIS)
+    lane = open_lane(REGION, Severity.HIGH)
+    assert ledger.overdue(lane, now_s=100, limit=10) == ["later", "late", "now"]
+    assert ledger.overdue(lane, now_s=100, limit=2) == ["later", "late"]
+
+
+def test_malformed_row_is_said_to_be_so(ledger: DynamoLedger) -> None:
+    """Whoever edits a row by hand learns what is wrong with it."""
+    boto3.client("dynamodb", region_name=REGION).put_item(
+        TableName="alerts", Item={"alert_id": {"S": "a1"}, "status": {"S": "ODD"}}
+    )
+    with pytest.raises(MalformedRowError, match="row of a1 is malformed"):
+        ledger.get("a1")
+
+
+def test_missing_table_is_unavailable(aws: None) -> None:  # noqa: ARG001 - moto must run
+    """What cannot be written is never promised."""
+    ledger = DynamoLedger(clients.client("dynamodb", REGION), "nowhere")
+    for call in (
+        ledger.probe,
+        lambda: ledger.get("a1"),
+        lambda: ledger.create(row(), actor=Actor.RECEPTION),
+        lambda: ledger.overdue("l", now_s=1, limit=1),
+    ):
+        with pytest.raises(LedgerUnavailableError):
+            call()
+
+
+def test_unreachable_endpoint_is_unavailable(aws: None, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001 - credentials
+    """A refused connection is no crash."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", f"http://127.0.0.1:{free.getsockname()[1]}")
+    ledger = DynamoLedger(clients.client("dynamodb", REGION, attempts=1), "alerts")
+    with pytest.raises(LedgerUnavailableError):
+        ledger.probe()
+
+
+def conflict(times: int) -> tuple[DynamoLedger, Stubber]:
+    """A ledger that meets another region's writes so many times."""
+    client = clients.client("dynamodb", REGION, attempts=1)
+    stub = Stubber(client)
+    for _ in range(times):
+        stub.add_client_error("put_item", "ReplicatedWriteConflictException")
+    return DynamoLedger(client, "alerts"), stub
+
+
+def test_conflict_between_regions_is_tried_again(aws: None) -> None:  # noqa: ARG001 - credentials
+    """Two regions that write one item at once are told to try again, and do."""
+    ledger, stub = conflict(2)
+    stub.add_response("put_item", {})
+    with stub:
+        assert ledger.create(row(), actor=Actor.RECEPTION)
+    stub.assert_no_pending_responses()
+
+
+def test_endless_conflict_is_unavailable(aws: None) -> None:  # noqa: ARG001 - credentials
+    """The tries are bounded."""
+    ledger, stub = conflict(3)
+    with stub, pytest.raises(LedgerUnavailableError, match="other region"):
+        ledger.create(row(), actor=Actor.RECEPTION)
+
+
+@pytest.fixture
+def cache(tables: dict[str, str]) -> DynamoAnalysisCache:
+    """The cache on an empty table."""
+    return DynamoAnalysisCache(clients.client("dynamodb", REGION), tables["analysis-cache"])
+
+
+def test_analysis_comes_back_until_it_expires(cache: DynamoAnalysisCache) -> None:
+    """TTL deletes late, so the expiry is read too."""
+    cache.put("s", ANALYSIS, expires_at=100)
+    assert cache.get("s", now_s=99) == ANALYSIS
+    assert cache.get("s", now_s=100) is None
+    assert cache.get("other", now_s=1) is None
+
+
+@pytest.mark.parametrize(
+    "analysis",
+    [{"S": "text"}, {"M": {}}, {"M": {"summary": {"N": "1"}}}],
+    ids=["text", "empty", "wrong type"],
+)
+def test_malformed_cache_entry_is_a_miss(cache: DynamoAnalysisCache, analysis: dict[str, Any]) -> None:
+    """What was written by somebody else costs a call, not an alert."""
+    boto3.client("dynamodb", region_name=REGION).put_item(
+        TableName="analysis-cache",
+        Item={"error_signature": {"S": "s"}, "expires_at": {"N": "100"}, "analysis": analysis},
+    )
+    assert cache.get("s", now_s=1) is None
+
+
+def test_failing_cache_is_unavailable(aws: None) -> None:  # noqa: ARG001 - moto must run
+    """Both ways."""
+    cache = DynamoAnalysisCache(clients.client("dynamodb", REGION), "nowhere")
+    with pytest.raises(CacheUnavailableError):
+        cache.get("s", now_s=1)
+    with pytest.raises(CacheUnavailableError):
+        cache.put("s", ANALYSIS, expires_at=1)
+
+
+def test_largest_row_is_taken_by_dynamodb(ledger: DynamoLedger) -> None:
+    """A body at its size limit, made of what grows most, still fits an item after its analysis."""
+    labels = {f"{n:03}" + "é" * 250: "é" * 250 for n in range(64)}
+    big = json.loads(body(message="é" * 30_000, labels=labels, pad="x" * 100_000))
+    (alert,) = World().accept(json.dumps(big, ensure_ascii=False).encode())
+    assert ledger.create(alert, actor=Actor.RECEPTION)
+    held = claimed(alert, token="t", due_at=1)
+    long = "é" * 2_000
+    analysis = replace(ANALYSIS, summary=long, probable_cause=long, actions=(long,) * 8)
+    assert ledger.replace(alert, held, actor=Actor.ANALYSIS)
+    assert ledger.replace(held, analyzed(held, analysis, due_at=1), actor=Actor.ANALYSIS)

@@ -1,0 +1,168 @@
+"""Lambda's event shapes, and how a batch is worked through."""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from handlers.adapters.events import alarm_messages, proxy_answer, request_of, work_batch
+from handlers.domain.alarms import AlarmMessage
+from handlers.domain.claims import Allotment, PoisonMessageError
+from handlers.domain.webhook import Response
+from tests.fakes.machine import FakeClock
+from tests.unit.handlers.builders import World, body
+
+
+def proxy_event(**changes: Any) -> dict[str, Any]:
+    """An API Gateway REST proxy event of a POST."""
+    event: dict[str, Any] = {
+        "resource": "/alerts",
+        "path": "/alerts",
+        "httpMethod": "POST",
+        "headers": {"Content-Type": "application/json", "X-Api-Key": "k"},
+        "body": body().decode(),
+        "isBase64Encoded": False,
+    }
+    return event | changes
+
+
+def test_request_is_read_from_the_event() -> None:
+    """Header names lose their case; the resource counts, not the stage's path."""
+    request = request_of(proxy_event(path="/v1/alerts"))
+    assert (request.method, request.path) == ("POST", "/alerts")
+    assert request.headers["content-type"] == "application/json"
+    assert request.body == body()
+
+
+def test_base64_body_is_decoded() -> None:
+    """API Gateway encodes what it takes for binary."""
+    encoded = base64.b64encode(body()).decode()
+    assert request_of(proxy_event(body=encoded, isBase64Encoded=True)).body == body()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"body": None},
+        {"body": "\ud800"},
+        {"body": "not base64!", "isBase64Encoded": True},
+        {"body": "é", "isBase64Encoded": True},
+        {"headers": None},
+        {"headers": {}},
+    ],
+)
+def test_odd_event_is_answered_with_4xx(changes: dict[str, Any]) -> None:
+    """What API Gateway may hand over for a hostile request is refused like any other."""
+    world = World()
+    response = world.answer(request_of(proxy_event(**changes)))
+    assert 400 <= response.status < 500
+    assert world.ledger.rows == {}
+
+
+def test_answer_is_what_api_gateway_expects() -> None:
+    """A status, string headers, and JSON text."""
+    answer = proxy_answer(Response(status=503, body={"error": "e"}, headers={"Retry-After": "5"}))
+    assert answer["statusCode"] == 503
+    assert answer["headers"] == {"Content-Type": "application/json", "Retry-After": "5"}
+    assert json.loads(answer["body"]) == {"error": "e"}
+
+
+def test_sns_event_is_told_from_a_request() -> None:
+    """Only records of SNS are alarms."""
+    sns = {"TopicArn": "t", "MessageId": "m", "Message": "text", "Subject": None}
+    assert alarm_messages({"Records": [{"EventSource": "aws:sns", "Sns": sns}]}) == [
+        AlarmMessage(topic_arn="t", message_id="m", text="text")
+    ]
+    assert alarm_messages(proxy_event()) is None
+    assert alarm_messages({"Records": [{"eventSource": "aws:sqs"}]}) is None
+
+
+class FixedContext:
+    """An invocation with so much time left at its start."""
+
+    def __init__(self, clock: FakeClock, total_ms: int) -> None:
+        """The end is fixed now."""
+        self._clock, self._end_ms = clock, clock.ms + total_ms
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Until the end."""
+        return self._end_ms - self._clock.ms
+
+
+def sqs_event(*bodies: str) -> dict[str, Any]:
+    """An SQS event; message ids are m0, m1, ..."""
+    return {"Records": [{"messageId": f"m{number}", "body": text} for number, text in enumerate(bodies)]}
+
+
+def hint(alert_id: str) -> str:
+    """A message about an alert."""
+    return json.dumps({"alert_id": alert_id})
+
+
+@pytest.mark.parametrize(
+    "poison",
+    ["", "x", "[]", "{}", '{"alert_id": 1}', '{"alert_id": null}', "[" * 100_000, '{"alert_id": "\\ud800"}'],
+)
+def test_poison_is_kept_for_the_dead_letter_queue_and_the_rest_is_done(poison: str) -> None:
+    """A body that is no hint never takes its batch along."""
+    clock, done = FakeClock(), []
+    answer = work_batch(
+        sqs_event(hint("a0"), poison, hint("a2")),
+        lambda alert_id, _allotment: done.append(alert_id),
+        context=FixedContext(clock, 30_000),
+        clock=clock,
+    )
+    assert done == ["a0", "a2"]
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "m1"}]}
+
+
+@pytest.mark.parametrize("error", [PoisonMessageError("no such alert"), ValueError("a defect")])
+def test_one_failing_alert_does_not_take_the_batch_along(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A defect is logged with its alert and reported; the others are done."""
+    clock, done = FakeClock(), []
+
+    def work(alert_id: str, _allotment: Allotment) -> None:
+        if alert_id == "a0":
+            raise error
+        done.append(alert_id)
+
+    answer = work_batch(
+        sqs_event(hint("a0"), hint("a1")), work, context=FixedContext(clock, 30_000), clock=clock
+    )
+    assert done == ["a1"]
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "m0"}]}
+    assert caplog.records[0].__dict__["message_id"] == "m0"
+
+
+def test_time_is_shared_and_the_late_are_put_off() -> None:
+    """A message may take half of the invocation; in the last quarter nothing is begun."""
+    clock, given = FakeClock(), []
+
+    def work(_alert_id: str, allotment: Allotment) -> None:
+        given.append((allotment.until_ms - clock.ms, allotment.killed_at_ms - clock.ms, allotment.too_late))
+        clock.advance(16)
+
+    work_batch(
+        sqs_event(*(hint(f"a{n}") for n in range(4))), work, context=FixedContext(clock, 60_000), clock=clock
+    )
+    assert given == [
+        (30_000, 60_000, False),
+        (30_000, 44_000, False),
+        (28_000, 28_000, False),
+        (12_000, 12_000, True),
+    ]
+
+
+def test_message_alone_may_take_the_whole_invocation() -> None:
+    """Nobody waits behind it."""
+    clock, given = FakeClock(), []
+    work_batch(
+        sqs_event(hint("a0")),
+        lambda _alert_id, allotment: given.append(allotment),
+        context=FixedContext(clock, 60_000),
+        clock=clock,
+    )
+    assert given == [Allotment(until_ms=clock.ms + 60_000, killed_at_ms=clock.ms + 60_000)]

@@ -1,0 +1,246 @@
+"""What reception makes of bodies: the formats, and every kind of bad input."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handlers.domain.alert import Severity, severity_of
+from handlers.domain.formats import FORMATS
+from handlers.domain.intake import parse_body
+from handlers.domain.limits import MAX_BODY_BYTES
+from handlers.domain.refusal import RefusedError
+from tests.unit.handlers.builders import body, fixture
+
+
+def nested(depth: int) -> bytes:
+    """A body with `depth` objects and arrays in each other, the outer object counted."""
+    inside: Any = "x"
+    for _ in range(depth - 1):
+        inside = [inside]
+    return body(extra=inside)
+
+
+def test_generic_body_becomes_one_alert() -> None:
+    """The runbook's body is taken as it is."""
+    parsed = parse_body(body(component="worker", host="h1", labels={"team": "pay"}, event_id="e1"))
+    (alert,) = parsed.alerts
+    assert parsed.format == "generic"
+    assert (alert.source, alert.title, alert.severity) == ("billing", "Queue is growing", Severity.HIGH)
+    assert (alert.component, alert.host, alert.labels) == ("worker", "h1", {"team": "pay"})
+    assert (alert.event_id, alert.started_at) == ("e1", "2026-11-23T08:00:00Z")
+    assert json.loads(alert.part)["title"] == "Queue is growing"
+
+
+def test_alertmanager_body_becomes_its_alerts() -> None:
+    """Each alert of a v4 body stands alone; a missing fingerprint is replaced by one of the labels."""
+    parsed = parse_body(fixture("alertmanager"))
+    firing, resolved = parsed.alerts
+    assert parsed.format == "alertmanager"
+    assert firing.title == "DiskFilling: Disk full in two hours"
+    assert (firing.severity, firing.host, firing.component) == (Severity.CRITICAL, "db-1:9100", "node")
+    assert (firing.event_id, firing.status) == ("0a1b2c3d4e5f6071", "firing")
+    assert firing.message == "/var grows 2 GB an hour"
+    assert resolved.event_id is not None
+    assert resolved.event_id.startswith("labels:")
+    assert json.loads(firing.part)["fingerprint"] == "0a1b2c3d4e5f6071"
+
+
+def test_resolution_wakes_nobody_and_says_what_it_is() -> None:
+    """A resolved alert is INFO and marked in its title, whatever severity its source gave."""
+    resolved = parse_body(fixture("alertmanager")).alerts[1]
+    assert (resolved.severity, resolved.title[:11]) == (Severity.INFO, "[RESOLVED] ")
+
+
+@pytest.mark.parametrize(
+    ("state", "severity"),
+    [("ALARM", Severity.HIGH), ("INSUFFICIENT_DATA", Severity.MEDIUM), ("OK", Severity.INFO)],
+)
+def test_alarm_state_decides_severity(state: str, severity: Severity) -> None:
+    """An alarm has no severity of its own; missing data is unknown, not healthy."""
+    alarm = json.loads(fixture("cloudwatch_alarm")) | {"NewStateValue": state}
+    (alert,) = parse_body(json.dumps(alarm).encode()).alerts
+    assert alert.severity is severity
+    assert alert.status == state
+    assert alert.labels["ApiName"] == "orders"
+
+
+def test_alarm_without_optional_fields_is_taken() -> None:
+    """Composite alarms have no trigger; older messages have no ARN."""
+    alarm = {"AlarmName": "a", "NewStateValue": "ALARM", "StateChangeTime": "2026-11-23T08:00:00.000+0000"}
+    (alert,) = parse_body(json.dumps(alarm).encode()).alerts
+    assert (alert.title, alert.message, alert.component) == ("a", "", None)
+
+
+@pytest.mark.parametrize("kind", ["SubscriptionConfirmation", "Notification"])
+def test_sns_envelope_is_refused_and_explained(kind: str) -> None:
+    """An SNS envelope at the webhook names the topic to use instead."""
+    envelope = json.loads(fixture("sns_subscription")) | {"Type": kind}
+    with pytest.raises(RefusedError, match="alarm topic") as refused:
+        parse_body(json.dumps(envelope).encode())
+    assert (refused.value.http_status, refused.value.code) == (422, "sns_envelope")
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "code", "field"),
+    [
+        pytest.param(b"", 400, "empty_body", None, id="empty"),
+        pytest.param(b" \n", 400, "empty_body", None, id="blank"),
+        pytest.param(b"{", 400, "not_json", None, id="truncated"),
+        pytest.param(b"\xff\xfe", 400, "not_json", None, id="not UTF-8"),
+        pytest.param(b"\xef\xbb\xbf{}", 400, "not_json", None, id="byte order mark"),
+        pytest.param(b'{"a": NaN}', 400, "not_json", None, id="NaN"),
+        pytest.param(b'{"a": -Infinity}', 400, "not_json", None, id="Infinity"),
+        pytest.param(b'{"a": 1e999}', 400, "not_json", None, id="number out of range"),
+        pytest.param(b'{"a": ' + b"9" * 5_000 + b"}", 400, "not_json", None, id="endless number"),
+        pytest.param(b'{"title": "\\ud800"}', 400, "not_json", None, id="lone high surrogate"),
+        pytest.param(b'{"title": "\\udc00"}', 400, "not_json", None, id="lone low surrogate"),
+        pytest.param(b'{"title": "\xed\xa0\x80"}', 400, "not_json", None, id="encoded surrogate"),
+        pytest.param(b"[]", 400, "not_an_object", None, id="array"),
+        pytest.param(b'"text"', 400, "not_an_object", None, id="string"),
+        pytest.param(b"null", 400, "not_an_object", None, id="null"),
+        pytest.param(b"[" * 200_000, 400, "too_deep", None, id="nested without end"),
+        pytest.param(nested(33), 400, "too_deep", None, id="nested 33 deep"),
+        pytest.param(body(title="a\0b"), 400, "forbidden_character", "title", id="NUL"),
+        pytest.param(body(labels={"a\0": "b"}), 400, "forbidden_character", "labels", id="NUL in a key"),
+        pytest.param(body(labels={"a": ["\0"]}), 400, "forbidden_character", "labels.a[0]", id="NUL deep"),
+        pytest.param(b"{}", 422, "unknown_format", None, id="no field known"),
+        pytest.param(b'{"title": "x"}', 422, "unknown_format", None, id="one field known"),
+        pytest.param(body(title=None), 422, "missing_field", "title", id="no title"),
+        pytest.param(body(title=" "), 422, "missing_field", "title", id="blank title"),
+        pytest.param(body(source=None), 422, "missing_field", "source", id="no source"),
+        pytest.param(body(title=1), 422, "invalid_field", "title", id="title a number"),
+        pytest.param(body(message=["a"]), 422, "invalid_field", "message", id="message a list"),
+        pytest.param(body(severity=5), 422, "invalid_field", "severity", id="severity a number"),
+        pytest.param(body(timestamp=True), 422, "invalid_field", "timestamp", id="timestamp a truth value"),
+        pytest.param(body(labels={"a": 1}), 422, "invalid_field", "labels", id="label a number"),
+        pytest.param(b'{"version": "4", "alerts": []}', 422, "no_alerts", None, id="no alerts"),
+        pytest.param(
+            b'{"version": "4", "alerts": {}}', 422, "invalid_field", "alerts", id="alerts an object"
+        ),
+        pytest.param(
+            b'{"version": "4", "alerts": [3]}', 422, "invalid_field", "alerts[0]", id="alert a number"
+        ),
+        pytest.param(
+            b'{"version": "4", "alerts": [{"status": "firing", "startsAt": "t"}]}',
+            422,
+            "missing_field",
+            "alerts[0].labels",
+            id="alert without labels",
+        ),
+        pytest.param(
+            b'{"version": "4", "alerts": [{"status": "firing", "startsAt": "t", "labels": {}}]}',
+            422,
+            "missing_field",
+            "title",
+            id="alert without a name",
+        ),
+        pytest.param(
+            b'{"AlarmName": "a", "NewStateValue": "ODD", "StateChangeTime": "t"}',
+            422,
+            "invalid_field",
+            "NewStateValue",
+            id="unknown alarm state",
+        ),
+    ],
+)
+def test_bad_body_is_refused_with_what_to_correct(
+    content: bytes, status: int, code: str, field: str | None
+) -> None:
+    """Each kind of bad body has a code, the field where there is one, and a hint."""
+    with pytest.raises(RefusedError) as refused:
+        parse_body(content)
+    error = refused.value
+    assert (error.http_status, error.code, error.field) == (status, code, field)
+    assert error.hint
+
+
+def test_body_at_the_size_limit_is_taken_and_one_byte_more_is_not() -> None:
+    """256 KiB is the most."""
+    fits = body(message="")
+    fits = body(message="x" * (MAX_BODY_BYTES - len(fits)))
+    assert len(fits) == MAX_BODY_BYTES
+    assert parse_body(fits).alerts
+    with pytest.raises(RefusedError) as refused:
+        parse_body(fits + b" ")
+    assert (refused.value.http_status, refused.value.code) == (413, "body_too_large")
+
+
+def test_nesting_of_32_is_taken() -> None:
+    """The limit itself is allowed."""
+    assert parse_body(nested(32)).alerts
+
+
+def test_hundred_alerts_are_taken_and_one_more_is_not() -> None:
+    """The limit is per body."""
+    document = json.loads(fixture("alertmanager"))
+    document["alerts"] = document["alerts"][:1] * 100
+    assert len(parse_body(json.dumps(document).encode()).alerts) == 100
+    document["alerts"] *= 2
+    with pytest.raises(RefusedError) as refused:
+        parse_body(json.dumps(document).encode())
+    assert (refused.value.http_status, refused.value.code) == (413, "too_many_alerts")
+
+
+@pytest.mark.parametrize(
+    ("text", "severity"),
+    [
+        ("FATAL", Severity.CRITICAL),
+        ("Sev-1", Severity.CRITICAL),
+        ("page", Severity.CRITICAL),
+        ("E", Severity.HIGH),
+        ("SEVERE", Severity.HIGH),
+        ("warning", Severity.MEDIUM),
+        ("p4", Severity.LOW),
+        ("Informational", Severity.INFO),
+        ("combo", Severity.MEDIUM),
+        ("", Severity.MEDIUM),
+        (None, Severity.MEDIUM),
+    ],
+)
+def test_severity_words_are_mapped(text: str | None, severity: Severity) -> None:
+    """The words of common systems have their meaning; the unknown is MEDIUM."""
+    assert severity_of(text) is severity
+
+
+def test_formats_are_found_and_the_generic_one_is_asked_last() -> None:
+    """A new module in `formats` needs no other change."""
+    assert [found.name for found in FORMATS] == ["alertmanager", "cloudwatch_sns", "generic"]
+
+
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=20,
+)
+_likely = st.fixed_dictionaries(
+    {},
+    optional=dict.fromkeys(
+        ("source", "title", "message", "severity", "labels", "timestamp", "status", "version"), _json
+    )
+    | {
+        "alerts": st.lists(
+            st.fixed_dictionaries(
+                {}, optional=dict.fromkeys(("labels", "status", "startsAt", "annotations"), _json)
+            ),
+            max_size=3,
+        ),
+        **dict.fromkeys(("AlarmName", "NewStateValue", "StateChangeTime", "Trigger", "Type"), _json),
+    },
+)
+
+
+@given(
+    st.binary(max_size=300)
+    | _json.map(lambda v: json.dumps(v).encode())
+    | _likely.map(lambda v: json.dumps(v).encode())
+)
+def test_any_body_is_parsed_or_refused(content: bytes) -> None:
+    """No input raises anything but a refusal."""
+    try:
+        titles = [alert.title.strip() for alert in parse_body(content).alerts]
+    except RefusedError as error:
+        titles = [error.hint]
+    assert all(titles)

@@ -1,0 +1,68 @@
+"""The four workers together over fakes: an alert's way from its body to Slack."""
+
+from handlers.domain.alert import Queue, Status
+from handlers.domain.ports import NotifierUnavailableError
+from handlers.domain.recovery import Recovery
+from tests.unit.handlers.builders import LEASE_S, PEER, REGION, World, body, fixture
+
+
+def deliver(world: World) -> None:
+    """Work on every hint until none is left; delayed ones when their time has come."""
+    for _ in range(200):
+        if not world.outbox.sent:
+            return
+        queue, alert_id, delay_s = world.outbox.sent.pop(0)
+        world.clock.advance(delay_s)
+        worker = world.analysis if queue is Queue.PROCESSING else world.distribution
+        worker.work(alert_id, world.time())
+    raise AssertionError("hints never end")
+
+
+def test_every_accepted_alert_reaches_slack_once() -> None:
+    """Different alerts are each notified; repeats are not."""
+    world = World()
+    accepted = [*world.accept(body()), *world.accept(body()), *world.accept(fixture("alertmanager"))]
+    deliver(world)
+    statuses = [world.ledger.rows[alert.alert_id].status for alert in accepted]
+    assert statuses == [Status.NOTIFIED, Status.SUPPRESSED, Status.NOTIFIED, Status.NOTIFIED]
+    assert sorted(message.alert_id for message in world.notifier.posted) == sorted(
+        alert.alert_id for alert, status in zip(accepted, statuses, strict=True) if status is Status.NOTIFIED
+    )
+
+
+def test_trouble_at_slack_delays_and_does_not_lose() -> None:
+    """Two failures, then success: one message."""
+    world = World()
+    down = NotifierUnavailableError("Slack answered 503", outcome_unknown=False)
+    world.notifier.script = [down, down, None]
+    world.accept(body())
+    deliver(world)
+    assert len(world.notifier.posted) == 1
+    assert {alert.status for alert in world.ledger.rows.values()} == {Status.NOTIFIED}
+
+
+def test_purged_queues_of_a_lost_region_are_recovered_by_the_other() -> None:
+    """What the first region had accepted is notified by the second after a lease, once."""
+    lost = World()
+    lost.accept(body())
+    lost.accept(fixture("alertmanager"))
+    lost.outbox.sent.clear()
+    other = World(ledger=lost.ledger, clock=lost.clock, region=PEER)
+    recovery = Recovery(
+        ledger=other.ledger, outbox=other.outbox, clock=other.clock, owners=(PEER, REGION), lease_s=LEASE_S
+    )
+    assert recovery.run(until_ms=other.clock.ms + 40_000).recovered == 0
+    other.clock.advance(LEASE_S)
+    assert recovery.run(until_ms=other.clock.ms + 40_000).recovered == 3
+    deliver(other)
+    assert {alert.status for alert in other.ledger.rows.values()} == {Status.NOTIFIED}
+    assert len(other.notifier.posted) == 3
+
+
+def test_hints_delivered_twice_notify_once() -> None:
+    """Queues deliver at least once; the ledger makes it once."""
+    world = World()
+    world.accept(body())
+    world.outbox.sent *= 3
+    deliver(world)
+    assert len(world.notifier.posted) == 1

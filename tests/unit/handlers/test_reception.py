@@ -1,0 +1,297 @@
+"""What reception writes, what it promises, and what it recognises as a repeat."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from handlers.domain.alert import Alert, Queue, Status
+from handlers.domain.limits import CUT_MARK, MAX_ITEM_BYTES, MAX_LABELS, MAX_MESSAGE_CHARS
+from handlers.domain.ports import LedgerUnavailableError
+from handlers.domain.states import Actor, parked
+from tests.fakes.ledger import ledger_down
+from tests.fakes.machine import START_MS
+from tests.unit.handlers.builders import (
+    CONTENT_WINDOW_S,
+    EVENT_WINDOW_S,
+    LEASE_S,
+    PEER,
+    REGION,
+    World,
+    body,
+    fixture,
+)
+
+
+def test_accepted_alert_is_stored_and_hinted() -> None:
+    """The row has every attribute of the contract, and the hint follows."""
+    world = World()
+    (alert,) = world.accept(body(component="c", link="https://grafana.example/d/1"))
+    assert world.ledger.rows == {alert.alert_id: alert}
+    assert (alert.status, alert.severity, alert.region, alert.owner) == ("RECEIVED", "HIGH", REGION, REGION)
+    assert (alert.timestamp, alert.created_at) == (START_MS // 1000, "2026-11-23T08:00:00.000Z")
+    assert (alert.open_lane, alert.due_at) == (f"{REGION}#HIGH", START_MS // 1000 + LEASE_S)
+    assert (alert.lease_token, alert.expires_at, alert.attempts) == (None, None, 0)
+    assert (alert.component, alert.link) == ("c", "https://grafana.example/d/1")
+    assert alert.alert_id[0] == "a"
+    assert len(alert.alert_id) == 33
+    assert world.outbox.sent == [(Queue.PROCESSING, alert.alert_id, 0)]
+
+
+def test_failing_queue_does_not_take_the_promise_back() -> None:
+    """The ledger decides; Recovery sends the hint."""
+    world = World()
+    world.outbox.down = True
+    (alert,) = world.accept(body())
+    assert alert.alert_id in world.ledger.rows
+
+
+@pytest.mark.parametrize("operation", ["get", "create"])
+def test_failing_ledger_promises_nothing(operation: str) -> None:
+    """Neither a read nor a write that fails may end in a promise."""
+    world = World()
+    world.ledger.before = ledger_down(operation)
+    with pytest.raises(LedgerUnavailableError):
+        world.accept(body())
+    assert world.ledger.rows == {}
+    assert world.outbox.sent == []
+
+
+def test_slow_ledger_stops_before_the_time_is_over() -> None:
+    """Rows are not written into a timeout: the rest of the body is refused as unavailable."""
+    world = World()
+    world.ledger.after = lambda _operation: world.clock.advance(5)
+    with pytest.raises(LedgerUnavailableError, match="too slow"):
+        world.accept(fixture("alertmanager"))
+    assert len(world.ledger.rows) == 1
+
+
+def test_retry_after_half_a_body_leaves_everything_worked_on() -> None:
+    """A body refused with 503 has written some rows; its retry hints those again and adds the others."""
+    world = World()
+
+    def second_create_fails(operation: str) -> None:
+        if operation == "create" and world.ledger.rows:
+            raise LedgerUnavailableError("on purpose")
+
+    world.ledger.before = second_create_fails
+    with pytest.raises(LedgerUnavailableError):
+        world.accept(fixture("alertmanager"))
+    (first_id,) = world.ledger.rows
+    assert world.outbox.sent == []
+    world.ledger = type(world.ledger)(rows=world.ledger.rows)
+    repeat, other = world.accept(fixture("alertmanager"))
+    assert (repeat.status, repeat.parent_id) == (Status.SUPPRESSED, first_id)
+    assert other.status is Status.RECEIVED
+    assert {alert_id for _, alert_id, _ in world.outbox.sent} == {first_id, other.alert_id}
+
+
+def test_own_write_whose_answer_was_lost_is_worked_on() -> None:
+    """A put that the client tries again finds its own row: it becomes its repeat, and the row is hinted."""
+    world = World()
+    create = world.ledger.create
+
+    def answers_wrongly(alert: Alert, *, actor: Actor) -> bool:
+        return create(alert, actor=actor) and alert.status is not Status.RECEIVED
+
+    world.ledger.create = answers_wrongly  # type: ignore[method-assign]  # a fault of this one test
+    (repeat,) = world.accept(body())
+    assert (repeat.status, repeat.parent_id) == (Status.SUPPRESSED, next(iter(world.ledger.rows)))
+    assert world.outbox.sent == [(Queue.PROCESSING, repeat.parent_id, 0)]
+
+
+def test_repeat_is_suppressed_and_linked() -> None:
+    """A repeat within the window is stored as a child of the first, and not sent on."""
+    world = World()
+    (first,) = world.accept(body())
+    world.hold(replace(first, lease_token="someone"))
+    world.outbox.sent.clear()
+    world.clock.advance(10)
+    (repeat,) = world.accept(body(timestamp="2026-11-23T08:00:10Z"))
+    assert (repeat.status, repeat.parent_id) == (Status.SUPPRESSED, first.alert_id)
+    assert repeat.alert_id.startswith(first.alert_id + ".")
+    assert len(repeat.alert_id) == len(first.alert_id) + 9
+    assert (repeat.open_lane, repeat.due_at) == (None, None)
+    assert repeat.expires_at == world.clock.s + 90 * 86_400
+    assert world.ledger.rows[repeat.alert_id] == repeat
+    assert world.outbox.sent == []
+
+
+def test_retry_to_the_other_region_is_the_same_alert() -> None:
+    """Both regions compute one id, so the shared ledger shows the repeat."""
+    world = World()
+    (first,) = world.accept(body())
+    other = World(ledger=world.ledger, clock=world.clock, region=PEER)
+    (repeat,) = other.accept(body())
+    assert repeat.parent_id == first.alert_id
+    assert repeat.region == PEER
+
+
+@pytest.mark.parametrize(
+    ("fields", "window_s"),
+    [({}, CONTENT_WINDOW_S), ({"event_id": "e"}, EVENT_WINDOW_S)],
+    ids=["content", "event"],
+)
+def test_window_ends_to_the_second(fields: dict[str, Any], window_s: int) -> None:
+    """Repeats are recognised across the bucket's edge until the window is over, and not after."""
+    world = World()
+    world.clock.advance(window_s - 1)
+    (first,) = world.accept(body(**fields))
+    world.clock.advance(window_s - 1)
+    (repeat,) = world.accept(body(**fields))
+    assert repeat.parent_id == first.alert_id
+    world.clock.advance(1)
+    (new,) = world.accept(body(**fields))
+    assert (new.status, new.parent_id) == (Status.RECEIVED, None)
+    assert new.alert_id != first.alert_id
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"source": "x"},
+        {"title": "x"},
+        {"message": "x"},
+        {"severity": "INFO"},
+        {"component": "x"},
+        {"host": "x"},
+        {"status": "resolved"},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_other_content_is_another_alert(change: dict[str, str]) -> None:
+    """Each part of the content counts."""
+    world = World()
+    world.accept(body())
+    (other,) = world.accept(body(**change))
+    assert other.status is Status.RECEIVED
+
+
+@pytest.mark.parametrize(
+    "change", [{"event_id": "f"}, {"status": "resolved"}, {"timestamp": "later"}, {"source": "x"}]
+)
+def test_other_event_is_another_alert(change: dict[str, str]) -> None:
+    """With an event id, the source, its status and its start time count."""
+    world = World()
+    world.accept(body(event_id="e"))
+    (other,) = world.accept(body(**({"event_id": "e"} | change)))
+    assert other.status is Status.RECEIVED
+
+
+def test_event_id_outweighs_content() -> None:
+    """A source that words the same event anew repeats itself."""
+    world = World()
+    (first,) = world.accept(body(event_id="e"))
+    (repeat,) = world.accept(body(event_id="e", message="depth 1300"))
+    assert repeat.parent_id == first.alert_id
+
+
+def test_equal_alerts_in_one_body_are_parent_and_child() -> None:
+    """The second of two equal alerts is suppressed, in the order of the body."""
+    document = json.loads(fixture("alertmanager"))
+    document["alerts"] = [document["alerts"][0]] * 3 + [document["alerts"][1]]
+    world = World()
+    first, second, third, other = world.accept(json.dumps(document).encode())
+    assert [first.status, second.status, third.status, other.status] == [
+        Status.RECEIVED,
+        Status.SUPPRESSED,
+        Status.SUPPRESSED,
+        Status.RECEIVED,
+    ]
+    assert second.parent_id == third.parent_id == first.alert_id
+    assert len(world.ledger.rows) == 4
+
+
+def test_equal_alerts_of_a_known_alert_share_its_parent() -> None:
+    """When the first of two equal alerts is itself a repeat, both hang on the one parent."""
+    document = json.loads(fixture("alertmanager"))
+    document["alerts"] = [document["alerts"][0]]
+    world = World()
+    (parent,) = world.accept(json.dumps(document).encode())
+    document["alerts"] *= 2
+    first, second = world.accept(json.dumps(document).encode())
+    assert first.parent_id == second.parent_id == parent.alert_id
+    assert first.status is second.status is Status.SUPPRESSED
+
+
+def test_repeat_of_a_parked_alert_is_worked_on() -> None:
+    """Nobody has seen the parent, so its repeat must not vanish behind it."""
+    world = World()
+    (first,) = world.accept(body())
+    world.hold(parked(first, reason="no webhook"))
+    (repeat,) = world.accept(body())
+    assert (repeat.status, repeat.parent_id) == (Status.RECEIVED, first.alert_id)
+    assert repeat.open_lane == f"{REGION}#HIGH"
+    assert (Queue.PROCESSING, repeat.alert_id, 0) in world.outbox.sent
+
+
+def test_taken_child_id_is_drawn_again() -> None:
+    """Two repeats that draw the same suffix are both kept."""
+    world = World()
+    (first,) = world.accept(body())
+    (one,) = world.accept(body())
+    world.randomness.count = 0
+    world.clock.advance(1)
+    (two,) = world.accept(body())
+    assert one.alert_id != two.alert_id
+    assert two.parent_id == first.alert_id
+    assert len(world.ledger.rows) == 3
+
+
+def test_long_fields_are_cut_with_a_mark() -> None:
+    """Length alone is no reason to refuse an alert."""
+    world = World()
+    labels = {f"l{n}": "v" for n in range(MAX_LABELS + 5)}
+    (alert,) = world.accept(body(message="m" * 20_000, title="t" * 1_000, labels=labels))
+    assert len(alert.message) == MAX_MESSAGE_CHARS
+    assert alert.message.endswith(CUT_MARK)
+    assert alert.title.endswith(CUT_MARK)
+    assert len(alert.labels) == MAX_LABELS
+
+
+@pytest.mark.parametrize("filling", ["x", "é", "😀", '"', "\x01"])
+def test_item_stays_below_its_limit(filling: str) -> None:
+    """Whatever a body of 256 KiB is made of, its row fits, and says when the raw part was cut."""
+    room = 250_000 // len(json.dumps(filling, ensure_ascii=False).encode())
+    content = json.dumps(
+        {"source": "s", "title": "t", "message": filling * room}, ensure_ascii=False
+    ).encode()
+    big_labels = {f"{n:03}" + "n" * 300: "v" * 300 for n in range(200)}
+    for sent in (content, body(message="m" * 100_000, labels=big_labels)):
+        world = World()
+        (alert,) = world.accept(sent)
+        size = len(json.dumps({k: str(v) for k, v in vars(alert).items()}, ensure_ascii=False).encode())
+        assert size < MAX_ITEM_BYTES
+        assert len(alert.raw.encode()) <= len(sent)
+
+
+def test_raw_part_is_cut_and_marked() -> None:
+    """Labels take their room first; what is left of the raw part says that it was cut."""
+    labels = {f"{n:03}" + "é" * 250: "é" * 250 for n in range(64)}
+    content = json.dumps(
+        {"source": "s", "title": "t", "message": "é" * 16_000, "labels": labels, "pad": "x" * 130_000},
+        ensure_ascii=False,
+    ).encode()
+    world = World()
+    (alert,) = world.accept(content)
+    assert alert.raw_truncated == (len(alert.raw.encode()) < len(content) - 200)
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "javascript:alert(1)",
+        "http://",
+        "https://user@evil.example/",
+        "http://[::",
+        "https://a b",
+        "ftp://a",
+        "x" * 3_000,
+    ],
+)
+def test_unusable_link_is_dropped(link: str) -> None:
+    """A link that Slack would refuse, or that hides where it leads, is not kept as a link."""
+    (alert,) = World().accept(body(link=link))
+    assert alert.link is None
+    assert json.loads(alert.raw)["link"] == link

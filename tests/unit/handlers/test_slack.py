@@ -1,0 +1,232 @@
+"""The notifier against a real HTTP server that speaks Slack's protocol."""
+
+import json
+import logging
+import socket
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from handlers.adapters.secrets import SecretMissingError, SecretUnavailableError
+from handlers.adapters.slack import SlackNotifier
+from handlers.domain.alert import Alert, Analysis, Status
+from handlers.domain.ports import NotifierRefusedError, NotifierThrottledError, NotifierUnavailableError
+from handlers.domain.slack_message import notification_of
+from tests.fakes.secrets import FakeSecret
+from tests.unit.handlers.builders import row
+from tests.unit.handlers.conftest import Answer, ScriptedServer
+
+PATH = "/services/T000/B000/verysecret"
+
+
+def post(
+    url: str | Exception,
+    *later: str,
+    alert: Alert | None = None,
+    timeout_s: float = 5,
+    origin: str = "http://127.0.0.1:",
+) -> None:
+    """Post one alert to the webhook at `url`; `later` are what the secret holds when it is read again."""
+    notifier = SlackNotifier(FakeSecret(url, *later), allowed_origin=origin)
+    notifier.post(notification_of(alert or row(status=Status.ANALYZED)), timeout_s=timeout_s)
+
+
+def blocks_of(server: ScriptedServer) -> list[dict[str, Any]]:
+    """The blocks that Slack got."""
+    blocks: list[dict[str, Any]] = json.loads(server.heard[0].body)["blocks"]
+    return blocks
+
+
+def test_message_has_the_alerts_id_first_and_plain_text_only(serve: Callable[..., ScriptedServer]) -> None:
+    """The audit finds the alert by its block id; no element interprets markup."""
+    server = serve(Answer())
+    post(server.url + PATH, alert=row(status=Status.ANALYZED, link="https://grafana.example/d/1"))
+    blocks = blocks_of(server)
+    assert server.heard[0].path == PATH
+    assert (blocks[0]["type"], blocks[0]["block_id"]) == ("header", "alert:a1")
+    assert blocks[0]["text"]["text"] == "HIGH: Queue is growing"
+    assert [block["type"] for block in blocks] == [
+        "header",
+        "section",
+        "section",
+        "section",
+        "actions",
+        "context",
+    ]
+    assert "mrkdwn" not in server.heard[0].body.decode()
+    assert blocks[4]["elements"][0]["url"] == "https://grafana.example/d/1"
+
+
+def test_hostile_text_stays_inert(serve: Callable[..., ScriptedServer]) -> None:
+    """Neither alert nor analysis can mention the channel or disguise a link."""
+    hostile = "<!channel> <http://evil.example|login> *x* :fire: &lt;"
+    analysis = Analysis(
+        summary=hostile, probable_cause=hostile, actions=(hostile,), confidence="low", model="m"
+    )
+    server = serve(Answer())
+    post(
+        server.url + PATH,
+        alert=replace(row(status=Status.ANALYZED, title=hostile, message=hostile), analysis=analysis),
+    )
+    sent = json.loads(server.heard[0].body)
+    assert "<" not in sent["text"]
+    assert "&lt;!channel&gt;" in sent["text"]
+    texts = [element for block in sent["blocks"] for element in _text_elements(block)]
+    assert texts
+    assert all(element["type"] == "plain_text" for element in texts)
+    assert all(element["emoji"] is False for element in texts if "fire" in element["text"])
+
+
+def _text_elements(block: dict[str, Any]) -> list[dict[str, Any]]:
+    one = [block["text"]] if "text" in block else []
+    return [
+        *one,
+        *block.get("fields", []),
+        *(block.get("elements", []) if block["type"] == "context" else []),
+    ]
+
+
+def test_longest_message_keeps_slacks_limits(serve: Callable[..., ScriptedServer]) -> None:
+    """The SDK checks lengths itself: a message that breaks them would raise."""
+    long = "w" * 20_000
+    analysis = Analysis(summary=long, probable_cause=long, actions=(long,) * 8, confidence="low", model="m")
+    alert = replace(
+        row(status=Status.ANALYZED),
+        title=long,
+        message=long,
+        source=long,
+        component=long,
+        host=long,
+        started_at=long,
+        analysis=analysis,
+    )
+    server = serve(Answer())
+    post(server.url + PATH, alert=alert)
+    blocks = blocks_of(server)
+    assert len(blocks) <= 50
+    assert all(len(e["text"]) <= 3_000 for block in blocks for e in _text_elements(block))
+
+
+@pytest.mark.parametrize("message", ["", " \u200b "])
+def test_empty_message_makes_no_empty_block(serve: Callable[..., ScriptedServer], message: str) -> None:
+    """Slack refuses empty text."""
+    server = serve(Answer())
+    post(server.url + PATH, alert=row(status=Status.ANALYZED, message=message))
+    assert all(e["text"] for block in blocks_of(server) for e in _text_elements(block))
+
+
+@pytest.mark.parametrize(("header", "wait_s"), [("30", 30), ("x", None), (None, None)])
+def test_throttling_tells_how_long(
+    serve: Callable[..., ScriptedServer], header: str | None, wait_s: float | None
+) -> None:
+    """Retry-After is read, not slept."""
+    server = serve(Answer(429, b"rate_limited", {"Retry-After": header} if header else {}))
+    with pytest.raises(NotifierThrottledError) as raised:
+        post(server.url + PATH)
+    assert raised.value.retry_after_s == wait_s
+    assert len(server.heard) == 1
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 408])
+def test_slacks_own_failure_is_for_later(serve: Callable[..., ScriptedServer], status: int) -> None:
+    """One POST a call: the domain counts the attempts."""
+    server = serve(Answer(status, b"oops"))
+    with pytest.raises(NotifierUnavailableError, match=str(status)) as raised:
+        post(server.url + PATH)
+    assert not raised.value.outcome_unknown
+    assert len(server.heard) == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [Answer(hang=True), Answer(reset=True), Answer(200, b"<html>"), Answer(200, b"\xff")],
+    ids=["silence", "reset", "not ok", "no text"],
+)
+def test_unknown_outcome_is_said(serve: Callable[..., ScriptedServer], answer: Answer) -> None:
+    """It may have been posted: the one honest cause of a duplicate."""
+    server = serve(answer)
+    with pytest.raises(NotifierUnavailableError) as raised:
+        post(server.url + PATH, timeout_s=0.3)
+    assert raised.value.outcome_unknown
+
+
+def test_refused_connection_is_known_not_to_have_posted() -> None:
+    """Nobody was there to take it."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with pytest.raises(NotifierUnavailableError) as raised:
+        post(f"http://127.0.0.1:{port}{PATH}")
+    assert not raised.value.outcome_unknown
+
+
+@pytest.mark.parametrize(
+    ("status", "text"),
+    [
+        (400, "invalid_payload"),
+        (403, "invalid_token"),
+        (404, "no_active_hooks"),
+        (410, "channel_is_archived"),
+        (302, ""),
+    ],
+)
+def test_permanent_refusal_gives_slacks_reason(
+    serve: Callable[..., ScriptedServer], status: int, text: str
+) -> None:
+    """The operator reads what Slack said, and never the URL."""
+    server = serve(Answer(status, text.encode(), {"Location": "http://127.0.0.1:1/"}))
+    with pytest.raises(NotifierRefusedError) as raised:
+        post(server.url + PATH)
+    assert str(status) in str(raised.value)
+    assert text in str(raised.value)
+    assert "verysecret" not in str(raised.value)
+
+
+def test_redirect_is_not_followed(serve: Callable[..., ScriptedServer]) -> None:
+    """A redirect would turn the POST into a GET whose 200 means nothing."""
+    elsewhere = serve(Answer())
+    server = serve(Answer(302, b"", {"Location": elsewhere.url}))
+    with pytest.raises(NotifierRefusedError):
+        post(server.url + PATH)
+    assert elsewhere.heard == []
+
+
+@pytest.mark.parametrize("status", [403, 404, 410])
+def test_rotated_webhook_is_read_again_at_once(serve: Callable[..., ScriptedServer], status: int) -> None:
+    """A URL that was revoked is replaced without waiting for the cache."""
+    server = serve(Answer(status, b"no_service"), Answer())
+    post(server.url + "/old", server.url + "/new")
+    assert [heard.path for heard in server.heard] == ["/old", "/new"]
+
+
+@pytest.mark.parametrize(
+    "url", ["https://hooks.slack.com.evil.example/x", "ftp://hooks.slack.com/", "nonsense"]
+)
+def test_url_of_another_origin_is_refused_unsent(url: str) -> None:
+    """A wrong secret cannot send alerts elsewhere, and its value is not repeated."""
+    with pytest.raises(NotifierRefusedError, match="does not start with") as raised:
+        post(url, origin="https://hooks.slack.com/")
+    assert url not in str(raised.value)
+
+
+def test_missing_secret_is_refused_and_unreachable_one_is_for_later() -> None:
+    """Missing is for an operator; unreachable passes, and nothing was posted."""
+    with pytest.raises(NotifierRefusedError, match="no Slack webhook"):
+        post(SecretMissingError("the secret x is empty"))
+    with pytest.raises(NotifierUnavailableError) as raised:
+        post(SecretUnavailableError("the secret x cannot be read"))
+    assert not raised.value.outcome_unknown
+
+
+def test_url_is_in_no_log(serve: Callable[..., ScriptedServer], caplog: pytest.LogCaptureFixture) -> None:
+    """At no level, whatever happens."""
+    caplog.set_level(logging.DEBUG)
+    for answer in (Answer(), Answer(500), Answer(404), Answer(reset=True)):
+        server = serve(answer)
+        try:
+            post(server.url + PATH)
+        except (NotifierUnavailableError, NotifierRefusedError):
+            logging.getLogger("test").exception("as a handler would")
+    assert "verysecret" not in caplog.text

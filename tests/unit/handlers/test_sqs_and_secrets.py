@@ -1,0 +1,154 @@
+"""The outbox and the secrets on moto."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+
+from handlers.adapters import aws as clients
+from handlers.adapters.secrets import MAX_AGE_S, Secret, SecretMissingError, SecretUnavailableError
+from handlers.adapters.sqs import SqsOutbox
+from handlers.domain.alert import Queue
+from handlers.domain.ports import OutboxError
+from tests.fakes.machine import FakeClock
+from tests.unit.handlers.builders import REGION
+
+NAME = "mcp-responder-dev/slack-webhook"
+
+
+@pytest.fixture
+def queue_url(aws: None) -> str:  # noqa: ARG001 - moto must run
+    """An empty queue."""
+    return str(boto3.client("sqs", region_name=REGION).create_queue(QueueName="processing")["QueueUrl"])
+
+
+def received(url: str) -> Iterator[dict[str, Any]]:
+    """What is in the queue."""
+    sqs = boto3.client("sqs", region_name=REGION)
+    while batch := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+        yield from (json.loads(message["Body"]) for message in batch)
+
+
+def test_each_hint_is_a_message(queue_url: str) -> None:
+    """More than a batch of ten goes out whole, and a message holds the id and nothing else."""
+    ids = [f"a{number}" for number in range(23)]
+    SqsOutbox(clients.client("sqs", REGION), {Queue.PROCESSING: queue_url}).send(Queue.PROCESSING, ids)
+    assert sorted(map(str, received(queue_url))) == sorted(str({"alert_id": one}) for one in ids)
+
+
+def test_delayed_hint_is_not_there_yet(queue_url: str) -> None:
+    """The delay is the queue's, not ours."""
+    outbox = SqsOutbox(clients.client("sqs", REGION), {Queue.PROCESSING: queue_url})
+    outbox.send(Queue.PROCESSING, ["a1"], delay_s=900)
+    assert list(received(queue_url)) == []
+
+
+def test_missing_queue_is_an_error(aws: None) -> None:  # noqa: ARG001 - moto must run
+    """The caller decides what a lost hint means."""
+    outbox = SqsOutbox(
+        clients.client("sqs", REGION), {Queue.PROCESSING: "https://sqs.us-east-1.amazonaws.com/1/no"}
+    )
+    with pytest.raises(OutboxError, match="a1"):
+        outbox.send(Queue.PROCESSING, ["a1"])
+
+
+def test_partly_failed_batch_names_what_failed(aws: None) -> None:  # noqa: ARG001 - credentials
+    """SQS answers 200 and lists the entries that it did not take."""
+    client = clients.client("sqs", REGION)
+    stub = Stubber(client)
+    stub.add_response(
+        "send_message_batch",
+        {
+            "Successful": [{"Id": "0", "MessageId": "m", "MD5OfMessageBody": "d"}],
+            "Failed": [{"Id": "1", "SenderFault": False, "Code": "InternalError"}],
+        },
+    )
+    with stub, pytest.raises(OutboxError, match=r"\['a2'\]"):
+        SqsOutbox(client, {Queue.PROCESSING: "u"}).send(Queue.PROCESSING, ["a1", "a2"])
+
+
+def put_secret(value: str) -> None:
+    """Create or rotate the secret."""
+    client = boto3.client("secretsmanager", region_name=REGION)
+    if any(entry["Name"] == NAME for entry in client.list_secrets()["SecretList"]):
+        client.put_secret_value(SecretId=NAME, SecretString=value)
+    else:
+        client.create_secret(Name=NAME, SecretString=value)
+
+
+def secret(clock: FakeClock) -> Secret:
+    """The secret as a handler has it."""
+    return Secret(clients.client("secretsmanager", REGION), NAME, clock)
+
+
+def test_rotated_secret_is_read_within_four_minutes(aws: None) -> None:  # noqa: ARG001 - moto must run
+    """No redeploy, no restart."""
+    clock = FakeClock()
+    one = secret(clock)
+    put_secret("old\n")
+    assert one.value() == "old"
+    put_secret("new")
+    clock.advance(MAX_AGE_S - 1)
+    assert one.value() == "old"
+    clock.advance(1)
+    assert one.value() == "new"
+
+
+def test_fresh_value_is_read_at_once(aws: None) -> None:  # noqa: ARG001 - moto must run
+    """For a service that says the value is wrong."""
+    one = secret(FakeClock())
+    put_secret("old")
+    one.value()
+    put_secret("new")
+    assert one.value(fresh=True) == "new"
+    assert one.value() == "new"
+
+
+@pytest.mark.parametrize("value", [None, " "], ids=["absent", "blank"])
+def test_missing_secret_is_said_by_name(aws: None, value: str | None) -> None:  # noqa: ARG001 - moto must run
+    """The reason names the secret, for the operator who reads it on the parked alert."""
+    if value is not None:
+        put_secret(value)
+    with pytest.raises(SecretMissingError, match=NAME):
+        secret(FakeClock()).value()
+
+
+def test_secret_that_was_put_later_is_found(aws: None) -> None:  # noqa: ARG001 - moto must run
+    """Missing is not remembered."""
+    one = secret(FakeClock())
+    with pytest.raises(SecretMissingError):
+        one.value()
+    put_secret("now")
+    assert one.value() == "now"
+
+
+def test_deleted_secret_is_not_used_on(aws: None) -> None:  # noqa: ARG001 - moto must run
+    """Taking a secret away takes effect like a rotation."""
+    clock = FakeClock()
+    one = secret(clock)
+    put_secret("old")
+    one.value()
+    boto3.client("secretsmanager", region_name=REGION).delete_secret(SecretId=NAME)
+    clock.advance(MAX_AGE_S)
+    with pytest.raises(SecretMissingError):
+        one.value()
+
+
+def test_last_value_is_used_while_the_service_fails(aws: None) -> None:  # noqa: ARG001 - credentials
+    """An outage of the secrets' service does not stop delivery; without any value it is said."""
+    client, clock = clients.client("secretsmanager", REGION, attempts=1), FakeClock()
+    one = Secret(client, NAME, clock)
+    stub = Stubber(client)
+    stub.add_client_error("get_secret_value", "InternalServiceError", http_status_code=500)
+    stub.add_response("get_secret_value", {"SecretString": "v"})
+    stub.add_client_error("get_secret_value", "ThrottlingException")
+    with stub:
+        with pytest.raises(SecretUnavailableError, match=NAME):
+            one.value()
+        assert one.value() == "v"
+        clock.advance(MAX_AGE_S)
+        assert one.value() == "v"
+    stub.assert_no_pending_responses()

@@ -1,0 +1,218 @@
+"""The webhook's answers, over the real domain and a ledger in memory."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handlers.domain.alarms import AlarmIntake, AlarmMessage
+from handlers.domain.alert import Status
+from handlers.domain.ports import LedgerUnavailableError
+from handlers.domain.refusal import RefusedError
+from handlers.domain.webhook import Request
+from tests.fakes.ledger import ledger_down
+from tests.unit.handlers.builders import EVENT_WINDOW_S, REGION, World, body, fixture, post
+
+TOPIC = "arn:aws:sns:us-east-1:123456789012:alarms"
+
+
+def test_accepted_body_is_answered_202_with_every_id() -> None:
+    """The receipt has one entry an alert, in the body's order, with the parent of a repeat."""
+    world = World()
+    first = world.answer(post(body()))
+    again = world.answer(post(body()))
+    (receipt,) = first.body["alerts"]
+    (child,) = again.body["alerts"]
+    assert (first.status, again.status) == (202, 202)
+    assert receipt == {"alert_id": next(iter(world.ledger.rows)), "status": "RECEIVED"}
+    assert child["status"] == "SUPPRESSED"
+    assert child["parent_id"] == receipt["alert_id"]
+
+
+def test_unreachable_ledger_is_answered_503_with_retry_after() -> None:
+    """A source that retries 5xx comes again; nothing was promised."""
+    world = World()
+    world.ledger.before = ledger_down()
+    response = world.answer(post(body()))
+    assert response.status == 503
+    assert int(response.headers["Retry-After"]) > 0
+    assert set(response.body) == {"error", "field", "hint"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "status", "code"),
+    [
+        ({"content_type": "text/plain"}, 415, "unsupported_media_type"),
+        ({"content_type": "application/x-www-form-urlencoded"}, 415, "unsupported_media_type"),
+        ({"content_type": "application/json; charset=latin-1"}, 415, "unsupported_media_type"),
+        ({"content_type": ""}, 415, "unsupported_media_type"),
+        ({"content_encoding": "gzip"}, 415, "unsupported_encoding"),
+        ({"idempotency_key": ""}, 400, "bad_idempotency_key"),
+        ({"idempotency_key": "a b"}, 400, "bad_idempotency_key"),
+        ({"idempotency_key": "k" * 256}, 400, "bad_idempotency_key"),
+    ],
+)
+def test_bad_header_is_refused_and_nothing_written(headers: dict[str, str], status: int, code: str) -> None:
+    """Wrong content types and keys are the sender's to correct."""
+    world = World()
+    response = world.answer(post(body(), **headers))
+    assert (response.status, response.body["error"]) == (status, code)
+    assert set(response.body) == {"error", "field", "hint"}
+    assert world.ledger.rows == {}
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["application/json", "Application/JSON; charset=UTF-8", 'application/json;charset="utf-8"'],
+)
+def test_json_content_types_are_taken(content_type: str) -> None:
+    """Case and a UTF-8 charset make no difference."""
+    assert World().answer(post(body(), content_type=content_type)).status == 202
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("GET", "/alerts", 405), ("POST", "/health", 405), ("POST", "/other", 404), ("POST", "/", 404)],
+)
+def test_wrong_route_is_refused(method: str, path: str, status: int) -> None:
+    """Unknown paths are 404, wrong methods 405."""
+    response = World().answer(Request(method=method, path=path, headers={}, body=b""))
+    assert response.status == status
+    assert "/alerts" in response.body["hint"]
+
+
+def test_health_follows_the_ledger() -> None:
+    """200 while a consistent read works, 503 when it does not."""
+    world = World()
+    ask = Request(method="GET", path="/health", headers={}, body=b"")
+    healthy = world.answer(ask)
+    world.ledger.before = ledger_down("probe")
+    ill = world.answer(ask)
+    assert (healthy.status, healthy.body) == (200, {"status": "ok", "region": REGION})
+    assert (ill.status, ill.body["status"]) == (503, "ledger_unavailable")
+
+
+def test_same_key_and_body_answers_the_same_ids_without_a_new_row() -> None:
+    """An Idempotency-Key makes a retry safe, also across a bucket's edge and after work has begun."""
+    world = World()
+    world.clock.advance(EVENT_WINDOW_S - 1)
+    first = world.answer(post(fixture("alertmanager"), idempotency_key="k"))
+    ids = [alert["alert_id"] for alert in first.body["alerts"]]
+    world.hold(replace(world.ledger.rows[ids[0]], status=Status.ANALYZED))
+    world.clock.advance(2)
+    again = world.answer(post(fixture("alertmanager"), idempotency_key="k"))
+    assert [alert["alert_id"] for alert in again.body["alerts"]] == ids
+    assert again.body["alerts"][0]["status"] == "ANALYZED"
+    assert len(world.ledger.rows) == 2
+
+
+def test_same_key_with_another_body_is_409_and_nothing_written() -> None:
+    """A key stands for one body."""
+    world = World()
+    world.answer(post(body(), idempotency_key="k"))
+    before = dict(world.ledger.rows)
+    response = world.answer(post(fixture("alertmanager"), idempotency_key="k"))
+    assert (response.status, response.body["error"]) == (409, "idempotency_key_reused")
+    assert response.body["field"] == "Idempotency-Key"
+    assert world.ledger.rows == before
+
+
+def test_key_is_free_again_after_the_window() -> None:
+    """A key is remembered for the window of event ids."""
+    world = World()
+    first = world.answer(post(body(), idempotency_key="k"))
+    world.clock.advance(EVENT_WINDOW_S)
+    second = world.answer(post(body(title="other"), idempotency_key="k"))
+    assert second.status == 202
+    assert first.body["alerts"][0]["alert_id"] != second.body["alerts"][0]["alert_id"]
+
+
+def test_half_written_keyed_body_is_completed_by_its_retry() -> None:
+    """After a 503 the same key and body give the rows of the first try and write the missing ones."""
+    world = World()
+
+    def second_create_fails(operation: str) -> None:
+        if operation == "create" and world.ledger.rows:
+            raise LedgerUnavailableError("on purpose")
+
+    world.ledger.before = second_create_fails
+    assert world.answer(post(fixture("alertmanager"), idempotency_key="k")).status == 503
+    (written,) = world.ledger.rows
+    world.ledger.before = lambda _operation: None
+    response = world.answer(post(fixture("alertmanager"), idempotency_key="k"))
+    assert response.body["alerts"][0]["alert_id"] == written
+    assert [alert["status"] for alert in response.body["alerts"]] == ["RECEIVED", "RECEIVED"]
+    assert len(world.ledger.rows) == 2
+    assert {alert_id for _, alert_id, _ in world.outbox.sent} == set(world.ledger.rows)
+
+
+_header = st.dictionaries(
+    st.sampled_from(["content-type", "content-encoding", "idempotency-key", "x-api-key"]),
+    st.text(max_size=20),
+    max_size=3,
+)
+
+
+@given(
+    content=st.binary(max_size=200), headers=_header, method=st.text(max_size=6), path=st.text(max_size=10)
+)
+def test_any_request_is_answered_below_500_and_refusals_write_nothing(
+    content: bytes, headers: dict[str, str], method: str, path: str
+) -> None:
+    """Hostile requests get a 4xx with the three fields, or are taken; never a 5xx, never half."""
+    world = World()
+    for request in (
+        Request(method=method, path=path, headers=headers, body=content),
+        post(content),
+        Request(method="POST", path="/alerts", headers=headers, body=body()),
+    ):
+        written = len(world.ledger.rows)
+        response = world.answer(request)
+        json.dumps(response.body)
+        assert response.status < 500
+        if response.status >= 400:
+            assert set(response.body) == {"error", "field", "hint"}
+            assert len(world.ledger.rows) == written
+
+
+def alarm_message(**changes: Any) -> AlarmMessage:
+    """What SNS delivers for the sample alarm."""
+    fields: dict[str, Any] = {
+        "topic_arn": TOPIC,
+        "message_id": "m",
+        "text": fixture("cloudwatch_alarm").decode(),
+    }
+    return AlarmMessage(**(fields | changes))
+
+
+def test_alarm_from_the_allowed_topic_is_accepted_once() -> None:
+    """An alarm becomes an alert, and SNS delivering it twice becomes a repeat."""
+    world = World()
+    intake = AlarmIntake(reception=world.reception, allowed_topic_arn=TOPIC)
+    for _ in range(2):
+        intake.take(alarm_message(), until_ms=world.clock.ms + 4_000)
+    first, second = world.ledger.rows.values()
+    assert (first.format, first.source, first.title) == ("cloudwatch_sns", "cloudwatch", "orders-5xx")
+    assert (first.status, second.status) == (Status.RECEIVED, Status.SUPPRESSED)
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"topic_arn": TOPIC + "-other"}, "topic_not_allowed"),
+        ({"text": "plain words"}, "not_json"),
+        ({"text": "\ud800"}, "not_json"),
+        ({"text": "{}"}, "unknown_format"),
+    ],
+)
+def test_other_message_is_raised_and_not_written(changes: dict[str, str], code: str) -> None:
+    """There is nobody to answer, so the invocation must fail and be counted."""
+    world = World()
+    intake = AlarmIntake(reception=world.reception, allowed_topic_arn=TOPIC)
+    with pytest.raises(RefusedError) as refused:
+        intake.take(alarm_message(**changes), until_ms=world.clock.ms + 4_000)
+    assert refused.value.code == code
+    assert world.ledger.rows == {}

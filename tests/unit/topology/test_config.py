@@ -1,0 +1,131 @@
+"""The stack configuration: every problem is found before anything is created."""
+
+import pytest
+
+from topology.config import KEYS, ConfigError, StackConfig
+from topology.functions import ANALYSIS, FUNCTIONS
+from topology.limits import IAM_ROLE_NAME_CHARS
+from topology.names import STACKS, Names
+from topology.regions import REGIONS, STRONG_REGION_SETS
+
+VALID = {"primaryRegion": "us-east-1", "failoverRegion": "us-west-2", "witnessRegion": "us-east-2"}
+
+
+def problems_of(**changed: object) -> list[str]:
+    """The problems of a valid configuration after `changed`; None removes a key."""
+    raw = {key: value for key, value in {**VALID, **changed}.items() if value is not None}
+    with pytest.raises(ConfigError) as raised:
+        StackConfig.parse(stack="prod", raw=raw)
+    return raised.value.problems
+
+
+def test_defaults_fill_what_a_stack_leaves_out() -> None:
+    """The three regions are all that a strong stack must say."""
+    config = StackConfig.parse(stack="prod", raw=VALID)
+    assert config.ledger_consistency == "strong"
+    assert config.memory_mb[ANALYSIS] == 1024
+    assert config.log_retention_days == 30
+    assert config.deletion_protection is True
+    assert config.chaos_allowed is False
+
+
+def test_text_as_pulumi_hands_it_over_is_converted() -> None:
+    """Pulumi passes every value as text."""
+    config = StackConfig.parse(
+        stack="local",
+        raw={**VALID, "analysisMemoryMb": "2048", "deletionProtection": "false", "chaos": "allowed"},
+    )
+    assert config.memory_mb[ANALYSIS] == 2048
+    assert config.deletion_protection is False
+    assert config.chaos_allowed is True
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("analysisMemoryMb", "127"),
+        ("analysisMemoryMb", "10241"),
+        ("analysisMemoryMb", "1GB"),
+        ("analysisMemoryMb", True),
+        ("receptionTimeoutS", "30"),
+        ("logRetentionDays", "31"),
+        ("ledgerConsistency", "maybe"),
+        ("deletionProtection", "yes"),
+        ("eventSourceConcurrency", "1"),
+        ("claudeModel", " "),
+        ("owner", ""),
+        ("primaryRegion", "us-east-9"),
+        ("slackWebhookOrigin", "http://evil.example/"),
+    ],
+)
+def test_a_bad_value_is_reported_with_its_key_and_what_is_allowed(key: str, value: object) -> None:
+    """Each problem names the key, the value seen and the values allowed."""
+    (problem,) = [p for p in problems_of(**{key: value}) if p.startswith(f"{key}: ")]
+    assert repr(value) in problem
+    assert "allowed: " in problem
+
+
+@pytest.mark.parametrize("value", ["128", "10240"])
+def test_the_ends_of_the_memory_range_are_allowed(value: str) -> None:
+    """Boundary values of Lambda's range pass."""
+    assert StackConfig.parse(stack="dev", raw={**VALID, "analysisMemoryMb": value}).memory_mb[
+        ANALYSIS
+    ] == int(value)
+
+
+def test_all_problems_are_reported_together() -> None:
+    """One run shows everything that is wrong."""
+    problems = problems_of(colour="blue", analysisMemoryMb="1", failoverRegion=None, chaos="perhaps")
+    assert [p.split(":")[0] for p in problems] == ["colour", "failoverRegion", "analysisMemoryMb", "chaos"]
+
+
+def test_the_same_region_twice_is_refused() -> None:
+    """A failover into the lost region is none."""
+    assert any(
+        p.startswith("failoverRegion: 'us-east-1' is primaryRegion too")
+        for p in problems_of(failoverRegion="us-east-1")
+    )
+
+
+@pytest.mark.parametrize("witness", ["", "us-east-1", "us-west-1", "eu-west-1"])
+def test_strong_consistency_needs_three_regions_of_one_set(witness: str) -> None:
+    """AWS makes a strongly consistent table only within a region set."""
+    (problem,) = problems_of(witnessRegion=witness)
+    assert problem.startswith(f"witnessRegion: {witness!r}")
+    assert all(region in problem for group in STRONG_REGION_SETS for region in group)
+
+
+def test_a_witness_without_strong_consistency_is_refused() -> None:
+    """A setting that would do nothing is a mistake."""
+    (problem,) = problems_of(ledgerConsistency="eventual")
+    assert problem.startswith("witnessRegion: 'us-east-2' has no use")
+
+
+def test_an_unknown_stack_is_refused() -> None:
+    """Names are made from the stack, so a misspelt one would make a second system."""
+    with pytest.raises(ConfigError, match="stack: 'production' is not known"):
+        StackConfig.parse(stack="production", raw=VALID)
+
+
+def test_every_key_has_a_description_and_a_default_that_it_would_accept() -> None:
+    """A default that is out of its own range would break every stack that leaves the key out."""
+    for key in KEYS:
+        assert key.description, key.name
+        assert key.default is None or key.accepts(key.default), key.name
+
+
+def test_every_role_name_fits_iam_in_the_longest_region() -> None:
+    """IAM refuses longer names only when the deployment is half done."""
+    longest = max(
+        len(Names(stack).role(spec, region)) for stack in STACKS for spec in FUNCTIONS for region in REGIONS
+    )
+    assert longest <= IAM_ROLE_NAME_CHARS
+
+
+def test_the_runbooks_names_are_kept() -> None:
+    """People's scripts use these names."""
+    names = Names("prod")
+    assert names.function(ANALYSIS) == "mcp-incident-responder-prod-AnalysisFunction"
+    assert names.log_group(ANALYSIS) == "/aws/lambda/mcp-incident-responder-prod-AnalysisFunction"
+    assert names.slack_webhook_secret == "mcp-responder/slack-webhook"
+    assert Names("dev").anthropic_key_secret == "mcp-responder-dev/anthropic-key"
