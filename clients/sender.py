@@ -16,7 +16,8 @@ import aiohttp
 
 from clients.receipts import Receipt, ReceiptsFile
 
-POST_TIMEOUT_S = 5.0
+POST_TIMEOUT_S = 10.0
+"""As long as reception itself may take by default (`receptionTimeoutS`)."""
 RETRY_DEADLINE_S = 90.0
 BACKOFF_FIRST_S = 0.2
 BACKOFF_MAX_S = 2.0

@@ -6,7 +6,14 @@ from dataclasses import dataclass
 import pulumi
 
 from topology.functions import ANALYSIS, DISTRIBUTION, RECEPTION, RECOVERY, FunctionSpec
-from topology.queues import DISTRIBUTION_CRITICAL, DISTRIBUTION_QUEUE, PROCESSING, WORK_QUEUES, QueueSpec
+from topology.queues import (
+    DISTRIBUTION_CRITICAL,
+    DISTRIBUTION_QUEUE,
+    PROCESSING,
+    PROCESSING_DLQ,
+    WORK_QUEUES,
+    QueueSpec,
+)
 from topology.tables import OPEN_INDEX
 
 _CONSUME = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
@@ -42,7 +49,7 @@ def function_grants(spec: FunctionSpec, reach: Reach) -> tuple[Grant, ...]:
     work: Mapping[FunctionSpec, tuple[Grant, ...]] = {
         RECEPTION: (
             Grant(("dynamodb:GetItem", "dynamodb:PutItem"), (alerts,)),
-            Grant(_SEND, (queues[PROCESSING],)),
+            Grant(_SEND, (queues[PROCESSING], queues[PROCESSING_DLQ])),
         ),
         ANALYSIS: (
             Grant(("dynamodb:GetItem", "dynamodb:UpdateItem"), (alerts,)),

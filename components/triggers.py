@@ -13,7 +13,7 @@ from components.site import Site
 from topology.config import StackConfig
 from topology.functions import RECEPTION, RECOVERY, FunctionSpec
 from topology.limits import LAMBDA_EVENT_SOURCE_CONCURRENCY_MIN
-from topology.queues import WORK_QUEUES, QueueSpec
+from topology.queues import PROCESSING_DLQ, WORK_QUEUES, QueueSpec
 
 
 def queue_concurrency(config: StackConfig, queue: QueueSpec) -> int:
@@ -49,7 +49,7 @@ class Triggers(pulumi.ComponentResource):
         for spec in WORK_QUEUES:
             if spec.consumer is not None:
                 self._consume(spec, queues.arns[spec], functions[spec.consumer])
-        self._deliver_alarms(topic, functions[RECEPTION])
+        self._deliver_alarms(topic, functions[RECEPTION], queues)
         self._run_each_minute(functions[RECOVERY])
         self.register_outputs({})
 
@@ -68,8 +68,25 @@ class Triggers(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
 
-    def _deliver_alarms(self, topic: AlarmTopic, function: Function) -> None:
-        """SNS cannot send an API key, so alarms reach reception by a subscription and not by the webhook."""
+    def _deliver_alarms(self, topic: AlarmTopic, function: Function, queues: Queues) -> None:
+        """SNS cannot send an API key, so alarms reach reception by a subscription and not by the webhook.
+
+        Nobody waits for an answer: Lambda tries an alarm three times and then keeps it in the dead-letter
+        queue. https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
+        """
+        aws.lambda_.FunctionEventInvokeConfig(
+            self._site.logical("alarms"),
+            region=self._site.region,
+            function_name=function.name,
+            qualifier=function.alias.name,
+            maximum_retry_attempts=2,
+            destination_config=aws.lambda_.FunctionEventInvokeConfigDestinationConfigArgs(
+                on_failure=aws.lambda_.FunctionEventInvokeConfigDestinationConfigOnFailureArgs(
+                    destination=queues.arns[PROCESSING_DLQ]
+                )
+            ),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
         permission = aws.lambda_.Permission(
             self._site.logical("alarms"),
             region=self._site.region,

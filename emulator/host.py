@@ -26,6 +26,7 @@ from typing import Any, Final
 
 import ministack.app
 from ministack.core import persistence
+from ministack.services import lambda_svc
 
 COPY_TRIES: Final = 20
 """A service's state may change while it is copied (RuntimeError of a dict); the next try is milliseconds
@@ -46,8 +47,25 @@ def main() -> None:
         # ministack starts Python functions with sys.executable. An interpreter without site-packages makes a
         # package that lacks one of its dependencies fail here as it would on AWS.
         sys.executable = interpreter
+    share_reserved_concurrency()
     sys.argv = ["ministack"]
     ministack.app.main()
+
+
+def share_reserved_concurrency() -> None:
+    """Have a function's reserved concurrency hold for its versions and aliases too, as on AWS.
+
+    ministack looks for it on the record that is invoked, and a version's record has none: everything here
+    is invoked through an alias, so a burst would start a worker for each request.
+    https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
+    """
+    of_record = lambda_svc._reserved_concurrency  # noqa: SLF001 - the one place that decides it
+
+    def of_function(record: dict[str, Any], config: dict[str, Any]) -> int | None:
+        function = lambda_svc._functions.get(config.get("FunctionName"))  # noqa: SLF001 - where it is stored
+        return of_record(function or record, config)
+
+    lambda_svc._reserved_concurrency = of_function  # noqa: SLF001 - as above
 
 
 def die_with_parent() -> None:

@@ -4,9 +4,10 @@ import os
 from typing import Any, Final
 
 from handlers.adapters import aws, logs
+from handlers.adapters.batches import work_batch
 from handlers.adapters.claude import ClaudeAnalyst
 from handlers.adapters.dynamodb import DynamoAnalysisCache, DynamoLedger
-from handlers.adapters.events import Context, Event, work_batch
+from handlers.adapters.invocation import Context, Event
 from handlers.adapters.secrets import Secret
 from handlers.adapters.sqs import SqsOutbox
 from handlers.adapters.system import SystemClock, SystemRandomness, SystemSleeper

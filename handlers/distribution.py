@@ -4,8 +4,9 @@ import os
 from typing import Any, Final
 
 from handlers.adapters import aws, logs
+from handlers.adapters.batches import work_batch
 from handlers.adapters.dynamodb import DynamoLedger
-from handlers.adapters.events import Context, Event, work_batch
+from handlers.adapters.invocation import Context, Event
 from handlers.adapters.secrets import Secret
 from handlers.adapters.slack import SlackNotifier
 from handlers.adapters.sqs import SqsOutbox

@@ -5,13 +5,8 @@ from typing import Any, Final
 
 from handlers.adapters import aws, logs
 from handlers.adapters.dynamodb import DynamoLedger
-from handlers.adapters.events import (
-    Context,
-    Event,
-    alarm_messages,
-    proxy_answer,
-    request_of,
-)
+from handlers.adapters.front_door import alarm_messages, proxy_answer, request_of
+from handlers.adapters.invocation import Context, Event
 from handlers.adapters.sqs import SqsOutbox
 from handlers.adapters.system import SystemClock, SystemRandomness, ThreadSpread
 from handlers.domain.alarms import AlarmIntake

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from handlers.adapters import aws, logs
 from handlers.adapters.dynamodb import DynamoLedger
-from handlers.adapters.events import Context, Event
+from handlers.adapters.invocation import Context, Event
 from handlers.adapters.sqs import SqsOutbox
 from handlers.adapters.system import SystemClock
 from handlers.domain.alert import Queue

@@ -16,12 +16,17 @@ TITLE_CHARS: Final = 160
 _PHRASES: Final = (
     ("summar", "{title}: the affected component is degraded and needs attention."),
     ("cause", "The pattern of “{title}” points to resource exhaustion after a recent change."),
-    ("action", "Check the latest deployment and the saturation of whatever raised “{title}”."),
-    ("step", "Check the latest deployment and the saturation of whatever raised “{title}”."),
     ("impact", "Requests that depend on the component may be slow or fail."),
 )
+_STEPS: Final = (
+    "Compare the start of the alert with the latest deployment; roll back if they agree.",
+    "Look at the saturation of the component: connections, memory, disk, queue depth.",
+)
+"""Items of a list of texts, in turn."""
+
 _OTHERWISE: Final = "{name} of “{title}”"
-_TITLE = re.compile(r'(?im)^[^\w\n]*title[^\w\n]*[:=]\s*"?(.+?)"?,?\s*$')
+_TITLE_IN_JSON = re.compile(r'"title"\s*:\s*"((?:[^"\\]|\\.)+)"')
+_TITLE_LINE = re.compile(r'(?im)^[^\w\n]*title[^\w\n]*[:=]\s*"?(.+?)"?,?\s*$')
 
 
 class SchemaError(Exception):
@@ -30,7 +35,7 @@ class SchemaError(Exception):
 
 def title_of(prompt: str) -> str:
     """The alert's title as the prompt gives it, or the prompt's first line, cut to `TITLE_CHARS`."""
-    match = _TITLE.search(prompt)
+    match = _TITLE_IN_JSON.search(prompt) or _TITLE_LINE.search(prompt)
     first = next((line.strip() for line in prompt.splitlines() if line.strip()), "an alert without text")
     return (match[1] if match else first)[:TITLE_CHARS]
 
@@ -77,6 +82,8 @@ class _Sampler:
         if kind == "array":
             count = min(max(LIST_ITEMS, schema.get("minItems", 0)), schema.get("maxItems", LIST_ITEMS_MAX))
             item = schema.get("items", {})
+            if item.get("type") == "string" and "enum" not in item:
+                return [_STEPS[i % len(_STEPS)][: item.get("maxLength")] for i in range(count)]
             return [self.value(item, name=name, depth=depth + 1) for _ in range(count)]
         if kind == "string":
             return self._phrase(name)[: schema.get("maxLength")]

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from emulator.provider.apigateway import set_tags
+from emulator.provider.errors import MissingArgumentError
 from emulator.provider.resource import Created, Existing, Inputs, Place, ResourceType
 
 
@@ -15,7 +16,17 @@ class Stage(ResourceType):
     replaces = frozenset({"restApi", "stageName"})
 
     def create(self, place: Place, inputs: Inputs) -> Created:
-        """Create the stage."""
+        """Create the stage.
+
+        Raises:
+            MissingArgumentError: the caller of the deployment gave no address for this region.
+        """
+        base_url = place.webhook_base_urls.get(place.region)
+        if base_url is None:
+            raise MissingArgumentError(
+                f"region {place.region} has no webhook address; start the emulator with this region, and "
+                "pass its address in webhook_base_urls"
+            )
         api, stage = inputs["restApi"], inputs["stageName"]
         place.client("apigateway").create_stage(
             restApiId=api, stageName=stage, deploymentId=inputs["deployment"], tags=inputs.get("tags", {})
@@ -24,7 +35,7 @@ class Stage(ResourceType):
             f"ags-{api}-{stage}",
             {
                 "arn": f"arn:aws:apigateway:{place.region}::/restapis/{api}/stages/{stage}",
-                "invokeUrl": f"{place.webhook_base_url}/restapis/{api}/{stage}/_user_request_",
+                "invokeUrl": f"{base_url}/restapis/{api}/{stage}/_user_request_",
             },
         )
 

@@ -224,7 +224,7 @@ class Engine:
         self._state.forget(key)
 
     def _place(self, region: str) -> Place:
-        return Place(self._clients, region, self._webhook_base_urls.get(region))
+        return Place(self._clients, region, self._webhook_base_urls)
 
     def _count(self, action: Action, record: Record, urn: str) -> None:
         with self._lock:

@@ -1,5 +1,6 @@
 """IAM roles and their inline policies. IAM has no region."""
 
+import json
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
@@ -80,5 +81,21 @@ RESOURCES: Final = (Role(), RolePolicy())
 
 def _put_policy(place: Place, inputs: Inputs) -> None:
     place.client("iam").put_role_policy(
-        RoleName=inputs["role"], PolicyName=inputs["name"], PolicyDocument=inputs["policy"]
+        RoleName=inputs["role"],
+        PolicyName=inputs["name"],
+        PolicyDocument=_with_batch_sends(inputs["policy"]),
     )
+
+
+def _with_batch_sends(policy: str) -> str:
+    """Allow `sqs:SendMessageBatch` where a policy allows `sqs:SendMessage`.
+
+    AWS has no such action: there the permission for one message covers a batch. ministack asks for it.
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-api-permissions-reference.html
+    """
+    document = json.loads(policy)
+    for statement in document["Statement"]:
+        actions = statement["Action"]
+        if isinstance(actions, list) and "sqs:SendMessage" in actions:
+            actions.append("sqs:SendMessageBatch")
+    return json.dumps(document)

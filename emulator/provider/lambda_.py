@@ -153,6 +153,34 @@ class Permission(ResourceType):
         place.client("lambda").remove_permission(StatementId=existing.id, **existing.outputs["target"])
 
 
+class EventInvokeConfig(ResourceType):
+    """How asynchronous invocations of an alias are retried, and where the failed ones go."""
+
+    type = "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig"
+    updates = frozenset({"maximumRetryAttempts", "destinationConfig.onFailure.destination"})
+    replaces = frozenset({"functionName", "qualifier"})
+
+    def create(self, place: Place, inputs: Inputs) -> Created:
+        """Put the configuration; its id is `<function>:<alias>`, as in the real provider."""
+        _put_event_invoke_config(place, inputs)
+        return Created(f"{inputs['functionName']}:{inputs['qualifier']}", {})
+
+    def update(
+        self, place: Place, existing: Existing, inputs: Inputs, changed: Collection[str]
+    ) -> Mapping[str, Any]:
+        """Put it again."""
+        del existing, changed
+        _put_event_invoke_config(place, inputs)
+        return {}
+
+    def delete(self, place: Place, existing: Existing) -> None:
+        """Delete the configuration."""
+        function, _, qualifier = existing.id.partition(":")
+        place.client("lambda").delete_function_event_invoke_config(
+            FunctionName=function, Qualifier=qualifier
+        )
+
+
 class EventSourceMapping(ResourceType):
     """A queue that feeds a function; its id is a UUID that AWS gives."""
 
@@ -193,7 +221,7 @@ class EventSourceMapping(ResourceType):
         place.client("lambda").delete_event_source_mapping(UUID=existing.id)
 
 
-RESOURCES: Final = (Function(), Alias(), Permission(), EventSourceMapping())
+RESOURCES: Final = (Function(), Alias(), Permission(), EventInvokeConfig(), EventSourceMapping())
 
 
 def _zip(inputs: Inputs) -> bytes:
@@ -235,6 +263,17 @@ def _invoke_arn(place: Place, function_arn: str) -> str:
     https://docs.aws.amazon.com/apigateway/latest/api/API_PutIntegration.html#apigw-PutIntegration-request-uri
     """
     return f"arn:aws:apigateway:{place.region}:lambda:path/2015-03-31/functions/{function_arn}/invocations"
+
+
+def _put_event_invoke_config(place: Place, inputs: Inputs) -> None:
+    place.client("lambda").put_function_event_invoke_config(
+        FunctionName=inputs["functionName"],
+        Qualifier=inputs["qualifier"],
+        MaximumRetryAttempts=inputs["maximumRetryAttempts"],
+        DestinationConfig={
+            "OnFailure": {"Destination": inputs["destinationConfig"]["onFailure"]["destination"]}
+        },
+    )
 
 
 def _mapping(inputs: Inputs) -> dict[str, Any]:

@@ -22,18 +22,22 @@ from emulator.provider.outputs import forgotten_outputs
 from emulator.provider.resource import Inputs
 
 STACK_TYPE: Final = "pulumi:pulumi:Stack"
+
 Function = Callable[[], Mapping[str, Any]]
 """What answers an invoke; the arguments of the only one known make no difference."""
 
 _UNSUPPORTED_OPTIONS: Final = (
     "aliasURNs",
+    "aliases",
     "deleteBeforeReplace",
     "deletedWith",
     "ignoreChanges",
     "importId",
+    "remote",
     "replaceOnChanges",
     "replace_with",
     "retainOnDelete",
+    "state_migrations",
     "transforms",
 )
 _UNSUPPORTED_HOOKS: Final = (
@@ -99,14 +103,17 @@ class ProviderMonitor(MockMonitor):
     ) -> resource_pb2.RegisterResourceResponse:
         """Make one resource, or note a component, which is only a name for its children."""
         urn = self.make_urn(request.parent, request.type, request.name)
-        if not request.custom:
+        if request.type == STACK_TYPE:
             return resource_pb2.RegisterResourceResponse(urn=urn)
         if self._stopped.is_set():
             raise StoppedError("another resource failed")
         try:
+            _refuse_unsupported(request)
+            if not request.custom:
+                return resource_pb2.RegisterResourceResponse(urn=urn)
             raw = rpc.deserialize_properties(request.object)
-            registered = self._engine.register(urn, request.type, raw, self._options(request))
-        except (ProviderError, ClientError, BotoCoreError, grpc.RpcError) as error:
+            registered = self._engine.register(urn, request.type, raw, self._options(urn, request))
+        except (ProviderError, ClientError, BotoCoreError, grpc.RpcError, OSError) as error:
             self._fail(f"{request.type} {request.name!r}: {error}")
             raise
         outputs = struct_pb2.Struct()
@@ -162,25 +169,20 @@ class ProviderMonitor(MockMonitor):
     def RegisterResourceHook(  # noqa: N802 - the protocol's name
         self, request: resource_pb2.RegisterResourceHookRequest
     ) -> empty_pb2.Empty:
-        """Remember where the SDK serves a hook."""
+        """Remember where the SDK serves a hook.
+
+        Raises:
+            UnknownArgumentError: its errors are to be ignored, which nothing here does.
+        """
+        if request.ignore_errors:
+            problem = f"hook {request.name!r}: ignore_errors is not carried out in process; leave it out"
+            self._fail(problem)
+            raise UnknownArgumentError(problem)
         self._hooks[request.name] = request.callback
         return empty_pb2.Empty()
 
-    def _options(self, request: resource_pb2.RegisterResourceRequest) -> Options:
-        """The options of a resource.
-
-        Raises:
-            UnknownArgumentError: an option that would have no effect here.
-        """
-        unsupported = [name for name in _UNSUPPORTED_OPTIONS if getattr(request, name)]
-        unsupported += [f"hooks.{name}" for name in _UNSUPPORTED_HOOKS if getattr(request.hooks, name)]
-        if unsupported:
-            raise UnknownArgumentError(
-                f"resource option {', '.join(unsupported)} is not carried out by the in-process provider; "
-                "teach emulator/provider/monitor.py, or leave it out"
-            )
+    def _options(self, urn: str, request: resource_pb2.RegisterResourceRequest) -> Options:
         callbacks = [self._hooks[name] for name in request.hooks.before_update]
-        urn = self.make_urn(request.parent, request.type, request.name)
 
         def before_update(resource_id: str, old: Inputs, new: Inputs) -> None:
             for callback in callbacks:
@@ -191,3 +193,20 @@ class ProviderMonitor(MockMonitor):
     def _fail(self, problem: str) -> None:
         self.problems.append(problem)
         self._stopped.set()
+
+
+def _refuse_unsupported(request: resource_pb2.RegisterResourceRequest) -> None:
+    """Check the options of a resource or a component.
+
+    Raises:
+        UnknownArgumentError: an option that would have no effect here.
+    """
+    unsupported = [name for name in _UNSUPPORTED_OPTIONS if getattr(request, name)]
+    unsupported += [f"hooks.{name}" for name in _UNSUPPORTED_HOOKS if getattr(request.hooks, name)]
+    if request.HasField("replacement_trigger"):
+        unsupported.append("replacement_trigger")
+    if unsupported:
+        raise UnknownArgumentError(
+            f"resource option {', '.join(unsupported)} is not carried out by the in-process provider; "
+            "teach emulator/provider/monitor.py, or leave it out"
+        )

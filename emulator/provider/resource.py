@@ -29,11 +29,14 @@ class Inputs(dict[str, Any]):
 
 @dataclass(frozen=True)
 class Place:
-    """Where a resource is made: its region on the embedded AWS."""
+    """Where a resource is made: its region on the embedded AWS.
+
+    `webhook_base_urls` has, for each region, the address at which its API Gateway takes requests.
+    """
 
     clients: AwsClients
     region: str
-    webhook_base_url: str | None
+    webhook_base_urls: Mapping[str, str]
 
     def client(self, service: str) -> Any:
         """A boto3 client of this region."""

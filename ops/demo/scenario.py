@@ -35,8 +35,17 @@ AT_REST_WITHIN_S: Final = 120.0
 """Recovery runs each minute, and what it re-enqueues takes seconds."""
 
 POLL_S: Final = 0.5
+FIRST_POLL_S: Final = 0.1
 POSTS_AT_ONCE: Final = 16
-MESSAGES_SHOWN: Final = 3
+MESSAGES_SHOWN: Final = 2
+
+FIRST_ALERT: Final = {
+    "source": "demo",
+    "title": "Checkout answers slowly",
+    "message": "p99 of /checkout is 4.2 s, usual is 0.6 s; connection pool of orders-db is exhausted",
+    "severity": "CRITICAL",
+    "component": "checkout",
+}
 
 
 @dataclass(frozen=True)
@@ -109,19 +118,33 @@ class _Demo:
         self._tally = sender.tally
 
     async def _story(self, sender: Sender, posts: Sequence[Post], kill: int, back: int) -> None:
-        self._console.rule(f"[bold]2. Alerts go in at {self._primary} and come out in Slack")
+        self._console.rule("[bold]2. One alert through each region, its functions still cold")
+        await asyncio.gather(*(self._first_alert(sender, webhook) for webhook in self._webhooks))
+        self._show_messages()
+        self._console.rule(f"[bold]3. Alerts go in at {self._primary} and come out in Slack")
         first = asyncio.create_task(self._send(sender, posts[:kill]))
         await asyncio.sleep(posts[kill - 1].at_s - posts[0].at_s)
-        self._show_messages()
-        self._console.rule(f"[bold red]3. {self._primary} is killed (SIGKILL, all of it)")
+        self._console.rule(f"[bold red]4. {self._primary} is killed (SIGKILL, all of it)")
         await asyncio.to_thread(self._emulator.kill, self._primary)
         await asyncio.gather(first, self._send(sender, posts[kill:back]))
-        self._console.rule(f"[bold]4. {self._failover} finishes what {self._primary} had accepted")
+        self._console.rule(f"[bold]5. {self._failover} finishes what {self._primary} had accepted")
         await self._wait_at_rest()
-        self._console.rule(f"[bold green]5. {self._primary} comes back and serves again")
+        self._console.rule(f"[bold green]6. {self._primary} comes back and serves again")
         await asyncio.to_thread(self._emulator.revive, self._primary)
         await self._send(sender, posts[back:])
         await self._wait_at_rest()
+
+    async def _first_alert(self, sender: Sender, webhook: Webhook) -> None:
+        """Send one alert through one region and wait for it in Slack, within `AT_REST_WITHIN_S`."""
+        begun = time.monotonic()
+        body = {**FIRST_ALERT, "host": webhook.region}
+        ids = {receipt.alert_id for receipt in await sender.post(body, (webhook,))}
+        while time.monotonic() < begun + AT_REST_WITHIN_S:
+            messages = await asyncio.to_thread(self._emulator.slack_messages)
+            if any(ids & set(message.alert_ids) for message in messages):
+                break
+            await asyncio.sleep(FIRST_POLL_S)
+        self._console.print(f"  through {webhook.region} in {time.monotonic() - begun:.1f} s")
 
     async def _send(self, sender: Sender, posts: Sequence[Post]) -> None:
         """Post each body at its time, at most `POSTS_AT_ONCE` under way."""

@@ -16,9 +16,9 @@ def _expected(stack: str, region: str) -> dict[str, list[tuple[list[str], list[s
     prefix = f"mcp-incident-responder-{stack}"
     alerts = f"arn:aws:dynamodb:{region}:{ACCOUNT}:table/{prefix}-alerts"
     cache = f"arn:aws:dynamodb:{region}:{ACCOUNT}:table/{prefix}-analysis-cache"
-    processing, lane, critical = (
+    processing, dead_letters, lane, critical = (
         f"arn:aws:sqs:{region}:{ACCOUNT}:{prefix}-{queue}"
-        for queue in ("processing", "distribution", "distribution-critical")
+        for queue in ("processing", "processing-dlq", "distribution", "distribution-critical")
     )
     responder = "mcp-responder" if stack == "prod" else f"mcp-responder-{stack}"
     slack, anthropic = (
@@ -34,7 +34,7 @@ def _expected(stack: str, region: str) -> dict[str, list[tuple[list[str], list[s
     return {
         "reception": [
             (["dynamodb:GetItem", "dynamodb:PutItem"], [alerts]),
-            (send, [processing]),
+            (send, [processing, dead_letters]),
             log("AlertReceptionFunction"),
         ],
         "analysis": [

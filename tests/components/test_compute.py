@@ -194,13 +194,13 @@ def test_queues_of_one_function_share_what_it_has_reserved(
 
 
 def test_the_configured_concurrency_reaches_the_mappings(run_of: Callable[[str], Run]) -> None:
-    """Local: 4 reserved, so 4 for the one queue of analysis and 2 for each lane of distribution."""
+    """Local: 2 invocations at once for each queue; 4 reserved are enough for both lanes of distribution."""
     found = {
         mapping.name: mapping.inputs["scalingConfig"]["maximumConcurrency"]
         for mapping in run_of("local").of("lambda/eventSourceMapping:EventSourceMapping", region="us-west-2")
     }
     assert found == {
-        "us-west-2-processing": 4,
+        "us-west-2-processing": 2,
         "us-west-2-distribution": 2,
         "us-west-2-distribution-critical": 2,
     }
@@ -219,6 +219,19 @@ def test_recovery_runs_each_minute_in_both_regions(run: Run) -> None:
             "maximumEventAgeInSeconds": 60,
             "maximumRetryAttempts": 0,
         }
+
+
+def test_an_alarm_that_reception_cannot_take_is_kept_in_the_dead_letter_queue(run: Run) -> None:
+    """Nobody waits for an alarm's answer, so a failed one must not vanish with its last retry."""
+    for region in REGIONS:
+        config = run.one(
+            "lambda/functionEventInvokeConfig:FunctionEventInvokeConfig", f"{region}-alarms"
+        ).inputs
+        queue = f"mcp-incident-responder-{run.outputs['Stack']}-processing-dlq"
+        assert config["qualifier"] == "live"
+        assert config["destinationConfig"]["onFailure"]["destination"].endswith(
+            f":{region}:{ACCOUNT}:{queue}"
+        )
 
 
 def test_alarms_reach_reception_by_the_topic_of_their_region(run: Run) -> None:

@@ -60,6 +60,7 @@ UNTAGGED_TYPES = {
     "aws:apigateway/usagePlanKey:UsagePlanKey",
     "aws:iam/rolePolicy:RolePolicy",
     "aws:lambda/alias:Alias",
+    "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig",
     "aws:lambda/permission:Permission",
     "aws:scheduler/schedule:Schedule",
     "aws:sns/topicPolicy:TopicPolicy",

@@ -74,7 +74,7 @@ def test_the_local_stack_recovers_within_seconds_and_keeps_few_workers() -> None
     config = _parsed("local")
     assert config.lease_s == 8
     assert config.reserved_concurrency == 4
-    assert config.event_source_concurrency == 4
+    assert config.event_source_concurrency == 2
     assert config.slack_webhook_origin == "http://hooks.slack.test/"
 
 

@@ -16,6 +16,13 @@ from components.packages import (
     build_packages,
     handler_sources,
 )
+from handlers.settings import (
+    AnalysisSettings,
+    DistributionSettings,
+    ReceptionSettings,
+    RecoverySettings,
+    variable,
+)
 from topology.functions import ANALYSIS, DISTRIBUTION, FUNCTIONS, RECEPTION, RECOVERY, FunctionSpec
 
 AARCH64 = 183
@@ -23,6 +30,15 @@ AARCH64 = 183
 
 PYTHON_313_MAGIC = 3571
 """Byte code magic number of every 3.13 release; importlib/_bootstrap_external.py."""
+
+EVERY_SETTINGS = (ReceptionSettings, AnalysisSettings, DistributionSettings, RecoverySettings)
+ENVIRONMENT = {
+    **{variable(field): "1" for settings in EVERY_SETTINGS for field in settings.deployed_fields()},
+    "AWS_REGION": "us-east-1",
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+}
+"""What Lambda would set: entry points read their settings at their cold start. `1` is a number and a text."""
 
 IMPORT_ALONE = """
 import sys
@@ -62,6 +78,7 @@ def test_each_handler_is_imported_from_its_own_package_alone(
         text=True,
         timeout=60,
         check=False,
+        env=ENVIRONMENT,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     loaded = set(done.stdout.split())

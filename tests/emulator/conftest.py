@@ -6,6 +6,7 @@ itself does not use these.
 
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -13,6 +14,7 @@ import pytest
 from botocore.config import Config
 
 from emulator.control import Emulator
+from tests.emulator.deployer import Deployer
 
 REGIONS = ("us-east-1", "us-west-2")
 
@@ -80,6 +82,16 @@ def client(emulator: Emulator, client_at: Callable[..., Any]) -> Client:
         return client_at(emulator.edge_url, service, region, **options)
 
     return make
+
+
+@pytest.fixture
+def deployer(emulator: Emulator, tmp_path: Path) -> Iterator[Deployer]:
+    """A deployer with a state and a project folder of its own; it removes what it deployed."""
+    (tmp_path / "project").mkdir()
+    one = Deployer(emulator, tmp_path, tmp_path / "project")
+    yield one
+    if one.state_path.exists():
+        one.down()
 
 
 @pytest.fixture(scope="session")

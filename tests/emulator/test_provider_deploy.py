@@ -5,80 +5,21 @@ import json
 import stat
 import textwrap
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
-from emulator.control import Emulator
-from emulator.deploy import DeployError, DeployResult, down, read_outputs, up
-from emulator.provider.engine import Progress
+from emulator.deploy import DeployError, read_outputs
 from emulator.provider.state import StateError
+from tests.emulator.deployer import Deployer
 
 pytestmark = pytest.mark.emulator
 
 ROOT = Path(__file__).resolve().parents[2]
 Client = Callable[..., Any]
-
-
-@dataclass
-class Deployer:
-    """Deploys programs that a test writes; removes at the end what they left."""
-
-    emulator: Emulator
-    folder: Path
-    project_dir: Path
-    progress: list[Progress] = field(default_factory=list)
-
-    @property
-    def state_path(self) -> Path:
-        """Where the state is kept."""
-        return self.folder / "state.json"
-
-    def write(self, program: str, *, config: Mapping[str, object] | None = None) -> None:
-        """Write a program; `config` is the stack's."""
-        (self.project_dir / "Pulumi.yaml").write_text("name: small\nruntime: python\n")
-        (self.project_dir / "Pulumi.local.yaml").write_text(json.dumps({"config": config or {}}))
-        header = "import json\nimport pulumi\nimport pulumi_aws as aws\n"
-        (self.project_dir / "__main__.py").write_text(header + textwrap.dedent(program))
-
-    def up(
-        self, program: str | None = None, *, instance_id: str | None = None, stack: str = "local"
-    ) -> DeployResult:
-        """Deploy `program`, or again what was written last."""
-        if program is not None:
-            self.write(program)
-        return up(
-            stack=stack,
-            edge_url=self.emulator.edge_url,
-            webhook_base_urls={r: self.emulator.webhook_base_url(r) for r in self.emulator.regions},
-            state_path=self.state_path,
-            project_dir=self.project_dir,
-            instance_id=instance_id or self.emulator.instance_id,
-            on_progress=self.progress.append,
-        )
-
-    def down(self, *, instance_id: str | None = None) -> DeployResult:
-        """Delete what the state lists."""
-        return down(
-            stack="local",
-            edge_url=self.emulator.edge_url,
-            state_path=self.state_path,
-            instance_id=instance_id or self.emulator.instance_id,
-        )
-
-
-@pytest.fixture
-def deployer(emulator: Emulator, tmp_path: Path) -> Iterator[Deployer]:
-    """A deployer with a state and a project folder of its own."""
-    (tmp_path / "project").mkdir()
-    one = Deployer(emulator, tmp_path, tmp_path / "project")
-    yield one
-    if one.state_path.exists():
-        one.down()
 
 
 TWO_QUEUES = """
@@ -173,6 +114,10 @@ REFUSED = {
     "function": ("aws.get_regions()", "aws:index/getRegions:getRegions"),
     "read": ('aws.sqs.Queue.get("q", "http://q")', "reading a resource of others"),
     "option": (f"{QUEUE}, opts=pulumi.ResourceOptions(retain_on_delete=True))", "retainOnDelete"),
+    "component option": (
+        'pulumi.ComponentResource("us:Thing", "t", opts=pulumi.ResourceOptions(transforms=[lambda _: None]))',
+        "us:Thing 't': resource option transforms",
+    ),
     "duplicate": (f"{QUEUE})\n{QUEUE})", "registered twice"),
     "forgotten output": (
         f'aws.sns.Topic("t", region="us-east-1", name=pulumi.Output.concat("of-", {QUEUE}).policy))',

@@ -230,7 +230,7 @@ def test_impossible_schema_is_an_error(schema: dict[str, Any]) -> None:
     ("prompt", "title"),
     [
         ("Title: Disk full\nmore", "Disk full"),
-        ('{"title": "Disk full", "x": 1}', 'Disk full", "x": 1}'),
+        ('{"title": "Disk full", "x": 1}', "Disk full"),
         ('  "title": "Disk full",', "Disk full"),
         ("\n\nfirst line\nsecond", "first line"),
         ("", "an alert without text"),

@@ -1,15 +1,13 @@
 """What the handler tests share: moto in process with this stack's tables, and local HTTP servers."""
 
-import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import boto3
 import pytest
 from moto import mock_aws
 
+from tests.fakes.http_server import Answer, ScriptedServer
 from tests.unit.handlers.builders import REGION
 from topology.tables import TABLES, TableSpec
 
@@ -59,78 +57,15 @@ def _definition(spec: TableSpec) -> dict[str, Any]:
     return definition
 
 
-@dataclass
-class Answer:
-    """What the server says next. `hang` says nothing until the test is over."""
-
-    status: int = 200
-    body: bytes = b"ok"
-    headers: dict[str, str] = field(default_factory=dict)
-    hang: bool = False
-    reset: bool = False
-
-
-@dataclass
-class Heard:
-    """One request that the server got."""
-
-    path: str
-    headers: dict[str, str]
-    body: bytes
-
-
-@dataclass
-class ScriptedServer:
-    """A real HTTP server on the loopback that answers POSTs by a script; the last answer repeats."""
-
-    url: str
-    script: list[Answer]
-    heard: list[Heard]
-
-
 @pytest.fixture
 def serve() -> Iterator[Callable[..., ScriptedServer]]:
     """Starts servers and stops them at the end."""
-    running: list[ThreadingHTTPServer] = []
-    over = threading.Event()
+    running: list[ScriptedServer] = []
 
     def start(*answers: Answer) -> ScriptedServer:
-        server = ScriptedServer(url="", script=list(answers or [Answer()]), heard=[])
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                length = int(self.headers.get("content-length", 0))
-                content = self.rfile.read(length)
-                headers = {name.lower(): value for name, value in self.headers.items()}
-                server.heard.append(Heard(self.path, headers, content))
-                answer = server.script.pop(0) if len(server.script) > 1 else server.script[0]
-                if answer.hang:
-                    over.wait(10)
-                    return
-                if answer.reset:
-                    self.connection.close()
-                    return
-                self.send_response(answer.status)
-                for name, value in answer.headers.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(answer.body)))
-                self.end_headers()
-                self.wfile.write(answer.body)
-
-            do_GET = do_POST  # noqa: N815 - a redirect that is followed would come as GET
-
-            def log_message(self, *_: object) -> None:
-                """The test's output stays clean."""
-
-        http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        http.daemon_threads = True
-        threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        running.append(http)
-        server.url = f"http://127.0.0.1:{http.server_port}"
-        return server
+        running.append(ScriptedServer([*answers] or [Answer()]))
+        return running[-1]
 
     yield start
-    over.set()
-    for http in running:
-        http.shutdown()
-        http.server_close()
+    for server in running:
+        server.stop()

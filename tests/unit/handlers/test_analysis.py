@@ -38,6 +38,14 @@ def test_alert_is_analysed_cached_and_sent_on() -> None:
     assert world.outbox.sent == [(Queue.DISTRIBUTION, "a1", 0)]
 
 
+def test_attempts_count_for_one_step_only() -> None:
+    """Recoveries before the analysis leave distribution all of its tries."""
+    world = World()
+    world.hold(replace(row(), attempts=7))
+    world.analysis.work("a1", world.time())
+    assert world.ledger.rows["a1"].attempts == 0
+
+
 def test_critical_alert_takes_its_own_lane() -> None:
     """A backlog of others never delays it."""
     world = world_with(severity="CRITICAL")

@@ -10,9 +10,9 @@ from handlers.adapters.claude import ClaudeAnalyst
 from handlers.adapters.secrets import Secret, SecretMissingError, SecretUnavailableError
 from handlers.domain.limits import MAX_ACTIONS, MAX_ANALYSIS_TEXT_CHARS
 from handlers.domain.ports import AnalystBusyError, AnalystFailedError, AnalystUnconfiguredError, ModelAnswer
+from tests.fakes.http_server import Answer, ScriptedServer
 from tests.fakes.secrets import FakeSecret
 from tests.unit.handlers.builders import row
-from tests.unit.handlers.conftest import Answer, ScriptedServer
 
 REPLY = {"summary": "s", "probable_cause": "p", "actions": ["a", "b"], "confidence": "low"}
 

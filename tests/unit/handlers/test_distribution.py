@@ -135,11 +135,12 @@ def test_claim_lost_before_the_post_posts_nothing() -> None:
 
 
 def test_claim_that_ran_out_before_the_post_posts_nothing() -> None:
-    """Even if nobody has taken it yet, somebody may at any moment."""
+    """An invocation that was frozen beyond its end gives the alert back, even if nobody has taken it yet."""
     world = world_with()
     world.ledger.after = lambda _operation: world.clock.advance(60)
     world.distribution.work("a1", world.time(30))
     assert world.notifier.posted == []
+    assert world.ledger.rows["a1"].lease_token is None
 
 
 def test_little_time_defers_instead_of_posting() -> None:

@@ -21,8 +21,8 @@ from handlers.settings import (
     SettingsError,
     variable,
 )
+from tests.fakes.http_server import Answer, ScriptedServer
 from tests.unit.handlers.builders import PEER, REGION, fixture
-from tests.unit.handlers.conftest import Answer, ScriptedServer
 from tests.unit.handlers.test_claude import message
 from tests.unit.handlers.test_events import hint, proxy_event, sqs_event
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from handlers.adapters.events import alarm_messages, proxy_answer, request_of, work_batch
+from handlers.adapters.batches import work_batch
+from handlers.adapters.front_door import alarm_messages, proxy_answer, request_of
 from handlers.domain.alarms import AlarmMessage
 from handlers.domain.claims import Allotment, PoisonMessageError
 from handlers.domain.webhook import Response

@@ -14,9 +14,9 @@ from handlers.adapters.slack import SlackNotifier
 from handlers.domain.alert import Alert, Analysis, Status
 from handlers.domain.ports import NotifierRefusedError, NotifierThrottledError, NotifierUnavailableError
 from handlers.domain.slack_message import notification_of
+from tests.fakes.http_server import Answer, ScriptedServer
 from tests.fakes.secrets import FakeSecret
 from tests.unit.handlers.builders import row
-from tests.unit.handlers.conftest import Answer, ScriptedServer
 
 PATH = "/services/T000/B000/verysecret"
 

@@ -1,0 +1,137 @@
+"""Least privilege is proven by taking permissions away, on the embedded AWS with IAM enforced.
+
+The whole path works with exactly the roles that the program makes; without any one of the permissions that
+a step needs, that step fails, and what was accepted is still in the ledger.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import requests
+
+from emulator.control import Emulator
+from ops.audit import read_ledger
+from ops.local import LocalStack, api_keys, deploy, local_config
+from topology.functions import ANALYSIS, DISTRIBUTION, RECEPTION, FunctionSpec
+
+pytestmark = pytest.mark.emulator
+
+Eventually = Callable[..., Any]
+REGION = "us-east-1"
+SOON_S = 40.0
+"""Two cold functions; every call is checked against a policy."""
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
+    """The local stack on an emulator that enforces IAM."""
+    regions = local_config().regions
+    with Emulator.start(tmp_path_factory.mktemp("iam"), regions=regions, auth=True) as emulator:
+        yield deploy(emulator)
+
+
+def post(stack: LocalStack, title: str) -> requests.Response:
+    """Post one alert to the primary."""
+    key = api_keys(stack.deployment)[stack.deployment.primary]
+    body = {"source": "test", "title": title, "message": f"{title} happened", "severity": "CRITICAL"}
+    return requests.post(
+        stack.deployment.primary.webhook_url, json=body, headers={"x-api-key": key}, timeout=30
+    )
+
+
+def accepted_id(stack: LocalStack, title: str) -> str:
+    """The id of a posted alert."""
+    answer = post(stack, title)
+    assert answer.status_code == 202, answer.text
+    return str(answer.json()["alerts"][0]["alert_id"])
+
+
+def status_of(stack: LocalStack, alert_id: str) -> str:
+    """Where an alert is."""
+    return read_ledger(stack.deployment, REGION)[alert_id].status
+
+
+def log_of(stack: LocalStack, spec: FunctionSpec) -> str:
+    """Everything that a function has logged."""
+    logs = stack.deployment.clients.client("logs", REGION)
+    group = stack.deployment.names.log_group(spec)
+    pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group)
+    return "\n".join(event["message"] for page in pages for event in page["events"])
+
+
+@contextmanager
+def without(stack: LocalStack, spec: FunctionSpec, action: str) -> Iterator[None]:
+    """Take one action out of a function's role, and give it back."""
+    iam = stack.deployment.clients.client("iam", REGION)
+    named = {"RoleName": stack.deployment.names.role(spec, REGION), "PolicyName": "work"}
+    whole = iam.get_role_policy(**named)["PolicyDocument"]
+    assert action in json.dumps(whole), "the role was not given what the test takes away"
+    less = json.loads(json.dumps(whole))
+    for statement in less["Statement"]:
+        statement["Action"] = [one for one in statement["Action"] if not one.startswith(action)]
+    less["Statement"] = [statement for statement in less["Statement"] if statement["Action"]]
+    iam.put_role_policy(**named, PolicyDocument=json.dumps(less))
+    try:
+        yield
+    finally:
+        iam.put_role_policy(**named, PolicyDocument=json.dumps(whole))
+
+
+def test_the_whole_path_works_with_the_programs_own_roles(stack: LocalStack, eventually: Eventually) -> None:
+    """Nothing that the functions do is denied."""
+    alert_id = accepted_id(stack, "Allowed")
+    eventually(lambda: status_of(stack, alert_id) == "NOTIFIED", within_s=SOON_S)
+    for spec in (RECEPTION, ANALYSIS, DISTRIBUTION):
+        assert "AccessDenied" not in log_of(stack, spec), spec.key
+
+
+def test_reception_without_the_ledger_promises_nothing(stack: LocalStack) -> None:
+    """503 and safe to retry; no row, no promise."""
+    before = read_ledger(stack.deployment, REGION).keys()
+    with without(stack, RECEPTION, "dynamodb:PutItem"):
+        answer = post(stack, "Not written")
+    assert answer.status_code == 503
+    assert int(answer.headers["Retry-After"]) > 0
+    assert set(answer.json()) == {"error", "field", "hint"}
+    assert read_ledger(stack.deployment, REGION).keys() == before
+
+
+def test_reception_without_the_queue_still_keeps_its_promise(
+    stack: LocalStack, eventually: Eventually
+) -> None:
+    """A message is only a hint: 202, and Recovery brings the alert to Slack."""
+    with without(stack, RECEPTION, "sqs:SendMessage"):
+        alert_id = accepted_id(stack, "No hint")
+        assert status_of(stack, alert_id) == "RECEIVED"
+    functions = stack.deployment.clients.client("lambda", REGION)
+    recovery = f"{stack.deployment.names.prefix}-RecoveryFunction"
+
+    def recovered() -> bool:
+        functions.invoke(FunctionName=recovery, Qualifier="live", Payload=b"{}")
+        return status_of(stack, alert_id) == "NOTIFIED"
+
+    eventually(recovered, within_s=SOON_S)
+
+
+@pytest.mark.parametrize(
+    ("spec", "action"),
+    [
+        (ANALYSIS, "dynamodb:UpdateItem"),
+        (ANALYSIS, "sqs:SendMessage"),
+        (DISTRIBUTION, "dynamodb:UpdateItem"),
+        (DISTRIBUTION, "dynamodb:GetItem"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else value.key,
+)
+def test_a_step_without_its_permission_is_denied_and_loses_nothing(
+    stack: LocalStack, eventually: Eventually, spec: FunctionSpec, action: str
+) -> None:
+    """The permission is needed, the role is really the function's, and the alert stays in the ledger."""
+    denied = log_of(stack, spec).count("AccessDenied")
+    with without(stack, spec, action):
+        alert_id = accepted_id(stack, f"{spec.key} without {action}")
+        eventually(lambda: log_of(stack, spec).count("AccessDenied") > denied, within_s=SOON_S)
+        assert status_of(stack, alert_id) != "NOTIFIED"

@@ -1,0 +1,75 @@
+"""A real HTTP server on the loopback that answers by a script: for adapters that speak HTTP."""
+
+import threading
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+_HANG_MAX_S = 10
+
+
+@dataclass
+class Answer:
+    """What the server says next. `hang`: nothing until it is stopped; `reset`: it closes the connection."""
+
+    status: int = 200
+    body: bytes = b"ok"
+    headers: dict[str, str] = field(default_factory=dict)
+    hang: bool = False
+    reset: bool = False
+
+
+@dataclass
+class Heard:
+    """One request that the server got; header names in lower case."""
+
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+class ScriptedServer:
+    """Runs in threads from its making to `stop`. The last answer of `script` repeats."""
+
+    def __init__(self, script: list[Answer]) -> None:
+        """Listen on a free port."""
+        self.script = script
+        self.heard: list[Heard] = []
+        self._over = threading.Event()
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._http.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._http.server_port}"
+        threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True).start()
+
+    def stop(self) -> None:
+        """End, and let go whoever hangs."""
+        self._over.set()
+        self._http.shutdown()
+        self._http.server_close()
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                content = self.rfile.read(int(self.headers.get("content-length", 0)))
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                server.heard.append(Heard(self.path, headers, content))
+                answer = server.script.pop(0) if len(server.script) > 1 else server.script[0]
+                if answer.hang:
+                    server._over.wait(_HANG_MAX_S)
+                if answer.hang or answer.reset:
+                    self.close_connection = True
+                    return
+                self.send_response(answer.status)
+                for name, value in answer.headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(answer.body)))
+                self.end_headers()
+                self.wfile.write(answer.body)
+
+            do_GET = do_POST  # noqa: N815 - a redirect that is followed comes as GET
+
+            def log_message(self, *_: object) -> None:
+                """Keep the tests' output clean."""
+
+        return Handler
