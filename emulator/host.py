@@ -63,7 +63,8 @@ def share_reserved_concurrency() -> None:
 
     def of_function(record: dict[str, Any], config: dict[str, Any]) -> int | None:
         function = lambda_svc._functions.get(config.get("FunctionName"))  # noqa: SLF001 - where it is stored
-        return of_record(function or record, config)
+        reserved: int | None = of_record(function or record, config)
+        return reserved
 
     lambda_svc._reserved_concurrency = of_function  # noqa: SLF001 - as above
 
