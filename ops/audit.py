@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from clients.deployment import Deployment
 from clients.receipts import Receipt
 
@@ -17,6 +19,11 @@ NOTIFIED: Final = "NOTIFIED"
 SUPPRESSED: Final = "SUPPRESSED"
 PARKED: Final = "PARKED"
 AT_REST: Final = frozenset({NOTIFIED, SUPPRESSED, PARKED})
+
+
+class LedgerUnreadableError(Exception):
+    """A region's ledger did not answer, so its alerts are unknown, which is not accounted for."""
+
 
 _COLUMNS: Final = ("alert_id", "status", "parent_id", "region", "accepted_at_ms", "notified_at_ms")
 
@@ -121,8 +128,17 @@ def _problem_of(row: LedgerRow, ledger: Mapping[str, LedgerRow], slack: Counter[
 
 
 def read_ledger(deployment: Deployment, region: str) -> dict[str, LedgerRow]:
-    """Every row of the alerts table as `region` has it, by id."""
-    return {row.alert_id: row for row in _scan(deployment, region)}
+    """Every row of the alerts table as `region` has it, by id.
+
+    Raises:
+        LedgerUnreadableError: the region or its table cannot be reached.
+    """
+    try:
+        return {row.alert_id: row for row in _scan(deployment, region)}
+    except (BotoCoreError, ClientError) as error:
+        raise LedgerUnreadableError(
+            f"the ledger of {region} cannot be read ({error}); bring the region back, then audit again"
+        ) from error
 
 
 def _scan(deployment: Deployment, region: str) -> Iterator[LedgerRow]:

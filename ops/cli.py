@@ -1,5 +1,6 @@
 """`responder`: one command per procedure. Exit 0 done, 1 found unhealthy or failed, 2 used wrongly."""
 
+import asyncio
 import sys
 from typing import Final
 
@@ -11,7 +12,8 @@ from components.packages import PackageError
 from emulator.deploy import DeployError
 from emulator.errors import EmulatorError
 from emulator.provider.state import StateError
-from ops import commands
+from ops import commands, local_commands
+from ops.audit import LedgerUnreadableError
 from topology.config import ConfigError
 
 EXPECTED: Final = (
@@ -19,6 +21,7 @@ EXPECTED: Final = (
     DeployError,
     EmulatorError,
     IncompleteOutputsError,
+    LedgerUnreadableError,
     PackageError,
     ReceiptsError,
     StateError,
@@ -35,9 +38,13 @@ app.command("demo")(commands.demo)
 app.command("audit")(commands.audit_command)
 app.command("packages")(commands.packages)
 local = typer.Typer(help="The stack on the embedded AWS: no account, no Docker.", no_args_is_help=True)
-local.command("up")(commands.local_up)
-local.command("status")(commands.local_status)
-local.command("down")(commands.local_down)
+local.command("up")(local_commands.up)
+local.command("status")(local_commands.status)
+local.command("replay")(local_commands.replay_stream)
+local.command("break")(local_commands.break_region)
+local.command("mend")(local_commands.mend_region)
+local.command("deviations")(local_commands.deviations)
+local.command("down")(local_commands.down)
 app.add_typer(local, name="local")
 
 
@@ -48,6 +55,6 @@ def main() -> None:
     except EXPECTED as error:
         typer.secho(f"error: {error}", fg="red", err=True)
         sys.exit(1)
-    except KeyboardInterrupt:
-        typer.secho("interrupted; everything that was started has been ended", err=True)
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        typer.secho("interrupted", err=True)
         sys.exit(130)

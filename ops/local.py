@@ -11,9 +11,11 @@ from typing import Final
 
 from clients.aws import AwsClients
 from clients.deployment import Deployment, RegionEndpoints
+from clients.sender import Webhook
 from components.packages import HOST, build_packages
 from emulator.control import Emulator
 from emulator.deploy import DeployResult, read_outputs, up
+from emulator.errors import NotRunningError
 from emulator.project import read_project
 from topology.config import StackConfig
 from topology.names import LOCAL_STACK, PROJECT
@@ -23,6 +25,8 @@ RUN_DIR: Final = ROOT / ".local" / "stack"
 """Where the stack that `responder local up` leaves running keeps its state and logs."""
 
 STATE_FILE: Final = "state.json"
+RECEIPTS_FILE: Final = "receipts.jsonl"
+"""What `responder local replay` was promised, and what `responder audit` reads by default."""
 
 Progress = Callable[[str], None]
 
@@ -57,6 +61,18 @@ def local_config() -> StackConfig:
     config = read_project(ROOT, LOCAL_STACK).config
     ours = {key.removeprefix(f"{PROJECT}:"): v for key, v in config.items() if key.startswith(f"{PROJECT}:")}
     return StackConfig.parse(stack=LOCAL_STACK, raw=ours)
+
+
+def attach(run_dir: Path) -> Emulator:
+    """The emulator of the local stack that runs in `run_dir`.
+
+    Raises:
+        NotRunningError: with the command that starts one.
+    """
+    try:
+        return Emulator.attach(run_dir)
+    except NotRunningError as error:
+        raise NotRunningError(f"{error}, with `responder local up`") from error
 
 
 def deploy(
@@ -107,6 +123,12 @@ def attached_deployment(emulator: Emulator) -> Deployment:
 def api_keys(deployment: Deployment) -> Mapping[RegionEndpoints, str]:
     """Each region's API key, asked of its API Gateway."""
     return {endpoints: deployment.api_key(endpoints) for endpoints in deployment.regions}
+
+
+def webhooks_of(deployment: Deployment) -> tuple[Webhook, ...]:
+    """Where a source posts, the primary first."""
+    keys = api_keys(deployment)
+    return tuple(Webhook(e.region, e.webhook_url, keys[e]) for e in deployment.regions)
 
 
 def _put_secrets(emulator: Emulator, deployment: Deployment, real: RealServices) -> None:

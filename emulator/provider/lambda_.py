@@ -176,9 +176,7 @@ class EventInvokeConfig(ResourceType):
     def delete(self, place: Place, existing: Existing) -> None:
         """Delete the configuration."""
         function, _, qualifier = existing.id.partition(":")
-        place.client("lambda").delete_function_event_invoke_config(
-            FunctionName=function, Qualifier=qualifier
-        )
+        place.client("lambda").delete_function_event_invoke_config(FunctionName=function, Qualifier=qualifier)
 
 
 class EventSourceMapping(ResourceType):

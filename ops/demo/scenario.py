@@ -5,14 +5,12 @@ group. Nothing in the pipeline knows that it is a demo.
 """
 
 import asyncio
-import json
 import signal
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import aiohttp
 from rich.console import Console
@@ -22,11 +20,11 @@ from clients.sender import Sender, Webhook
 from emulator.control import Emulator
 from ops.audit import AT_REST, Audit, audit, read_ledger
 from ops.demo.progress import ProgressLine
+from ops.demo.replay import Post, read_stream, replay
 from ops.demo.report import DemoReport, make_report
 from ops.demo.slack_view import view
-from ops.local import LocalStack, api_keys, deploy, local_config
+from ops.local import LocalStack, deploy, local_config, webhooks_of
 
-STREAM: Final = Path(__file__).with_name("stream.jsonl")
 KILL_AT: Final = 0.5
 RETURN_AT: Final = 0.92
 """Parts of the stream: the primary dies after the first, and serves again for what follows the second."""
@@ -36,7 +34,6 @@ AT_REST_WITHIN_S: Final = 120.0
 
 POLL_S: Final = 0.5
 FIRST_POLL_S: Final = 0.1
-POSTS_AT_ONCE: Final = 16
 MESSAGES_SHOWN: Final = 2
 
 FIRST_ALERT: Final = {
@@ -46,19 +43,6 @@ FIRST_ALERT: Final = {
     "severity": "CRITICAL",
     "component": "checkout",
 }
-
-
-@dataclass(frozen=True)
-class Post:
-    """One body of the stream and when it is posted, in seconds from the stream's start."""
-
-    at_s: float
-    body: Mapping[str, Any]
-
-
-def read_stream(path: Path = STREAM) -> tuple[Post, ...]:
-    """The stream, oldest first."""
-    return tuple(Post(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines())
 
 
 async def run_demo(*, run_dir: Path, report_path: Path, console: Console) -> DemoReport:
@@ -96,8 +80,7 @@ class _Demo:
         self._emulator = stack.emulator
         self._receipts_path = receipts_path
         self._console = console
-        keys = api_keys(stack.deployment)
-        self._webhooks = tuple(Webhook(e.region, e.webhook_url, keys[e]) for e in stack.deployment.regions)
+        self._webhooks = webhooks_of(stack.deployment)
         self._primary, self._failover = stack.deployment.primary.region, stack.deployment.failover.region
 
     async def play(self) -> None:
@@ -122,16 +105,16 @@ class _Demo:
         await asyncio.gather(*(self._first_alert(sender, webhook) for webhook in self._webhooks))
         self._show_messages()
         self._console.rule(f"[bold]3. Alerts go in at {self._primary} and come out in Slack")
-        first = asyncio.create_task(self._send(sender, posts[:kill]))
+        first = asyncio.create_task(replay(sender, posts[:kill], self._webhooks))
         await asyncio.sleep(posts[kill - 1].at_s - posts[0].at_s)
         self._console.rule(f"[bold red]4. {self._primary} is killed (SIGKILL, all of it)")
         await asyncio.to_thread(self._emulator.kill, self._primary)
-        await asyncio.gather(first, self._send(sender, posts[kill:back]))
+        await asyncio.gather(first, replay(sender, posts[kill:back], self._webhooks))
         self._console.rule(f"[bold]5. {self._failover} finishes what {self._primary} had accepted")
         await self._wait_at_rest()
         self._console.rule(f"[bold green]6. {self._primary} comes back and serves again")
         await asyncio.to_thread(self._emulator.revive, self._primary)
-        await self._send(sender, posts[back:])
+        await replay(sender, posts[back:], self._webhooks)
         await self._wait_at_rest()
 
     async def _first_alert(self, sender: Sender, webhook: Webhook) -> None:
@@ -145,20 +128,6 @@ class _Demo:
                 break
             await asyncio.sleep(FIRST_POLL_S)
         self._console.print(f"  through {webhook.region} in {time.monotonic() - begun:.1f} s")
-
-    async def _send(self, sender: Sender, posts: Sequence[Post]) -> None:
-        """Post each body at its time, at most `POSTS_AT_ONCE` under way."""
-        begun = time.monotonic()
-        places = asyncio.Semaphore(POSTS_AT_ONCE)
-
-        async def one(post: Post) -> None:
-            await asyncio.sleep(max(0.0, begun + post.at_s - posts[0].at_s - time.monotonic()))
-            async with places:
-                await sender.post(post.body, self._webhooks)
-
-        async with asyncio.TaskGroup() as tasks:
-            for post in posts:
-                tasks.create_task(one(post))
 
     async def _wait_at_rest(self) -> None:
         """Wait until no accepted alert is open; past the deadline the audit says which ones still are."""

@@ -33,6 +33,10 @@ def _lines(block: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _plain(text: Mapping[str, Any]) -> str:
-    """A text object without its markup; Slack shows the three escaped characters as themselves."""
-    shown = html.unescape(str(text["text"]))
+    """A text object without its markup; Slack shows the three escaped characters as themselves.
+
+    Alert text is hostile: what would steer the terminal is shown as a question mark.
+    """
+    unescaped = html.unescape(str(text["text"]))
+    shown = "".join(c if c.isprintable() or c == "\n" else "?" for c in unescaped)
     return shown.replace("*", "") if text["type"] == "mrkdwn" else shown

@@ -1,0 +1,229 @@
+"""What each `responder local` command does: the stack on the embedded AWS, from up to down."""
+
+import asyncio
+import json
+import shutil
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import aiohttp
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from clients.receipts import ReceiptsFile
+from clients.sender import Sender
+from emulator.control import Emulator
+from emulator.deviations import DEVIATIONS
+from emulator.errors import NotRunningError, RefusedError
+from emulator.ports import PERSON, PortPlan
+from emulator.provider.catalogue import ignored_arguments
+from ops import local
+from ops.commands import AsJson, RunDir
+from ops.demo.progress import ProgressLine
+from ops.demo.replay import read_stream, replay
+from ops.local_status import read_status
+
+KeyFile = Annotated[
+    Path | None, typer.Option(dir_okay=False, exists=True, help="File that holds the secret.")
+]
+RegionName = Annotated[str, typer.Argument(help="Such as us-east-1; `responder local status` lists both.")]
+
+
+class Fault(StrEnum):
+    """How a region can be lost."""
+
+    KILL = "kill"
+    FREEZE = "freeze"
+    CUT = "cut"
+
+
+def up(
+    *,
+    real_claude: Annotated[
+        bool, typer.Option("--real-claude", help="Ask the real Claude; costs money.")
+    ] = False,
+    anthropic_key_file: KeyFile = None,
+    real_slack: Annotated[bool, typer.Option("--real-slack", help="Post to a real Slack channel.")] = False,
+    slack_webhook_file: KeyFile = None,
+    free_ports: Annotated[
+        bool, typer.Option("--free-ports", help="Any free ports, for a second stack or where 4566 is taken.")
+    ] = False,
+    run_dir: RunDir = local.RUN_DIR,
+) -> None:
+    """Start the embedded AWS, deploy both regions, and leave them running; again: update what changed.
+
+    The real Claude or Slack is used only when asked for here with a key in a file: a key that sits in
+    the environment never is.
+    """
+    console = Console()
+    real = local.RealServices(
+        slack_webhook=_real_secret(slack_webhook_file, "slack-webhook-file", real_slack, "real-slack"),
+        anthropic_key=_real_secret(anthropic_key_file, "anthropic-key-file", real_claude, "real-claude"),
+    )
+    emulator, fresh = _start_or_attach(run_dir, real, PortPlan() if free_ports else PERSON)
+    lost = [one.name for one in emulator.status().regions if one.power != "running" or one.cut]
+    if lost:
+        raise RefusedError(
+            f"{', '.join(lost)} is lost, so it cannot be updated; bring it back with `responder local mend`"
+        )
+    try:
+        stack = local.deploy(emulator, real=real, progress=lambda line: console.print(f"{line} …"))
+    except KeyboardInterrupt:
+        if fresh:
+            emulator.stop()
+        raise
+    done = stack.deployed
+    console.print(
+        f"[green]up[/] in {stack.deploy_s:.1f} s: {done.created} created, {done.updated} updated, "
+        f"{done.same} unchanged, {done.deleted} deleted"
+    )
+    read_status(stack.emulator).show(console)
+    for used, service in ((real_claude, "Claude"), (real_slack, "Slack")):
+        if used:
+            console.print(f"[bold yellow]the real {service} is used[/]")
+
+
+def status(*, run_dir: RunDir = local.RUN_DIR, as_json: AsJson = False) -> None:
+    """Say what runs and where: webhooks with their keys, the edge for `aws --endpoint-url`, Slack."""
+    found = read_status(local.attach(run_dir))
+    if as_json:
+        typer.echo(json.dumps(asdict(found), indent=2))
+    else:
+        found.show(Console())
+
+
+def replay_stream(
+    receipts: Annotated[
+        Path | None,
+        typer.Option(help="Where a line for each 202'd alert is appended; in the run folder if left out."),
+    ] = None,
+    *,
+    run_dir: RunDir = local.RUN_DIR,
+) -> None:
+    """Send the demo's alerts to the running stack, with receipts that `responder audit` reads."""
+    deployment = local.attached_deployment(local.attach(run_dir))
+    webhooks, console = local.webhooks_of(deployment), Console()
+    path = receipts or run_dir / local.RECEIPTS_FILE
+    progress = ProgressLine(console)
+
+    async def send() -> Sender:
+        with ReceiptsFile(path) as out:
+            async with aiohttp.ClientSession() as session:
+                sender = Sender(session, out)
+                sending = asyncio.create_task(replay(sender, read_stream(), webhooks))
+                while not sending.done():
+                    progress.show(f"posted {sender.tally.posted}, accepted {sender.tally.accepted}")
+                    await asyncio.wait({sending}, timeout=0.5)
+                await sending
+                return sender
+
+    try:
+        tally = asyncio.run(send()).tally
+    finally:
+        progress.close()
+    regions = ", ".join(f"{region} {count}" for region, count in sorted(tally.accepted_by_region.items()))
+    console.print(
+        f"accepted {tally.accepted} ({regions}); refused {tally.refused.total()}; gave up {tally.given_up}"
+    )
+    console.print(f"receipts: {path}; now try: responder audit", soft_wrap=True)
+    if tally.given_up or tally.refused:
+        raise typer.Exit(1)
+
+
+def break_region(
+    region: RegionName,
+    how: Annotated[
+        Fault, typer.Option(help="Kill it, freeze it (a grey failure), or cut its network.")
+    ] = Fault.KILL,
+    *,
+    run_dir: RunDir = local.RUN_DIR,
+) -> None:
+    """Lose a region: its processes are killed or frozen, or nothing passes in or out. Undo: `mend`."""
+    emulator = local.attach(run_dir)
+    {Fault.KILL: emulator.kill, Fault.FREEZE: emulator.freeze, Fault.CUT: emulator.cut}[how](region)
+    typer.echo(f"{region}: {how}; bring it back with `responder local mend {region}`")
+
+
+def mend_region(region: RegionName, *, run_dir: RunDir = local.RUN_DIR) -> None:
+    """Bring a lost region back, however it was lost. A killed one has empty queues: Recovery refills them."""
+    emulator = local.attach(run_dir)
+    regions = {one.name: one for one in emulator.status().regions}
+    if region not in regions:
+        raise typer.BadParameter(f"no region {region!r} here; there are {', '.join(regions)}")
+    found = regions[region]
+    if found.power == "killed":
+        emulator.revive(region)
+    elif found.power == "frozen":
+        emulator.thaw(region)
+    if found.cut:
+        emulator.heal(region)
+    state = f"{found.power}{', cut' if found.cut else ''}"
+    typer.echo(f"{region}: was {state}, now running")
+
+
+def deviations(*, as_json: AsJson = False) -> None:
+    """List what the embedded AWS does otherwise than AWS, so that nobody trusts a green local run too far."""
+    ignored = [{"type": kind, "argument": name, "reason": why} for kind, name, why in ignored_arguments()]
+    if as_json:
+        typer.echo(json.dumps({"deviations": [asdict(d) for d in DEVIATIONS], "ignored": ignored}, indent=2))
+        return
+    table = Table("service", "kind", "what", "so a local run does not show")
+    for deviation in DEVIATIONS:
+        table.add_row(deviation.service, deviation.kind, deviation.what, deviation.matters)
+    arguments = Table("resource type", "argument taken and not honoured", "reason")
+    for one in ignored:
+        arguments.add_row(*one.values())
+    Console().print(table, arguments)
+
+
+def down(*, run_dir: RunDir = local.RUN_DIR) -> None:
+    """Stop the embedded AWS and forget its stack. What Slack received and the ledger are gone with it."""
+    try:
+        Emulator.attach(run_dir).stop()
+    except NotRunningError as error:
+        typer.echo(f"nothing to stop: {error}")
+    shutil.rmtree(run_dir, ignore_errors=True)
+    typer.echo("down: nothing is left running")
+
+
+def _start_or_attach(run_dir: Path, real: local.RealServices, ports: PortPlan) -> tuple[Emulator, bool]:
+    """The local stack's emulator, and whether it was started now.
+
+    Raises:
+        typer.BadParameter: one runs with other services than those asked for.
+    """
+    try:
+        emulator = Emulator.attach(run_dir)
+    except NotRunningError:
+        started = Emulator.start(
+            run_dir,
+            regions=local.local_config().regions,
+            detach=True,
+            ports=ports,
+            real_slack=real.slack_webhook is not None,
+            real_claude=real.anthropic_key is not None,
+        )
+        return started, True
+    stand_ins = emulator.stand_ins()
+    runs_with = (stand_ins.slack_webhook_url is None, stand_ins.anthropic_api_key is None)
+    if runs_with != (real.slack_webhook is not None, real.anthropic_key is not None):
+        raise typer.BadParameter(
+            "the running stack uses another choice of real services; `responder local down` first"
+        )
+    return emulator, False
+
+
+def _real_secret(file: Path | None, option: str, wanted: bool, switch: str) -> str | None:  # noqa: FBT001 - a switch and its name
+    """The secret's value, or None for the stand-in.
+
+    Raises:
+        typer.BadParameter: the switch without the file, or the file without the switch.
+    """
+    if wanted and file is None:
+        raise typer.BadParameter(f"--{switch} needs --{option} FILE: no key is taken from the environment")
+    if file is not None and not wanted:
+        raise typer.BadParameter(f"--{option} does nothing without --{switch}")
+    return None if file is None else file.read_text(encoding="utf-8").strip()

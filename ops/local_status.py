@@ -1,0 +1,96 @@
+"""What `responder local status` shows: where everything is, and which region is lost."""
+
+from dataclasses import dataclass
+
+from rich.console import Console
+
+from clients.deployment import Deployment, RegionEndpoints
+from emulator.control import Emulator
+from emulator.wire import RegionStatus
+from ops.local import attached_deployment
+
+_MANUAL_ALERT = '{"source":"manual-test","title":"Manual Test Alert","message":"Testing","severity":"LOW"}'
+"""The runbook's "Manual Alert Injection"."""
+
+
+@dataclass(frozen=True)
+class LocalRegion:
+    """One region. `state`: running, frozen, killed or cut; `api_key` None unless it is running."""
+
+    region: str
+    role: str
+    state: str
+    webhook: str
+    api_key: str | None
+    health: str
+
+
+@dataclass(frozen=True)
+class LocalStatus:
+    """The running local stack. `memory_mb` sums all its processes, Lambda workers included."""
+
+    edge: str
+    slack: str
+    run_dir: str
+    alerts_table: str
+    slack_messages: int
+    memory_mb: int
+    regions: tuple[LocalRegion, ...]
+
+    def show(self, console: Console) -> None:
+        """Print it for eyes and for copying: URLs are never wrapped."""
+
+        def line(text: str = "") -> None:
+            console.print(text, soft_wrap=True, highlight=False)
+
+        for one in self.regions:
+            colour = "green" if one.state == "running" else "red"
+            line(f"\n[bold]{one.region}[/] ({one.role}) [{colour}]{one.state}[/]")
+            line(f"  webhook  {one.webhook}")
+            line(f"  api key  {one.api_key or 'unknown while the region is lost'}")
+            line(f"  health   {one.health}")
+        first = self.regions[0]
+        line(f"\nAWS CLI  aws --endpoint-url {self.edge} --region {first.region} …")
+        line("         with AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test")
+        line(f"Slack    {self.slack}  ({self.slack_messages} messages)")
+        line(f"Logs     {self.run_dir}/logs  ({self.memory_mb} MB in memory)")
+        console.print(
+            f"\nTry      curl -X POST '{first.webhook}' -H 'content-type: application/json' "
+            f"-H 'x-api-key: {first.api_key}' -d '{_MANUAL_ALERT}'",
+            soft_wrap=True,
+            highlight=False,
+            markup=False,
+        )
+        line("         responder local replay, responder audit")
+        line("Stop     responder local down")
+
+
+def read_status(emulator: Emulator) -> LocalStatus:
+    """Ask the emulator and the deployment.
+
+    Raises:
+        IncompleteOutputsError: the stack was never completely deployed; `responder local up` finishes it.
+    """
+    deployment, status = attached_deployment(emulator), emulator.status()
+    states = {one.name: one for one in status.regions}
+    return LocalStatus(
+        edge=emulator.edge_url,
+        slack=emulator.slack_url,
+        run_dir=str(emulator.run_dir),
+        alerts_table=deployment.alerts_table,
+        slack_messages=status.slack_messages,
+        memory_mb=round(sum(process.memory_mb for process in status.processes)),
+        regions=tuple(_region(deployment, e, states[e.region]) for e in deployment.regions),
+    )
+
+
+def _region(deployment: Deployment, endpoints: RegionEndpoints, status: RegionStatus) -> LocalRegion:
+    state = "cut" if status.cut and status.power == "running" else status.power
+    return LocalRegion(
+        region=endpoints.region,
+        role=endpoints.role,
+        state=state,
+        webhook=endpoints.webhook_url,
+        api_key=deployment.api_key(endpoints) if state == "running" else None,
+        health=endpoints.health_url,
+    )
