@@ -65,7 +65,7 @@ def read_receipts(path: Path) -> Iterator[Receipt]:
         ReceiptsError: the file is missing, or a line is not a receipt (the line is named).
     """
     try:
-        lines = path.open(encoding="utf-8")
+        lines = path.open("rb")
     except OSError as error:
         raise ReceiptsError(f"{path} cannot be read: {error.strerror}; name the sender's file") from error
     with lines:

@@ -220,10 +220,18 @@ def _real_secret(file: Path | None, option: str, wanted: bool, switch: str) -> s
     """The secret's value, or None for the stand-in.
 
     Raises:
-        typer.BadParameter: the switch without the file, or the file without the switch.
+        typer.BadParameter: the switch without the file or the file without the switch, or no key in it.
     """
     if wanted and file is None:
         raise typer.BadParameter(f"--{switch} needs --{option} FILE: no key is taken from the environment")
     if file is not None and not wanted:
         raise typer.BadParameter(f"--{option} does nothing without --{switch}")
-    return None if file is None else file.read_text(encoding="utf-8").strip()
+    if file is None:
+        return None
+    try:
+        secret = file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise typer.BadParameter(f"--{option}: {file} cannot be read as text; name the key's file") from error
+    if not secret:
+        raise typer.BadParameter(f"--{option}: {file} is empty; put the key into it")
+    return secret

@@ -39,6 +39,14 @@ def test_a_line_that_is_no_receipt_is_named(tmp_path: Path, line: str) -> None:
         list(read_receipts(path))
 
 
+def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+    """A wrong file is one line, not a traceback."""
+    path = tmp_path / "receipts.jsonl"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ReceiptsError, match="line 1 is not a receipt"):
+        list(read_receipts(path))
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     """No receipts is not the same as none accepted."""
     with pytest.raises(ReceiptsError, match=r"nowhere\.jsonl cannot be read"):
