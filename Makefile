@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format packages lock clean
+.PHONY: help setup demo test check format packages lock clean bench-audit simulate simulate-mutants
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -34,12 +34,22 @@ check: setup ## Everything that must be green: format, lint, types, imports, tes
 	$(BIN)/lint-imports
 	@$(BIN)/python -m pytest
 
+bench-audit: setup ## Time and memory of the audit at a million alerts (ALERTS=n)
+	@$(BIN)/python -m audit.bench --alerts $(or $(ALERTS),1000000)
+
 format: setup ## Format the code, and mend what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 packages: setup ## Build the Lambda packages for AWS (arm64) into build/packages
 	@$(BIN)/responder packages
+
+SEEDS ?= 10000
+simulate: setup ## Run SEEDS=10000 seeds of the simulator under each consistency, on all cores
+	@$(BIN)/python -m chaos.simulator --seeds $(SEEDS) --report reports/simulate.json
+
+simulate-mutants: setup ## Plant each bug and show the seed that catches it
+	@$(BIN)/python -m chaos.simulator mutants --report reports/simulate-mutants.json
 
 clean: ## Remove what was built; a running local stack is left alone
 	rm -rf build reports .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -28,6 +28,7 @@ class RegionEndpoints:
     webhook_url: str
     health_url: str
     processing_queue_url: str
+    processing_critical_queue_url: str
     dead_letter_queue_url: str
     distribution_queue_url: str
     distribution_critical_queue_url: str
@@ -44,6 +45,8 @@ class Deployment:
     failover: RegionEndpoints
     alerts_table: str
     analysis_cache_table: str
+    coordination_table: str
+    ledger_consistency: str
     clients: AwsClients
 
     @classmethod
@@ -66,6 +69,8 @@ class Deployment:
             failover=_endpoints(text, FAILOVER, text["FailoverRegion"]),
             alerts_table=text["AlertsTableName"],
             analysis_cache_table=text["AnalysisCacheTableName"],
+            coordination_table=text["CoordinationTableName"],
+            ledger_consistency=text["LedgerConsistency"],
             clients=clients,
         )
 
@@ -100,6 +105,7 @@ def _endpoints(outputs: Mapping[str, str], role: Role, region: str) -> RegionEnd
         webhook_url=output("WebhookUrl"),
         health_url=output("HealthUrl"),
         processing_queue_url=output("ProcessingQueueUrl"),
+        processing_critical_queue_url=output("ProcessingCriticalQueueUrl"),
         dead_letter_queue_url=output("DeadLetterQueueUrl"),
         distribution_queue_url=output("DistributionQueueUrl"),
         distribution_critical_queue_url=output("DistributionCriticalQueueUrl"),

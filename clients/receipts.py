@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import msgspec
+
 
 class ReceiptsError(Exception):
     """A receipts file cannot be read: it is missing, or a line is not a receipt."""
@@ -68,11 +70,12 @@ def read_receipts(path: Path) -> Iterator[Receipt]:
         lines = path.open("rb")
     except OSError as error:
         raise ReceiptsError(f"{path} cannot be read: {error.strerror}; name the sender's file") from error
+    decoder = msgspec.json.Decoder(Receipt)
     with lines:
         for number, line in enumerate(lines, start=1):
             try:
-                yield Receipt(**json.loads(line))
-            except (TypeError, ValueError) as error:
+                yield decoder.decode(line)
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 raise ReceiptsError(
                     f"{path} line {number} is not a receipt ({error}); every line is one JSON object with "
                     f"{', '.join(Receipt.__dataclass_fields__)}"

@@ -1,4 +1,4 @@
-"""What both regions share: the two global tables and the replicated secrets, made in the primary region."""
+"""What both regions share: the global tables and the replicated secrets, made in the primary region."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ import pulumi_aws as aws
 from components.site import arn_in, tags_of
 from topology.config import STRONG, StackConfig
 from topology.names import Names
-from topology.tables import ALERTS, ANALYSIS_CACHE, TABLES, IndexSpec, TableSpec
+from topology.tables import ALERTS, ANALYSIS_CACHE, COORDINATION, TABLES, IndexSpec, TableSpec
 
 SECRET_RECOVERY_DAYS = 30
 """How long Secrets Manager keeps a deleted secret of a protected stack; others go at once, so that a
@@ -46,7 +46,7 @@ def _consistency(inputs: Mapping[str, object] | None) -> str:
 
 
 class GlobalData(pulumi.ComponentResource):
-    """The alerts and analysis-cache tables with a replica in the failover region, and the two secrets.
+    """The tables, each with a replica in the failover region, and the secrets.
 
     The secrets are made without a value: operators put it, so that no state file ever holds one.
     """
@@ -63,6 +63,11 @@ class GlobalData(pulumi.ComponentResource):
         )
         self.tables = {spec: self._table(spec) for spec in TABLES}
         self.slack_webhook_secret = self._secret("slack-webhook", self._names.slack_webhook_secret)
+        self.slack_bot_token_secret = (
+            self._secret("slack-bot-token", self._names.slack_bot_token_secret)
+            if config.slack_channel
+            else None
+        )
         self.anthropic_key_secret = self._secret("anthropic-key", self._names.anthropic_key_secret)
         self.register_outputs({})
 
@@ -76,6 +81,7 @@ class GlobalData(pulumi.ComponentResource):
             "LedgerConsistency": self._config.ledger_consistency,
             "AlertsTableName": self.tables[ALERTS].name,
             "AnalysisCacheTableName": self.tables[ANALYSIS_CACHE].name,
+            "CoordinationTableName": self.tables[COORDINATION].name,
             "SlackWebhookSecretName": self.slack_webhook_secret.name,
             "AnthropicKeySecretName": self.anthropic_key_secret.name,
         }
@@ -96,7 +102,7 @@ class GlobalData(pulumi.ComponentResource):
         https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/V2globaltables_HowItWorks.html
         """
         config = self._config
-        strong = spec == ALERTS and config.ledger_consistency == STRONG
+        strong = spec.shares_ledger_consistency and config.ledger_consistency == STRONG
         keys = {key for index in spec.indexes for key in (index.hash_key, index.range_key)} | {spec.hash_key}
         return aws.dynamodb.Table(
             spec.key,
@@ -111,9 +117,9 @@ class GlobalData(pulumi.ComponentResource):
             global_secondary_indexes=[_index(index) for index in spec.indexes],
             stream_enabled=True,
             stream_view_type="NEW_AND_OLD_IMAGES",
-            ttl=None
-            if strong
-            else aws.dynamodb.TableTtlArgs(attribute_name=spec.ttl_attribute, enabled=True),
+            ttl=aws.dynamodb.TableTtlArgs(attribute_name=spec.ttl_attribute, enabled=True)
+            if spec.ttl_attribute and not strong
+            else None,
             point_in_time_recovery=aws.dynamodb.TablePointInTimeRecoveryArgs(enabled=True),
             server_side_encryption=aws.dynamodb.TableServerSideEncryptionArgs(enabled=True),
             deletion_protection_enabled=config.deletion_protection,
@@ -160,6 +166,13 @@ def _index(spec: IndexSpec) -> aws.dynamodb.TableGlobalSecondaryIndexArgs:
                 attribute_name=spec.range_key.name, key_type="RANGE"
             ),
         ],
-        projection_type="INCLUDE" if spec.projected else "ALL",
-        non_key_attributes=list(spec.projected) or None,
+        projection_type=_projection_type(spec),
+        non_key_attributes=list(spec.projected) if spec.projected else None,
     )
+
+
+def _projection_type(spec: IndexSpec) -> str:
+    """As in https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Projection.html ."""
+    if spec.projected is None:
+        return "ALL"
+    return "INCLUDE" if spec.projected else "KEYS_ONLY"

@@ -10,17 +10,22 @@ from topology.queues import (
     DISTRIBUTION_CRITICAL,
     DISTRIBUTION_QUEUE,
     PROCESSING,
+    PROCESSING_CRITICAL,
     PROCESSING_DLQ,
     WORK_QUEUES,
     QueueSpec,
 )
-from topology.tables import OPEN_INDEX
+from topology.tables import CHILDREN_INDEX, OPEN_INDEX, IndexSpec
 
 _CONSUME = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 """What an event source mapping does with the function's role.
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html"""
 
 _SEND = ("sqs:SendMessage",)
+_MOVE = ("dynamodb:GetItem", "dynamodb:UpdateItem")
+"""Reading an alert and moving it on."""
+_AGREE = ("dynamodb:GetItem", "dynamodb:PutItem")
+"""Reading a shared record and putting another in its place, if nobody else has."""
 
 
 @dataclass(frozen=True)
@@ -37,35 +42,43 @@ class Reach:
 
     alerts_table: pulumi.Output[str]
     analysis_cache_table: pulumi.Output[str]
+    coordination_table: pulumi.Output[str]
     queues: Mapping[QueueSpec, pulumi.Output[str]]
     anthropic_key_secret: pulumi.Output[str]
-    slack_webhook_secret: pulumi.Output[str]
+    slack_secret: pulumi.Output[str]
 
 
 def function_grants(spec: FunctionSpec, reach: Reach) -> tuple[Grant, ...]:
     """What the function may do for its work; its log is `log_grant`."""
     alerts, queues = reach.alerts_table, reach.queues
+    coordination = Grant(_AGREE, (reach.coordination_table,))
+    processing = (queues[PROCESSING], queues[PROCESSING_CRITICAL])
     lanes = (queues[DISTRIBUTION_QUEUE], queues[DISTRIBUTION_CRITICAL])
     work: Mapping[FunctionSpec, tuple[Grant, ...]] = {
         RECEPTION: (
-            Grant(("dynamodb:GetItem", "dynamodb:PutItem"), (alerts,)),
-            Grant(_SEND, (queues[PROCESSING], queues[PROCESSING_DLQ])),
+            Grant(("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"), (alerts,)),
+            Grant(("dynamodb:GetItem",), (reach.coordination_table,)),
+            Grant(_SEND, (*processing, queues[PROCESSING_DLQ])),
         ),
         ANALYSIS: (
-            Grant(("dynamodb:GetItem", "dynamodb:UpdateItem"), (alerts,)),
+            Grant(_MOVE, (alerts,)),
             Grant(("dynamodb:GetItem", "dynamodb:PutItem"), (reach.analysis_cache_table,)),
-            Grant(_CONSUME, (queues[PROCESSING],)),
-            Grant(_SEND, (queues[PROCESSING], *lanes)),
+            coordination,
+            Grant((*_CONSUME, *_SEND), processing),
+            Grant(_SEND, lanes),
             Grant(("secretsmanager:GetSecretValue",), (reach.anthropic_key_secret,)),
         ),
         DISTRIBUTION: (
-            Grant(("dynamodb:GetItem", "dynamodb:UpdateItem"), (alerts,)),
+            Grant(_MOVE, (alerts,)),
+            Grant(("dynamodb:Query",), (_index_arn(alerts, OPEN_INDEX),)),
+            coordination,
             Grant((*_CONSUME, *_SEND), lanes),
-            Grant(("secretsmanager:GetSecretValue",), (reach.slack_webhook_secret,)),
+            Grant(("secretsmanager:GetSecretValue",), (reach.slack_secret,)),
         ),
         RECOVERY: (
-            Grant(("dynamodb:GetItem", "dynamodb:UpdateItem"), (alerts,)),
-            Grant(("dynamodb:Query",), (pulumi.Output.concat(alerts, f"/index/{OPEN_INDEX.name}"),)),
+            Grant(_MOVE, (alerts,)),
+            Grant(("dynamodb:Query",), (_index_arn(alerts, OPEN_INDEX), _index_arn(alerts, CHILDREN_INDEX))),
+            coordination,
             Grant(_SEND, tuple(queues[queue] for queue in WORK_QUEUES)),
         ),
     }
@@ -75,6 +88,10 @@ def function_grants(spec: FunctionSpec, reach: Reach) -> tuple[Grant, ...]:
 def log_grant(log_group: pulumi.Output[str]) -> Grant:
     """Writing to the streams of one log group, which exists already. `log_group` is its ARN."""
     return Grant(("logs:CreateLogStream", "logs:PutLogEvents"), (pulumi.Output.concat(log_group, ":*"),))
+
+
+def _index_arn(table: pulumi.Output[str], index: IndexSpec) -> pulumi.Output[str]:
+    return pulumi.Output.concat(table, f"/index/{index.name}")
 
 
 def identity_policy(grants: Iterable[Grant]) -> pulumi.Output[str]:

@@ -9,6 +9,7 @@ import pulumi
 from components.alarm_topic import AlarmTopic
 from components.functions import Function
 from components.global_data import GlobalData
+from components.parked_alarm import ParkedAlarm
 from components.policies import Reach, function_grants
 from components.queues import Queues
 from components.site import Site
@@ -29,9 +30,10 @@ from topology.queues import (
     DISTRIBUTION_DLQ,
     DISTRIBUTION_QUEUE,
     PROCESSING,
+    PROCESSING_CRITICAL,
     PROCESSING_DLQ,
 )
-from topology.tables import ALERTS, ANALYSIS_CACHE
+from topology.tables import ALERTS, ANALYSIS_CACHE, COORDINATION
 
 SETTINGS: Final[Mapping[FunctionSpec, type[Settings]]] = {
     RECEPTION: ReceptionSettings,
@@ -43,7 +45,7 @@ SETTINGS: Final[Mapping[FunctionSpec, type[Settings]]] = {
 
 
 class Region(pulumi.ComponentResource):
-    """Webhook, functions, queues, alarm topic and schedule of one region, over the shared `data`."""
+    """Webhook, functions, queues, alarm and schedule of one region, over the shared `data`."""
 
     def __init__(
         self,
@@ -59,6 +61,7 @@ class Region(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         self._queues = Queues(site, opts=child)
         self._topic = AlarmTopic(site, opts=child)
+        ParkedAlarm(site, topic=self._topic, opts=child)
         values, reach = self._setting_values(), self._reach()
         self._functions = {
             spec: Function(
@@ -85,6 +88,7 @@ class Region(pulumi.ComponentResource):
             "HealthUrl": self._webhook.health_url,
             "ApiKey": self._webhook.api_key,
             "ProcessingQueueUrl": self._queues.url(PROCESSING),
+            "ProcessingCriticalQueueUrl": self._queues.url(PROCESSING_CRITICAL),
             "DeadLetterQueueUrl": self._queues.url(PROCESSING_DLQ),
             "DistributionQueueUrl": self._queues.url(DISTRIBUTION_QUEUE),
             "DistributionCriticalQueueUrl": self._queues.url(DISTRIBUTION_CRITICAL),
@@ -102,9 +106,12 @@ class Region(pulumi.ComponentResource):
             "peer_region": config.peer(site.region),
             "alerts_table": data.tables[ALERTS].name,
             "analysis_cache_table": data.tables[ANALYSIS_CACHE].name,
+            "coordination_table": data.tables[COORDINATION].name,
             "ledger_consistency": config.ledger_consistency,
             "lease_s": str(config.lease_s),
+            "takeover_after_s": str(config.takeover_after_s),
             "processing_queue_url": self._queues.url(PROCESSING),
+            "processing_critical_queue_url": self._queues.url(PROCESSING_CRITICAL),
             "distribution_queue_url": self._queues.url(DISTRIBUTION_QUEUE),
             "distribution_critical_queue_url": self._queues.url(DISTRIBUTION_CRITICAL),
             "dedupe_event_window_s": str(config.dedupe_event_window_s),
@@ -115,6 +122,9 @@ class Region(pulumi.ComponentResource):
             "cache_ttl_s": str(config.cache_ttl_s),
             "slack_webhook_secret": data.slack_webhook_secret.name,
             "slack_webhook_origin": config.slack_webhook_origin,
+            "slack_interval_ms": str(config.slack_interval_ms),
+            "slack_channel": config.slack_channel,
+            "slack_bot_token_secret": data.slack_bot_token_secret.name if data.slack_bot_token_secret else "",
         }
 
     def _reach(self) -> Reach:
@@ -122,7 +132,8 @@ class Region(pulumi.ComponentResource):
         return Reach(
             alerts_table=data.table_arn(ALERTS, region),
             analysis_cache_table=data.table_arn(ANALYSIS_CACHE, region),
+            coordination_table=data.table_arn(COORDINATION, region),
             queues=self._queues.arns,
             anthropic_key_secret=data.secret_arn(data.anthropic_key_secret, region),
-            slack_webhook_secret=data.secret_arn(data.slack_webhook_secret, region),
+            slack_secret=data.secret_arn(data.slack_bot_token_secret or data.slack_webhook_secret, region),
         )

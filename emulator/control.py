@@ -22,11 +22,15 @@ from urllib.parse import urlsplit
 import msgspec
 
 from emulator import errors, runfile
+from emulator.aws_faults import PERCENT_MAX, AwsFault, AwsService
 from emulator.fakes.faults import Fault, Service
+from emulator.fault_log import FiredFault
 from emulator.ports import PortPlan
 from emulator.processes import INHERITED, log_tail
 from emulator.wire import (
     ClaudeCall,
+    LatencyRequest,
+    NotedFault,
     Options,
     RateLimitRequest,
     SlackMessage,
@@ -188,6 +192,10 @@ class Emulator:
         """Have Slack answer 429 beyond `per_s` messages a second for a channel; None lifts the limit."""
         self._call("PUT", "/slack/rate-limit", RateLimitRequest(per_s=per_s, burst=burst))
 
+    def slow_claude(self, latency_s: float) -> None:
+        """Have each of Claude's answers take `latency_s`, whatever fault it meets besides."""
+        self._call("PUT", "/claude/latency", LatencyRequest(latency_s=latency_s))
+
     def claude_calls(self) -> list[ClaudeCall]:
         """The latest calls that Claude answered, oldest first."""
         return _decoded(self._call("GET", "/claude/calls"), list[ClaudeCall])
@@ -213,9 +221,34 @@ class Emulator:
         )  # fmt: skip
         self._call("POST", "/faults", fault)
 
+    def set_aws_fault(
+        self,
+        service: AwsService,
+        kind: str,
+        *,
+        percent: float = PERCENT_MAX,
+        region: str | None = None,
+        function: str | None = None,
+    ) -> None:
+        """Have AWS itself fail: see `emulator.aws_faults` for the kinds and what each argument means.
+
+        Raises:
+            RefusedError: there is no such fault.
+        """
+        fault = AwsFault(service=service, kind=kind, percent=percent, region=region, function=function)
+        self._call("POST", "/aws-faults", fault)
+
     def clear_faults(self) -> None:
-        """Have the stand-ins work again."""
+        """Have AWS and the stand-ins work again; a lost region stays lost."""
         self._call("DELETE", "/faults")
+
+    def fault_log(self) -> list[FiredFault]:
+        """Every fault that really fired in this run folder, oldest first; setting one is no entry."""
+        return _decoded(self._call("GET", "/fault-log"), list[FiredFault])
+
+    def note_fault(self, *, service: str, kind: str, region: str | None, what: str) -> None:
+        """Have the log tell of a fault that was made by AWS's own API, such as a purge."""
+        self._call("POST", "/fault-log", NotedFault(service=service, kind=kind, region=region, what=what))
 
     def stop(self) -> None:
         """Take it all down; nothing of it runs when this returns. Stopping a stopped one does nothing."""

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from aiohttp import hdrs, web
 
+from emulator.aws_faults import AwsFault
 from emulator.errors import EmulatorError
+from emulator.fakes.claude import LATENCY_MAX_S
 from emulator.fakes.faults import Fault, FaultError
 from emulator.fakes.slack import RateLimit
-from emulator.wire import RateLimitRequest, WebhookRequest
+from emulator.wire import LatencyRequest, NotedFault, RateLimitRequest, WebhookRequest
 
 if TYPE_CHECKING:
     from emulator.fleet import Fleet
@@ -33,8 +35,12 @@ def control_application(fleet: "Fleet", token: str) -> web.Application:
             web.post("/slack/webhooks", api.add_slack_webhook),
             web.put("/slack/rate-limit", api.limit_slack),
             web.get("/claude/calls", api.claude_calls),
+            web.put("/claude/latency", api.slow_claude),
             web.post("/faults", api.add_fault),
             web.delete("/faults", api.clear_faults),
+            web.post("/aws-faults", api.add_aws_fault),
+            web.get("/fault-log", api.fault_log),
+            web.post("/fault-log", api.note_fault),
             web.post("/regions/{region}/{action}", api.act),
             web.post("/checkpoint", api.checkpoint),
             web.post("/stop", api.stop),
@@ -90,6 +96,13 @@ class _Api:
         self._fleet.slack.rate_limit = limit
         return _json(None)
 
+    async def slow_claude(self, request: web.Request) -> web.Response:
+        asked = msgspec.json.decode(await request.read(), type=LatencyRequest)
+        if not 0 <= asked.latency_s <= LATENCY_MAX_S:
+            raise FaultError(f"latency_s is 0 to {LATENCY_MAX_S:g} seconds, not {asked.latency_s:g}")
+        self._fleet.claude.latency_s = asked.latency_s
+        return _json(None)
+
     async def claude_calls(self, _: web.Request) -> web.Response:
         return _json(list(self._fleet.claude.calls))
 
@@ -98,7 +111,21 @@ class _Api:
         return _json(None)
 
     async def clear_faults(self, _: web.Request) -> web.Response:
-        self._fleet.faults.clear()
+        self._fleet.clear_faults()
+        return _json(None)
+
+    async def add_aws_fault(self, request: web.Request) -> web.Response:
+        self._fleet.add_aws_fault(msgspec.json.decode(await request.read(), type=AwsFault))
+        return _json(None)
+
+    async def fault_log(self, _: web.Request) -> web.Response:
+        return _json(self._fleet.fault_log.entries())
+
+    async def note_fault(self, request: web.Request) -> web.Response:
+        noted = msgspec.json.decode(await request.read(), type=NotedFault)
+        self._fleet.fault_log.add(
+            service=noted.service, kind=noted.kind, region=noted.region, what=noted.what
+        )
         return _json(None)
 
     async def act(self, request: web.Request) -> web.Response:

@@ -25,11 +25,17 @@ from pulumi.runtime.settings import SETTINGS, Settings, configure
 from pulumi.runtime.stack import run_in_stack
 
 from clients.aws import AwsClients
+from clients.deployment import Deployment
+from emulator.control import Emulator
 from emulator.project import Project, read_project
 from emulator.provider.catalogue import FUNCTIONS
 from emulator.provider.engine import GLOBAL_REGION, Action, Engine, Progress
 from emulator.provider.monitor import ProviderMonitor
 from emulator.provider.state import State
+from topology.names import LOCAL_STACK
+
+STATE_FILE: Final = "state.json"
+"""Where the local stack's state is, in the emulator's run folder."""
 
 TIMEOUT_S: Final = 300
 """Of a whole run: packages that have to be built first take most of it."""
@@ -146,6 +152,19 @@ def read_outputs(*, stack: str, state_path: Path, instance_id: str) -> Mapping[s
         StateError: the state file cannot be used.
     """
     return _open_state(state_path, stack, instance_id)[0].outputs
+
+
+def attached_deployment(emulator: Emulator) -> Deployment:
+    """The local stack that was deployed to `emulator`, from the state file in its run folder.
+
+    Raises:
+        IncompleteOutputsError: no `up` was ever completed there.
+        StateError: the state file cannot be used.
+    """
+    outputs = read_outputs(
+        stack=LOCAL_STACK, state_path=emulator.run_dir / STATE_FILE, instance_id=emulator.instance_id
+    )
+    return Deployment.from_outputs(outputs, AwsClients(emulator.edge_url))
 
 
 def _open_state(path: Path, stack: str, instance_id: str) -> tuple[State, int]:

@@ -5,9 +5,7 @@ here too: its calls are reset, as those to a region that vanished.
 """
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from typing import Final
 
 import aiohttp
@@ -16,6 +14,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from emulator.ports import LOOPBACK
+from emulator.sigv4 import Scope, scope_in
 
 DURABLE_SERVICES: Final = frozenset({"dynamodb", "secretsmanager", "iam", "sts", "s3", "route53"})
 """By SigV4 service name: what outlives a region, served by the durable process."""
@@ -38,19 +37,6 @@ HOP_BY_HOP: Final = frozenset(
 )  # fmt: skip
 """Not passed on (RFC 9110, 7.6.1); `Expect` has been answered by then."""
 
-_CREDENTIAL = re.compile(r"(?:^|Credential=)[^/,\s]+/\d{8}/([a-z0-9-]+)/([a-z0-9-]+)/aws4_request")
-
-
-@dataclass(frozen=True)
-class Scope:
-    """The part of a SigV4 credential scope that says where a call goes.
-
-    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
-    """
-
-    region: str
-    service: str
-
 
 class RouteError(Exception):
     """The call names no place that exists; answered 400."""
@@ -66,9 +52,7 @@ Route = Callable[[Scope], int]
 
 def scope_of(request: web.BaseRequest) -> Scope | None:
     """The scope that `request` was signed for, in its header or, presigned, in its query; else None."""
-    signed = request.headers.get(hdrs.AUTHORIZATION, "") or request.query.get("X-Amz-Credential", "")
-    match = _CREDENTIAL.search(signed)
-    return Scope(match[1], match[2]) if match else None
+    return scope_in(request.headers.get(hdrs.AUTHORIZATION, "") or request.query.get("X-Amz-Credential", ""))
 
 
 class Edge:

@@ -15,6 +15,7 @@ from emulator.gate import splice
 from emulator.ports import LOOPBACK
 
 SLACK_HOST: Final = "hooks.slack.test"
+SLACK_API_HOST: Final = "slack.test"
 CLAUDE_HOST: Final = "api.anthropic.test"
 """Names that only this proxy knows; `.test` never resolves. https://www.rfc-editor.org/rfc/rfc6761#section-6.2"""
 

@@ -15,17 +15,18 @@ from typing import Final
 
 from aiohttp import web
 
-from emulator import errors, runfile
+from emulator import aws_faults, errors, fault_log, runfile
 from emulator.control_api import control_application
-from emulator.edge import DURABLE_SERVICES, GLOBAL_SERVICES, Edge, RouteError, Scope, UnreachableError
-from emulator.egress import CLAUDE_HOST, REAL_CLAUDE, REAL_SLACK, SLACK_HOST, Egress
+from emulator.edge import DURABLE_SERVICES, GLOBAL_SERVICES, Edge, RouteError, UnreachableError
+from emulator.egress import CLAUDE_HOST, REAL_CLAUDE, REAL_SLACK, SLACK_API_HOST, SLACK_HOST, Egress
 from emulator.fakes.claude import FakeClaude
-from emulator.fakes.faults import Faults
+from emulator.fakes.faults import Fault, Faults
 from emulator.fakes.slack import FakeSlack
 from emulator.gate import Gate, passing_to
 from emulator.ports import LOOPBACK, free_port, in_use
 from emulator.processes import Host, HostSpec, memory_mb
 from emulator.regions import Region
+from emulator.sigv4 import Scope
 from emulator.wire import Options, ProcessStatus, StandIns, Status
 
 SHUTDOWN_WITHIN_S: Final = 1.0
@@ -45,11 +46,15 @@ class Fleet:
         self.options = options
         self.instance_id = secrets.token_hex(8)
         self.stopping = asyncio.Event()
-        self.faults = Faults()
+        self.fault_log = fault_log.FaultLog(options.run_dir / fault_log.FILE)
+        self.faults = Faults(self._note_met)
+        self.aws_faults: tuple[aws_faults.AwsFault, ...] = ()
+        self._aws_fault_file = aws_faults.FaultFile(options.run_dir / aws_faults.FILE)
         self.regions: dict[str, Region] = {}
         self.slack = FakeSlack(options.run_dir / "slack-messages.jsonl", self.faults)
         self.claude = FakeClaude(self.faults)
         self.slack_webhook_url = self.slack.add_webhook(SLACK_CHANNEL)
+        self.slack_channel = self.slack.add_channel(SLACK_CHANNEL)
         self._token = secrets.token_hex(24)
         self._edge = Edge(self._route)
         self._durable: Host | None = None
@@ -83,6 +88,7 @@ class Fleet:
             await self._durable.kill()
         await asyncio.gather(*(runner.cleanup() for runner in self._runners))
         self.slack.close()
+        self.fault_log.close()
         (self.options.run_dir / runfile.RECORD).unlink(missing_ok=True)
         for folder in (self._hosts_dir, self._lambda_venv):
             shutil.rmtree(folder, ignore_errors=True)
@@ -104,11 +110,29 @@ class Fleet:
         if action not in actions:
             raise errors.RefusedError(f"no action {action!r}; there are {', '.join(actions)}")
         async with self._locks[region]:
+            processes = self.regions[region].host.process_count()
             await actions[action]()
+            what = f"{processes} processes" if processes else "its processes were gone"
+            self.fault_log.add(service="region", kind=action, region=region, what=what)
             if not self.regions[region].is_reachable:
                 self._edge.reset(region)
         if action in {"kill", "revive"}:
             self.write_record()
+
+    def add_aws_fault(self, fault: aws_faults.AwsFault) -> None:
+        """Put a fault of AWS in force.
+
+        Raises:
+            FaultError: it is not one that can fire.
+        """
+        self.aws_faults = (*self.aws_faults, aws_faults.checked(fault, self.options.regions))
+        self._aws_fault_file.write(self.aws_faults)
+
+    def clear_faults(self) -> None:
+        """Leave no fault in force, of the stand-ins or of AWS; a lost region stays lost."""
+        self.faults.clear()
+        self.aws_faults = ()
+        self._aws_fault_file.write(())
 
     async def checkpoint(self) -> None:
         """Save the resources of every region that runs.
@@ -131,7 +155,9 @@ class Fleet:
                 *(_process(name, pid, with_children=True) for name, pid in self._pids().items()),
             ),
             faults=self.faults.in_force,
+            aws_faults=self.aws_faults,
             slack_messages=len(self.slack.messages),
+            slack_rate_limited=self.slack.rate_limited,
             claude_calls=len(self.claude.calls),
         )
 
@@ -142,6 +168,8 @@ class Fleet:
         return StandIns(
             slack_webhook_url=None if real_slack else self.slack_webhook_url,
             slack_webhook_origin="https://hooks.slack.com" if real_slack else f"http://{SLACK_HOST}",
+            slack_bot_token=None if real_slack else self.slack.bot_token,
+            slack_channel=None if real_slack else self.slack_channel,
             anthropic_api_key=None if real_claude else self.claude.api_key,
         )
 
@@ -164,6 +192,9 @@ class Fleet:
                 webhook_base_urls={one.name: one.status.webhook_base_url for one in self.regions.values()},
             ),
         )
+
+    def _note_met(self, fault: Fault, region: str) -> None:
+        self.fault_log.add(service=fault.service, kind=fault.kind, region=region, what="a request")
 
     @property
     def _hosts_dir(self) -> Path:
@@ -218,7 +249,8 @@ class Fleet:
         if self.options.real_slack:
             tunnels.add(REAL_SLACK)
         else:
-            stand_ins[SLACK_HOST] = await self._serve(self.slack.webhooks(region), 0, "the Slack stand-in")
+            slack = await self._serve(self.slack.application(region), 0, "the Slack stand-in")
+            stand_ins |= {SLACK_HOST: slack, SLACK_API_HOST: slack}
         if self.options.real_claude:
             tunnels.add(REAL_CLAUDE)
         else:
@@ -247,6 +279,8 @@ class Fleet:
             lambda_python=self._lambda_venv / "bin" / "python",
             persistent=persistent,
             auth=self.options.auth,
+            aws_faults=self.options.run_dir / aws_faults.FILE,
+            fault_log=self.options.run_dir / fault_log.FILE,
             environment=environment or {},
         )
 

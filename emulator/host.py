@@ -26,7 +26,10 @@ from typing import Any, Final
 
 import ministack.app
 from ministack.core import persistence
-from ministack.services import lambda_svc
+
+from emulator import host_faults, host_mends
+from emulator.aws_faults import FaultFile
+from emulator.fault_log import FaultLog
 
 COPY_TRIES: Final = 20
 """A service's state may change while it is copied (RuntimeError of a dict); the next try is milliseconds
@@ -47,26 +50,12 @@ def main() -> None:
         # ministack starts Python functions with sys.executable. An interpreter without site-packages makes a
         # package that lacks one of its dependencies fail here as it would on AWS.
         sys.executable = interpreter
-    share_reserved_concurrency()
+    log = FaultLog(Path(os.environ.pop("FAULT_LOG")))
+    host_mends.share_reserved_concurrency()
+    host_mends.honour_queue_denials(log)
+    host_faults.inject(FaultFile(Path(os.environ.pop("AWS_FAULTS"))), log)
     sys.argv = ["ministack"]
     ministack.app.main()
-
-
-def share_reserved_concurrency() -> None:
-    """Have a function's reserved concurrency hold for its versions and aliases too, as on AWS.
-
-    ministack looks for it on the record that is invoked, and a version's record has none: everything here
-    is invoked through an alias, so a burst would start a worker for each request.
-    https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
-    """
-    of_record = lambda_svc._reserved_concurrency  # noqa: SLF001 - the one place that decides it
-
-    def of_function(record: dict[str, Any], config: dict[str, Any]) -> int | None:
-        function = lambda_svc._functions.get(config.get("FunctionName"))  # noqa: SLF001 - where it is stored
-        reserved: int | None = of_record(function or record, config)
-        return reserved
-
-    lambda_svc._reserved_concurrency = of_function  # noqa: SLF001 - as above
 
 
 def die_with_parent() -> None:

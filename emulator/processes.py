@@ -41,6 +41,8 @@ class HostSpec:
     folder: Path
     log: Path
     lambda_python: Path
+    aws_faults: Path
+    fault_log: Path
     persistent: bool = True
     auth: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -65,6 +67,8 @@ def host_environment(spec: HostSpec, inherited: Mapping[str, str]) -> dict[str, 
         "AUTH": "true" if spec.auth else "false",
         "PERSIST_STATE": "1" if spec.persistent else "0",
         "CHECKPOINT_REPORT": str(spec.checkpoint_report),
+        "AWS_FAULTS": str(spec.aws_faults),
+        "FAULT_LOG": str(spec.fault_log),
         "STATE_DIR": str(spec.folder / "state"),
         "S3_DATA_DIR": str(spec.folder / "s3"),
         "TMPDIR": str(spec.folder / "tmp"),
@@ -90,6 +94,13 @@ class Host:
     def pid(self) -> int | None:
         """The process id, which is the group's too; None while it does not run."""
         return self._process.pid if self._process and self._process.returncode is None else None
+
+    def process_count(self) -> int:
+        """How many processes the group has, Lambda workers included; 0 while it does not run."""
+        try:
+            return 1 + len(psutil.Process(self.pid).children(recursive=True)) if self.pid else 0
+        except psutil.NoSuchProcess:
+            return 0
 
     async def start(self) -> float:
         """Start and wait until it answers; return the seconds that took.

@@ -12,6 +12,8 @@ from typing import Any
 
 import yaml
 
+from topology.config import StackConfig
+
 
 @dataclass(frozen=True)
 class Project:
@@ -48,6 +50,18 @@ def read_project(
             config[_namespaced(name, key)] = _text(value)
     config |= {_namespaced(name, key): value for key, value in overrides.items()}
     return Project(name, stack, directory, config, tuple(problems))
+
+
+def stack_config(directory: Path, stack: str) -> StackConfig:
+    """The validated configuration of a stack of this project, as its file has it.
+
+    Raises:
+        ConfigError: with every problem of the values.
+    """
+    project = read_project(directory, stack)
+    prefix = f"{project.name}:"
+    ours = {key.removeprefix(prefix): v for key, v in project.config.items() if key.startswith(prefix)}
+    return StackConfig.parse(stack=stack, raw=ours)
 
 
 def _defaults(project: str, schema: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from emulator.aws_faults import AwsFault
 from emulator.fakes.faults import Fault
 from emulator.ports import PortPlan
 
@@ -42,18 +43,25 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     regions: tuple[RegionStatus, ...]
     processes: tuple[ProcessStatus, ...]
     faults: tuple[Fault, ...]
+    """Of the stand-ins for Slack and Claude."""
+    aws_faults: tuple[AwsFault, ...]
     slack_messages: int
+    slack_rate_limited: int
+    """Posts beyond the rate limit that was set, each answered 429."""
     claude_calls: int
 
 
 class StandIns(msgspec.Struct, frozen=True, kw_only=True):
     """What a deployment must be told of Slack and Claude; None where the real service is used.
 
-    Fetched when needed rather than kept in a file, since two of them are secrets.
+    Fetched when needed rather than kept in a file, since three of them are secrets.
     """
 
     slack_webhook_url: str | None
     slack_webhook_origin: str
+    slack_bot_token: str | None
+    slack_channel: str | None
+    """The id of the channel that the bot may post to."""
     anthropic_api_key: str | None
 
 
@@ -87,13 +95,21 @@ class StartReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SlackMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """A message that Slack accepted. `alert_ids`: what its blocks are marked with; `region`: it came from."""
+    """A message that Slack accepted, as it reads now; `region`: it came from.
+
+    `alert_ids`, `digests` (id and count of alerts) and `follow_ups` (ids of alerts) are what its blocks are
+    marked with. `ts` is Slack's own id of it in its channel. `edited`: by chat.update, so not a message more.
+    """
 
     received_at_ms: int
     channel: str
     alert_ids: tuple[str, ...]
     region: str
     payload: dict[str, Any]
+    digests: tuple[tuple[str, int], ...] = ()
+    follow_ups: tuple[str, ...] = ()
+    ts: str = ""
+    edited: bool = False
 
 
 class ClaudeCall(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,11 +124,26 @@ class ClaudeCall(msgspec.Struct, frozen=True, kw_only=True):
     output_tokens: int = 0
 
 
+class NotedFault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A fault that somebody made by AWS's own API, such as a purge, for the log; see `FiredFault`."""
+
+    service: str
+    kind: str
+    region: str | None
+    what: str
+
+
 class RateLimitRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Messages a second and burst of each Slack channel; `per_s` None lifts the limit."""
 
     per_s: float | None = None
     burst: int = 5
+
+
+class LatencyRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """How long Claude takes for an answer, in seconds."""
+
+    latency_s: float
 
 
 class WebhookRequest(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,47 +3,36 @@
 import os
 from typing import Any, Final
 
-from handlers.adapters import aws, logs
 from handlers.adapters.batches import work_batch
-from handlers.adapters.dynamodb import DynamoLedger
 from handlers.adapters.invocation import Context, Event
-from handlers.adapters.secrets import Secret
 from handlers.adapters.slack import SlackNotifier
-from handlers.adapters.sqs import SqsOutbox
-from handlers.adapters.system import SystemClock, SystemRandomness, SystemSleeper
-from handlers.domain.alert import Queue, Status
-from handlers.domain.claims import Claims
+from handlers.adapters.slack_bot import SlackBotNotifier
+from handlers.adapters.system import ThreadSpread
+from handlers.domain.alert import Step
 from handlers.domain.distribution import DistributionWork
+from handlers.domain.pacing import Pace
 from handlers.domain.states import Actor
+from handlers.parts import Parts
 from handlers.settings import DistributionSettings
 
 _settings: Final = DistributionSettings.from_environment(os.environ)
-logs.configure(function="distribution", region=_settings.aws_region)
-_clock: Final = SystemClock()
+_parts: Final = Parts.of(_settings, function="distribution")
 _work: Final = DistributionWork(
-    claims=Claims(
-        ledger=DynamoLedger(aws.client("dynamodb", _settings.aws_region), _settings.alerts_table),
-        outbox=SqsOutbox(
-            aws.client("sqs", _settings.aws_region),
-            {
-                Queue.DISTRIBUTION: _settings.distribution_queue_url,
-                Queue.DISTRIBUTION_CRITICAL: _settings.distribution_critical_queue_url,
-            },
-        ),
-        clock=_clock,
-        randomness=SystemRandomness(),
-        sleeper=SystemSleeper(),
-        actor=Actor.DISTRIBUTION,
-        status=Status.ANALYZED,
-        lease_s=_settings.lease_s,
+    claims=_parts.claims(Actor.DISTRIBUTION, Step.DISTRIBUTION),
+    notifier=SlackBotNotifier(
+        _parts.secret(_settings.slack_bot_token_secret),
+        channel=_settings.slack_channel,
+        api_url=_settings.slack_api_url,
+    )
+    if _settings.slack_channel
+    else SlackNotifier(
+        _parts.secret(_settings.slack_webhook_secret), allowed_origin=_settings.slack_webhook_origin
     ),
-    notifier=SlackNotifier(
-        Secret(aws.client("secretsmanager", _settings.aws_region), _settings.slack_webhook_secret, _clock),
-        allowed_origin=_settings.slack_webhook_origin,
-    ),
+    pace=Pace(coordination=_parts.coordination, clock=_parts.clock, interval_ms=_settings.slack_interval_ms),
+    spread=ThreadSpread(),
 )
 
 
 def handler(event: Event, context: Context) -> dict[str, Any]:
     """Work through one batch; answers which messages to keep in the queue."""
-    return work_batch(event, _work.work, context=context, clock=_clock)
+    return work_batch(event, _work.work, context=context, clock=_parts.clock)

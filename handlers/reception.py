@@ -3,27 +3,24 @@
 import os
 from typing import Any, Final
 
-from handlers.adapters import aws, logs
+from handlers.adapters import aws
 from handlers.adapters.dynamodb import DynamoLedger
 from handlers.adapters.front_door import alarm_messages, proxy_answer, request_of
 from handlers.adapters.invocation import Context, Event
-from handlers.adapters.sqs import SqsOutbox
-from handlers.adapters.system import SystemClock, SystemRandomness, ThreadSpread
+from handlers.adapters.system import SystemRandomness, ThreadSpread
 from handlers.domain.alarms import AlarmIntake
-from handlers.domain.alert import Queue
 from handlers.domain.reception import Reception
 from handlers.domain.webhook import Webhook
+from handlers.parts import Parts
 from handlers.settings import ReceptionSettings
 
 _settings: Final = ReceptionSettings.from_environment(os.environ)
-logs.configure(function="reception", region=_settings.aws_region)
-_clock: Final = SystemClock()
+_parts: Final = Parts.of(_settings, function="reception")
 _reception: Final = Reception(
-    ledger=DynamoLedger(aws.client("dynamodb", _settings.aws_region), _settings.alerts_table),
-    outbox=SqsOutbox(
-        aws.client("sqs", _settings.aws_region), {Queue.PROCESSING: _settings.processing_queue_url}
-    ),
-    clock=_clock,
+    ledger=_parts.ledger,
+    outbox=_parts.outbox,
+    ownership=_parts.ownership,
+    clock=_parts.clock,
     randomness=SystemRandomness(),
     spread=ThreadSpread(),
     region=_settings.aws_region,
@@ -48,7 +45,7 @@ def handler(event: Event, context: Context) -> dict[str, Any]:
         RefusedError, LedgerUnavailableError: for alarms only, so that Lambda tries again and counts it.
     """
     # What is under way then may still run into its timeouts, two tries each, before 503 is answered.
-    until_ms = _clock.now_ms() + context.get_remaining_time_in_millis() * 2 // 5
+    until_ms = _parts.clock.now_ms() + context.get_remaining_time_in_millis() * 2 // 5
     messages = alarm_messages(event)
     if messages is None:
         return proxy_answer(_webhook.answer(request_of(event), until_ms=until_ms))

@@ -27,7 +27,10 @@ class Settings:
     alerts_table: str
     ledger_consistency: Literal["strong", "eventual"]
     lease_s: int
+    takeover_after_s: int
+    coordination_table: str
     processing_queue_url: str
+    processing_critical_queue_url: str
     distribution_queue_url: str
     distribution_critical_queue_url: str
     aws_region: str
@@ -87,10 +90,24 @@ class AnalysisSettings(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class DistributionSettings(Settings):
-    """Of the distribution function. `slack_webhook_origin`: what the URL in the secret must start with."""
+    """Of the distribution function. `slack_webhook_origin`: what the URL in the secret must start with.
+
+    `slack_channel`: where the bot posts whose token is in `slack_bot_token_secret`; empty for the webhook.
+    """
 
     slack_webhook_secret: str
     slack_webhook_origin: str
+    slack_interval_ms: int
+    slack_channel: str
+    slack_bot_token_secret: str
+
+    @property
+    def slack_api_url(self) -> str:
+        """Slack's Web API beside the webhooks' origin: `https://slack.com/api/` for `https://hooks.slack.com/`.
+
+        https://docs.slack.dev/govslack has it so for the other Slack too.
+        """
+        return self.slack_webhook_origin.replace("//hooks.", "//") + "api/"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,14 +6,16 @@ from typing import Final
 
 import typer
 
+from audit.ledger import LedgerUnreadableError
 from clients.deployment import IncompleteOutputsError
+from clients.ledger import LedgerUnreachableError
 from clients.receipts import ReceiptsError
 from components.packages import PackageError
 from emulator.deploy import DeployError
 from emulator.errors import EmulatorError
 from emulator.provider.state import StateError
-from ops import commands, local_commands
-from ops.audit import LedgerUnreadableError
+from ops import chaos_commands, commands, local_commands, parked_commands
+from ops.audit_command import audit_command
 from topology.config import ConfigError
 
 EXPECTED: Final = (
@@ -21,6 +23,7 @@ EXPECTED: Final = (
     DeployError,
     EmulatorError,
     IncompleteOutputsError,
+    LedgerUnreachableError,
     LedgerUnreadableError,
     PackageError,
     ReceiptsError,
@@ -35,7 +38,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("demo")(commands.demo)
-app.command("audit")(commands.audit_command)
+app.command("audit")(audit_command)
 app.command("packages")(commands.packages)
 local = typer.Typer(help="The stack on the embedded AWS: no account, no Docker.", no_args_is_help=True)
 local.command("up")(local_commands.up)
@@ -46,6 +49,8 @@ local.command("mend")(local_commands.mend_region)
 local.command("deviations")(local_commands.deviations)
 local.command("down")(local_commands.down)
 app.add_typer(local, name="local")
+app.add_typer(parked_commands.app, name="parked")
+app.add_typer(chaos_commands.app, name="chaos")
 
 
 def main() -> None:

@@ -14,17 +14,16 @@ from clients.deployment import Deployment, RegionEndpoints
 from clients.sender import Webhook
 from components.packages import HOST, build_packages
 from emulator.control import Emulator
-from emulator.deploy import DeployResult, read_outputs, up
+from emulator.deploy import STATE_FILE, DeployResult, up
 from emulator.errors import NotRunningError
-from emulator.project import read_project
+from emulator.project import stack_config
 from topology.config import StackConfig
-from topology.names import LOCAL_STACK, PROJECT
+from topology.names import LOCAL_STACK
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 RUN_DIR: Final = ROOT / ".local" / "stack"
 """Where the stack that `responder local up` leaves running keeps its state and logs."""
 
-STATE_FILE: Final = "state.json"
 RECEIPTS_FILE: Final = "receipts.jsonl"
 """What `responder local replay` was promised, and what `responder audit` reads by default."""
 
@@ -58,9 +57,7 @@ def local_config() -> StackConfig:
     Raises:
         ConfigError: with every problem in `Pulumi.local.yaml`.
     """
-    config = read_project(ROOT, LOCAL_STACK).config
-    ours = {key.removeprefix(f"{PROJECT}:"): v for key, v in config.items() if key.startswith(f"{PROJECT}:")}
-    return StackConfig.parse(stack=LOCAL_STACK, raw=ours)
+    return stack_config(ROOT, LOCAL_STACK)
 
 
 def attach(run_dir: Path) -> Emulator:
@@ -76,17 +73,24 @@ def attach(run_dir: Path) -> Emulator:
 
 
 def deploy(
-    emulator: Emulator, *, real: RealServices = STAND_INS, progress: Progress = lambda _: None
+    emulator: Emulator,
+    *,
+    real: RealServices = STAND_INS,
+    with_bot: bool = False,
+    progress: Progress = lambda _: None,
 ) -> LocalStack:
     """Run the Pulumi program against a running emulator and give the handlers their secrets.
 
-    Used for the first `up` and for every later one: what did not change is left alone.
+    Used for the first `up` and for every later one: what did not change is left alone. `with_bot`: post to
+    the Slack stand-in by a bot's token instead of a webhook.
 
     Raises:
         PackageError: a Lambda package could not be built.
         DeployError: the program or a resource failed; what was created is in the state file.
         StateError: the state file cannot be used.
     """
+    stand_ins = emulator.stand_ins()
+    channel = (stand_ins.slack_channel or "") if with_bot else ""
     progress("building the Lambda packages (kept until a source changes)")
     build_packages(HOST)
     progress("deploying both regions with the real Pulumi program")
@@ -98,26 +102,20 @@ def deploy(
         state_path=emulator.run_dir / STATE_FILE,
         project_dir=ROOT,
         instance_id=emulator.instance_id,
-        config={"slackWebhookOrigin": f"{emulator.stand_ins().slack_webhook_origin}/"},
+        config={"slackWebhookOrigin": f"{stand_ins.slack_webhook_origin}/", "slackChannel": channel},
     )
     deploy_s = time.monotonic() - begun
     deployment = Deployment.from_outputs(deployed.outputs, AwsClients(emulator.edge_url))
-    _put_secrets(emulator, deployment, real)
+    _put_secrets(
+        deployment,
+        {
+            deployment.names.slack_webhook_secret: real.slack_webhook or stand_ins.slack_webhook_url,
+            deployment.names.anthropic_key_secret: real.anthropic_key or stand_ins.anthropic_api_key,
+            **({deployment.names.slack_bot_token_secret: stand_ins.slack_bot_token} if channel else {}),
+        },
+    )
     emulator.checkpoint()
     return LocalStack(emulator, deployment, deployed, deploy_s)
-
-
-def attached_deployment(emulator: Emulator) -> Deployment:
-    """The deployment that runs in `emulator`, from its state file.
-
-    Raises:
-        IncompleteOutputsError: no `up` was ever completed there.
-        StateError: the state file cannot be used.
-    """
-    outputs = read_outputs(
-        stack=LOCAL_STACK, state_path=emulator.run_dir / STATE_FILE, instance_id=emulator.instance_id
-    )
-    return Deployment.from_outputs(outputs, AwsClients(emulator.edge_url))
 
 
 def api_keys(deployment: Deployment) -> Mapping[RegionEndpoints, str]:
@@ -131,12 +129,8 @@ def webhooks_of(deployment: Deployment) -> tuple[Webhook, ...]:
     return tuple(Webhook(e.region, e.webhook_url, keys[e]) for e in deployment.regions)
 
 
-def _put_secrets(emulator: Emulator, deployment: Deployment, real: RealServices) -> None:
+def _put_secrets(deployment: Deployment, values: Mapping[str, str | None]) -> None:
     """Write the secrets' values in the primary region; their replicas follow."""
-    stand_ins = emulator.stand_ins()
     manager = deployment.clients.client("secretsmanager", deployment.primary.region)
-    for name, value in (
-        (deployment.names.slack_webhook_secret, real.slack_webhook or stand_ins.slack_webhook_url),
-        (deployment.names.anthropic_key_secret, real.anthropic_key or stand_ins.anthropic_api_key),
-    ):
+    for name, value in values.items():
         manager.put_secret_value(SecretId=name, SecretString=value)

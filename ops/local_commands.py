@@ -16,15 +16,16 @@ from rich.table import Table
 from clients.receipts import ReceiptsFile
 from clients.sender import Sender
 from emulator.control import Emulator
+from emulator.deploy import attached_deployment
 from emulator.deviations import DEVIATIONS
 from emulator.errors import NotRunningError, RefusedError
 from emulator.ports import PERSON, PortPlan
 from emulator.provider.catalogue import ignored_arguments
 from ops import local
-from ops.commands import AsJson, RunDir
 from ops.demo.progress import ProgressLine
 from ops.demo.replay import read_stream, replay
 from ops.local_status import read_status
+from ops.options import AsJson, RunDir
 
 KeyFile = Annotated[
     Path | None, typer.Option(dir_okay=False, exists=True, help="File that holds the secret.")
@@ -104,7 +105,7 @@ def replay_stream(
     run_dir: RunDir = local.RUN_DIR,
 ) -> None:
     """Send the demo's alerts to the running stack, with receipts that `responder audit` reads."""
-    deployment = local.attached_deployment(local.attach(run_dir))
+    deployment = attached_deployment(local.attach(run_dir))
     webhooks, console = local.webhooks_of(deployment), Console()
     path = receipts or run_dir / local.RECEIPTS_FILE
     progress = ProgressLine(console)

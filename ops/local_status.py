@@ -5,12 +5,16 @@ from dataclasses import dataclass
 from rich.console import Console
 
 from clients.deployment import Deployment, RegionEndpoints
+from clients.ledger import LedgerUnreachableError, ParkedAlerts
 from emulator.control import Emulator
+from emulator.deploy import attached_deployment
 from emulator.wire import RegionStatus
-from ops.local import attached_deployment
 
 _MANUAL_ALERT = '{"source":"manual-test","title":"Manual Test Alert","message":"Testing","severity":"LOW"}'
 """The runbook's "Manual Alert Injection"."""
+
+
+_PARKED_COUNTED = 1_000
 
 
 @dataclass(frozen=True)
@@ -27,13 +31,17 @@ class LocalRegion:
 
 @dataclass(frozen=True)
 class LocalStatus:
-    """The running local stack. `memory_mb` sums all its processes, Lambda workers included."""
+    """The running local stack.
+
+    `memory_mb` sums all its processes, Lambda workers included; `parked` is None while no region answers.
+    """
 
     edge: str
     slack: str
     run_dir: str
     alerts_table: str
     slack_messages: int
+    parked: int | None
     memory_mb: int
     regions: tuple[LocalRegion, ...]
 
@@ -53,6 +61,9 @@ class LocalStatus:
         line(f"\nAWS CLI  aws --endpoint-url {self.edge} --region {first.region} …")
         line("         with AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test")
         line(f"Slack    {self.slack}  ({self.slack_messages} messages)")
+        if self.parked != 0:
+            count = "unknown" if self.parked is None else self.parked
+            line(f"Parked   [red]{count}[/]  (responder parked list)")
         line(f"Logs     {self.run_dir}/logs  ({self.memory_mb} MB in memory)")
         console.print(
             f"\nTry      curl -X POST '{first.webhook}' -H 'content-type: application/json' "
@@ -79,9 +90,18 @@ def read_status(emulator: Emulator) -> LocalStatus:
         run_dir=str(emulator.run_dir),
         alerts_table=deployment.alerts_table,
         slack_messages=status.slack_messages,
+        parked=_parked(deployment),
         memory_mb=round(sum(process.memory_mb for process in status.processes)),
         regions=tuple(_region(deployment, e, states[e.region]) for e in deployment.regions),
     )
+
+
+def _parked(deployment: Deployment) -> int | None:
+    """How many alerts are PARKED: the embedded CloudWatch gets no such metric, so its alarm tells nobody."""
+    try:
+        return len(ParkedAlerts(deployment).read(limit=_PARKED_COUNTED))
+    except LedgerUnreachableError:
+        return None
 
 
 def _region(deployment: Deployment, endpoints: RegionEndpoints, status: RegionStatus) -> LocalRegion:

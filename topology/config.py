@@ -4,6 +4,7 @@ The keys, types, defaults and descriptions are in `KEYS`; `Pulumi.yaml` declares
 the Pulumi CLI can check and show them (a test compares the two).
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -91,6 +92,16 @@ KEYS: Final = (
         "Most concurrent invocations that one queue may cause",
     ),
     Key("leaseS", int, 120, *_between(1, 3_600, " s"), "How long an alert may rest unworked before Recovery"),
+    Key(
+        "takeoverAfterS",
+        int,
+        900,
+        *_between(120, _DAY_S, " s"),
+        "Silence of a region after which the other acts for it, under an eventual ledger",
+    ),
+    Key(
+        "slackIntervalMs", int, 1_000, *_between(100, 60_000, " ms"), "Least time between two Slack messages"
+    ),
     Key("dedupeEventWindowS", int, 3_600, *_between(1, _DAY_S, " s"), "Repeats of a source's own event id"),
     Key("dedupeContentWindowS", int, 300, *_between(1, _DAY_S, " s"), "Repeats of the same content"),
     Key("cacheTtlS", int, _DAY_S, *_between(60, 30 * _DAY_S, " s"), "How long an analysis is reused"),
@@ -101,6 +112,14 @@ KEYS: Final = (
         "https://hooks.slack.com/",
         *_choice("https://hooks.slack.com/", "https://hooks.slack-gov.com/", "http://hooks.slack.test/"),
         "What the URL in the Slack secret must start with; the .test one is the embedded Slack",
+    ),
+    Key(
+        "slackChannel",
+        str,
+        "",
+        "a channel's id such as C0123456789, or empty",
+        lambda v: isinstance(v, str) and (v == "" or re.fullmatch(r"[CG][A-Z0-9]{8,20}", v) is not None),
+        "Where a bot posts by its own token, so that follow-ups can edit; empty for the webhook",
     ),
     Key("apiRateLimit", int, 100, *_between(1, API_THROTTLE_RATE_MAX, " requests/s"), "Of the API key"),
     Key("apiBurstLimit", int, 200, *_between(1, API_THROTTLE_BURST_MAX, " requests"), "Of the API key"),
@@ -132,11 +151,14 @@ class StackConfig:
     reserved_concurrency: int
     event_source_concurrency: int
     lease_s: int
+    takeover_after_s: int
+    slack_interval_ms: int
     dedupe_event_window_s: int
     dedupe_content_window_s: int
     cache_ttl_s: int
     claude_model: str
     slack_webhook_origin: str
+    slack_channel: str
     api_rate_limit: int
     api_burst_limit: int
     log_retention_days: int

@@ -85,6 +85,11 @@ class Names:
         return f"{self.prefix}-alarms"
 
     @property
+    def parked_alarm(self) -> str:
+        """The CloudWatch alarm that goes off while alerts are PARKED."""
+        return f"{self.prefix}-parked-alerts"
+
+    @property
     def recovery_schedule(self) -> str:
         """The EventBridge schedule that runs Recovery."""
         return f"{self.prefix}-recovery"
@@ -98,6 +103,11 @@ class Names:
     def slack_webhook_secret(self) -> str:
         """The Secrets Manager secret that holds the Slack incoming-webhook URL."""
         return f"{self.secret_prefix}/slack-webhook"
+
+    @property
+    def slack_bot_token_secret(self) -> str:
+        """The Secrets Manager secret that holds the Slack bot's token, where `slackChannel` is configured."""
+        return f"{self.secret_prefix}/slack-bot-token"
 
     @property
     def anthropic_key_secret(self) -> str:

@@ -14,6 +14,7 @@ REGIONAL: Final = (
     "ApiKey",
     "ProcessingQueueUrl",
     "DeadLetterQueueUrl",
+    "ProcessingCriticalQueueUrl",
     "DistributionQueueUrl",
     "DistributionCriticalQueueUrl",
     "DistributionDeadLetterQueueUrl",
@@ -29,6 +30,7 @@ GLOBAL: Final = (
     "LedgerConsistency",
     "AlertsTableName",
     "AnalysisCacheTableName",
+    "CoordinationTableName",
     "SlackWebhookSecretName",
     "AnthropicKeySecretName",
 )

@@ -30,14 +30,17 @@ PROCESSING_DLQ: Final = QueueSpec("processing-dlq", "processing-dlq")
 DISTRIBUTION_DLQ: Final = QueueSpec("distribution-dlq", "distribution-dlq")
 
 PROCESSING: Final = QueueSpec("processing", "processing", ANALYSIS, PROCESSING_DLQ, batch_size=5)
+PROCESSING_CRITICAL: Final = QueueSpec(
+    "processing-critical", "processing-critical", ANALYSIS, PROCESSING_DLQ, batch_size=1
+)
 DISTRIBUTION_QUEUE: Final = QueueSpec(
     "distribution", "distribution", DISTRIBUTION, DISTRIBUTION_DLQ, batch_size=10
 )
 DISTRIBUTION_CRITICAL: Final = QueueSpec(
     "distribution-critical", "distribution-critical", DISTRIBUTION, DISTRIBUTION_DLQ, batch_size=1
 )
-"""CRITICAL alerts have a lane of their own: a backlog of others never delays them."""
+"""CRITICAL alerts have lanes of their own all the way: a backlog of others never delays them."""
 
-WORK_QUEUES: Final = (PROCESSING, DISTRIBUTION_QUEUE, DISTRIBUTION_CRITICAL)
+WORK_QUEUES: Final = (PROCESSING, PROCESSING_CRITICAL, DISTRIBUTION_QUEUE, DISTRIBUTION_CRITICAL)
 DEAD_LETTER_QUEUES: Final = (PROCESSING_DLQ, DISTRIBUTION_DLQ)
 QUEUES: Final = (*DEAD_LETTER_QUEUES, *WORK_QUEUES)

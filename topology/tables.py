@@ -1,4 +1,4 @@
-"""The two global tables: keys, indexes and TTL."""
+"""The global tables: keys, indexes and TTL."""
 
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -16,23 +16,27 @@ class KeySpec:
 
 @dataclass(frozen=True)
 class IndexSpec:
-    """A global secondary index. `projected` empty means every attribute (ALL)."""
+    """A global secondary index. `projected`: what it holds besides the keys; None means everything."""
 
     name: str
     hash_key: KeySpec
     range_key: KeySpec
-    projected: tuple[str, ...] = ()
+    projected: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
 class TableSpec:
-    """One table. `ttl_attribute` holds epoch seconds."""
+    """One table. `ttl_attribute`, if it has one, holds epoch seconds.
+
+    `shares_ledger_consistency`: strong where the ledger is; else always eventual.
+    """
 
     key: str
     suffix: str
     hash_key: KeySpec
-    indexes: tuple[IndexSpec, ...]
-    ttl_attribute: str
+    indexes: tuple[IndexSpec, ...] = ()
+    ttl_attribute: str | None = None
+    shares_ledger_consistency: bool = False
 
 
 TIMESTAMP_INDEX: Final = IndexSpec("timestamp-index", KeySpec("severity", "S"), KeySpec("timestamp", "N"))
@@ -42,15 +46,32 @@ OPEN_INDEX: Final = IndexSpec(
     "open-index",
     KeySpec("open_lane", "S"),
     KeySpec("due_at", "N"),
-    projected=("status", "severity", "attempts"),
+    projected=("status", "severity", "attempts", "lease_token"),
 )
-"""Sparse: only alerts not at rest carry `open_lane` (`<owner region>#<severity>`), so Recovery
-finds overdue work by a constant number of queries and never by a scan."""
+"""Sparse: only alerts that somebody still has to see to carry `open_lane` (`<owner region>#` and a severity,
+`PARKED` or `FOLLOW_UP`), so they are found by a constant number of queries and never by a scan."""
+
+CHILDREN_INDEX: Final = IndexSpec(
+    "children-index", KeySpec("parent_id", "S"), KeySpec("alert_id", "S"), projected=("status",)
+)
+"""Sparse: only repeats carry `parent_id`. Recovery looks here for one to promote when the parent is
+PARKED."""
 
 ALERTS: Final = TableSpec(
-    "alerts", "alerts", KeySpec("alert_id", "S"), (TIMESTAMP_INDEX, OPEN_INDEX), ttl_attribute="expires_at"
+    "alerts",
+    "alerts",
+    KeySpec("alert_id", "S"),
+    (TIMESTAMP_INDEX, OPEN_INDEX, CHILDREN_INDEX),
+    ttl_attribute="expires_at",
+    shares_ledger_consistency=True,
 )
 ANALYSIS_CACHE: Final = TableSpec(
-    "analysis-cache", "analysis-cache", KeySpec("error_signature", "S"), (), ttl_attribute="expires_at"
+    "analysis-cache", "analysis-cache", KeySpec("error_signature", "S"), ttl_attribute="expires_at"
 )
-TABLES: Final = (ALERTS, ANALYSIS_CACHE)
+COORDINATION: Final = TableSpec(
+    "coordination", "coordination", KeySpec("name", "S"), shares_ledger_consistency=True
+)
+"""What instances and regions agree on, one small record each: Slack's pace, Claude's circuit breaker, and
+under an eventual ledger which region acts for which."""
+
+TABLES: Final = (ALERTS, ANALYSIS_CACHE, COORDINATION)

@@ -23,6 +23,9 @@ BODY_MAX_BYTES: Final = 32 * 1024 * 1024
 """https://platform.claude.com/docs/en/api/errors (request size limits)"""
 
 LATENCY_S: Final = 0.05
+LATENCY_MAX_S: Final = 600.0
+"""The SDK's own default timeout: nobody waits longer."""
+
 CHARS_PER_TOKEN: Final = 4
 CALLS_KEPT: Final = 10_000
 
@@ -39,7 +42,10 @@ _FAULTS: Final = {
     "rate_limited": (429, "This request would exceed your organization's rate limit"),
     "overloaded": (529, "Overloaded"),
     "server_error": (500, "Internal server error"),
-    "spend_limit": (400, "You have reached your specified API usage limits"),
+    "spend_limit": (
+        400,
+        "You have reached your specified API usage limits. You will regain access next month.",
+    ),
 }
 
 
@@ -53,11 +59,11 @@ class FakeClaude:
     """One API with one key, and the calls it took."""
 
     def __init__(self, faults: Faults, *, latency_s: float = LATENCY_S) -> None:
-        """Every answer takes `latency_s`."""
+        """Every answer takes `latency_s`, which may be changed at any time."""
         self.api_key = f"sk-ant-local-{secrets.token_hex(16)}"
         self.calls: deque[ClaudeCall] = deque(maxlen=CALLS_KEPT)
         self._faults = faults
-        self._latency_s = latency_s
+        self.latency_s = latency_s
 
     def application(self, region: str) -> web.Application:
         """The application that `region` calls."""
@@ -75,7 +81,7 @@ class FakeClaude:
             body = await self._checked(request)
             model = body["model"]
             fault = self._faults.meet("claude", region)
-            await asyncio.sleep(_delay_s(fault) or self._latency_s)
+            await asyncio.sleep(_delay_s(fault) or self.latency_s)
             if fault is not None and fault.kind in {"hang", "reset"}:
                 return drop(request)
             message = _message(body, fault)

@@ -1,5 +1,6 @@
 """Faults that a person, a test or a chaos experiment asks of the stand-ins."""
 
+from collections.abc import Callable
 from typing import Final, Literal
 
 import msgspec
@@ -39,9 +40,10 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
 class Faults:
     """The faults in force; the oldest that fits a request is met first."""
 
-    def __init__(self) -> None:
-        """Start with none."""
+    def __init__(self, on_met: Callable[[Fault, str], None] = lambda _fault, _region: None) -> None:
+        """Start with none. `on_met` is told of each fault that a request met, and the request's region."""
         self._in_force: list[Fault] = []
+        self._on_met = on_met
 
     @property
     def in_force(self) -> tuple[Fault, ...]:
@@ -76,5 +78,6 @@ class Faults:
                     self._in_force[index : index + 1] = (
                         [msgspec.structs.replace(fault, times=left)] if left else []
                     )
+                self._on_met(fault, region)
                 return fault
         return None

@@ -35,7 +35,8 @@ def response(messages: Iterable[SlackMessage], *, total: int) -> web.Response:
 
 def _article(message: SlackMessage) -> str:
     at = time.strftime("%H:%M:%S", time.localtime(message.received_at_ms / 1000))
-    where = html.escape(f"#{message.channel} · {at} · from {message.region}")
+    edited = " · edited" if message.edited else ""
+    where = html.escape(f"#{message.channel} · {at} · from {message.region}{edited}")
     blocks = message.payload.get("blocks") or []
     body = (
         "".join(_block(block) for block in blocks)

@@ -7,6 +7,7 @@ from clients.aws import AwsClients
 from emulator.provider import (
     apigateway,
     apigateway_access,
+    cloudwatch,
     dynamodb,
     iam,
     kms,
@@ -22,6 +23,7 @@ from emulator.provider.resource import ResourceType
 _MODULES: Final = (
     apigateway,
     apigateway_access,
+    cloudwatch,
     dynamodb,
     iam,
     kms,

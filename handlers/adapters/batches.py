@@ -32,6 +32,11 @@ def work_batch(
     records = event["Records"]
     for number, record in enumerate(records, start=1):
         now_ms = clock.now_ms()
+        if now_ms >= end_ms:
+            # Frozen and woken: somebody else may have these by now, and nothing may be done for them here.
+            _log.error("Woken after the end, leaving the rest", extra={"messages": len(records) - number + 1})
+            failed += [late["messageId"] for late in records[number - 1 :]]
+            break
         share_ms = total_ms if number == len(records) else total_ms // _MAX_SHARE
         allotment = Allotment(
             until_ms=min(end_ms, now_ms + share_ms),

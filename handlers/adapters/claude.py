@@ -7,12 +7,13 @@ server's Retry-After beyond the invocation's end; the domain retries in the time
 https://platform.claude.com/docs/en/build-with-claude/structured-outputs
 """
 
+import re
 from typing import Annotated, Final, Literal
 
 import anthropic
 import msgspec
 
-from handlers.adapters.http import retry_after_of
+from handlers.adapters.http import countdown, retry_after_of, within
 from handlers.adapters.secrets import Secret, SecretMissingError, SecretUnavailableError
 from handlers.domain.alert import Alert, Analysis
 from handlers.domain.limits import MAX_ACTIONS, MAX_ANALYSIS_TEXT_CHARS, cut
@@ -20,6 +21,28 @@ from handlers.domain.ports import AnalystBusyError, AnalystFailedError, AnalystU
 
 _CONNECT_TIMEOUT_S: Final = 3.0
 _MAX_TOKENS: Final = 2_000
+_KEY_REFUSED_S: Final = 60.0
+"""Nobody asks for so long after a key was refused: enough not to hammer, little after a rotation."""
+
+_SPENT_S: Final = 900.0
+_SPENT_CODES: Final = frozenset(
+    {
+        "enforced_spend_limit_reached",
+        "contract_spend_limit_reached",
+        "linked_organization_spend_limit_reached",
+        "linked_organization_billing_unavailable",
+        "organization_on_hold",
+    }
+)
+"""What the SDK's `types.shared` knows of that is about the account, not the request."""
+
+_SPENT_WORDS: Final = re.compile(
+    r"You have reached your specified [\w ]*usage limits|Your credit balance is too low"
+)
+"""How a 400 begins that has no code for it: the limit that an organisation set for itself, until the month's
+end; and prepaid credit. Only the beginning counts, which no alert can write.
+https://github.com/anthropics/claude-code/issues/38035 and .../66314"""
+
 _MAX_MESSAGE_CHARS: Final = 8_000
 
 _SYSTEM: Final = """\
@@ -86,11 +109,14 @@ class ClaudeAnalyst:
 
     def analyse(self, alert: Alert, *, timeout_s: float) -> ModelAnswer:
         """See `Analyst`. A key that Claude refuses is read again once, in case it was rotated."""
+        left_s = countdown(timeout_s)
         try:
             try:
-                answer = self._ask(self._connected(), alert, timeout_s)
+                answer = self._ask(self._connected(), alert, left_s())
             except (anthropic.AuthenticationError, anthropic.PermissionDeniedError):
-                answer = self._ask(self._connected(fresh=True), alert, timeout_s)
+                answer = self._ask(self._connected(fresh=True), alert, left_s())
+        except TimeoutError as error:
+            raise AnalystBusyError("Claude did not finish its answer in time") from error
         except anthropic.APIConnectionError as error:
             raise AnalystBusyError(f"Claude was not reached: {type(error).__name__}") from error
         except anthropic.APIStatusError as error:
@@ -114,14 +140,23 @@ class ClaudeAnalyst:
         return self._client
 
     def _ask(self, client: anthropic.Anthropic, alert: Alert, timeout_s: float) -> bytes:
-        return client.messages.with_raw_response.create(
-            model=self._model,
-            max_tokens=_MAX_TOKENS,
-            system=_SYSTEM,
-            messages=[{"role": "user", "content": _prompt(alert)}],
-            output_config={"format": {"type": "json_schema", "schema": _SCHEMA}},
-            timeout=anthropic.Timeout(timeout_s, connect=min(timeout_s, _CONNECT_TIMEOUT_S)),
-        ).http_response.content
+        def call() -> bytes:
+            return client.messages.with_raw_response.create(
+                model=self._model,
+                max_tokens=_MAX_TOKENS,
+                system=_SYSTEM,
+                messages=[{"role": "user", "content": _prompt(alert)}],
+                output_config={"format": {"type": "json_schema", "schema": _SCHEMA}},
+                timeout=anthropic.Timeout(timeout_s, connect=min(timeout_s, _CONNECT_TIMEOUT_S)),
+            ).http_response.content
+
+        try:
+            return within(timeout_s, call)
+        except TimeoutError:
+            # Its connection goes with it: the call under way ends at the next byte that it gets.
+            self._client = None
+            client.close()
+            raise
 
 
 def _prompt(alert: Alert) -> str:
@@ -159,9 +194,24 @@ def _answer_of(content: bytes) -> ModelAnswer:
 
 
 def _error_of(error: anthropic.APIStatusError) -> AnalystBusyError | AnalystFailedError:
-    """Overload, throttling and server errors pass; everything else (a spend limit answers 400) does not."""
+    """What concerns the service passes, sooner or later; what concerns this request does not."""
     status = error.status_code
     text = f"Claude answered {status} {error.type or ''}".strip()
+    asked_s = retry_after_of(error.response.headers.get("retry-after"))
+    if _is_spent(error):
+        return AnalystBusyError(
+            f"{text}: the spend limit is reached", retry_after_s=max(asked_s or 0, _SPENT_S)
+        )
     if status in (408, 409, 429) or status >= 500:  # noqa: PLR2004 - as HTTP defines them
-        return AnalystBusyError(text, retry_after_s=retry_after_of(error.response.headers.get("retry-after")))
+        return AnalystBusyError(text, retry_after_s=asked_s)
+    if status in (401, 403):
+        return AnalystBusyError(f"{text}: the key is refused", retry_after_s=_KEY_REFUSED_S)
     return AnalystFailedError(text)
+
+
+def _is_spent(error: anthropic.APIStatusError) -> bool:
+    return (
+        error.type == "billing_error"
+        or error.error_code in _SPENT_CODES
+        or _SPENT_WORDS.match(str(error.api_message)) is not None
+    )

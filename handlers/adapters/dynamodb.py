@@ -1,14 +1,14 @@
 """The ledger and the analysis cache on DynamoDB. The attribute names are the fields of `Alert`."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from handlers.domain.alert import Alert, Analysis
+from handlers.adapters.items import item_of, plain_of, serialize
+from handlers.domain.alert import Alert, Analysis, Status
 from handlers.domain.ports import CacheUnavailableError, LedgerUnavailableError, MalformedRowError
 from handlers.domain.states import VERSION, Actor, check
 
@@ -18,21 +18,17 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 OPEN_INDEX: Final = "open-index"
+CHILDREN_INDEX: Final = "children-index"
 _PROBE_ID: Final = "health-probe"
 """An id that no alert has: the read itself is what is tested."""
 
 _CONFLICT_TRIES: Final = 3
+_FILTERED_PAGE: Final = 500
+"""Rows read for a page of a filtered query: DynamoDB's own limit counts before the filter. These index rows
+are small, some 40 KB for such a page."""
 
-
-class _WholeNumbers(TypeDeserializer):
-    """Our tables hold whole numbers only; boto3 would make Decimals of them."""
-
-    def _deserialize_n(self, value: str) -> int:
-        return int(value)
-
-
-_serialize: Final = TypeSerializer().serialize
-_deserialize: Final = _WholeNumbers().deserialize
+_MAX_PAGES: Final = 4
+"""Of one query. What lies behind them is found once what lies before has moved on."""
 
 
 class DynamoLedger:
@@ -53,8 +49,8 @@ class DynamoLedger:
         if not item:
             return None
         try:
-            return msgspec.convert(_plain(item), Alert)
-        except msgspec.ValidationError as error:
+            return msgspec.convert(plain_of(item), Alert)
+        except (msgspec.ValidationError, ValueError) as error:
             raise MalformedRowError(
                 f"the row of {alert_id} is malformed: {error}; correct or delete it"
             ) from error
@@ -64,7 +60,7 @@ class DynamoLedger:
         check(actor, None, alert)
         return self._write(
             self._client.put_item,
-            Item={name: _serialize(value) for name, value in _attributes(alert).items()},
+            Item=item_of(_attributes(alert)),
             ConditionExpression="attribute_not_exists(alert_id)",
         )
 
@@ -76,14 +72,14 @@ class DynamoLedger:
         removes = sorted(old.keys() - new.keys())
         guards = {name: old.get(name) for name in VERSION}
         names = {f"#{name}": name for name in (*sets, *removes, *guards)}
-        values = {f":{name}": _serialize(value) for name, value in sets.items()}
-        values |= {f":was_{name}": _serialize(value) for name, value in guards.items() if value is not None}
+        values = {f":{name}": serialize(value) for name, value in sets.items()}
+        values |= {f":was_{name}": serialize(value) for name, value in guards.items() if value is not None}
         update = "SET " + ", ".join(f"#{name} = :{name}" for name in sets) if sets else ""
         if removes:
             update += " REMOVE " + ", ".join(f"#{name}" for name in removes)
         return self._write(
             self._client.update_item,
-            Key={"alert_id": _serialize(before.alert_id)},
+            Key={"alert_id": serialize(before.alert_id)},
             UpdateExpression=update.strip(),
             ConditionExpression=" AND ".join(
                 f"attribute_not_exists(#{name})" if value is None else f"#{name} = :was_{name}"
@@ -94,19 +90,72 @@ class DynamoLedger:
         )
 
     def overdue(self, lane: str, *, now_s: int, limit: int) -> Sequence[str]:
-        """See `Ledger`: one page of the sparse index."""
-        try:
-            page = self._client.query(
-                TableName=self._table,
-                IndexName=OPEN_INDEX,
-                KeyConditionExpression="open_lane = :lane AND due_at <= :now",
-                ExpressionAttributeValues={":lane": {"S": lane}, ":now": {"N": str(now_s)}},
-                ProjectionExpression="alert_id",
-                Limit=limit,
-            )
-        except (ClientError, BotoCoreError) as error:
-            raise _unavailable(error) from error
-        return [item["alert_id"]["S"] for item in page["Items"]]
+        """See `Ledger`: usually one page of the sparse index."""
+        return self._ids(
+            limit=limit,
+            IndexName=OPEN_INDEX,
+            KeyConditionExpression="open_lane = :lane AND due_at <= :now",
+            ExpressionAttributeValues={":lane": {"S": lane}, ":now": {"N": str(now_s)}},
+        )
+
+    def waiting(self, lane: str, *, limit: int) -> Sequence[str]:
+        """See `Ledger`: those that are due first, among the first rows of the lane."""
+        return self._ids(
+            limit=limit,
+            IndexName=OPEN_INDEX,
+            KeyConditionExpression="open_lane = :lane",
+            FilterExpression="#status = :status AND attribute_not_exists(lease_token)",
+            ExpressionAttributeNames={"#status": "status"},
+            ExpressionAttributeValues={":lane": {"S": lane}, ":status": {"S": Status.ANALYZED}},
+        )
+
+    def count(self, lane: str, *, limit: int) -> int:
+        """See `Ledger`. Reads the sparse index only."""
+        counted = 0
+        for page in self._pages(
+            IndexName=OPEN_INDEX,
+            KeyConditionExpression="open_lane = :lane",
+            ExpressionAttributeValues={":lane": {"S": lane}},
+            Select="COUNT",
+            Limit=limit,
+        ):
+            counted += page["Count"]
+            if counted >= limit:
+                break
+        return min(counted, limit)
+
+    def suppressed_children(self, parent_id: str, *, limit: int) -> Sequence[str]:
+        """See `Ledger`."""
+        return self._ids(
+            limit=limit,
+            IndexName=CHILDREN_INDEX,
+            KeyConditionExpression="parent_id = :parent",
+            FilterExpression="#status = :status",
+            ExpressionAttributeNames={"#status": "status"},
+            ExpressionAttributeValues={":parent": {"S": parent_id}, ":status": {"S": Status.SUPPRESSED}},
+        )
+
+    def _ids(self, *, limit: int, **query: Any) -> list[str]:
+        """The first `limit` ids that the query finds. A page may be empty with more behind it."""
+        query["Limit"] = max(limit, _FILTERED_PAGE) if "FilterExpression" in query else limit
+        found: list[str] = []
+        for page in self._pages(ProjectionExpression="alert_id", **query):
+            found += [item["alert_id"]["S"] for item in page["Items"]]
+            if len(found) >= limit:
+                break
+        return found[:limit]
+
+    def _pages(self, **query: Any) -> Iterator[Mapping[str, Any]]:
+        start: Mapping[str, Any] = {}
+        for _ in range(_MAX_PAGES):
+            try:
+                page = self._client.query(TableName=self._table, **query, **start)
+            except (ClientError, BotoCoreError) as error:
+                raise _unavailable(error) from error
+            yield page
+            if not page.get("LastEvaluatedKey"):
+                return
+            start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
 
     def _read(self, alert_id: str) -> Mapping[str, Any]:
         try:
@@ -141,6 +190,11 @@ class DynamoLedger:
         )
 
 
+class _Cached(msgspec.Struct):
+    analysis: Analysis
+    expires_at: int
+
+
 class DynamoAnalysisCache:
     """`AnalysisCache` on its table."""
 
@@ -155,24 +209,23 @@ class DynamoAnalysisCache:
             answer = self._client.get_item(TableName=self._table, Key={"error_signature": {"S": signature}})
         except (ClientError, BotoCoreError) as error:
             raise CacheUnavailableError(f"the analysis cache did not answer: {error}") from error
-        item = _plain(answer.get("Item", {}))
-        if not item or item.get("expires_at", 0) <= now_s:
+        item = answer.get("Item")
+        if not item:
             return None
         try:
-            return msgspec.convert(item.get("analysis"), Analysis)
-        except msgspec.ValidationError as error:
+            cached = msgspec.convert(plain_of(item), _Cached)
+        except (msgspec.ValidationError, ValueError) as error:
             _log.warning(
                 "A cached analysis is malformed", extra={"signature": signature, "reason": str(error)}
             )
             return None
+        return cached.analysis if cached.expires_at > now_s else None
 
     def put(self, signature: str, analysis: Analysis, *, expires_at: int) -> None:
         """See `AnalysisCache`."""
         item = {"error_signature": signature, "analysis": _attributes(analysis), "expires_at": expires_at}
         try:
-            self._client.put_item(
-                TableName=self._table, Item={name: _serialize(value) for name, value in item.items()}
-            )
+            self._client.put_item(TableName=self._table, Item=item_of(item))
         except (ClientError, BotoCoreError) as error:
             raise CacheUnavailableError(f"the analysis was not cached: {error}") from error
 
@@ -181,10 +234,6 @@ def _attributes(value: Alert | Analysis) -> dict[str, Any]:
     """The attributes that are present, as plain values."""
     plain: dict[str, Any] = msgspec.to_builtins(value)
     return {name: part for name, part in plain.items() if part is not None}
-
-
-def _plain(item: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _deserialize(value) for name, value in item.items()}
 
 
 def _unavailable(error: ClientError | BotoCoreError) -> LedgerUnavailableError:

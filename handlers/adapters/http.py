@@ -1,6 +1,16 @@
 """What Claude and Slack share in HTTP."""
 
 import math
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from threading import Thread
+from typing import TypeVar
+
+T = TypeVar("T")
+
+_LEAST_S = 0.001
+"""A timeout of 0 would mean something else to a socket."""
 
 
 def retry_after_of(header: str | None) -> float | None:
@@ -10,3 +20,31 @@ def retry_after_of(header: str | None) -> float | None:
     except ValueError:
         return None
     return seconds if seconds >= 0 and math.isfinite(seconds) else None
+
+
+def countdown(timeout_s: float) -> Callable[[], float]:
+    """A function that says how many seconds are left, for calls that share one timeout."""
+    until = time.monotonic() + timeout_s
+    return lambda: max(until - time.monotonic(), _LEAST_S)
+
+
+def within(timeout_s: float, call: Callable[[], T]) -> T:
+    """What `call` returns or raises, if it does so in time: name resolution, handshake, answer and all.
+
+    A client's own timeouts hold for one read of a socket each, so a server that drips its answer outlives
+    them, and with them the lease and the invocation. A call that is given up ends by itself on a thread of
+    its own, at its client's timeout at the latest after the last byte.
+
+    Raises:
+        TimeoutError: it did not, and may still happen.
+    """
+    outcome: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            outcome.set_result(call())
+        except BaseException as error:  # noqa: BLE001 - whatever it is belongs to the thread that waits
+            outcome.set_exception(error)
+
+    Thread(target=run, name="within", daemon=True).start()
+    return outcome.result(timeout=timeout_s)

@@ -54,10 +54,27 @@ class Status(StrEnum):
         return self not in (Status.RECEIVED, Status.ANALYZED)
 
 
+class FollowUp(StrEnum):
+    """What is still to be done about an alert that went out without its analysis. It rests all the same."""
+
+    WANTED = "WANTED"
+    """The model is to be asked again."""
+    READY = "READY"
+    """The analysis is there, and is to be posted after the alert."""
+
+
+class Step(StrEnum):
+    """Which worker an alert waits for."""
+
+    ANALYSIS = "analysis"
+    DISTRIBUTION = "distribution"
+
+
 class Queue(StrEnum):
     """The work queues: what the outbox sends to."""
 
     PROCESSING = "processing"
+    PROCESSING_CRITICAL = "processing-critical"
     DISTRIBUTION = "distribution"
     DISTRIBUTION_CRITICAL = "distribution-critical"
 
@@ -100,7 +117,10 @@ class Alert:
     """One row of the ledger. None means that the attribute is absent.
 
     `timestamp`, `due_at`, `not_before` and `expires_at` are epoch seconds, `..._ms` epoch milliseconds.
-    `body_hash` is there when the sender gave an `Idempotency-Key`.
+    `body_hash` is there when the sender gave an `Idempotency-Key`. `epoch` is its owner's at acceptance (see
+    `ownership`). `doubts` counts, by `Doubt`, how often it may have been posted without our knowing.
+    `digest_id` is there when it went out as a part of a digest; `slack_ref` when its message can be edited.
+    `heir_id`: the repeat that was promoted in its place when it was PARKED.
     """
 
     alert_id: str
@@ -120,6 +140,8 @@ class Alert:
     raw_truncated: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
     attempts: int = 0
+    epoch: int = 0
+    doubts: Mapping[str, int] = field(default_factory=dict)
     component: str | None = None
     host: str | None = None
     link: str | None = None
@@ -132,18 +154,64 @@ class Alert:
     not_before: int | None = None
     analysis: Analysis | None = None
     analysis_error: str | None = None
+    follow_up: FollowUp | None = None
     parked_reason: str | None = None
+    heir_id: str | None = None
     notified_at_ms: int | None = None
+    digest_id: str | None = None
+    slack_ref: str | None = None
     expires_at: int | None = None
 
     @property
-    def queue(self) -> Queue:
-        """Where a hint about this alert goes while it is not at rest."""
+    def step(self) -> Step | None:
+        """Which worker it waits for, or None: nothing is to be done, or only by an operator or Recovery."""
         if self.status is Status.RECEIVED:
-            return Queue.PROCESSING
-        return Queue.DISTRIBUTION_CRITICAL if self.severity is Severity.CRITICAL else Queue.DISTRIBUTION
+            return Step.ANALYSIS
+        if self.status is Status.ANALYZED:
+            return Step.DISTRIBUTION
+        if self.status is Status.NOTIFIED and self.follow_up is not None:
+            return Step.ANALYSIS if self.follow_up is FollowUp.WANTED else Step.DISTRIBUTION
+        return None
+
+    @property
+    def queue(self) -> Queue:
+        """Where a hint about this alert goes while it waits for a worker. A follow-up is never urgent."""
+        urgent = self.severity is Severity.CRITICAL and not self.status.at_rest
+        if self.step is Step.ANALYSIS:
+            return Queue.PROCESSING_CRITICAL if urgent else Queue.PROCESSING
+        return Queue.DISTRIBUTION_CRITICAL if urgent else Queue.DISTRIBUTION
+
+    @property
+    def lane(self) -> str | None:
+        """The `open_lane` it belongs under, as it stands."""
+        if not self.status.at_rest:
+            return open_lane(self.owner, self.severity)
+        if self.status is Status.PARKED:
+            return parked_lane(self.owner)
+        return follow_up_lane(self.owner) if self.step is not None else None
+
+
+class Doubt(StrEnum):
+    """Why an alert may have been posted without our knowing: the only allowed causes of a duplicate."""
+
+    OUTCOME_UNKNOWN = "outcome_unknown"
+    """A POST got no answer: it timed out, or its connection broke."""
+    CLAIM_ABANDONED = "claim_abandoned"
+    """A worker's lease ran out: it crashed, was frozen, or could not write what it had done."""
+    OWNERSHIP_MOVED = "ownership_moved"
+    """Under an eventual ledger: the other region acts for the owner, whose last writes may be unseen."""
 
 
 def open_lane(owner: str, severity: Severity) -> str:
     """The key of the open index that an alert at work lies under."""
     return f"{owner}#{severity}"
+
+
+def parked_lane(owner: str) -> str:
+    """The key of the open index that a PARKED alert lies under."""
+    return f"{owner}#{Status.PARKED}"
+
+
+def follow_up_lane(owner: str) -> str:
+    """The key of the open index that a NOTIFIED alert lies under whose analysis is still to follow."""
+    return f"{owner}#FOLLOW_UP"

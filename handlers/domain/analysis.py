@@ -1,16 +1,24 @@
 """Analysis: from RECEIVED to ANALYZED, by the cache or by the model, and without either when it must be.
 
-An alert never waits for its analysis beyond one invocation: what the model cannot say now, the alert goes
-out without, and says so.
+An alert never waits long for its analysis: what the model cannot say now, the alert goes out without, and
+says so. Where the model may say it later, the alert is followed up once it rests: Recovery sends it here
+again, and the analysis is posted after it.
 """
 
 import logging
 from dataclasses import dataclass, replace
 from typing import Final
 
-from handlers.domain.alert import Alert, Analysis
+from handlers.domain.alert import Alert, Analysis, Severity, Step
+from handlers.domain.breaker import Breaker
 from handlers.domain.claims import Allotment, Claims, leave_to_recovery
-from handlers.domain.limits import MAX_ANALYST_CALLS
+from handlers.domain.limits import (
+    ANALYSIS_PATIENCE_S,
+    CRITICAL_ANALYSIS_PATIENCE_S,
+    FOLLOW_UP_AFTER_S,
+    MAX_ANALYST_CALLS,
+    MAX_BACKOFF_S,
+)
 from handlers.domain.ports import (
     AnalysisCache,
     Analyst,
@@ -20,7 +28,7 @@ from handlers.domain.ports import (
     CacheUnavailableError,
 )
 from handlers.domain.signature import error_signature
-from handlers.domain.states import analyzed, parked
+from handlers.domain.states import analyzed, deferred, follow_up_ended, follow_up_ready
 
 _log = logging.getLogger(__name__)
 
@@ -34,16 +42,26 @@ _BASE_PAUSE_S: Final = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
+class _Outcome:
+    """An analysis, or the reason why there is none and whether there may be one later."""
+
+    analysis: Analysis | None = None
+    reason: str = ""
+    later: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class AnalysisWork:
     """Analyses one alert at a time. `cache_ttl_s`: how long an analysis is reused."""
 
     claims: Claims
     cache: AnalysisCache
     analyst: Analyst
+    breaker: Breaker
     cache_ttl_s: int
 
     def work(self, alert_id: str, allotment: Allotment) -> None:
-        """Bring the alert to ANALYZED, or PARKED where there is no key, if it is there to be worked on.
+        """Bring the alert to ANALYZED, or its follow-up to READY, if it is there to be worked on.
 
         Raises:
             PoisonMessageError: there is no such alert.
@@ -54,19 +72,36 @@ class AnalysisWork:
         alert = self.claims.take(alert_id, allotment)
         if alert is None:
             return
-        try:
-            outcome = self._outcome(alert, until_ms=allotment.until_ms - _LEDGER_RESERVE_MS)
-        except AnalystUnconfiguredError as error:
-            _log.exception("Parked: the model has no key", extra={"alert_id": alert_id})
-            self.claims.write(alert, parked(alert, reason=str(error)), until_ms=allotment.killed_at_ms)
-            return
-        now_s = self.claims.clock.now_ms() // 1000
-        after = analyzed(alert, outcome, due_at=now_s + self.claims.lease_s)
-        if self.claims.write(alert, after, until_ms=allotment.killed_at_ms):
+        critical = alert.severity is Severity.CRITICAL and not alert.status.at_rest
+        patience_s = CRITICAL_ANALYSIS_PATIENCE_S if critical else ANALYSIS_PATIENCE_S
+        until_ms = min(
+            allotment.until_ms - _LEDGER_RESERVE_MS, self.claims.clock.now_ms() + patience_s * 1000
+        )
+        outcome = self._outcome(alert, until_ms=until_ms)
+        if alert.status.at_rest:
+            after = self._followed_up(alert, outcome)
+        else:
+            due_at = self.claims.clock.now_ms() // 1000 + self.claims.lease_s
+            after = analyzed(
+                alert, outcome.analysis or outcome.reason, due_at=due_at, follow_up=outcome.later
+            )
+        if (
+            self.claims.write(alert, after, until_ms=allotment.killed_at_ms)
+            and after.step is Step.DISTRIBUTION
+        ):
             self.claims.hint(after)
 
-    def _outcome(self, alert: Alert, *, until_ms: int) -> Analysis | str:
-        """An analysis, or the reason why there is none."""
+    def _followed_up(self, alert: Alert, outcome: _Outcome) -> Alert:
+        """The NOTIFIED alert with its analysis, or for another try by Recovery, or with no hope of one."""
+        now_s = self.claims.clock.now_ms() // 1000
+        if outcome.analysis is not None:
+            return follow_up_ready(alert, outcome.analysis, due_at=now_s + self.claims.lease_s)
+        if outcome.later:
+            wait_s = min(FOLLOW_UP_AFTER_S << alert.attempts, MAX_BACKOFF_S)
+            return deferred(alert, not_before=now_s, lease_s=wait_s, attempts=alert.attempts)
+        return follow_up_ended(alert)
+
+    def _outcome(self, alert: Alert, *, until_ms: int) -> _Outcome:
         signature = error_signature(alert)
         cached = self._cached(alert, signature)
         if cached is not None:
@@ -74,35 +109,46 @@ class AnalysisWork:
                 "Using cached analysis",
                 extra={"alert_id": alert.alert_id, "signature": signature, "model": cached.model},
             )
-            return replace(cached, cached=True)
+            return _Outcome(analysis=replace(cached, cached=True))
         outcome = self._asked(alert, until_ms=until_ms)
-        if isinstance(outcome, Analysis):
-            self._keep(alert, signature, outcome)
+        if outcome.analysis is not None:
+            self._keep(alert, signature, outcome.analysis)
         else:
             _log.warning(
-                "Going on without an analysis", extra={"alert_id": alert.alert_id, "reason": outcome}
+                "Going on without an analysis",
+                extra={"alert_id": alert.alert_id, "reason": outcome.reason, "later": outcome.later},
             )
         return outcome
 
-    def _asked(self, alert: Alert, *, until_ms: int) -> Analysis | str:
+    def _asked(self, alert: Alert, *, until_ms: int) -> _Outcome:
         """What the model says, asked again while it is busy and time is left."""
         reason = "no time was left to ask the model"
         for attempt in range(MAX_ANALYST_CALLS):
             started_ms = self.claims.clock.now_ms()
             if until_ms - started_ms < _LEAST_CALL_MS:
                 break
+            if not self.breaker.allows():
+                reason = "the model has failed lately and is not asked for a while"
+                break
             try:
                 answer = self.analyst.analyse(alert, timeout_s=(until_ms - started_ms) / 1000)
             except AnalystFailedError as error:
-                return str(error)
+                self.breaker.succeeded()
+                return _Outcome(reason=str(error))
+            except AnalystUnconfiguredError as error:
+                _log.exception("The model has no key", extra={"alert_id": alert.alert_id})
+                return _Outcome(reason=str(error), later=True)
             except AnalystBusyError as error:
                 reason = str(error)
                 pause_s = self._pause_s(error, attempt)
-                if self.claims.clock.now_ms() + pause_s * 1000 + _LEAST_CALL_MS > until_ms:
+                in_time = self.claims.clock.now_ms() + pause_s * 1000 + _LEAST_CALL_MS <= until_ms
+                self.breaker.failed(stay_away_s=None if in_time else error.retry_after_s)
+                if not in_time:
                     break
                 if attempt < MAX_ANALYST_CALLS - 1:
                     self.claims.sleeper.sleep(pause_s)
                 continue
+            self.breaker.succeeded()
             _log.info(
                 "Claude analysis",
                 extra={
@@ -113,8 +159,8 @@ class AnalysisWork:
                     "latency_ms": self.claims.clock.now_ms() - started_ms,
                 },
             )
-            return answer.analysis
-        return reason
+            return _Outcome(analysis=answer.analysis)
+        return _Outcome(reason=reason, later=True)
 
     def _pause_s(self, error: AnalystBusyError, attempt: int) -> float:
         """As long as the service asked for, else doubling from a second, with jitter."""

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from handlers.domain.alert import Alert, Status
-from handlers.domain.limits import LEASE_MARGIN_S, MAX_DELAY_S
+from handlers.domain.alert import Alert, Doubt, Step
+from handlers.domain.limits import ALONE_FROM_ATTEMPTS, LEASE_MARGIN_S, MAX_DELAY_S
+from handlers.domain.ownership import Ownership
 from handlers.domain.ports import (
     Clock,
     Ledger,
@@ -21,7 +22,7 @@ from handlers.domain.ports import (
     Randomness,
     Sleeper,
 )
-from handlers.domain.states import Actor, claimed, is_free
+from handlers.domain.states import VERSION, Actor, claimed, is_free, postponed
 
 _log = logging.getLogger(__name__)
 
@@ -47,19 +48,25 @@ class Allotment:
 
 @dataclass(frozen=True, kw_only=True)
 class Claims:
-    """The claims of one kind of worker: `actor` works on alerts in `status`."""
+    """The claims of one kind of worker: `actor` works on alerts that wait for `step`."""
 
     ledger: Ledger
     outbox: Outbox
+    ownership: Ownership
     clock: Clock
     randomness: Randomness
     sleeper: Sleeper
     actor: Actor
-    status: Status
+    step: Step
     lease_s: int
 
     def take(self, alert_id: str, allotment: Allotment) -> Alert | None:
-        """Claim the alert; None if there is nothing to do for this hint.
+        """Claim the alert; None if there is nothing to do for this hint. Raises as `look` does."""
+        alert = self.look(alert_id, allotment)
+        return None if alert is None else self.claim(alert, allotment)
+
+    def look(self, alert_id: str, allotment: Allotment) -> Alert | None:
+        """The alert, if it is there to be claimed now; None if there is nothing to do for this hint.
 
         Raises:
             PoisonMessageError: there is no such alert. A row is always written before its hint.
@@ -70,30 +77,67 @@ class Claims:
             raise PoisonMessageError(
                 f"no alert {alert_id!r} in the ledger; look where this message came from"
             )
-        now_s = self.clock.now_ms() // 1000
-        if alert.status is not self.status or not is_free(alert, now_s=now_s):
+        if not self._is_there_for_us(alert):
             _log.info("Nothing to do", extra={"alert_id": alert_id, "status": alert.status})
             return None
-        wait_s = max((alert.not_before or 0) - now_s, 0)
+        wait_s = max((alert.not_before or 0) - self.clock.now_ms() // 1000, 0)
         if wait_s or allotment.too_late:
             self.hint(alert, delay_s=wait_s)
             return None
+        return alert
+
+    def claim(self, alert: Alert, allotment: Allotment) -> Alert | None:
+        """Claim `alert` as it was read; None if it is not there any more.
+
+        Raises:
+            LedgerUnavailableError: whether it is claimed is unknown.
+        """
+        moved = self.step is Step.DISTRIBUTION and self.ownership.standing().moved(alert)
         mine = claimed(
             alert,
             token=self.randomness.hex(_TOKEN_DIGITS),
             due_at=math.ceil(allotment.killed_at_ms / 1000) + LEASE_MARGIN_S,
+            doubt=Doubt.OWNERSHIP_MOVED if moved and not alert.status.at_rest else None,
         )
         if not self.ledger.replace(alert, mine, actor=self.actor):
-            _log.info("Somebody else was faster", extra={"alert_id": alert_id})
+            _log.info("Somebody else was faster", extra={"alert_id": alert.alert_id})
             return None
         return mine
+
+    def claim_waiting(self, alert_id: str, allotment: Allotment) -> Alert | None:
+        """Claim an open alert that may go together with others, whenever it is due; None if there is none.
+
+        Raises:
+            LedgerUnavailableError: nothing is known.
+        """
+        alert = self.ledger.get(alert_id)
+        if alert is None or alert.attempts >= ALONE_FROM_ATTEMPTS:
+            return None
+        if alert.status.at_rest or not self._is_there_for_us(alert):
+            return None
+        return self.claim(alert, allotment)
 
     def still_mine(self, alert: Alert) -> bool:
         """Whether the claim holds now: asked right before a side effect, as we may have been frozen."""
         stored = self.ledger.get(alert.alert_id)
         return (
-            stored is not None and stored.status is alert.status and stored.lease_token == alert.lease_token
+            stored is not None
+            and stored.step is alert.step
+            and stored.lease_token == alert.lease_token
+            and self.ownership.standing().holds(stored)
+            and self.clock.now_ms() < (alert.due_at or 0) * 1000
         )
+
+    def postpone(self, alert: Alert, *, wait_s: float) -> None:
+        """There is no room for the free `alert` now: have it come again after `wait_s`, which is no attempt.
+
+        Raises:
+            LedgerUnavailableError: whether it was written is unknown.
+        """
+        wait = math.ceil(max(wait_s, 1))
+        after = postponed(alert, not_before=self.clock.now_ms() // 1000 + wait, lease_s=self.lease_s)
+        if self.ledger.replace(alert, after, actor=self.actor):
+            self.hint(after, delay_s=wait)
 
     def write(self, before: Alert, after: Alert, *, until_ms: int) -> bool:
         """Replace `before`, which is claimed, by `after`; tried thrice, as work has been done for it.
@@ -103,14 +147,14 @@ class Claims:
         Raises:
             LedgerUnavailableError: the last try failed; whether it was written is unknown.
         """
-        for pause_s in _WRITE_PAUSES_S:
-            try:
-                return self._replace(before, after)
-            except LedgerUnavailableError:
-                if self.clock.now_ms() + pause_s * 1000 >= until_ms:
-                    raise
-                self.sleeper.sleep(pause_s)
-        return self._replace(before, after)
+        if self._replace_unless_unavailable(before, after, until_ms=until_ms):
+            return True
+        stored = self.ledger.get(before.alert_id)
+        # A try whose answer was lost may have been the one that wrote it.
+        done = stored is not None and all(getattr(stored, name) == getattr(after, name) for name in VERSION)
+        if not done:
+            _log.warning("The claim was lost", extra={"alert_id": before.alert_id, "wanted": after.status})
+        return done
 
     def hint(self, alert: Alert, *, delay_s: int = 0) -> None:
         """Send a hint to where the alert goes next. A failure is only logged: Recovery will send one."""
@@ -119,11 +163,23 @@ class Claims:
         except OutboxError:
             _log.warning("Hint not sent, Recovery will", extra={"alert_id": alert.alert_id}, exc_info=True)
 
-    def _replace(self, before: Alert, after: Alert) -> bool:
-        done = self.ledger.replace(before, after, actor=self.actor)
-        if not done:
-            _log.warning("The claim was lost", extra={"alert_id": before.alert_id, "wanted": after.status})
-        return done
+    def _is_there_for_us(self, alert: Alert) -> bool:
+        """Whether it waits for this step, nobody works on it, and it is this region's to work on."""
+        return (
+            alert.step is self.step
+            and is_free(alert, now_s=self.clock.now_ms() // 1000)
+            and self.ownership.standing().holds(alert)
+        )
+
+    def _replace_unless_unavailable(self, before: Alert, after: Alert, *, until_ms: int) -> bool:
+        for pause_s in _WRITE_PAUSES_S:
+            try:
+                return self.ledger.replace(before, after, actor=self.actor)
+            except LedgerUnavailableError:
+                if self.clock.now_ms() + pause_s * 1000 >= until_ms:
+                    raise
+                self.sleeper.sleep(pause_s)
+        return self.ledger.replace(before, after, actor=self.actor)
 
 
 def leave_to_recovery(alert_id: str, work: Callable[[], None]) -> None:

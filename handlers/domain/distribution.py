@@ -1,44 +1,67 @@
-"""Distribution: from ANALYZED to NOTIFIED, through Slack.
+"""Distribution: from ANALYZED to NOTIFIED, through Slack, at Slack's pace.
 
-A message is posted only while the claim holds. What may have been posted without our knowing (a timeout, a
-ledger write lost after the POST) is tried again, and logged with its cause: so duplicates can be counted.
+An alert is posted when there is a slot for it, or comes back later. One that has come back before, or takes a
+slot that others were waiting for, brings those along: a storm goes out as digests. A message is posted only
+while its claims hold. What may have been posted without our knowing is written into the row as a doubt and
+tried again, so that every duplicate has a cause that can be counted.
 """
 
 import logging
 import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
-from handlers.domain.alert import Alert
+from handlers.domain.alert import Alert, Doubt, Queue, Severity, open_lane
 from handlers.domain.claims import Allotment, Claims, leave_to_recovery
-from handlers.domain.limits import MAX_DEFERRAL_S, MAX_DISTRIBUTION_ATTEMPTS
+from handlers.domain.limits import (
+    ALONE_FROM_ATTEMPTS,
+    DIGEST_GATHER_S,
+    FIRST_BACKOFF_S,
+    MAX_ATTEMPTS,
+    MAX_BACKOFF_S,
+    MAX_DEFERRAL_S,
+    MAX_DIGEST_ALERTS,
+    MAX_FOLLOW_UP_ATTEMPTS,
+    MIN_DIGEST_ALERTS,
+)
+from handlers.domain.pacing import Pace
 from handlers.domain.ports import (
     LedgerUnavailableError,
     Notifier,
     NotifierRefusedError,
     NotifierThrottledError,
     NotifierUnavailableError,
+    Spread,
 )
-from handlers.domain.slack_message import notification_of
-from handlers.domain.states import deferred, notified, parked
+from handlers.domain.slack_message import Message, digest_of, follow_up_of, notification_of
+from handlers.domain.states import deferred, follow_up_ended, notified, parked
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 _log = logging.getLogger(__name__)
 
 _LEDGER_RESERVE_MS: Final = 1_000
 """Kept for the ledger write after the POST."""
 
+_DIGEST_RESERVE_MS: Final = 4_000
+"""Kept for the ledger writes after the POST of a digest, and needed to begin gathering one."""
+
 _LEAST_POST_MS: Final = 500
 _MAX_POST_S: Final = 10.0
 _DEFAULT_RETRY_AFTER_S: Final = 5.0
-_BASE_BACKOFF_S: Final = 4.0
+_JITTER_S: Final = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class DistributionWork:
-    """Posts one alert at a time."""
+    """Posts one alert at a time, or one and those that wait with it."""
 
     claims: Claims
     notifier: Notifier
+    pace: Pace
+    spread: Spread
 
     def work(self, alert_id: str, allotment: Allotment) -> None:
         """Bring the alert to NOTIFIED, or give it back for later, or park it, if it is there to be worked on.
@@ -49,64 +72,196 @@ class DistributionWork:
         leave_to_recovery(alert_id, lambda: self._work(alert_id, allotment))
 
     def _work(self, alert_id: str, allotment: Allotment) -> None:
-        alert = self.claims.take(alert_id, allotment)
+        alert = self.claims.look(alert_id, allotment)
         if alert is None:
             return
-        notification = notification_of(alert)
-        if not self.claims.still_mine(alert):
-            _log.warning("The claim was lost before the POST", extra={"alert_id": alert_id})
+        urgent = alert.queue is Queue.DISTRIBUTION_CRITICAL
+        if wait_ms := self.pace.take(urgent=urgent):
+            self._postpone(alert, wait_s=wait_ms / 1000, urgent=urgent)
             return
-        left_ms = allotment.until_ms - _LEDGER_RESERVE_MS - self.claims.clock.now_ms()
-        if left_ms < _LEAST_POST_MS:
-            self._give_back(alert, delay_s=1, attempts=alert.attempts, allotment=allotment)
+        mine = self.claims.claim(alert, allotment)
+        if mine is None:
             return
-        try:
-            self.notifier.post(notification, timeout_s=min(left_ms / 1000, _MAX_POST_S))
-        except NotifierThrottledError as error:
-            wait_s = _DEFAULT_RETRY_AFTER_S if error.retry_after_s is None else error.retry_after_s
-            _log.info("Slack asked to wait", extra={"alert_id": alert_id, "retry_after_s": wait_s})
-            self._give_back(alert, delay_s=wait_s, attempts=alert.attempts, allotment=allotment)
-        except NotifierUnavailableError as error:
-            self._failed(alert, error, allotment)
-        except NotifierRefusedError as error:
-            _log.exception("Parked: Slack refuses it", extra={"alert_id": alert_id})
-            self.claims.write(alert, parked(alert, reason=str(error)), until_ms=allotment.killed_at_ms)
+        if mine.status.at_rest:
+            self._follow_up(mine, allotment)
+            return
+        backlog = alert.not_before is not None or self.pace.crowded
+        others = self._others(mine, allotment) if backlog and alert.attempts < ALONE_FROM_ATTEMPTS else []
+        if others:
+            self._digest([mine, *others], allotment)
         else:
-            self._posted(alert, allotment)
+            self._single(mine, allotment)
 
-    def _posted(self, alert: Alert, allotment: Allotment) -> None:
-        now_ms = self.claims.clock.now_ms()
-        extra = {"alert_id": alert.alert_id, "alert_to_slack_ms": now_ms - alert.accepted_at_ms}
+    def _postpone(self, alert: Alert, *, wait_s: float, urgent: bool) -> None:
+        """Who waited before waits longer: there is a backlog, and it goes out together."""
+        if not urgent:
+            if alert.not_before is not None:
+                wait_s = max(wait_s, DIGEST_GATHER_S)
+            wait_s += _JITTER_S * self.claims.randomness.fraction()
+        self.claims.postpone(alert, wait_s=min(wait_s, MAX_DEFERRAL_S))
+
+    def _others(self, mine: Alert, allotment: Allotment) -> list[Alert]:
+        """What waits in the same queue, if enough for a digest, claimed; most severe, then longest due."""
+        if self._left_ms(allotment) < 2 * _DIGEST_RESERVE_MS:
+            return []
+        critical = mine.severity is Severity.CRITICAL
+        waiting: list[str] = []
+        for severity in (one for one in Severity if (one is Severity.CRITICAL) is critical):
+            for owner in self.claims.ownership.standing().owners:
+                if room := MAX_DIGEST_ALERTS - len(waiting):
+                    waiting += self.claims.ledger.waiting(open_lane(owner, severity), limit=room)
+        wanted = [alert_id for alert_id in waiting if alert_id != mine.alert_id][: MAX_DIGEST_ALERTS - 1]
+        if len(wanted) + 1 < MIN_DIGEST_ALERTS:
+            return []
+        return self._each(lambda alert_id: self.claims.claim_waiting(alert_id, allotment), wanted)
+
+    def _digest(self, claimed: Sequence[Alert], allotment: Allotment) -> None:
+        """One message for all of `claimed` whose claim still holds."""
+        members = self._each(lambda alert: alert if self.claims.still_mine(alert) else None, claimed)
+        if not members:
+            return
+        digest = digest_of(members)
+
+        def record(alert: Alert, at_ms: int) -> None:
+            self._record(alert, notified(alert, at_ms=at_ms, digest_id=digest.digest_id), allotment)
+
+        def posted(at_ms: int, _reference: str | None) -> None:
+            _log.info("Posted a digest", extra={"digest_id": digest.digest_id, "alerts": len(members)})
+            self._each(lambda alert: record(alert, at_ms), members)
+            if len(claimed) < MAX_DIGEST_ALERTS and members[0].severity is not Severity.CRITICAL:
+                self.pace.gather()
+
+        self._post(digest, members, allotment, reserve_ms=_DIGEST_RESERVE_MS, posted=posted)
+
+    def _single(self, alert: Alert, allotment: Allotment) -> None:
+        if not self.claims.still_mine(alert):
+            _log.warning("The claim was lost before the POST", extra={"alert_id": alert.alert_id})
+            return
+
+        def posted(at_ms: int, reference: str | None) -> None:
+            self._record(alert, notified(alert, at_ms=at_ms, slack_ref=reference), allotment)
+
+        self._post(notification_of(alert), [alert], allotment, reserve_ms=_LEDGER_RESERVE_MS, posted=posted)
+
+    def _follow_up(self, alert: Alert, allotment: Allotment) -> None:
+        if not self.claims.still_mine(alert):
+            return
+
+        def posted(_at_ms: int, _reference: str | None) -> None:
+            self._record(alert, follow_up_ended(alert), allotment)
+
+        self._post(follow_up_of(alert), [alert], allotment, reserve_ms=_LEDGER_RESERVE_MS, posted=posted)
+
+    def _post(
+        self,
+        message: Message,
+        alerts: Sequence[Alert],
+        allotment: Allotment,
+        *,
+        reserve_ms: int,
+        posted: Callable[[int, str | None], object],
+    ) -> None:
+        """Post `message`, which is about `alerts`; then record it by `posted`, or give every one back."""
+        left_ms = self._left_ms(allotment) - reserve_ms
+        if left_ms < _LEAST_POST_MS:
+            self._each(lambda alert: self._give_back(alert, allotment, wait_s=1), alerts)
+            return
         try:
-            recorded = self.claims.write(
-                alert, notified(alert, at_ms=now_ms), until_ms=allotment.killed_at_ms
-            )
+            reference = self.notifier.post(message, timeout_s=min(left_ms / 1000, _MAX_POST_S))
+        except NotifierThrottledError as error:
+            asked_s = _DEFAULT_RETRY_AFTER_S if error.retry_after_s is None else error.retry_after_s
+            wait_s = min(max(asked_s, 1), MAX_DEFERRAL_S)
+            _log.info("Slack asked to wait", extra={"alerts": len(alerts), "retry_after_s": wait_s})
+            self.pace.close(until_ms=self.claims.clock.now_ms() + round(wait_s * 1000))
+            self._each(lambda alert: self._give_back(alert, allotment, wait_s=wait_s), alerts)
+        except NotifierUnavailableError as error:
+            failure = error  # a name that the function below may keep
+            self._each(lambda alert: self._failed(alert, failure, allotment), alerts)
+        except NotifierRefusedError as error:
+            reason = str(error)
+            alone = len(alerts) == 1
+            self._each(lambda alert: self._refused(alert, reason, allotment, alone=alone), alerts)
+        else:
+            posted(self.claims.clock.now_ms(), reference)
+
+    def _record(self, before: Alert, after: Alert, allotment: Allotment) -> None:
+        now_ms = self.claims.clock.now_ms()
+        extra = {"alert_id": before.alert_id, "alert_to_slack_ms": now_ms - before.accepted_at_ms}
+        try:
+            recorded = self.claims.write(before, after, until_ms=allotment.killed_at_ms)
         except LedgerUnavailableError:
-            _log.exception(
-                "Notified but not recorded", extra=extra | {"duplicate_cause": "ledger_write_failed"}
-            )
+            _log.exception("Posted but not recorded", extra=extra)
             return
         if recorded:
             _log.info("Notified", extra=extra)
         else:
-            _log.warning("Notified but not recorded", extra=extra | {"duplicate_cause": "claim_moved"})
+            _log.warning("Posted but not recorded", extra=extra)
 
     def _failed(self, alert: Alert, error: NotifierUnavailableError, allotment: Allotment) -> None:
         attempts = alert.attempts + 1
-        extra: dict[str, object] = {"alert_id": alert.alert_id, "attempts": attempts, "reason": str(error)}
-        if error.outcome_unknown:
-            extra["duplicate_cause"] = "outcome_unknown"
-        _log.warning("Slack failed", extra=extra)
-        if attempts >= MAX_DISTRIBUTION_ATTEMPTS:
+        doubt = Doubt.OUTCOME_UNKNOWN if error.outcome_unknown and not alert.status.at_rest else None
+        _log.warning(
+            "Slack failed",
+            extra={"alert_id": alert.alert_id, "attempts": attempts, "reason": str(error), "doubt": doubt},
+        )
+        if attempts >= (MAX_FOLLOW_UP_ATTEMPTS if alert.status.at_rest else MAX_ATTEMPTS):
             reason = f"given up after {attempts} attempts; the last: {error}"
-            self.claims.write(alert, parked(alert, reason=reason), until_ms=allotment.killed_at_ms)
+            self._give_up(alert, reason, allotment, doubt=doubt)
             return
-        backoff_s = _BASE_BACKOFF_S * (1 << alert.attempts) * (0.5 + self.claims.randomness.fraction())
-        self._give_back(alert, delay_s=backoff_s, attempts=attempts, allotment=allotment)
+        backoff_s = min(FIRST_BACKOFF_S << alert.attempts, MAX_BACKOFF_S)
+        jittered_s = backoff_s * (0.5 + self.claims.randomness.fraction())
+        self._give_back(alert, allotment, wait_s=jittered_s, attempts=attempts, doubt=doubt)
 
-    def _give_back(self, alert: Alert, *, delay_s: float, attempts: int, allotment: Allotment) -> None:
-        wait_s = math.ceil(min(max(delay_s, 1), MAX_DEFERRAL_S))
-        not_before = self.claims.clock.now_ms() // 1000 + wait_s
-        after = deferred(alert, not_before=not_before, lease_s=self.claims.lease_s, attempts=attempts)
+    def _refused(self, alert: Alert, reason: str, allotment: Allotment, *, alone: bool) -> None:
+        """Park it; one of a digest is tried alone first, as the refusal may be another's."""
+        _log.error("Slack refuses it", extra={"alert_id": alert.alert_id, "reason": reason, "alone": alone})
+        if alone:
+            self._give_up(alert, reason, allotment)
+        else:
+            attempts = max(alert.attempts + 1, ALONE_FROM_ATTEMPTS)
+            self._give_back(alert, allotment, wait_s=1, attempts=attempts)
+
+    def _give_up(
+        self, alert: Alert, reason: str, allotment: Allotment, *, doubt: Doubt | None = None
+    ) -> None:
+        now_s = self.claims.clock.now_ms() // 1000
+        if alert.status.at_rest:
+            after = follow_up_ended(alert)
+        else:
+            after = parked(alert, reason=reason, due_at=now_s + self.claims.lease_s, doubt=doubt)
+        self.claims.write(alert, after, until_ms=allotment.killed_at_ms)
+
+    def _give_back(
+        self,
+        alert: Alert,
+        allotment: Allotment,
+        *,
+        wait_s: float,
+        attempts: int | None = None,
+        doubt: Doubt | None = None,
+    ) -> None:
+        wait = math.ceil(max(wait_s, 1))
+        after = deferred(
+            alert,
+            not_before=self.claims.clock.now_ms() // 1000 + wait,
+            lease_s=self.claims.lease_s,
+            attempts=alert.attempts if attempts is None else attempts,
+            doubt=doubt,
+        )
         if self.claims.write(alert, after, until_ms=allotment.killed_at_ms):
-            self.claims.hint(after, delay_s=wait_s)
+            self.claims.hint(after, delay_s=wait)
+
+    def _each(self, function: Callable[[T], R | None], items: Iterable[T]) -> list[R]:
+        """What `function` made of each; one that the ledger fails is left to Recovery, the others go on."""
+
+        def safely(item: T) -> R | None:
+            try:
+                return function(item)
+            except LedgerUnavailableError:
+                _log.exception("The ledger is unavailable, leaving one alert to Recovery")
+                return None
+
+        return [done for done in self.spread(safely, items) if done is not None]
+
+    def _left_ms(self, allotment: Allotment) -> int:
+        return allotment.until_ms - self.claims.clock.now_ms()

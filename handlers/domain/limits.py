@@ -39,11 +39,43 @@ MAX_ACTIONS: Final = 8
 REST_RETENTION_S: Final = 90 * 86_400
 """How long NOTIFIED and SUPPRESSED rows are kept: the runbook's 90-day retention."""
 
-MAX_DISTRIBUTION_ATTEMPTS: Final = 5
-MAX_RECOVERY_ATTEMPTS: Final = 10
+MAX_ATTEMPTS: Final = 12
+"""Of one step of one alert, by workers and Recovery together, before it is PARKED. With the backoff below
+that is more than an hour of an outage."""
+
+FIRST_BACKOFF_S: Final = 4
+MAX_BACKOFF_S: Final = 600
+"""Between two attempts of distribution: doubling from the first to the most."""
+
+MAX_LEASE_BACKOFF_S: Final = 900
+"""Between two attempts of Recovery: doubling from the lease to this."""
+
 MAX_ANALYST_CALLS: Final = 3
 """For one alert in one invocation."""
 
+ANALYSIS_PATIENCE_S: Final = 30
+CRITICAL_ANALYSIS_PATIENCE_S: Final = 10
+"""How long an alert waits for its analysis once a worker has it; then it goes out and is followed up."""
+
+FOLLOW_UP_AFTER_S: Final = 60
+MAX_FOLLOW_UP_ATTEMPTS: Final = 8
+"""An analysis that is not to be had in the next hour or two helps nobody any more."""
+
+MIN_DIGEST_ALERTS: Final = 4
+MAX_DIGEST_ALERTS: Final = 100
+"""Fewer are read more easily one by one; more could not be recorded in the time that an invocation has."""
+
+ALONE_FROM_ATTEMPTS: Final = 3
+"""After so many attempts an alert goes alone: it may be what Slack refuses."""
+
+DIGEST_GATHER_S: Final = 5
+"""An alert that found no room twice waits this long, so that a storm gathers into few messages."""
+
+PARKED_LOOK_S: Final = 3_600
+"""How often Recovery looks for repeats of a PARKED alert that nothing stands in for."""
+
+MAX_CHILDREN_LOOKED_AT: Final = 10
+MAX_PARKED_COUNTED: Final = 1_000
 MAX_RECOVERED_PER_RUN: Final = 500
 MAX_DELAY_S: Final = 900
 """Of an SQS message. https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html"""

@@ -4,12 +4,12 @@ The adapters implement these over AWS, Claude and Slack; `tests/fakes` and a sim
 memory. One error class per decision that a handler can take.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from handlers.domain.alert import Alert, Analysis, Queue
-from handlers.domain.slack_message import Notification
+from handlers.domain.slack_message import Message
 from handlers.domain.states import Actor
 
 T = TypeVar("T")
@@ -30,6 +30,10 @@ class OutboxError(Exception):
 
 class CacheUnavailableError(Exception):
     """The analysis cache did not answer. Go on without it."""
+
+
+class CoordinationUnavailableError(Exception):
+    """The coordination table did not answer. Each caller says what it does without."""
 
 
 class AnalystBusyError(Exception):
@@ -98,6 +102,36 @@ class Ledger(Protocol):
     def overdue(self, lane: str, *, now_s: int, limit: int) -> Sequence[str]:
         """At most `limit` ids in an open lane with `due_at` passed, oldest first; may lag behind the rows."""
 
+    def waiting(self, lane: str, *, limit: int) -> Sequence[str]:
+        """At most `limit` ids of ANALYZED alerts without a lease in an open lane; may lag behind the rows."""
+
+    def count(self, lane: str, *, limit: int) -> int:
+        """How many alerts lie in an open lane, counted to `limit`; may lag behind the rows."""
+
+    def suppressed_children(self, parent_id: str, *, limit: int) -> Sequence[str]:
+        """At most `limit` ids of the SUPPRESSED repeats of an alert; may lag behind the rows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """A record of the coordination table: whole numbers by name. `version` is 1 at first, then counts up."""
+
+    version: int
+    values: Mapping[str, int]
+
+
+class Coordination(Protocol):
+    """Small shared records. Both methods raise `CoordinationUnavailableError`.
+
+    Under an eventual ledger a region reads its own replica, and the last writer wins between regions.
+    """
+
+    def read(self, name: str) -> Record | None:
+        """The record, by a strongly consistent read."""
+
+    def write(self, name: str, before: Record | None, values: Mapping[str, int]) -> bool:
+        """Write `values` if the stored record still has `before`'s version (or is absent); else False."""
+
 
 class AnalysisCache(Protocol):
     """Analyses by error signature. Both methods raise `CacheUnavailableError`."""
@@ -136,8 +170,10 @@ class Analyst(Protocol):
 class Notifier(Protocol):
     """Slack."""
 
-    def post(self, notification: Notification, *, timeout_s: float) -> None:
-        """Post once.
+    def post(self, message: Message, *, timeout_s: float) -> str | None:
+        """Post once, or edit what a follow-up refers to where Slack allows it.
+
+        Returns a reference by which the message can be edited later, where there is one.
 
         Raises:
             NotifierThrottledError: Slack asked to wait.

@@ -13,6 +13,7 @@ from typing import Final
 
 from handlers.domain.alert import Alert, IncomingAlert, Queue, Status
 from handlers.domain.identity import alert_id_of, identity_of, identity_of_key
+from handlers.domain.ownership import Ownership
 from handlers.domain.ports import (
     Clock,
     Ledger,
@@ -24,7 +25,7 @@ from handlers.domain.ports import (
 )
 from handlers.domain.refusal import RefusedError
 from handlers.domain.rows import new_row
-from handlers.domain.states import Actor, received, suppressed
+from handlers.domain.states import Actor, promoted, received, suppressed
 
 _log = logging.getLogger(__name__)
 
@@ -69,6 +70,7 @@ class Reception:
     clock: Clock
     randomness: Randomness
     spread: Spread
+    ownership: Ownership
     region: str
     lease_s: int
     event_window_s: int
@@ -85,8 +87,11 @@ class Reception:
             LedgerUnavailableError: not every row was written by `until_ms`; safe to send again.
             RefusedError: 409, the key was used with another body; nothing was written.
         """
-        now_ms = self.clock.now_ms()
-        drafts = [self._draft(submission, index, now_ms=now_ms) for index in range(len(submission.alerts))]
+        now_ms, epoch = self.clock.now_ms(), self.ownership.epoch()
+        drafts = [
+            self._draft(submission, index, now_ms=now_ms, epoch=epoch)
+            for index in range(len(submission.alerts))
+        ]
         firsts: dict[str, _Draft] = {}
         for draft in drafts:
             firsts.setdefault(draft.row.alert_id, draft)
@@ -104,7 +109,7 @@ class Reception:
         answers = {id(draft): one.row for draft, one in zip([*leaders, *followers], placed, strict=True)}
         return [answers[id(draft)] for draft in drafts]
 
-    def _draft(self, submission: Submission, index: int, *, now_ms: int) -> _Draft:
+    def _draft(self, submission: Submission, index: int, *, now_ms: int, epoch: int) -> _Draft:
         alert = submission.alerts[index]
         if submission.key is not None:
             identity, window_s = identity_of_key(submission.key, index), self.event_window_s
@@ -120,7 +125,7 @@ class Reception:
             body_format=submission.format,
         )
         return _Draft(
-            row=replace(row, body_hash=submission.body_hash),
+            row=replace(row, body_hash=submission.body_hash, epoch=epoch),
             earlier_id=alert_id_of(identity, at_ms=now_ms - window_s * 1000, window_s=window_s),
             window_s=window_s,
         )
@@ -149,22 +154,32 @@ class Reception:
         return _Placed(row=earlier)
 
     def _child(self, row: Alert, parent: Alert, until_ms: int) -> _Placed:
-        """Write `row` as a repeat of `parent`: SUPPRESSED, or RECEIVED if the parent never got through."""
-        self._check_time(until_ms)
-        parent_id = (
-            parent.parent_id if parent.status is Status.SUPPRESSED and parent.parent_id else parent.alert_id
-        )
+        """Write `row` as a repeat of `parent`: SUPPRESSED, or RECEIVED if the parent never got through.
+
+        A parent that is PARKED while its child is being written does not see it any more: so it is read
+        again afterwards, and the child goes out in its place.
+        """
+        family = parent.parent_id or parent.alert_id
         for _ in range(_SUFFIX_TRIES):
-            child = replace(
-                row, alert_id=f"{parent_id}.{self.randomness.hex(_SUFFIX_DIGITS)}", parent_id=parent_id
-            )
+            self._check_time(until_ms)
+            child = replace(row, alert_id=f"{family}.{self.randomness.hex(_SUFFIX_DIGITS)}", parent_id=family)
+            due_at = child.timestamp + self.lease_s
             if parent.status is Status.PARKED:
-                child = received(child, due_at=child.timestamp + self.lease_s)
-            else:
-                child = suppressed(child, at_ms=child.accepted_at_ms)
-            if self.ledger.create(child, actor=self.actor):
+                child = received(child, due_at=due_at)
+                if self.ledger.create(child, actor=self.actor):
+                    return _Placed(row=child, earlier=parent)
+                continue
+            child = suppressed(child, at_ms=child.accepted_at_ms)
+            if not self.ledger.create(child, actor=self.actor):
+                continue
+            now = self.ledger.get(parent.alert_id)
+            live = promoted(child, due_at=due_at)
+            if now is not None and now.status is not Status.PARKED:
                 return _Placed(row=child, earlier=parent)
-        raise LedgerUnavailableError(f"{_SUFFIX_TRIES} random ids below {parent_id} are taken; send again")
+            # Recovery may have promoted it already; then our write is not taken, and the outcome is the same.
+            self.ledger.replace(child, live, actor=self.actor)
+            return _Placed(row=live, earlier=parent)
+        raise LedgerUnavailableError(f"{_SUFFIX_TRIES} random ids below {family} are taken; send again")
 
     def _check_time(self, until_ms: int) -> None:
         if self.clock.now_ms() >= until_ms:
@@ -176,14 +191,13 @@ class Reception:
         Those may have been written for a request that was answered 503, before any hint.
         """
         rows = [row for answer in answers for row in (answer.row, answer.earlier) if row is not None]
-        waiting = {
-            row.alert_id: None
-            for row in rows
-            if row.status is Status.RECEIVED and row.lease_token is None and row.attempts == 0
-        }
-        if not waiting:
-            return
-        try:
-            self.outbox.send(Queue.PROCESSING, list(waiting))
-        except OutboxError:
-            _log.warning("Hints not sent, Recovery will", extra={"alert_ids": list(waiting)}, exc_info=True)
+        waiting: dict[Queue, dict[str, None]] = {}
+        for row in rows:
+            if row.status is Status.RECEIVED and row.lease_token is None and row.attempts == 0:
+                waiting.setdefault(row.queue, {})[row.alert_id] = None
+        for queue, alert_ids in waiting.items():
+            try:
+                self.outbox.send(queue, list(alert_ids))
+            except OutboxError:
+                extra = {"alert_ids": list(alert_ids)}
+                _log.warning("Hints not sent, Recovery will", extra=extra, exc_info=True)

@@ -1,7 +1,12 @@
-"""Recovery: each minute in each region, sends new hints for open alerts whose lease ran out.
+"""Recovery: each minute in each region, sees to whatever nobody else will.
 
+- Open alerts whose lease ran out get another hint, ever later, and are PARKED after too many attempts.
+- Follow-ups that are due get a hint too, and are given up after a while.
+- A PARKED alert that suppressed repeats has one of them promoted: somebody has to be told.
+
+It finds them by a constant number of queries of the sparse index, and with nothing due that is all it costs.
 Under `strong` consistency it acts on the alerts of both regions, since its conditional writes hold across
-them; under `eventual` only on its own region's. With nothing overdue it costs one query a lane.
+them; under `eventual` only on what is this region's (see `ownership`).
 """
 
 import logging
@@ -11,10 +16,21 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
 
-from handlers.domain.alert import Alert, Queue, Severity, Status, open_lane
-from handlers.domain.limits import MAX_RECOVERED_PER_RUN, MAX_RECOVERY_ATTEMPTS
+from handlers.domain.alert import Alert, Queue, Severity, Status, follow_up_lane, open_lane, parked_lane
+from handlers.domain.limits import (
+    FOLLOW_UP_AFTER_S,
+    MAX_ATTEMPTS,
+    MAX_BACKOFF_S,
+    MAX_CHILDREN_LOOKED_AT,
+    MAX_FOLLOW_UP_ATTEMPTS,
+    MAX_LEASE_BACKOFF_S,
+    MAX_PARKED_COUNTED,
+    MAX_RECOVERED_PER_RUN,
+    PARKED_LOOK_S,
+)
+from handlers.domain.ownership import Ownership, Standing
 from handlers.domain.ports import Clock, Ledger, MalformedRowError, Outbox, OutboxError
-from handlers.domain.states import Actor, parked, recovered
+from handlers.domain.states import Actor, follow_up_ended, given_up, looked_at, promoted, recovered
 
 _log = logging.getLogger(__name__)
 
@@ -24,81 +40,147 @@ _CHUNK: Final = 10
 
 @dataclass(frozen=True, kw_only=True)
 class RecoveryReport:
-    """What a run did. `left_over`: it stopped at a limit while more was overdue."""
+    """What a run did. `left_over`: it stopped at a limit while more was due.
+
+    `parked_now` counts the alerts that are PARKED, up to `MAX_PARKED_COUNTED` a region.
+    """
 
     recovered: int
     parked: int
+    promoted: int
+    follow_ups: int
     passed_over: int
     left_over: bool
+    parked_now: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recovery:
-    """Recovers the open alerts of `owners` (regions), the most severe first, oldest first."""
+    """Recovers the alerts that are this region's to work on, the most severe first, the longest due first."""
 
     ledger: Ledger
     outbox: Outbox
+    ownership: Ownership
     clock: Clock
-    owners: tuple[str, ...]
     lease_s: int
     actor: Actor = field(default=Actor.RECOVERY, init=False)
 
     def run(self, *, until_ms: int) -> RecoveryReport:
-        """Recover at most `MAX_RECOVERED_PER_RUN` alerts, and none after `until_ms`.
+        """See to at most `MAX_RECOVERED_PER_RUN` alerts, and to none after `until_ms`.
 
         Raises:
             LedgerUnavailableError: the run ends here; what it moved so far is safe.
         """
+        self.ownership.beat()
+        standing = self.ownership.standing()
         counts: Counter[str] = Counter()
-        overdue = islice(self._overdue(), MAX_RECOVERED_PER_RUN)
+        due = islice(self._due(standing), MAX_RECOVERED_PER_RUN)
         in_time = True
-        while in_time and (chunk := list(islice(overdue, _CHUNK))):
+        while in_time and (chunk := list(islice(due, _CHUNK))):
             hints: dict[Queue, list[str]] = {}
             for alert_id in chunk:
                 in_time = self.clock.now_ms() < until_ms
                 if not in_time:
                     break
-                after = self._move(alert_id)
-                counts[after.status if after else "passed_over"] += 1
-                if after and not after.status.at_rest:
-                    hints.setdefault(after.queue, []).append(alert_id)
+                done, after = self._see_to(alert_id, standing)
+                counts[done] += 1
+                if after is not None and after.step is not None:
+                    hints.setdefault(after.queue, []).append(after.alert_id)
             self._send(hints)
-        seen = counts.total()
         report = RecoveryReport(
-            recovered=counts[Status.RECEIVED] + counts[Status.ANALYZED],
-            parked=counts[Status.PARKED],
+            recovered=counts["recovered"],
+            parked=counts["parked"],
+            promoted=counts["promoted"],
+            follow_ups=counts["follow_up"],
             passed_over=counts["passed_over"],
-            left_over=not in_time or seen >= MAX_RECOVERED_PER_RUN,
+            left_over=not in_time or counts.total() >= MAX_RECOVERED_PER_RUN,
+            parked_now=sum(
+                self.ledger.count(parked_lane(owner), limit=MAX_PARKED_COUNTED) for owner in standing.owners
+            ),
         )
         _log.info("Recovery ran", extra={"report": report})
         return report
 
-    def _overdue(self) -> Iterator[str]:
+    def _due(self, standing: Standing) -> Iterator[str]:
         """The ids to look at, lane by lane; a lane is queried once the ones before it are through."""
-        for severity in Severity:
-            for owner in self.owners:
-                yield from self.ledger.overdue(
-                    open_lane(owner, severity), now_s=self.clock.now_ms() // 1000, limit=MAX_RECOVERED_PER_RUN
-                )
+        lanes = [open_lane(owner, severity) for severity in Severity for owner in standing.owners]
+        lanes += [lane(owner) for lane in (follow_up_lane, parked_lane) for owner in standing.owners]
+        for lane in lanes:
+            yield from self.ledger.overdue(
+                lane, now_s=self.clock.now_ms() // 1000, limit=MAX_RECOVERED_PER_RUN
+            )
 
-    def _move(self, alert_id: str) -> Alert | None:
-        """The row after it was made ready for another try, or parked; None if that is not due any more."""
+    def _see_to(self, alert_id: str, standing: Standing) -> tuple[str, Alert | None]:
+        """What was done, as the report counts it, and the row that now waits for a worker, if one does."""
         try:
             alert = self.ledger.get(alert_id)
         except MalformedRowError:
             _log.exception("Passed over: the row is malformed", extra={"alert_id": alert_id})
-            return None
+            return "passed_over", None
         now_s = self.clock.now_ms() // 1000
-        if alert is None or alert.status.at_rest or alert.due_at is None or alert.due_at > now_s:
-            return None
-        if alert.attempts >= MAX_RECOVERY_ATTEMPTS:
-            after = parked(
-                alert, reason=f"{alert.status} and tried {alert.attempts} times without coming through"
+        if alert is None or alert.due_at is None or alert.due_at > now_s or not standing.holds(alert):
+            return "passed_over", None
+        if alert.status is Status.PARKED:
+            return self._look_at_repeats(alert, now_s)
+        if alert.status is Status.NOTIFIED:
+            return self._follow_up(alert, now_s)
+        return self._recover(alert, now_s)
+
+    def _recover(self, alert: Alert, now_s: int) -> tuple[str, Alert | None]:
+        if alert.attempts >= MAX_ATTEMPTS:
+            reason = f"{alert.status} and tried {alert.attempts} times without coming through"
+            after = given_up(alert, reason=reason, due_at=now_s + self.lease_s)
+            _log.error(
+                "Parked: too many attempts", extra={"alert_id": alert.alert_id, "attempts": alert.attempts}
             )
-            _log.error("Parked: too many attempts", extra={"alert_id": alert_id, "attempts": alert.attempts})
+            done = "parked"
         else:
-            after = recovered(alert, due_at=now_s + self.lease_s)
-        return after if self.ledger.replace(alert, after, actor=self.actor) else None
+            backoff_s = min(self.lease_s << alert.attempts, MAX_LEASE_BACKOFF_S)
+            after = recovered(alert, due_at=now_s + max(backoff_s, self.lease_s))
+            done = "recovered"
+        return self._moved(alert, after, done)
+
+    def _follow_up(self, alert: Alert, now_s: int) -> tuple[str, Alert | None]:
+        if alert.attempts >= MAX_FOLLOW_UP_ATTEMPTS:
+            _log.warning("No follow-up: tried too often", extra={"alert_id": alert.alert_id})
+            return self._moved(alert, follow_up_ended(alert), "follow_up")
+        backoff_s = min(FOLLOW_UP_AFTER_S << alert.attempts, MAX_BACKOFF_S)
+        return self._moved(alert, recovered(alert, due_at=now_s + backoff_s), "follow_up")
+
+    def _look_at_repeats(self, alert: Alert, now_s: int) -> tuple[str, Alert | None]:
+        """Promote one SUPPRESSED repeat of a PARKED alert, unless one that was promoted before is getting on.
+
+        When what was promoted is PARKED too, the next one is: it is the first of the family that decides.
+        """
+        later = now_s + PARKED_LOOK_S
+        first = self.ledger.get(alert.parent_id) if alert.parent_id else alert
+        if first is None or first.status is not Status.PARKED:
+            return self._moved(alert, looked_at(alert, due_at=later, heir_id=alert.heir_id), "passed_over")
+        heir = self.ledger.get(first.heir_id) if first.heir_id else None
+        live = None
+        if heir is None or heir.status is Status.PARKED:
+            live = self._promote_child_of(first.alert_id, now_s)
+        heir_id = live.alert_id if live else first.heir_id
+        self.ledger.replace(first, looked_at(first, due_at=later, heir_id=heir_id), actor=self.actor)
+        if alert.alert_id != first.alert_id:
+            self.ledger.replace(alert, looked_at(alert, due_at=later, heir_id=None), actor=self.actor)
+        return ("promoted" if live else "passed_over"), live
+
+    def _promote_child_of(self, family: str, now_s: int) -> Alert | None:
+        for child_id in self.ledger.suppressed_children(family, limit=MAX_CHILDREN_LOOKED_AT):
+            child = self.ledger.get(child_id)
+            if child is None or child.status is not Status.SUPPRESSED:
+                continue
+            live = promoted(child, due_at=now_s + self.lease_s)
+            if self.ledger.replace(child, live, actor=self.actor):
+                _log.warning("Promoted in the place of a PARKED alert", extra={"alert_id": child_id})
+                return live
+        return None
+
+    def _moved(self, before: Alert, after: Alert, done: str) -> tuple[str, Alert | None]:
+        if self.ledger.replace(before, after, actor=self.actor):
+            return done, after
+        return "passed_over", None
 
     def _send(self, hints: dict[Queue, list[str]]) -> None:
         for queue, alert_ids in hints.items():

@@ -4,11 +4,14 @@ All text here may come from an attacker: control and direction characters are ta
 puts it into plain-text elements only, where Slack interprets no markup.
 """
 
+import hashlib
 import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from handlers.domain.alert import Alert
+from handlers.domain.alert import Alert, FollowUp, Severity
 from handlers.domain.limits import cut
 
 HEADER_CHARS: Final = 150
@@ -21,6 +24,14 @@ FIELD_CHARS: Final = 2_000
 _SHORT_FIELD_CHARS: Final = 200
 """Fields sit two in a row; a longer one would push the message out of sight."""
 
+_DIGEST_EXAMPLES: Final = 10
+_EXAMPLE_CHARS: Final = 200
+"""Ten such lines with their ids stay below `SECTION_CHARS`."""
+
+_DIGEST_SOURCES: Final = 5
+_SOURCE_CHARS: Final = 80
+
+_RANK: Final = {severity: rank for rank, severity in enumerate(Severity)}
 _INVISIBLE: Final = ("Cc", "Cf", "Cs", "Co")
 """Control, format (direction overrides, zero width), surrogate and private characters."""
 
@@ -36,6 +47,40 @@ class Notification:
     analysis: str
     footer: str
     link: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Digest:
+    """One message about many alerts, which a storm is turned into.
+
+    `counts` are label and count; `examples` the first alerts, a line each; `alert_count` all of them.
+    """
+
+    digest_id: str
+    alert_count: int
+    header: str
+    counts: tuple[tuple[str, int], ...]
+    examples: tuple[str, ...]
+    footer: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class FollowUpNotice:
+    """The analysis of an alert that went out without it.
+
+    `refers_to` is what `Notifier.post` returned for the alert, if it did; `whole` is the alert's message as
+    it would be with the analysis, for a notifier that can edit.
+    """
+
+    alert_id: str
+    header: str
+    analysis: str
+    footer: str
+    refers_to: str | None
+    whole: Notification
+
+
+Message = Notification | Digest | FollowUpNotice
 
 
 def notification_of(alert: Alert) -> Notification:
@@ -62,6 +107,51 @@ def notification_of(alert: Alert) -> Notification:
     )
 
 
+def digest_id_of(alert_ids: Iterable[str]) -> str:
+    """The id of the digest of exactly these alerts: `d` and 32 hex digits, whatever their order.
+
+    Whoever has the rows that carry it can compute it again, and so see that none is missing.
+    """
+    return "d" + hashlib.sha256("\n".join(sorted(alert_ids)).encode()).hexdigest()[:32]
+
+
+def digest_of(alerts: Sequence[Alert]) -> Digest:
+    """The one message about all of `alerts`, of which there is at least one.
+
+    It counts them by severity and by source, and shows the most severe, the oldest of these first.
+    """
+    worst_first = sorted(alerts, key=lambda a: (_RANK[a.severity], a.accepted_at_ms, a.alert_id))
+    severities = Counter(alert.severity for alert in alerts)
+    sources = Counter(cut(inert(alert.source, one_line=True), _SOURCE_CHARS) for alert in alerts)
+    counts = [(str(severity), severities[severity]) for severity in Severity if severities[severity]]
+    shown = sorted(sources.items(), key=lambda item: (-item[1], item[0]))[:_DIGEST_SOURCES]
+    counts += [(f"from {source}", count) for source, count in shown]
+    if others := len(alerts) - sum(count for _, count in shown):
+        counts.append(("from other sources", others))
+    digest_id = digest_id_of(alert.alert_id for alert in alerts)
+    first, last = (end(alert.created_at for alert in alerts) for end in (min, max))
+    return Digest(
+        digest_id=digest_id,
+        alert_count=len(alerts),
+        header=f"{_alerts(len(alerts))} at once, the worst {worst_first[0].severity}",
+        counts=tuple(counts),
+        examples=tuple(_example(alert) for alert in worst_first[:_DIGEST_EXAMPLES]),
+        footer=f"accepted {first} to {last} · each is in the ledger, with digest_id {digest_id}",
+    )
+
+
+def follow_up_of(alert: Alert) -> FollowUpNotice:
+    """The message that brings the analysis of an alert that went out without it."""
+    return FollowUpNotice(
+        alert_id=alert.alert_id,
+        header=cut(inert(f"Analysis of {alert.severity}: {alert.title}", one_line=True), HEADER_CHARS),
+        analysis=cut(inert(_analysis_text(alert)), SECTION_CHARS),
+        footer=_footer(alert),
+        refers_to=alert.slack_ref,
+        whole=notification_of(alert),
+    )
+
+
 def inert(text: str, *, one_line: bool = False) -> str:
     """`text` without characters that hide or reorder others; line ends become spaces when `one_line`."""
     kept = (c if c in "\n\t" or unicodedata.category(c) not in _INVISIBLE else " " for c in text)
@@ -69,9 +159,22 @@ def inert(text: str, *, one_line: bool = False) -> str:
     return " ".join(clean.split()) if one_line else clean.strip()
 
 
+def _alerts(count: int) -> str:
+    return "1 alert" if count == 1 else f"{count} alerts"
+
+
+def _example(alert: Alert) -> str:
+    """Such as `HIGH 2026-11-23T08:00:00.123Z billing: Queue is growing (a3f…)`."""
+    line = f"{alert.severity} {alert.created_at} {alert.source}: {alert.title}"
+    return f"{cut(inert(line, one_line=True), _EXAMPLE_CHARS)} ({alert.alert_id})"
+
+
 def _analysis_text(alert: Alert) -> str:
     if alert.analysis is None:
-        return f"No analysis: {alert.analysis_error or 'unknown reason'}"
+        reason = alert.analysis_error or "unknown reason"
+        if alert.follow_up is FollowUp.WANTED:
+            return f"No analysis yet: {reason}. It follows when it can be had."
+        return f"No analysis: {reason}"
     lines = [alert.analysis.summary, f"Probable cause: {alert.analysis.probable_cause}"]
     lines += [f"{number}. {action}" for number, action in enumerate(alert.analysis.actions, start=1)]
     return "\n".join([*lines, f"Confidence: {alert.analysis.confidence}"])

@@ -1,15 +1,17 @@
 """The ledger's state machine, once: who may move an alert from where to where, and how a row looks then.
 
 Handlers build the row they want with the functions below; a `Ledger` calls `check` before it writes, so
-that no adapter and no fake can store a row that breaks these rules. The document and the tests read `MOVES`.
+that no adapter and no fake can store a row that breaks these rules. The simulator and the documentation's
+table are made from `MOVES` too.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from handlers.domain.alert import Alert, Analysis, Status, open_lane
-from handlers.domain.limits import MAX_REASON_CHARS, REST_RETENTION_S, cut
+from handlers.domain.alert import Alert, Analysis, Doubt, FollowUp, Status, Step
+from handlers.domain.limits import FOLLOW_UP_AFTER_S, MAX_REASON_CHARS, REST_RETENTION_S, cut
 
 
 class IllegalMoveError(Exception):
@@ -23,6 +25,7 @@ class Actor(StrEnum):
     ANALYSIS = "analysis"
     DISTRIBUTION = "distribution"
     RECOVERY = "recovery"
+    OPERATOR = "operator"
 
 
 class Condition(StrEnum):
@@ -35,6 +38,12 @@ class Condition(StrEnum):
     """The writer holds the lease."""
     OVERDUE = "overdue"
     """`due_at` has passed."""
+    FAMILY_OVERDUE = "family overdue"
+    """`due_at` of it, or of another PARKED alert of its family, has passed."""
+    PARENT_PARKED = "parent parked"
+    """The alert that it repeats is PARKED, so this one has to go out in its place."""
+    ASKED = "asked"
+    """A person asked for it by name."""
 
 
 @dataclass(frozen=True)
@@ -45,22 +54,43 @@ class Move:
     origin: Status | None
     target: Status
     condition: Condition
+    meaning: str
 
 
 MOVES: Final = (
-    Move(Actor.RECEPTION, None, Status.RECEIVED, Condition.ABSENT),
-    Move(Actor.RECEPTION, None, Status.SUPPRESSED, Condition.ABSENT),
-    Move(Actor.ANALYSIS, Status.RECEIVED, Status.RECEIVED, Condition.FREE),
-    Move(Actor.ANALYSIS, Status.RECEIVED, Status.ANALYZED, Condition.HELD),
-    Move(Actor.ANALYSIS, Status.RECEIVED, Status.PARKED, Condition.HELD),
-    Move(Actor.DISTRIBUTION, Status.ANALYZED, Status.ANALYZED, Condition.FREE),
-    Move(Actor.DISTRIBUTION, Status.ANALYZED, Status.ANALYZED, Condition.HELD),
-    Move(Actor.DISTRIBUTION, Status.ANALYZED, Status.NOTIFIED, Condition.HELD),
-    Move(Actor.DISTRIBUTION, Status.ANALYZED, Status.PARKED, Condition.HELD),
-    Move(Actor.RECOVERY, Status.RECEIVED, Status.RECEIVED, Condition.OVERDUE),
-    Move(Actor.RECOVERY, Status.ANALYZED, Status.ANALYZED, Condition.OVERDUE),
-    Move(Actor.RECOVERY, Status.RECEIVED, Status.PARKED, Condition.OVERDUE),
-    Move(Actor.RECOVERY, Status.ANALYZED, Status.PARKED, Condition.OVERDUE),
+    Move(Actor.RECEPTION, None, Status.RECEIVED, Condition.ABSENT, "accepted"),
+    Move(Actor.RECEPTION, None, Status.SUPPRESSED, Condition.ABSENT, "accepted as a repeat"),
+    Move(Actor.RECEPTION, Status.SUPPRESSED, Status.RECEIVED, Condition.PARENT_PARKED, "promoted at once"),
+    Move(Actor.ANALYSIS, Status.RECEIVED, Status.RECEIVED, Condition.FREE, "claimed"),
+    Move(Actor.ANALYSIS, Status.RECEIVED, Status.ANALYZED, Condition.HELD, "analysed, or sent on without"),
+    Move(Actor.ANALYSIS, Status.NOTIFIED, Status.NOTIFIED, Condition.FREE, "follow-up claimed"),
+    Move(
+        Actor.ANALYSIS, Status.NOTIFIED, Status.NOTIFIED, Condition.HELD, "follow-up analysed or given back"
+    ),
+    Move(Actor.DISTRIBUTION, Status.ANALYZED, Status.ANALYZED, Condition.FREE, "claimed, or deferred"),
+    Move(Actor.DISTRIBUTION, Status.ANALYZED, Status.ANALYZED, Condition.HELD, "given back for later"),
+    Move(Actor.DISTRIBUTION, Status.ANALYZED, Status.NOTIFIED, Condition.HELD, "Slack took it"),
+    Move(
+        Actor.DISTRIBUTION, Status.ANALYZED, Status.PARKED, Condition.HELD, "Slack refuses it, or too often"
+    ),
+    Move(
+        Actor.DISTRIBUTION, Status.NOTIFIED, Status.NOTIFIED, Condition.FREE, "follow-up claimed or deferred"
+    ),
+    Move(
+        Actor.DISTRIBUTION, Status.NOTIFIED, Status.NOTIFIED, Condition.HELD, "follow-up posted or given back"
+    ),
+    Move(Actor.RECOVERY, Status.RECEIVED, Status.RECEIVED, Condition.OVERDUE, "tried once more"),
+    Move(Actor.RECOVERY, Status.ANALYZED, Status.ANALYZED, Condition.OVERDUE, "tried once more"),
+    Move(Actor.RECOVERY, Status.RECEIVED, Status.PARKED, Condition.OVERDUE, "tried too often"),
+    Move(Actor.RECOVERY, Status.ANALYZED, Status.PARKED, Condition.OVERDUE, "tried too often"),
+    Move(
+        Actor.RECOVERY, Status.NOTIFIED, Status.NOTIFIED, Condition.OVERDUE, "follow-up retried or given up"
+    ),
+    Move(
+        Actor.RECOVERY, Status.PARKED, Status.PARKED, Condition.FAMILY_OVERDUE, "its repeats were looked at"
+    ),
+    Move(Actor.RECOVERY, Status.SUPPRESSED, Status.RECEIVED, Condition.PARENT_PARKED, "promoted"),
+    Move(Actor.OPERATOR, Status.PARKED, Status.RECEIVED, Condition.ASKED, "redriven"),
 )
 
 VERSION: Final = ("status", "lease_token", "due_at", "attempts", "not_before")
@@ -83,19 +113,30 @@ def check(actor: Actor, before: Alert | None, after: Alert) -> None:
         problems.append(f"{actor} may not move an alert from {origin} to {after.status}")
     if conditions == {Condition.HELD} and before and before.lease_token is None:
         problems.append(f"{actor} holds no lease on it")
-    is_open = not after.status.at_rest
-    if is_open != (after.open_lane is not None) or is_open != (after.due_at is not None):
-        problems.append(f"open_lane and due_at belong to open alerts only, and this one is {after.status}")
-    if not is_open and (after.lease_token is not None or after.not_before is not None):
-        problems.append(
-            f"an alert at rest has no lease_token and no not_before, and this one is {after.status}"
-        )
-    if (after.expires_at is not None) != (after.status in (Status.NOTIFIED, Status.SUPPRESSED)):
-        problems.append(f"only NOTIFIED and SUPPRESSED alerts expire, and this one is {after.status}")
-    if (after.parked_reason is not None) != (after.status is Status.PARKED):
-        problems.append(f"parked_reason belongs to PARKED alerts only, and this one is {after.status}")
+    problems += [problem for problem, found in _contradictions(after).items() if found]
     if problems:
-        raise IllegalMoveError(f"alert {after.alert_id}: {'; '.join(problems)}; correct the handler")
+        raise IllegalMoveError(
+            f"alert {after.alert_id}, {after.status}: {'; '.join(problems)}; correct the handler"
+        )
+
+
+def _contradictions(row: Alert) -> Mapping[str, bool]:
+    """What a row may not look like, and whether this one does."""
+    status, at_work = row.status, row.step is not None
+    return {
+        "open_lane is not the lane it belongs under": row.open_lane != row.lane,
+        "due_at and open_lane go together": (row.due_at is None) != (row.open_lane is None),
+        "lease_token and not_before belong to alerts at work": not at_work
+        and (row.lease_token is not None or row.not_before is not None),
+        "NOTIFIED and SUPPRESSED alerts expire, and no others": (row.expires_at is not None)
+        != (status in (Status.NOTIFIED, Status.SUPPRESSED)),
+        "PARKED alerts have a parked_reason, and no others": (row.parked_reason is not None)
+        != (status is Status.PARKED),
+        "notified_at_ms, digest_id and slack_ref belong to NOTIFIED alerts": status is not Status.NOTIFIED
+        and (row.notified_at_ms, row.digest_id, row.slack_ref) != (None, None, None),
+        "a follow-up belongs to an alert that is sent on": row.follow_up is not None
+        and status not in (Status.ANALYZED, Status.NOTIFIED),
+    }
 
 
 def is_free(alert: Alert, *, now_s: int) -> bool:
@@ -103,25 +144,119 @@ def is_free(alert: Alert, *, now_s: int) -> bool:
     return alert.lease_token is None or alert.due_at is None or alert.due_at <= now_s
 
 
-def claimed(alert: Alert, *, token: str, due_at: int) -> Alert:
-    """`alert` with a lease: `token` works on it until `due_at`."""
-    return replace(alert, lease_token=token, due_at=due_at, not_before=None)
+def received(alert: Alert, *, due_at: int) -> Alert:
+    """The new row `alert` as one to be worked on."""
+    return _placed(replace(alert, status=Status.RECEIVED), due_at)
 
 
-def deferred(alert: Alert, *, not_before: int, lease_s: int, attempts: int) -> Alert:
+def suppressed(alert: Alert, *, at_ms: int) -> Alert:
+    """The new row `alert` as a repeat that is kept and not sent on."""
+    return _rested(replace(alert, status=Status.SUPPRESSED, expires_at=_expiry(at_ms)))
+
+
+def promoted(alert: Alert, *, due_at: int) -> Alert:
+    """The SUPPRESSED `alert`, to go out in the place of its PARKED parent."""
+    return _placed(replace(alert, status=Status.RECEIVED, expires_at=None), due_at)
+
+
+def claimed(alert: Alert, *, token: str, due_at: int, doubt: Doubt | None = None) -> Alert:
+    """`alert` with a lease: `token` works on it until `due_at`. `doubt`: besides that of a lease run out."""
+    mine = replace(_without_lease(alert), lease_token=token, due_at=due_at)
+    return mine if doubt is None else _doubted(mine, doubt)
+
+
+def deferred(
+    alert: Alert, *, not_before: int, lease_s: int, attempts: int, doubt: Doubt | None = None
+) -> Alert:
     """`alert` given back, to be tried from `not_before` on; Recovery acts a lease after that."""
-    return replace(
+    after = replace(
         alert, lease_token=None, not_before=not_before, due_at=not_before + lease_s, attempts=attempts
     )
+    return after if doubt is None else _doubted(after, doubt)
 
 
-def analyzed(alert: Alert, outcome: Analysis | str, *, due_at: int) -> Alert:
-    """`alert` ready for distribution, with an analysis or (as text) the reason why there is none."""
-    return replace(
+def postponed(alert: Alert, *, not_before: int, lease_s: int) -> Alert:
+    """The free `alert`, to be tried from `not_before` on: there is no room for it now. Not an attempt."""
+    return replace(_without_lease(alert), not_before=not_before, due_at=not_before + lease_s)
+
+
+def analyzed(alert: Alert, outcome: Analysis | str, *, due_at: int, follow_up: bool = False) -> Alert:
+    """`alert` ready for distribution, with an analysis or (as text) the reason why there is none.
+
+    `follow_up`: the analysis may still be had later, and is then to be posted after the alert.
+    """
+    after = replace(
         alert,
         status=Status.ANALYZED,
         analysis=outcome if isinstance(outcome, Analysis) else None,
         analysis_error=cut(outcome, MAX_REASON_CHARS) if isinstance(outcome, str) else None,
+        follow_up=FollowUp.WANTED if follow_up else None,
+        lease_token=None,
+        not_before=None,
+        attempts=0,
+    )
+    return _placed(after, due_at)
+
+
+def notified(
+    alert: Alert, *, at_ms: int, digest_id: str | None = None, slack_ref: str | None = None
+) -> Alert:
+    """`alert` at rest: Slack took it at `at_ms`. A part of a digest is not followed up, to end the storm."""
+    after = replace(
+        _rested(alert),
+        status=Status.NOTIFIED,
+        attempts=0,
+        follow_up=alert.follow_up if digest_id is None else None,
+        notified_at_ms=at_ms,
+        digest_id=digest_id,
+        slack_ref=slack_ref,
+        expires_at=_expiry(at_ms),
+    )
+    return after if after.step is None else _placed(after, at_ms // 1000 + FOLLOW_UP_AFTER_S)
+
+
+def parked(alert: Alert, *, reason: str, due_at: int, doubt: Doubt | None = None) -> Alert:
+    """`alert` at rest until an operator acts: kept without expiry, `reason` shown to people.
+
+    From `due_at` on Recovery looks whether it has repeats, one of which must go out in its place. `doubt`:
+    why it may have been posted all the same, which counts once an operator redrives it.
+    """
+    after = replace(
+        _rested(alert if doubt is None else _doubted(alert, doubt)),
+        status=Status.PARKED,
+        follow_up=None,
+        parked_reason=cut(reason, MAX_REASON_CHARS),
+    )
+    return _placed(after, due_at)
+
+
+def given_up(alert: Alert, *, reason: str, due_at: int) -> Alert:
+    """`parked`, for an `alert` whose lease may have run out: its holder is a doubt then."""
+    return parked(_without_lease(alert), reason=reason, due_at=due_at)
+
+
+def looked_at(alert: Alert, *, due_at: int, heir_id: str | None) -> Alert:
+    """The PARKED `alert`, whose repeats need not be looked at until `due_at`; `heir_id` stands in for it."""
+    return replace(alert, due_at=due_at, heir_id=heir_id)
+
+
+def redriven(alert: Alert, *, due_at: int) -> Alert:
+    """The PARKED `alert`, to be tried again from the start."""
+    return _placed(replace(alert, status=Status.RECEIVED, parked_reason=None, attempts=0), due_at)
+
+
+def recovered(alert: Alert, *, due_at: int) -> Alert:
+    """`alert` to be tried once more, free for whoever comes first."""
+    return replace(_without_lease(alert), attempts=alert.attempts + 1, due_at=due_at)
+
+
+def follow_up_ready(alert: Alert, analysis: Analysis, *, due_at: int) -> Alert:
+    """The NOTIFIED `alert` with the analysis that it lacked, which is to be posted."""
+    return replace(
+        alert,
+        follow_up=FollowUp.READY,
+        analysis=analysis,
+        analysis_error=None,
         lease_token=None,
         not_before=None,
         attempts=0,
@@ -129,37 +264,30 @@ def analyzed(alert: Alert, outcome: Analysis | str, *, due_at: int) -> Alert:
     )
 
 
-def notified(alert: Alert, *, at_ms: int) -> Alert:
-    """`alert` at rest: Slack took it at `at_ms`."""
-    return replace(
-        _rested(alert),
-        status=Status.NOTIFIED,
-        notified_at_ms=at_ms,
-        expires_at=at_ms // 1000 + REST_RETENTION_S,
-    )
+def follow_up_ended(alert: Alert) -> Alert:
+    """The NOTIFIED `alert` with nothing left to do: its follow-up was posted, or given up."""
+    return _rested(replace(alert, follow_up=None))
 
 
-def parked(alert: Alert, *, reason: str) -> Alert:
-    """`alert` at rest until an operator acts: kept without expiry, `reason` shown to people."""
-    return replace(_rested(alert), status=Status.PARKED, parked_reason=cut(reason, MAX_REASON_CHARS))
-
-
-def recovered(alert: Alert, *, due_at: int) -> Alert:
-    """`alert` to be tried once more, free for whoever comes first."""
-    return replace(alert, lease_token=None, not_before=None, attempts=alert.attempts + 1, due_at=due_at)
-
-
-def suppressed(alert: Alert, *, at_ms: int) -> Alert:
-    """The new row `alert` as a repeat that is kept and not sent on."""
-    return replace(_rested(alert), status=Status.SUPPRESSED, expires_at=at_ms // 1000 + REST_RETENTION_S)
-
-
-def received(alert: Alert, *, due_at: int) -> Alert:
-    """The new row `alert` as one to be worked on."""
-    return replace(
-        alert, status=Status.RECEIVED, open_lane=open_lane(alert.owner, alert.severity), due_at=due_at
-    )
+def _placed(alert: Alert, due_at: int) -> Alert:
+    return replace(alert, open_lane=alert.lane, due_at=due_at)
 
 
 def _rested(alert: Alert) -> Alert:
     return replace(alert, open_lane=None, due_at=None, lease_token=None, not_before=None)
+
+
+def _without_lease(alert: Alert) -> Alert:
+    """`alert` free; a lease that its holder never gave back is a doubt where the holder was to post it."""
+    free = replace(alert, lease_token=None, not_before=None)
+    if alert.lease_token is None or alert.step is not Step.DISTRIBUTION or alert.status.at_rest:
+        return free
+    return _doubted(free, Doubt.CLAIM_ABANDONED)
+
+
+def _doubted(alert: Alert, doubt: Doubt) -> Alert:
+    return replace(alert, doubts={**alert.doubts, doubt.value: alert.doubts.get(doubt.value, 0) + 1})
+
+
+def _expiry(at_ms: int) -> int:
+    return at_ms // 1000 + REST_RETENTION_S

@@ -8,9 +8,11 @@ from pathlib import Path
 
 from rich.table import Table
 
+from audit.ledger import LedgerRow
+from audit.outcome import Audit
 from clients.receipts import Receipt
+from clients.sender import Tally
 from emulator.wire import SlackMessage
-from ops.audit import Audit
 
 _PERCENTILE_STEPS = 100
 
@@ -34,12 +36,15 @@ class RegionReport:
 class DemoReport:
     """The content of `reports/demo.json`. Times are from a local emulator: they rank, they do not predict."""
 
+    passed: bool
     accepted: int
     notified: int
+    in_digests: int
     suppressed: int
     parked: int
     unaccounted: int
     duplicates: int
+    duplicates_by_cause: Mapping[str, int]
     deploy_s: float
     alert_to_slack_p50_ms: float | None
     alert_to_slack_p95_ms: float | None
@@ -62,11 +67,15 @@ class DemoReport:
         table = Table(title="What became of every alert", title_style="bold", show_header=False)
         table.add_row("accepted (answered 202)", str(self.accepted))
         table.add_row("  notified in Slack", str(self.notified))
+        table.add_row("    of these in digests", str(self.in_digests))
         table.add_row("  suppressed as repeats", str(self.suppressed))
         table.add_row("  parked", str(self.parked))
         verdict = "green" if self.unaccounted == 0 else "bold red"
         table.add_row(f"[{verdict}]unaccounted[/]", f"[{verdict}]{self.unaccounted}[/]")
         table.add_row("seen twice in Slack", str(self.duplicates))
+        for cause, count in self.duplicates_by_cause.items():
+            if count:
+                table.add_row(f"  {cause.replace('_', ' ')}", str(count))
         for region in self.regions:
             table.add_section()
             table.add_row(f"{region.region} ({region.role}) accepted", str(region.accepted))
@@ -85,16 +94,30 @@ def make_report(
     *,
     outcome: Audit,
     receipts: Sequence[Receipt],
+    ledger: Iterable[LedgerRow],
     messages: Iterable[SlackMessage],
     roles: Mapping[str, str],
     deploy_s: float,
     total_s: float,
-    refused: int,
-    given_up: int,
+    tally: Tally,
 ) -> DemoReport:
-    """Join the audit's counts with latencies by two clocks that the pipeline does not own."""
+    """Join the audit's counts with latencies by two clocks that the pipeline does not own.
+
+    `ledger` says which alerts a digest was about; the audit has verified it.
+    """
     by_id = {receipt.alert_id: receipt for receipt in receipts}
-    delivered = [(alert_id, message) for message in messages for alert_id in message.alert_ids]
+    members: dict[str, list[str]] = {}
+    for row in ledger:
+        if row.digest_id is not None:
+            members.setdefault(row.digest_id, []).append(row.alert_id)
+    delivered = [
+        (alert_id, message)
+        for message in messages
+        for alert_id in (
+            *message.alert_ids,
+            *(one for digest_id, _ in message.digests for one in members.get(digest_id, ())),
+        )
+    ]
     first_ms: dict[str, int] = {}
     for alert_id, message in delivered:
         first_ms[alert_id] = min(message.received_at_ms, first_ms.get(alert_id, message.received_at_ms))
@@ -102,20 +125,23 @@ def make_report(
         ms - by_id[alert_id].sent_at_ms for alert_id, ms in first_ms.items() if alert_id in by_id
     )
     return DemoReport(
+        passed=outcome.passed,
         accepted=outcome.accepted,
         notified=outcome.notified,
+        in_digests=outcome.in_digests,
         suppressed=outcome.suppressed,
         parked=outcome.parked,
-        unaccounted=len(outcome.unaccounted),
+        unaccounted=outcome.unaccounted,
         duplicates=outcome.duplicates,
+        duplicates_by_cause=outcome.duplicates_by_cause or {},
         deploy_s=round(deploy_s, 2),
         alert_to_slack_p50_ms=_percentile(latencies, 50),
         alert_to_slack_p95_ms=_percentile(latencies, 95),
         slowest_alert_s=round(latencies[-1] / 1000, 1) if latencies else None,
         total_s=round(total_s, 1),
-        refused=refused,
-        given_up=given_up,
-        unaccounted_ids=outcome.unaccounted,
+        refused=tally.refused.total(),
+        given_up=tally.given_up,
+        unaccounted_ids={**outcome.problems, **outcome.unexplained},
         regions=tuple(
             RegionReport(
                 region=region,

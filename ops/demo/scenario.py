@@ -7,7 +7,6 @@ group. Nothing in the pipeline knows that it is a demo.
 import asyncio
 import signal
 import time
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -15,10 +14,12 @@ from typing import Final
 import aiohttp
 from rich.console import Console
 
+from audit.ledger import read_ledger
+from audit.outcome import AT_REST
+from audit.stack import audit_stack
 from clients.receipts import Receipt, ReceiptsFile, read_receipts
 from clients.sender import Sender, Webhook
 from emulator.control import Emulator
-from ops.audit import AT_REST, Audit, audit, read_ledger
 from ops.demo.progress import ProgressLine
 from ops.demo.replay import Post, read_stream, replay
 from ops.demo.report import DemoReport, make_report
@@ -164,18 +165,13 @@ class _Demo:
         receipts: list[Receipt] = list(read_receipts(self._receipts_path))
         messages = self._emulator.slack_messages()
         deployment = self._stack.deployment
-        outcome: Audit = audit(
-            receipts=receipts,
-            ledgers={e.region: read_ledger(deployment, e.region) for e in deployment.regions},
-            slack=Counter(alert_id for message in messages for alert_id in message.alert_ids),
-        )
         return make_report(
-            outcome=outcome,
+            outcome=audit_stack(deployment, receipts=self._receipts_path, slack=messages),
             receipts=receipts,
+            ledger=read_ledger(deployment, self._failover).values(),
             messages=messages,
             roles={e.region: e.role for e in deployment.regions},
             deploy_s=self._stack.deploy_s,
             total_s=total_s,
-            refused=self._tally.refused.total(),
-            given_up=self._tally.given_up,
+            tally=self._tally,
         )

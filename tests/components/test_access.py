@@ -16,9 +16,16 @@ def _expected(stack: str, region: str) -> dict[str, list[tuple[list[str], list[s
     prefix = f"mcp-incident-responder-{stack}"
     alerts = f"arn:aws:dynamodb:{region}:{ACCOUNT}:table/{prefix}-alerts"
     cache = f"arn:aws:dynamodb:{region}:{ACCOUNT}:table/{prefix}-analysis-cache"
-    processing, dead_letters, lane, critical = (
+    coordination = f"arn:aws:dynamodb:{region}:{ACCOUNT}:table/{prefix}-coordination"
+    processing, urgent, dead_letters, lane, critical = (
         f"arn:aws:sqs:{region}:{ACCOUNT}:{prefix}-{queue}"
-        for queue in ("processing", "processing-dlq", "distribution", "distribution-critical")
+        for queue in (
+            "processing",
+            "processing-critical",
+            "processing-dlq",
+            "distribution",
+            "distribution-critical",
+        )
     )
     responder = "mcp-responder" if stack == "prod" else f"mcp-responder-{stack}"
     slack, anthropic = (
@@ -26,6 +33,7 @@ def _expected(stack: str, region: str) -> dict[str, list[tuple[list[str], list[s
         for secret in ("slack-webhook", "anthropic-key")
     )
     send, read = ["sqs:SendMessage"], ["secretsmanager:GetSecretValue"]
+    move, agree = ["dynamodb:GetItem", "dynamodb:UpdateItem"], ["dynamodb:GetItem", "dynamodb:PutItem"]
 
     def log(function: str) -> tuple[list[str], list[str]]:
         group = f"arn:aws:logs:{region}:{ACCOUNT}:log-group:/aws/lambda/{prefix}-{function}:*"
@@ -33,28 +41,33 @@ def _expected(stack: str, region: str) -> dict[str, list[tuple[list[str], list[s
 
     return {
         "reception": [
-            (["dynamodb:GetItem", "dynamodb:PutItem"], [alerts]),
-            (send, [processing, dead_letters]),
+            (["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], [alerts]),
+            (["dynamodb:GetItem"], [coordination]),
+            (send, [processing, urgent, dead_letters]),
             log("AlertReceptionFunction"),
         ],
         "analysis": [
-            (["dynamodb:GetItem", "dynamodb:UpdateItem"], [alerts]),
-            (["dynamodb:GetItem", "dynamodb:PutItem"], [cache]),
-            (CONSUME, [processing]),
-            (send, [processing, lane, critical]),
+            (move, [alerts]),
+            (agree, [cache]),
+            (agree, [coordination]),
+            ([*CONSUME, *send], [processing, urgent]),
+            (send, [lane, critical]),
             (read, [anthropic]),
             log("AnalysisFunction"),
         ],
         "distribution": [
-            (["dynamodb:GetItem", "dynamodb:UpdateItem"], [alerts]),
+            (move, [alerts]),
+            (["dynamodb:Query"], [f"{alerts}/index/open-index"]),
+            (agree, [coordination]),
             ([*CONSUME, *send], [lane, critical]),
             (read, [slack]),
             log("DistributionFunction"),
         ],
         "recovery": [
-            (["dynamodb:GetItem", "dynamodb:UpdateItem"], [alerts]),
-            (["dynamodb:Query"], [f"{alerts}/index/open-index"]),
-            (send, [processing, lane, critical]),
+            (move, [alerts]),
+            (["dynamodb:Query"], [f"{alerts}/index/open-index", f"{alerts}/index/children-index"]),
+            (agree, [coordination]),
+            (send, [processing, urgent, lane, critical]),
             log("RecoveryFunction"),
         ],
         "schedule": [

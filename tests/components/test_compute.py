@@ -15,7 +15,13 @@ from tests.components.recorder import ACCOUNT, Run, stack_file
 from topology.config import StackConfig
 from topology.functions import ANALYSIS, DISTRIBUTION, FUNCTIONS, RECEPTION, RECOVERY, FunctionSpec
 from topology.names import PROJECT
-from topology.queues import DISTRIBUTION_CRITICAL, DISTRIBUTION_QUEUE, PROCESSING, WORK_QUEUES
+from topology.queues import (
+    DISTRIBUTION_CRITICAL,
+    DISTRIBUTION_QUEUE,
+    PROCESSING,
+    PROCESSING_CRITICAL,
+    WORK_QUEUES,
+)
 
 REGIONS = ("us-east-1", "us-west-2")
 PEER = {"us-east-1": "us-west-2", "us-west-2": "us-east-1"}
@@ -71,6 +77,7 @@ def test_the_environment_is_exactly_what_the_handler_reads(spec: FunctionSpec, r
         assert read.stack == run.outputs["Stack"]
         assert read.peer_region == PEER[region]
         assert read.alerts_table == run.outputs["AlertsTableName"]
+        assert read.coordination_table == run.outputs["CoordinationTableName"]
         assert read.ledger_consistency == run.outputs["LedgerConsistency"]
 
 
@@ -80,6 +87,8 @@ def test_functions_work_on_the_queues_and_topic_of_their_own_region(run: Run) ->
         for spec in FUNCTIONS:
             environment = _environment(run, spec, region)
             assert environment["PROCESSING_QUEUE_URL"] == run.outputs[f"{prefix}ProcessingQueueUrl"]
+            urgent = run.outputs[f"{prefix}ProcessingCriticalQueueUrl"]
+            assert environment["PROCESSING_CRITICAL_QUEUE_URL"] == urgent
             assert environment["DISTRIBUTION_QUEUE_URL"] == run.outputs[f"{prefix}DistributionQueueUrl"]
             critical = run.outputs[f"{prefix}DistributionCriticalQueueUrl"]
             assert environment["DISTRIBUTION_CRITICAL_QUEUE_URL"] == critical
@@ -95,8 +104,9 @@ def test_functions_are_told_the_names_of_secrets_never_their_values(run: Run) ->
             _environment(run, ANALYSIS, region)["ANTHROPIC_KEY_SECRET"]
             == run.outputs["AnthropicKeySecretName"]
         )
-        slack = _environment(run, DISTRIBUTION, region)["SLACK_WEBHOOK_SECRET"]
-        assert slack == run.outputs["SlackWebhookSecretName"]
+        told = _environment(run, DISTRIBUTION, region)
+        assert told["SLACK_WEBHOOK_SECRET"] == run.outputs["SlackWebhookSecretName"]
+        assert (told["SLACK_CHANNEL"], told["SLACK_BOT_TOKEN_SECRET"]) == ("", "")
 
 
 def test_logs_are_kept_thirty_days_and_exist_before_their_function(run: Run) -> None:
@@ -137,7 +147,7 @@ def test_work_queues_outlast_their_function_and_redrive(run: Run) -> None:
 def test_dead_letter_queues_keep_longest_and_take_from_their_own_queues_only(run: Run) -> None:
     """Fourteen days is SQS's longest: time for a person to look."""
     sources = {
-        "processing-dlq": ["processing"],
+        "processing-dlq": ["processing", "processing-critical"],
         "distribution-dlq": ["distribution", "distribution-critical"],
     }
     for region in REGIONS:
@@ -172,35 +182,29 @@ def test_queues_feed_the_alias_of_their_function_with_partial_failures(run: Run)
 
 def test_critical_alerts_come_one_at_a_time() -> None:
     """No CRITICAL alert waits for the others of its batch."""
-    assert (PROCESSING.batch_size, DISTRIBUTION_QUEUE.batch_size, DISTRIBUTION_CRITICAL.batch_size) == (
-        5,
-        10,
-        1,
-    )
+    assert (PROCESSING.batch_size, DISTRIBUTION_QUEUE.batch_size) == (5, 10)
+    assert (PROCESSING_CRITICAL.batch_size, DISTRIBUTION_CRITICAL.batch_size) == (1, 1)
 
 
 @pytest.mark.parametrize(
-    ("reserved", "cap", "processing", "lane"),
-    [(0, 10, 10, 10), (4, 4, 4, 2), (100, 10, 10, 10), (10, 10, 10, 5), (1, 10, 2, 2)],
+    ("reserved", "cap", "lane"), [(0, 10, 10), (4, 4, 2), (100, 10, 10), (10, 10, 5), (1, 10, 2)]
 )
-def test_queues_of_one_function_share_what_it_has_reserved(
-    reserved: int, cap: int, processing: int, lane: int
-) -> None:
+def test_queues_of_one_function_share_what_it_has_reserved(reserved: int, cap: int, lane: int) -> None:
     """Beyond it, throttled batches would spend their receives on the way to the dead-letter queue."""
     config = _config("local", reserved_concurrency=reserved, event_source_concurrency=cap)
-    assert queue_concurrency(config, PROCESSING) == processing
-    assert queue_concurrency(config, DISTRIBUTION_QUEUE) == lane
-    assert queue_concurrency(config, DISTRIBUTION_CRITICAL) == lane
+    for queue in WORK_QUEUES:
+        assert queue_concurrency(config, queue) == lane
 
 
 def test_the_configured_concurrency_reaches_the_mappings(run_of: Callable[[str], Run]) -> None:
-    """Local: 2 invocations at once for each queue; 4 reserved are enough for both lanes of distribution."""
+    """Local: 2 invocations at once for each queue; 4 reserved are enough for both lanes of a function."""
     found = {
         mapping.name: mapping.inputs["scalingConfig"]["maximumConcurrency"]
         for mapping in run_of("local").of("lambda/eventSourceMapping:EventSourceMapping", region="us-west-2")
     }
     assert found == {
         "us-west-2-processing": 2,
+        "us-west-2-processing-critical": 2,
         "us-west-2-distribution": 2,
         "us-west-2-distribution-critical": 2,
     }

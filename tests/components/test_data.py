@@ -26,6 +26,7 @@ def test_tables_have_the_keys_and_indexes_of_the_specs(run: Run) -> None:
         {"name": "alert_id", "type": "S"},
         {"name": "due_at", "type": "N"},
         {"name": "open_lane", "type": "S"},
+        {"name": "parent_id", "type": "S"},
         {"name": "severity", "type": "S"},
         {"name": "timestamp", "type": "N"},
     ]
@@ -45,12 +46,37 @@ def test_tables_have_the_keys_and_indexes_of_the_specs(run: Run) -> None:
                 {"attributeName": "due_at", "keyType": "RANGE"},
             ],
             "projectionType": "INCLUDE",
-            "nonKeyAttributes": ["status", "severity", "attempts"],
+            "nonKeyAttributes": ["status", "severity", "attempts", "lease_token"],
+        },
+        {
+            "name": "children-index",
+            "keySchemas": [
+                {"attributeName": "parent_id", "keyType": "HASH"},
+                {"attributeName": "alert_id", "keyType": "RANGE"},
+            ],
+            "projectionType": "INCLUDE",
+            "nonKeyAttributes": ["status"],
         },
     ]
     assert cache["hashKey"] == "error_signature"
     assert cache["attributes"] == [{"name": "error_signature", "type": "S"}]
     assert cache["globalSecondaryIndexes"] == []
+
+
+def test_shared_records_have_a_name_and_live_as_long_as_the_stack(run: Run) -> None:
+    """A pace or a takeover that TTL removed would be forgotten, which is not the same as never set."""
+    coordination = _tables(run)["coordination"]
+    assert coordination["hashKey"] == "name"
+    assert coordination["attributes"] == [{"name": "name", "type": "S"}]
+    assert coordination["globalSecondaryIndexes"] == []
+    assert "ttl" not in coordination
+
+
+def test_shared_records_are_as_consistent_as_the_ledger(run: Run) -> None:
+    """Two regions that keep one pace must see each other's writes where the ledger promises as much."""
+    alerts, coordination = _tables(run)["alerts"], _tables(run)["coordination"]
+    assert coordination["replicas"] == alerts["replicas"]
+    assert coordination.get("globalTableWitness") == alerts.get("globalTableWitness")
 
 
 def test_tables_are_recoverable_encrypted_and_paid_by_request(run: Run) -> None:
@@ -148,4 +174,4 @@ def test_other_updates_of_a_table_go_through(before: object, after: object) -> N
 
 def test_the_tables_are_guarded_by_the_refusal(run: Run) -> None:
     """A check that is not bound to its resource protects nothing."""
-    assert [table.hooks for table in run.of(TABLE)] == [("keep-ledger-consistency",)] * 2
+    assert [table.hooks for table in run.of(TABLE)] == [("keep-ledger-consistency",)] * 3

@@ -18,6 +18,7 @@ RUNBOOK_NAMES = {
     "dynamodb/table:Table": {
         "mcp-incident-responder-prod-alerts",
         "mcp-incident-responder-prod-analysis-cache",
+        "mcp-incident-responder-prod-coordination",
     },
     "lambda/function:Function": {
         "mcp-incident-responder-prod-AlertReceptionFunction",
@@ -33,6 +34,7 @@ RUNBOOK_NAMES = {
     },
     "sqs/queue:Queue": {
         "mcp-incident-responder-prod-processing",
+        "mcp-incident-responder-prod-processing-critical",
         "mcp-incident-responder-prod-processing-dlq",
         "mcp-incident-responder-prod-distribution",
         "mcp-incident-responder-prod-distribution-critical",
@@ -40,6 +42,7 @@ RUNBOOK_NAMES = {
     },
     "secretsmanager/secret:Secret": {"mcp-responder/slack-webhook", "mcp-responder/anthropic-key"},
     "sns/topic:Topic": {"mcp-incident-responder-prod-alarms"},
+    "cloudwatch/metricAlarm:MetricAlarm": {"mcp-incident-responder-prod-parked-alerts"},
     "scheduler/schedule:Schedule": {"mcp-incident-responder-prod-recovery"},
     "apigateway/restApi:RestApi": {"mcp-incident-responder-prod-api"},
     "apigateway/usagePlan:UsagePlan": {"mcp-incident-responder-prod-sources"},

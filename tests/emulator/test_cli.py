@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import pytest
 import requests
 
 from clients.receipts import Receipt, ReceiptsFile
+from emulator.control import Emulator
+from emulator.deploy import attached_deployment
 
 pytestmark = pytest.mark.emulator
 
@@ -28,9 +31,9 @@ def run_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def responder(run_dir: Path) -> Iterator[Run]:
     """Run the command on this module's stack, which is taken down at the end."""
 
-    def run(*words: str) -> subprocess.CompletedProcess[str]:
+    def run(*words: str, typed: str = "") -> subprocess.CompletedProcess[str]:
         command = [str(RESPONDER), *words, "--run-dir", str(run_dir)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
+        return subprocess.run(command, input=typed, capture_output=True, text=True, timeout=180, check=False)
 
     yield run
     run("local", "down")
@@ -90,7 +93,64 @@ def test_audit_names_a_receipt_that_no_ledger_knows(
         out.add(Receipt("a-lost-one", "RECEIVED", "us-east-1", 0, 1))
     found = responder("audit", "--receipts", str(receipts), "--json")
     assert found.returncode == 1
-    assert "a-lost-one" in json.loads(found.stdout)["unaccounted"]
+    assert "a-lost-one" in json.loads(found.stdout)["problems"]
+    later = responder("audit", "--receipts", str(receipts), "--since", "1h", "--json")
+    assert (later.returncode, json.loads(later.stdout)["accepted"]) == (0, 0)
+
+
+def park(run_dir: Path, alert_id: str) -> None:
+    """Store an alert as distribution parks one that Slack refuses."""
+    deployment = attached_deployment(Emulator.attach(run_dir))
+    now_s = int(time.time())
+    row: dict[str, str | int] = {
+        "alert_id": alert_id, "status": "PARKED", "severity": "HIGH", "timestamp": now_s,
+        "created_at": "2026-11-23T08:00:00.000Z", "accepted_at_ms": now_s * 1_000, "region": "us-east-1",
+        "owner": "us-east-1", "format": "generic", "source": "test", "title": "Parked \x1b[2J alert",
+        "message": "m", "identity": "i" * 64, "raw": "{}", "attempts": 12, "due_at": now_s + 600,
+        "open_lane": "us-east-1#PARKED", "parked_reason": "Slack said no_service",
+    }  # fmt: skip
+    deployment.clients.client("dynamodb", "us-east-1").put_item(
+        TableName=deployment.alerts_table,
+        Item={name: {"N" if isinstance(v, int) else "S": str(v)} for name, v in row.items()},
+    )
+
+
+def test_a_parked_alert_is_listed_shown_and_sent_out_again(
+    up: subprocess.CompletedProcess[str], responder: Run, run_dir: Path, eventually: Callable[..., object]
+) -> None:
+    """After the operator has typed the stack's name, or said --yes; a dry run changes nothing."""
+    assert up.returncode == 0
+    park(run_dir, "a0parked")
+    [listed] = json.loads(responder("parked", "list", "--json").stdout)
+    assert (listed["alert_id"], listed["reason"]) == ("a0parked", "Slack said no_service")
+    table = responder("parked", "list").stdout
+    assert "a0parked" in table
+    assert "\x1b[2J" not in table
+    assert json.loads(responder("local", "status", "--json").stdout)["parked"] == 1
+    shown = json.loads(responder("parked", "show", "a0parked", "--json").stdout)
+    assert shown["alert"]["attempts"] == 12
+    assert shown["family"] == [{"alert_id": "a0parked", "status": "PARKED"}]
+    assert "would be redriven" in responder("parked", "redrive", "a0parked", "--dry-run").stdout
+    unconfirmed = responder("parked", "redrive", "--all", typed="prod\n")
+    assert unconfirmed.returncode == 2
+    assert "nothing was done" in unconfirmed.stderr
+    assert json.loads(responder("parked", "show", "a0parked", "--json").stdout)["alert"]["status"] == "PARKED"
+    assert responder("parked", "redrive", "--all", typed="local\n").returncode == 0
+    assert json.loads(responder("parked", "list", "--json").stdout) == []
+    emulator = Emulator.attach(run_dir)
+    eventually(lambda: [m for m in emulator.slack_messages() if "a0parked" in m.alert_ids], within_s=45)
+
+
+def test_what_cannot_be_redriven_is_one_line_each_and_exit_1(
+    up: subprocess.CompletedProcess[str], responder: Run
+) -> None:
+    """The others are done all the same."""
+    assert up.returncode == 0
+    found = responder("parked", "redrive", "a0parked", "a9", "--yes")
+    assert found.returncode == 1
+    assert found.stderr.splitlines() == ["a0parked: it is not PARKED", "a9: there is no such alert"]
+    missing = responder("parked", "show", "a9")
+    assert (missing.returncode, missing.stderr) == (1, "a9: there is no such alert\n")
 
 
 @pytest.mark.parametrize(
@@ -101,6 +161,9 @@ def test_audit_names_a_receipt_that_no_ledger_knows(
         (("local", "up", "--real-claude"), "--anthropic-key-file"),
         (("local", "up", "--real-slack"), "--slack-webhook-file"),
         (("audit", "--receipts", "nowhere.jsonl"), "nowhere.jsonl cannot be read"),
+        (("audit", "--since", "yesterday"), "give 30m, 2h or 7d"),
+        (("parked", "redrive"), "or --all"),
+        (("parked", "redrive", "a1", "--all"), "or --all"),
     ],
 )
 def test_wrong_use_is_told_what_is_right(

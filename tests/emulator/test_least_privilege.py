@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 import requests
 
+from audit.ledger import read_ledger
 from emulator.control import Emulator
-from ops.audit import read_ledger
 from ops.local import LocalStack, api_keys, deploy, local_config
-from topology.functions import ANALYSIS, DISTRIBUTION, RECEPTION, FunctionSpec
+from topology.functions import ANALYSIS, DISTRIBUTION, RECEPTION, RECOVERY, FunctionSpec
 
 pytestmark = pytest.mark.emulator
 
@@ -62,6 +62,13 @@ def log_of(stack: LocalStack, spec: FunctionSpec) -> str:
     return "\n".join(event["message"] for page in pages for event in page["events"])
 
 
+def recover(stack: LocalStack) -> dict[str, Any]:
+    """Run Recovery now; what its invocation answered."""
+    name = stack.deployment.names.function(RECOVERY)
+    functions = stack.deployment.clients.client("lambda", REGION)
+    return dict(functions.invoke(FunctionName=name, Qualifier="live", Payload=b"{}"))
+
+
 @contextmanager
 def without(stack: LocalStack, spec: FunctionSpec, action: str) -> Iterator[None]:
     """Take one action out of a function's role, and give it back."""
@@ -106,14 +113,63 @@ def test_reception_without_the_queue_still_keeps_its_promise(
     with without(stack, RECEPTION, "sqs:SendMessage"):
         alert_id = accepted_id(stack, "No hint")
         assert status_of(stack, alert_id) == "RECEIVED"
-    functions = stack.deployment.clients.client("lambda", REGION)
-    recovery = f"{stack.deployment.names.prefix}-RecoveryFunction"
 
     def recovered() -> bool:
-        functions.invoke(FunctionName=recovery, Qualifier="live", Payload=b"{}")
+        assert "FunctionError" not in recover(stack)
         return status_of(stack, alert_id) == "NOTIFIED"
 
     eventually(recovered, within_s=SOON_S)
+
+
+def test_recovery_may_do_all_that_a_parked_alert_needs(stack: LocalStack, eventually: Eventually) -> None:
+    """Its repeat is found by the children's index and goes out in its place; nothing is denied."""
+    stack.emulator.slow_claude(3.0)
+    parent = accepted_id(stack, "Parked")
+    repeat = post(stack, "Parked").json()["alerts"][0]
+    stack.emulator.set_fault("slack", "channel_is_archived", times=1)
+    assert (repeat["status"], repeat["parent_id"]) == ("SUPPRESSED", parent)
+    eventually(lambda: status_of(stack, parent) == "PARKED", within_s=SOON_S)
+    stack.emulator.slow_claude(0.05)
+
+    def promoted() -> bool:
+        assert "FunctionError" not in recover(stack)
+        return status_of(stack, repeat["alert_id"]) == "NOTIFIED"
+
+    eventually(promoted, within_s=SOON_S)
+    assert status_of(stack, parent) == "PARKED"
+    assert "AccessDenied" not in log_of(stack, RECOVERY)
+
+
+def test_reception_may_promote_a_repeat_of_a_parked_alert(stack: LocalStack, eventually: Eventually) -> None:
+    """The one row that reception moves on."""
+    stack.emulator.set_fault("slack", "channel_is_archived", times=1)
+    parent = accepted_id(stack, "Parked before its repeat")
+    eventually(lambda: status_of(stack, parent) == "PARKED", within_s=SOON_S)
+    repeat = post(stack, "Parked before its repeat").json()["alerts"][0]
+    assert (repeat["status"], repeat["alert_id"] != parent) == ("RECEIVED", True)
+    eventually(lambda: status_of(stack, repeat["alert_id"]) == "NOTIFIED", within_s=SOON_S)
+
+
+@pytest.mark.parametrize("spec", [ANALYSIS, DISTRIBUTION], ids=lambda spec: spec.key)
+def test_what_instances_agree_on_is_no_condition_for_delivery(
+    stack: LocalStack, eventually: Eventually, spec: FunctionSpec
+) -> None:
+    """Without the coordination table there is no shared pace and no breaker, and alerts go out."""
+    denied = log_of(stack, spec).count("AccessDenied")
+    if spec == ANALYSIS:
+        stack.emulator.set_fault("claude", "overloaded", times=1)
+    with without(stack, spec, "dynamodb:PutItem"):
+        alert_id = accepted_id(stack, f"{spec.key} alone")
+        eventually(lambda: status_of(stack, alert_id) == "NOTIFIED", within_s=SOON_S)
+        assert log_of(stack, spec).count("AccessDenied") > denied
+
+
+def test_recovery_without_its_index_fails_visibly(stack: LocalStack) -> None:
+    """Lambda counts the error: nobody takes it for a run that found nothing."""
+    with without(stack, RECOVERY, "dynamodb:Query"):
+        assert recover(stack)["FunctionError"] == "Unhandled"
+    assert "AccessDenied" in log_of(stack, RECOVERY)
+    assert "FunctionError" not in recover(stack)
 
 
 @pytest.mark.parametrize(

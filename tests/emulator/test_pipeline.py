@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,10 +12,11 @@ from typing import Any
 import pytest
 import requests
 
+from audit.comparison import compare
+from audit.ledger import LedgerRow, read_ledger, scan_ledger
 from clients.receipts import Receipt
 from emulator.control import Emulator
 from emulator.wire import SlackMessage
-from ops.audit import LedgerRow, audit, read_ledger
 from ops.local import LocalStack, api_keys, deploy
 
 pytestmark = pytest.mark.emulator
@@ -300,9 +300,10 @@ def test_the_audit_of_everything_above_is_clean_and_notices_a_removed_row(
     receipts = [Receipt(alert_id, row.status, row.region, 0, 0) for alert_id, row in first.items()]
 
     def unaccounted() -> Mapping[str, str]:
-        slack = Counter(i for message in emulator.slack_messages() for i in message.alert_ids)
-        ledgers = {e.region: read_ledger(stack.deployment, e.region) for e in stack.deployment.regions}
-        return audit(receipts=receipts, ledgers=ledgers, slack=slack).unaccounted
+        ledgers = {e.region: scan_ledger(stack.deployment, e.region) for e in stack.deployment.regions}
+        return compare(
+            receipts=receipts, ledgers=ledgers, slack=emulator.slack_messages(), consistency="strong"
+        ).problems
 
     def clean() -> bool:
         run_recovery(stack)

@@ -322,6 +322,7 @@ def everything(client: Client, regions: tuple[str, ...]) -> dict[str, list[Any]]
         left[f"{region} mappings"] = client("lambda", region).list_event_source_mappings()[
             "EventSourceMappings"
         ]
+        left[f"{region} alarms"] = client("cloudwatch", region).describe_alarms()["MetricAlarms"]
         left[f"{region} topics"] = client("sns", region).list_topics()["Topics"]
         left[f"{region} schedules"] = client("scheduler", region).list_schedules()["Schedules"]
         gateway = client("apigateway", region)
@@ -347,6 +348,7 @@ def test_the_real_program_comes_up_twice_and_goes(deployer: Deployer, client: Cl
     assert {index["IndexName"] for index in table["GlobalSecondaryIndexes"]} == {
         "timestamp-index",
         "open-index",
+        "children-index",
     }
     again = deployer.up()
     assert (again.created, again.updated, again.replaced, again.deleted) == (0, 0, 0, 0)

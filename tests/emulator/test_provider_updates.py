@@ -32,6 +32,12 @@ secret = aws.secretsmanager.Secret(
 )
 aws.cloudwatch.LogGroup("l", region="us-east-1", name="l", tags=tags,
                         retention_in_days=7 if changed else None)
+aws.cloudwatch.MetricAlarm(
+    "a", region="us-east-1", name="a", tags=tags, namespace="N", metric_name="M", dimensions={{"Stack": "s"}},
+    statistic="Maximum", period=60, evaluation_periods=1, threshold=2 if changed else 1,
+    comparison_operator="GreaterThanOrEqualToThreshold", treat_missing_data="missing",
+    alarm_description="d", alarm_actions=[],
+)
 key = aws.kms.Key("k", region="us-east-1", description=f"changed {{changed}}", tags=tags,
                   policy=policy)
 topic = aws.sns.Topic("n", region="us-east-1", name="n", tags=tags)
@@ -60,11 +66,11 @@ def as_dict(tags: list[dict[str, str]]) -> dict[str, str]:
 
 
 def test_data_and_access_are_changed_in_place(deployer: Deployer, client: Client) -> None:
-    """Tables, secrets, logs, keys, topics, roles and schedules keep their ids and take the new arguments."""
+    """Tables, secrets, logs, alarms, keys, topics, roles and schedules keep their ids."""
     before = deployer.up(DATA.format(changed=False))
     after = deployer.up(DATA.format(changed=True))
     assert (after.replaced, after.created, after.deleted) == (0, 0, 0)
-    assert (after.updated, after.same, after.outputs) == (9, 0, before.outputs)
+    assert (after.updated, after.same, after.outputs) == (10, 0, before.outputs)
 
     dynamodb = client("dynamodb", HERE)
     ttl = dynamodb.describe_time_to_live(TableName="things")["TimeToLiveDescription"]
@@ -82,6 +88,10 @@ def test_data_and_access_are_changed_in_place(deployer: Deployer, client: Client
 
     [group] = client("logs", HERE).describe_log_groups(logGroupNamePrefix="l")["logGroups"]
     assert group["retentionInDays"] == 7
+    cloudwatch = client("cloudwatch", HERE)
+    [alarm] = cloudwatch.describe_alarms(AlarmNames=["a"])["MetricAlarms"]
+    assert (alarm["Threshold"], alarm["Dimensions"]) == (2.0, [{"Name": "Stack", "Value": "s"}])
+    assert as_dict(cloudwatch.list_tags_for_resource(ResourceARN=alarm["AlarmArn"])["Tags"]) == KEPT
     kms = client("kms", HERE)
     described = kms.describe_key(KeyId=after.outputs["Key"])["KeyMetadata"]
     assert described["Description"] == "changed True"
@@ -103,7 +113,7 @@ def test_data_and_access_are_changed_in_place(deployer: Deployer, client: Client
 def test_what_an_argument_turned_on_is_turned_off_without_it(deployer: Deployer, client: Client) -> None:
     """The way back: TTL, backups, the replica and the retention are gone."""
     deployer.up(DATA.format(changed=True))
-    assert deployer.up(DATA.format(changed=False)).updated == 9
+    assert deployer.up(DATA.format(changed=False)).updated == 10
     dynamodb = client("dynamodb", HERE)
     ttl = dynamodb.describe_time_to_live(TableName="things")["TimeToLiveDescription"]
     assert ttl["TimeToLiveStatus"] == "DISABLED"

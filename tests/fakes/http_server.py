@@ -1,21 +1,30 @@
 """A real HTTP server on the loopback that answers by a script: for adapters that speak HTTP."""
 
+import contextlib
+import itertools
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Literal
 
 _HANG_MAX_S = 10
+_DRIP_S = 0.02
+_ENDLESS = 1_000_000
 
 
 @dataclass
 class Answer:
-    """What the server says next. `hang`: nothing until it is stopped; `reset`: it closes the connection."""
+    """What the server says next. `hang`: nothing until it is stopped; `reset`: it closes the connection.
+
+    `drip`: a byte now and then for as long as anybody listens, in its `headers` or, after them, its `body`.
+    """
 
     status: int = 200
     body: bytes = b"ok"
     headers: dict[str, str] = field(default_factory=dict)
     hang: bool = False
     reset: bool = False
+    drip: Literal["headers", "body"] | None = None
 
 
 @dataclass
@@ -60,11 +69,18 @@ class ScriptedServer:
                 if answer.hang or answer.reset:
                     self.close_connection = True
                     return
+                if answer.drip == "headers":
+                    _drip(self, b"HTTP/1.1 200 OK\r\nX-Endless: ", until=server._over)
+                    return
                 self.send_response(answer.status)
                 for name, value in answer.headers.items():
                     self.send_header(name, value)
-                self.send_header("Content-Length", str(len(answer.body)))
+                length = _ENDLESS if answer.drip else len(answer.body)
+                self.send_header("Content-Length", str(length))
                 self.end_headers()
+                if answer.drip == "body":
+                    _drip(self, b"", until=server._over)
+                    return
                 self.wfile.write(answer.body)
 
             do_GET = do_POST  # noqa: N815 - a redirect that is followed comes as GET
@@ -73,3 +89,13 @@ class ScriptedServer:
                 """Keep the tests' output clean."""
 
         return Handler
+
+
+def _drip(handler: BaseHTTPRequestHandler, start: bytes, *, until: threading.Event) -> None:
+    """Send `start`, then a byte now and then."""
+    handler.close_connection = True
+    with contextlib.suppress(OSError):
+        for piece in itertools.chain((start,), itertools.repeat(b"x")):
+            handler.wfile.write(piece)
+            if until.wait(_DRIP_S):
+                return

@@ -1,10 +1,15 @@
 """The ledger and the analysis cache in memory, with the same rules as the real ones."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from handlers.domain.alert import Alert, Analysis
-from handlers.domain.ports import CacheUnavailableError, LedgerUnavailableError
+from handlers.domain.alert import Alert, Analysis, Status
+from handlers.domain.ports import (
+    CacheUnavailableError,
+    CoordinationUnavailableError,
+    LedgerUnavailableError,
+    Record,
+)
 from handlers.domain.states import VERSION, Actor, check
 
 
@@ -59,6 +64,30 @@ class FakeLedger:
         due = [row for row in self.rows.values() if row.open_lane == lane and (row.due_at or 0) <= now_s]
         return [row.alert_id for row in sorted(due, key=lambda row: row.due_at or 0)][:limit]
 
+    def waiting(self, lane: str, *, limit: int) -> Sequence[str]:
+        """See `Ledger`."""
+        self.before("waiting")
+        self.queried_lanes.append(lane)
+        found = [
+            row
+            for row in self.rows.values()
+            if row.open_lane == lane and row.status is Status.ANALYZED and row.lease_token is None
+        ]
+        return [row.alert_id for row in sorted(found, key=lambda row: row.due_at or 0)][:limit]
+
+    def count(self, lane: str, *, limit: int) -> int:
+        """See `Ledger`."""
+        self.before("count")
+        self.queried_lanes.append(lane)
+        return min(sum(row.open_lane == lane for row in self.rows.values()), limit)
+
+    def suppressed_children(self, parent_id: str, *, limit: int) -> Sequence[str]:
+        """See `Ledger`."""
+        self.before("suppressed_children")
+        rows = self.rows.values()
+        found = [r.alert_id for r in rows if r.parent_id == parent_id and r.status is Status.SUPPRESSED]
+        return sorted(found)[:limit]
+
     def _store(self, alert: Alert) -> None:
         self.rows[alert.alert_id] = alert
         self.writes.append(alert)
@@ -72,6 +101,34 @@ def ledger_down(*operations: str) -> Callable[[str], None]:
             raise LedgerUnavailableError(f"{operation} failed on purpose")
 
     return fail
+
+
+@dataclass
+class FakeCoordination:
+    """`Coordination` over a dict."""
+
+    records: dict[str, Record] = field(default_factory=dict)
+    down: bool = False
+    reads: int = 0
+
+    def read(self, name: str) -> Record | None:
+        """See `Coordination`."""
+        self._check()
+        self.reads += 1
+        return self.records.get(name)
+
+    def write(self, name: str, before: Record | None, values: Mapping[str, int]) -> bool:
+        """See `Coordination`."""
+        self._check()
+        stored = self.records.get(name)
+        if (stored.version if stored else 0) != (before.version if before else 0):
+            return False
+        self.records[name] = Record(version=stored.version + 1 if stored else 1, values=dict(values))
+        return True
+
+    def _check(self) -> None:
+        if self.down:
+            raise CoordinationUnavailableError("the coordination table is down on purpose")
 
 
 @dataclass

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from handlers.domain.alert import Alert, Analysis, Queue
 from handlers.domain.ports import ModelAnswer, OutboxError
-from handlers.domain.slack_message import Notification
+from handlers.domain.slack_message import Digest, Message, Notification
 
 ANALYSIS = Analysis(
     summary="The disk is full.",
@@ -49,16 +49,27 @@ class FakeAnalyst:
 
 @dataclass
 class FakeNotifier:
-    """`Notifier` that keeps what was posted; `script` holds an error or None (success) for each call."""
+    """`Notifier` that keeps what was posted; `script` holds an error or a reference for each call."""
 
-    script: list[Exception | None] = field(default_factory=lambda: [None])
-    posted: list[Notification] = field(default_factory=list)
+    script: list[Exception | str | None] = field(default_factory=lambda: [None])
+    posted: list[Message] = field(default_factory=list)
     timeouts_s: list[float] = field(default_factory=list)
 
-    def post(self, notification: Notification, *, timeout_s: float) -> None:
+    def post(self, message: Message, *, timeout_s: float) -> str | None:
         """See `Notifier`."""
         self.timeouts_s.append(timeout_s)
         answer = self.script.pop(0) if len(self.script) > 1 else self.script[0]
-        if answer is not None:
+        if isinstance(answer, Exception):
             raise answer
-        self.posted.append(notification)
+        self.posted.append(message)
+        return answer
+
+    @property
+    def alert_ids(self) -> list[str]:
+        """Of the single alerts that were posted."""
+        return [one.alert_id for one in self.posted if isinstance(one, Notification)]
+
+    @property
+    def digests(self) -> list[Digest]:
+        """The digests that were posted."""
+        return [one for one in self.posted if isinstance(one, Digest)]

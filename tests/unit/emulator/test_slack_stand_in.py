@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import urllib3
 from aiohttp import web
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError
 from slack_sdk.webhook import WebhookClient
 
 from emulator.egress import SLACK_HOST
@@ -41,6 +43,17 @@ class Slack:
         answer = urllib3.request("POST", self.base_url + self.path, body=body, timeout=5, retries=False)
         return answer.status, answer.data.decode()
 
+    def call(self, method: str, *, token: str | None = None, **payload: Any) -> dict[str, Any]:
+        """Call the Web API by the SDK, without its own retries; return what it answered, errors too."""
+        client = WebClient(
+            token=token or self.fake.bot_token, base_url=self.base_url + "/api/", timeout=5, retry_handlers=[]
+        )
+        try:
+            answer = client.api_call(method, json=payload)
+        except SlackApiError as error:
+            answer = error.response
+        return {**answer.data, "status": answer.status_code}
+
 
 @pytest.fixture
 def slack(tmp_path: Path, serve: Callable[[web.Application], str]) -> Slack:
@@ -52,7 +65,7 @@ def slack(tmp_path: Path, serve: Callable[[web.Application], str]) -> Slack:
         fake=fake,
         faults=faults,
         record=tmp_path / "messages.jsonl",
-        base_url=serve(fake.webhooks(REGION)),
+        base_url=serve(fake.application(REGION)),
         reader_url=serve(fake.reader()),
         path=url.removeprefix(f"http://{SLACK_HOST}"),
     )
@@ -229,3 +242,114 @@ def test_page_shows_messages_as_text_never_as_markup(slack: Slack) -> None:
     assert "<script" not in page
     assert page.count("&lt;script&gt;") == 4
     assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
+
+
+def test_digests_and_follow_ups_are_told_from_alerts(slack: Slack) -> None:
+    """By the ids of blocks; one that is not of the form is no mark."""
+    slack.send([section(block_id=f"digest:d{'0' * 32}:37"), section()])
+    slack.send([section(block_id="follow-up:a1")])
+    slack.send([section(block_id="digest:d1:many"), section(block_id="digest:d2")])
+    digest, follow_up, neither = slack.fake.messages
+    assert (digest.alert_ids, digest.digests, digest.follow_ups) == ((), ((f"d{'0' * 32}", 37),), ())
+    assert (follow_up.alert_ids, follow_up.digests, follow_up.follow_ups) == ((), (), ("a1",))
+    assert (neither.alert_ids, neither.digests, neither.follow_ups) == ((), (), ())
+    assert json.loads(slack.record.read_text().splitlines()[0])["digests"] == [["d" + "0" * 32, 37]]
+
+
+def test_digest_over_slacks_limits_is_refused_like_any_message(slack: Slack) -> None:
+    """A list of examples that is too long would park a whole storm."""
+    blocks = [section(block_id="digest:d1:100"), section("x" * 3001)]
+    assert slack.send_raw(json.dumps({"text": "x", "blocks": blocks}).encode()) == (400, "invalid_blocks")
+    assert slack.fake.messages == []
+
+
+@pytest.fixture
+def channel(slack: Slack) -> str:
+    """The id of a channel where the bot has a seat."""
+    return slack.fake.add_channel("incidents")
+
+
+def test_bot_posts_and_edits_its_message(slack: Slack, channel: str) -> None:
+    """An edit leaves one message, at its place; the record has both as they came."""
+    slack.send(text="before")
+    posted = slack.call("chat.postMessage", channel=channel, text="x", blocks=[section(block_id="alert:a1")])
+    slack.send(text="after")
+    assert posted["ok"]
+    edited = slack.call(
+        "chat.update",
+        channel=channel,
+        ts=posted["ts"],
+        text="y",
+        blocks=[section(block_id="alert:a1"), section(block_id="follow-up:a1")],
+    )
+    assert (edited["ok"], edited["ts"], edited["channel"]) == (True, posted["ts"], channel)
+    assert [one.payload["text"] for one in slack.fake.messages] == ["before", "y", "after"]
+    message = slack.fake.messages[1]
+    assert (message.channel, message.alert_ids, message.follow_ups, message.edited) == (
+        "incidents",
+        ("a1",),
+        ("a1",),
+        True,
+    )
+    lines = [json.loads(line) for line in slack.record.read_text().splitlines()]
+    assert [(line["payload"]["text"], line["edited"]) for line in lines] == [
+        ("before", False),
+        ("x", False),
+        ("after", False),
+        ("y", True),
+    ]
+    assert "edited" in urllib3.request("GET", slack.reader_url).data.decode()
+
+
+@pytest.mark.parametrize(
+    ("method", "changes", "code"),
+    [
+        ("chat.postMessage", {"channel": "C0UNKNOWN"}, "channel_not_found"),
+        ("chat.postMessage", {"channel": 5}, "channel_not_found"),
+        ("chat.postMessage", {"text": None}, "no_text"),
+        ("chat.postMessage", {"blocks": [{"type": "carousel"}]}, "invalid_blocks"),
+        ("chat.update", {"ts": "1.2"}, "message_not_found"),
+        ("chat.update", {}, "message_not_found"),
+        ("chat.delete", {}, "unknown_method"),
+    ],
+)
+def test_call_that_slack_refuses_says_why(
+    slack: Slack, channel: str, method: str, changes: dict[str, Any], code: str
+) -> None:
+    """With status 200 and Slack's word; nothing is kept."""
+    answer = slack.call(method, **({"channel": channel, "text": "x"} | changes))
+    assert (answer["status"], answer["ok"], answer["error"]) == (200, False, code)
+    assert slack.fake.messages == []
+
+
+def test_wrong_token_is_refused(slack: Slack, channel: str) -> None:
+    """As one that was revoked."""
+    answer = slack.call("chat.postMessage", token="xoxb-wrong", channel=channel, text="x")
+    assert (answer["ok"], answer["error"]) == (False, "invalid_auth")
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "code"),
+    [
+        ("rate_limited", 429, "ratelimited"),
+        ("server_error", 500, "internal_error"),
+        ("invalid_token", 200, "invalid_auth"),
+        ("channel_is_archived", 200, "is_archived"),
+    ],
+)
+def test_faults_are_met_by_the_bot_too(slack: Slack, channel: str, kind: str, status: int, code: str) -> None:
+    """In the words of the Web API."""
+    slack.faults.add(Fault(service="slack", kind=kind, times=1))
+    answer = slack.call("chat.postMessage", channel=channel, text="x")
+    assert (answer["status"], answer["error"]) == (status, code)
+    assert slack.call("chat.postMessage", channel=channel, text="x")["ok"]
+
+
+def test_webhook_and_bot_share_the_channels_limit(slack: Slack, channel: str) -> None:
+    """One message a second is a channel's, not a sender's; an edit takes no place in it."""
+    slack.fake.rate_limit = RateLimit(0.001, 1)
+    posted = slack.call("chat.postMessage", channel=channel, text="x")
+    assert slack.send()[0] == 429
+    assert slack.call("chat.postMessage", channel=channel, text="x")["status"] == 429
+    assert slack.call("chat.update", channel=channel, ts=posted["ts"], text="y")["ok"]
+    assert slack.fake.rate_limited == 2

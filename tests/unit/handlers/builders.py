@@ -5,22 +5,27 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from handlers.domain.alert import Alert, Status
+from handlers.domain.alert import Alert, Status, Step
 from handlers.domain.analysis import AnalysisWork
+from handlers.domain.breaker import Breaker
 from handlers.domain.claims import Allotment, Claims
 from handlers.domain.distribution import DistributionWork
 from handlers.domain.formats.generic import FORMAT
 from handlers.domain.intake import parse_body
+from handlers.domain.ownership import Ownership, SharedOwnership
+from handlers.domain.pacing import Pace
 from handlers.domain.reception import Reception, Submission
+from handlers.domain.recovery import Recovery
 from handlers.domain.rows import new_row
 from handlers.domain.states import Actor, analyzed, received
 from handlers.domain.webhook import Request, Response, Webhook
-from tests.fakes.ledger import FakeAnalysisCache, FakeLedger
+from tests.fakes.ledger import FakeAnalysisCache, FakeCoordination, FakeLedger
 from tests.fakes.machine import FakeClock, FakeRandomness, in_turn
 from tests.fakes.services import ANALYSIS, FakeAnalyst, FakeNotifier, FakeOutbox
 
 REGION, PEER = "us-east-1", "us-west-2"
 LEASE_S, EVENT_WINDOW_S, CONTENT_WINDOW_S, CACHE_TTL_S = 120, 3_600, 300, 86_400
+SLACK_INTERVAL_MS = 1_000
 
 
 def fixture(name: str) -> bytes:
@@ -80,6 +85,8 @@ class World:
     analyst: FakeAnalyst = field(default_factory=FakeAnalyst)
     notifier: FakeNotifier = field(default_factory=FakeNotifier)
     randomness: FakeRandomness = field(default_factory=FakeRandomness)
+    coordination: FakeCoordination = field(default_factory=FakeCoordination)
+    ownership: Ownership = field(default_factory=lambda: SharedOwnership(owners=(REGION, PEER)))
     region: str = REGION
 
     @property
@@ -91,6 +98,7 @@ class World:
             clock=self.clock,
             randomness=self.randomness,
             spread=in_turn,
+            ownership=self.ownership,
             region=self.region,
             lease_s=LEASE_S,
             event_window_s=EVENT_WINDOW_S,
@@ -108,30 +116,50 @@ class World:
         submission = Submission(format=parsed.format, alerts=parsed.alerts)
         return self.reception.accept(submission, until_ms=self.clock.ms + 4_000)
 
-    def claims(self, actor: Actor, status: Status) -> Claims:
+    def claims(self, actor: Actor, step: Step) -> Claims:
         """The claims of one worker."""
         return Claims(
             ledger=self.ledger,
             outbox=self.outbox,
+            ownership=self.ownership,
             clock=self.clock,
             randomness=self.randomness,
             sleeper=self.clock,
             actor=actor,
-            status=status,
+            step=step,
             lease_s=LEASE_S,
         )
 
     @property
     def analysis(self) -> AnalysisWork:
         """The analysis worker."""
-        claims = self.claims(Actor.ANALYSIS, Status.RECEIVED)
-        return AnalysisWork(claims=claims, cache=self.cache, analyst=self.analyst, cache_ttl_s=CACHE_TTL_S)
+        return AnalysisWork(
+            claims=self.claims(Actor.ANALYSIS, Step.ANALYSIS),
+            cache=self.cache,
+            analyst=self.analyst,
+            breaker=Breaker(coordination=self.coordination, clock=self.clock),
+            cache_ttl_s=CACHE_TTL_S,
+        )
 
     @property
     def distribution(self) -> DistributionWork:
         """The distribution worker."""
         return DistributionWork(
-            claims=self.claims(Actor.DISTRIBUTION, Status.ANALYZED), notifier=self.notifier
+            claims=self.claims(Actor.DISTRIBUTION, Step.DISTRIBUTION),
+            notifier=self.notifier,
+            pace=Pace(coordination=self.coordination, clock=self.clock, interval_ms=SLACK_INTERVAL_MS),
+            spread=in_turn,
+        )
+
+    @property
+    def recovery(self) -> Recovery:
+        """Recovery in this region."""
+        return Recovery(
+            ledger=self.ledger,
+            outbox=self.outbox,
+            ownership=self.ownership,
+            clock=self.clock,
+            lease_s=LEASE_S,
         )
 
     def time(self, seconds: float = 30) -> Allotment:

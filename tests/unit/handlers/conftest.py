@@ -1,15 +1,13 @@
 """What the handler tests share: moto in process with this stack's tables, and local HTTP servers."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
-import boto3
 import pytest
 from moto import mock_aws
 
+from tests.fakes.aws_tables import create_tables
 from tests.fakes.http_server import Answer, ScriptedServer
 from tests.unit.handlers.builders import REGION
-from topology.tables import TABLES, TableSpec
 
 
 @pytest.fixture
@@ -26,35 +24,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture
 def tables(aws: None) -> dict[str, str]:  # noqa: ARG001 - moto must run
     """The tables as the topology specifies them: key to physical name."""
-    dynamodb = boto3.client("dynamodb", region_name=REGION)
-    for spec in TABLES:
-        dynamodb.create_table(**_definition(spec))
-    return {spec.key: spec.suffix for spec in TABLES}
-
-
-def _definition(spec: TableSpec) -> dict[str, Any]:
-    keys = {spec.hash_key} | {key for index in spec.indexes for key in (index.hash_key, index.range_key)}
-    definition: dict[str, Any] = {
-        "TableName": spec.suffix,
-        "BillingMode": "PAY_PER_REQUEST",
-        "KeySchema": [{"AttributeName": spec.hash_key.name, "KeyType": "HASH"}],
-        "AttributeDefinitions": [{"AttributeName": k.name, "AttributeType": k.type} for k in keys],
-    }
-    if spec.indexes:
-        definition["GlobalSecondaryIndexes"] = [
-            {
-                "IndexName": index.name,
-                "KeySchema": [
-                    {"AttributeName": index.hash_key.name, "KeyType": "HASH"},
-                    {"AttributeName": index.range_key.name, "KeyType": "RANGE"},
-                ],
-                "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": list(index.projected)}
-                if index.projected
-                else {"ProjectionType": "ALL"},
-            }
-            for index in spec.indexes
-        ]
-    return definition
+    return create_tables(REGION)
 
 
 @pytest.fixture

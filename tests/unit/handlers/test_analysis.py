@@ -2,10 +2,12 @@
 
 import logging
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from handlers.domain.alert import Queue, Status
+from handlers.domain.alert import FollowUp, Queue, Status
+from handlers.domain.breaker import FAILURES_TO_OPEN
 from handlers.domain.claims import Allotment, PoisonMessageError
 from handlers.domain.ports import (
     AnalystBusyError,
@@ -14,13 +16,13 @@ from handlers.domain.ports import (
     LedgerUnavailableError,
 )
 from handlers.domain.signature import error_signature
-from handlers.domain.states import claimed, notified
+from handlers.domain.states import analyzed, claimed, notified
 from tests.fakes.ledger import ledger_down
 from tests.fakes.services import ANALYSIS
 from tests.unit.handlers.builders import CACHE_TTL_S, LEASE_S, World, row
 
 
-def world_with(**fields: str) -> World:
+def world_with(**fields: Any) -> World:
     """A world with one RECEIVED alert, a1."""
     world = World()
     world.hold(row(**fields))
@@ -147,20 +149,108 @@ def test_no_time_means_no_call() -> None:
     assert world.ledger.rows["a1"].analysis_error == "no time was left to ask the model"
 
 
-def test_missing_key_parks_with_the_reason() -> None:
-    """Only an operator can help, so the alert waits where they look."""
+def test_missing_key_costs_the_analysis_and_not_the_alert() -> None:
+    """People are told without it, and the analysis follows once an operator has put the key."""
     world = world_with()
     world.analyst.script = [AnalystUnconfiguredError("the secret mcp-responder/anthropic-key is empty")]
     world.analysis.work("a1", world.time())
     stored = world.ledger.rows["a1"]
-    assert (stored.status, stored.open_lane, stored.due_at, stored.expires_at) == (
-        Status.PARKED,
+    assert (stored.status, stored.follow_up) == (Status.ANALYZED, FollowUp.WANTED)
+    assert stored.analysis_error == "the secret mcp-responder/anthropic-key is empty"
+    assert world.outbox.sent == [(Queue.DISTRIBUTION, "a1", 0)]
+
+
+@pytest.mark.parametrize(
+    ("error", "follow_up"),
+    [(AnalystBusyError("529"), FollowUp.WANTED), (AnalystFailedError("refusal"), None)],
+    ids=["busy", "failed"],
+)
+def test_only_what_may_be_had_later_is_followed_up(
+    error: AnalystBusyError | AnalystFailedError, follow_up: FollowUp | None
+) -> None:
+    """A refusal stays a refusal; an overload passes."""
+    world = world_with()
+    world.analyst.script = [error]
+    world.analysis.work("a1", world.time())
+    assert world.ledger.rows["a1"].follow_up is follow_up
+
+
+@pytest.mark.parametrize(("severity", "timeout_s"), [("CRITICAL", 10), ("HIGH", 30)])
+def test_alert_waits_for_its_analysis_only_so_long(severity: str, timeout_s: int) -> None:
+    """However much time the invocation has; a critical one waits less."""
+    world = world_with(severity=severity)
+    world.analysis.work("a1", world.time(300))
+    assert world.analyst.asked == [("a1", timeout_s)]
+
+
+def test_model_that_fails_everybody_is_left_alone_for_a_while() -> None:
+    """Five failures in a row open the circuit: the next alert goes out at once, without a call."""
+    world = World()
+    world.analyst.script = [AnalystBusyError("529")]
+    for number in range(3):
+        world.hold(row(f"a{number}", title=f"another {number}"))
+        world.analysis.work(f"a{number}", world.time(100))
+    assert len(world.analyst.asked) == FAILURES_TO_OPEN
+    stored = world.ledger.rows["a2"]
+    assert (stored.status, stored.follow_up) == (Status.ANALYZED, FollowUp.WANTED)
+    assert stored.analysis_error == "the model has failed lately and is not asked for a while"
+
+
+def test_wish_to_stay_away_binds_every_instance() -> None:
+    """A Retry-After beyond the invocation opens the circuit for that long, in one call."""
+    world = World()
+    world.hold(row("a1"), row("a2", title="another"), row("a3", title="a third"))
+    world.analyst.script = [AnalystBusyError("429", retry_after_s=600), ANALYSIS]
+    for alert_id in ("a1", "a2"):
+        world.analysis.work(alert_id, world.time())
+    assert [alert_id for alert_id, _ in world.analyst.asked] == ["a1"]
+    world.clock.advance(600)
+    world.analysis.work("a3", world.time())
+    assert world.ledger.rows["a3"].analysis == ANALYSIS
+
+
+def notified_without_analysis(world: World) -> None:
+    """Alert a1, NOTIFIED, its follow-up due."""
+    alert = analyzed(row(), "Claude answered 529", due_at=0, follow_up=True)
+    world.hold(notified(alert, at_ms=world.clock.ms, slack_ref="C1/1.2"))
+
+
+def test_follow_up_is_analysed_and_sent_to_be_posted() -> None:
+    """The row keeps resting as NOTIFIED, with its analysis."""
+    world = World()
+    notified_without_analysis(world)
+    world.analysis.work("a1", world.time())
+    stored = world.ledger.rows["a1"]
+    assert (stored.status, stored.follow_up, stored.analysis) == (Status.NOTIFIED, FollowUp.READY, ANALYSIS)
+    assert (stored.analysis_error, stored.slack_ref) == (None, "C1/1.2")
+    assert world.outbox.sent == [(Queue.DISTRIBUTION, "a1", 0)]
+
+
+def test_follow_up_that_is_still_not_to_be_had_waits_for_recovery() -> None:
+    """No hint of its own: Recovery decides how often."""
+    world = World()
+    notified_without_analysis(world)
+    world.analyst.script = [AnalystBusyError("529")]
+    world.analysis.work("a1", world.time())
+    stored = world.ledger.rows["a1"]
+    assert (stored.follow_up, stored.lease_token) == (FollowUp.WANTED, None)
+    assert stored.due_at == world.clock.s + 60
+    assert world.outbox.sent == []
+
+
+def test_follow_up_that_is_refused_ends() -> None:
+    """Nobody asks a third time for what is refused."""
+    world = World()
+    notified_without_analysis(world)
+    world.analyst.script = [AnalystFailedError("refusal")]
+    world.analysis.work("a1", world.time())
+    stored = world.ledger.rows["a1"]
+    assert (stored.status, stored.follow_up, stored.open_lane, stored.due_at) == (
+        Status.NOTIFIED,
         None,
         None,
         None,
     )
-    assert stored.parked_reason == "the secret mcp-responder/anthropic-key is empty"
-    assert world.outbox.sent == []
 
 
 def test_unknown_alert_is_poison() -> None:

@@ -1,26 +1,29 @@
 """Distribution over fakes: every answer of Slack, and that nobody posts without a claim."""
 
-import logging
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from handlers.domain.alert import Queue, Severity, Status, open_lane
+from handlers.domain.alert import Doubt, FollowUp, Queue, Severity, Status, open_lane
 from handlers.domain.claims import PoisonMessageError
+from handlers.domain.limits import MAX_ATTEMPTS, MAX_DIGEST_ALERTS
 from handlers.domain.ports import (
     LedgerUnavailableError,
     NotifierRefusedError,
     NotifierThrottledError,
     NotifierUnavailableError,
 )
-from handlers.domain.states import claimed, notified
+from handlers.domain.slack_message import FollowUpNotice, digest_id_of
+from handlers.domain.states import analyzed, claimed, follow_up_ready, notified
 from tests.fakes.ledger import ledger_down
-from tests.unit.handlers.builders import LEASE_S, REGION, World, row
+from tests.fakes.services import ANALYSIS
+from tests.unit.handlers.builders import LEASE_S, PEER, REGION, World, row
 
 DOWN = NotifierUnavailableError("Slack answered 503", outcome_unknown=False)
 
 
-def world_with(**fields: str) -> World:
+def world_with(**fields: Any) -> World:
     """A world with one ANALYZED alert, a1."""
     world = World()
     world.hold(row(status=Status.ANALYZED, **fields))
@@ -33,7 +36,7 @@ def test_posted_alert_is_notified_and_rests() -> None:
     world.clock.advance(3)
     world.distribution.work("a1", world.time())
     stored = world.ledger.rows["a1"]
-    assert [message.alert_id for message in world.notifier.posted] == ["a1"]
+    assert world.notifier.alert_ids == ["a1"]
     assert (stored.status, stored.notified_at_ms) == (Status.NOTIFIED, world.clock.ms)
     assert stored.expires_at == world.clock.s + 90 * 86_400
     assert (stored.open_lane, stored.due_at, stored.lease_token) == (None, None, None)
@@ -70,14 +73,14 @@ def test_failure_is_an_attempt_and_backs_off() -> None:
 
 
 def test_last_attempt_parks_with_the_reason() -> None:
-    """After five failures the alert is parked and no hint follows."""
+    """After twelve failures the alert is parked and no hint follows."""
     world = world_with()
-    world.hold(replace(world.ledger.rows["a1"], attempts=4))
+    world.hold(replace(world.ledger.rows["a1"], attempts=MAX_ATTEMPTS - 1))
     world.notifier.script = [DOWN]
     world.distribution.work("a1", world.time())
     stored = world.ledger.rows["a1"]
     assert stored.status is Status.PARKED
-    assert stored.parked_reason == "given up after 5 attempts; the last: Slack answered 503"
+    assert stored.parked_reason == "given up after 12 attempts; the last: Slack answered 503"
     assert world.outbox.sent == []
 
 
@@ -87,7 +90,7 @@ def test_refusal_parks_at_once() -> None:
     world.notifier.script = [NotifierRefusedError("Slack refuses the message: 404 'no_service'")]
     world.distribution.work("a1", world.time())
     stored = world.ledger.rows["a1"]
-    assert (stored.status, stored.expires_at, stored.open_lane) == (Status.PARKED, None, None)
+    assert (stored.status, stored.expires_at, stored.open_lane) == (Status.PARKED, None, f"{REGION}#PARKED")
     assert stored.parked_reason == "Slack refuses the message: 404 'no_service'"
 
 
@@ -135,12 +138,11 @@ def test_claim_lost_before_the_post_posts_nothing() -> None:
 
 
 def test_claim_that_ran_out_before_the_post_posts_nothing() -> None:
-    """An invocation that was frozen beyond its end gives the alert back, even if nobody has taken it yet."""
+    """An invocation that was frozen beyond its lease keeps off, even if nobody has taken the alert yet."""
     world = world_with()
     world.ledger.after = lambda _operation: world.clock.advance(60)
     world.distribution.work("a1", world.time(30))
     assert world.notifier.posted == []
-    assert world.ledger.rows["a1"].lease_token is None
 
 
 def test_little_time_defers_instead_of_posting() -> None:
@@ -157,29 +159,26 @@ def test_post_gets_a_timeout_within_the_invocation() -> None:
     world = world_with()
     world.hold(replace(row(status=Status.ANALYZED), alert_id="a2"))
     world.distribution.work("a1", world.time(30))
+    world.clock.advance(2)
     world.distribution.work("a2", world.time(4))
     assert world.notifier.timeouts_s == [10, 3]
 
 
 @pytest.mark.parametrize(
-    ("unknown", "cause"), [(True, "outcome_unknown"), (False, None)], ids=["outcome unknown", "not posted"]
+    ("unknown", "doubts"),
+    [(True, {Doubt.OUTCOME_UNKNOWN: 1}), (False, {})],
+    ids=["outcome unknown", "not posted"],
 )
-def test_possible_duplicate_is_logged_with_its_cause(
-    caplog: pytest.LogCaptureFixture, *, unknown: bool, cause: str | None
-) -> None:
+def test_possible_duplicate_is_a_doubt_in_the_row(*, unknown: bool, doubts: dict[str, int]) -> None:
     """Each cause of a duplicate can be counted apart."""
     world = world_with()
     world.notifier.script = [NotifierUnavailableError("timeout", outcome_unknown=unknown)]
     world.distribution.work("a1", world.time())
-    (record,) = [r for r in caplog.records if r.message == "Slack failed"]
-    assert record.__dict__.get("duplicate_cause") == cause
-    assert record.__dict__["alert_id"] == "a1"
+    assert world.ledger.rows["a1"].doubts == doubts
 
 
-def test_post_that_cannot_be_recorded_is_logged_and_left_to_recovery(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    """The write is tried thrice; then the alert stays ANALYZED under its lease, and the cause is logged."""
+def test_post_that_cannot_be_recorded_is_left_to_recovery_with_a_doubt() -> None:
+    """The write is tried thrice; the lease that nobody gives back is the doubt."""
     world = world_with()
 
     def fails_after_the_post(operation: str) -> None:
@@ -191,13 +190,15 @@ def test_post_that_cannot_be_recorded_is_logged_and_left_to_recovery(
     assert world.clock.slept_s == [0.5, 1.5]
     stored = world.ledger.rows["a1"]
     assert (stored.status, stored.lease_token is not None) == (Status.ANALYZED, True)
-    (record,) = [r for r in caplog.records if r.message == "Notified but not recorded"]
-    assert record.__dict__["duplicate_cause"] == "ledger_write_failed"
     assert world.outbox.sent == []
+    world.ledger.before = lambda _operation: None
+    world.clock.advance(60)
+    world.recovery.run(until_ms=world.clock.ms + 40_000)
+    assert world.ledger.rows["a1"].doubts == {Doubt.CLAIM_ABANDONED: 1}
 
 
-def test_claim_that_moved_during_the_post_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    """The other worker's row stands, and the possible duplicate has its cause."""
+def test_claim_that_moved_during_the_post_is_not_overwritten() -> None:
+    """The other worker's row stands."""
     world = world_with()
     other = notified(row(status=Status.ANALYZED), at_ms=1)
 
@@ -206,12 +207,8 @@ def test_claim_that_moved_during_the_post_is_logged(caplog: pytest.LogCaptureFix
             world.ledger.rows["a1"] = other
 
     world.ledger.before = moved
-    caplog.set_level(logging.WARNING, "handlers")
     world.distribution.work("a1", world.time())
     assert world.ledger.rows["a1"] == other
-    assert [
-        r.__dict__["duplicate_cause"] for r in caplog.records if r.message == "Notified but not recorded"
-    ] == ["claim_moved"]
 
 
 def test_unknown_alert_is_poison() -> None:
@@ -236,3 +233,243 @@ def test_alert_in_another_status_is_not_posted(status: Status) -> None:
     world.hold(row() if status is Status.RECEIVED else notified(analysed, at_ms=1))
     world.distribution.work("a1", world.time())
     assert world.notifier.posted == []
+
+
+def crowd(*alert_ids: str, **fields: Any) -> World:
+    """A world with these ANALYZED alerts."""
+    world = World()
+    world.hold(*(row(alert_id, status=Status.ANALYZED, **fields) for alert_id in alert_ids))
+    return world
+
+
+def test_second_message_of_a_second_waits_for_its_slot() -> None:
+    """It is postponed in the ledger and by a delayed hint; nobody waits inside a worker."""
+    world = crowd("a1", "a2")
+    world.distribution.work("a1", world.time())
+    world.distribution.work("a2", world.time())
+    stored = world.ledger.rows["a2"]
+    assert world.notifier.alert_ids == ["a1"]
+    assert (stored.status, stored.attempts, stored.not_before) == (Status.ANALYZED, 0, world.clock.s + 3)
+    assert world.outbox.sent == [(Queue.DISTRIBUTION, "a2", 3)]
+    assert world.clock.slept_s == []
+
+
+def test_regions_share_the_pace() -> None:
+    """One channel, one limit, whoever posts."""
+    world = crowd("a1", "a2")
+    other = World(ledger=world.ledger, clock=world.clock, coordination=world.coordination, region=PEER)
+    world.distribution.work("a1", world.time())
+    other.distribution.work("a2", other.time())
+    assert other.notifier.posted == []
+
+
+def test_critical_alert_takes_the_slot_that_others_leave_free() -> None:
+    """A second after another message it goes out, while an ordinary one still waits."""
+    world = crowd("a1", "a2")
+    world.hold(row("c1", status=Status.ANALYZED, severity="CRITICAL"))
+    world.distribution.work("a1", world.time())
+    world.clock.advance(1)
+    world.distribution.work("a2", world.time())
+    world.distribution.work("c1", world.time())
+    assert world.notifier.alert_ids == ["a1", "c1"]
+
+
+def test_retry_after_closes_the_channel_for_everybody() -> None:
+    """Another alert, in another region, critical or not, is not even tried."""
+    world = crowd("a1")
+    world.hold(row("c1", status=Status.ANALYZED, severity="CRITICAL"))
+    world.notifier.script = [NotifierThrottledError("429", retry_after_s=300), None]
+    world.distribution.work("a1", world.time())
+    world.clock.advance(299)
+    world.distribution.work("c1", world.time())
+    assert world.notifier.posted == []
+    world.clock.advance(1)
+    world.distribution.work("c1", world.time())
+    assert world.notifier.alert_ids == ["c1"]
+
+
+def test_unknown_pace_does_not_stop_alerts() -> None:
+    """Slack's own limit is then the limit."""
+    world = crowd("a1", "a2")
+    world.coordination.down = True
+    world.distribution.work("a1", world.time())
+    world.distribution.work("a2", world.time())
+    assert world.notifier.alert_ids == ["a1", "a2"]
+
+
+def storm(count: int) -> World:
+    """A world in which so many alerts have found no slot once, and their time has come."""
+    world = crowd(*(f"a{number:03}" for number in range(count)))
+    for alert_id, alert in world.ledger.rows.items():
+        world.ledger.rows[alert_id] = replace(alert, not_before=world.clock.s)
+    return world
+
+
+def test_alerts_that_waited_go_out_as_one_digest() -> None:
+    """Each is NOTIFIED with the digest's id, by which Slack's message can be compared with the ledger."""
+    world = storm(40)
+    world.distribution.work("a007", world.time())
+    (digest,) = world.notifier.digests
+    assert digest.alert_count == 40
+    assert digest.digest_id == digest_id_of(world.ledger.rows)
+    assert {(r.status, r.digest_id) for r in world.ledger.rows.values()} == {
+        (Status.NOTIFIED, digest.digest_id)
+    }
+
+
+def test_newcomer_in_a_crowd_takes_the_others_along() -> None:
+    """In a storm it is mostly newcomers who find the slot: the backlog must not wait behind them."""
+    world = storm(10)
+    world.distribution.pace.take(urgent=False)
+    world.clock.advance(2.5)
+    world.hold(row("newcomer", status=Status.ANALYZED))
+    world.distribution.work("newcomer", world.time())
+    (digest,) = world.notifier.digests
+    assert digest.alert_count == 11
+
+
+def test_newcomer_at_a_quiet_time_goes_alone_and_asks_nobody() -> None:
+    """The index is queried when there is a backlog only."""
+    world = storm(10)
+    world.distribution.work("a000", world.time())
+    world.notifier.posted.clear()
+    world.ledger.queried_lanes.clear()
+    world.clock.advance(60)
+    world.hold(row("newcomer", status=Status.ANALYZED))
+    world.distribution.work("newcomer", world.time())
+    assert world.notifier.alert_ids == ["newcomer"]
+    assert world.ledger.queried_lanes == []
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_few_that_waited_go_out_as_themselves(count: int) -> None:
+    """A digest begins at four; fewer are soon through one by one."""
+    world = storm(count)
+    world.distribution.work("a000", world.time())
+    assert world.notifier.alert_ids == ["a000"]
+
+
+def test_digest_is_bounded_and_leaves_the_rest_to_the_next() -> None:
+    """What did not fit goes out as soon as there is a slot again."""
+    world = storm(MAX_DIGEST_ALERTS + 20)
+    world.distribution.work("a000", world.time())
+    world.clock.advance(2)
+    left = [r.alert_id for r in world.ledger.rows.values() if r.status is Status.ANALYZED]
+    world.distribution.work(left[0], world.time())
+    assert [digest.alert_count for digest in world.notifier.digests] == [MAX_DIGEST_ALERTS, 20]
+    assert {r.status for r in world.ledger.rows.values()} == {Status.NOTIFIED}
+
+
+def test_digest_leaves_out_what_is_not_its_own() -> None:
+    """Critical alerts, what another works on, and what failed before go their own way."""
+    world = storm(4)
+    others = {
+        "critical": row("critical", status=Status.ANALYZED, severity="CRITICAL"),
+        "held": claimed(row("held", status=Status.ANALYZED), token="t", due_at=world.clock.s + 60),
+        "failed": replace(row("failed", status=Status.ANALYZED), attempts=3),
+    }
+    world.hold(*others.values())
+    world.distribution.work("a000", world.time())
+    (digest,) = world.notifier.digests
+    assert digest.alert_count == 4
+    assert {alert_id: world.ledger.rows[alert_id] for alert_id in others} == others
+
+
+def test_storm_of_critical_alerts_goes_out_as_digests_of_its_own() -> None:
+    """Critical alerts among themselves: nothing else is in their messages."""
+    world = storm(2)
+    for number in range(5):
+        alert = row(f"c{number}", status=Status.ANALYZED, severity="CRITICAL")
+        world.hold(replace(alert, not_before=world.clock.s))
+    world.distribution.work("c0", world.time())
+    (digest,) = world.notifier.digests
+    assert digest.digest_id == digest_id_of(f"c{number}" for number in range(5))
+
+
+def test_write_whose_answer_was_lost_is_recognised() -> None:
+    """Trying again finds its own row: the alert was recorded, and nobody is told otherwise."""
+    world = world_with()
+    failures = iter([False, True])
+
+    def answer_is_lost(operation: str) -> None:
+        if operation == "replace" and next(failures, False):
+            raise LedgerUnavailableError("on purpose")
+
+    world.ledger.after = answer_is_lost
+    world.distribution.work("a1", world.time())
+    stored = world.ledger.rows["a1"]
+    assert (stored.status, stored.doubts) == (Status.NOTIFIED, {})
+
+
+def test_throttled_digest_gives_every_alert_back() -> None:
+    """Not an attempt of any of them."""
+    world = storm(4)
+    world.notifier.script = [NotifierThrottledError("429", retry_after_s=30)]
+    world.distribution.work("a000", world.time())
+    for stored in world.ledger.rows.values():
+        assert (stored.status, stored.attempts, stored.lease_token) == (Status.ANALYZED, 0, None)
+        assert stored.not_before == world.clock.s + 30
+    assert len(world.outbox.sent) == 4
+
+
+def test_digest_of_unknown_outcome_is_a_doubt_about_each() -> None:
+    """Each may turn up twice."""
+    world = storm(4)
+    world.notifier.script = [NotifierUnavailableError("timeout", outcome_unknown=True)]
+    world.distribution.work("a000", world.time())
+    assert [r.doubts for r in world.ledger.rows.values()] == [{Doubt.OUTCOME_UNKNOWN: 1}] * 4
+
+
+def test_refused_digest_lets_each_alert_be_judged_alone() -> None:
+    """One that Slack cannot take does not park the others."""
+    world = storm(4)
+    world.notifier.script = [NotifierRefusedError("400 invalid_blocks"), None]
+    world.distribution.work("a000", world.time())
+    world.clock.advance(2)
+    world.distribution.work("a001", world.time())
+    assert world.notifier.alert_ids == ["a001"]
+    assert world.ledger.rows["a002"].status is Status.ANALYZED
+
+
+def test_member_that_the_ledger_fails_is_left_to_recovery_and_the_others_rest() -> None:
+    """One write that fails is one doubt, not forty."""
+    world = storm(4)
+
+    failures = iter([False, True, True, True])
+
+    def fails_for_one(operation: str) -> None:
+        if operation == "replace" and world.notifier.posted and next(failures, False):
+            raise LedgerUnavailableError("on purpose")
+
+    world.ledger.before = fails_for_one
+    world.distribution.work("a000", world.time())
+    statuses = sorted(r.status for r in world.ledger.rows.values())
+    assert statuses == [Status.ANALYZED, Status.NOTIFIED, Status.NOTIFIED, Status.NOTIFIED]
+
+
+def test_follow_up_is_posted_after_its_alert() -> None:
+    """Then nothing is left to do; the alert rests as before."""
+    world = World()
+    rested = notified(analyzed(row(), "529", due_at=0, follow_up=True), at_ms=1, slack_ref="C1/1.2")
+    world.hold(follow_up_ready(rested, ANALYSIS, due_at=world.clock.s + 60))
+    world.distribution.work("a1", world.time())
+    (notice,) = world.notifier.posted
+    assert isinstance(notice, FollowUpNotice)
+    assert (notice.alert_id, notice.refers_to) == ("a1", "C1/1.2")
+    stored = world.ledger.rows["a1"]
+    assert (stored.status, stored.follow_up, stored.open_lane) == (Status.NOTIFIED, None, None)
+
+
+def test_alert_without_analysis_is_followed_up_after_it_was_posted() -> None:
+    """Recovery finds it in a lane of its own, a minute later."""
+    world = World()
+    world.hold(analyzed(row(), "529", due_at=world.clock.s, follow_up=True))
+    world.notifier.script = ["C1/1.2"]
+    world.distribution.work("a1", world.time())
+    stored = world.ledger.rows["a1"]
+    assert (stored.status, stored.follow_up, stored.slack_ref) == (
+        Status.NOTIFIED,
+        FollowUp.WANTED,
+        "C1/1.2",
+    )
+    assert (stored.open_lane, stored.due_at) == (f"{REGION}#FOLLOW_UP", world.clock.s + 60)

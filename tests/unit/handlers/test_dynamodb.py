@@ -6,12 +6,14 @@ from dataclasses import replace
 from typing import Any
 
 import boto3
+import msgspec
 import pytest
 from botocore.stub import Stubber
 
 from handlers.adapters import aws as clients
 from handlers.adapters.dynamodb import DynamoAnalysisCache, DynamoLedger
-from handlers.domain.alert import Alert, Severity, Status, open_lane
+from handlers.adapters.items import item_of
+from handlers.domain.alert import Alert, Doubt, Severity, Status, open_lane, parked_lane
 from handlers.domain.ports import CacheUnavailableError, LedgerUnavailableError, MalformedRowError
 from handlers.domain.states import (
     Actor,
@@ -21,7 +23,9 @@ from handlers.domain.states import (
     deferred,
     notified,
     parked,
+    promoted,
     recovered,
+    suppressed,
 )
 from tests.fakes.services import ANALYSIS
 from tests.unit.handlers.builders import REGION, World, body, row
@@ -38,6 +42,14 @@ def stored(alert_id: str) -> dict[str, Any]:
     return boto3.client("dynamodb", region_name=REGION).get_item(
         TableName="alerts", Key={"alert_id": {"S": alert_id}}
     )["Item"]
+
+
+def seed(*alerts: Alert) -> None:
+    """Store rows as they are, whatever moves led there."""
+    client = boto3.client("dynamodb", region_name=REGION)
+    for alert in alerts:
+        plain = {name: part for name, part in msgspec.to_builtins(alert).items() if part is not None}
+        client.put_item(TableName="alerts", Item=item_of(plain))
 
 
 def test_row_comes_back_as_it_was(ledger: DynamoLedger) -> None:
@@ -133,13 +145,48 @@ def test_attributes_of_a_newer_version_stay(ledger: DynamoLedger) -> None:
     boto3.client("dynamodb", region_name=REGION).update_item(
         TableName="alerts",
         Key={"alert_id": {"S": "a1"}},
-        UpdateExpression="SET epoch = :e",
+        UpdateExpression="SET later_attribute = :e",
         ExpressionAttributeValues={":e": {"N": "7"}},
     )
     seen = ledger.get("a1")
     assert seen is not None
     assert ledger.replace(seen, claimed(seen, token="t", due_at=9), actor=Actor.ANALYSIS)
-    assert stored("a1")["epoch"] == {"N": "7"}
+    assert stored("a1")["later_attribute"] == {"N": "7"}
+
+
+def test_row_of_an_older_version_loads_and_moves(ledger: DynamoLedger) -> None:
+    """What it lacks has its default, and a write does not make it up."""
+    alert = row()
+    ledger.create(alert, actor=Actor.RECEPTION)
+    boto3.client("dynamodb", region_name=REGION).update_item(
+        TableName="alerts", Key={"alert_id": {"S": "a1"}}, UpdateExpression="REMOVE epoch, doubts"
+    )
+    assert ledger.get("a1") == alert
+    assert ledger.replace(alert, claimed(alert, token="t", due_at=9), actor=Actor.ANALYSIS)
+    assert not {"epoch", "doubts"} & stored("a1").keys()
+
+
+def test_doubts_are_kept_empty_and_counted(ledger: DynamoLedger) -> None:
+    """An empty map is a map; a count comes back as a whole number."""
+    alert = row(status=Status.ANALYZED)
+    seed(alert)
+    assert stored("a1")["doubts"] == {"M": {}}
+    held = claimed(alert, token="t", due_at=9)
+    back = deferred(held, not_before=20, lease_s=9, attempts=1, doubt=Doubt.OUTCOME_UNKNOWN)
+    assert ledger.replace(alert, held, actor=Actor.DISTRIBUTION)
+    assert ledger.replace(held, back, actor=Actor.DISTRIBUTION)
+    assert stored("a1")["doubts"] == {"M": {"outcome_unknown": {"N": "1"}}}
+    assert ledger.get("a1") == back
+
+
+def test_digest_and_slack_reference_are_kept(ledger: DynamoLedger) -> None:
+    """What an audit and a follow-up need later."""
+    held = claimed(row(status=Status.ANALYZED), token="t", due_at=9)
+    seed(held)
+    done = notified(held, at_ms=1_000, digest_id="d1", slack_ref="C1/2.3")
+    assert ledger.replace(held, done, actor=Actor.DISTRIBUTION)
+    assert (stored("a1")["digest_id"], stored("a1")["slack_ref"]) == ({"S": "d1"}, {"S": "C1/2.3"})
+    assert ledger.get("a1") == done
 
 
 def test_overdue_lists_one_lane_oldest_first(ledger: DynamoLedger) -> None:
@@ -147,13 +194,104 @@ def test_overdue_lists_one_lane_oldest_first(ledger: DynamoLedger) -> None:
     for alert_id, due_at in (("late", 10), ("later", 5), ("now", 100), ("early", 101)):
         ledger.create(replace(row(alert_id), due_at=due_at), actor=Actor.RECEPTION)
     ledger.create(replace(row("low", severity="LOW"), due_at=1), actor=Actor.RECEPTION)
-    rest = claimed(row("rest"), token="t", due_at=1)
-    ledger.create(row("rest"), actor=Actor.RECEPTION)
-    ledger.replace(row("rest"), rest, actor=Actor.ANALYSIS)
-    ledger.replace(rest, parked(rest, reason="r"), actor=Actor.ANALYSIS)
+    seed(parked(claimed(row("rest"), token="t", due_at=1), reason="r", due_at=1))
     lane = open_lane(REGION, Severity.HIGH)
     assert ledger.overdue(lane, now_s=100, limit=10) == ["later", "late", "now"]
     assert ledger.overdue(lane, now_s=100, limit=2) == ["later", "late"]
+
+
+def test_waiting_lists_what_is_analysed_and_free_first_due_first(ledger: DynamoLedger) -> None:
+    """Not what still waits for its analysis, nor what somebody works on, nor another lane."""
+    ready = row(status=Status.ANALYZED)
+    seed(
+        *(
+            replace(ready, alert_id=alert_id, due_at=due_at)
+            for alert_id, due_at in (("b", 9), ("a", 5), ("c", 7))
+        ),
+        replace(claimed(ready, token="t", due_at=1), alert_id="held"),
+        replace(row(), alert_id="received", due_at=1),
+        row("low", severity="LOW", status=Status.ANALYZED),
+    )
+    lane = open_lane(REGION, Severity.HIGH)
+    assert ledger.waiting(lane, limit=10) == ["a", "c", "b"]
+    assert ledger.waiting(lane, limit=2) == ["a", "c"]
+    assert ledger.waiting("nowhere#HIGH", limit=2) == []
+
+
+def test_count_counts_a_lane_to_its_limit(ledger: DynamoLedger) -> None:
+    """PARKED alerts lie in a lane of their own."""
+    gone = parked(claimed(row(), token="t", due_at=1), reason="r", due_at=1)
+    seed(row("open"), *(replace(gone, alert_id=f"p{number}") for number in range(3)))
+    assert ledger.count(parked_lane(REGION), limit=10) == 3
+    assert ledger.count(parked_lane(REGION), limit=2) == 2
+    assert ledger.count(parked_lane("nowhere"), limit=2) == 0
+
+
+def test_suppressed_children_are_those_that_still_are(ledger: DynamoLedger) -> None:
+    """Not the parent, nor one that was promoted, nor another family's."""
+    child = suppressed(replace(row(), parent_id="a1"), at_ms=1_000)
+    seed(
+        row("a1"),
+        *(replace(child, alert_id=alert_id) for alert_id in ("a1.2", "a1.1")),
+        replace(promoted(child, due_at=9), alert_id="a1.0"),
+        replace(child, alert_id="b1.1", parent_id="b1"),
+    )
+    assert ledger.suppressed_children("a1", limit=10) == ["a1.1", "a1.2"]
+    assert ledger.suppressed_children("a1", limit=1) == ["a1.1"]
+
+
+def paged(*pages: dict[str, Any]) -> tuple[DynamoLedger, Stubber]:
+    """A ledger whose queries are answered by these pages."""
+    client = clients.client("dynamodb", REGION, attempts=1)
+    stub = Stubber(client)
+    for page in pages:
+        stub.add_response("query", page)
+    return DynamoLedger(client, "alerts"), stub
+
+
+def ids(*alert_ids: str, more: bool = True) -> dict[str, Any]:
+    """One page of a query."""
+    items = [{"alert_id": {"S": alert_id}} for alert_id in alert_ids]
+    return {"Items": items, "Count": len(items)} | (
+        {"LastEvaluatedKey": {"alert_id": {"S": "last"}}} if more else {}
+    )
+
+
+def test_page_that_the_filter_left_empty_is_not_the_end(aws: None) -> None:  # noqa: ARG001 - credentials
+    """DynamoDB's limit counts rows before the filter."""
+    ledger, stub = paged(ids(), ids("a"), ids("b", "c"))
+    with stub:
+        assert ledger.waiting("l", limit=2) == ["a", "b"]
+    stub.assert_no_pending_responses()
+
+
+def test_query_ends_with_its_last_page_and_after_a_few(aws: None) -> None:  # noqa: ARG001 - credentials
+    """However many rows of other kinds lie before, the time that a query takes is bounded."""
+    ledger, stub = paged(ids("a"), ids(more=False))
+    with stub:
+        assert ledger.suppressed_children("p", limit=9) == ["a"]
+    ledger, stub = paged(*[ids()] * 4)
+    with stub:
+        assert ledger.waiting("l", limit=1) == []
+    stub.assert_no_pending_responses()
+
+
+def test_count_goes_on_over_pages(aws: None) -> None:  # noqa: ARG001 - credentials
+    """A megabyte of index rows is a page."""
+    ledger, stub = paged(ids("a", "b"), ids("c", more=False))
+    with stub:
+        assert ledger.count("l", limit=100) == 3
+
+
+@pytest.mark.parametrize("number", ["1.5", "1E+40", "NaN"])
+def test_number_that_is_not_whole_is_malformed(aws: None, number: str) -> None:  # noqa: ARG001 - credentials
+    """Nobody of ours writes one; a person with a console might."""
+    item = item_of({"alert_id": "a1", "status": "RECEIVED"}) | {"due_at": {"N": number}}
+    client = clients.client("dynamodb", REGION, attempts=1)
+    with Stubber(client) as stub:
+        stub.add_response("get_item", {"Item": item})
+        with pytest.raises(MalformedRowError, match="row of a1 is malformed"):
+            DynamoLedger(client, "alerts").get("a1")
 
 
 def test_malformed_row_is_said_to_be_so(ledger: DynamoLedger) -> None:
@@ -173,6 +311,9 @@ def test_missing_table_is_unavailable(aws: None) -> None:  # noqa: ARG001 - moto
         lambda: ledger.get("a1"),
         lambda: ledger.create(row(), actor=Actor.RECEPTION),
         lambda: ledger.overdue("l", now_s=1, limit=1),
+        lambda: ledger.waiting("l", limit=1),
+        lambda: ledger.count("l", limit=1),
+        lambda: ledger.suppressed_children("a1", limit=1),
     ):
         with pytest.raises(LedgerUnavailableError):
             call()
@@ -229,8 +370,8 @@ def test_analysis_comes_back_until_it_expires(cache: DynamoAnalysisCache) -> Non
 
 @pytest.mark.parametrize(
     "analysis",
-    [{"S": "text"}, {"M": {}}, {"M": {"summary": {"N": "1"}}}],
-    ids=["text", "empty", "wrong type"],
+    [{"S": "text"}, {"M": {}}, {"M": {"summary": {"N": "1"}}}, {"N": "1.5"}],
+    ids=["text", "empty", "wrong type", "not whole"],
 )
 def test_malformed_cache_entry_is_a_miss(cache: DynamoAnalysisCache, analysis: dict[str, Any]) -> None:
     """What was written by somebody else costs a call, not an alert."""

@@ -5,13 +5,19 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
 import boto3
+import msgspec
 import pytest
 
 from handlers.adapters import logs
+from handlers.adapters.items import item_of
+from handlers.domain.alert import Status, parked_lane
+from handlers.domain.ownership import MovingOwnership
+from handlers.domain.states import claimed, parked
 from handlers.settings import (
     AnalysisSettings,
     DistributionSettings,
@@ -22,7 +28,7 @@ from handlers.settings import (
     variable,
 )
 from tests.fakes.http_server import Answer, ScriptedServer
-from tests.unit.handlers.builders import PEER, REGION, fixture
+from tests.unit.handlers.builders import PEER, REGION, fixture, row
 from tests.unit.handlers.test_claude import message
 from tests.unit.handlers.test_events import hint, proxy_event, sqs_event
 
@@ -51,7 +57,7 @@ def load(
     sqs = boto3.client("sqs", region_name=REGION)
     urls = {
         f"{name.replace('-', '_')}_queue_url": sqs.create_queue(QueueName=name)["QueueUrl"]
-        for name in ("processing", "distribution", "distribution-critical")
+        for name in ("processing", "processing-critical", "distribution", "distribution-critical")
     }
     slack, claude = serve(Answer()), serve(message())
     secrets = boto3.client("secretsmanager", region_name=REGION)
@@ -62,8 +68,10 @@ def load(
         "peer_region": PEER,
         "alerts_table": tables["alerts"],
         "analysis_cache_table": tables["analysis-cache"],
+        "coordination_table": tables["coordination"],
         "ledger_consistency": "strong",
         "lease_s": "120",
+        "takeover_after_s": "900",
         "dedupe_event_window_s": "3600",
         "dedupe_content_window_s": "300",
         "alarm_topic_arn": TOPIC,
@@ -72,6 +80,9 @@ def load(
         "cache_ttl_s": "86400",
         "slack_webhook_secret": "slack",
         "slack_webhook_origin": slack.url + "/",
+        "slack_interval_ms": "1000",
+        "slack_channel": "",
+        "slack_bot_token_secret": "",
         "aws_region": REGION,
     } | urls
     for name, value in environment.items():
@@ -129,10 +140,102 @@ def test_alert_goes_through_all_entry_points(
     assert "depth 1200" not in json.dumps(lines)
 
 
-def test_recovery_entry_point_answers_its_counts(load: Callable[[str], ModuleType]) -> None:
-    """The event's content does not matter."""
+def test_recovery_entry_point_answers_its_counts_and_says_what_is_parked(
+    load: Callable[[str], ModuleType], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The event's content does not matter; standard output has the metric and nothing else."""
     counts = load("recovery").handler({"any": "thing"}, Context())
-    assert counts == {"recovered": 0, "parked": 0, "passed_over": 0, "left_over": False}
+    (line,) = map(json.loads, capsys.readouterr().out.splitlines())
+    (directive,) = line["_aws"]["CloudWatchMetrics"]
+    assert directive == {
+        "Namespace": "McpIncidentResponder",
+        "Dimensions": [["Stack"]],
+        "Metrics": [{"Name": "ParkedAlerts", "Unit": "Count"}],
+    }
+    assert (line["Stack"], line["ParkedAlerts"]) == ("dev", 0)
+    assert line["_aws"]["Timestamp"] > 1_700_000_000_000
+    assert counts == {
+        "recovered": 0,
+        "parked": 0,
+        "promoted": 0,
+        "follow_ups": 0,
+        "passed_over": 0,
+        "left_over": False,
+        "parked_now": 0,
+    }
+
+
+def test_parked_alert_is_counted(
+    load: Callable[[str], ModuleType], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the index, in both regions' lanes."""
+    held = claimed(row("gone", status=Status.ANALYZED), token="t", due_at=1)
+    gone = parked(held, reason="r", due_at=row().timestamp * 2)
+    for owner in (REGION, PEER):
+        plain = msgspec.to_builtins(replace(gone, alert_id=owner, open_lane=parked_lane(owner)))
+        boto3.client("dynamodb", region_name=REGION).put_item(
+            TableName="alerts",
+            Item=item_of({name: part for name, part in plain.items() if part is not None}),
+        )
+    assert load("recovery").handler({}, Context())["parked_now"] == 2
+    assert json.loads(capsys.readouterr().out)["ParkedAlerts"] == 2
+
+
+@pytest.mark.parametrize("name", sorted(SETTINGS))
+def test_eventual_ledger_is_worked_on_by_ownership(
+    load: Callable[[str], ModuleType], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each function of a region then asks whose an alert is."""
+    monkeypatch.setenv(variable("ledger_consistency"), "eventual")
+    ownership = load(name)._parts.ownership  # noqa: SLF001 - what the module was built from
+    assert isinstance(ownership, MovingOwnership)
+    assert (ownership.region, ownership.peer, ownership.takeover_after_s) == (REGION, PEER, 900)
+
+
+def test_recovery_beats_under_an_eventual_ledger(
+    load: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other region sees that this one runs."""
+    monkeypatch.setenv(variable("ledger_consistency"), "eventual")
+    load("recovery").handler({}, Context())
+    dynamodb = boto3.client("dynamodb", region_name=REGION)
+    record = dynamodb.get_item(TableName="coordination", Key={"name": {"S": f"region#{REGION}"}})["Item"]
+    assert int(record["values"]["M"]["beat_ms"]["N"]) > 1_700_000_000_000
+
+
+def test_bot_posts_where_a_channel_is_configured(
+    load: Callable[[str], ModuleType], serve: Callable[..., ScriptedServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its token, to the Web API beside the webhooks' origin; the row keeps what an edit needs."""
+    slack = serve(Answer(200, b'{"ok": true, "channel": "C0123456789", "ts": "1.2"}'))
+    secrets = boto3.client("secretsmanager", region_name=REGION)
+    secrets.create_secret(Name="bot", SecretString="xoxb-verysecret")
+    monkeypatch.setenv(variable("slack_channel"), "C0123456789")
+    monkeypatch.setenv(variable("slack_bot_token_secret"), "bot")
+    monkeypatch.setenv(variable("slack_webhook_origin"), slack.url + "/")
+    answer = load("reception").handler(proxy_event(), Context())
+    alert_id = json.loads(answer["body"])["alerts"][0]["alert_id"]
+    load("analysis").handler(sqs_event(hint(alert_id)), Context())
+    load("distribution").handler(sqs_event(hint(alert_id)), Context())
+    (heard,) = slack.heard
+    assert (heard.path, heard.headers["authorization"]) == ("/api/chat.postMessage", "Bearer xoxb-verysecret")
+    assert row_of(alert_id)["slack_ref"] == {"S": "C0123456789/1.2"}
+
+
+@pytest.mark.parametrize(
+    ("origin", "api"),
+    [
+        ("https://hooks.slack.com/", "https://slack.com/api/"),
+        ("https://hooks.slack-gov.com/", "https://slack-gov.com/api/"),
+        ("http://hooks.slack.test/", "http://slack.test/api/"),
+    ],
+)
+def test_web_api_is_beside_the_webhooks(
+    load: Callable[[str], ModuleType], origin: str, api: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each Slack has its own."""
+    monkeypatch.setenv(variable("slack_webhook_origin"), origin)
+    assert load("distribution")._settings.slack_api_url == api  # noqa: SLF001 - what the module was built from
 
 
 def test_alarm_event_goes_through_reception(load: Callable[[str], ModuleType]) -> None:

@@ -157,6 +157,23 @@ def test_time_is_shared_and_the_late_are_put_off() -> None:
     ]
 
 
+def test_invocation_that_was_frozen_past_its_end_leaves_the_rest(caplog: pytest.LogCaptureFixture) -> None:
+    """The rest stays in the queue; what was under way has its claim to tell it that it is too late."""
+    clock, done = FakeClock(), []
+
+    def work(alert_id: str, _allotment: Allotment) -> None:
+        done.append(alert_id)
+        if alert_id == "a1":
+            clock.advance(60)
+
+    answer = work_batch(
+        sqs_event(*(hint(f"a{n}") for n in range(4))), work, context=FixedContext(clock, 60_000), clock=clock
+    )
+    assert done == ["a0", "a1"]
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "m2"}, {"itemIdentifier": "m3"}]}
+    assert caplog.records[0].__dict__["messages"] == 2
+
+
 def test_message_alone_may_take_the_whole_invocation() -> None:
     """Nobody waits behind it."""
     clock, given = FakeClock(), []

@@ -2,8 +2,7 @@
 
 from handlers.domain.alert import Queue, Status
 from handlers.domain.ports import NotifierUnavailableError
-from handlers.domain.recovery import Recovery
-from tests.unit.handlers.builders import LEASE_S, PEER, REGION, World, body, fixture
+from tests.unit.handlers.builders import LEASE_S, PEER, World, body, fixture
 
 
 def deliver(world: World) -> None:
@@ -13,7 +12,8 @@ def deliver(world: World) -> None:
             return
         queue, alert_id, delay_s = world.outbox.sent.pop(0)
         world.clock.advance(delay_s)
-        worker = world.analysis if queue is Queue.PROCESSING else world.distribution
+        analyses = queue in (Queue.PROCESSING, Queue.PROCESSING_CRITICAL)
+        worker = world.analysis if analyses else world.distribution
         worker.work(alert_id, world.time())
     raise AssertionError("hints never end")
 
@@ -25,7 +25,7 @@ def test_every_accepted_alert_reaches_slack_once() -> None:
     deliver(world)
     statuses = [world.ledger.rows[alert.alert_id].status for alert in accepted]
     assert statuses == [Status.NOTIFIED, Status.SUPPRESSED, Status.NOTIFIED, Status.NOTIFIED]
-    assert sorted(message.alert_id for message in world.notifier.posted) == sorted(
+    assert sorted(world.notifier.alert_ids) == sorted(
         alert.alert_id for alert, status in zip(accepted, statuses, strict=True) if status is Status.NOTIFIED
     )
 
@@ -48,12 +48,9 @@ def test_purged_queues_of_a_lost_region_are_recovered_by_the_other() -> None:
     lost.accept(fixture("alertmanager"))
     lost.outbox.sent.clear()
     other = World(ledger=lost.ledger, clock=lost.clock, region=PEER)
-    recovery = Recovery(
-        ledger=other.ledger, outbox=other.outbox, clock=other.clock, owners=(PEER, REGION), lease_s=LEASE_S
-    )
-    assert recovery.run(until_ms=other.clock.ms + 40_000).recovered == 0
+    assert other.recovery.run(until_ms=other.clock.ms + 40_000).recovered == 0
     other.clock.advance(LEASE_S)
-    assert recovery.run(until_ms=other.clock.ms + 40_000).recovered == 3
+    assert other.recovery.run(until_ms=other.clock.ms + 40_000).recovered == 3
     deliver(other)
     assert {alert.status for alert in other.ledger.rows.values()} == {Status.NOTIFIED}
     assert len(other.notifier.posted) == 3

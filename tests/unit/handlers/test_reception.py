@@ -225,11 +225,35 @@ def test_repeat_of_a_parked_alert_is_worked_on() -> None:
     """Nobody has seen the parent, so its repeat must not vanish behind it."""
     world = World()
     (first,) = world.accept(body())
-    world.hold(parked(first, reason="no webhook"))
+    world.hold(parked(first, reason="no webhook", due_at=1))
     (repeat,) = world.accept(body())
     assert (repeat.status, repeat.parent_id) == (Status.RECEIVED, first.alert_id)
     assert repeat.open_lane == f"{REGION}#HIGH"
     assert (Queue.PROCESSING, repeat.alert_id, 0) in world.outbox.sent
+
+
+def test_repeat_whose_parent_is_parked_meanwhile_is_worked_on() -> None:
+    """The parent was open when it was read, and PARKED when the repeat was written: nobody else sees it."""
+    world = World()
+    (first,) = world.accept(body())
+    world.outbox.sent.clear()
+
+    def parks_meanwhile(operation: str) -> None:
+        if operation == "create":
+            world.hold(parked(first, reason="no webhook", due_at=1))
+
+    world.ledger.after = parks_meanwhile
+    (repeat,) = world.accept(body())
+    stored = world.ledger.rows[repeat.alert_id]
+    assert (repeat, stored.status, stored.parent_id) == (stored, Status.RECEIVED, first.alert_id)
+    assert (Queue.PROCESSING, repeat.alert_id, 0) in world.outbox.sent
+
+
+def test_critical_alert_takes_its_own_lane_from_the_start() -> None:
+    """A backlog of others delays neither its analysis nor its message."""
+    world = World()
+    world.accept(body(severity="CRITICAL"))
+    assert [queue for queue, _, _ in world.outbox.sent] == [Queue.PROCESSING_CRITICAL]
 
 
 def test_taken_child_id_is_drawn_again() -> None:

@@ -1,27 +1,26 @@
 """Recovery over fakes: whom it acts for, in which order, and where it stops."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from handlers.domain.alert import Alert, Queue, Severity, Status, open_lane
-from handlers.domain.limits import MAX_RECOVERED_PER_RUN, MAX_RECOVERY_ATTEMPTS
+from handlers.domain.limits import MAX_ATTEMPTS, MAX_FOLLOW_UP_ATTEMPTS, MAX_RECOVERED_PER_RUN
+from handlers.domain.ownership import SharedOwnership
 from handlers.domain.ports import LedgerUnavailableError, MalformedRowError
-from handlers.domain.recovery import Recovery, RecoveryReport
-from handlers.domain.states import claimed, notified, parked
+from handlers.domain.recovery import RecoveryReport
+from handlers.domain.states import analyzed, claimed, notified, parked, suppressed
 from tests.unit.handlers.builders import LEASE_S, PEER, REGION, World, row
 
 
-def run(world: World, *, owners: tuple[str, ...] = (REGION, PEER), seconds: float = 40) -> RecoveryReport:
+def run(world: World, *, seconds: float = 40) -> RecoveryReport:
     """One run with so many seconds."""
-    recovery = Recovery(
-        ledger=world.ledger, outbox=world.outbox, clock=world.clock, owners=owners, lease_s=LEASE_S
-    )
-    return recovery.run(until_ms=world.clock.ms + round(seconds * 1000))
+    return world.recovery.run(until_ms=world.clock.ms + round(seconds * 1000))
 
 
 def overdue(
-    world: World, alert_id: str, *, late_s: int = 0, status: Status = Status.RECEIVED, **fields: str
+    world: World, alert_id: str, *, late_s: int = 0, status: Status = Status.RECEIVED, **fields: Any
 ) -> Alert:
     """An open row that has been due for `late_s` seconds, put into the ledger."""
     alert = replace(row(alert_id, status=status, **fields), due_at=world.clock.s - late_s)
@@ -33,7 +32,7 @@ def overdue(
     ("status", "severity", "queue"),
     [
         (Status.RECEIVED, "HIGH", Queue.PROCESSING),
-        (Status.RECEIVED, "CRITICAL", Queue.PROCESSING),
+        (Status.RECEIVED, "CRITICAL", Queue.PROCESSING_CRITICAL),
         (Status.ANALYZED, "HIGH", Queue.DISTRIBUTION),
         (Status.ANALYZED, "CRITICAL", Queue.DISTRIBUTION_CRITICAL),
     ],
@@ -48,7 +47,7 @@ def test_overdue_alert_is_hinted_to_where_it_belongs(status: Status, severity: s
     assert (stored.status, stored.attempts, stored.lease_token) == (status, 1, None)
     assert stored.due_at == world.clock.s + LEASE_S
     assert world.outbox.sent == [(queue, "a1", 0)]
-    assert report == RecoveryReport(recovered=1, parked=0, passed_over=0, left_over=False)
+    assert (report.recovered, report.passed_over, report.left_over) == (1, 0, False)
 
 
 def test_alert_that_is_not_due_is_left_alone() -> None:
@@ -65,7 +64,7 @@ def test_alert_at_rest_is_left_alone(reason: str | None) -> None:
     """Also when the index still shows it."""
     world = World()
     alert = overdue(world, "a1", status=Status.ANALYZED)
-    rested = parked(alert, reason=reason) if reason else notified(alert, at_ms=1)
+    rested = parked(alert, reason=reason, due_at=world.clock.s + 9) if reason else notified(alert, at_ms=1)
     world.ledger.overdue = lambda lane, **_: ["a1"] if lane.endswith("HIGH") else []  # type: ignore[method-assign]  # a stale index
     world.hold(rested)
     report = run(world)
@@ -108,9 +107,10 @@ def test_alone_it_acts_for_its_own_region_only() -> None:
     alert = overdue(world, "a1")
     peers = replace(alert, owner=PEER, open_lane=open_lane(PEER, alert.severity))
     world.hold(peers)
-    run(world, owners=(REGION,))
+    world.ownership = SharedOwnership(owners=(REGION,))
+    run(world)
     assert world.ledger.rows["a1"] == peers
-    assert set(world.ledger.queried_lanes) == {open_lane(REGION, severity) for severity in Severity}
+    assert {lane.split("#")[0] for lane in world.ledger.queried_lanes} == {REGION}
 
 
 def test_nothing_to_do_costs_one_query_a_lane() -> None:
@@ -118,20 +118,25 @@ def test_nothing_to_do_costs_one_query_a_lane() -> None:
     world = World()
     for number in range(50):
         world.hold(notified(row(f"a{number}", status=Status.ANALYZED), at_ms=1))
+    gets: list[str] = []
+    world.ledger.before = gets.append
     report = run(world)
-    assert len(world.ledger.queried_lanes) == 2 * len(Severity)
-    assert report == RecoveryReport(recovered=0, parked=0, passed_over=0, left_over=False)
+    lanes_of_a_region = len(Severity) + len(("FOLLOW_UP", "PARKED", "PARKED, counted"))
+    assert len(world.ledger.queried_lanes) == len(gets) == 2 * lanes_of_a_region
+    assert report == RecoveryReport(
+        recovered=0, parked=0, promoted=0, follow_ups=0, passed_over=0, left_over=False, parked_now=0
+    )
 
 
 def test_too_many_attempts_park() -> None:
     """What never comes through is shown to people."""
     world = World()
     alert = overdue(world, "a1")
-    world.hold(replace(alert, attempts=MAX_RECOVERY_ATTEMPTS))
+    world.hold(replace(alert, attempts=MAX_ATTEMPTS))
     report = run(world)
     stored = world.ledger.rows["a1"]
     assert (stored.status, report.parked, world.outbox.sent) == (Status.PARKED, 1, [])
-    assert stored.parked_reason == "RECEIVED and tried 10 times without coming through"
+    assert stored.parked_reason == "RECEIVED and tried 12 times without coming through"
 
 
 def test_two_regions_at_once_recover_an_alert_once() -> None:
@@ -215,3 +220,78 @@ def test_malformed_row_does_not_stop_the_others() -> None:
     world.ledger.get = cannot_read_a1  # type: ignore[method-assign]  # a fault of this one test
     report = run(world)
     assert (report.recovered, report.passed_over) == (1, 1)
+
+
+def test_tries_come_ever_later_and_outlast_an_outage_of_hours() -> None:
+    """Doubling from the lease to a quarter of an hour, each try counted."""
+    world = World()
+    overdue(world, "a1")
+    waits: list[int] = []
+    while world.ledger.rows["a1"].status is Status.RECEIVED:
+        run(world)
+        wait_s = (world.ledger.rows["a1"].due_at or 0) - world.clock.s
+        waits.append(wait_s)
+        world.clock.advance(wait_s)
+    assert waits[:5] == [120, 240, 480, 900, 900]
+    assert len(waits) == MAX_ATTEMPTS + 1
+    assert sum(waits) > 2 * 3_600
+
+
+def parent_with_children(world: World, *children: str) -> Alert:
+    """A PARKED alert a1 whose children are SUPPRESSED."""
+    parent = parked(row("a1"), reason="r", due_at=world.clock.s)
+    world.hold(parent)
+    for child in children:
+        world.hold(suppressed(replace(row(child), parent_id="a1"), at_ms=world.clock.ms))
+    return parent
+
+
+def test_one_repeat_of_a_parked_alert_is_promoted() -> None:
+    """Somebody has to be told, and once is enough."""
+    world = World()
+    parent_with_children(world, "a1.1", "a1.2")
+    assert run(world).promoted == 1
+    rows = world.ledger.rows
+    assert (rows["a1.1"].status, rows["a1.2"].status) == (Status.RECEIVED, Status.SUPPRESSED)
+    assert rows["a1"].heir_id == "a1.1"
+    assert world.outbox.sent == [(Queue.PROCESSING, "a1.1", 0)]
+    world.clock.advance(3_600)
+    world.hold(notified(replace(rows["a1.1"], status=Status.ANALYZED, lease_token="t"), at_ms=1))
+    assert run(world).promoted == 0
+
+
+def test_next_repeat_is_promoted_when_the_first_is_parked_too() -> None:
+    """One after the other, as each is found PARKED."""
+    world = World()
+    parent_with_children(world, "a1.1", "a1.2")
+    run(world)
+    world.hold(parked(world.ledger.rows["a1.1"], reason="r", due_at=world.clock.s))
+    assert run(world).promoted == 1
+    assert world.ledger.rows["a1.2"].status is Status.RECEIVED
+    assert world.ledger.rows["a1"].heir_id == "a1.2"
+
+
+def test_parked_alert_without_repeats_is_counted_and_left_for_an_hour() -> None:
+    """It stays visible; looking again costs nothing until then."""
+    world = World()
+    parent_with_children(world)
+    assert run(world).parked_now == 1
+    stored = world.ledger.rows["a1"]
+    assert (stored.status, stored.due_at) == (Status.PARKED, world.clock.s + 3_600)
+    assert world.outbox.sent == []
+
+
+def test_follow_up_is_hinted_and_given_up_in_the_end() -> None:
+    """Later each time; the alert rests as NOTIFIED all along."""
+    world = World()
+    alert = analyzed(row(), "529", due_at=0, follow_up=True)
+    world.hold(notified(alert, at_ms=world.clock.ms))
+    for _ in range(MAX_FOLLOW_UP_ATTEMPTS):
+        world.clock.advance((world.ledger.rows["a1"].due_at or 0) - world.clock.s)
+        assert run(world).follow_ups == 1
+    assert world.outbox.sent == [(Queue.PROCESSING, "a1", 0)] * MAX_FOLLOW_UP_ATTEMPTS
+    world.clock.advance(600)
+    run(world)
+    stored = world.ledger.rows["a1"]
+    assert (stored.status, stored.follow_up, stored.open_lane) == (Status.NOTIFIED, None, None)
+    assert len(world.outbox.sent) == MAX_FOLLOW_UP_ATTEMPTS

@@ -3,6 +3,7 @@
 import json
 import logging
 import socket
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -11,9 +12,10 @@ import pytest
 
 from handlers.adapters.secrets import SecretMissingError, SecretUnavailableError
 from handlers.adapters.slack import SlackNotifier
-from handlers.domain.alert import Alert, Analysis, Status
+from handlers.domain.alert import Alert, Analysis, Severity, Status
+from handlers.domain.limits import MAX_DIGEST_ALERTS
 from handlers.domain.ports import NotifierRefusedError, NotifierThrottledError, NotifierUnavailableError
-from handlers.domain.slack_message import notification_of
+from handlers.domain.slack_message import Message, digest_of, follow_up_of, notification_of
 from tests.fakes.http_server import Answer, ScriptedServer
 from tests.fakes.secrets import FakeSecret
 from tests.unit.handlers.builders import row
@@ -25,12 +27,14 @@ def post(
     url: str | Exception,
     *later: str,
     alert: Alert | None = None,
+    message: Message | None = None,
     timeout_s: float = 5,
     origin: str = "http://127.0.0.1:",
 ) -> None:
-    """Post one alert to the webhook at `url`; `later` are what the secret holds when it is read again."""
+    """Post to the webhook at `url`; `later` are what the secret holds when it is read again."""
     notifier = SlackNotifier(FakeSecret(url, *later), allowed_origin=origin)
-    notifier.post(notification_of(alert or row(status=Status.ANALYZED)), timeout_s=timeout_s)
+    whole = message or notification_of(alert or row(status=Status.ANALYZED))
+    assert notifier.post(whole, timeout_s=timeout_s) is None, "a webhook's message cannot be edited"
 
 
 def blocks_of(server: ScriptedServer) -> list[dict[str, Any]]:
@@ -109,6 +113,62 @@ def test_longest_message_keeps_slacks_limits(serve: Callable[..., ScriptedServer
     assert all(len(e["text"]) <= 3_000 for block in blocks for e in _text_elements(block))
 
 
+def test_digest_is_marked_with_its_id_and_count(serve: Callable[..., ScriptedServer]) -> None:
+    """The audit computes the id again from the rows that carry it."""
+    server = serve(Answer())
+    alerts = [row(f"a{number}", status=Status.ANALYZED) for number in range(3)]
+    digest = digest_of(alerts)
+    post(server.url + PATH, message=digest)
+    blocks = blocks_of(server)
+    assert blocks[0]["block_id"] == f"digest:{digest.digest_id}:3"
+    assert [block["type"] for block in blocks] == ["header", "section", "section", "context"]
+    assert blocks[1]["text"]["text"].splitlines() == ["3 × HIGH", "3 × from billing"]  # noqa: RUF001 - as shown
+    assert [line.rpartition(" ")[2] for line in blocks[2]["text"]["text"].splitlines()] == [
+        "(a0)",
+        "(a1)",
+        "(a2)",
+    ]
+    assert digest.digest_id in blocks[3]["elements"][0]["text"]
+
+
+def test_largest_and_most_hostile_digest_keeps_slacks_limits(serve: Callable[..., ScriptedServer]) -> None:
+    """A hundred of the longest alerts; no element interprets markup, and Slack's length checks pass."""
+    long = "<!channel>" * 2_000
+    alerts = [
+        replace(
+            row(f"a{number:032}.{number:08}", status=Status.ANALYZED, title=long, source=f"{number}{long}"),
+            severity=list(Severity)[number % 5],
+        )
+        for number in range(MAX_DIGEST_ALERTS)
+    ]
+    server = serve(Answer())
+    post(server.url + PATH, message=digest_of(alerts))
+    texts = [element for block in blocks_of(server) for element in _text_elements(block)]
+    assert all(element["type"] == "plain_text" for element in texts)
+    assert all(len(element["text"]) <= 3_000 for element in texts)
+    assert "<" not in json.loads(server.heard[0].body)["text"]
+
+
+def test_follow_up_is_a_message_of_its_own(serve: Callable[..., ScriptedServer]) -> None:
+    """An incoming webhook cannot edit; the marker is not the alert's, so it is no duplicate."""
+    server = serve(Answer())
+    post(server.url + PATH, message=follow_up_of(row(status=Status.ANALYZED)))
+    blocks = blocks_of(server)
+    assert blocks[0]["block_id"] == "follow-up:a1"
+    assert blocks[0]["text"]["text"] == "Analysis of HIGH: Queue is growing"
+    assert "The disk is full." in blocks[1]["text"]["text"]
+    assert "alert:" not in server.heard[0].body.decode()
+
+
+def test_message_beyond_slacks_limits_is_refused_unsent(serve: Callable[..., ScriptedServer]) -> None:
+    """Slack would refuse it each time: an operator has to see it."""
+    server = serve(Answer())
+    whole = notification_of(row(status=Status.ANALYZED))
+    with pytest.raises(NotifierRefusedError, match="Slack's limits"):
+        post(server.url + PATH, message=replace(whole, header="x" * 200))
+    assert server.heard == []
+
+
 @pytest.mark.parametrize("message", ["", " \u200b "])
 def test_empty_message_makes_no_empty_block(serve: Callable[..., ScriptedServer], message: str) -> None:
     """Slack refuses empty text."""
@@ -129,27 +189,40 @@ def test_throttling_tells_how_long(
     assert len(server.heard) == 1
 
 
-@pytest.mark.parametrize("status", [500, 502, 503, 408])
-def test_slacks_own_failure_is_for_later(serve: Callable[..., ScriptedServer], status: int) -> None:
-    """One POST a call: the domain counts the attempts."""
+@pytest.mark.parametrize(
+    ("status", "unknown"), [(500, False), (503, False), (408, False), (502, True), (504, True)]
+)
+def test_slacks_own_failure_is_for_later(
+    serve: Callable[..., ScriptedServer], status: int, *, unknown: bool
+) -> None:
+    """One POST a call: the domain counts the attempts. A gateway does not know what became of it."""
     server = serve(Answer(status, b"oops"))
     with pytest.raises(NotifierUnavailableError, match=str(status)) as raised:
         post(server.url + PATH)
-    assert not raised.value.outcome_unknown
+    assert raised.value.outcome_unknown is unknown
     assert len(server.heard) == 1
 
 
 @pytest.mark.parametrize(
     "answer",
-    [Answer(hang=True), Answer(reset=True), Answer(200, b"<html>"), Answer(200, b"\xff")],
-    ids=["silence", "reset", "not ok", "no text"],
+    [
+        Answer(hang=True),
+        Answer(reset=True),
+        Answer(drip="headers"),
+        Answer(drip="body"),
+        Answer(200, b"<html>"),
+        Answer(200, b"\xff"),
+    ],
+    ids=["silence", "reset", "dripping headers", "dripping body", "not ok", "no text"],
 )
 def test_unknown_outcome_is_said(serve: Callable[..., ScriptedServer], answer: Answer) -> None:
     """It may have been posted: the one honest cause of a duplicate."""
     server = serve(answer)
+    started = time.monotonic()
     with pytest.raises(NotifierUnavailableError) as raised:
         post(server.url + PATH, timeout_s=0.3)
     assert raised.value.outcome_unknown
+    assert time.monotonic() - started < 1.0
 
 
 def test_refused_connection_is_known_not_to_have_posted() -> None:

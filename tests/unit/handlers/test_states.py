@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from handlers.domain.alert import Alert, Status
+from handlers.domain.alert import Alert, Doubt, FollowUp, Severity, Status
 from handlers.domain.states import (
     MOVES,
     Actor,
@@ -16,7 +16,9 @@ from handlers.domain.states import (
     is_free,
     notified,
     parked,
+    promoted,
     recovered,
+    redriven,
     suppressed,
 )
 from tests.fakes.services import ANALYSIS
@@ -27,8 +29,16 @@ HELD = claimed(row(status=Status.ANALYZED), token="t", due_at=9)
 
 
 def test_nothing_leads_out_of_rest() -> None:
-    """No handler moves an alert that is NOTIFIED, SUPPRESSED or PARKED."""
-    assert not [move for move in MOVES if move.origin is not None and move.origin.at_rest]
+    """But for a repeat whose parent is PARKED, and an operator's redrive."""
+    ways_out = [
+        (move.origin, move.target, move.condition)
+        for move in MOVES
+        if move.origin is not None and move.origin.at_rest and move.origin is not move.target
+    ]
+    assert set(ways_out) == {
+        (Status.SUPPRESSED, Status.RECEIVED, Condition.PARENT_PARKED),
+        (Status.PARKED, Status.RECEIVED, Condition.ASKED),
+    }
 
 
 def test_every_open_status_can_come_to_rest_and_be_recovered() -> None:
@@ -51,14 +61,21 @@ def test_only_a_holder_moves_an_alert_onwards() -> None:
         (Actor.RECEPTION, None, notified(HELD, at_ms=1)),
         (Actor.ANALYSIS, RECEIVED, analyzed(RECEIVED, ANALYSIS, due_at=1)),
         (Actor.DISTRIBUTION, replace(HELD, lease_token=None), notified(HELD, at_ms=1)),
-        (Actor.DISTRIBUTION, parked(HELD, reason="r"), notified(HELD, at_ms=1)),
+        (Actor.DISTRIBUTION, parked(HELD, reason="r", due_at=9), notified(HELD, at_ms=1)),
         (Actor.RECOVERY, notified(HELD, at_ms=1), recovered(HELD, due_at=1)),
-        (Actor.ANALYSIS, HELD, parked(HELD, reason="r")),
+        (
+            Actor.RECOVERY,
+            parked(HELD, reason="r", due_at=9),
+            redriven(parked(HELD, reason="r", due_at=9), due_at=1),
+        ),
+        (Actor.DISTRIBUTION, HELD, replace(HELD, digest_id="d")),
+        (Actor.RECEPTION, None, replace(RECEIVED, follow_up=FollowUp.WANTED)),
+        (Actor.ANALYSIS, HELD, parked(HELD, reason="r", due_at=9)),
         (Actor.DISTRIBUTION, HELD, replace(notified(HELD, at_ms=1), expires_at=None)),
         (Actor.DISTRIBUTION, HELD, replace(notified(HELD, at_ms=1), open_lane="l")),
         (Actor.DISTRIBUTION, HELD, replace(notified(HELD, at_ms=1), lease_token="t")),
-        (Actor.DISTRIBUTION, HELD, replace(parked(HELD, reason="r"), expires_at=1)),
-        (Actor.DISTRIBUTION, HELD, replace(parked(HELD, reason="r"), parked_reason=None)),
+        (Actor.DISTRIBUTION, HELD, replace(parked(HELD, reason="r", due_at=9), expires_at=1)),
+        (Actor.DISTRIBUTION, HELD, replace(parked(HELD, reason="r", due_at=9), parked_reason=None)),
         (Actor.DISTRIBUTION, HELD, replace(HELD, expires_at=1)),
         (Actor.DISTRIBUTION, HELD, replace(HELD, due_at=None)),
         (Actor.RECEPTION, None, replace(suppressed(RECEIVED, at_ms=1), expires_at=None)),
@@ -76,3 +93,46 @@ def test_lease_is_free_when_absent_or_run_out() -> None:
     assert is_free(RECEIVED, now_s=0)
     assert not is_free(leased, now_s=99)
     assert is_free(leased, now_s=100)
+
+
+@pytest.mark.parametrize(
+    ("row", "lane"),
+    [
+        (RECEIVED, "us-east-1#HIGH"),
+        (parked(HELD, reason="r", due_at=9), "us-east-1#PARKED"),
+        (notified(HELD, at_ms=1), None),
+        (notified(replace(HELD, follow_up=FollowUp.WANTED), at_ms=1), "us-east-1#FOLLOW_UP"),
+        (notified(replace(HELD, follow_up=FollowUp.WANTED), at_ms=1, digest_id="d"), None),
+        (suppressed(RECEIVED, at_ms=1), None),
+        (promoted(suppressed(RECEIVED, at_ms=1), due_at=3), "us-east-1#HIGH"),
+        (redriven(parked(HELD, reason="r", due_at=9), due_at=3), "us-east-1#HIGH"),
+    ],
+)
+def test_row_lies_in_the_index_while_somebody_has_to_see_to_it(row: Alert, lane: str | None) -> None:
+    """Recovery, an operator or a follow-up; and under no other lane."""
+    assert (row.open_lane, row.lane) == (lane, lane)
+    assert (row.due_at is None) is (lane is None)
+
+
+def test_lease_that_was_never_given_back_is_a_doubt() -> None:
+    """Its holder may have posted before it crashed, froze, or lost its write."""
+    for taken in (recovered(HELD, due_at=99), claimed(HELD, token="next", due_at=99)):
+        assert taken.doubts == {Doubt.CLAIM_ABANDONED: 1}
+    twice = recovered(claimed(recovered(HELD, due_at=9), token="u", due_at=9), due_at=9)
+    assert twice.doubts == {Doubt.CLAIM_ABANDONED: 2}
+
+
+def test_lease_on_an_analysis_is_no_doubt() -> None:
+    """Nothing is posted before ANALYZED, and a follow-up is no alert."""
+    held = claimed(RECEIVED, token="t", due_at=9)
+    follow_up = claimed(notified(replace(HELD, follow_up=FollowUp.READY), at_ms=1), token="t", due_at=9)
+    assert recovered(held, due_at=9).doubts == recovered(follow_up, due_at=9).doubts == {}
+
+
+def test_follow_up_is_never_urgent() -> None:
+    """The people who were woken by a critical alert are awake."""
+    alert = replace(
+        HELD, severity=Severity.CRITICAL, follow_up=FollowUp.READY, open_lane="us-east-1#CRITICAL"
+    )
+    assert alert.queue.value == "distribution-critical"
+    assert notified(alert, at_ms=1).queue.value == "distribution"

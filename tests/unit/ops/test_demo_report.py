@@ -6,9 +6,11 @@ from pathlib import Path
 
 from rich.console import Console
 
+from audit.ledger import LedgerRow
+from audit.outcome import Audit
 from clients.receipts import Receipt
+from clients.sender import Tally
 from emulator.wire import SlackMessage
-from ops.audit import Audit
 from ops.demo.replay import read_stream
 from ops.demo.report import DemoReport, make_report
 from ops.demo.slack_view import view
@@ -22,36 +24,43 @@ def message(alert_id: str, region: str, at_ms: int) -> SlackMessage:
 
 
 def report(unaccounted: dict[str, str] | None = None) -> DemoReport:
-    """Two alerts accepted by the primary, one of them delivered by the failover, twice."""
+    """Two alerts accepted by the primary, one of them by the failover, twice; a third in a digest."""
     outcome = Audit(
-        accepted=2, notified=2, suppressed=0, parked=0, duplicates=1,
-        unaccounted=unaccounted or {}, by_region={}, unreceipted=0,
+        consistency="strong", accepted=3, notified=3, in_digests=1, suppressed=0, parked=0, digests=1,
+        digests_verified=1, unaccounted=len(unaccounted or {}), problems=unaccounted or {}, unreceipted=0,
+        by_region={}, duplicates_by_cause={"outcome_unknown": 1, "unexplained": 0},
     )  # fmt: skip
+    digest = SlackMessage(
+        received_at_ms=6_000, channel="c", alert_ids=(), digests=(("d1", 1),), region=EAST, payload={}
+    )
     return make_report(
         outcome=outcome,
         receipts=[
             Receipt("a1", "RECEIVED", EAST, 1_000, 1_050),
             Receipt("a2", "RECEIVED", EAST, 2_000, 2_050),
+            Receipt("a3", "RECEIVED", EAST, 2_000, 2_050),
         ],
-        messages=[message("a1", EAST, 1_500), message("a2", WEST, 12_000), message("a2", WEST, 13_000)],
+        ledger=[LedgerRow(alert_id="a3", status="NOTIFIED", region=EAST, digest_id="d1")],
+        messages=[
+            message("a1", EAST, 1_500), message("a2", WEST, 12_000), message("a2", WEST, 13_000), digest,
+        ],
         roles={EAST: "primary", WEST: "failover"},
         deploy_s=1.234,
         total_s=60,
-        refused=0,
-        given_up=0,
-    )
+        tally=Tally(),
+    )  # fmt: skip
 
 
 def test_latency_is_from_the_senders_clock_to_slacks_first_message() -> None:
     """Neither clock is the pipeline's; a duplicate does not count as a delivery."""
     found = report()
-    assert (found.alert_to_slack_p50_ms, found.slowest_alert_s) == (5_250.0, 10.0)
+    assert (found.alert_to_slack_p50_ms, found.slowest_alert_s) == (4_000.0, 10.0)
 
 
 def test_a_region_shows_what_it_took_over() -> None:
     """Delivered there, accepted elsewhere: what failing over means."""
     east, west = report().regions
-    assert (east.accepted, east.delivered, east.taken_over) == (2, 1, 0)
+    assert (east.accepted, east.delivered, east.taken_over) == (3, 2, 0)
     assert (west.accepted, west.delivered, west.taken_over) == (0, 2, 2)
 
 
@@ -63,7 +72,7 @@ def test_the_json_has_the_agreed_fields_and_replaces_an_older_one(tmp_path: Path
     written = json.loads(path.read_text())
     assert {
         "accepted", "notified", "suppressed", "parked", "unaccounted", "duplicates", "deploy_s",
-        "alert_to_slack_p50_ms", "alert_to_slack_p95_ms", "regions",
+        "alert_to_slack_p50_ms", "alert_to_slack_p95_ms", "regions", "in_digests", "duplicates_by_cause",
     } <= written.keys()  # fmt: skip
     assert written["unaccounted"] == 1
     assert [p.name for p in path.parent.iterdir()] == ["demo.json"]

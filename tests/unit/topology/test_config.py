@@ -56,6 +56,8 @@ def test_text_as_pulumi_hands_it_over_is_converted() -> None:
         ("owner", ""),
         ("primaryRegion", "us-east-9"),
         ("slackWebhookOrigin", "http://evil.example/"),
+        ("slackChannel", "#alerts"),
+        ("slackChannel", "C0123456789\n"),
     ],
 )
 def test_a_bad_value_is_reported_with_its_key_and_what_is_allowed(key: str, value: object) -> None:
@@ -128,4 +130,5 @@ def test_the_runbooks_names_are_kept() -> None:
     assert names.function(ANALYSIS) == "mcp-incident-responder-prod-AnalysisFunction"
     assert names.log_group(ANALYSIS) == "/aws/lambda/mcp-incident-responder-prod-AnalysisFunction"
     assert names.slack_webhook_secret == "mcp-responder/slack-webhook"
+    assert names.slack_bot_token_secret == "mcp-responder/slack-bot-token"
     assert Names("dev").anthropic_key_secret == "mcp-responder-dev/anthropic-key"

@@ -1,0 +1,220 @@
+"""Compares the records on disk: they are streamed into a DuckDB database of a temporary folder and joined."""
+
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final, Protocol, Self
+
+import duckdb
+import msgspec
+
+from audit import queries
+from audit.ledger import LedgerRow
+from audit.outcome import CAUSES, IN_DIGEST, MAX_LISTED, NOTIFIED, PARKED, SUPPRESSED, UNEXPLAINED, Audit
+from clients.receipts import Receipt
+
+MEMORY_LIMIT: Final = "384MB"
+"""Of DuckDB, which goes to disk beyond it. https://duckdb.org/docs/stable/operations_manual/limits"""
+
+_LINES_PER_WRITE: Final = 10_000
+
+
+class SlackPost(Protocol):
+    """A message as Slack has it: which alerts, digests (id and number of alerts) and follow-ups it shows."""
+
+    @property
+    def received_at_ms(self) -> int:
+        """When Slack took it."""
+
+    @property
+    def alert_ids(self) -> tuple[str, ...]:
+        """Alerts with a message of their own."""
+
+    @property
+    def digests(self) -> tuple[tuple[str, int], ...]:
+        """Digests."""
+
+    @property
+    def follow_ups(self) -> tuple[str, ...]:
+        """Alerts whose analysis it is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """Which alerts are to be accounted for: accepted from `since_ms` on and before `until_ms`."""
+
+    since_ms: int = 0
+    until_ms: int = 1 << 62
+
+
+EVER: Final = Window()
+
+
+def compare(
+    *,
+    receipts: Iterable[Receipt],
+    ledgers: Mapping[str, Iterable[LedgerRow]],
+    slack: Iterable[SlackPost] | None,
+    consistency: str,
+    window: Window = EVER,
+    problems_file: Path | None = None,
+) -> Audit:
+    """Compare the receipts with each region's ledger and with Slack; each is read once, from start to end.
+
+    `slack` None: it cannot be read, and a NOTIFIED row is believed. `problems_file` gets every problem, one
+    JSON object a line; the outcome itself lists the first `MAX_LISTED`.
+
+    Raises:
+        Whatever reading a record raises.
+    """
+    with tempfile.TemporaryDirectory(prefix="audit-") as folder, _Database(Path(folder)) as database:
+        database.load("receipts", queries.RECEIPTS, receipts)
+        database.load("ledger", queries.LEDGER, _ledger_lines(ledgers))
+        database.load("slack", queries.SLACK, _slack_lines(slack or ()))
+        regions = sorted(ledgers)
+        database.values = {
+            "since_ms": window.since_ms,
+            "until_ms": window.until_ms,
+            "regions": len(regions),
+            "names": regions,
+            "slack": slack is not None,
+        }
+        for query in (*queries.PREPARE, queries.VERDICTS, queries.STRANGE_MESSAGES):
+            database.run(query)
+        return _outcome(database, consistency, slack_read=slack is not None, problems_file=problems_file)
+
+
+def _outcome(
+    database: "_Database", consistency: str, *, slack_read: bool, problems_file: Path | None
+) -> Audit:
+    by_region: dict[str, dict[str, int]] = {}
+    for region, status, count, in_digest in database.rows(queries.COUNTS):
+        states = by_region.setdefault(region, {})
+        states[status] = count
+        if in_digest:
+            states[IN_DIGEST] = in_digest
+    duplicates, shortfall_unexplained = _duplicates(database)
+    unexplained = [queries.UNEXPLAINED, *([queries.SHORT_DIGESTS] if shortfall_unexplained else [])]
+    if problems_file is not None:
+        _write_problems(problems_file, database, [queries.PROBLEMS, *unexplained])
+    digests, verified = database.row(queries.DIGESTS)
+
+    def in_state(state: str) -> int:
+        return sum(states.get(state, 0) for states in by_region.values())
+
+    return Audit(
+        consistency=consistency,
+        accepted=database.row(queries.ACCEPTED)[0],
+        notified=in_state(NOTIFIED),
+        in_digests=in_state(IN_DIGEST),
+        suppressed=in_state(SUPPRESSED),
+        parked=in_state(PARKED),
+        digests=digests,
+        digests_verified=verified,
+        unaccounted=database.row(queries.UNACCOUNTED)[0],
+        unreceipted=database.row(queries.UNRECEIPTED)[0],
+        by_region=by_region,
+        duplicates_by_cause=duplicates if slack_read else None,
+        problems=dict(islice(database.rows(queries.PROBLEMS), MAX_LISTED)),
+        unexplained=dict(islice((row for query in unexplained for row in database.rows(query)), MAX_LISTED)),
+    )
+
+
+def _duplicates(database: "_Database") -> tuple[dict[str, int], int]:
+    """Duplicates by cause, and how many members of digests are among the unexplained ones.
+
+    A digest names its members by a hash only. So which ones were posted and not recorded cannot be told; the
+    doubts that rows have left over must be enough for all of them.
+    """
+    *explained, unexplained, spare_unknown, spare_abandoned, spare_moved = database.row(queries.SURPLUS)
+    counts = dict(zip(CAUSES, explained, strict=True))
+    [missing] = database.row(queries.SHORTFALL)
+    for cause, spare in zip(CAUSES, (spare_unknown, spare_abandoned, spare_moved), strict=True):
+        covered = min(missing, spare)
+        counts[cause] += covered
+        missing -= covered
+    return {**counts, UNEXPLAINED: unexplained + missing}, missing
+
+
+def _ledger_lines(ledgers: Mapping[str, Iterable[LedgerRow]]) -> Iterator[Mapping[str, Any]]:
+    for region, rows in ledgers.items():
+        for row in rows:
+            yield {"read_in": region, **vars(row)}
+
+
+def _slack_lines(posts: Iterable[SlackPost]) -> Iterator[Mapping[str, Any]]:
+    for post in posts:
+        for kind, ids in (("alert", post.alert_ids), ("follow_up", post.follow_ups)):
+            for alert_id in ids:
+                yield {"kind": kind, "id": alert_id, "received_at_ms": post.received_at_ms}
+        for digest_id, members in post.digests:
+            yield {
+                "kind": "digest",
+                "id": digest_id,
+                "members": members,
+                "received_at_ms": post.received_at_ms,
+            }
+
+
+def _write_problems(path: Path, database: "_Database", questions: Sequence[str]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as out:
+        for question in questions:
+            for subject, problem in database.rows(question):
+                out.write(msgspec.json.encode({"id": subject, "problem": problem}) + b"\n")
+
+
+class _Database:
+    """A DuckDB database in `folder`, gone with it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._connection = duckdb.connect(
+            str(folder / "audit.duckdb"),
+            config={
+                "memory_limit": MEMORY_LIMIT,
+                "temp_directory": str(folder / "spill"),
+                "preserve_insertion_order": False,
+                "autoinstall_known_extensions": False,
+            },
+        )
+        self.values: Mapping[str, Any] = {}
+        """Parameters of the queries, by name; each takes those that it mentions."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def load(self, table: str, columns: Mapping[str, str], lines: Iterable[object]) -> None:
+        """Make a table of records, by way of a file: DuckDB reads one many times faster than single rows."""
+        spool = self._folder / f"{table}.jsonl"
+        encoder, pending = msgspec.json.Encoder(), iter(lines)
+        with spool.open("wb") as out:
+            while chunk := list(islice(pending, _LINES_PER_WRITE)):
+                out.write(encoder.encode_lines(chunk))
+        self._connection.execute(
+            f"CREATE TABLE {table} AS SELECT * FROM read_json($file, format => 'newline_delimited', "  # noqa: S608 - our own names
+            f"columns => $columns)",
+            {"file": str(spool), "columns": dict(columns)},
+        )
+        spool.unlink()
+
+    def run(self, query: str) -> duckdb.DuckDBPyConnection:
+        """Run one query with the parameters that it mentions."""
+        named = {name: value for name, value in self.values.items() if f"${name}" in query}
+        return self._connection.execute(query, named)
+
+    def row(self, query: str) -> tuple[Any, ...]:
+        """The one row of an answer."""
+        [found] = self.run(query).fetchall()
+        return tuple(found)
+
+    def rows(self, query: str) -> Iterator[tuple[Any, ...]]:
+        """The rows of an answer, a chunk in memory at a time."""
+        answer = self.run(query)
+        while chunk := answer.fetchmany(_LINES_PER_WRITE):
+            yield from chunk

@@ -1,0 +1,87 @@
+"""The ledger as an audit reads it: every row, page by page, from one region."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from audit.outcome import CAUSES
+from clients.deployment import Deployment
+
+
+class LedgerUnreadableError(Exception):
+    """A region's ledger did not answer, so its alerts are unknown, which is not accounted for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LedgerRow:
+    """One alert as one region's ledger has it; times in epoch milliseconds, the last three are doubts."""
+
+    alert_id: str
+    status: str
+    region: str
+    owner: str = ""
+    parent_id: str | None = None
+    accepted_at_ms: int | None = None
+    notified_at_ms: int | None = None
+    digest_id: str | None = None
+    outcome_unknown: int = 0
+    claim_abandoned: int = 0
+    ownership_moved: int = 0
+
+
+_ATTRIBUTES: Final = (
+    "alert_id",
+    "status",
+    "region",
+    "owner",
+    "parent_id",
+    "accepted_at_ms",
+    "notified_at_ms",
+    "digest_id",
+    "doubts",
+)
+
+
+def scan_ledger(deployment: Deployment, region: str) -> Iterator[LedgerRow]:
+    """Every row of the alerts table as `region` has it, one page of the scan in memory at a time.
+
+    A whole scan on purpose: it must also find what no index shows.
+
+    Raises:
+        LedgerUnreadableError: the region or its table cannot be reached.
+    """
+    pages = deployment.clients.client("dynamodb", region).get_paginator("scan")
+    names = {f"#{i}": name for i, name in enumerate(_ATTRIBUTES)}
+    try:
+        for page in pages.paginate(
+            TableName=deployment.alerts_table,
+            ConsistentRead=True,
+            ProjectionExpression=", ".join(names),
+            ExpressionAttributeNames=names,
+        ):
+            yield from map(_row, page["Items"])
+    except (BotoCoreError, ClientError) as error:
+        raise LedgerUnreadableError(
+            f"the ledger of {region} cannot be read ({error}); bring the region back, then audit again"
+        ) from error
+
+
+def read_ledger(deployment: Deployment, region: str) -> dict[str, LedgerRow]:
+    """Every row by id, for stacks whose ledger fits into memory. Raises as `scan_ledger` does."""
+    return {row.alert_id: row for row in scan_ledger(deployment, region)}
+
+
+def _row(item: Mapping[str, Mapping[str, Any]]) -> LedgerRow:
+    """A row of DynamoDB's form. One without a status or a region is kept, and is not at rest anywhere."""
+    values: dict[str, Any] = {"status": "", "region": ""}
+    for name, value in item.items():
+        if name == "doubts":
+            counts = {doubt: int(float(n["N"])) for doubt, n in value.get("M", {}).items()}
+            values |= {doubt: count for doubt, count in counts.items() if doubt in CAUSES}
+        elif "N" in value:
+            values[name] = int(float(value["N"]))
+        elif "S" in value:
+            values[name] = value["S"]
+    return LedgerRow(**values)

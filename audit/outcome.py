@@ -1,0 +1,58 @@
+"""What an audit found, as people and scripts get it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+NOTIFIED: Final = "NOTIFIED"
+SUPPRESSED: Final = "SUPPRESSED"
+PARKED: Final = "PARKED"
+AT_REST: Final = frozenset({NOTIFIED, SUPPRESSED, PARKED})
+
+IN_DIGEST: Final = "IN_DIGEST"
+"""Of the NOTIFIED ones, those that went out as a part of a digest."""
+
+UNEXPLAINED: Final = "unexplained"
+CAUSES: Final = ("outcome_unknown", "claim_abandoned", "ownership_moved")
+"""The doubts of a row that explain a duplicate; docs/architecture.md says what each means. One that two could
+explain is counted under the first."""
+
+MAX_LISTED: Final = 1_000
+"""Ids in an outcome. The counts are of all, and the problems file has all."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Audit:
+    """The outcome. `unaccounted` counts alerts; `problems` maps ids, at most `MAX_LISTED`, to what is wrong.
+
+    `duplicates_by_cause` counts what Slack has more than once, by `CAUSES` and `UNEXPLAINED`; None where
+    Slack was not read. `unexplained` maps ids to the duplicates that nothing explains. `by_region` counts
+    sound alerts by the region that took them in, then by state. `unreceipted` counts rows whose 202 the
+    sender never saw: they are shown, and nothing was promised about them.
+    """
+
+    consistency: str
+    accepted: int
+    notified: int
+    in_digests: int
+    suppressed: int
+    parked: int
+    digests: int
+    digests_verified: int
+    unaccounted: int
+    unreceipted: int
+    by_region: Mapping[str, Mapping[str, int]]
+    duplicates_by_cause: Mapping[str, int] | None
+    problems: Mapping[str, str] = field(default_factory=dict)
+    unexplained: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def duplicates(self) -> int:
+        """Messages about alerts that Slack had a message about already."""
+        return sum((self.duplicates_by_cause or {}).values())
+
+    @property
+    def passed(self) -> bool:
+        """Whether every receipt is accounted for and, under a strong ledger, every duplicate explained."""
+        unexplained = (self.duplicates_by_cause or {}).get(UNEXPLAINED, 0)
+        return self.unaccounted == 0 and (self.consistency != "strong" or unexplained == 0)

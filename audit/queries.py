@@ -1,0 +1,211 @@
+"""The audit in SQL, all of it: from three tables of records to what is wrong.
+
+`audit.comparison` runs these in order, in DuckDB. Times are epoch milliseconds. The records:
+
+- `receipts(alert_id, status, region, sent_at_ms, accepted_at_ms)`: one row a 202'd alert, repeats included
+- `ledger(read_in, alert_id, status, region, owner, parent_id, accepted_at_ms, notified_at_ms, digest_id,
+  outcome_unknown, claim_abandoned, ownership_moved)`: one row an alert and a region whose ledger was read
+- `slack(kind, id, members, received_at_ms)`: `kind` is alert, digest or follow_up; `id` the alert's or the
+  digest's; `members` how many alerts a digest says that it is about
+
+Parameters: `$since_ms` and `$until_ms` (the alerts to account for were accepted between them), `$names` and
+`$regions` (whose ledgers were read, and how many) and `$slack` (whether Slack was read).
+
+The window says which receipts must be met and which messages must be known. It never leaves out a row that
+they are compared with: the row of a repeat, its family or its digest may be older.
+"""
+
+from typing import Final
+
+RECEIPTS: Final = {
+    "alert_id": "VARCHAR",
+    "status": "VARCHAR",
+    "region": "VARCHAR",
+    "sent_at_ms": "BIGINT",
+    "accepted_at_ms": "BIGINT",
+}
+LEDGER: Final = {
+    "read_in": "VARCHAR",
+    "alert_id": "VARCHAR",
+    "status": "VARCHAR",
+    "region": "VARCHAR",
+    "owner": "VARCHAR",
+    "parent_id": "VARCHAR",
+    "accepted_at_ms": "BIGINT",
+    "notified_at_ms": "BIGINT",
+    "digest_id": "VARCHAR",
+    "outcome_unknown": "BIGINT",
+    "claim_abandoned": "BIGINT",
+    "ownership_moved": "BIGINT",
+}
+SLACK: Final = {"kind": "VARCHAR", "id": "VARCHAR", "members": "BIGINT", "received_at_ms": "BIGINT"}
+
+_SAME: Final = " AND ".join(
+    f"min({column}) IS NOT DISTINCT FROM max({column}) AND count({column}) IN (0, count(*))"
+    for column in LEDGER
+    if column not in ("read_in", "alert_id")
+)
+
+PREPARE: Final = (
+    # One row an alert: in how many ledgers it is, whether they agree on everything, and what it says.
+    f"""
+    CREATE TABLE alerts AS
+    SELECT alert_id, count(*) AS copies, {_SAME} AS agreed,
+           max(status) AS status, max(region) AS region, max(parent_id) AS parent_id,
+           max(accepted_at_ms) AS accepted_at_ms, max(digest_id) AS digest_id,
+           max(outcome_unknown) AS outcome_unknown, max(claim_abandoned) AS claim_abandoned,
+           max(ownership_moved) AS ownership_moved
+    FROM ledger GROUP BY alert_id
+    """,  # noqa: S608 - `_SAME` is made of the names above
+    # A family is an alert and its repeats. It is alive if one of them is open, or was told to people.
+    """
+    CREATE TABLE living_families AS
+    SELECT DISTINCT coalesce(parent_id, alert_id) AS family FROM alerts
+    WHERE status IN ('RECEIVED', 'ANALYZED', 'NOTIFIED')
+    """,
+    """
+    CREATE TABLE singles AS
+    SELECT id AS alert_id, count(*) AS posts FROM slack WHERE kind = 'alert' GROUP BY id
+    """,
+    # A digest is proved by its id, which is a hash of its members' ids: the rows that carry the id must be as
+    # many as Slack was told, and must make up the id. With fewer rows the others were posted, not recorded.
+    """
+    CREATE TABLE digests AS
+    WITH posted AS (
+        SELECT id AS digest_id, max(members) AS members, min(members) AS fewest, count(*) AS posts,
+               max(received_at_ms) AS received_at_ms
+        FROM slack WHERE kind = 'digest' GROUP BY id
+    ), recorded AS (
+        SELECT digest_id, count(*) AS rows,
+               'd' || left(sha256(string_agg(alert_id, chr(10) ORDER BY alert_id)), 32) AS made_of
+        FROM alerts WHERE digest_id IS NOT NULL GROUP BY digest_id
+    )
+    SELECT posted.*, coalesce(rows, 0) AS rows,
+           CASE WHEN fewest <> members OR coalesce(rows, 0) > members THEN 'wrong'
+                WHEN coalesce(rows, 0) < members THEN 'short'
+                WHEN made_of <> digest_id THEN 'wrong'
+                ELSE 'verified' END AS verdict
+    FROM posted LEFT JOIN recorded USING (digest_id)
+    """,
+    # Messages beyond the one that the ledger knows of (none of a PARKED alert), by the doubt that explains
+    # each. Doubts that are left over may explain members of a digest that were posted and not recorded.
+    """
+    CREATE TABLE surplus AS
+    WITH posted AS (
+        SELECT alerts.*,
+               coalesce(singles.posts, 0) + coalesce(digests.posts, 0) AS posts
+        FROM alerts LEFT JOIN singles USING (alert_id) LEFT JOIN digests USING (digest_id)
+    ), beyond AS (
+        SELECT *, greatest(posts - (status <> 'PARKED')::INT, 0) AS extra FROM posted
+        WHERE status <> 'SUPPRESSED'
+          AND (posts > 0 OR outcome_unknown + claim_abandoned + ownership_moved > 0)
+    ), first AS (
+        SELECT *, least(extra, outcome_unknown) AS by_unknown FROM beyond
+    ), second AS (
+        SELECT *, least(extra - by_unknown, claim_abandoned) AS by_abandoned FROM first
+    ), third AS (
+        SELECT *, least(extra - by_unknown - by_abandoned, ownership_moved) AS by_moved FROM second
+    )
+    SELECT alert_id, posts, by_unknown, by_abandoned, by_moved,
+           extra - by_unknown - by_abandoned - by_moved AS unexplained,
+           outcome_unknown - by_unknown AS spare_unknown,
+           claim_abandoned - by_abandoned AS spare_abandoned,
+           ownership_moved - by_moved AS spare_moved
+    FROM third
+    """,
+    """
+    CREATE TABLE promised AS
+    SELECT alert_id, bool_or(status <> 'SUPPRESSED') AS was_live FROM receipts
+    WHERE accepted_at_ms >= $since_ms AND accepted_at_ms < $until_ms GROUP BY alert_id
+    """,
+)
+"""Run before the questions below. The comments inside say what each table is for."""
+
+VERDICTS: Final = """
+    CREATE TABLE verdicts AS
+    SELECT promised.alert_id, alerts.status, alerts.region, alerts.digest_id,
+        CASE
+        WHEN copies IS NULL OR copies < $regions THEN 'no row in the ledger of ' || (
+            SELECT string_agg(name, ', ' ORDER BY name) FROM (
+                SELECT unnest($names) AS name
+                EXCEPT SELECT read_in FROM ledger WHERE ledger.alert_id = promised.alert_id))
+        WHEN NOT agreed THEN 'the ledgers of the regions disagree (' || (
+            SELECT string_agg(read_in || ': ' || status, ', ' ORDER BY read_in) FROM ledger
+            WHERE ledger.alert_id = promised.alert_id) || ')'
+        WHEN alerts.status NOT IN ('NOTIFIED', 'SUPPRESSED', 'PARKED')
+            THEN 'not at rest: ' || alerts.status
+        WHEN alerts.status = 'SUPPRESSED' AND was_live
+            THEN 'answered as an alert to go out, but its row is SUPPRESSED'
+        WHEN alerts.status = 'SUPPRESSED' AND living_families.family IS NULL THEN coalesce(
+            (SELECT 'SUPPRESSED, but nobody of its family is open or NOTIFIED; its parent '
+                    || alert_id || ' is ' || status
+             FROM alerts AS parent WHERE parent.alert_id = alerts.parent_id),
+            'SUPPRESSED, but its parent ' || coalesce(alerts.parent_id, '') || ' has no row')
+        WHEN NOT $slack THEN NULL
+        WHEN alerts.status = 'SUPPRESSED' AND singles.posts > 0
+            THEN 'SUPPRESSED, but Slack has a message of it'
+        WHEN alerts.status = 'NOTIFIED' AND alerts.digest_id IS NULL AND singles.posts IS NULL
+            THEN 'NOTIFIED, but Slack has no message of it'
+        WHEN alerts.status = 'NOTIFIED' AND alerts.digest_id IS NOT NULL AND verdict IS NULL
+            THEN 'NOTIFIED in digest ' || alerts.digest_id || ', but Slack has no such digest'
+        WHEN alerts.status = 'NOTIFIED' AND verdict = 'wrong'
+            THEN 'NOTIFIED in digest ' || alerts.digest_id || ', but Slack''s was about ' || members
+                 || ' alerts, and the ' || rows || ' rows that carry its id do not make it up'
+        END AS problem
+    FROM promised
+    LEFT JOIN alerts USING (alert_id)
+    LEFT JOIN living_families ON living_families.family = alerts.parent_id
+    LEFT JOIN singles USING (alert_id)
+    LEFT JOIN digests USING (digest_id)
+"""
+"""What became of each promised alert; `problem` NULL where it is accounted for."""
+
+STRANGE_MESSAGES: Final = """
+    INSERT INTO verdicts
+    SELECT id, any_value(alerts.status), any_value(alerts.region), NULL,
+        CASE WHEN count(copies) = 0 THEN 'Slack has a message of it, and no ledger knows it'
+             ELSE any_value(alerts.status) || ', but Slack has a '
+                  || CASE kind WHEN 'alert' THEN 'message' ELSE 'follow-up' END || ' of it' END
+    FROM slack LEFT JOIN alerts ON alerts.alert_id = slack.id
+    WHERE kind <> 'digest' AND received_at_ms >= $since_ms
+      AND (copies IS NULL OR (kind = 'alert' AND alerts.status = 'SUPPRESSED')
+           OR (kind = 'follow_up' AND alerts.status <> 'NOTIFIED'))
+      AND id NOT IN (SELECT alert_id FROM verdicts WHERE problem IS NOT NULL)
+    GROUP BY id, kind
+"""
+"""Messages about an alert that there is not, or that was not to be told: named whether promised or not."""
+
+COUNTS: Final = """
+    SELECT region, status, count(*), count(digest_id) FROM verdicts WHERE problem IS NULL GROUP BY ALL
+"""
+ACCEPTED: Final = "SELECT count(*) FROM promised"
+UNACCOUNTED: Final = "SELECT count(DISTINCT alert_id) FROM verdicts WHERE problem IS NOT NULL"
+PROBLEMS: Final = "SELECT alert_id, problem FROM verdicts WHERE problem IS NOT NULL ORDER BY ALL"
+
+UNRECEIPTED: Final = """
+    SELECT count(*) FROM alerts ANTI JOIN receipts USING (alert_id)
+    WHERE accepted_at_ms >= $since_ms AND accepted_at_ms < $until_ms
+"""
+DIGESTS: Final = """
+    SELECT count(*), count(*) FILTER (verdict = 'verified') FROM digests WHERE received_at_ms >= $since_ms
+"""
+SURPLUS: Final = """
+    SELECT coalesce(sum(by_unknown), 0)::BIGINT, coalesce(sum(by_abandoned), 0)::BIGINT,
+           coalesce(sum(by_moved), 0)::BIGINT, coalesce(sum(unexplained), 0)::BIGINT,
+           coalesce(sum(spare_unknown), 0)::BIGINT, coalesce(sum(spare_abandoned), 0)::BIGINT,
+           coalesce(sum(spare_moved), 0)::BIGINT
+    FROM surplus
+"""
+SHORTFALL: Final = """
+    SELECT coalesce(sum(posts * (members - rows)), 0)::BIGINT FROM digests
+    WHERE verdict = 'short' AND received_at_ms >= $since_ms
+"""
+UNEXPLAINED: Final = """
+    SELECT alert_id, 'in Slack ' || posts || ' times, and no doubt of its row explains ' || unexplained
+    FROM surplus WHERE unexplained > 0 ORDER BY alert_id
+"""
+SHORT_DIGESTS: Final = """
+    SELECT digest_id, 'a digest of ' || members || ' alerts in Slack, of which the ledger knows ' || rows
+                      || '; the doubts of all rows explain too few of the others'
+    FROM digests WHERE verdict = 'short' AND received_at_ms >= $since_ms ORDER BY digest_id
+"""

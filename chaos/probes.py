@@ -1,0 +1,121 @@
+"""What an experiment reads from a stack: Chaos Toolkit calls these by the names in `experiments/*.yaml`.
+
+A probe of the method raises if what it looks for is not there, and the experiment then counts as failed: a
+fault that hit nothing proves nothing.
+"""
+
+import asyncio
+import itertools
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+import aiohttp
+
+from audit.in_flight import in_flight
+from chaos.auditing import audit_experiment, problem_count
+from chaos.load import alerts
+from chaos.recovery import run_recovery
+from chaos.target import Target, open_target
+from clients.receipts import ReceiptsFile, read_receipts
+from clients.sender import Sender
+
+Configuration = Mapping[str, Any]
+POLL_S: Final = 0.5
+NUDGED: Final = "nudged"
+"""Value of the configuration's `recovery`: run it out of turn while waiting, for a short experiment."""
+
+NUDGE_EACH_S: Final = 2.0
+
+
+class NotSeenError(Exception):
+    """What the experiment counts on did not happen, so it shows nothing."""
+
+
+def alerts_in_flight(at_least: int, within_s: float, configuration: Configuration) -> dict[str, int]:
+    """Wait until so many accepted alerts are not at rest; return how many are.
+
+    Raises:
+        NotSeenError: fewer within the time.
+    """
+    target = open_target(configuration)
+    deadline = time.monotonic() + within_s
+    while (count := len(in_flight(target.deployment, target.receipts))) < at_least:
+        if time.monotonic() > deadline:
+            raise NotSeenError(
+                f"{count} alerts in flight, not {at_least}, within {within_s:g} s; raise the load"
+            )
+        time.sleep(POLL_S)
+    return {"in_flight": count, "accepted": _accepted(target)}
+
+
+def faults_fired(service: str, kind: str, configuration: Configuration, at_least: int = 1) -> dict[str, int]:
+    """How often a fault really fired in this run, by what it hit.
+
+    Raises:
+        NotSeenError: less than `at_least` times.
+    """
+    since_ms = int(configuration.get("started_at_ms", 0))
+    fired = [
+        one
+        for one in open_target(configuration).fired()
+        if (one.service, one.kind) == (service, kind) and one.at_ms >= since_ms
+    ]
+    if len(fired) < at_least:
+        raise NotSeenError(f"{service} {kind} fired {len(fired)} times, not {at_least}: nothing was tested")
+    counts: dict[str, int] = {}
+    for one in fired:
+        where = f"{one.region or 'anywhere'} {one.what}"
+        counts[where] = counts.get(where, 0) + 1
+    return counts
+
+
+def alerts_are_accepted_and_come_to_rest(count: int, within_s: float, configuration: Configuration) -> bool:
+    """Post `count` alerts to each region as its sources do; whether all that was ever accepted rests in time.
+
+    A source whose region does not answer goes to the other one, so with a region lost each is accepted still.
+    """
+    target = open_target(configuration)
+    deadline = time.monotonic() + within_s
+    accepted = asyncio.run(_post(target, count))
+    if accepted < count * len(target.deployment.regions):
+        return False
+    return came_to_rest(target, configuration, within_s=deadline - time.monotonic())
+
+
+def audit_problems(configuration: Configuration) -> int:
+    """How many alerts of this experiment are not accounted for, by receipts, every ledger and Slack.
+
+    A duplicate in Slack that no row explains counts too.
+    """
+    return problem_count(audit_experiment(open_target(configuration)))
+
+
+def came_to_rest(target: Target, configuration: Configuration, *, within_s: float) -> bool:
+    """Wait until every alert that this experiment had accepted is at rest; whether all were in time."""
+    deadline = time.monotonic() + within_s
+    nudged_at = time.monotonic()
+    while in_flight(target.deployment, target.receipts):
+        if time.monotonic() > deadline:
+            return False
+        if configuration.get("recovery") == NUDGED and time.monotonic() > nudged_at + NUDGE_EACH_S:
+            run_recovery(target)
+            nudged_at = time.monotonic()
+        time.sleep(POLL_S)
+    return True
+
+
+async def _post(target: Target, count: int) -> int:
+    """Post, and return how many were accepted."""
+    webhooks = target.webhooks
+    orders = [webhooks[n:] + webhooks[:n] for n in range(len(webhooks))] * count
+    with ReceiptsFile(target.receipts) as receipts:
+        async with aiohttp.ClientSession() as session:
+            sender = Sender(session, receipts)
+            posts = zip(alerts("steady"), orders, strict=False)
+            await asyncio.gather(*itertools.starmap(sender.post, posts))
+            return sender.tally.accepted
+
+
+def _accepted(target: Target) -> int:
+    return len({receipt.alert_id for receipt in read_receipts(target.receipts)})

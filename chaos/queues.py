@@ -1,0 +1,97 @@
+"""What experiments do to SQS by its own API, so that it works the same on the embedded AWS and on AWS."""
+
+import json
+from typing import Any, Final
+
+from chaos.target import Target
+from clients.deployment import RegionEndpoints
+from topology.limits import SQS_BATCH_MAX
+
+DENY_SID: Final = "ChaosDeny"
+DENIED: Final = ("sqs:SendMessage", "sqs:ReceiveMessage")
+
+POISON: Final = ("not json", "{}", '{"alert_id": 7}', '["alert_id"]', '{"alert_id": "of-nobody"}', "\\u0000")
+"""Bodies that no worker can use, by turns."""
+
+_COUNTS: Final = (
+    "ApproximateNumberOfMessages",
+    "ApproximateNumberOfMessagesNotVisible",
+    "ApproximateNumberOfMessagesDelayed",
+)
+
+
+def work_queues(endpoints: RegionEndpoints) -> tuple[str, ...]:
+    """The URLs of a region's queues that have a consumer."""
+    return (
+        endpoints.processing_queue_url,
+        endpoints.processing_critical_queue_url,
+        endpoints.distribution_queue_url,
+        endpoints.distribution_critical_queue_url,
+    )
+
+
+def dead_letter_queues(endpoints: RegionEndpoints) -> tuple[str, ...]:
+    """The URLs of a region's dead-letter queues."""
+    return endpoints.dead_letter_queue_url, endpoints.distribution_dead_letter_queue_url
+
+
+def message_count(target: Target, region: str, url: str) -> int:
+    """The messages of a queue, those in a worker's hands and the delayed ones included; approximate."""
+    found = _sqs(target, region).get_queue_attributes(QueueUrl=url, AttributeNames=list(_COUNTS))
+    return sum(int(found["Attributes"].get(name, 0)) for name in _COUNTS)
+
+
+def deny(target: Target, region: str, url: str) -> None:
+    """Put a statement on a queue by which nobody may send or receive.
+
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-creating-custom-policies.html
+    """
+    arn = _sqs(target, region).get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    statement = {
+        "Sid": DENY_SID,
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": list(DENIED),
+        "Resource": arn["Attributes"]["QueueArn"],
+    }
+    _set_statements(target, region, url, [*_other_statements(target, region, url), statement])
+
+
+def allow(target: Target, region: str, url: str) -> None:
+    """Take that statement away; a queue without it stays as it is."""
+    _set_statements(target, region, url, _other_statements(target, region, url))
+
+
+def purge(target: Target, region: str, url: str) -> int:
+    """Purge a queue; return how many messages it had just before."""
+    count = message_count(target, region, url)
+    _sqs(target, region).purge_queue(QueueUrl=url)
+    return count
+
+
+def poison(target: Target, region: str, url: str, count: int) -> int:
+    """Send `count` bodies that no worker can use; return how many SQS took."""
+    taken = 0
+    for first in range(0, count, SQS_BATCH_MAX):
+        numbers = range(first, min(first + SQS_BATCH_MAX, count))
+        entries = [{"Id": str(n), "MessageBody": POISON[n % len(POISON)]} for n in numbers]
+        answer = _sqs(target, region).send_message_batch(QueueUrl=url, Entries=entries)
+        taken += len(answer.get("Successful", ()))
+    return taken
+
+
+def _other_statements(target: Target, region: str, url: str) -> list[dict[str, Any]]:
+    found = _sqs(target, region).get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"])
+    policy = found.get("Attributes", {}).get("Policy")
+    statements = json.loads(policy)["Statement"] if policy else []
+    return [one for one in statements if one.get("Sid") != DENY_SID]
+
+
+def _set_statements(target: Target, region: str, url: str, statements: list[dict[str, Any]]) -> None:
+    """SQS takes an empty text for "no policy", and refuses a policy without statements."""
+    policy = json.dumps({"Version": "2012-10-17", "Statement": statements}) if statements else ""
+    _sqs(target, region).set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+
+
+def _sqs(target: Target, region: str) -> Any:
+    return target.deployment.clients.client("sqs", region)

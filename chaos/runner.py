@@ -1,0 +1,88 @@
+"""Runs one experiment by Chaos Toolkit's own engine; `responder chaos run` and the tests call it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from chaoslib.experiment import run_experiment
+
+from chaos.catalogue import load
+from chaos.control import INTERRUPTED
+from chaos.target import ChaosRefusedError
+
+SETTINGS: Final = {"runtime": {"rollbacks": {"strategy": "always"}}}
+"""Chaos Toolkit leaves rollbacks out of an aborted run unless told otherwise."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended. `journal` is Chaos Toolkit's, with `faults_fired` and `audit` besides."""
+
+    name: str
+    journal: Mapping[str, Any]
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether somebody stopped it; it was rolled back."""
+        return bool(self.journal["status"] == INTERRUPTED)
+
+    @property
+    def passed(self) -> bool:
+        """Whether the hypothesis held before and after, each step could be done, and the audit is clean."""
+        return (
+            self.journal["status"] == "completed"
+            and not self.journal["deviated"]
+            and (self.journal["steady_states"]["after"] or {}).get("steady_state_met") is True
+            and "audit" in self.journal
+        )
+
+    @property
+    def figures(self) -> tuple[object, ...]:
+        """Alerts accepted and not accounted for, the fewest in flight as a fault fired, and faults fired."""
+        audit = self.journal.get("audit", {})
+        seen = [step["output"] for step in self.journal["run"] if step["status"] == "succeeded"]
+        in_flight = [one["in_flight"] for one in seen if isinstance(one, dict) and "in_flight" in one]
+        fired = sum(one["count"] for one in self.journal.get("faults_fired", ()))
+        return (
+            audit.get("accepted", "unknown"),
+            audit.get("unaccounted", "unknown"),
+            min(in_flight, default="unknown"),
+            fired,
+        )
+
+
+def variables_of(name: str, given: Sequence[str]) -> dict[str, object]:
+    """`KEY=VALUE` texts as values for the configuration of an experiment, in the types of its defaults.
+
+    Raises:
+        ChaosRefusedError: no such experiment, no such key, or a value of the wrong type.
+    """
+    defaults = load(name)["configuration"]
+    values: dict[str, object] = {}
+    for text in given:
+        key, equals, value = text.partition("=")
+        if not equals or key not in defaults:
+            raise ChaosRefusedError(f"{name} has no setting {text!r}; KEY=VALUE, with {', '.join(defaults)}")
+        kind = type(defaults[key])
+        try:
+            values[key] = kind(value) if kind in {int, float} else value
+        except ValueError as error:
+            raise ChaosRefusedError(f"{key} takes a number like {defaults[key]}, not {value!r}") from error
+    return values
+
+
+def run(name: str, *, journal_path: Path, variables: Mapping[str, object]) -> Outcome:
+    """Run an experiment and write its journal. `variables` override its configuration by key.
+
+    Raises:
+        ChaosRefusedError: there is no such experiment.
+    """
+    experiment = load(name)
+    journal = run_experiment(experiment, settings=SETTINGS, experiment_vars=(dict(variables), {}))
+    journal_path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = journal_path.with_suffix(".tmp")
+    unfinished.write_text(json.dumps(journal, indent=2, default=str) + "\n", encoding="utf-8")
+    unfinished.replace(journal_path)
+    return Outcome(name, journal)

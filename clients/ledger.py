@@ -1,0 +1,317 @@
+"""What an operator does about PARKED alerts: find them, look at one with its family, send it out again.
+
+`responder parked` uses it. The handlers' state machine allows one move to an operator, PARKED to RECEIVED;
+`redrive` writes exactly the row that `handlers.domain.states.redriven` describes (a contract test compares).
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
+from typing import Any, Final, TypeVar
+
+from boto3.dynamodb.types import TypeDeserializer
+from botocore.exceptions import BotoCoreError, ClientError
+
+from clients.deployment import Deployment, RegionEndpoints
+from topology.config import STRONG
+from topology.tables import CHILDREN_INDEX, OPEN_INDEX
+
+PARKED: Final = "PARKED"
+RECEIVED: Final = "RECEIVED"
+CRITICAL: Final = "CRITICAL"
+
+VERSION: Final = ("status", "lease_token", "due_at", "attempts", "not_before")
+"""What a conditional write compares, as in `handlers.domain.states`."""
+
+REDRIVE_GRACE_S: Final = 60
+"""A redriven alert whose hint is lost is found by Recovery after this."""
+
+MAX_FAMILY: Final = 100
+_BATCH: Final = 100
+"""Keys of one BatchGetItem.
+https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html"""
+
+_TRIES: Final = 3
+_SHOWN: Final = (
+    "alert_id",
+    "status",
+    "severity",
+    "owner",
+    "region",
+    "title",
+    "parked_reason",
+    "accepted_at_ms",
+    "heir_id",
+)
+
+_ALERT_ID: Final = re.compile(r"[0-9a-z]{1,64}(\.[0-9a-f]{1,16})?")
+"""Nothing else can be an id, and DynamoDB would refuse some of it with an error."""
+
+Row = Mapping[str, Any]
+"""A row's attributes as plain values: text, whole numbers, lists and maps."""
+
+T = TypeVar("T")
+
+
+class LedgerUnreachableError(Exception):
+    """No region's ledger answered, or not the one that has to; nothing is known of what was asked."""
+
+
+@dataclass(frozen=True)
+class ParkedAlert:
+    """One PARKED alert. `heir_id`: the repeat that went out in its place."""
+
+    alert_id: str
+    severity: str
+    owner: str
+    region: str
+    title: str
+    reason: str
+    accepted_at_ms: int
+    heir_id: str | None
+
+
+class Redrive(StrEnum):
+    """What came of one redrive."""
+
+    DONE = "redriven"
+    DONE_WITHOUT_HINT = "redriven; its hint was not sent, so Recovery takes it up in a minute or two"
+    MISSING = "there is no such alert"
+    NOT_PARKED = "it is not PARKED"
+    CHANGED = "somebody else moved it at the same time; look at it again"
+
+    @property
+    def done(self) -> bool:
+        """Whether the alert is on its way."""
+        return self in (Redrive.DONE, Redrive.DONE_WITHOUT_HINT)
+
+
+class ParkedAlerts:
+    """The PARKED alerts of a stack, whoever owns them.
+
+    A region reads and writes what it owns. When it does not answer, the other region is asked; for a write
+    only under a strong ledger, since under an eventual one only the owner may move an alert.
+    """
+
+    def __init__(self, deployment: Deployment) -> None:
+        """Nothing is read yet."""
+        self._deployment = deployment
+
+    def read(self, *, limit: int) -> list[ParkedAlert]:
+        """The PARKED alerts, those accepted last at the end; at most `limit` of each owner.
+
+        By a query of the sparse index and a read of each alert, never by a scan.
+
+        Raises:
+            LedgerUnreachableError: no region answers.
+        """
+        found: list[ParkedAlert] = []
+        for owner, regions in self._owners():
+            ids = self._ask(regions, partial(self._ids, lane=f"{owner}#{PARKED}", limit=limit))
+            found += self._ask(regions, partial(self._still_parked, ids=ids))
+        return sorted(found, key=lambda alert: (alert.accepted_at_ms, alert.alert_id))
+
+    def get(self, alert_id: str) -> Row | None:
+        """The whole row, or None.
+
+        Raises:
+            LedgerUnreachableError: no region answers.
+        """
+        return self._ask(self._regions(), lambda region: self._get(region, alert_id))
+
+    def family(self, row: Row) -> Sequence[tuple[str, str]]:
+        """Ids and states of the alert that the row repeats and of its repeats, at most `MAX_FAMILY`.
+
+        Raises:
+            LedgerUnreachableError: no region answers.
+        """
+        root_id = row.get("parent_id") or row["alert_id"]
+        root = row if root_id == row["alert_id"] else self.get(root_id)
+        members = [(root_id, "no row" if root is None else str(root["status"]))]
+        return members + self._ask(self._regions(), lambda region: self._repeats(region, root_id))
+
+    def redrive(self, alert_id: str, *, now_s: int) -> Redrive:
+        """Have a PARKED alert tried again from the start, with a full count of attempts.
+
+        Raises:
+            LedgerUnreachableError: the region that has to write it does not answer.
+        """
+        seen = self.get(alert_id)
+        if seen is None:
+            return Redrive.MISSING
+        endpoints, row = self._ask(
+            self._writers(seen["owner"]), lambda region: (region, self._get(region, alert_id))
+        )
+        if row is None:
+            return Redrive.MISSING
+        if row["status"] != PARKED:
+            return Redrive.NOT_PARKED
+        if not self._ask([endpoints], lambda region: self._unpark(region, row, now_s + REDRIVE_GRACE_S)):
+            return Redrive.CHANGED
+        return Redrive.DONE if self._hint(endpoints, row) else Redrive.DONE_WITHOUT_HINT
+
+    def _unpark(self, endpoints: RegionEndpoints, row: Row, due_at: int) -> bool:
+        """Write it if nobody has moved it since it was read. Two regions writing at once try again."""
+        guards = {name: row.get(name) for name in VERSION}
+        sets: Mapping[str, str | int] = {
+            "status": RECEIVED,
+            "open_lane": f"{row['owner']}#{row['severity']}",
+            "due_at": due_at,
+            "attempts": 0,
+        }
+        values = {f":{name}": _typed(value) for name, value in sets.items()}
+        values |= {f":was_{name}": _typed(value) for name, value in guards.items() if value is not None}
+        for attempt in range(1, _TRIES + 1):
+            try:
+                self._dynamodb(endpoints).update_item(
+                    TableName=self._deployment.alerts_table,
+                    Key={"alert_id": {"S": row["alert_id"]}},
+                    UpdateExpression="SET "
+                    + ", ".join(f"#{name} = :{name}" for name in sets)
+                    + " REMOVE parked_reason",
+                    ConditionExpression=" AND ".join(
+                        f"attribute_not_exists(#{name})" if value is None else f"#{name} = :was_{name}"
+                        for name, value in guards.items()
+                    ),
+                    ExpressionAttributeNames={f"#{name}": name for name in {**sets, **guards}},
+                    ExpressionAttributeValues=values,
+                )
+            except ClientError as error:
+                code = error.response["Error"]["Code"]
+                if code == "ConditionalCheckFailedException":
+                    return False
+                if code != "ReplicatedWriteConflictException" or attempt == _TRIES:
+                    raise
+            else:
+                return True
+        return False
+
+    def _hint(self, endpoints: RegionEndpoints, row: Row) -> bool:
+        urgent = row["severity"] == CRITICAL
+        url = endpoints.processing_critical_queue_url if urgent else endpoints.processing_queue_url
+        try:
+            self._deployment.clients.client("sqs", endpoints.region).send_message(
+                QueueUrl=url, MessageBody=json.dumps({"alert_id": row["alert_id"]})
+            )
+        except (BotoCoreError, ClientError):
+            return False
+        return True
+
+    def _ids(self, endpoints: RegionEndpoints, *, lane: str, limit: int) -> list[str]:
+        pages = (
+            self._dynamodb(endpoints)
+            .get_paginator("query")
+            .paginate(
+                TableName=self._deployment.alerts_table,
+                IndexName=OPEN_INDEX.name,
+                KeyConditionExpression="open_lane = :lane",
+                ExpressionAttributeValues={":lane": {"S": lane}},
+                ProjectionExpression="alert_id",
+                PaginationConfig={"MaxItems": limit},
+            )
+        )
+        return [item["alert_id"]["S"] for page in pages for item in page["Items"]]
+
+    def _still_parked(self, endpoints: RegionEndpoints, *, ids: Sequence[str]) -> list[ParkedAlert]:
+        """Those that are PARKED by a consistent read; the index lags behind."""
+        names = {f"#{i}": name for i, name in enumerate(_SHOWN)}
+        found: list[ParkedAlert] = []
+        for start in range(0, len(ids), _BATCH):
+            request: Mapping[str, Any] = {
+                self._deployment.alerts_table: {
+                    "Keys": [{"alert_id": {"S": one}} for one in ids[start : start + _BATCH]],
+                    "ConsistentRead": True,
+                    "ProjectionExpression": ", ".join(names),
+                    "ExpressionAttributeNames": names,
+                }
+            }
+            while request:
+                answer = self._dynamodb(endpoints).batch_get_item(RequestItems=request)
+                rows = map(_plain, answer["Responses"][self._deployment.alerts_table])
+                found += [_parked_alert(row) for row in rows if row["status"] == PARKED]
+                request = answer.get("UnprocessedKeys", {})
+        return found
+
+    def _get(self, endpoints: RegionEndpoints, alert_id: str) -> Row | None:
+        if not _ALERT_ID.fullmatch(alert_id):
+            return None
+        answer = self._dynamodb(endpoints).get_item(
+            TableName=self._deployment.alerts_table, Key={"alert_id": {"S": alert_id}}, ConsistentRead=True
+        )
+        return _plain(answer["Item"]) if "Item" in answer else None
+
+    def _repeats(self, endpoints: RegionEndpoints, parent_id: str) -> list[tuple[str, str]]:
+        pages = (
+            self._dynamodb(endpoints)
+            .get_paginator("query")
+            .paginate(
+                TableName=self._deployment.alerts_table,
+                IndexName=CHILDREN_INDEX.name,
+                KeyConditionExpression="parent_id = :parent",
+                ExpressionAttributeValues={":parent": {"S": parent_id}},
+                PaginationConfig={"MaxItems": MAX_FAMILY},
+            )
+        )
+        return [(item["alert_id"]["S"], item["status"]["S"]) for page in pages for item in page["Items"]]
+
+    def _ask(self, regions: Sequence[RegionEndpoints], question: Callable[[RegionEndpoints], T]) -> T:
+        """The answer of the first region that gives one."""
+        failed: Exception | None = None
+        for endpoints in regions:
+            try:
+                return question(endpoints)
+            except (BotoCoreError, ClientError) as error:
+                failed = error
+        names = " and ".join(endpoints.region for endpoints in regions)
+        raise LedgerUnreachableError(
+            f"the ledger of {names} does not answer ({failed}); bring the region back, then try again"
+        ) from failed
+
+    def _regions(self, first: str | None = None) -> list[RegionEndpoints]:
+        """Both regions, the primary before the other unless `first` says otherwise."""
+        return sorted(self._deployment.regions, key=lambda endpoints: endpoints.region != first)
+
+    def _owners(self) -> Iterator[tuple[str, list[RegionEndpoints]]]:
+        for endpoints in self._deployment.regions:
+            yield endpoints.region, self._regions(endpoints.region)
+
+    def _writers(self, owner: str) -> list[RegionEndpoints]:
+        regions = self._regions(owner)
+        return regions if self._deployment.ledger_consistency == STRONG else regions[:1]
+
+    def _dynamodb(self, endpoints: RegionEndpoints) -> Any:
+        return self._deployment.clients.client("dynamodb", endpoints.region)
+
+
+def _parked_alert(row: Row) -> ParkedAlert:
+    return ParkedAlert(
+        alert_id=row["alert_id"],
+        severity=row.get("severity", ""),
+        owner=row.get("owner", ""),
+        region=row.get("region", ""),
+        title=row.get("title", ""),
+        reason=row.get("parked_reason", ""),
+        accepted_at_ms=row.get("accepted_at_ms", 0),
+        heir_id=row.get("heir_id"),
+    )
+
+
+class _WholeNumbers(TypeDeserializer):
+    """boto3 would make Decimals of numbers; our tables hold whole ones."""
+
+    def _deserialize_n(self, value: str) -> int:
+        return int(value)
+
+
+_DESERIALIZER: Final = _WholeNumbers()
+
+
+def _plain(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _DESERIALIZER.deserialize(value) for name, value in item.items()}
+
+
+def _typed(value: str | int) -> dict[str, str]:
+    return {"N": str(value)} if isinstance(value, int) else {"S": value}

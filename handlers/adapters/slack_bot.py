@@ -1,0 +1,112 @@
+"""The notifier where a bot token is configured: Slack's Web API, which can edit what it posted.
+
+https://docs.slack.dev/reference/methods/chat.postMessage and .../chat.update; the bot needs the scope
+`chat:write` and a seat in the channel.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+from slack_sdk.webhook import WebhookResponse
+
+from handlers.adapters.http import countdown
+from handlers.adapters.secrets import Secret, SecretMissingError, SecretUnavailableError
+from handlers.adapters.slack_blocks import edited_payload_of, payload_of
+from handlers.adapters.slack_http import send
+from handlers.domain.ports import NotifierRefusedError, NotifierThrottledError, NotifierUnavailableError
+from handlers.domain.slack_message import FollowUpNotice, Message
+
+_log = logging.getLogger(__name__)
+
+_MAX_REASON_CHARS: Final = 100
+_MAYBE_ROTATED: Final = frozenset(
+    {"invalid_auth", "token_revoked", "token_expired", "account_inactive", "not_authed"}
+)
+_THROTTLED: Final = frozenset({"ratelimited", "rate_limited", "message_limit_exceeded"})
+_MAYBE_DONE: Final = frozenset({"internal_error", "fatal_error"})
+"""Slack says of both that some aspect of the operation may have succeeded."""
+_UNAVAILABLE: Final = frozenset({"service_unavailable", "request_timeout", "team_added_to_org"})
+
+
+class SlackBotNotifier:
+    """`Notifier` by a bot's token, to one channel."""
+
+    def __init__(self, token: Secret, *, channel: str, api_url: str) -> None:
+        """`channel`: its id, such as C0123456789, or name. `api_url` ends in a slash."""
+        self._token = token
+        self._channel = channel
+        self._api_url = api_url
+
+    def post(self, message: Message, *, timeout_s: float) -> str | None:
+        """See `Notifier`. The reference is `<channel id>/<ts>`.
+
+        A follow-up edits the message it refers to; where that cannot be (deleted, too old, elsewhere), it is
+        posted.
+        """
+        left_s = countdown(timeout_s)
+        if isinstance(message, FollowUpNotice) and message.refers_to:
+            channel, _, ts = message.refers_to.partition("/")
+            try:
+                return self._call(
+                    "chat.update", {"channel": channel, "ts": ts, **edited_payload_of(message)}, left_s
+                )
+            except NotifierRefusedError as error:
+                _log.info("Posting what cannot be edited", extra={"reason": str(error)})
+        return self._call(
+            "chat.postMessage",
+            {"channel": self._channel, "unfurl_links": False, "unfurl_media": False, **payload_of(message)},
+            left_s,
+        )
+
+    def _call(self, method: str, payload: dict[str, Any], left_s: Callable[[], float]) -> str | None:
+        """Call once; with the token as it is now if Slack refuses the one we had, in case it was rotated."""
+        token = self._checked_token()
+        answer = self._send(method, payload, token, left_s())
+        if answer.error in _MAYBE_ROTATED:
+            rotated = self._checked_token(fresh=True)
+            if rotated != token:
+                answer = self._send(method, payload, rotated, left_s())
+        if answer.ok:
+            return f"{answer.channel}/{answer.ts}" if answer.channel and answer.ts else None
+        raise _error_of(answer.error)
+
+    def _send(self, method: str, payload: dict[str, Any], token: str, timeout_s: float) -> "_Answer":
+        return _answer_of(send(self._api_url + method, payload, timeout_s=timeout_s, token=token))
+
+    def _checked_token(self, *, fresh: bool = False) -> str:
+        try:
+            return self._token.value(fresh=fresh)
+        except SecretMissingError as error:
+            raise NotifierRefusedError(f"no Slack bot token: {error}") from error
+        except SecretUnavailableError as error:
+            raise NotifierUnavailableError(str(error), outcome_unknown=False) from error
+
+
+class _Answer(msgspec.Struct):
+    ok: bool
+    error: str = ""
+    channel: str = ""
+    ts: str = ""
+
+
+def _answer_of(response: WebhookResponse) -> _Answer:
+    """https://docs.slack.dev/apis/web-api/#responses."""
+    if response.status_code != 200:  # noqa: PLR2004 - HTTP's own number
+        raise NotifierRefusedError(f"Slack answered {response.status_code}; see the bot's settings")
+    try:
+        return msgspec.json.decode(response.body, type=_Answer)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise NotifierUnavailableError("Slack answered 200 but no result", outcome_unknown=True) from error
+
+
+def _error_of(code: str) -> Exception:
+    """Slack's word in the port's."""
+    if code in _THROTTLED:
+        return NotifierThrottledError(f"Slack answered {code}")
+    if code in _MAYBE_DONE | _UNAVAILABLE:
+        return NotifierUnavailableError(f"Slack answered {code}", outcome_unknown=code in _MAYBE_DONE)
+    return NotifierRefusedError(
+        f"Slack refuses the message: {code[:_MAX_REASON_CHARS]!r}; see the bot's settings"
+    )

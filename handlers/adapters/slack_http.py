@@ -1,0 +1,76 @@
+"""One POST to Slack, through Slack's SDK: to an incoming webhook, or with a bot's token to the Web API.
+
+The webhook's URL and the token are secrets: they are never logged and never part of an error, and a redirect,
+which would carry them elsewhere, is not followed. The SDK's client for webhooks serves both, since it sends
+once, hands over whatever was answered, and parses nothing.
+"""
+
+import logging
+import socket
+from http.client import HTTPException
+from typing import Any, Final
+from urllib.error import URLError
+from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+from slack_sdk.errors import SlackClientError
+from slack_sdk.webhook import WebhookClient, WebhookResponse
+
+from handlers.adapters.http import retry_after_of, within
+from handlers.domain.ports import NotifierThrottledError, NotifierUnavailableError
+
+_MAX_ANSWER_BYTES: Final = 64 * 1024
+"""Of chat.postMessage, which sends the message back."""
+
+_NEVER_SENT: Final = (ConnectionRefusedError, socket.gaierror)
+_GATEWAYS: Final = frozenset({502, 504})
+"""A gateway says so that does not know what became of the request behind it.
+https://www.rfc-editor.org/rfc/rfc9110#section-15.6"""
+
+_quiet: Final = logging.getLogger(f"{__name__}.sdk")
+"""For the SDK, whose debug log prints the URL; what it knows of failures is in the errors below."""
+_quiet.setLevel(logging.CRITICAL)
+
+
+def send(url: str, payload: dict[str, Any], *, timeout_s: float, token: str | None = None) -> WebhookResponse:
+    """Post `payload` once; what Slack answered, unless it asks to wait or failed.
+
+    Raises:
+        NotifierThrottledError: 429.
+        NotifierUnavailableError: no answer in `timeout_s`, or a server error.
+    """
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    webhook = _DirectWebhook(url, default_headers=headers, retry_handlers=[], logger=_quiet)
+    webhook.timeout = timeout_s  # type: ignore[assignment]  # the SDK says int; urllib takes fractions
+    try:
+        answer = within(timeout_s, lambda: webhook.send_dict(payload))
+    except (OSError, HTTPException, UnicodeError, LookupError, SlackClientError) as error:
+        cause = error.reason if isinstance(error, URLError) else error
+        raise NotifierUnavailableError(
+            f"Slack was not reached or did not answer: {type(cause).__name__}",
+            outcome_unknown=not isinstance(cause, _NEVER_SENT),
+        ) from None  # what it came from names the URL's host and path
+    status = answer.status_code
+    if status == 429:  # noqa: PLR2004 - HTTP's own number, as below
+        headers = {name.lower(): value for name, value in answer.headers.items()}
+        raise NotifierThrottledError(
+            "Slack answered 429", retry_after_s=retry_after_of(headers.get("retry-after"))
+        )
+    if status == 408 or status >= 500:  # noqa: PLR2004
+        raise NotifierUnavailableError(f"Slack answered {status}", outcome_unknown=status in _GATEWAYS)
+    return answer
+
+
+class _NoRedirect(HTTPRedirectHandler):
+    def redirect_request(self, *_: object) -> None:
+        """None: the answer that asks for a redirect is the answer."""
+
+
+class _DirectWebhook(WebhookClient):
+    """The SDK's client, but it follows no redirect and reads no endless answer: the SDK has no option."""
+
+    def _perform_http_request_internal(self, url: str, req: Request) -> WebhookResponse:
+        with build_opener(_NoRedirect).open(req, timeout=self.timeout) as answer:
+            text = answer.read(_MAX_ANSWER_BYTES).decode(errors="replace")
+            return WebhookResponse(
+                url=url, status_code=answer.status, body=text, headers=dict(answer.headers.items())
+            )

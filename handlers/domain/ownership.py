@@ -1,0 +1,271 @@
+"""Which region works on which alert.
+
+Under a `strong` ledger each may work on all: conditional writes hold across regions. Under an `eventual` one
+they hold within a region only, so an alert belongs to the region that took it in, until a **takeover**: by
+itself after the other region has been silent for a configured time, or by an operator's failover.
+
+Each region writes one record, its own, and reads the other's:
+
+| value | meaning |
+|---|---|
+| `beat_ms` | when this region's Recovery last ran |
+| `since_ms` | when it first ran |
+| `epoch` | carried by new alerts; counted up when a takeover of this region is seen, and on its return |
+| `term` | of its latest takeover; the highest term wins |
+| `own_through`, `peer_through` | the epochs of its own alerts and of the other's that this takeover covers |
+| `returned_ms` | when it came back from a silence of its own |
+
+A region that was silent itself is **fenced** when it comes back: it leaves every older alert alone until it
+has read a record of the other that is newer than its return (so a takeover in between has been seen), or
+until the other has been silent for the whole time too. What it accepts meanwhile carries a new epoch, which
+no takeover can have covered, and is worked on at once.
+
+During a partition both regions may take over; terms are then equal, and each keeps its own. What both worked
+on may be notified twice, and is counted (`Doubt.OWNERSHIP_MOVED`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from handlers.domain.alert import Alert
+from handlers.domain.ports import (
+    Clock,
+    Coordination,
+    CoordinationUnavailableError,
+    LedgerUnavailableError,
+    Record,
+)
+
+_REMEMBERED_MS: Final = 5_000
+"""How old a standing may be that a worker acts on. A frozen worker's clock shows that it is older."""
+
+_NO_EPOCH: Final = -1
+
+
+def record_name(region: str) -> str:
+    """The name of a region's record in the coordination table."""
+    return f"region#{region}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Region:
+    """One region's record."""
+
+    beat_ms: int
+    since_ms: int
+    epoch: int = 0
+    term: int = 0
+    own_through: int = _NO_EPOCH
+    peer_through: int = _NO_EPOCH
+    returned_ms: int = 0
+
+    @classmethod
+    def of(cls, record: Record | None, *, unseen_since_ms: int) -> "_Region":
+        """The region, or one that has never run and is taken to be silent since `unseen_since_ms`."""
+        if record is None:
+            return cls(beat_ms=unseen_since_ms, since_ms=unseen_since_ms)
+        values = record.values
+        return cls(**{name: values[name] for name in cls.__dataclass_fields__ if name in values})
+
+    def values(self, **changes: int) -> Mapping[str, int]:
+        """What to write."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__} | changes
+
+
+class Standing(Protocol):
+    """What a region may work on, as far as it knows."""
+
+    @property
+    def epoch(self) -> int:
+        """What a new alert carries."""
+
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """The regions whose lanes may hold work for this one."""
+
+    def holds(self, alert: Alert, /) -> bool:
+        """Whether this region is the one to work on `alert`."""
+
+    def moved(self, alert: Alert, /) -> bool:
+        """Whether `alert` has changed hands, so that its former holder's last writes may be unseen."""
+
+
+class Ownership(Protocol):
+    """How a handler comes by its region's standing."""
+
+    def standing(self) -> Standing:
+        """The standing now.
+
+        Raises:
+            LedgerUnavailableError: it is unknown. Leave the alert to Recovery.
+        """
+
+    def epoch(self) -> int:
+        """What a new alert carries; the lowest where that is unknown, as either region then finds it."""
+
+    def beat(self) -> None:
+        """Say that this region runs, and take over from the other or give way to it where that is due.
+
+        Raises:
+            LedgerUnavailableError: the records cannot be read or written.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharedStanding:
+    """`Standing` under a strong ledger: everything is everybody's."""
+
+    owners: tuple[str, ...]
+    epoch: int = 0
+
+    def holds(self, alert: Alert) -> bool:  # noqa: ARG002 - everything, so also this one
+        """See `Standing`."""
+        return True
+
+    def moved(self, alert: Alert) -> bool:  # noqa: ARG002 - nothing ever does
+        """See `Standing`."""
+        return False
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharedOwnership:
+    """`Ownership` under a strong ledger, with nothing to read or write."""
+
+    owners: tuple[str, ...]
+
+    def standing(self) -> SharedStanding:
+        """See `Ownership`."""
+        return SharedStanding(owners=self.owners)
+
+    def epoch(self) -> int:
+        """See `Ownership`."""
+        return 0
+
+    def beat(self) -> None:
+        """See `Ownership`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnStanding:
+    """`Standing` under an eventual ledger."""
+
+    region: str
+    peer: str
+    own: _Region
+    other: _Region
+    fenced: bool
+    epoch: int
+
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """See `Standing`."""
+        return (self.region, self.peer) if self.own.peer_through > _NO_EPOCH else (self.region,)
+
+    def holds(self, alert: Alert) -> bool:
+        """See `Standing`."""
+        if self.fenced:
+            return alert.owner == self.region and alert.epoch >= self.epoch
+        return self._holder(alert) == self.region
+
+    def moved(self, alert: Alert) -> bool:
+        """See `Standing`."""
+        return any(term for term, _ in self._takeovers(alert))
+
+    def _holder(self, alert: Alert) -> str:
+        """The region of the latest takeover that covers it; with none, or two of one term, its owner."""
+        takeovers = self._takeovers(alert)
+        latest = max((term for term, _ in takeovers), default=0)
+        holders = {region for term, region in takeovers if term == latest}
+        return alert.owner if alert.owner in holders or not holders else holders.pop()
+
+    def _takeovers(self, alert: Alert) -> list[tuple[int, str]]:
+        of_own = alert.owner == self.region
+        by_own = self.own.own_through if of_own else self.own.peer_through
+        by_other = self.other.peer_through if of_own else self.other.own_through
+        sides = ((by_own, self.own.term, self.region), (by_other, self.other.term, self.peer))
+        return [(term, region) for through, term, region in sides if term and alert.epoch <= through]
+
+
+@dataclass(kw_only=True)
+class MovingOwnership:
+    """`Ownership` under an eventual ledger. `takeover_after_s`: of the other's silence."""
+
+    coordination: Coordination
+    clock: Clock
+    region: str
+    peer: str
+    takeover_after_s: int
+    _remembered: tuple[int, OwnStanding] | None = field(default=None, init=False)
+
+    def standing(self) -> OwnStanding:
+        """See `Ownership`. Read again after a few seconds."""
+        now_ms = self.clock.now_ms()
+        if self._remembered is not None and 0 <= now_ms - self._remembered[0] < _REMEMBERED_MS:
+            return self._remembered[1]
+        try:
+            _, standing = self._read(now_ms)
+        except CoordinationUnavailableError as error:
+            raise LedgerUnavailableError(f"whose alerts these are is unknown: {error}") from error
+        self._remembered = (now_ms, standing)
+        return standing
+
+    def epoch(self) -> int:
+        """See `Ownership`."""
+        try:
+            return self.standing().epoch
+        except LedgerUnavailableError:
+            return 0
+
+    def beat(self) -> None:
+        """See `Ownership`. A write that is lost to another run in this region says the same."""
+        now_ms = self.clock.now_ms()
+        try:
+            record, standing = self._read(now_ms)
+            self.coordination.write(record_name(self.region), record, self._next(standing, now_ms))
+        except CoordinationUnavailableError as error:
+            raise LedgerUnavailableError(f"this region's record was not written: {error}") from error
+        self._remembered = None
+
+    def _read(self, now_ms: int) -> tuple[Record | None, OwnStanding]:
+        record = self.coordination.read(record_name(self.region))
+        own = _Region.of(record, unseen_since_ms=now_ms)
+        # The other's record is read after ours: what it says is at least as new as our own view of ourselves.
+        other = _Region.of(self.coordination.read(record_name(self.peer)), unseen_since_ms=own.since_ms)
+        away = self._silent(own.beat_ms, now_ms)
+        fenced = away or (
+            own.returned_ms > 0
+            and other.beat_ms <= own.returned_ms
+            and not self._silent(own.returned_ms, now_ms)
+        )
+        standing = OwnStanding(
+            region=self.region,
+            peer=self.peer,
+            own=own,
+            other=other,
+            fenced=fenced,
+            epoch=own.epoch + 1 if away else own.epoch,
+        )
+        return record, standing
+
+    def _next(self, standing: OwnStanding, now_ms: int) -> Mapping[str, int]:
+        """This region's record after a beat."""
+        own, other = standing.own, standing.other
+        if self._silent(own.beat_ms, now_ms):
+            return own.values(beat_ms=now_ms, epoch=own.epoch + 1, returned_ms=now_ms)
+        if standing.fenced:
+            return own.values(beat_ms=now_ms)
+        if other.term > own.term and other.peer_through >= own.epoch:
+            return own.values(beat_ms=now_ms, epoch=other.peer_through + 1)
+        taken = own.term > other.term and own.peer_through >= other.epoch
+        if self._silent(other.beat_ms, now_ms) and not taken:
+            return own.values(
+                beat_ms=now_ms,
+                term=max(own.term, other.term) + 1,
+                own_through=own.epoch,
+                peer_through=other.epoch,
+            )
+        return own.values(beat_ms=now_ms)
+
+    def _silent(self, beat_ms: int, now_ms: int) -> bool:
+        return now_ms - beat_ms > self.takeover_after_s * 1000

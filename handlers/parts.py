@@ -1,0 +1,90 @@
+"""What every function is built from, by its settings: the one place where adapters meet the domain.
+
+Each entry point makes its parts at its cold start, and adds what it alone needs.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from handlers.adapters import aws, logs
+from handlers.adapters.coordination import DynamoCoordination
+from handlers.adapters.dynamodb import DynamoLedger
+from handlers.adapters.secrets import Secret
+from handlers.adapters.sqs import SqsOutbox
+from handlers.adapters.system import SystemClock, SystemRandomness, SystemSleeper
+from handlers.domain.alert import Queue, Step
+from handlers.domain.claims import Claims
+from handlers.domain.ownership import MovingOwnership, Ownership, SharedOwnership
+from handlers.domain.states import Actor
+from handlers.settings import Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """The parts of one function in one region."""
+
+    settings: Settings
+    dynamodb: "DynamoDBClient"
+    ledger: DynamoLedger
+    outbox: SqsOutbox
+    coordination: DynamoCoordination
+    ownership: Ownership
+    clock: SystemClock
+
+    @classmethod
+    def of(cls, settings: Settings, *, function: str) -> Self:
+        """Make the clients and start to log; nothing is called yet."""
+        logs.configure(function=function, region=settings.aws_region)
+        dynamodb, clock = aws.client("dynamodb", settings.aws_region), SystemClock()
+        coordination = DynamoCoordination(dynamodb, settings.coordination_table)
+        return cls(
+            settings=settings,
+            dynamodb=dynamodb,
+            ledger=DynamoLedger(dynamodb, settings.alerts_table),
+            # Which of them a function may really send to is its role's to say.
+            outbox=SqsOutbox(
+                aws.client("sqs", settings.aws_region),
+                {
+                    Queue.PROCESSING: settings.processing_queue_url,
+                    Queue.PROCESSING_CRITICAL: settings.processing_critical_queue_url,
+                    Queue.DISTRIBUTION: settings.distribution_queue_url,
+                    Queue.DISTRIBUTION_CRITICAL: settings.distribution_critical_queue_url,
+                },
+            ),
+            coordination=coordination,
+            ownership=_ownership(settings, coordination, clock),
+            clock=clock,
+        )
+
+    def claims(self, actor: Actor, step: Step) -> Claims:
+        """The claims of the worker that this function is."""
+        return Claims(
+            ledger=self.ledger,
+            outbox=self.outbox,
+            ownership=self.ownership,
+            clock=self.clock,
+            randomness=SystemRandomness(),
+            sleeper=SystemSleeper(),
+            actor=actor,
+            step=step,
+            lease_s=self.settings.lease_s,
+        )
+
+    def secret(self, name: str) -> Secret:
+        """A secret, read when it is first needed."""
+        return Secret(aws.client("secretsmanager", self.settings.aws_region), name, self.clock)
+
+
+def _ownership(settings: Settings, coordination: DynamoCoordination, clock: SystemClock) -> Ownership:
+    if settings.ledger_consistency == "strong":
+        return SharedOwnership(owners=(settings.aws_region, settings.peer_region))
+    return MovingOwnership(
+        coordination=coordination,
+        clock=clock,
+        region=settings.aws_region,
+        peer=settings.peer_region,
+        takeover_after_s=settings.takeover_after_s,
+    )

@@ -1,0 +1,115 @@
+"""`responder audit`: its options, its window of time, and how its outcome is shown."""
+
+import json
+import re
+import time
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from audit.comparison import EVER, Window
+from audit.outcome import IN_DIGEST, NOTIFIED, PARKED, SUPPRESSED, UNEXPLAINED, Audit
+from audit.stack import audit_stack
+from emulator.deploy import attached_deployment
+from ops import local
+from ops.options import AsJson, RunDir
+
+SHOWN: Final = 50
+"""Problems on a screen; `--json` lists more, and `--problems` writes all."""
+
+_SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+
+
+def moment_ms(text: str, *, now_ms: int) -> int:
+    """The time that `text` means, in epoch milliseconds: `90s`, `30m`, `2h` or `7d` ago, or ISO 8601.
+
+    Raises:
+        typer.BadParameter: it means none; a time of day needs its offset, as in `2026-11-23T08:00:00Z`.
+    """
+    if ago := re.fullmatch(r"(\d{1,6})([smhd])", text):
+        return now_ms - int(ago[1]) * _SECONDS[ago[2]] * 1_000
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None:
+        raise typer.BadParameter(f"{text!r} is not a time; give 30m, 2h or 7d, or 2026-11-23T08:00:00Z")
+    return round(at.timestamp() * 1_000)
+
+
+def audit_command(
+    receipts: Annotated[
+        Path | None,
+        typer.Option(help="The sender's receipts, one JSON object a line; by default `local replay`'s."),
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Only alerts accepted since then: 30m, 2h, 7d or ISO 8601.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(help="Only alerts accepted before then; what came later may still be open.")
+    ] = None,
+    problems: Annotated[
+        Path | None, typer.Option(help="Write every problem there, one JSON object a line.")
+    ] = None,
+    *,
+    run_dir: RunDir = local.RUN_DIR,
+    as_json: AsJson = False,
+) -> None:
+    """Compare receipts, each region's ledger and Slack, alert by alert; print `unaccounted 0` or the ids.
+
+    Reads the stack that `responder local up` left running. Exits 1 if any alert is unaccounted, or a
+    duplicate is unexplained although the ledger is strong.
+    """
+    now_ms = time.time_ns() // 1_000_000
+    window = Window(
+        since_ms=moment_ms(since, now_ms=now_ms) if since else EVER.since_ms,
+        until_ms=moment_ms(until, now_ms=now_ms) if until else EVER.until_ms,
+    )
+    emulator = local.attach(run_dir)
+    found = audit_stack(
+        attached_deployment(emulator),
+        receipts=receipts or run_dir / local.RECEIPTS_FILE,
+        slack=emulator.slack_messages(),
+        window=window,
+        problems_file=problems,
+    )
+    if as_json:
+        typer.echo(
+            json.dumps({**asdict(found), "duplicates": found.duplicates, "passed": found.passed}, indent=2)
+        )
+    else:
+        print_audit(found, Console())
+    if not found.passed:
+        raise typer.Exit(1)
+
+
+def print_audit(found: Audit, console: Console) -> None:
+    """Print the table by region and state, the duplicates by cause, and what is wrong."""
+    table = Table("region", "notified", "of these in digests", "suppressed", "parked")
+    for region, states in sorted(found.by_region.items()):
+        table.add_row(region, *(str(states.get(s, 0)) for s in (NOTIFIED, IN_DIGEST, SUPPRESSED, PARKED)))
+    console.print(table)
+    console.print(
+        f"accepted {found.accepted}   digests {found.digests}, verified {found.digests_verified}   "
+        f"without a receipt {found.unreceipted}"
+    )
+    if found.duplicates_by_cause is None:
+        console.print("duplicates unknown: Slack cannot be read")
+    else:
+        causes = ", ".join(
+            f"{cause.replace('_', ' ')} {count}" for cause, count in found.duplicates_by_cause.items()
+        )
+        console.print(f"duplicates {found.duplicates} ({causes})")
+    lines = [("unaccounted", *problem) for problem in found.problems.items()]
+    lines += [(UNEXPLAINED, *duplicate) for duplicate in found.unexplained.items()]
+    for kind, subject, what in lines[:SHOWN]:
+        console.print(f"[red]{kind}[/] {escape(subject)}: {escape(what)}", soft_wrap=True, highlight=False)
+    if len(lines) > SHOWN:
+        console.print(f"and {len(lines) - SHOWN} more or beyond; --problems FILE writes every one")
+    console.print(f"unaccounted {found.unaccounted}")

@@ -1,0 +1,140 @@
+"""What each `responder chaos` command does: list, show and run the experiments of `chaos/experiments/`."""
+
+import contextlib
+import json
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Final, NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from chaos import catalogue
+from chaos.runner import Outcome, run, variables_of
+from chaos.target import ChaosRefusedError, permit
+from emulator.control import Emulator
+from emulator.project import stack_config
+from ops import local
+from ops.commands import REPORTS
+from ops.options import AsJson
+from topology.names import LOCAL_STACK
+
+INTERRUPTED_CODE: Final = 130
+
+app = typer.Typer(
+    help="Experiments: break a running stack on purpose, and count every alert.", no_args_is_help=True
+)
+
+
+@app.command("list")
+def list_experiments(*, as_json: AsJson = False) -> None:
+    """List the experiments by name."""
+    titles = {name: str(catalogue.load(name)["title"]) for name in catalogue.names()}
+    if as_json:
+        typer.echo(json.dumps(titles, indent=2))
+        return
+    table = Table("experiment", "what it does")
+    for name, title in titles.items():
+        table.add_row(name, title)
+    Console().print(table)
+
+
+@app.command()
+def show(name: Annotated[str, typer.Argument(help="As in `responder chaos list`.")]) -> None:
+    """Print an experiment's file: its hypothesis, its method and its rollbacks."""
+    typer.echo(_known(name).read_text(encoding="utf-8"), nl=False)
+
+
+@app.command("run")
+def run_experiments(
+    names: Annotated[list[str] | None, typer.Argument(help="As in `responder chaos list`.")] = None,
+    *,
+    every: Annotated[bool, typer.Option("--all", help="Run every experiment, one after the other.")] = False,
+    run_dir: Annotated[
+        Path | None, typer.Option(help="A running stack's folder; without it each run gets its own stack.")
+    ] = None,
+    stack_name: Annotated[str, typer.Option(help="Type the stack's name; production asks for it.")] = "",
+    var: Annotated[
+        list[str] | None, typer.Option(help="KEY=VALUE for the experiment's configuration; repeatable.")
+    ] = None,
+    reports: Annotated[Path, typer.Option(help="Folder of the journals.")] = REPORTS / "chaos",
+) -> None:
+    """Run experiments and say for each: hypothesis, faults fired, hypothesis again, audit.
+
+    Exits 1 if one fails. However a run ends, its faults are undone, and a stack of its own is taken down.
+    """
+    wanted = list(catalogue.names()) if every else list(names or ())
+    if not wanted or (every and names):
+        raise typer.BadParameter(f"name experiments or say --all; there are {', '.join(catalogue.names())}")
+    try:
+        variables = {name: variables_of(name, var or []) for name in wanted}
+        permit(stack_config(local.ROOT, LOCAL_STACK), typed_stack=stack_name)
+    except ChaosRefusedError as error:
+        raise typer.BadParameter(str(error)) from error
+    signal.signal(signal.SIGTERM, _interrupt)
+    console, outcomes = Console(), dict[str, tuple[Outcome, float]]()
+    for name in wanted:
+        console.rule(f"[bold]{name}")
+        begun = time.monotonic()
+        with _stack(run_dir, console) as folder:
+            given = {**variables[name], "run_dir": str(folder), "typed_stack": stack_name}
+            outcome = run(name, journal_path=reports / f"{name}.json", variables=given)
+        outcomes[name] = (outcome, time.monotonic() - begun)
+        if outcome.interrupted:
+            break
+    _conclude(console, outcomes, reports)
+
+
+def _known(name: str) -> Path:
+    try:
+        return catalogue.path_of(name)
+    except ChaosRefusedError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+@contextlib.contextmanager
+def _stack(run_dir: Path | None, console: Console) -> Iterator[Path]:
+    """The folder of a running stack: the one asked for, or a new one that is taken down at the end."""
+    if run_dir is not None:
+        local.attach(run_dir)
+        yield run_dir
+        return
+    scratch = local.ROOT / ".local"
+    scratch.mkdir(exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="chaos-", dir=scratch))
+    try:
+        with Emulator.start(folder, regions=local.local_config().regions) as emulator:
+            local.deploy(emulator)
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        console.print("its stack is taken down; nothing is left running")
+
+
+def _conclude(console: Console, outcomes: dict[str, tuple[Outcome, float]], reports: Path) -> None:
+    """Print a line for each run and exit as they went."""
+    table = Table("experiment", "outcome", "accepted", "unaccounted", "in flight", "faults fired", "took")
+    for name, (outcome, took_s) in outcomes.items():
+        verdict = (
+            "interrupted, rolled back" if outcome.interrupted else "passed" if outcome.passed else "FAILED"
+        )
+        table.add_row(
+            name,
+            f"[{'green' if outcome.passed else 'bold red'}]{verdict}[/]",
+            *(str(value) for value in (*outcome.figures, f"{took_s:.0f} s")),
+        )
+    console.print(table, f"journals: {reports}", soft_wrap=True)
+    if any(outcome.interrupted for outcome, _ in outcomes.values()):
+        raise typer.Exit(INTERRUPTED_CODE)
+    if not all(outcome.passed for outcome, _ in outcomes.values()):
+        raise typer.Exit(1)
+
+
+def _interrupt(_number: int, _frame: object) -> NoReturn:
+    """While a stack comes up or goes down, SIGTERM is what Ctrl-C is."""
+    raise KeyboardInterrupt

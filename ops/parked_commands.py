@@ -1,0 +1,180 @@
+"""`responder parked`: the alerts that could not be delivered, why, and how they are sent out again."""
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from clients.deployment import Deployment
+from clients.ledger import PARKED, ParkedAlert, ParkedAlerts, Redrive
+from emulator.deploy import attached_deployment
+from ops import local
+from ops.options import AsJson, DryRun, RunDir, Yes
+
+MAX_REDRIVEN: Final = 1_000
+"""By one `redrive --all`: what Slack can be told in a quarter of an hour, or in a few digests."""
+
+_MINUTE_S: Final = 60
+
+app = typer.Typer(
+    help="Alerts that could not be delivered: what and why, and sending them out again.",
+    no_args_is_help=True,
+)
+
+
+@app.command("list")
+def list_parked(
+    *,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many of each region.")] = 100,
+    run_dir: RunDir = local.RUN_DIR,
+    as_json: AsJson = False,
+) -> None:
+    """List PARKED alerts, the newest last, with the reason of each."""
+    found = ParkedAlerts(_deployment(run_dir)).read(limit=limit)
+    if as_json:
+        typer.echo(json.dumps([asdict(one) for one in found], indent=2))
+        return
+    console = Console()
+    if found:
+        console.print(_table(found))
+    console.print(f"parked {len(found)}" + (", or more: see --limit" if _may_be_more(found, limit) else ""))
+
+
+@app.command("show")
+def show(
+    alert_id: Annotated[str, typer.Argument(help="As `responder parked list` has it.")],
+    *,
+    run_dir: RunDir = local.RUN_DIR,
+    as_json: AsJson = False,
+) -> None:
+    """Show everything that the ledger has of one alert, and the state of its family.
+
+    Exits 1 if there is no such alert.
+    """
+    alerts = ParkedAlerts(_deployment(run_dir))
+    row = alerts.get(alert_id)
+    if row is None:
+        typer.secho(f"{_printable(alert_id)}: {Redrive.MISSING}", fg="red", err=True)
+        raise typer.Exit(1)
+    family = [{"alert_id": one, "status": status} for one, status in alerts.family(row)]
+    if as_json:
+        typer.echo(json.dumps({"alert": row, "family": family}, indent=2))
+        return
+    table = Table(show_header=False)
+    for name, value in sorted(row.items()):
+        text = value if isinstance(value, str) else json.dumps(value)
+        table.add_row(name, escape(_printable(text)))
+    console = Console()
+    console.print(table)
+    for member in family:
+        console.print(f"family  {escape(member['alert_id'])}  {member['status']}", highlight=False)
+
+
+@app.command("redrive")
+def redrive(
+    alert_ids: Annotated[list[str] | None, typer.Argument(help="Ids of PARKED alerts.")] = None,
+    *,
+    all_parked: Annotated[
+        bool, typer.Option("--all", help=f"Every PARKED alert, at most {MAX_REDRIVEN} a region.")
+    ] = False,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    run_dir: RunDir = local.RUN_DIR,
+    as_json: AsJson = False,
+) -> None:
+    """Send PARKED alerts through the pipeline again, from the start and with all attempts before them.
+
+    One that has an heir, a repeat that went out in its place, is told to people once more. Exits 1 if any
+    of the alerts could not be redriven.
+    """
+    if bool(alert_ids) == all_parked:
+        raise typer.BadParameter("give the ids of PARKED alerts, or --all")
+    deployment = _deployment(run_dir)
+    alerts = ParkedAlerts(deployment)
+    wanted = list(dict.fromkeys(alert_ids or ())) or [one.alert_id for one in alerts.read(limit=MAX_REDRIVEN)]
+    if dry_run:
+        outcomes = {alert_id: _would(alerts, alert_id) for alert_id in wanted}
+    else:
+        if wanted and not yes:
+            _confirm(deployment, len(wanted))
+        outcomes = {one: alerts.redrive(one, now_s=time.time_ns() // 1_000_000_000) for one in wanted}
+    _report(outcomes, dry_run=dry_run, as_json=as_json)
+    if not all(outcome.done for outcome in outcomes.values()):
+        raise typer.Exit(1)
+
+
+def _deployment(run_dir: Path) -> Deployment:
+    return attached_deployment(local.attach(run_dir))
+
+
+def _would(alerts: ParkedAlerts, alert_id: str) -> Redrive:
+    """What a redrive of the alert would come to now."""
+    row = alerts.get(alert_id)
+    if row is None:
+        return Redrive.MISSING
+    return Redrive.DONE if row["status"] == PARKED else Redrive.NOT_PARKED
+
+
+def _confirm(deployment: Deployment, count: int) -> None:
+    stack = deployment.names.stack
+    typed = typer.prompt(f"{count} alerts go out again. Type the stack's name, {stack}, to do it", err=True)
+    if typed != stack:
+        raise typer.BadParameter(f"{typed!r} is not {stack!r}; nothing was done")
+
+
+def _report(outcomes: dict[str, Redrive], *, dry_run: bool, as_json: bool) -> None:
+    if as_json:
+        rows = [
+            {"alert_id": alert_id, "done": outcome.done and not dry_run, "outcome": outcome.value}
+            for alert_id, outcome in outcomes.items()
+        ]
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    for alert_id, outcome in outcomes.items():
+        said = "would be redriven" if dry_run and outcome.done else outcome.value
+        typer.secho(
+            f"{_printable(alert_id)}: {said}", fg=None if outcome.done else "red", err=not outcome.done
+        )
+    done = sum(outcome.done for outcome in outcomes.values())
+    typer.echo(f"{'would be redriven' if dry_run else 'redriven'} {done} of {len(outcomes)}")
+
+
+def _table(found: Sequence[ParkedAlert]) -> Table:
+    table = Table("alert", "severity", "region", "age", "title", "reason")
+    now_s = time.time()
+    for one in found:
+        heir = f" (heir {one.heir_id})" if one.heir_id else ""
+        table.add_row(
+            one.alert_id,
+            one.severity,
+            one.region,
+            _age(now_s - one.accepted_at_ms / 1_000),
+            escape(_printable(one.title)),
+            escape(_printable(one.reason + heir)),
+            style="bold red" if one.severity == "CRITICAL" else None,
+        )
+    return table
+
+
+def _may_be_more(found: Sequence[ParkedAlert], limit: int) -> bool:
+    return any(sum(one.owner == owner for one in found) >= limit for owner in {one.owner for one in found})
+
+
+def _age(seconds: float) -> str:
+    """As short as it is useful: `40s`, `12m`, `5h` or `3d`."""
+    for size, unit in ((86_400, "d"), (3_600, "h"), (_MINUTE_S, "m")):
+        if seconds >= size:
+            return f"{int(seconds // size)}{unit}"
+    return f"{max(int(seconds), 0)}s"
+
+
+def _printable(text: str) -> str:
+    """Alert text is hostile: what would steer the terminal is shown as a question mark."""
+    return "".join(c if c.isprintable() else "?" for c in text)

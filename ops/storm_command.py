@@ -1,0 +1,83 @@
+"""`responder storm`: brings a stack up, lets the storm blow, and says which goals were missed."""
+
+import asyncio
+import shutil
+import signal
+import tempfile
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+
+from audit.ledger import scan_ledger
+from audit.stack import audit_stack
+from clients.receipts import read_receipts
+from emulator.control import Emulator
+from loadtests.storm import StormPlan, blow
+from loadtests.storm_report import StormReport, make_report
+from ops import local
+from ops.commands import REPORTS
+from ops.demo.progress import ProgressLine
+
+
+def storm(
+    *,
+    minutes: Annotated[float, typer.Option(min=0.05, max=60, help="How long it blows.")] = 3.0,
+    per_minute: Annotated[int, typer.Option(min=1, max=6_000, help="Alerts a minute.")] = 1_000,
+    critical: Annotated[float, typer.Option(min=0, max=100, help="Percent of them CRITICAL.")] = 2.0,
+    report: Annotated[Path, typer.Option(help="Where the JSON report goes.")] = REPORTS / "storm.json",
+) -> None:
+    """Send 1,000 alerts a minute for 3 minutes into a stack whose Slack takes one message a second.
+
+    Exits 1 if CRITICAL alerts take too long, the end takes too long, or an alert is not accounted for.
+    """
+    plan = StormPlan(minutes=minutes, per_minute=per_minute, critical_percent=critical)
+    scratch = local.ROOT / ".local"
+    scratch.mkdir(exist_ok=True)
+    run_dir = Path(tempfile.mkdtemp(prefix="storm-", dir=scratch))
+    signal.signal(signal.SIGTERM, _interrupt)
+    console = Console()
+    try:
+        with Emulator.start(run_dir, regions=local.local_config().regions) as emulator:
+            found = _run(plan, local.deploy(emulator), console)
+    finally:
+        shutil.rmtree(run_dir, ignore_errors=True)
+    found.write(report)
+    console.print(found.table())
+    console.print(f"unaccounted {found.audit['unaccounted']}   report: {report}", soft_wrap=True)
+    if found.missed:
+        raise typer.Exit(1)
+
+
+def _run(plan: StormPlan, stack: local.LocalStack, console: Console) -> StormReport:
+    emulator, deployment = stack.emulator, stack.deployment
+    receipts = emulator.run_dir / local.RECEIPTS_FILE
+    progress = ProgressLine(console)
+    try:
+        storm = asyncio.run(
+            blow(
+                plan,
+                emulator=emulator,
+                deployment=deployment,
+                webhooks=local.webhooks_of(deployment),
+                receipts=receipts,
+                progress=progress.show,
+            )
+        )
+    finally:
+        progress.close()
+    messages = emulator.slack_messages()
+    return make_report(
+        storm,
+        receipts=read_receipts(receipts),
+        rows=scan_ledger(deployment, deployment.failover.region),
+        messages=messages,
+        audit=audit_stack(deployment, receipts=receipts, slack=messages),
+        slack_429s=emulator.status().slack_rate_limited,
+    )
+
+
+def _interrupt(_number: int, _frame: object) -> NoReturn:
+    """SIGTERM is what Ctrl-C is: the stack is taken down."""
+    raise KeyboardInterrupt

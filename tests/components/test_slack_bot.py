@@ -1,0 +1,49 @@
+"""A stack with a Slack channel of its own: the bot's token is one secret more, and the only one it reads."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.components.recorder import Run, run_program, stack_file, stand_ins
+
+CHANNEL = "C0123456789"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The run of prod with a channel."""
+    folder: Path = tmp_path_factory.mktemp("packages")
+    config = stack_file("prod") | {"mcp-incident-responder:slackChannel": CHANNEL}
+    done = run_program("prod", config, stand_ins(folder))
+    assert done.error is None
+    return done
+
+
+def test_token_is_a_secret_of_its_own_in_both_regions(run: Run) -> None:
+    """Beside the webhook's, so that going back is a change of the configuration."""
+    token = run.one("secretsmanager/secret:Secret", "slack-bot-token")
+    assert token.inputs["name"] == "mcp-responder/slack-bot-token"
+    assert token.inputs["replicas"] == [{"region": "us-west-2"}]
+    assert "secretString" not in token.inputs
+    assert run.one("secretsmanager/secret:Secret", "slack-webhook")
+
+
+def test_distribution_is_told_of_it_and_reads_no_other_secret(run: Run) -> None:
+    """Least privilege moves with the configuration."""
+    for function in run.of("lambda/function:Function"):
+        if "Distribution" not in function.inputs["name"]:
+            continue
+        told = function.inputs["environment"]["variables"]
+        assert told["SLACK_CHANNEL"] == CHANNEL
+        assert told["SLACK_BOT_TOKEN_SECRET"] == "mcp-responder/slack-bot-token"
+    read = [
+        resource
+        for policy, document in run.policies()
+        if "distribution" in policy.name
+        for statement in document["Statement"]
+        if "secretsmanager:GetSecretValue" in statement["Action"]
+        for resource in statement["Resource"]
+    ]
+    assert len(read) == 2
+    assert all(":secret:mcp-responder/slack-bot-token-" in arn for arn in read), json.dumps(read)

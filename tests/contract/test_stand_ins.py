@@ -1,0 +1,162 @@
+"""The handlers' adapters against the stand-ins: what one says of a failure is what the other means by it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from emulator.fakes.claude import FakeClaude
+from emulator.fakes.faults import KINDS, Fault, Faults
+from emulator.fakes.slack import FakeSlack, RateLimit
+from handlers.adapters.claude import ClaudeAnalyst
+from handlers.adapters.slack import SlackNotifier
+from handlers.adapters.slack_bot import SlackBotNotifier
+from handlers.domain.alert import Status
+from handlers.domain.ports import (
+    AnalystBusyError,
+    AnalystFailedError,
+    Notifier,
+    NotifierRefusedError,
+    NotifierThrottledError,
+    NotifierUnavailableError,
+)
+from handlers.domain.slack_message import digest_id_of, digest_of, follow_up_of, notification_of
+from tests.fakes.loop_thread import LoopThread
+from tests.fakes.secrets import FakeSecret
+from tests.unit.handlers.builders import REGION, row
+
+ALERT = row(status=Status.ANALYZED)
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[web.Application], str]]:
+    """Serves an application; gives its URL."""
+    running = LoopThread()
+    yield running.serve
+    running.stop()
+
+
+@pytest.fixture
+def claude(
+    serve: Callable[[web.Application], str], monkeypatch: pytest.MonkeyPatch
+) -> tuple[Faults, ClaudeAnalyst]:
+    """The faults of a stand-in, and the adapter that asks it."""
+    faults = Faults()
+    fake = FakeClaude(faults, latency_s=0)
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", serve(fake.application(REGION)))
+    return faults, ClaudeAnalyst(FakeSecret(fake.api_key), model="claude-test")
+
+
+BUSY: dict[str, float | None] = {
+    "rate_limited": 1_800,
+    "overloaded": None,
+    "server_error": None,
+    "spend_limit": 900,
+    "slow": None,
+    "hang": None,
+    "reset": None,
+}
+"""What passes, and for how long it says to stay away."""
+FAILED = {"malformed", "truncated", "refusal"}
+
+
+def test_every_failure_of_claude_is_judged() -> None:
+    """One that is added to the stand-in has to be added here."""
+    assert BUSY.keys() | FAILED == KINDS["claude"]
+
+
+@pytest.mark.parametrize(("kind", "retry_after_s"), BUSY.items())
+def test_passing_failure_of_claude_is_busy(
+    claude: tuple[Faults, ClaudeAnalyst], kind: str, retry_after_s: float | None
+) -> None:
+    """Within the time given, and with the stay-away that Claude asks for, however long."""
+    faults, analyst = claude
+    faults.add(Fault(service="claude", kind=kind, times=1, retry_after_s=1_800, delay_s=1.0))
+    with pytest.raises(AnalystBusyError) as raised:
+        analyst.analyse(ALERT, timeout_s=0.4 if kind in {"slow", "hang"} else 5)
+    assert raised.value.retry_after_s == retry_after_s
+
+
+@pytest.mark.parametrize("kind", sorted(FAILED))
+def test_unusable_answer_of_claude_is_failed(claude: tuple[Faults, ClaudeAnalyst], kind: str) -> None:
+    """For this alert; the next one is answered."""
+    faults, analyst = claude
+    faults.add(Fault(service="claude", kind=kind, times=1))
+    with pytest.raises(AnalystFailedError):
+        analyst.analyse(ALERT, timeout_s=5)
+    assert analyst.analyse(ALERT, timeout_s=5).analysis.actions
+
+
+@pytest.fixture(params=["webhook", "bot"])
+def slack(
+    request: pytest.FixtureRequest, serve: Callable[[web.Application], str], tmp_path: Path
+) -> tuple[FakeSlack, Faults, Notifier]:
+    """A stand-in, its faults, and each adapter that posts to it."""
+    faults = Faults()
+    fake = FakeSlack(tmp_path / "messages.jsonl", faults)
+    url = serve(fake.application(REGION))
+    if request.param == "bot":
+        channel = fake.add_channel("incidents")
+        return (
+            fake,
+            faults,
+            SlackBotNotifier(FakeSecret(fake.bot_token), channel=channel, api_url=url + "/api/"),
+        )
+    path = fake.add_webhook("incidents").partition("/services/")[2]
+    return fake, faults, SlackNotifier(FakeSecret(f"{url}/services/{path}"), allowed_origin=url + "/")
+
+
+def test_alerts_digests_and_follow_ups_arrive_as_what_they_are(
+    slack: tuple[FakeSlack, Faults, Notifier],
+) -> None:
+    """The audit reads the marks; a follow-up is never another message about the alert to it."""
+    fake, _, notifier = slack
+    reference = notifier.post(notification_of(ALERT), timeout_s=5)
+    others = [row(f"b{number}", status=Status.ANALYZED) for number in range(100)]
+    notifier.post(digest_of(others), timeout_s=5)
+    edits = isinstance(notifier, SlackBotNotifier)
+    assert (reference is not None) == edits
+    notifier.post(follow_up_of(replace(ALERT, slack_ref=reference)), timeout_s=5)
+    assert [one for message in fake.messages for one in message.alert_ids] == ["a1"]
+    digests = [one for message in fake.messages for one in message.digests]
+    assert digests == [(digest_id_of(alert.alert_id for alert in others), 100)]
+    assert [one for message in fake.messages for one in message.follow_ups] == ["a1"]
+    assert len(fake.messages) == (2 if edits else 3)
+
+
+THROTTLED = {"rate_limited"}
+REFUSED = {"invalid_token", "no_active_hooks", "channel_is_archived"}
+UNAVAILABLE = {"server_error": False, "slow": True, "hang": True, "reset": True, "reset_after_accept": True}
+"""Kind to whether it may have been posted."""
+
+
+def test_every_failure_of_slack_is_judged() -> None:
+    """One that is added to the stand-in has to be added here."""
+    assert THROTTLED | REFUSED | UNAVAILABLE.keys() == KINDS["slack"]
+
+
+@pytest.mark.parametrize("kind", sorted(THROTTLED | REFUSED | UNAVAILABLE.keys()))
+def test_failure_of_slack_is_told_as_it_is(slack: tuple[FakeSlack, Faults, Notifier], kind: str) -> None:
+    """Later, never, or perhaps posted: each has its own error."""
+    _, faults, notifier = slack
+    faults.add(Fault(service="slack", kind=kind, times=1, retry_after_s=300, delay_s=1.0))
+    expected: dict[str, type[Exception]] = dict.fromkeys(REFUSED, NotifierRefusedError)
+    expected |= dict.fromkeys(THROTTLED, NotifierThrottledError)
+    with pytest.raises(expected.get(kind, NotifierUnavailableError)) as raised:
+        notifier.post(notification_of(ALERT), timeout_s=0.4)
+    if isinstance(raised.value, NotifierThrottledError):
+        assert raised.value.retry_after_s == 300
+    if isinstance(raised.value, NotifierUnavailableError):
+        assert raised.value.outcome_unknown is UNAVAILABLE[kind]
+
+
+def test_limited_channel_throttles(slack: tuple[FakeSlack, Faults, Notifier]) -> None:
+    """By Slack's own 429, with the time until there is room."""
+    fake, _, notifier = slack
+    fake.rate_limit = RateLimit(0.5, 1)
+    notifier.post(notification_of(ALERT), timeout_s=5)
+    with pytest.raises(NotifierThrottledError) as raised:
+        notifier.post(notification_of(ALERT), timeout_s=5)
+    assert raised.value.retry_after_s == 2

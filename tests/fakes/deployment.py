@@ -1,0 +1,46 @@
+"""A deployed stack on moto: tables and queues in two regions, of which any can be lost."""
+
+from typing import Any
+
+import boto3
+from botocore.exceptions import EndpointConnectionError
+
+from clients.aws import AwsClients
+from clients.deployment import Deployment
+from tests.fakes.aws_tables import create_tables
+from topology.outputs import ALL
+
+PRIMARY, FAILOVER = "us-east-1", "us-west-2"
+
+
+class LossyClients(AwsClients):
+    """Clients that cannot connect to the regions in `lost`."""
+
+    def __init__(self) -> None:
+        """Every region answers."""
+        super().__init__()
+        self.lost: set[str] = set()
+
+    def client(self, service: str, region: str) -> Any:
+        """See `AwsClients`; of a lost region, what botocore raises at the call."""
+        if region in self.lost:
+            raise EndpointConnectionError(endpoint_url=f"{service} of {region}")
+        return super().client(service, region)
+
+
+def deployment_on_moto(*, consistency: str = "strong") -> Deployment:
+    """The stack, with a ledger of its own in each region: moto replicates nothing."""
+    outputs: dict[str, object] = dict.fromkeys(ALL, "unused")
+    outputs |= {
+        "Stack": "dev",
+        "PrimaryRegion": PRIMARY,
+        "FailoverRegion": FAILOVER,
+        "LedgerConsistency": consistency,
+    }
+    for region, prefix in ((PRIMARY, ""), (FAILOVER, "Failover")):
+        names = create_tables(region)
+        outputs["AlertsTableName"] = names["alerts"]
+        sqs = boto3.client("sqs", region_name=region)
+        for key in ("Processing", "ProcessingCritical"):
+            outputs[f"{prefix}{key}QueueUrl"] = sqs.create_queue(QueueName=key)["QueueUrl"]
+    return Deployment.from_outputs(outputs, LossyClients())

@@ -1,0 +1,168 @@
+"""Ownership under an eventual ledger: takeovers, returns and partitions, with each region's own replica."""
+
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from handlers.domain.alert import Alert
+from handlers.domain.ownership import MovingOwnership, SharedOwnership, record_name
+from handlers.domain.ports import LedgerUnavailableError
+from tests.fakes.ledger import FakeCoordination
+from tests.fakes.machine import FakeClock
+from tests.unit.handlers.builders import PEER, REGION, row
+
+AFTER_S = 900
+MINUTE_S = 60
+
+
+@dataclass
+class Two:
+    """Both regions, each over its own replica of the records; `replicate` lets them see each other."""
+
+    clock: FakeClock = field(default_factory=FakeClock)
+    replicas: dict[str, FakeCoordination] = field(
+        default_factory=lambda: {REGION: FakeCoordination(), PEER: FakeCoordination()}
+    )
+
+    def ownership(self, region: str) -> MovingOwnership:
+        """As a fresh instance in `region` has it."""
+        return MovingOwnership(
+            coordination=self.replicas[region],
+            clock=self.clock,
+            region=region,
+            peer=PEER if region == REGION else REGION,
+            takeover_after_s=AFTER_S,
+        )
+
+    def beat(self, *regions: str, minutes: int = 1, partitioned: bool = False) -> None:
+        """Let these regions' Recovery run each minute."""
+        for _ in range(minutes):
+            for region in regions:
+                self.ownership(region).beat()
+            if not partitioned:
+                self.replicate()
+            self.clock.advance(MINUTE_S)
+
+    def replicate(self) -> None:
+        """Each region's own record reaches the other."""
+        for source, target in ((REGION, PEER), (PEER, REGION)):
+            records = self.replicas[source].records
+            if record_name(source) in records:
+                self.replicas[target].records[record_name(source)] = records[record_name(source)]
+
+    def holders(self, alert: Alert) -> set[str]:
+        """The regions that would work on it now."""
+        return {r for r in (REGION, PEER) if self.ownership(r).standing().holds(alert)}
+
+    def accepted(self, region: str) -> Alert:
+        """An alert that `region` takes in now."""
+        return replace(row(), owner=region, epoch=self.ownership(region).epoch())
+
+
+def test_alert_belongs_to_the_region_that_took_it_in() -> None:
+    """As long as both are there."""
+    two = Two()
+    two.beat(REGION, PEER, minutes=30)
+    assert two.holders(two.accepted(REGION)) == {REGION}
+    assert two.holders(two.accepted(PEER)) == {PEER}
+    assert two.ownership(REGION).standing().owners == (REGION,)
+
+
+def test_silent_region_is_taken_over_and_its_alerts_are_held_by_the_other() -> None:
+    """Not before its time is over; the other's own stay its own."""
+    two = Two()
+    two.beat(REGION, PEER)
+    stranded = two.accepted(REGION)
+    two.beat(PEER, minutes=AFTER_S // MINUTE_S)
+    assert PEER not in two.holders(stranded)
+    two.beat(PEER, minutes=2)
+    standing = two.ownership(PEER).standing()
+    assert standing.holds(stranded)
+    assert standing.moved(stranded)
+    assert standing.owners == (PEER, REGION)
+    assert two.holders(two.accepted(PEER)) == {PEER}
+
+
+def test_region_that_returns_is_fenced_until_it_has_seen_the_takeover() -> None:
+    """It leaves its old alerts alone, and works at once on what it accepts now."""
+    two = Two()
+    two.beat(REGION, PEER)
+    stranded = two.accepted(REGION)
+    two.beat(PEER, minutes=20, partitioned=True)
+    assert not two.ownership(REGION).standing().holds(stranded)
+    two.ownership(REGION).beat()
+    assert not two.ownership(REGION).standing().holds(stranded)
+    fresh = two.accepted(REGION)
+    assert fresh.epoch == 1
+    assert two.ownership(REGION).standing().holds(fresh)
+    two.beat(REGION, PEER, minutes=2)
+    assert two.holders(stranded) == {PEER}
+    assert two.holders(fresh) == {REGION}
+
+
+def test_region_that_returns_to_a_dead_other_works_again_after_a_while() -> None:
+    """Nobody is left to wait for."""
+    two = Two()
+    two.beat(REGION, PEER)
+    stranded = two.accepted(REGION)
+    two.clock.advance(AFTER_S + 1)
+    two.beat(REGION, minutes=AFTER_S // MINUTE_S)
+    assert two.holders(stranded) == set()
+    two.beat(REGION, minutes=3)
+    assert REGION in two.holders(stranded)
+
+
+def test_partition_leaves_each_region_its_own_once_it_is_over() -> None:
+    """Both took over at the same time; no alert is without a holder, and none has two."""
+    two = Two()
+    two.beat(REGION, PEER)
+    ours, theirs = two.accepted(REGION), two.accepted(PEER)
+    two.beat(REGION, PEER, minutes=20, partitioned=True)
+    assert two.holders(ours) == two.holders(theirs) == {REGION, PEER}
+    two.beat(REGION, PEER, minutes=2)
+    assert (two.holders(ours), two.holders(theirs)) == ({REGION}, {PEER})
+
+
+def test_takeovers_one_after_the_other_leave_no_orphan() -> None:
+    """The second region takes over from the first, then the first from the second, then again."""
+    two = Two()
+    two.beat(REGION, PEER)
+    ours = two.accepted(REGION)
+    for survivor in (PEER, REGION, PEER, REGION):
+        two.beat(survivor, minutes=2 * AFTER_S // MINUTE_S + 5)
+        standing = two.ownership(survivor).standing()
+        assert standing.holds(ours)
+        two.beat(REGION, PEER, minutes=3)
+        assert two.holders(ours) == {survivor}
+    for region in (REGION, PEER):
+        assert two.holders(two.accepted(region)) == {region}
+
+
+def test_worker_that_was_frozen_reads_its_standing_again() -> None:
+    """What it remembers is good for seconds only."""
+    two = Two()
+    two.beat(REGION, PEER)
+    worker, stranded = two.ownership(REGION), two.accepted(REGION)
+    assert worker.standing().holds(stranded)
+    two.beat(PEER, minutes=20)
+    assert not worker.standing().holds(stranded)
+
+
+def test_unknown_standing_touches_nothing_and_still_accepts() -> None:
+    """A worker leaves the alert to Recovery; reception gives it the lowest epoch, which takeovers cover."""
+    two = Two()
+    two.replicas[REGION].down = True
+    with pytest.raises(LedgerUnavailableError):
+        two.ownership(REGION).standing()
+    with pytest.raises(LedgerUnavailableError):
+        two.ownership(REGION).beat()
+    assert two.ownership(REGION).epoch() == 0
+
+
+def test_strong_ledger_needs_no_ownership() -> None:
+    """Each region may work on everything, and nothing is read for it."""
+    shared = SharedOwnership(owners=(REGION, PEER))
+    shared.beat()
+    assert shared.standing().holds(replace(row(), owner=PEER, epoch=7))
+    assert (shared.epoch(), shared.standing().owners) == (0, (REGION, PEER))
+    assert not shared.standing().moved(row())

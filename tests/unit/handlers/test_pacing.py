@@ -1,0 +1,166 @@
+"""The shared pace and the shared circuit breaker: several instances over one record."""
+
+from itertools import pairwise
+
+import pytest
+
+from handlers.domain.breaker import FAILURES_TO_OPEN, FIRST_OPEN_MS, MAX_OPEN_MS, PROBE_MS, Breaker
+from handlers.domain.pacing import Pace
+from handlers.domain.ports import Record
+from tests.fakes.ledger import FakeCoordination
+from tests.fakes.machine import FakeClock
+
+
+class Instances:
+    """Makes instances over one record and one clock."""
+
+    def __init__(self) -> None:
+        """Nothing is recorded yet."""
+        self.clock, self.coordination = FakeClock(), FakeCoordination()
+
+    def pace(self) -> Pace:
+        """Another instance's pace."""
+        return Pace(coordination=self.coordination, clock=self.clock, interval_ms=1_000)
+
+    def breaker(self) -> Breaker:
+        """Another instance's breaker."""
+        return Breaker(coordination=self.coordination, clock=self.clock)
+
+
+def test_no_two_urgent_messages_within_an_interval() -> None:
+    """Whoever sends them."""
+    all_of = Instances()
+    taken_at: list[int] = []
+    for _ in range(100):
+        if all_of.pace().take(urgent=True) == 0:
+            taken_at.append(all_of.clock.ms)
+        all_of.clock.advance(0.1)
+    assert {later - earlier for earlier, later in pairwise(taken_at)} == {1_000}
+
+
+def test_ordinary_messages_leave_every_other_slot_free() -> None:
+    """So that an urgent one never waits for longer than a slot."""
+    all_of = Instances()
+    assert all_of.pace().take(urgent=False) == 0
+    assert all_of.pace().take(urgent=False) == 2_000
+    assert all_of.pace().take(urgent=True) == 1_000
+    all_of.clock.advance(2)
+    assert all_of.pace().take(urgent=False) == 0
+
+
+def test_closed_slot_is_not_read_again() -> None:
+    """What is known to be closed costs nothing more."""
+    all_of = Instances()
+    pace = all_of.pace()
+    pace.take(urgent=False)
+    reads = all_of.coordination.reads
+    for _ in range(50):
+        assert pace.take(urgent=False) > 0
+    assert all_of.coordination.reads == reads
+
+
+def test_after_a_digest_ordinary_alerts_gather_and_urgent_ones_do_not() -> None:
+    """Five seconds, for all instances."""
+    all_of = Instances()
+    pace = all_of.pace()
+    pace.take(urgent=False)
+    pace.gather()
+    all_of.clock.advance(1)
+    assert all_of.pace().take(urgent=True) == 0
+    assert all_of.pace().take(urgent=False) == 4_000
+
+
+def test_shorter_wish_does_not_open_what_a_longer_one_closed() -> None:
+    """Two answers of Slack in the wrong order."""
+    all_of = Instances()
+    all_of.pace().close(until_ms=all_of.clock.ms + 60_000)
+    all_of.pace().close(until_ms=all_of.clock.ms + 5_000)
+    assert all_of.pace().take(urgent=True) == 60_000
+
+
+def test_record_of_a_clock_that_is_far_ahead_binds_for_a_moment_only() -> None:
+    """A machine in the wrong century does not silence the channel."""
+    all_of = Instances()
+    ahead = {"next_ms": all_of.clock.ms * 2, "gathered_ms": all_of.clock.ms * 2}
+    all_of.coordination.records["slack"] = Record(version=1, values=ahead)
+    assert all_of.pace().take(urgent=True) == 1_000
+    assert all_of.pace().take(urgent=False) == 5_000
+
+
+def test_circuit_opens_for_all_after_failures_in_a_row() -> None:
+    """A success in between starts the count again."""
+    all_of = Instances()
+    one, other = all_of.breaker(), all_of.breaker()
+    for _ in range(2):
+        for _ in range(FAILURES_TO_OPEN - 1):
+            assert one.allows()
+            one.failed()
+        assert one.allows()
+        one.succeeded()
+    for _ in range(FAILURES_TO_OPEN):
+        assert other.allows()
+        other.failed()
+    assert not one.allows()
+    assert not all_of.breaker().allows()
+
+
+def opened(all_of: Instances) -> None:
+    """Let enough calls fail."""
+    breaker = all_of.breaker()
+    for _ in range(FAILURES_TO_OPEN):
+        breaker.allows()
+        breaker.failed()
+
+
+def test_one_caller_tries_whether_it_is_back() -> None:
+    """The others wait for what it finds; if it dies, the next one tries a while later."""
+    all_of = Instances()
+    opened(all_of)
+    all_of.clock.advance(FIRST_OPEN_MS / 1000)
+    assert [all_of.breaker().allows() for _ in range(3)] == [True, False, False]
+    all_of.clock.advance(PROBE_MS / 1000)
+    assert all_of.breaker().allows()
+
+
+def test_probe_decides_for_all() -> None:
+    """Its success closes the circuit; its failure keeps it open for twice as long, up to a limit."""
+    all_of = Instances()
+    opened(all_of)
+    open_s = FIRST_OPEN_MS / 1000
+    for _ in range(8):
+        all_of.clock.advance(open_s)
+        probe = all_of.breaker()
+        assert probe.allows()
+        probe.failed()
+        open_s = min(open_s * 2, MAX_OPEN_MS / 1000)
+        all_of.clock.advance(open_s - 1)
+        assert not all_of.breaker().allows()
+        all_of.clock.advance(1 - open_s)
+    all_of.clock.advance(open_s)
+    probe = all_of.breaker()
+    assert probe.allows()
+    probe.succeeded()
+    assert all(all_of.breaker().allows() for _ in range(3))
+
+
+@pytest.mark.parametrize(("asked_s", "open_s"), [(600, 600), (1, FIRST_OPEN_MS / 1000), (1e9, 3_600)])
+def test_wish_to_stay_away_is_kept_within_reason(asked_s: float, open_s: float) -> None:
+    """At least as long as a failure would cost, at most an hour."""
+    all_of = Instances()
+    breaker = all_of.breaker()
+    assert breaker.allows()
+    breaker.failed(stay_away_s=asked_s)
+    all_of.clock.advance(open_s - 1)
+    assert not all_of.breaker().allows()
+    all_of.clock.advance(1)
+    assert all_of.breaker().allows()
+
+
+def test_unknown_breaker_lets_calls_through() -> None:
+    """The call's own timeout is then the limit."""
+    all_of = Instances()
+    all_of.coordination.down = True
+    breaker = all_of.breaker()
+    assert breaker.allows()
+    breaker.failed()
+    breaker.succeeded()

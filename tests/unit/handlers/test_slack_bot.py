@@ -1,0 +1,229 @@
+"""The notifier with a bot token against a real HTTP server that speaks Slack's Web API."""
+
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from handlers.adapters.secrets import SecretMissingError, SecretUnavailableError
+from handlers.adapters.slack_bot import SlackBotNotifier
+from handlers.domain.alert import Status
+from handlers.domain.ports import NotifierRefusedError, NotifierThrottledError, NotifierUnavailableError
+from handlers.domain.slack_message import FollowUpNotice, Message, digest_of, follow_up_of, notification_of
+from tests.fakes.http_server import Answer, ScriptedServer
+from tests.fakes.secrets import FakeSecret
+from tests.unit.handlers.builders import row
+
+ALERT = row(status=Status.ANALYZED)
+
+
+def said(**answer: Any) -> Answer:
+    """What Slack's Web API answers: always 200 but for a limit."""
+    return Answer(200, json.dumps(answer).encode(), {"Content-Type": "application/json; charset=utf-8"})
+
+
+POSTED = said(ok=True, channel="C0AB", ts="1795420800.000200", message={"text": "…"})
+
+
+def failed(code: str) -> Answer:
+    """An error of the Web API."""
+    return said(ok=False, error=code)
+
+
+def post(
+    server: ScriptedServer,
+    *tokens: str | Exception,
+    message: Message | None = None,
+    timeout_s: float = 5,
+) -> str | None:
+    """Post one alert, or `message`."""
+    notifier = SlackBotNotifier(
+        FakeSecret(*(tokens or ("xoxb-verysecret",))), channel="C0AB", api_url=server.url + "/api/"
+    )
+    return notifier.post(message or notification_of(ALERT), timeout_s=timeout_s)
+
+
+def notice(refers_to: str | None = "C0OLD/1795420800.000100") -> FollowUpNotice:
+    """The analysis of an alert that was posted with this reference."""
+    return follow_up_of(replace(ALERT, slack_ref=refers_to))
+
+
+def sent(server: ScriptedServer) -> list[tuple[str, dict[str, Any]]]:
+    """Method and payload of each call."""
+    return [(heard.path.removeprefix("/api/"), json.loads(heard.body)) for heard in server.heard]
+
+
+def test_alert_is_posted_to_the_channel_and_can_be_referred_to(serve: Callable[..., ScriptedServer]) -> None:
+    """The reference is what an edit needs later."""
+    server = serve(POSTED)
+    assert post(server) == "C0AB/1795420800.000200"
+    ((method, payload),) = sent(server)
+    assert method == "chat.postMessage"
+    assert payload["channel"] == "C0AB"
+    assert payload["blocks"][0]["block_id"] == "alert:a1"
+    assert (payload["unfurl_links"], payload["unfurl_media"]) == (False, False)
+    assert server.heard[0].headers["authorization"] == "Bearer xoxb-verysecret"
+    assert server.heard[0].headers["content-type"] == "application/json;charset=utf-8"
+
+
+def test_digest_is_posted_like_an_alert(serve: Callable[..., ScriptedServer]) -> None:
+    """With its own marker."""
+    server = serve(POSTED)
+    digest = digest_of([ALERT, replace(ALERT, alert_id="a2")])
+    post(server, message=digest)
+    assert sent(server)[0][1]["blocks"][0]["block_id"] == f"digest:{digest.digest_id}:2"
+
+
+def test_follow_up_edits_the_alerts_own_message(serve: Callable[..., ScriptedServer]) -> None:
+    """It keeps the alert's marker, so the audit still finds it, and gets the follow-up's besides."""
+    server = serve(said(ok=True, channel="C0OLD", ts="1795420800.000100", text="…"))
+    assert post(server, message=notice()) == "C0OLD/1795420800.000100"
+    ((method, payload),) = sent(server)
+    assert method == "chat.update"
+    assert (payload["channel"], payload["ts"]) == ("C0OLD", "1795420800.000100")
+    ids = [block.get("block_id") for block in payload["blocks"]]
+    assert ids[0] == "alert:a1"
+    assert "follow-up:a1" in ids
+
+
+@pytest.mark.parametrize(
+    "code", ["message_not_found", "cant_update_message", "edit_window_closed", "channel_not_found"]
+)
+def test_follow_up_that_cannot_edit_is_posted(serve: Callable[..., ScriptedServer], code: str) -> None:
+    """The message was deleted, is too old, or lies in a channel that is no longer ours."""
+    server = serve(failed(code), POSTED)
+    assert post(server, message=notice()) == "C0AB/1795420800.000200"
+    (_, (method, payload)) = sent(server)
+    assert (method, payload["channel"]) == ("chat.postMessage", "C0AB")
+    assert payload["blocks"][0]["block_id"] == "follow-up:a1"
+
+
+def test_follow_up_of_a_webhooks_message_is_posted(serve: Callable[..., ScriptedServer]) -> None:
+    """It was posted before the bot was configured."""
+    server = serve(POSTED)
+    post(server, message=notice(refers_to=None))
+    assert [method for method, _ in sent(server)] == ["chat.postMessage"]
+
+
+def test_edit_that_failed_for_now_is_not_posted_instead(serve: Callable[..., ScriptedServer]) -> None:
+    """Or the analysis would be there twice."""
+    server = serve(failed("internal_error"))
+    with pytest.raises(NotifierUnavailableError):
+        post(server, message=notice())
+    assert [method for method, _ in sent(server)] == ["chat.update"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "wait_s"),
+    [
+        (Answer(429, b'{"ok":false,"error":"ratelimited"}', {"Retry-After": "30"}), 30),
+        (failed("ratelimited"), None),
+        (failed("message_limit_exceeded"), None),
+    ],
+)
+def test_throttling_tells_how_long(
+    serve: Callable[..., ScriptedServer], answer: Answer, wait_s: float | None
+) -> None:
+    """By status and header, or by the error alone."""
+    server = serve(answer)
+    with pytest.raises(NotifierThrottledError) as raised:
+        post(server)
+    assert raised.value.retry_after_s == wait_s
+    assert len(server.heard) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "unknown"),
+    [
+        (failed("internal_error"), True),
+        (failed("fatal_error"), True),
+        (failed("service_unavailable"), False),
+        (failed("request_timeout"), False),
+        (Answer(500, b"oops"), False),
+        (Answer(504, b"oops"), True),
+        (Answer(200, b"<html>"), True),
+        (Answer(200, b"[]"), True),
+        (Answer(200, b'{"ok": "yes"}'), True),
+        (Answer(200, b""), True),
+        (Answer(hang=True), True),
+        (Answer(reset=True), True),
+        (Answer(drip="body"), True),
+    ],
+)
+def test_failure_is_for_later_and_says_whether_it_may_have_been_posted(
+    serve: Callable[..., ScriptedServer], answer: Answer, *, unknown: bool
+) -> None:
+    """Slack says itself that its internal and fatal errors may come after the deed."""
+    server = serve(answer)
+    with pytest.raises(NotifierUnavailableError) as raised:
+        post(server, timeout_s=0.3)
+    assert raised.value.outcome_unknown is unknown
+    assert len(server.heard) == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *(failed(code) for code in ("channel_not_found", "is_archived", "not_in_channel", "missing_scope")),
+        failed("invalid_auth"),
+        failed("invalid_blocks"),
+        failed("a_word_that_is_new"),
+        said(ok=False),
+        Answer(302, b"", {"Location": "http://127.0.0.1:1/"}),
+        Answer(404, b"nothing here"),
+    ],
+)
+def test_permanent_refusal_parks(serve: Callable[..., ScriptedServer], answer: Answer) -> None:
+    """Whatever is not known to pass is for an operator, with Slack's word and without the token."""
+    server = serve(answer)
+    with pytest.raises(NotifierRefusedError) as raised:
+        post(server)
+    assert "see the bot's settings" in str(raised.value)
+    assert "verysecret" not in str(raised.value)
+
+
+def test_redirect_does_not_carry_the_token_away(serve: Callable[..., ScriptedServer]) -> None:
+    """A token goes to Slack's address and nowhere else."""
+    elsewhere = serve(POSTED)
+    server = serve(Answer(307, b"", {"Location": elsewhere.url}))
+    with pytest.raises(NotifierRefusedError):
+        post(server)
+    assert elsewhere.heard == []
+
+
+@pytest.mark.parametrize("code", ["invalid_auth", "token_revoked", "token_expired", "account_inactive"])
+def test_rotated_token_is_read_again_at_once(serve: Callable[..., ScriptedServer], code: str) -> None:
+    """A token that was revoked is replaced without waiting for the cache."""
+    server = serve(failed(code), POSTED)
+    assert post(server, "xoxb-old", "xoxb-new") == "C0AB/1795420800.000200"
+    assert [heard.headers["authorization"] for heard in server.heard] == [
+        "Bearer xoxb-old",
+        "Bearer xoxb-new",
+    ]
+
+
+def test_missing_secret_is_refused_and_unreachable_one_is_for_later(
+    serve: Callable[..., ScriptedServer],
+) -> None:
+    """Missing is for an operator; unreachable passes, and nothing was posted."""
+    server = serve(POSTED)
+    with pytest.raises(NotifierRefusedError, match="no Slack bot token"):
+        post(server, SecretMissingError("the secret x is empty"))
+    with pytest.raises(NotifierUnavailableError) as raised:
+        post(server, SecretUnavailableError("the secret x cannot be read"))
+    assert not raised.value.outcome_unknown
+    assert server.heard == []
+
+
+def test_token_is_in_no_log(serve: Callable[..., ScriptedServer], caplog: pytest.LogCaptureFixture) -> None:
+    """At no level, whatever happens."""
+    caplog.set_level(logging.DEBUG)
+    for answer in (POSTED, Answer(500), failed("invalid_auth"), Answer(reset=True)):
+        try:
+            post(serve(answer))
+        except (NotifierUnavailableError, NotifierRefusedError):
+            logging.getLogger("test").exception("as a handler would")
+    assert "verysecret" not in caplog.text
