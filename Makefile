@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format packages lock clean bench-audit simulate simulate-mutants
+.PHONY: help setup demo test check format packages lock clean bench-audit chaos simulate simulate-mutants storm
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -60,3 +60,9 @@ lock: ## Resolve the dependencies of pyproject.toml again, into locks/
 	$(LOCK) --group dev pyproject.toml -o locks/project.txt
 	@for f in reception analysis distribution recovery; do \
 	  $(LOCK) --group pyproject.toml:lambda-$$f -c locks/project.txt -o locks/lambda-$$f.txt; done
+
+chaos: setup ## Run every chaos experiment, each on a stack of its own (half an hour)
+	@$(BIN)/responder chaos run --all
+
+storm: setup ## 1,000 alerts a minute for 3 minutes into a Slack that takes one message a second
+	@$(BIN)/responder storm

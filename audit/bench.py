@@ -11,7 +11,7 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, TypeVar
@@ -47,11 +47,11 @@ class _Files:
     slack: Path
 
 
-def main() -> None:
-    """Make the records, audit them, and print the figures."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Make the records, audit them, and print the figures; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--alerts", type=int, default=1_000_000)
-    count = parser.parse_args().alerts
+    count = parser.parse_args(arguments).alerts
     with tempfile.TemporaryDirectory(prefix="audit-bench-") as folder:
         files, planted = _synthesize(Path(folder), count)
         before_mb, begun = _peak_mb(), time.monotonic()
@@ -71,7 +71,7 @@ def main() -> None:
         f"peak memory {_peak_mb():.0f} MB ({before_mb:.0f} MB before)\n"
         f"planted {len(planted)} faults, named {len(named & planted)}, and {len(named - planted)} others\n"
     )
-    sys.exit(0 if named == planted else 1)
+    return 0 if named == planted else 1
 
 
 def _synthesize(folder: Path, count: int) -> tuple[_Files, set[str]]:
@@ -183,4 +183,4 @@ def _peak_mb() -> float:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,24 +1,18 @@
 """Compares the records on disk: they are streamed into a DuckDB database of a temporary folder and joined."""
 
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, Protocol, Self
+from typing import Any, Final, Protocol
 
-import duckdb
 import msgspec
 
 from audit import queries
+from audit.database import Database
 from audit.ledger import LedgerRow
 from audit.outcome import CAUSES, IN_DIGEST, MAX_LISTED, NOTIFIED, PARKED, SUPPRESSED, UNEXPLAINED, Audit
 from clients.receipts import Receipt
-
-MEMORY_LIMIT: Final = "384MB"
-"""Of DuckDB, which goes to disk beyond it. https://duckdb.org/docs/stable/operations_manual/limits"""
-
-_LINES_PER_WRITE: Final = 10_000
 
 
 class SlackPost(Protocol):
@@ -69,7 +63,7 @@ def compare(
     Raises:
         Whatever reading a record raises.
     """
-    with tempfile.TemporaryDirectory(prefix="audit-") as folder, _Database(Path(folder)) as database:
+    with Database() as database:
         database.load("receipts", queries.RECEIPTS, receipts)
         database.load("ledger", queries.LEDGER, _ledger_lines(ledgers))
         database.load("slack", queries.SLACK, _slack_lines(slack or ()))
@@ -86,9 +80,7 @@ def compare(
         return _outcome(database, consistency, slack_read=slack is not None, problems_file=problems_file)
 
 
-def _outcome(
-    database: "_Database", consistency: str, *, slack_read: bool, problems_file: Path | None
-) -> Audit:
+def _outcome(database: Database, consistency: str, *, slack_read: bool, problems_file: Path | None) -> Audit:
     by_region: dict[str, dict[str, int]] = {}
     for region, status, count, in_digest in database.rows(queries.COUNTS):
         states = by_region.setdefault(region, {})
@@ -122,7 +114,7 @@ def _outcome(
     )
 
 
-def _duplicates(database: "_Database") -> tuple[dict[str, int], int]:
+def _duplicates(database: Database) -> tuple[dict[str, int], int]:
     """Duplicates by cause, and how many members of digests are among the unexplained ones.
 
     A digest names its members by a hash only. So which ones were posted and not recorded cannot be told; the
@@ -158,63 +150,9 @@ def _slack_lines(posts: Iterable[SlackPost]) -> Iterator[Mapping[str, Any]]:
             }
 
 
-def _write_problems(path: Path, database: "_Database", questions: Sequence[str]) -> None:
+def _write_problems(path: Path, database: Database, questions: Sequence[str]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as out:
         for question in questions:
             for subject, problem in database.rows(question):
                 out.write(msgspec.json.encode({"id": subject, "problem": problem}) + b"\n")
-
-
-class _Database:
-    """A DuckDB database in `folder`, gone with it."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._connection = duckdb.connect(
-            str(folder / "audit.duckdb"),
-            config={
-                "memory_limit": MEMORY_LIMIT,
-                "temp_directory": str(folder / "spill"),
-                "preserve_insertion_order": False,
-                "autoinstall_known_extensions": False,
-            },
-        )
-        self.values: Mapping[str, Any] = {}
-        """Parameters of the queries, by name; each takes those that it mentions."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._connection.close()
-
-    def load(self, table: str, columns: Mapping[str, str], lines: Iterable[object]) -> None:
-        """Make a table of records, by way of a file: DuckDB reads one many times faster than single rows."""
-        spool = self._folder / f"{table}.jsonl"
-        encoder, pending = msgspec.json.Encoder(), iter(lines)
-        with spool.open("wb") as out:
-            while chunk := list(islice(pending, _LINES_PER_WRITE)):
-                out.write(encoder.encode_lines(chunk))
-        self._connection.execute(
-            f"CREATE TABLE {table} AS SELECT * FROM read_json($file, format => 'newline_delimited', "  # noqa: S608 - our own names
-            f"columns => $columns)",
-            {"file": str(spool), "columns": dict(columns)},
-        )
-        spool.unlink()
-
-    def run(self, query: str) -> duckdb.DuckDBPyConnection:
-        """Run one query with the parameters that it mentions."""
-        named = {name: value for name, value in self.values.items() if f"${name}" in query}
-        return self._connection.execute(query, named)
-
-    def row(self, query: str) -> tuple[Any, ...]:
-        """The one row of an answer."""
-        [found] = self.run(query).fetchall()
-        return tuple(found)
-
-    def rows(self, query: str) -> Iterator[tuple[Any, ...]]:
-        """The rows of an answer, a chunk in memory at a time."""
-        answer = self.run(query)
-        while chunk := answer.fetchmany(_LINES_PER_WRITE):
-            yield from chunk

@@ -52,9 +52,9 @@ def scan_ledger(deployment: Deployment, region: str) -> Iterator[LedgerRow]:
     Raises:
         LedgerUnreadableError: the region or its table cannot be reached.
     """
-    pages = deployment.clients.client("dynamodb", region).get_paginator("scan")
     names = {f"#{i}": name for i, name in enumerate(_ATTRIBUTES)}
     try:
+        pages = deployment.clients.client("dynamodb", region).get_paginator("scan")
         for page in pages.paginate(
             TableName=deployment.alerts_table,
             ConsistentRead=True,

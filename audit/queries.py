@@ -40,6 +40,9 @@ LEDGER: Final = {
 }
 SLACK: Final = {"kind": "VARCHAR", "id": "VARCHAR", "members": "BIGINT", "received_at_ms": "BIGINT"}
 
+UNNAMED: Final = "request:"
+"""Before the id of a request that was answered 202 for nobody knows which alerts; no alert's id starts so."""
+
 _SAME: Final = " AND ".join(
     f"min({column}) IS NOT DISTINCT FROM max({column}) AND count({column}) IN (0, count(*))"
     for column in LEDGER
@@ -93,7 +96,8 @@ PREPARE: Final = (
     CREATE TABLE surplus AS
     WITH posted AS (
         SELECT alerts.*,
-               coalesce(singles.posts, 0) + coalesce(digests.posts, 0) AS posts
+               coalesce(singles.posts, 0) + coalesce(digests.posts, 0) AS posts,
+               coalesce(accepted_at_ms >= $since_ms AND accepted_at_ms < $until_ms, true) AS in_window
         FROM alerts LEFT JOIN singles USING (alert_id) LEFT JOIN digests USING (digest_id)
     ), beyond AS (
         SELECT *, greatest(posts - (status <> 'PARKED')::INT, 0) AS extra FROM posted
@@ -106,7 +110,7 @@ PREPARE: Final = (
     ), third AS (
         SELECT *, least(extra - by_unknown - by_abandoned, ownership_moved) AS by_moved FROM second
     )
-    SELECT alert_id, posts, by_unknown, by_abandoned, by_moved,
+    SELECT alert_id, posts, in_window, by_unknown, by_abandoned, by_moved,
            extra - by_unknown - by_abandoned - by_moved AS unexplained,
            outcome_unknown - by_unknown AS spare_unknown,
            claim_abandoned - by_abandoned AS spare_abandoned,
@@ -125,6 +129,8 @@ VERDICTS: Final = """
     CREATE TABLE verdicts AS
     SELECT promised.alert_id, alerts.status, alerts.region, alerts.digest_id,
         CASE
+        WHEN starts_with(promised.alert_id, 'request:')
+            THEN 'answered 202, and the log of reception does not say for which alerts'
         WHEN copies IS NULL OR copies < $regions THEN 'no row in the ledger of ' || (
             SELECT string_agg(name, ', ' ORDER BY name) FROM (
                 SELECT unnest($names) AS name
@@ -190,8 +196,10 @@ DIGESTS: Final = """
     SELECT count(*), count(*) FILTER (verdict = 'verified') FROM digests WHERE received_at_ms >= $since_ms
 """
 SURPLUS: Final = """
-    SELECT coalesce(sum(by_unknown), 0)::BIGINT, coalesce(sum(by_abandoned), 0)::BIGINT,
-           coalesce(sum(by_moved), 0)::BIGINT, coalesce(sum(unexplained), 0)::BIGINT,
+    SELECT coalesce(sum(by_unknown) FILTER (in_window), 0)::BIGINT,
+           coalesce(sum(by_abandoned) FILTER (in_window), 0)::BIGINT,
+           coalesce(sum(by_moved) FILTER (in_window), 0)::BIGINT,
+           coalesce(sum(unexplained) FILTER (in_window), 0)::BIGINT,
            coalesce(sum(spare_unknown), 0)::BIGINT, coalesce(sum(spare_abandoned), 0)::BIGINT,
            coalesce(sum(spare_moved), 0)::BIGINT
     FROM surplus
@@ -202,7 +210,7 @@ SHORTFALL: Final = """
 """
 UNEXPLAINED: Final = """
     SELECT alert_id, 'in Slack ' || posts || ' times, and no doubt of its row explains ' || unexplained
-    FROM surplus WHERE unexplained > 0 ORDER BY alert_id
+    FROM surplus WHERE unexplained > 0 AND in_window ORDER BY alert_id
 """
 SHORT_DIGESTS: Final = """
     SELECT digest_id, 'a digest of ' || members || ' alerts in Slack, of which the ledger knows ' || rows

@@ -7,19 +7,19 @@ from audit.comparison import EVER, SlackPost, Window, compare
 from audit.ledger import scan_ledger
 from audit.outcome import Audit
 from clients.deployment import Deployment
-from clients.receipts import read_receipts
+from clients.receipts import Receipt, read_receipts
 
 
 def audit_stack(
     deployment: Deployment,
     *,
-    receipts: Path,
+    receipts: Path | Iterable[Receipt],
     slack: Iterable[SlackPost] | None,
     window: Window = EVER,
     lost_regions: Collection[str] = (),
     problems_file: Path | None = None,
 ) -> Audit:
-    """Compare the receipts file with each region's ledger and with what Slack received.
+    """Compare the receipts, a sender's file or others, with each region's ledger and with Slack's record.
 
     `slack` None where Slack cannot be read. `lost_regions` are left out because the caller knows that they
     cannot answer; any other that does not answer is an error, since its alerts are unknown.
@@ -30,7 +30,7 @@ def audit_stack(
     """
     regions = [e.region for e in deployment.regions if e.region not in lost_regions]
     return compare(
-        receipts=read_receipts(receipts),
+        receipts=read_receipts(receipts) if isinstance(receipts, Path) else receipts,
         ledgers={region: scan_ledger(deployment, region) for region in regions},
         slack=slack,
         consistency=deployment.ledger_consistency,

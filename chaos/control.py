@@ -44,8 +44,8 @@ def configure_control(configuration: dict[str, Any]) -> None:
 
 def after_hypothesis_control(context: Mapping[str, Any], state: Mapping[str, Any] | None) -> None:
     """Say whether the hypothesis holds, and what each of its probes saw."""
-    if state is None:
-        return
+    if state is None or state["steady_state_met"] is None:
+        return  # none, or interrupted
     verdict = "[green]holds[/]" if state["steady_state_met"] else "[bold red]does not hold[/]"
     _console.print(f"[bold]hypothesis[/] {verdict}: {context['title']}")
     for probe in state["probes"]:
@@ -109,7 +109,13 @@ def counted(fired: Iterable[FiredFault], since_ms: int) -> list[dict[str, Any]]:
             key = (one.service, one.kind, one.region or "anywhere", one.what)
             groups.setdefault(key, []).append((one.at_ms - since_ms) / 1000)
     return [
-        {"fault": " ".join(key), "count": len(times), "first_s": times[0], "last_s": times[-1]}
+        {
+            "service": key[0],
+            "fault": " ".join(key),
+            "count": len(times),
+            "first_s": times[0],
+            "last_s": times[-1],
+        }
         for key, times in groups.items()
     ]
 

@@ -1,7 +1,9 @@
 """Runs one experiment by Chaos Toolkit's own engine; `responder chaos run` and the tests call it."""
 
+import contextlib
 import json
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -44,7 +46,7 @@ class Outcome:
         audit = self.journal.get("audit", {})
         seen = [step["output"] for step in self.journal["run"] if step["status"] == "succeeded"]
         in_flight = [one["in_flight"] for one in seen if isinstance(one, dict) and "in_flight" in one]
-        fired = sum(one["count"] for one in self.journal.get("faults_fired", ()))
+        fired = sum(one["count"] for one in self.journal.get("faults_fired", ()) if one["service"] != "mend")
         return (
             audit.get("accepted", "unknown"),
             audit.get("unaccounted", "unknown"),
@@ -74,15 +76,35 @@ def variables_of(name: str, given: Sequence[str]) -> dict[str, object]:
 
 
 def run(name: str, *, journal_path: Path, variables: Mapping[str, object]) -> Outcome:
-    """Run an experiment and write its journal. `variables` override its configuration by key.
+    """Run an experiment and write its journal, and Chaos Toolkit's log beside it.
+
+    `variables` override its configuration by key.
 
     Raises:
         ChaosRefusedError: there is no such experiment.
     """
     experiment = load(name)
-    journal = run_experiment(experiment, settings=SETTINGS, experiment_vars=(dict(variables), {}))
     journal_path.parent.mkdir(parents=True, exist_ok=True)
+    with _logged_to(journal_path.with_suffix(".log")):
+        journal = run_experiment(experiment, settings=SETTINGS, experiment_vars=(dict(variables), {}))
     unfinished = journal_path.with_suffix(".tmp")
     unfinished.write_text(json.dumps(journal, indent=2, default=str) + "\n", encoding="utf-8")
     unfinished.replace(journal_path)
     return Outcome(name, journal)
+
+
+@contextlib.contextmanager
+def _logged_to(path: Path) -> Iterator[None]:
+    """Chaos Toolkit's own log in a file: what a person needs to see, `chaos.control` prints."""
+    logger, handler = logging.getLogger("chaostoolkit"), logging.FileHandler(path, mode="w", encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logger.addHandler(handler)
+    propagated, level, logger.propagate = logger.propagate, logger.level, False
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        handler.close()
+        logger.propagate = propagated
+        logger.setLevel(level)

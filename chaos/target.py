@@ -160,10 +160,7 @@ def open_target(configuration: Mapping[str, Any]) -> Target:
     if name not in TARGETS:
         raise ChaosRefusedError(f"no target {name!r}; there is {', '.join(TARGETS)}")
     target = TARGETS[name](configuration)
-    permit(
-        stack_config(ROOT, target.deployment.names.stack),
-        typed_stack=str(configuration.get("typed_stack", "")),
-    )
+    _permitted(target.deployment.names.stack, str(configuration.get("typed_stack", "")))
     return target
 
 
@@ -195,6 +192,12 @@ def region_of(target: Target, role: str) -> RegionEndpoints:
     if role not in by_role:
         raise ChaosRefusedError(f"no region {role!r}; there are {', '.join(by_role)}")
     return by_role[role]
+
+
+@functools.cache
+def _permitted(stack: str, typed_stack: str) -> None:
+    """Asked once a process: what somebody edits meanwhile must not keep a rollback from its work."""
+    permit(stack_config(ROOT, stack), typed_stack=typed_stack)
 
 
 @functools.cache

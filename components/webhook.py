@@ -24,6 +24,16 @@ BODY_MODEL = {
 """What the gateway itself refuses is no JSON object; all else is reception's to judge, format by format."""
 
 
+ACCESS_LOG_FORMAT = {
+    "request_id": "$context.requestId",
+    "time_ms": "$context.requestTimeEpoch",
+    "method": "$context.httpMethod",
+    "path": "$context.resourcePath",
+    "status": "$context.status",
+}
+"""One JSON object a line; every value is text.
+https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-variables-for-access-logging.html"""
+
 HEALTH_RATE_PER_S = 20
 HEALTH_BURST = 40
 """Anyone may call `/health`, and each call reads the ledger: a flood of them must not take the functions
@@ -174,6 +184,7 @@ class Webhook(pulumi.ComponentResource):
             rest_api=self._api.id,
             deployment=deployment.id,
             stage_name=API_STAGE,
+            access_log_settings=self._access_log() if site.config.api_access_log else None,
             tags=site.tags,
             opts=self._child,
         )
@@ -189,6 +200,26 @@ class Webhook(pulumi.ComponentResource):
             opts=self._child,
         )
         return stage
+
+    def _access_log(self) -> aws.apigateway.StageAccessLogSettingsArgs:
+        """A log of what was answered, which `responder audit --access-log` takes for receipts.
+
+        API Gateway writes it by a role that belongs to the account, not to a stack: two stacks that each set
+        it would undo one another, so whoever runs the account sets it once.
+        https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-logging.html
+        """
+        site = self._site
+        group = aws.cloudwatch.LogGroup(
+            site.logical("api"),
+            region=site.region,
+            name=site.names.api_log_group,
+            retention_in_days=site.config.log_retention_days,
+            tags=site.tags,
+            opts=self._child,
+        )
+        return aws.apigateway.StageAccessLogSettingsArgs(
+            destination_arn=group.arn, format=json.dumps(ACCESS_LOG_FORMAT)
+        )
 
     def _key(self, stage: aws.apigateway.Stage) -> aws.apigateway.ApiKey:
         site = self._site

@@ -7,16 +7,11 @@ every call is an HTTP request to the supervisor, with a deadline.
 import contextlib
 import http.client
 import json
-import os
-import selectors
 import shutil
-import signal
 import subprocess
-import sys
-import time
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, NoReturn, Self, TypeVar, cast
+from typing import Final, NoReturn, Self, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -25,8 +20,8 @@ from emulator import errors, runfile
 from emulator.aws_faults import PERCENT_MAX, AwsFault, AwsService
 from emulator.fakes.faults import Fault, Service
 from emulator.fault_log import FiredFault
+from emulator.launch import end, end_attached, launch
 from emulator.ports import PortPlan
-from emulator.processes import INHERITED, log_tail
 from emulator.wire import (
     ClaudeCall,
     LatencyRequest,
@@ -35,14 +30,11 @@ from emulator.wire import (
     RateLimitRequest,
     SlackMessage,
     StandIns,
-    StartReport,
     Status,
     WebhookRequest,
 )
 
-START_WITHIN_S: Final = 60.0
 ANSWER_WITHIN_S: Final = 45.0
-STOP_WITHIN_S: Final = 10.0
 
 Answer = TypeVar("Answer")
 
@@ -85,22 +77,11 @@ class Emulator:
             folder=str(run_dir), regions=regions, ports=ports or PortPlan(), auth=auth,
             real_slack=real_slack, real_claude=real_claude, with_parent=not detach,
         )  # fmt: skip
-        log = run_dir / "logs" / "supervisor.log"
-        with log.open("ab") as log_file:
-            child = subprocess.Popen(
-                [sys.executable, "-m", "emulator.supervisor", msgspec.json.encode(options).decode()],
-                stdin=subprocess.DEVNULL if detach else subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log_file,
-                start_new_session=True,
-                cwd=Path(__file__).parent.parent,
-                env={name: os.environ[name] for name in INHERITED if name in os.environ},
-            )
+        child = launch(options)
         try:
-            _await_start(child, log)
             record = _record(run_dir)
         except BaseException:
-            _end(child)
+            end(child)
             raise
         return cls(run_dir, record, child)
 
@@ -253,9 +234,9 @@ class Emulator:
     def stop(self) -> None:
         """Take it all down; nothing of it runs when this returns. Stopping a stopped one does nothing."""
         if self._child is not None:
-            _end(self._child)
+            end(self._child)
         else:
-            _end_attached(self.run_dir, self._record.supervisor_pid)
+            end_attached(self.run_dir, self._record.supervisor_pid)
         if not runfile.is_held(self.run_dir):
             runfile.end_leftovers(self.run_dir)
             shutil.rmtree(self.run_dir / "hosts", ignore_errors=True)
@@ -310,43 +291,3 @@ def _record(run_dir: Path) -> runfile.RunFile:
 def _raise(content: bytes) -> NoReturn:
     problem = json.loads(content)
     raise getattr(errors, problem["error"], errors.EmulatorError)(problem["message"])
-
-
-def _await_start(child: subprocess.Popen[bytes], log: Path) -> None:
-    """Read the supervisor's one line about its start."""
-    stdout = cast("Any", child.stdout)
-    with selectors.DefaultSelector() as selector, contextlib.closing(stdout):
-        selector.register(stdout, selectors.EVENT_READ)
-        line = stdout.readline() if selector.select(START_WITHIN_S) else b""
-    if not line:
-        what = "did not start in time" if child.poll() is None else "ended at its start"
-        raise errors.StartFailedError(f"the emulator {what}: {log_tail(log)}")
-    report = msgspec.json.decode(line, type=StartReport)
-    if report.error is not None:
-        raise getattr(errors, report.error)(report.message)
-
-
-def _end(child: subprocess.Popen[bytes]) -> None:
-    """Have our own supervisor stop, and wait for it."""
-    if child.stdin is not None:
-        child.stdin.close()
-    if child.poll() is None:
-        child.terminate()
-    try:
-        child.wait(timeout=STOP_WITHIN_S)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        child.wait(timeout=STOP_WITHIN_S)
-
-
-def _end_attached(run_dir: Path, supervisor_pid: int) -> None:
-    """Have somebody else's supervisor stop, and wait until it has let go of the folder.
-
-    The pid is the supervisor's as long as the folder is held.
-    """
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        deadline = time.monotonic() + STOP_WITHIN_S
-        if runfile.is_held(run_dir):
-            os.kill(supervisor_pid, number)
-        while runfile.is_held(run_dir) and time.monotonic() < deadline:
-            time.sleep(0.02)

@@ -11,12 +11,16 @@ from typing import Final
 
 import msgspec
 
-FILE: Final = "faults-fired.jsonl"
+FILE: Final = "logs/faults-fired.jsonl"
+"""In the run folder."""
 WHAT_MAX_CHARS: Final = 300
 
 
 class FiredFault(msgspec.Struct, frozen=True, kw_only=True):
-    """One fault that hit something. `what`: a function, an operation, a queue, or what died."""
+    """One fault that hit something. `what`: a function, an operation, a queue, or what died.
+
+    `service` is "region" for the loss of one, and "mend" for what ended that, so that the log tells how long.
+    """
 
     at_ms: int
     service: str

@@ -25,7 +25,7 @@ from emulator.fakes.slack import FakeSlack
 from emulator.gate import Gate, passing_to
 from emulator.ports import LOOPBACK, free_port, in_use
 from emulator.processes import Host, HostSpec, memory_mb
-from emulator.regions import Region
+from emulator.regions import MENDS, Region
 from emulator.sigv4 import Scope
 from emulator.wire import Options, ProcessStatus, StandIns, Status
 
@@ -46,10 +46,12 @@ class Fleet:
         self.options = options
         self.instance_id = secrets.token_hex(8)
         self.stopping = asyncio.Event()
+        (options.run_dir / fault_log.FILE).unlink(missing_ok=True)
         self.fault_log = fault_log.FaultLog(options.run_dir / fault_log.FILE)
         self.faults = Faults(self._note_met)
         self.aws_faults: tuple[aws_faults.AwsFault, ...] = ()
         self._aws_fault_file = aws_faults.FaultFile(options.run_dir / aws_faults.FILE)
+        self._aws_fault_file.write(())
         self.regions: dict[str, Region] = {}
         self.slack = FakeSlack(options.run_dir / "slack-messages.jsonl", self.faults)
         self.claude = FakeClaude(self.faults)
@@ -89,7 +91,8 @@ class Fleet:
         await asyncio.gather(*(runner.cleanup() for runner in self._runners))
         self.slack.close()
         self.fault_log.close()
-        (self.options.run_dir / runfile.RECORD).unlink(missing_ok=True)
+        for name in (runfile.RECORD, aws_faults.FILE):
+            (self.options.run_dir / name).unlink(missing_ok=True)
         for folder in (self._hosts_dir, self._lambda_venv):
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -113,7 +116,8 @@ class Fleet:
             processes = self.regions[region].host.process_count()
             await actions[action]()
             what = f"{processes} processes" if processes else "its processes were gone"
-            self.fault_log.add(service="region", kind=action, region=region, what=what)
+            service = "mend" if action in MENDS else "region"
+            self.fault_log.add(service=service, kind=action, region=region, what=what)
             if not self.regions[region].is_reachable:
                 self._edge.reset(region)
         if action in {"kill", "revive"}:

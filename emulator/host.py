@@ -27,7 +27,7 @@ from typing import Any, Final
 import ministack.app
 from ministack.core import persistence
 
-from emulator import host_faults, host_mends
+from emulator import access_log, host_faults, host_mends
 from emulator.aws_faults import FaultFile
 from emulator.fault_log import FaultLog
 
@@ -52,7 +52,9 @@ def main() -> None:
         sys.executable = interpreter
     log = FaultLog(Path(os.environ.pop("FAULT_LOG")))
     host_mends.share_reserved_concurrency()
+    host_mends.share_unpacked_packages(Path(os.environ.pop("LAMBDA_PACKAGES")))
     host_mends.honour_queue_denials(log)
+    access_log.write_access_logs()
     host_faults.inject(FaultFile(Path(os.environ.pop("AWS_FAULTS"))), log)
     sys.argv = ["ministack"]
     ministack.app.main()

@@ -49,6 +49,11 @@ class HostSpec:
     """Endpoints and proxies: handed on to the Lambda workers."""
 
     @property
+    def packages(self) -> Path:
+        """Where the hosts of one emulator keep Lambda packages unpacked."""
+        return self.folder.parent / "packages"
+
+    @property
     def checkpoint_report(self) -> Path:
         """Where the host says how many checkpoints it has made."""
         return self.folder / "checkpoint.json"
@@ -67,6 +72,7 @@ def host_environment(spec: HostSpec, inherited: Mapping[str, str]) -> dict[str, 
         "AUTH": "true" if spec.auth else "false",
         "PERSIST_STATE": "1" if spec.persistent else "0",
         "CHECKPOINT_REPORT": str(spec.checkpoint_report),
+        "LAMBDA_PACKAGES": str(spec.packages),
         "AWS_FAULTS": str(spec.aws_faults),
         "FAULT_LOG": str(spec.fault_log),
         "STATE_DIR": str(spec.folder / "state"),

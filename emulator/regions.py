@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 from emulator.egress import Egress
 from emulator.errors import RefusedError
@@ -9,6 +10,9 @@ from emulator.gate import Gate
 from emulator.ports import LOOPBACK
 from emulator.processes import Host
 from emulator.wire import Power, RegionStatus
+
+MENDS: Final = frozenset({"thaw", "heal", "revive"})
+"""The actions that undo another one."""
 
 
 class Region:

@@ -6,7 +6,9 @@ from typing import Final
 
 import typer
 
+from audit.access_log import AccessLogError
 from audit.ledger import LedgerUnreadableError
+from chaos.simulator import cli as simulator
 from clients.deployment import IncompleteOutputsError
 from clients.ledger import LedgerUnreachableError
 from clients.receipts import ReceiptsError
@@ -14,11 +16,12 @@ from components.packages import PackageError
 from emulator.deploy import DeployError
 from emulator.errors import EmulatorError
 from emulator.provider.state import StateError
-from ops import chaos_commands, commands, local_commands, parked_commands
+from ops import chaos_commands, commands, local_commands, parked_commands, storm_command
 from ops.audit_command import audit_command
 from topology.config import ConfigError
 
 EXPECTED: Final = (
+    AccessLogError,
     ConfigError,
     DeployError,
     EmulatorError,
@@ -51,6 +54,8 @@ local.command("down")(local_commands.down)
 app.add_typer(local, name="local")
 app.add_typer(parked_commands.app, name="parked")
 app.add_typer(chaos_commands.app, name="chaos")
+app.add_typer(simulator.app, name="simulate")
+app.command("storm")(storm_command.storm)
 
 
 def main() -> None:

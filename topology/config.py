@@ -124,6 +124,13 @@ KEYS: Final = (
     Key("apiRateLimit", int, 100, *_between(1, API_THROTTLE_RATE_MAX, " requests/s"), "Of the API key"),
     Key("apiBurstLimit", int, 200, *_between(1, API_THROTTLE_BURST_MAX, " requests"), "Of the API key"),
     Key(
+        "apiAccessLog",
+        bool,
+        False,  # noqa: FBT003 - the default
+        *_BOOL,
+        "Whether the APIs log each answer; the account needs API Gateway's role for it in both regions",
+    ),
+    Key(
         "logRetentionDays",
         int,
         30,
@@ -161,6 +168,7 @@ class StackConfig:
     slack_channel: str
     api_rate_limit: int
     api_burst_limit: int
+    api_access_log: bool
     log_retention_days: int
     deletion_protection: bool
     chaos_allowed: bool

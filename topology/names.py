@@ -70,6 +70,11 @@ class Names:
         return f"{self.prefix}-api"
 
     @property
+    def api_log_group(self) -> str:
+        """The CloudWatch log group of the REST API's access log."""
+        return f"/aws/apigateway/{self.api}"
+
+    @property
     def api_key(self) -> str:
         """The API key that alert sources send; each region has one with a value of its own."""
         return f"{self.prefix}-sources"

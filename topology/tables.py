@@ -46,7 +46,7 @@ OPEN_INDEX: Final = IndexSpec(
     "open-index",
     KeySpec("open_lane", "S"),
     KeySpec("due_at", "N"),
-    projected=("status", "severity", "attempts", "lease_token"),
+    projected=("status", "severity", "attempts", "lease_token", "alone"),
 )
 """Sparse: only alerts that somebody still has to see to carry `open_lane` (`<owner region>#` and a severity,
 `PARKED` or `FOLLOW_UP`), so they are found by a constant number of queries and never by a scan."""

@@ -12,7 +12,9 @@ class Stage(ResourceType):
     """A deployment under a name and a URL; the URL is that of the region's webhook gate."""
 
     type = "aws:apigateway/stage:Stage"
-    updates = frozenset({"deployment", "tags"})
+    updates = frozenset(
+        {"accessLogSettings.destinationArn", "accessLogSettings.format", "deployment", "tags"}
+    )
     replaces = frozenset({"restApi", "stageName"})
 
     def create(self, place: Place, inputs: Inputs) -> Created:
@@ -39,10 +41,19 @@ class Stage(ResourceType):
             },
         )
 
+    def complete(self, place: Place, created: Created, inputs: Inputs) -> Mapping[str, Any]:
+        """Turn the access log on."""
+        del created
+        if "accessLogSettings" in inputs:
+            _set_access_log(place, inputs)
+        return {}
+
     def update(
         self, place: Place, existing: Existing, inputs: Inputs, changed: Collection[str]
     ) -> Mapping[str, Any]:
-        """Serve another deployment, or set the tags."""
+        """Serve another deployment, set the tags, or turn the access log on or off."""
+        if "accessLogSettings" in changed:
+            _set_access_log(place, inputs)
         if "deployment" in changed:
             patch = {"op": "replace", "path": "/deploymentId", "value": inputs["deployment"]}
             _patch_stage(place, inputs, [patch])
@@ -191,6 +202,22 @@ https://docs.aws.amazon.com/apigateway/latest/api/API_UpdateStage.html"""
 def _patch_stage(place: Place, inputs: Mapping[str, Any], operations: list[dict[str, str]]) -> None:
     place.client("apigateway").update_stage(
         restApiId=inputs["restApi"], stageName=inputs["stageName"], patchOperations=operations
+    )
+
+
+def _set_access_log(place: Place, inputs: Inputs) -> None:
+    settings = inputs.get("accessLogSettings")
+    if settings is None:
+        _patch_stage(place, inputs, [{"op": "remove", "path": "/accessLogSettings"}])
+        return
+    values = {"destinationArn": settings["destinationArn"], "format": settings["format"]}
+    _patch_stage(
+        place,
+        inputs,
+        [
+            {"op": "replace", "path": f"/accessLogSettings/{name}", "value": value}
+            for name, value in values.items()
+        ],
     )
 
 

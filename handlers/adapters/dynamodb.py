@@ -104,7 +104,8 @@ class DynamoLedger:
             limit=limit,
             IndexName=OPEN_INDEX,
             KeyConditionExpression="open_lane = :lane",
-            FilterExpression="#status = :status AND attribute_not_exists(lease_token)",
+            FilterExpression="#status = :status AND attribute_not_exists(lease_token)"
+            " AND attribute_not_exists(alone)",
             ExpressionAttributeNames={"#status": "status"},
             ExpressionAttributeValues={":lane": {"S": lane}, ":status": {"S": Status.ANALYZED}},
         )

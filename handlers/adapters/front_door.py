@@ -29,6 +29,7 @@ def request_of(event: Event) -> Request:
         path=event.get("resource") or event["path"],
         headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
         body=body,
+        request_id=str((event.get("requestContext") or {}).get("requestId") or ""),
     )
 
 

@@ -119,8 +119,9 @@ class Alert:
     `timestamp`, `due_at`, `not_before` and `expires_at` are epoch seconds, `..._ms` epoch milliseconds.
     `body_hash` is there when the sender gave an `Idempotency-Key`. `epoch` is its owner's at acceptance (see
     `ownership`). `doubts` counts, by `Doubt`, how often it may have been posted without our knowing.
-    `digest_id` is there when it went out as a part of a digest; `slack_ref` when its message can be edited.
-    `heir_id`: the repeat that was promoted in its place when it was PARKED.
+    `digest_id` is there when it went out as a part of a digest, `alone` when Slack refused a digest with it,
+    `slack_ref` when its message can be edited. `heir_id`: the repeat that was promoted in its place when it
+    was PARKED.
     """
 
     alert_id: str
@@ -157,6 +158,7 @@ class Alert:
     follow_up: FollowUp | None = None
     parked_reason: str | None = None
     heir_id: str | None = None
+    alone: bool | None = None
     notified_at_ms: int | None = None
     digest_id: str | None = None
     slack_ref: str | None = None

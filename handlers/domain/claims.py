@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from handlers.domain.alert import Alert, Doubt, Step
-from handlers.domain.limits import ALONE_FROM_ATTEMPTS, LEASE_MARGIN_S, MAX_DELAY_S
+from handlers.domain.limits import LEASE_MARGIN_S, MAX_DELAY_S
 from handlers.domain.ownership import Ownership
 from handlers.domain.ports import (
     Clock,
@@ -111,7 +111,7 @@ class Claims:
             LedgerUnavailableError: nothing is known.
         """
         alert = self.ledger.get(alert_id)
-        if alert is None or alert.attempts >= ALONE_FROM_ATTEMPTS:
+        if alert is None or alert.alone:
             return None
         if alert.status.at_rest or not self._is_there_for_us(alert):
             return None

@@ -15,9 +15,9 @@ from typing import Final, TypeVar
 from handlers.domain.alert import Alert, Doubt, Queue, Severity, open_lane
 from handlers.domain.claims import Allotment, Claims, leave_to_recovery
 from handlers.domain.limits import (
-    ALONE_FROM_ATTEMPTS,
     DIGEST_GATHER_S,
     FIRST_BACKOFF_S,
+    LEAST_JITTER,
     MAX_ATTEMPTS,
     MAX_BACKOFF_S,
     MAX_DEFERRAL_S,
@@ -35,7 +35,7 @@ from handlers.domain.ports import (
     Spread,
 )
 from handlers.domain.slack_message import Message, digest_of, follow_up_of, notification_of
-from handlers.domain.states import deferred, follow_up_ended, notified, parked
+from handlers.domain.states import deferred, follow_up_ended, goes_alone, notified, parked
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -75,6 +75,9 @@ class DistributionWork:
         alert = self.claims.look(alert_id, allotment)
         if alert is None:
             return
+        if alert.status.at_rest and self._anything_waits():
+            self._postpone(alert, wait_s=DIGEST_GATHER_S, urgent=False)
+            return
         urgent = alert.queue is Queue.DISTRIBUTION_CRITICAL
         if wait_ms := self.pace.take(urgent=urgent):
             self._postpone(alert, wait_s=wait_ms / 1000, urgent=urgent)
@@ -86,7 +89,7 @@ class DistributionWork:
             self._follow_up(mine, allotment)
             return
         backlog = alert.not_before is not None or self.pace.crowded
-        others = self._others(mine, allotment) if backlog and alert.attempts < ALONE_FROM_ATTEMPTS else []
+        others = self._others(mine, allotment) if backlog and not alert.alone else []
         if others:
             self._digest([mine, *others], allotment)
         else:
@@ -100,9 +103,19 @@ class DistributionWork:
             wait_s += _JITTER_S * self.claims.randomness.fraction()
         self.claims.postpone(alert, wait_s=min(wait_s, MAX_DEFERRAL_S))
 
+    def _anything_waits(self) -> bool:
+        """Whether people are still to be told of an ordinary alert, before which no follow-up goes."""
+        return any(
+            self.claims.ledger.waiting(open_lane(owner, severity), limit=1)
+            for severity in Severity
+            for owner in self.claims.ownership.standing().owners
+            if severity is not Severity.CRITICAL
+        )
+
     def _others(self, mine: Alert, allotment: Allotment) -> list[Alert]:
         """What waits in the same queue, if enough for a digest, claimed; most severe, then longest due."""
-        if self._left_ms(allotment) < 2 * _DIGEST_RESERVE_MS:
+        # It takes along what is behind it in the batch, so it may use the time of these too.
+        if self._ms_until(allotment.killed_at_ms) < 2 * _DIGEST_RESERVE_MS:
             return []
         critical = mine.severity is Severity.CRITICAL
         waiting: list[str] = []
@@ -131,7 +144,9 @@ class DistributionWork:
             if len(claimed) < MAX_DIGEST_ALERTS and members[0].severity is not Severity.CRITICAL:
                 self.pace.gather()
 
-        self._post(digest, members, allotment, reserve_ms=_DIGEST_RESERVE_MS, posted=posted)
+        self._post(
+            digest, members, allotment, until_ms=allotment.killed_at_ms - _DIGEST_RESERVE_MS, posted=posted
+        )
 
     def _single(self, alert: Alert, allotment: Allotment) -> None:
         if not self.claims.still_mine(alert):
@@ -141,7 +156,13 @@ class DistributionWork:
         def posted(at_ms: int, reference: str | None) -> None:
             self._record(alert, notified(alert, at_ms=at_ms, slack_ref=reference), allotment)
 
-        self._post(notification_of(alert), [alert], allotment, reserve_ms=_LEDGER_RESERVE_MS, posted=posted)
+        self._post(
+            notification_of(alert),
+            [alert],
+            allotment,
+            until_ms=allotment.until_ms - _LEDGER_RESERVE_MS,
+            posted=posted,
+        )
 
     def _follow_up(self, alert: Alert, allotment: Allotment) -> None:
         if not self.claims.still_mine(alert):
@@ -150,7 +171,13 @@ class DistributionWork:
         def posted(_at_ms: int, _reference: str | None) -> None:
             self._record(alert, follow_up_ended(alert), allotment)
 
-        self._post(follow_up_of(alert), [alert], allotment, reserve_ms=_LEDGER_RESERVE_MS, posted=posted)
+        self._post(
+            follow_up_of(alert),
+            [alert],
+            allotment,
+            until_ms=allotment.until_ms - _LEDGER_RESERVE_MS,
+            posted=posted,
+        )
 
     def _post(
         self,
@@ -158,11 +185,11 @@ class DistributionWork:
         alerts: Sequence[Alert],
         allotment: Allotment,
         *,
-        reserve_ms: int,
+        until_ms: int,
         posted: Callable[[int, str | None], object],
     ) -> None:
-        """Post `message`, which is about `alerts`; then record it by `posted`, or give every one back."""
-        left_ms = self._left_ms(allotment) - reserve_ms
+        """Post `message` about `alerts` before `until_ms`; then record it by `posted`, or give each back."""
+        left_ms = self._ms_until(until_ms)
         if left_ms < _LEAST_POST_MS:
             self._each(lambda alert: self._give_back(alert, allotment, wait_s=1), alerts)
             return
@@ -209,8 +236,8 @@ class DistributionWork:
             self._give_up(alert, reason, allotment, doubt=doubt)
             return
         backoff_s = min(FIRST_BACKOFF_S << alert.attempts, MAX_BACKOFF_S)
-        jittered_s = backoff_s * (0.5 + self.claims.randomness.fraction())
-        self._give_back(alert, allotment, wait_s=jittered_s, attempts=attempts, doubt=doubt)
+        jitter = LEAST_JITTER + 2 * (1 - LEAST_JITTER) * self.claims.randomness.fraction()
+        self._give_back(alert, allotment, wait_s=backoff_s * jitter, attempts=attempts, doubt=doubt)
 
     def _refused(self, alert: Alert, reason: str, allotment: Allotment, *, alone: bool) -> None:
         """Park it; one of a digest is tried alone first, as the refusal may be another's."""
@@ -218,8 +245,7 @@ class DistributionWork:
         if alone:
             self._give_up(alert, reason, allotment)
         else:
-            attempts = max(alert.attempts + 1, ALONE_FROM_ATTEMPTS)
-            self._give_back(alert, allotment, wait_s=1, attempts=attempts)
+            self._give_back(alert, allotment, wait_s=1, alone=True)
 
     def _give_up(
         self, alert: Alert, reason: str, allotment: Allotment, *, doubt: Doubt | None = None
@@ -239,6 +265,7 @@ class DistributionWork:
         wait_s: float,
         attempts: int | None = None,
         doubt: Doubt | None = None,
+        alone: bool = False,
     ) -> None:
         wait = math.ceil(max(wait_s, 1))
         after = deferred(
@@ -248,6 +275,8 @@ class DistributionWork:
             attempts=alert.attempts if attempts is None else attempts,
             doubt=doubt,
         )
+        if alone:
+            after = goes_alone(after)
         if self.claims.write(alert, after, until_ms=allotment.killed_at_ms):
             self.claims.hint(after, delay_s=wait)
 
@@ -263,5 +292,5 @@ class DistributionWork:
 
         return [done for done in self.spread(safely, items) if done is not None]
 
-    def _left_ms(self, allotment: Allotment) -> int:
-        return allotment.until_ms - self.claims.clock.now_ms()
+    def _ms_until(self, until_ms: int) -> int:
+        return until_ms - self.claims.clock.now_ms()

@@ -39,13 +39,16 @@ MAX_ACTIONS: Final = 8
 REST_RETENTION_S: Final = 90 * 86_400
 """How long NOTIFIED and SUPPRESSED rows are kept: the runbook's 90-day retention."""
 
-MAX_ATTEMPTS: Final = 12
+MAX_ATTEMPTS: Final = 14
 """Of one step of one alert, by workers and Recovery together, before it is PARKED. With the backoff below
-that is more than an hour of an outage."""
+that is more than an hour of an outage, the jitter at its least."""
 
 FIRST_BACKOFF_S: Final = 4
-MAX_BACKOFF_S: Final = 600
+MAX_BACKOFF_S: Final = 900
 """Between two attempts of distribution: doubling from the first to the most."""
+
+LEAST_JITTER: Final = 0.75
+"""Of a backoff; the most is as much above 1."""
 
 MAX_LEASE_BACKOFF_S: Final = 900
 """Between two attempts of Recovery: doubling from the lease to this."""
@@ -65,9 +68,6 @@ MIN_DIGEST_ALERTS: Final = 4
 MAX_DIGEST_ALERTS: Final = 100
 """Fewer are read more easily one by one; more could not be recorded in the time that an invocation has."""
 
-ALONE_FROM_ATTEMPTS: Final = 3
-"""After so many attempts an alert goes alone: it may be what Slack refuses."""
-
 DIGEST_GATHER_S: Final = 5
 """An alert that found no room twice waits this long, so that a storm gathers into few messages."""
 
@@ -77,6 +77,9 @@ PARKED_LOOK_S: Final = 3_600
 MAX_CHILDREN_LOOKED_AT: Final = 10
 MAX_PARKED_COUNTED: Final = 1_000
 MAX_RECOVERED_PER_RUN: Final = 500
+MAX_FOLLOW_UPS_PER_RUN: Final = 50
+"""So that what follows up yesterday's outage never stands before today's alerts."""
+
 MAX_DELAY_S: Final = 900
 """Of an SQS message. https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html"""
 

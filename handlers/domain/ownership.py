@@ -15,6 +15,9 @@ Each region writes one record, its own, and reads the other's:
 | `own_through`, `peer_through` | the epochs of its own alerts and of the other's that this takeover covers |
 | `returned_ms` | when it came back from a silence of its own |
 
+A takeover covers one epoch more than it has seen, which a region whose Recovery alone is silent gives its new
+alerts; a region that returns begins above that.
+
 A region that was silent itself is **fenced** when it comes back: it leaves every older alert alone until it
 has read a record of the other that is newer than its return (so a takeover in between has been seen), or
 until the other has been silent for the whole time too. What it accepts meanwhile carries a new epoch, which
@@ -252,7 +255,8 @@ class MovingOwnership:
         """This region's record after a beat."""
         own, other = standing.own, standing.other
         if self._silent(own.beat_ms, now_ms):
-            return own.values(beat_ms=now_ms, epoch=own.epoch + 1, returned_ms=now_ms)
+            # Workers without a Recovery have given new alerts the epoch between, see `standing`.
+            return own.values(beat_ms=now_ms, epoch=own.epoch + 2, returned_ms=now_ms)
         if standing.fenced:
             return own.values(beat_ms=now_ms)
         if other.term > own.term and other.peer_through >= own.epoch:
@@ -261,9 +265,10 @@ class MovingOwnership:
         if self._silent(other.beat_ms, now_ms) and not taken:
             return own.values(
                 beat_ms=now_ms,
+                epoch=own.epoch + 1,
                 term=max(own.term, other.term) + 1,
                 own_through=own.epoch,
-                peer_through=other.epoch,
+                peer_through=other.epoch + 1,
             )
         return own.values(beat_ms=now_ms)
 

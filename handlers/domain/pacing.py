@@ -3,6 +3,7 @@
 Slack takes about one message a second for a channel. Whoever wants to post takes the next slot first, by a
 conditional write; who finds none comes back later instead of waiting in a worker. CRITICAL alerts take any
 free slot, the others leave one free between, so that a backlog never stands in the way of what is urgent.
+Once in a while it is the other way round, so that a steady stream of CRITICAL alerts starves nobody.
 https://docs.slack.dev/apis/web-api/rate-limits
 
 Where the record cannot be read or written, posting goes on: Slack's own 429 is then the limit.
@@ -20,9 +21,16 @@ _log = logging.getLogger(__name__)
 
 RECORD: Final = "slack"
 _TRIES: Final = 3
+_CLOCKS_MS: Final = 5_000
+"""How far machines' clocks may disagree."""
+
+_TURN_MS: Final = 10_000
+"""A steady stream of CRITICAL alerts leaves the others at least one slot in so long."""
 
 _NEXT: Final = "next_ms"
 """From when on the next slot may be taken."""
+_OFFERED: Final = "offered_ms"
+"""When ordinary alerts last had a slot to themselves, taken or not."""
 _GATHERED: Final = "gathered_ms"
 """Until when ordinary alerts gather for a digest."""
 _CLOSED: Final = "closed_ms"
@@ -55,8 +63,11 @@ class Pace:
                 self._record.read()
                 if wait_ms := self._wait_ms(urgent=urgent):
                     return wait_ms
-                now_ms, free_ms = self.clock.now_ms(), self._free_ms(urgent=urgent)
-                if self._record.write({_NEXT: now_ms + self.interval_ms}):
+                now_ms, free_ms, turn = self.clock.now_ms(), self._free_ms(urgent=urgent), self._turn()
+                changes = {_NEXT: now_ms + self.interval_ms}
+                if turn or not urgent:
+                    changes[_OFFERED] = now_ms
+                if self._record.write(changes):
                     self.crowded = now_ms - free_ms < self.interval_ms
                     return 0
         except CoordinationUnavailableError:
@@ -76,16 +87,22 @@ class Pace:
         return max(0, self._free_ms(urgent=urgent) - self.clock.now_ms())
 
     def _free_ms(self, *, urgent: bool) -> int:
-        """From when on there is a slot, by what is known.
-
-        Other machines' clocks may be ahead: each time binds for as long as it may be.
-        """
-        now_ms, value = self.clock.now_ms(), self._record.value
-        free_ms = min(value(_NEXT), now_ms + self.interval_ms)
+        """From when on there is a slot, by what is known."""
+        gives_way = urgent is self._turn()
+        free_ms = self._bounded(_NEXT, self.interval_ms) + (self.interval_ms if gives_way else 0)
         if not urgent:
-            gathered_ms = min(value(_GATHERED), now_ms + DIGEST_GATHER_S * 1000)
-            free_ms = max(free_ms + self.interval_ms, gathered_ms)
-        return max(free_ms, min(value(_CLOSED), now_ms + MAX_DEFERRAL_S * 1000))
+            free_ms = max(free_ms, self._bounded(_GATHERED, DIGEST_GATHER_S * 1000))
+        return max(free_ms, self._bounded(_CLOSED, MAX_DEFERRAL_S * 1000))
+
+    def _turn(self) -> bool:
+        """Whether ordinary alerts come first for once: they had no slot to themselves for a while."""
+        offered_ms, now_ms = self._record.value(_OFFERED), self.clock.now_ms()
+        return not now_ms - _TURN_MS < offered_ms <= now_ms + _CLOCKS_MS
+
+    def _bounded(self, name: str, ahead_ms: int) -> int:
+        """A time at most `ahead_ms` ahead; one beyond is of a clock that is wrong, and means nothing."""
+        until_ms = self._record.value(name)
+        return until_ms if until_ms <= self.clock.now_ms() + ahead_ms + _CLOCKS_MS else 0
 
     def _raise_to(self, name: str, until_ms: int) -> None:
         try:

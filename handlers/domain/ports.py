@@ -103,7 +103,10 @@ class Ledger(Protocol):
         """At most `limit` ids in an open lane with `due_at` passed, oldest first; may lag behind the rows."""
 
     def waiting(self, lane: str, *, limit: int) -> Sequence[str]:
-        """At most `limit` ids of ANALYZED alerts without a lease in an open lane; may lag behind the rows."""
+        """At most `limit` ids of ANALYZED alerts in an open lane that may go into a digest and have no lease.
+
+        It may lag behind the rows.
+        """
 
     def count(self, lane: str, *, limit: int) -> int:
         """How many alerts lie in an open lane, counted to `limit`; may lag behind the rows."""

@@ -23,16 +23,28 @@ from handlers.domain.limits import (
     MAX_BACKOFF_S,
     MAX_CHILDREN_LOOKED_AT,
     MAX_FOLLOW_UP_ATTEMPTS,
+    MAX_FOLLOW_UPS_PER_RUN,
     MAX_LEASE_BACKOFF_S,
     MAX_PARKED_COUNTED,
     MAX_RECOVERED_PER_RUN,
     PARKED_LOOK_S,
 )
 from handlers.domain.ownership import Ownership, Standing
-from handlers.domain.ports import Clock, Ledger, MalformedRowError, Outbox, OutboxError
-from handlers.domain.states import Actor, follow_up_ended, given_up, looked_at, promoted, recovered
+from handlers.domain.ports import Clock, Ledger, LedgerUnavailableError, Outbox, OutboxError
+from handlers.domain.states import (
+    Actor,
+    IllegalMoveError,
+    follow_up_ended,
+    given_up,
+    looked_at,
+    promoted,
+    recovered,
+)
 
 _log = logging.getLogger(__name__)
+
+_MAX_FAILURES: Final = 5
+"""In a row: then it is the ledger that fails, not one alert."""
 
 _CHUNK: Final = 10
 """Rows moved before their hints are sent: a crash between the two costs these another lease."""
@@ -68,25 +80,36 @@ class Recovery:
     def run(self, *, until_ms: int) -> RecoveryReport:
         """See to at most `MAX_RECOVERED_PER_RUN` alerts, and to none after `until_ms`.
 
+        One alert that cannot be seen to is passed over, so that it costs no other its turn.
+
         Raises:
-            LedgerUnavailableError: the run ends here; what it moved so far is safe.
+            LedgerUnavailableError: the ledger fails every alert; what was moved so far is safe, and hinted.
         """
         self.ownership.beat()
         standing = self.ownership.standing()
         counts: Counter[str] = Counter()
         due = islice(self._due(standing), MAX_RECOVERED_PER_RUN)
-        in_time = True
+        in_time, failures = True, 0
         while in_time and (chunk := list(islice(due, _CHUNK))):
             hints: dict[Queue, list[str]] = {}
-            for alert_id in chunk:
-                in_time = self.clock.now_ms() < until_ms
-                if not in_time:
-                    break
-                done, after = self._see_to(alert_id, standing)
-                counts[done] += 1
-                if after is not None and after.step is not None:
-                    hints.setdefault(after.queue, []).append(after.alert_id)
-            self._send(hints)
+            try:
+                for alert_id in chunk:
+                    in_time = self.clock.now_ms() < until_ms
+                    if not in_time:
+                        break
+                    try:
+                        done, after = self._see_to(alert_id, standing)
+                        failures = 0
+                    except (LedgerUnavailableError, IllegalMoveError):
+                        _log.exception("Passed over: the ledger fails it", extra={"alert_id": alert_id})
+                        done, after, failures = "passed_over", None, failures + 1
+                        if failures >= _MAX_FAILURES:
+                            raise
+                    counts[done] += 1
+                    if after is not None and after.step is not None:
+                        hints.setdefault(after.queue, []).append(after.alert_id)
+            finally:
+                self._send(hints)
         report = RecoveryReport(
             recovered=counts["recovered"],
             parked=counts["parked"],
@@ -103,20 +126,19 @@ class Recovery:
 
     def _due(self, standing: Standing) -> Iterator[str]:
         """The ids to look at, lane by lane; a lane is queried once the ones before it are through."""
-        lanes = [open_lane(owner, severity) for severity in Severity for owner in standing.owners]
-        lanes += [lane(owner) for lane in (follow_up_lane, parked_lane) for owner in standing.owners]
-        for lane in lanes:
-            yield from self.ledger.overdue(
-                lane, now_s=self.clock.now_ms() // 1000, limit=MAX_RECOVERED_PER_RUN
-            )
+        limits = [
+            (open_lane(owner, severity), MAX_RECOVERED_PER_RUN)
+            for severity in Severity
+            for owner in standing.owners
+        ]
+        limits += [(follow_up_lane(owner), MAX_FOLLOW_UPS_PER_RUN) for owner in standing.owners]
+        limits += [(parked_lane(owner), MAX_RECOVERED_PER_RUN) for owner in standing.owners]
+        for lane, limit in limits:
+            yield from self.ledger.overdue(lane, now_s=self.clock.now_ms() // 1000, limit=limit)
 
     def _see_to(self, alert_id: str, standing: Standing) -> tuple[str, Alert | None]:
         """What was done, as the report counts it, and the row that now waits for a worker, if one does."""
-        try:
-            alert = self.ledger.get(alert_id)
-        except MalformedRowError:
-            _log.exception("Passed over: the row is malformed", extra={"alert_id": alert_id})
-            return "passed_over", None
+        alert = self.ledger.get(alert_id)
         now_s = self.clock.now_ms() // 1000
         if alert is None or alert.due_at is None or alert.due_at > now_s or not standing.holds(alert):
             return "passed_over", None
@@ -150,31 +172,32 @@ class Recovery:
     def _look_at_repeats(self, alert: Alert, now_s: int) -> tuple[str, Alert | None]:
         """Promote one SUPPRESSED repeat of a PARKED alert, unless one that was promoted before is getting on.
 
-        When what was promoted is PARKED too, the next one is: it is the first of the family that decides.
+        When what was promoted is PARKED too, the next one is: it is the first of the family that decides. It
+        names its heir before that is promoted, so that two regions, or a crash in between, promote no second.
         """
         later = now_s + PARKED_LOOK_S
         first = self.ledger.get(alert.parent_id) if alert.parent_id else alert
         if first is None or first.status is not Status.PARKED:
             return self._moved(alert, looked_at(alert, due_at=later, heir_id=alert.heir_id), "passed_over")
-        heir = self.ledger.get(first.heir_id) if first.heir_id else None
-        live = None
-        if heir is None or heir.status is Status.PARKED:
-            live = self._promote_child_of(first.alert_id, now_s)
-        heir_id = live.alert_id if live else first.heir_id
-        self.ledger.replace(first, looked_at(first, due_at=later, heir_id=heir_id), actor=self.actor)
         if alert.alert_id != first.alert_id:
             self.ledger.replace(alert, looked_at(alert, due_at=later, heir_id=None), actor=self.actor)
-        return ("promoted" if live else "passed_over"), live
+        heir = self.ledger.get(first.heir_id) if first.heir_id else None
+        if heir is None or heir.status is Status.PARKED:
+            heir = self._next_heir(first.alert_id)
+        if heir is None or heir.status is not Status.SUPPRESSED:
+            return self._moved(first, looked_at(first, due_at=later, heir_id=first.heir_id), "passed_over")
+        named = looked_at(first, due_at=now_s + self.lease_s, heir_id=heir.alert_id)
+        if not self.ledger.replace(first, named, actor=self.actor):
+            return "passed_over", None
+        _log.warning("Promoting in the place of a PARKED alert", extra={"alert_id": heir.alert_id})
+        return self._moved(heir, promoted(heir, due_at=now_s + self.lease_s), "promoted")
 
-    def _promote_child_of(self, family: str, now_s: int) -> Alert | None:
+    def _next_heir(self, family: str) -> Alert | None:
+        """A repeat that is SUPPRESSED; the index that names it may be behind."""
         for child_id in self.ledger.suppressed_children(family, limit=MAX_CHILDREN_LOOKED_AT):
             child = self.ledger.get(child_id)
-            if child is None or child.status is not Status.SUPPRESSED:
-                continue
-            live = promoted(child, due_at=now_s + self.lease_s)
-            if self.ledger.replace(child, live, actor=self.actor):
-                _log.warning("Promoted in the place of a PARKED alert", extra={"alert_id": child_id})
-                return live
+            if child is not None and child.status is Status.SUPPRESSED:
+                return child
         return None
 
     def _moved(self, before: Alert, after: Alert, done: str) -> tuple[str, Alert | None]:

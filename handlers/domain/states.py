@@ -180,6 +180,11 @@ def postponed(alert: Alert, *, not_before: int, lease_s: int) -> Alert:
     return replace(_without_lease(alert), not_before=not_before, due_at=not_before + lease_s)
 
 
+def goes_alone(alert: Alert) -> Alert:
+    """`alert`, for a message of its own from now on: Slack refused a digest that it was part of."""
+    return replace(alert, alone=True)
+
+
 def analyzed(alert: Alert, outcome: Analysis | str, *, due_at: int, follow_up: bool = False) -> Alert:
     """`alert` ready for distribution, with an analysis or (as text) the reason why there is none.
 

@@ -26,12 +26,13 @@ _CONTENT_TYPE: Final = re.compile(r"application/json\s*(;\s*charset=\"?utf-8\"?\
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """One HTTP request; header names in lower case."""
+    """One HTTP request; header names in lower case. `request_id` is the one that the API's log has."""
 
     method: str
     path: str
     headers: Mapping[str, str]
     body: bytes
+    request_id: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +96,7 @@ class Webhook:
                 "Accepted an alert",
                 extra={
                     "alert_id": row.alert_id,
+                    "request_id": request.request_id,
                     "status": row.status,
                     "severity": row.severity,
                     "format": row.format,

@@ -1,12 +1,13 @@
 """The REST API of each region: routes, keys, validation, throttling and its own errors."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from components.gateway_errors import GATEWAY_ERRORS
 from components.webhook import definition_digest
-from tests.components.recorder import ACCOUNT, Run
+from tests.components.recorder import ACCOUNT, Run, run_program, stack_file, stand_ins
 
 REGIONS = ("us-east-1", "us-west-2")
 RETRY = {"gatewayresponse.header.Retry-After": "'5'"}
@@ -130,3 +131,29 @@ def test_a_changed_definition_deploys_the_stage_again(region: str, run: Run) -> 
     ]
     assert deployment.inputs["triggers"] == {"definition": digests[0]}
     assert len(set(digests)) == 3
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_an_api_logs_its_answers_where_the_account_is_ready_for_it(region: str, tmp_path: Path) -> None:
+    """One JSON object an answer, kept as long as the other logs; nothing about bodies, keys or callers."""
+    config = stack_file("prod") | {"mcp-incident-responder:apiAccessLog": "true"}
+    run = run_program("prod", config, stand_ins(tmp_path))
+    group = run.one("cloudwatch/logGroup:LogGroup", f"{region}-api").inputs
+    assert group["name"] == "/aws/apigateway/mcp-incident-responder-prod-api"
+    assert group["retentionInDays"] == 30
+    settings = run.one("apigateway/stage:Stage", f"{region}-stage").inputs["accessLogSettings"]
+    assert settings["destinationArn"] == f"arn:aws:logs:{region}:{ACCOUNT}:log-group:{group['name']}"
+    assert json.loads(settings["format"]) == {
+        "request_id": "$context.requestId",
+        "time_ms": "$context.requestTimeEpoch",
+        "method": "$context.httpMethod",
+        "path": "$context.resourcePath",
+        "status": "$context.status",
+    }
+
+
+def test_an_api_logs_nothing_unless_it_is_configured(run: Run) -> None:
+    """AWS refuses the stage in an account that has no role for it."""
+    configured = run.outputs["Stack"] == "local"
+    stages = run.of("apigateway/stage:Stage")
+    assert ["accessLogSettings" in stage.inputs for stage in stages] == [configured, configured]

@@ -141,6 +141,33 @@ def test_a_parked_alert_is_listed_shown_and_sent_out_again(
     eventually(lambda: [m for m in emulator.slack_messages() if "a0parked" in m.alert_ids], within_s=45)
 
 
+def test_the_apis_access_log_is_as_good_as_a_senders_receipts(
+    up: subprocess.CompletedProcess[str], responder: Run, run_dir: Path
+) -> None:
+    """What was answered 202 by either API, and nothing else, is looked for in the ledger."""
+    assert up.returncode == 0
+    before = json.loads(responder("audit", "--access-log", "--json").stdout)["accepted"]
+    deployment = attached_deployment(Emulator.attach(run_dir))
+    ids = []
+    for endpoints in deployment.regions:
+        headers = {"x-api-key": deployment.api_key(endpoints)}
+        body = {"source": "t", "title": f"Logged in {endpoints.region}", "message": "m", "severity": "LOW"}
+        answered = requests.post(endpoints.webhook_url, json=body, headers=headers, timeout=20)
+        ids.append(answered.json()["alerts"][0]["alert_id"])
+        assert requests.post(endpoints.webhook_url, json=body, timeout=20).status_code == 403
+        assert (
+            requests.post(endpoints.webhook_url, json={"x": 1}, headers=headers, timeout=20).status_code
+            == 422
+        )
+    found = json.loads(responder("audit", "--access-log", "--json").stdout)
+    assert found["accepted"] == before + 2
+    table = deployment.clients.client("dynamodb", "us-east-1")
+    table.delete_item(TableName=deployment.alerts_table, Key={"alert_id": {"S": ids[0]}})
+    lost = responder("audit", "--access-log", "--json")
+    assert lost.returncode == 1
+    assert ids[0] in json.loads(lost.stdout)["problems"]
+
+
 def test_what_cannot_be_redriven_is_one_line_each_and_exit_1(
     up: subprocess.CompletedProcess[str], responder: Run
 ) -> None:
@@ -162,6 +189,7 @@ def test_what_cannot_be_redriven_is_one_line_each_and_exit_1(
         (("local", "up", "--real-slack"), "--slack-webhook-file"),
         (("audit", "--receipts", "nowhere.jsonl"), "nowhere.jsonl cannot be read"),
         (("audit", "--since", "yesterday"), "give 30m, 2h or 7d"),
+        (("audit", "--access-log", "--receipts", "x.jsonl"), "give one"),
         (("parked", "redrive"), "or --all"),
         (("parked", "redrive", "a1", "--all"), "or --all"),
     ],

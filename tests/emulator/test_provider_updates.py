@@ -133,8 +133,10 @@ method = aws.apigateway.Method("m", rest_api=api.id, resource_id=path.id, http_m
                                authorization="NONE", api_key_required=False, **where)
 deployment = aws.apigateway.Deployment("d", rest_api=api.id, triggers={{"t": "1"}}, **where,
                                        opts=pulumi.ResourceOptions(depends_on=[method]))
+log = aws.cloudwatch.LogGroup("g", name="g", retention_in_days=1, **where)
 stage = aws.apigateway.Stage("s", rest_api=api.id, deployment=deployment.id, stage_name="v1",
-                             tags=tags, **where)
+                             tags=tags, **where, access_log_settings={{
+                                 "destination_arn": log.arn, "format": "{{}}"}} if changed else None)
 aws.apigateway.MethodSettings("l", rest_api=api.id, stage_name=stage.stage_name, method_path="p/GET", **where,
                               settings={{"throttling_rate_limit": 2 if changed else 1,
                                          "throttling_burst_limit": 0 if changed else 1}})
@@ -157,12 +159,19 @@ def test_an_apis_access_is_changed_in_place(deployer: Deployer, client: Client) 
     assert (after.updated, after.outputs) == (5, before.outputs)
     gateway = client("apigateway", HERE)
     api, plan = after.outputs["Api"], after.outputs["Plan"]
-    limits = gateway.get_stage(restApiId=api, stageName="v1")["methodSettings"]["p/GET"]
+    stage = gateway.get_stage(restApiId=api, stageName="v1")
+    assert stage["accessLogSettings"] == {
+        "destinationArn": f"arn:aws:logs:{HERE}:000000000000:log-group:g",
+        "format": "{}",
+    }
+    limits = stage["methodSettings"]["p/GET"]
     assert (limits["throttlingRateLimit"], limits["throttlingBurstLimit"]) == (2, 0)
     assert float(gateway.get_usage_plan(usagePlanId=plan)["throttle"]["rateLimit"]) == 50
     for path in (f"/restapis/{api}", f"/restapis/{api}/stages/v1", f"/usageplans/{plan}"):
         arn = f"arn:aws:apigateway:{HERE}::{path}"
         assert gateway.get_tags(resourceArn=arn)["tags"] == KEPT, path
+    deployer.up(ACCESS.format(changed=False))
+    assert not gateway.get_stage(restApiId=api, stageName="v1").get("accessLogSettings")
 
 
 TRIGGER = """

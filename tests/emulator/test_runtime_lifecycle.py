@@ -105,6 +105,8 @@ def test_host_whose_port_another_program_answers_on_is_not_healthy(tmp_path: Pat
             folder=tmp_path / "second",
             log=tmp_path / "logs" / "second.log",
             lambda_python=Path(sys.executable),
+            aws_faults=tmp_path / "aws-faults.json",
+            fault_log=tmp_path / "fault-log.jsonl",
         )
         with pytest.raises(StartFailedError, match="already in use"):
             asyncio.run(Host(spec).start())

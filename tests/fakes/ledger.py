@@ -1,7 +1,7 @@
 """The ledger and the analysis cache in memory, with the same rules as the real ones."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 
 from handlers.domain.alert import Alert, Analysis, Status
 from handlers.domain.ports import (
@@ -47,13 +47,14 @@ class FakeLedger:
         return True
 
     def replace(self, before: Alert, after: Alert, *, actor: Actor) -> bool:
-        """See `Ledger`."""
+        """See `Ledger`. As the real one, it writes what differs between `before` and `after`, and no more."""
         self.before("replace")
         check(actor, before, after)
         stored = self.rows.get(before.alert_id)
         if stored is None or any(getattr(stored, name) != getattr(before, name) for name in VERSION):
             return False
-        self._store(after)
+        changes = {f.name: getattr(after, f.name) for f in fields(Alert)}
+        self._store(replace(stored, **{n: v for n, v in changes.items() if v != getattr(before, n)}))
         self.after("replace")
         return True
 
@@ -71,7 +72,10 @@ class FakeLedger:
         found = [
             row
             for row in self.rows.values()
-            if row.open_lane == lane and row.status is Status.ANALYZED and row.lease_token is None
+            if row.open_lane == lane
+            and row.status is Status.ANALYZED
+            and row.lease_token is None
+            and not row.alone
         ]
         return [row.alert_id for row in sorted(found, key=lambda row: row.due_at or 0)][:limit]
 

@@ -335,6 +335,13 @@ def test_a_window_does_not_hide_what_a_row_is_compared_with() -> None:
     assert (found.accepted, found.suppressed, found.in_digests, found.unreceipted) == (2, 1, 1, 0)
 
 
+def test_a_window_leaves_out_duplicates_of_alerts_accepted_outside_it() -> None:
+    """They were counted when their own time was audited."""
+    slack = (*SLACK, Post(("a1",)))
+    assert run(slack=slack, window=Window(since_ms=1_000)).duplicates == 1
+    assert run(slack=slack, window=Window(since_ms=1_001)).duplicates_by_cause == EXPLAINED
+
+
 def test_messages_from_before_the_window_may_be_of_rows_that_have_expired() -> None:
     """Slack keeps longer than the ledger."""
     slack = (*SLACK, Post(("gone",), received_at_ms=999), Post(digests=(("d9", 5),), received_at_ms=999))

@@ -7,7 +7,13 @@ import pytest
 
 from handlers.domain.alert import Doubt, FollowUp, Queue, Severity, Status, open_lane
 from handlers.domain.claims import PoisonMessageError
-from handlers.domain.limits import MAX_ATTEMPTS, MAX_DIGEST_ALERTS
+from handlers.domain.limits import (
+    FIRST_BACKOFF_S,
+    LEAST_JITTER,
+    MAX_ATTEMPTS,
+    MAX_BACKOFF_S,
+    MAX_DIGEST_ALERTS,
+)
 from handlers.domain.ports import (
     LedgerUnavailableError,
     NotifierRefusedError,
@@ -73,14 +79,14 @@ def test_failure_is_an_attempt_and_backs_off() -> None:
 
 
 def test_last_attempt_parks_with_the_reason() -> None:
-    """After twelve failures the alert is parked and no hint follows."""
+    """After the last failure the alert is parked and no hint follows."""
     world = world_with()
     world.hold(replace(world.ledger.rows["a1"], attempts=MAX_ATTEMPTS - 1))
     world.notifier.script = [DOWN]
     world.distribution.work("a1", world.time())
     stored = world.ledger.rows["a1"]
     assert stored.status is Status.PARKED
-    assert stored.parked_reason == "given up after 12 attempts; the last: Slack answered 503"
+    assert stored.parked_reason == "given up after 14 attempts; the last: Slack answered 503"
     assert world.outbox.sent == []
 
 
@@ -361,12 +367,12 @@ def test_digest_is_bounded_and_leaves_the_rest_to_the_next() -> None:
 
 
 def test_digest_leaves_out_what_is_not_its_own() -> None:
-    """Critical alerts, what another works on, and what failed before go their own way."""
+    """Critical alerts, what another works on, and what Slack refused go their own way."""
     world = storm(4)
     others = {
         "critical": row("critical", status=Status.ANALYZED, severity="CRITICAL"),
         "held": claimed(row("held", status=Status.ANALYZED), token="t", due_at=world.clock.s + 60),
-        "failed": replace(row("failed", status=Status.ANALYZED), attempts=3),
+        "refused": replace(row("refused", status=Status.ANALYZED), alone=True),
     }
     world.hold(*others.values())
     world.distribution.work("a000", world.time())
@@ -473,3 +479,35 @@ def test_alert_without_analysis_is_followed_up_after_it_was_posted() -> None:
         "C1/1.2",
     )
     assert (stored.open_lane, stored.due_at) == (f"{REGION}#FOLLOW_UP", world.clock.s + 60)
+
+
+def test_outage_of_slack_leaves_the_backlog_to_digests() -> None:
+    """Failed attempts do not send each alert alone for the rest of its life."""
+    world = storm(50)
+    world.notifier.script = [DOWN] * 5 + [None]
+    for _ in range(6):
+        waiting = [r for r in world.ledger.rows.values() if r.status is Status.ANALYZED]
+        first = min(waiting, key=lambda r: (r.not_before or 0, r.alert_id))
+        world.clock.advance(max((first.not_before or 0) - world.clock.s, 7))
+        world.distribution.work(first.alert_id, world.time())
+    assert [digest.alert_count for digest in world.notifier.digests] == [50]
+
+
+def test_attempts_outlast_an_hour_of_an_outage() -> None:
+    """With all the jitter there is against it."""
+    waits = [min(FIRST_BACKOFF_S << attempts, MAX_BACKOFF_S) for attempts in range(MAX_ATTEMPTS - 1)]
+    assert LEAST_JITTER * sum(waits) > 3_600
+
+
+def test_follow_up_waits_while_people_are_still_to_be_told_of_alerts() -> None:
+    """It takes no slot from them."""
+    world = crowd("a1")
+    rested = notified(analyzed(row("f1"), "529", due_at=0, follow_up=True), at_ms=1)
+    world.hold(follow_up_ready(rested, ANALYSIS, due_at=world.clock.s + 60))
+    world.distribution.work("f1", world.time())
+    assert world.notifier.posted == []
+    world.distribution.work("a1", world.time())
+    assert world.notifier.alert_ids == ["a1"]
+    world.clock.advance(10)
+    world.distribution.work("f1", world.time())
+    assert len(world.notifier.posted) == 2

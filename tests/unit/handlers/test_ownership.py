@@ -93,7 +93,7 @@ def test_region_that_returns_is_fenced_until_it_has_seen_the_takeover() -> None:
     two.ownership(REGION).beat()
     assert not two.ownership(REGION).standing().holds(stranded)
     fresh = two.accepted(REGION)
-    assert fresh.epoch == 1
+    assert fresh.epoch > stranded.epoch
     assert two.ownership(REGION).standing().holds(fresh)
     two.beat(REGION, PEER, minutes=2)
     assert two.holders(stranded) == {PEER}
@@ -166,3 +166,25 @@ def test_strong_ledger_needs_no_ownership() -> None:
     assert shared.standing().holds(replace(row(), owner=PEER, epoch=7))
     assert (shared.epoch(), shared.standing().owners) == (0, (REGION, PEER))
     assert not shared.standing().moved(row())
+
+
+def test_what_is_accepted_after_a_takeover_has_not_changed_hands() -> None:
+    """Only what was there before can have been posted by the other unseen."""
+    two = Two()
+    two.beat(REGION, PEER)
+    ours = two.accepted(PEER)
+    two.beat(PEER, minutes=20)
+    two.beat(REGION, PEER, minutes=3)
+    standing = two.ownership(PEER).standing()
+    assert standing.moved(ours)
+    assert not standing.moved(two.accepted(PEER))
+    assert standing.holds(two.accepted(PEER))
+
+
+def test_region_without_its_recovery_has_its_alerts_recovered_by_the_other() -> None:
+    """Its workers and its reception go on; the takeover covers what they take in meanwhile."""
+    two = Two()
+    two.beat(REGION, PEER)
+    two.beat(PEER, minutes=17)
+    accepted_meanwhile = two.accepted(REGION)
+    assert PEER in two.holders(accepted_meanwhile)

@@ -79,12 +79,37 @@ def test_shorter_wish_does_not_open_what_a_longer_one_closed() -> None:
 
 
 def test_record_of_a_clock_that_is_far_ahead_binds_for_a_moment_only() -> None:
-    """A machine in the wrong century does not silence the channel."""
+    """A machine in the wrong century silences nobody, now or later."""
+    for name in ("next_ms", "gathered_ms", "closed_ms", "offered_ms"):
+        for urgent in (True, False):
+            all_of = Instances()
+            ahead = Record(version=1, values={name: all_of.clock.ms * 2})
+            all_of.coordination.records["slack"] = ahead
+            assert all_of.pace().take(urgent=urgent) == 0
+            all_of.clock.advance(3)
+            assert all_of.pace().take(urgent=urgent) == 0
+
+
+def test_steady_stream_of_urgent_messages_starves_nobody() -> None:
+    """Ordinary ones get a slot every ten seconds or so, and the urgent ones all the others."""
     all_of = Instances()
-    ahead = {"next_ms": all_of.clock.ms * 2, "gathered_ms": all_of.clock.ms * 2}
-    all_of.coordination.records["slack"] = Record(version=1, values=ahead)
-    assert all_of.pace().take(urgent=True) == 1_000
-    assert all_of.pace().take(urgent=False) == 5_000
+    taken = {True: 0, False: 0}
+    for _ in range(1_000):
+        for urgent in (True, False):
+            taken[urgent] += all_of.pace().take(urgent=urgent) == 0
+        all_of.clock.advance(0.1)
+    assert taken[False] >= 8
+    assert taken[True] >= 80
+
+
+def test_urgent_messages_alone_lose_one_slot_in_ten() -> None:
+    """What is left to ordinary ones and not taken is gone."""
+    all_of = Instances()
+    taken = 0
+    for _ in range(1_000):
+        taken += all_of.pace().take(urgent=True) == 0
+        all_of.clock.advance(0.1)
+    assert 88 <= taken <= 92
 
 
 def test_circuit_opens_for_all_after_failures_in_a_row() -> None:

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from handlers.domain.alert import Alert, Queue, Severity, Status, open_lane
-from handlers.domain.limits import MAX_ATTEMPTS, MAX_FOLLOW_UP_ATTEMPTS, MAX_RECOVERED_PER_RUN
+from handlers.domain.limits import MAX_ATTEMPTS, MAX_BACKOFF_S, MAX_FOLLOW_UP_ATTEMPTS, MAX_RECOVERED_PER_RUN
 from handlers.domain.ownership import SharedOwnership
 from handlers.domain.ports import LedgerUnavailableError, MalformedRowError
 from handlers.domain.recovery import RecoveryReport
-from handlers.domain.states import analyzed, claimed, notified, parked, suppressed
+from handlers.domain.states import Actor, analyzed, claimed, notified, parked, suppressed
 from tests.unit.handlers.builders import LEASE_S, PEER, REGION, World, row
 
 
@@ -136,7 +136,7 @@ def test_too_many_attempts_park() -> None:
     report = run(world)
     stored = world.ledger.rows["a1"]
     assert (stored.status, report.parked, world.outbox.sent) == (Status.PARKED, 1, [])
-    assert stored.parked_reason == "RECEIVED and tried 12 times without coming through"
+    assert stored.parked_reason == "RECEIVED and tried 14 times without coming through"
 
 
 def test_two_regions_at_once_recover_an_alert_once() -> None:
@@ -290,8 +290,71 @@ def test_follow_up_is_hinted_and_given_up_in_the_end() -> None:
         world.clock.advance((world.ledger.rows["a1"].due_at or 0) - world.clock.s)
         assert run(world).follow_ups == 1
     assert world.outbox.sent == [(Queue.PROCESSING, "a1", 0)] * MAX_FOLLOW_UP_ATTEMPTS
-    world.clock.advance(600)
+    world.clock.advance(MAX_BACKOFF_S)
     run(world)
     stored = world.ledger.rows["a1"]
     assert (stored.status, stored.follow_up, stored.open_lane) == (Status.NOTIFIED, None, None)
     assert len(world.outbox.sent) == MAX_FOLLOW_UP_ATTEMPTS
+
+
+def failing(world: World, *alert_ids: str) -> None:
+    """The ledger takes no write of these rows."""
+    replace_row = world.ledger.replace
+
+    def fails_some(before: Alert, after: Alert, *, actor: Actor) -> bool:
+        if before.alert_id in alert_ids:
+            raise LedgerUnavailableError("on purpose")
+        return replace_row(before, after, actor=actor)
+
+    world.ledger.replace = fails_some  # type: ignore[method-assign]  # a fault of this one test
+
+
+def test_row_that_cannot_be_written_costs_no_other_its_hint() -> None:
+    """Those before it are hinted, and those behind it have their turn."""
+    world = World()
+    for number in range(9):
+        overdue(world, f"a{number}", late_s=9 - number)
+    failing(world, "a4")
+    report = run(world)
+    assert (report.recovered, report.passed_over) == (8, 1)
+    assert [alert_id for _, alert_id, _ in world.outbox.sent] == [f"a{n}" for n in range(9) if n != 4]
+
+
+def test_ledger_that_fails_everything_ends_the_run_after_its_hints() -> None:
+    """What was moved before it failed is hinted all the same."""
+    world = World()
+    for number in range(9):
+        overdue(world, f"a{number}", late_s=9 - number)
+    failing(world, *(f"a{number}" for number in range(2, 9)))
+    with pytest.raises(LedgerUnavailableError):
+        run(world)
+    assert [alert_id for _, alert_id, _ in world.outbox.sent] == ["a0", "a1"]
+
+
+def test_two_regions_at_once_promote_one_repeat() -> None:
+    """The first of the family names its heir, and only one of the two can write that."""
+    world = World()
+    parent_with_children(world, "a1.1", "a1.2")
+    rival = World(ledger=world.ledger, clock=world.clock, outbox=world.outbox, region=PEER)
+    reports: list[RecoveryReport] = []
+
+    def meanwhile(operation: str) -> None:
+        if operation == "replace":
+            world.ledger.before = lambda _operation: None
+            reports.append(run(rival))
+
+    world.ledger.before = meanwhile
+    reports.append(run(world))
+    assert sorted(report.promoted for report in reports) == [0, 1]
+    statuses = sorted(world.ledger.rows[child].status for child in ("a1.1", "a1.2"))
+    assert statuses == [Status.RECEIVED, Status.SUPPRESSED]
+
+
+def test_heir_that_was_named_and_not_promoted_is_promoted_later() -> None:
+    """A crash between the two writes costs a lease, and promotes nobody else."""
+    world = World()
+    parent = parent_with_children(world, "a1.1", "a1.2")
+    world.hold(replace(parent, heir_id="a1.2"))
+    assert run(world).promoted == 1
+    assert world.ledger.rows["a1.2"].status is Status.RECEIVED
+    assert world.ledger.rows["a1.1"].status is Status.SUPPRESSED

@@ -1,0 +1,168 @@
+"""What happens to the pipeline in one run: the alerts that come, the faults, and until when. All plain data.
+
+`drawing` makes one from a seed; the shrinker makes smaller ones. Times are milliseconds since the start.
+"""
+
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from typing import Final, Literal
+
+from handlers.domain.alert import Severity
+
+Consistency = Literal["strong", "eventual"]
+CONSISTENCIES: Final[tuple[Consistency, ...]] = ("strong", "eventual")
+REGIONS: Final = ("us-east-1", "us-west-2")
+MACHINE_SKEW_MS: Final = 40
+"""How far a machine's clock may be off its region's: those of one region agree about as well."""
+
+
+REFUSED_MARK: Final = "unspeakable"
+"""In the title of an alert that Slack will never take."""
+
+DEADLY_MARK: Final = "deadly"
+"""In the title of an alert that its worker does not survive, whenever it is."""
+
+
+def peer_of(region: str) -> str:
+    """The other region."""
+    return REGIONS[1 - REGIONS.index(region)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Faults:
+    """How probable each fault is: of one call of a port, of one message, of one run of Recovery."""
+
+    crash_before: float = 0
+    """The invocation dies before a call is sent."""
+    crash_after: float = 0
+    """The invocation dies when its call has had its effect, before the answer comes."""
+    freeze: float = 0
+    """The invocation stands still around a call, and wakes up: perhaps after its lease, or its end."""
+    slow_call: float = 0
+    ledger_throttled: float = 0
+    ledger_lost_request: float = 0
+    ledger_lost_answer: float = 0
+    """The write happened, and the caller is told that it timed out."""
+    ledger_late_write: float = 0
+    """The write happens seconds after the caller was told that it timed out."""
+    ledger_unseen_write: float = 0
+    """The SDK tried again after a write that happened: the condition fails on our own write."""
+    index_lag: float = 0
+    """An entry of an index stays old for seconds to a minute."""
+    coordination_failed: float = 0
+    coordination_lost_answer: float = 0
+    cache_failed: float = 0
+    send_failed: float = 0
+    send_lost_answer: float = 0
+    message_twice: float = 0
+    message_late: float = 0
+    message_lost_receive: float = 0
+    """Received by nobody: it comes back when its visibility timeout ends."""
+    analyst_busy: float = 0
+    analyst_failed: float = 0
+    analyst_slow: float = 0
+    slack_throttled: float = 0
+    slack_failed: float = 0
+    slack_lost_request: float = 0
+    slack_lost_answer: float = 0
+    """Slack took the message, and the caller is told that it timed out."""
+    answer_lost: float = 0
+    """The webhook's answer does not reach the source, which sends again elsewhere."""
+    recovery_skipped: float = 0
+    recovery_twice: float = 0
+
+
+FAULTS: Final = tuple(field.name for field in fields(Faults))
+
+
+class Kind(StrEnum):
+    """What can befall a region or a service for a while."""
+
+    REGION_DOWN = "region down"
+    REGION_FROZEN = "region frozen"
+    PARTITION = "partition"
+    REPLICATION_PAUSED = "replication paused"
+    LEDGER_DOWN = "ledger down"
+    COORDINATION_DOWN = "coordination down"
+    CACHE_DOWN = "cache down"
+    CLAUDE_DOWN = "claude down"
+    SLACK_CLOSED = "slack says wait"
+    SLACK_DOWN = "slack down"
+    SLACK_DEAF = "slack answers nobody"
+    """It takes each message, and the answers are lost."""
+    QUEUES_DENIED = "queues denied"
+    QUEUE_PURGED = "queues purged"
+    POISON = "poison"
+    REDRIVE = "operator redrives"
+
+
+FOR_GOOD: Final = 10**12
+"""The end of an incident that has none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Incident:
+    """One of these, from `from_ms` to before `to_ms`; those of a moment only begin.
+
+    `region`: whose; for services that both share it has no meaning. `detail`, 1 or 0, is the kind's own: for
+    REGION_DOWN whether its queues are lost, for POISON which body, for SLACK_CLOSED whether Retry-After is
+    given, for CLAUDE_DOWN whether it is only that nobody has its key.
+    """
+
+    kind: Kind
+    from_ms: int
+    to_ms: int
+    region: str = REGIONS[0]
+    detail: int = 0
+
+    def __str__(self) -> str:
+        """As the history shows it."""
+        until = "for good" if self.to_ms >= FOR_GOOD else f"to {self.to_ms / 1000:.0f} s"
+        return f"{self.kind} ({self.region}) from {self.from_ms / 1000:.0f} s {until}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arrival:
+    """One request of a source, at first to `region`; after a failure it is sent again to the other.
+
+    `tells_of`: which faults of the monitored world it tells of; the same number is the same alert.
+    `keyed`: with an `Idempotency-Key`; `by_content`: without an event id of the source.
+    `refused`: Slack will never take a message about it. `deadly`: each worker that has it analysed dies.
+    """
+
+    label: str
+    at_ms: int
+    region: str
+    tells_of: tuple[int, ...]
+    severity: Severity
+    keyed: bool = False
+    by_content: bool = False
+    refused: bool = False
+    deadly: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scenario:
+    """One run. After `horizon_ms` no fault fires any more, and everything must come to rest.
+
+    `skew_ms`: of each region's clocks. `canary`: an alert that comes long after the last fault.
+    `allowed`: if given, only these single faults fire (the shrinker's way to leave some out).
+    """
+
+    seed: int
+    consistency: Consistency
+    horizon_ms: int
+    arrivals: tuple[Arrival, ...]
+    incidents: tuple[Incident, ...] = ()
+    faults: Faults = Faults()
+    skew_ms: tuple[int, int] = (0, 0)
+    takeover_after_s: int = 900
+    concurrency: int = 10
+    can_edit: bool = False
+    canary: bool = False
+    allowed: frozenset[str] | None = None
+
+    @property
+    def disagreement_ms(self) -> int:
+        """How far any two clocks, or a clock and true time, may disagree."""
+        return max(0, *self.skew_ms) - min(0, *self.skew_ms) + 2 * MACHINE_SKEW_MS
