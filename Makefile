@@ -24,15 +24,15 @@ $(VENV)/.installed: locks/project.txt pyproject.toml
 demo: setup ## Bring up both regions, lose one in mid-stream, and count every alert
 	@$(BIN)/responder demo
 
-test: setup ## Run every test
-	@$(BIN)/python -m pytest
+test: setup ## Run every test, two files at a time
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: setup ## Everything that must be green: format, lint, types, imports, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 bench-audit: setup ## Time and memory of the audit at a million alerts (ALERTS=n)
 	@$(BIN)/python -m audit.bench --alerts $(or $(ALERTS),1000000)

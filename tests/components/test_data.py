@@ -46,7 +46,7 @@ def test_tables_have_the_keys_and_indexes_of_the_specs(run: Run) -> None:
                 {"attributeName": "due_at", "keyType": "RANGE"},
             ],
             "projectionType": "INCLUDE",
-            "nonKeyAttributes": ["status", "severity", "attempts", "lease_token"],
+            "nonKeyAttributes": ["status", "severity", "attempts", "lease_token", "alone"],
         },
         {
             "name": "children-index",

@@ -67,7 +67,7 @@ def test_a_second_up_changes_nothing(up: subprocess.CompletedProcess[str], respo
 def test_a_lost_region_is_shown_and_audit_calls_it_unknown(
     up: subprocess.CompletedProcess[str], responder: Run, run_dir: Path
 ) -> None:
-    """Missing data is never healthy: exit 1 and one line, and after `mend` the audit passes."""
+    """Missing data is never healthy: exit 1 and one line; after `mend` it says that nothing was accepted."""
     assert up.returncode == 0
     with ReceiptsFile(run_dir / "receipts.jsonl"):
         pass
@@ -80,7 +80,9 @@ def test_a_lost_region_is_shown_and_audit_calls_it_unknown(
         assert refused.stderr.count("\n") == 1, refused.stderr
         assert "us-east-1" in refused.stderr
     assert "now running" in responder("local", "mend", "us-east-1").stdout
-    assert responder("audit").returncode == 0
+    empty = responder("audit")
+    assert (empty.returncode, "unaccounted 0" in empty.stdout) == (1, True)
+    assert empty.stderr == "nothing was accepted in this window, so nothing is proven\n"
 
 
 def test_audit_names_a_receipt_that_no_ledger_knows(
@@ -95,7 +97,7 @@ def test_audit_names_a_receipt_that_no_ledger_knows(
     assert found.returncode == 1
     assert "a-lost-one" in json.loads(found.stdout)["problems"]
     later = responder("audit", "--receipts", str(receipts), "--since", "1h", "--json")
-    assert (later.returncode, json.loads(later.stdout)["accepted"]) == (0, 0)
+    assert (later.returncode, json.loads(later.stdout)["accepted"]) == (1, 0)
 
 
 def park(run_dir: Path, alert_id: str) -> None:
