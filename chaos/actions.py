@@ -17,10 +17,23 @@ Configuration = Mapping[str, Any]
 WHENS: Final = ("before", "after")
 
 
-def start_alerts(burst: int, per_s: float, configuration: Configuration) -> dict[str, Any]:
-    """Begin to post alerts to both regions: `burst` at once, then `per_s` a second until `stop_alerts`."""
+def start_alerts(
+    burst: int, per_s: float, configuration: Configuration, *, distinct_causes: bool = False
+) -> dict[str, Any]:
+    """Begin to post alerts to both regions: `burst` at once, then `per_s` a second until `stop_alerts`.
+
+    `distinct_causes`: each needs an analysis of its own, where otherwise most come from the cache.
+    """
     target = open_target(configuration)
-    start_load(Load(webhooks=target.webhooks, receipts=target.receipts, burst=burst, per_s=per_s))
+    start_load(
+        Load(
+            webhooks=target.webhooks,
+            receipts=target.receipts,
+            burst=burst,
+            per_s=per_s,
+            distinct_causes=distinct_causes,
+        )
+    )
     return {"burst": burst, "per_s": per_s}
 
 

@@ -34,18 +34,27 @@ _SERIAL: Final = itertools.count(time.time_ns())
 """Makes an alert's id new in every run, on the same stack too."""
 
 
-def alerts(label: str) -> Iterator[dict[str, Any]]:
-    """Alerts without end, each one of its own: a source's numbered events, of few causes."""
+def alerts(label: str, *, distinct_causes: bool = False) -> Iterator[dict[str, Any]]:
+    """Alerts without end, each one of its own: a source's numbered events, of few causes.
+
+    `distinct_causes`: no two of a cause, so that each needs an analysis of its own.
+    """
     for number in itertools.count():
         cause = CAUSES[number % len(CAUSES)]
+        service = _word(number) if distinct_causes else str(number % len(CAUSES))
         yield {
             "source": f"chaos-{label}",
             "event_id": str(next(_SERIAL)),
-            "title": f"service-{number % len(CAUSES)}: {cause}",
+            "title": f"service-{service}: {cause}",
             "message": f"{cause} (alert {number} of {label})",
             "severity": SEVERITIES[number % len(SEVERITIES)],
-            "component": f"service-{number % len(CAUSES)}",
+            "component": f"service-{service}",
         }
+
+
+def _word(number: int) -> str:
+    """Letters for a number: a signature leaves numbers out."""
+    return "".join(chr(ord("a") + number // 26**place % 26) for place in range(4))
 
 
 @dataclass
@@ -56,6 +65,7 @@ class Load:
     receipts: Path
     burst: int
     per_s: float
+    distinct_causes: bool = False
     tally: Tally = field(default_factory=Tally)
     _stopped: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
@@ -79,7 +89,7 @@ class Load:
             async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as posts:
                 sender = Sender(session, receipts)
                 sender.tally = self.tally
-                for number, alert in enumerate(alerts("load")):
+                for number, alert in enumerate(alerts("load", distinct_causes=self.distinct_causes)):
                     due = begun + max(0, number - self.burst) / self.per_s
                     while time.monotonic() < due and not self._stopped.is_set():  # noqa: ASYNC110 - a thread sets it
                         await asyncio.sleep(min(0.1, max(0.0, due - time.monotonic())))

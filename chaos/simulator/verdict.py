@@ -116,8 +116,9 @@ def _judge_identities(judge: Judge, rows: Mapping[str, Alert]) -> None:
 
 def _judge_duplicates(judge: Judge, row: Alert, *, strong: bool) -> None:
     """A post too many needs a cause that really was, and a doubt in the row that counts it."""
-    if not strong and len(judge.rows.workers.get(row.alert_id, ())) > 1:
-        return  # both regions worked on it: the one cause that an eventual ledger adds
+    rows = judge.rows
+    if not strong and max(len(of.get(row.alert_id, ())) for of in (rows.workers, rows.creators)) > 1:
+        return  # both regions worked on it, or took it in: the one cause that an eventual ledger adds
     for what, posts in (("alert", judge.posts.alerts), ("follow-up", judge.posts.follow_ups)):
         found = posts.get(row.alert_id, [])
         clean = [post for post in found if not _disturbed(post, row.alert_id)]
