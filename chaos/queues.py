@@ -30,11 +30,6 @@ def work_queues(endpoints: RegionEndpoints) -> tuple[str, ...]:
     )
 
 
-def dead_letter_queues(endpoints: RegionEndpoints) -> tuple[str, ...]:
-    """The URLs of a region's dead-letter queues."""
-    return endpoints.dead_letter_queue_url, endpoints.distribution_dead_letter_queue_url
-
-
 def message_count(target: Target, region: str, url: str) -> int:
     """The messages of a queue, those in a worker's hands and the delayed ones included; approximate."""
     found = _sqs(target, region).get_queue_attributes(QueueUrl=url, AttributeNames=list(_COUNTS))

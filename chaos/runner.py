@@ -1,7 +1,6 @@
 """Runs one experiment by Chaos Toolkit's own engine; `responder chaos run` and the tests call it."""
 
 import contextlib
-import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from chaoslib.experiment import run_experiment
 from chaos.catalogue import load
 from chaos.control import INTERRUPTED
 from chaos.target import ChaosRefusedError
+from clients.reports import write_report
 
 SETTINGS: Final = {"runtime": {"rollbacks": {"strategy": "always"}}}
 """Chaos Toolkit leaves rollbacks out of an aborted run unless told otherwise."""
@@ -87,9 +87,7 @@ def run(name: str, *, journal_path: Path, variables: Mapping[str, object]) -> Ou
     journal_path.parent.mkdir(parents=True, exist_ok=True)
     with _logged_to(journal_path.with_suffix(".log")):
         journal = run_experiment(experiment, settings=SETTINGS, experiment_vars=(dict(variables), {}))
-    unfinished = journal_path.with_suffix(".tmp")
-    unfinished.write_text(json.dumps(journal, indent=2, default=str) + "\n", encoding="utf-8")
-    unfinished.replace(journal_path)
+    write_report(journal_path, journal)
     return Outcome(name, journal)
 
 

@@ -100,15 +100,7 @@ class LocalTarget:
 
     def mend_regions(self) -> list[str]:
         """Revive, thaw and heal."""
-        lost = [one for one in self._emulator.status().regions if one.power != "running" or one.cut]
-        for region in lost:
-            if region.power == "killed":
-                self._emulator.revive(region.name)
-            elif region.power == "frozen":
-                self._emulator.thaw(region.name)
-            if region.cut:
-                self._emulator.heal(region.name)
-        return [region.name for region in lost]
+        return [region for region in self._emulator.regions if self._emulator.mend(region)]
 
     def fail_functions(
         self, *, percent: float, after: bool, region: str | None, function: str | None

@@ -157,6 +157,24 @@ class Emulator:
         """Start a killed region again, as of its last checkpoint and with empty queues."""
         self._act(region, "revive")
 
+    def mend(self, region: str) -> str | None:
+        """Bring a region back, however it was lost; say how it was, or None if it was not.
+
+        Raises:
+            RefusedError: there is no such region.
+        """
+        found = {one.name: one for one in self.status().regions}.get(region)
+        if found is None:
+            raise errors.RefusedError(f"no region {region!r} here; there are {', '.join(self.regions)}")
+        if found.power == "killed":
+            self.revive(region)
+        elif found.power == "frozen":
+            self.thaw(region)
+        if found.cut:
+            self.heal(region)
+        lost = found.power != "running" or found.cut
+        return f"{found.power}{', cut' if found.cut else ''}" if lost else None
+
     def checkpoint(self) -> None:
         """Save every running region's resources for a later `revive`; call it after each deployment."""
         self._call("POST", "/checkpoint")

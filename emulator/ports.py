@@ -33,19 +33,29 @@ PERSON: Final = PortPlan(edge=4566, webhooks=(4571, 4572), slack=4573)
 """What `responder local up` uses, so that a shell's history stays valid from day to day."""
 
 
+_held: Final[list[socket.socket]] = []
+"""UDP sockets, one for each port given out, until this process ends. What was given out is listened on only
+later (an AWS process takes a second to start, a killed one is revived), and no other emulator or gate may
+choose it meanwhile. The numbers of UDP and TCP are apart, so the socket is in nobody's way."""
+
+
 def free_port() -> int:
-    """A port that nothing listens on now, for a process that must be told its port.
+    """A port that nothing listens on now and that nobody else is given while this process lives.
 
     Raises:
         PortInUseError: none was free in `TRIES`.
     """
     for port in random.sample(BELOW_EPHEMERAL, TRIES):
+        holder = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
             try:
+                holder.bind((LOOPBACK, port))
                 probe.bind((LOOPBACK, port))
             except OSError:
+                holder.close()
                 continue
-            return port
+        _held.append(holder)
+        return port
     raise PortInUseError(
         f"no free port among {TRIES} tried between {BELOW_EPHEMERAL.start} and {BELOW_EPHEMERAL.stop}; "
         "stop some of the programs that listen on this machine"

@@ -1,6 +1,5 @@
 """What the storm showed: the table a person reads, the JSON a script reads, and which goals were missed."""
 
-import json
 import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -12,6 +11,7 @@ from rich.table import Table
 from audit.ledger import LedgerRow
 from audit.outcome import Audit
 from clients.receipts import Receipt
+from clients.reports import write_report
 from emulator.wire import SlackMessage
 from loadtests.storm import Storm, StormPlan
 
@@ -72,10 +72,7 @@ class StormReport:
 
     def write(self, path: Path) -> None:
         """Write the JSON, whole or not at all."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_suffix(".tmp")
-        unfinished.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
-        unfinished.replace(path)
+        write_report(path, asdict(self))
 
     def table(self) -> Table:
         """The same as a table."""

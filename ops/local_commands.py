@@ -150,19 +150,8 @@ def break_region(
 
 def mend_region(region: RegionName, *, run_dir: RunDir = local.RUN_DIR) -> None:
     """Bring a lost region back, however it was lost. A killed one has empty queues: Recovery refills them."""
-    emulator = local.attach(run_dir)
-    regions = {one.name: one for one in emulator.status().regions}
-    if region not in regions:
-        raise typer.BadParameter(f"no region {region!r} here; there are {', '.join(regions)}")
-    found = regions[region]
-    if found.power == "killed":
-        emulator.revive(region)
-    elif found.power == "frozen":
-        emulator.thaw(region)
-    if found.cut:
-        emulator.heal(region)
-    state = f"{found.power}{', cut' if found.cut else ''}"
-    typer.echo(f"{region}: was {state}, now running")
+    was = local.attach(run_dir).mend(region)
+    typer.echo(f"{region}: was {was}, now running" if was else f"{region}: was running")
 
 
 def deviations(*, as_json: AsJson = False) -> None:

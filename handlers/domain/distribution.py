@@ -35,7 +35,7 @@ from handlers.domain.ports import (
     Spread,
 )
 from handlers.domain.slack_message import Message, digest_of, follow_up_of, notification_of
-from handlers.domain.states import deferred, follow_up_ended, goes_alone, notified, parked
+from handlers.domain.states import deferred, follow_up_ended, notified, parked
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -105,24 +105,23 @@ class DistributionWork:
 
     def _anything_waits(self) -> bool:
         """Whether people are still to be told of an ordinary alert, before which no follow-up goes."""
-        return any(
-            self.claims.ledger.waiting(open_lane(owner, severity), limit=1)
-            for severity in Severity
-            for owner in self.claims.ownership.standing().owners
-            if severity is not Severity.CRITICAL
-        )
+        return any(self.claims.ledger.waiting(lane, limit=1) for lane in self._lanes(critical=False))
+
+    def _lanes(self, *, critical: bool) -> list[str]:
+        """The lanes of one of the two queues, the most severe first."""
+        owners = self.claims.ownership.standing().owners
+        severities = [one for one in Severity if (one is Severity.CRITICAL) is critical]
+        return [open_lane(owner, severity) for severity in severities for owner in owners]
 
     def _others(self, mine: Alert, allotment: Allotment) -> list[Alert]:
         """What waits in the same queue, if enough for a digest, claimed; most severe, then longest due."""
         # It takes along what is behind it in the batch, so it may use the time of these too.
         if self._ms_until(allotment.killed_at_ms) < 2 * _DIGEST_RESERVE_MS:
             return []
-        critical = mine.severity is Severity.CRITICAL
         waiting: list[str] = []
-        for severity in (one for one in Severity if (one is Severity.CRITICAL) is critical):
-            for owner in self.claims.ownership.standing().owners:
-                if room := MAX_DIGEST_ALERTS - len(waiting):
-                    waiting += self.claims.ledger.waiting(open_lane(owner, severity), limit=room)
+        for lane in self._lanes(critical=mine.severity is Severity.CRITICAL):
+            if room := MAX_DIGEST_ALERTS - len(waiting):
+                waiting += self.claims.ledger.waiting(lane, limit=room)
         wanted = [alert_id for alert_id in waiting if alert_id != mine.alert_id][: MAX_DIGEST_ALERTS - 1]
         if len(wanted) + 1 < MIN_DIGEST_ALERTS:
             return []
@@ -274,9 +273,8 @@ class DistributionWork:
             lease_s=self.claims.lease_s,
             attempts=alert.attempts if attempts is None else attempts,
             doubt=doubt,
+            alone=alone,
         )
-        if alone:
-            after = goes_alone(after)
         if self.claims.write(alert, after, until_ms=allotment.killed_at_ms):
             self.claims.hint(after, delay_s=wait)
 

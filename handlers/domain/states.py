@@ -166,11 +166,25 @@ def claimed(alert: Alert, *, token: str, due_at: int, doubt: Doubt | None = None
 
 
 def deferred(
-    alert: Alert, *, not_before: int, lease_s: int, attempts: int, doubt: Doubt | None = None
+    alert: Alert,
+    *,
+    not_before: int,
+    lease_s: int,
+    attempts: int,
+    doubt: Doubt | None = None,
+    alone: bool = False,
 ) -> Alert:
-    """`alert` given back, to be tried from `not_before` on; Recovery acts a lease after that."""
+    """`alert` given back, to be tried from `not_before` on; Recovery acts a lease after that.
+
+    `alone`: for a message of its own from now on, as Slack refused a digest that it was part of.
+    """
     after = replace(
-        alert, lease_token=None, not_before=not_before, due_at=not_before + lease_s, attempts=attempts
+        alert,
+        lease_token=None,
+        not_before=not_before,
+        due_at=not_before + lease_s,
+        attempts=attempts,
+        alone=True if alone else alert.alone,
     )
     return after if doubt is None else _doubted(after, doubt)
 
@@ -178,11 +192,6 @@ def deferred(
 def postponed(alert: Alert, *, not_before: int, lease_s: int) -> Alert:
     """The free `alert`, to be tried from `not_before` on: there is no room for it now. Not an attempt."""
     return replace(_without_lease(alert), not_before=not_before, due_at=not_before + lease_s)
-
-
-def goes_alone(alert: Alert) -> Alert:
-    """`alert`, for a message of its own from now on: Slack refused a digest that it was part of."""
-    return replace(alert, alone=True)
 
 
 def analyzed(alert: Alert, outcome: Analysis | str, *, due_at: int, follow_up: bool = False) -> Alert:

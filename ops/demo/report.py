@@ -1,6 +1,5 @@
 """What the demo found: the table a person reads and the JSON a script reads, from the same numbers."""
 
-import json
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -11,6 +10,7 @@ from rich.table import Table
 from audit.ledger import LedgerRow
 from audit.outcome import Audit
 from clients.receipts import Receipt
+from clients.reports import write_report
 from clients.sender import Tally
 from emulator.wire import SlackMessage
 
@@ -57,10 +57,7 @@ class DemoReport:
 
     def write(self, path: Path) -> None:
         """Write the JSON, whole or not at all."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_suffix(".tmp")
-        unfinished.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
-        unfinished.replace(path)
+        write_report(path, asdict(self))
 
     def table(self) -> Table:
         """The same as a table."""

@@ -14,8 +14,8 @@ from typing import Final
 import aiohttp
 from rich.console import Console
 
+from audit.in_flight import in_flight
 from audit.ledger import read_ledger
-from audit.outcome import AT_REST
 from audit.stack import audit_stack
 from clients.receipts import Receipt, ReceiptsFile, read_receipts
 from clients.sender import Sender, Webhook
@@ -133,17 +133,12 @@ class _Demo:
     async def _wait_at_rest(self) -> None:
         """Wait until no accepted alert is open; past the deadline the audit says which ones still are."""
         deadline = time.monotonic() + AT_REST_WITHIN_S
-        while open_ids := await asyncio.to_thread(self._open_alerts):
+        while open_ids := await asyncio.to_thread(in_flight, self._stack.deployment, self._receipts_path):
             if time.monotonic() > deadline:
                 waited = f"{len(open_ids)} alerts are not at rest after {AT_REST_WITHIN_S:.0f} s"
                 self._console.print(f"[bold red]{waited}[/]; logs: {self._emulator.run_dir}")
                 return
             await asyncio.sleep(POLL_S)
-
-    def _open_alerts(self) -> set[str]:
-        ledger = read_ledger(self._stack.deployment, self._failover)
-        accepted = {receipt.alert_id for receipt in read_receipts(self._receipts_path)}
-        return {i for i in accepted if i not in ledger or ledger[i].status not in AT_REST}
 
     async def _watch(self, sender: Sender, progress: ProgressLine) -> None:
         """Keep the progress line true while the story goes on."""

@@ -39,13 +39,8 @@ def whole(emulator: Emulator) -> Iterator[Emulator]:
     """The emulator, for a test that breaks regions: all are brought back after it."""
     yield emulator
     emulator.clear_faults()
-    for region in emulator.status().regions:
-        if region.cut:
-            emulator.heal(region.name)
-        if region.power == "frozen":
-            emulator.thaw(region.name)
-        if region.power == "killed":
-            emulator.revive(region.name)
+    for region in emulator.regions:
+        emulator.mend(region)
 
 
 @pytest.fixture(scope="session")

@@ -1,23 +1,9 @@
 """Moto in process for the tests of clients."""
 
-from collections.abc import Iterator
-
 import pytest
-from moto import mock_aws
 
 from clients.deployment import Deployment
 from tests.fakes.deployment import deployment_on_moto
-
-
-@pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Moto, with credentials that lead nowhere."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
-        monkeypatch.setenv(name, "testing")
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    monkeypatch.delenv("AWS_PROFILE", raising=False)
-    with mock_aws():
-        yield
 
 
 @pytest.fixture

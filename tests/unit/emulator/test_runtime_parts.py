@@ -1,5 +1,6 @@
 """The small parts of the runtime: scopes, environments, checkpoints, records, the list of deviations."""
 
+import random
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -110,6 +111,12 @@ def test_record_that_cannot_be_read_counts_as_none(tmp_path: Path, content: byte
 def test_free_ports_are_below_those_of_outgoing_connections() -> None:
     """So that a revived region finds its port free."""
     assert all(free_port() in BELOW_EPHEMERAL for _ in range(20))
+
+
+def test_port_is_given_out_once_although_nothing_listens_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process listens on its port only a second later, and nobody may take it before that."""
+    monkeypatch.setattr(random, "sample", lambda ports, tries: list(ports)[:tries])
+    assert len({free_port() for _ in range(20)}) == 20
 
 
 def test_log_tail_is_short(tmp_path: Path) -> None:

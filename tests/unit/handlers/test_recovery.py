@@ -19,6 +19,21 @@ def run(world: World, *, seconds: float = 40) -> RecoveryReport:
     return world.recovery.run(until_ms=world.clock.ms + round(seconds * 1000))
 
 
+def run_in_both_regions(world: World) -> list[RecoveryReport]:
+    """A run, and the other region's just before its first write."""
+    rival = World(ledger=world.ledger, clock=world.clock, outbox=world.outbox, region=PEER)
+    reports: list[RecoveryReport] = []
+
+    def meanwhile(operation: str) -> None:
+        if operation == "replace":
+            world.ledger.before = lambda _operation: None
+            reports.append(run(rival))
+
+    world.ledger.before = meanwhile
+    reports.append(run(world))
+    return reports
+
+
 def overdue(
     world: World, alert_id: str, *, late_s: int = 0, status: Status = Status.RECEIVED, **fields: Any
 ) -> Alert:
@@ -143,16 +158,7 @@ def test_two_regions_at_once_recover_an_alert_once() -> None:
     """The conditional write decides, so one try is counted and one hint sent."""
     world = World()
     overdue(world, "a1")
-    rival = World(ledger=world.ledger, clock=world.clock, outbox=world.outbox, region=PEER)
-    reports: list[RecoveryReport] = []
-
-    def meanwhile(operation: str) -> None:
-        if operation == "replace":
-            world.ledger.before = lambda _operation: None
-            reports.append(run(rival))
-
-    world.ledger.before = meanwhile
-    reports.append(run(world))
+    reports = run_in_both_regions(world)
     assert sorted(report.recovered for report in reports) == [0, 1]
     assert world.ledger.rows["a1"].attempts == 1
     assert len(world.outbox.sent) == 1
@@ -335,16 +341,7 @@ def test_two_regions_at_once_promote_one_repeat() -> None:
     """The first of the family names its heir, and only one of the two can write that."""
     world = World()
     parent_with_children(world, "a1.1", "a1.2")
-    rival = World(ledger=world.ledger, clock=world.clock, outbox=world.outbox, region=PEER)
-    reports: list[RecoveryReport] = []
-
-    def meanwhile(operation: str) -> None:
-        if operation == "replace":
-            world.ledger.before = lambda _operation: None
-            reports.append(run(rival))
-
-    world.ledger.before = meanwhile
-    reports.append(run(world))
+    reports = run_in_both_regions(world)
     assert sorted(report.promoted for report in reports) == [0, 1]
     statuses = sorted(world.ledger.rows[child].status for child in ("a1.1", "a1.2"))
     assert statuses == [Status.RECEIVED, Status.SUPPRESSED]
