@@ -27,6 +27,7 @@ class RegionEndpoints:
     region: str
     webhook_url: str
     health_url: str
+    switch_url: str
     processing_queue_url: str
     processing_critical_queue_url: str
     dead_letter_queue_url: str
@@ -34,11 +35,16 @@ class RegionEndpoints:
     distribution_critical_queue_url: str
     distribution_dead_letter_queue_url: str
     alarm_topic_arn: str
+    backup_bucket: str
+    backup_vault: str
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """One deployed stack and the clients that reach it."""
+    """One deployed stack and the clients that reach it.
+
+    `alerts_url`: of the domain that fails over by itself; None where the stack has none.
+    """
 
     names: Names
     primary: RegionEndpoints
@@ -47,6 +53,7 @@ class Deployment:
     analysis_cache_table: str
     coordination_table: str
     ledger_consistency: str
+    alerts_url: str | None
     clients: AwsClients
 
     @classmethod
@@ -71,6 +78,7 @@ class Deployment:
             analysis_cache_table=text["AnalysisCacheTableName"],
             coordination_table=text["CoordinationTableName"],
             ledger_consistency=text["LedgerConsistency"],
+            alerts_url=text.get("AlertsUrl"),
             clients=clients,
         )
 
@@ -104,6 +112,7 @@ def _endpoints(outputs: Mapping[str, str], role: Role, region: str) -> RegionEnd
         region=region,
         webhook_url=output("WebhookUrl"),
         health_url=output("HealthUrl"),
+        switch_url=output("SwitchUrl"),
         processing_queue_url=output("ProcessingQueueUrl"),
         processing_critical_queue_url=output("ProcessingCriticalQueueUrl"),
         dead_letter_queue_url=output("DeadLetterQueueUrl"),
@@ -111,4 +120,6 @@ def _endpoints(outputs: Mapping[str, str], role: Role, region: str) -> RegionEnd
         distribution_critical_queue_url=output("DistributionCriticalQueueUrl"),
         distribution_dead_letter_queue_url=output("DistributionDeadLetterQueueUrl"),
         alarm_topic_arn=output("AlarmTopicArn"),
+        backup_bucket=output("BackupBucketName"),
+        backup_vault=output("BackupVaultName"),
     )

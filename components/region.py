@@ -83,9 +83,10 @@ class Region(pulumi.ComponentResource):
     @property
     def outputs(self) -> Mapping[str, pulumi.Input[str]]:
         """Stack outputs by the keys of `topology.outputs.REGIONAL`, named for the region's role."""
-        outputs = {
+        outputs: dict[str, pulumi.Input[str]] = {
             "WebhookUrl": self._webhook.alerts_url,
             "HealthUrl": self._webhook.health_url,
+            "SwitchUrl": self._webhook.switch_url,
             "ApiKey": self._webhook.api_key,
             "ProcessingQueueUrl": self._queues.url(PROCESSING),
             "ProcessingCriticalQueueUrl": self._queues.url(PROCESSING_CRITICAL),
@@ -94,6 +95,10 @@ class Region(pulumi.ComponentResource):
             "DistributionCriticalQueueUrl": self._queues.url(DISTRIBUTION_CRITICAL),
             "DistributionDeadLetterQueueUrl": self._queues.url(DISTRIBUTION_DLQ),
             "AlarmTopicArn": self._topic.arn,
+            "BackupBucketName": self._site.names.backup_bucket(
+                self._site.role, self._site.config.backup_bucket_suffix
+            ),
+            "BackupVaultName": self._site.names.backup_vault,
             **{f"{spec.suffix}Name": function.name for spec, function in self._functions.items()},
         }
         return {output_key(key, self._site.role): value for key, value in outputs.items()}

@@ -116,7 +116,7 @@ class Triggers(pulumi.ComponentResource):
         site, child = self._site, pulumi.ResourceOptions(parent=self)
         role = aws.iam.Role(
             site.logical("schedule"),
-            name=site.names.schedule_role(site.region),
+            name=site.names.service_role("schedule", site.region),
             assume_role_policy=trust_policy(
                 "scheduler.amazonaws.com",
                 {

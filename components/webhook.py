@@ -1,4 +1,4 @@
-"""The webhook of a region: a REST API that hands `POST /alerts` and `GET /health` to reception."""
+"""The webhook of a region: a REST API that hands `POST /alerts`, and what routing looks at, to reception."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ from components.gateway_errors import GATEWAY_ERRORS, GatewayError
 from components.site import Site
 from topology.names import API_STAGE
 
-ROUTES: Mapping[str, str] = {"alerts": "POST", "health": "GET"}
+ROUTES: Mapping[str, str] = {"alerts": "POST", "health": "GET", "switch": "GET"}
 """Path to its one method. Sources send a key with alerts; health checks cannot send one."""
 
 BODY_MODEL = {
@@ -36,8 +36,9 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-variabl
 
 HEALTH_RATE_PER_S = 20
 HEALTH_BURST = 40
-"""Anyone may call `/health`, and each call reads the ledger: a flood of them must not take the functions
-from alerts. Enough for Route 53's health checkers, which send a few requests a second together.
+"""Of `/health` and of `/switch`. Anyone may call them, and each call reads a table: a flood of them must not
+take the functions from alerts. Enough for Route 53's health checkers, which send a few requests a second
+together.
 https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/dns-failover-determining-health-of-endpoints.html
 """
 
@@ -70,10 +71,16 @@ class Webhook(pulumi.ComponentResource):
             tags=site.tags,
             opts=self._child,
         )
-        parts = [*self._alerts_route(), *self._health_route(), *map(self._gateway_error, GATEWAY_ERRORS)]
+        parts = [
+            *self._alerts_route(),
+            *self._route("health", key_required=False),
+            *self._route("switch", key_required=False),
+            *map(self._gateway_error, GATEWAY_ERRORS),
+        ]
         stage = self._stage(depends_on=parts)
         self.alerts_url = pulumi.Output.concat(stage.invoke_url, "/alerts")
         self.health_url = pulumi.Output.concat(stage.invoke_url, "/health")
+        self.switch_url = pulumi.Output.concat(stage.invoke_url, "/switch")
         self.api_key: pulumi.Output[str] = pulumi.Output.secret(self._key(stage).value)
         self.register_outputs({})
 
@@ -99,9 +106,6 @@ class Webhook(pulumi.ComponentResource):
         return self._route(
             "alerts", key_required=True, validator=validator.id, models={"application/json": model.name}
         )
-
-    def _health_route(self) -> list[pulumi.Resource]:
-        return self._route("health", key_required=False)
 
     def _route(
         self,
@@ -188,17 +192,18 @@ class Webhook(pulumi.ComponentResource):
             tags=site.tags,
             opts=self._child,
         )
-        aws.apigateway.MethodSettings(
-            site.logical("health"),
-            region=site.region,
-            rest_api=self._api.id,
-            stage_name=stage.stage_name,
-            method_path="health/GET",
-            settings=aws.apigateway.MethodSettingsSettingsArgs(
-                throttling_rate_limit=HEALTH_RATE_PER_S, throttling_burst_limit=HEALTH_BURST
-            ),
-            opts=self._child,
-        )
+        for path in ("health", "switch"):
+            aws.apigateway.MethodSettings(
+                site.logical(path),
+                region=site.region,
+                rest_api=self._api.id,
+                stage_name=stage.stage_name,
+                method_path=f"{path}/GET",
+                settings=aws.apigateway.MethodSettingsSettingsArgs(
+                    throttling_rate_limit=HEALTH_RATE_PER_S, throttling_burst_limit=HEALTH_BURST
+                ),
+                opts=self._child,
+            )
         return stage
 
     def _access_log(self) -> aws.apigateway.StageAccessLogSettingsArgs:

@@ -4,12 +4,14 @@ import os
 from typing import Any, Final
 
 from handlers.adapters import aws
+from handlers.adapters.coordination import DynamoCoordination
 from handlers.adapters.dynamodb import DynamoLedger
 from handlers.adapters.front_door import alarm_messages, proxy_answer, request_of
 from handlers.adapters.invocation import Context, Event
 from handlers.adapters.system import SystemRandomness, ThreadSpread
 from handlers.domain.alarms import AlarmIntake
 from handlers.domain.reception import Reception
+from handlers.domain.switch import Switch
 from handlers.domain.webhook import Webhook
 from handlers.parts import Parts
 from handlers.settings import ReceptionSettings
@@ -28,11 +30,13 @@ _reception: Final = Reception(
     event_window_s=_settings.dedupe_event_window_s,
     content_window_s=_settings.dedupe_content_window_s,
 )
+# A health check wants an answer within two seconds, not a second try.
+_quick: Final = aws.client("dynamodb", _settings.aws_region, attempts=1, read_timeout_s=1)
 _webhook: Final = Webhook(
     reception=_reception,
-    # A health check wants an answer within two seconds, not a second try.
-    probe=DynamoLedger(
-        aws.client("dynamodb", _settings.aws_region, attempts=1, read_timeout_s=1), _settings.alerts_table
+    probe=DynamoLedger(_quick, _settings.alerts_table),
+    switch=Switch(
+        coordination=DynamoCoordination(_quick, _settings.coordination_table), region=_settings.aws_region
     ),
 )
 _alarms: Final = AlarmIntake(reception=_reception, allowed_topic_arn=_settings.alarm_topic_arn)

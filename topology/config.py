@@ -62,6 +62,11 @@ def _between(low: int, high: int, unit: str = "") -> tuple[str, Callable[[Value]
     return f"{low} to {high}{unit}", lambda v: isinstance(v, int) and low <= v <= high
 
 
+def _choice_of(*values: int) -> tuple[str, Callable[[Value], bool]]:
+    return " or ".join(map(str, values)), lambda v: v in values
+
+
+_HOST_NAME: Final = re.compile(r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
 _REGION = ("an AWS region such as us-east-1", lambda v: v in REGIONS)
 _OPTIONAL_REGION = ("an AWS region, or empty", lambda v: v == "" or v in REGIONS)
 _BOOL = ("true or false", lambda v: isinstance(v, bool))
@@ -139,6 +144,62 @@ KEYS: Final = (
         "Of the log groups",
     ),
     Key("deletionProtection", bool, True, *_BOOL, "Whether the tables refuse to be deleted"),  # noqa: FBT003 - the default
+    Key(
+        "domain",
+        str,
+        "",
+        "a host name such as alerts.example.com, or empty",
+        lambda v: isinstance(v, str) and (v == "" or _HOST_NAME.fullmatch(v) is not None),
+        "Name that sources post to, which fails over by itself; empty: they retry the other region's URL",
+    ),
+    Key(
+        "hostedZoneId",
+        str,
+        "",
+        "the id of a Route 53 hosted zone such as Z0123456789ABC, or empty",
+        lambda v: isinstance(v, str) and re.fullmatch(r"(Z[A-Z0-9]{5,31})?", v) is not None,
+        "The zone that holds the domain",
+    ),
+    Key("healthCheckIntervalS", int, 10, *_choice_of(10, 30), "Between two looks of Route 53 at a region"),
+    Key(
+        "healthCheckFailures", int, 3, *_between(1, 10), "Failing looks in a row after which a region is out"
+    ),
+    Key(
+        "backupBucketSuffix",
+        str,
+        "",
+        "up to 20 lower-case letters, digits and hyphens, or empty",
+        lambda v: isinstance(v, str) and re.fullmatch(r"([a-z0-9][a-z0-9-]{0,18}[a-z0-9])?", v) is not None,
+        "Ends the backup buckets' names where those are taken; the account id is a good one",
+    ),
+    Key("backupRetentionDays", int, 35, *_between(1, 3_650, " days"), "Of everything in the backup buckets"),
+    Key(
+        "backupLock",
+        str,
+        "governance",
+        *_choice("governance", "compliance"),
+        "Mode of the backups' Object Lock",
+    ),
+    Key(
+        "backupLockDays",
+        int,
+        14,
+        *_between(1, 3_650, " days"),
+        "How long a backup can be neither changed nor deleted",
+    ),
+    Key(
+        "exportMaxAgeH", int, 3, *_between(2, 72, " hours"), "Age of the newest good export that is an alarm"
+    ),
+    Key("rtoObjectiveS", int, 600, *_between(1, _DAY_S, " s"), "From losing a region to being served again"),
+    Key("rpoObjectiveAlerts", int, 0, *_between(0, 1_000_000), "Alerts that losing a region may lose"),
+    Key(
+        "packagesFrom",
+        str,
+        "",
+        "a folder with a zip of each function, or empty",
+        lambda v: isinstance(v, str),
+        "Where packages come from in a rebuild; empty to build them from source",
+    ),
     Key("chaos", str, "forbidden", *_choice("forbidden", "allowed"), "Whether faults may be injected"),
     Key("owner", str, "unowned", *_NAME, "Team named in the Owner tag of every resource"),
 )
@@ -171,6 +232,18 @@ class StackConfig:
     api_access_log: bool
     log_retention_days: int
     deletion_protection: bool
+    domain: str
+    hosted_zone_id: str
+    health_check_interval_s: int
+    health_check_failures: int
+    backup_bucket_suffix: str
+    backup_retention_days: int
+    backup_lock: str
+    backup_lock_days: int
+    export_max_age_h: int
+    rto_objective_s: int
+    rpo_objective_alerts: int
+    packages_from: str
     chaos_allowed: bool
     owner: str
 
@@ -203,7 +276,7 @@ class StackConfig:
             value = _parse_value(key, raw.get(key.name), problems)
             if value is not None:
                 values[key.name] = value
-        problems += _region_problems(values)
+        problems += [*_region_problems(values), *_backup_problems(values)]
         if problems:
             raise ConfigError(problems)
         return cls(stack=stack, **_fields(values))  # type: ignore[arg-type]  # `KEYS` fixes names and types
@@ -248,6 +321,20 @@ def _region_problems(values: Mapping[str, Value]) -> list[str]:
     elif witness:
         problems.append(
             f"witnessRegion: {witness!r} has no use without ledgerConsistency 'strong'; allowed: empty"
+        )
+    return problems
+
+
+def _backup_problems(values: Mapping[str, Value]) -> list[str]:
+    """What is wrong with the domain and the backups' times together."""
+    problems: list[str] = []
+    if bool(values.get("domain")) != bool(values.get("hostedZoneId")):
+        problems.append("domain: it and hostedZoneId go together; allowed: both, or neither")
+    kept, locked = values.get("backupRetentionDays"), values.get("backupLockDays")
+    if isinstance(kept, int) and isinstance(locked, int) and locked > kept:
+        problems.append(
+            f"backupLockDays: {locked} is more than backupRetentionDays, {kept}, and what is locked cannot "
+            f"be deleted; allowed: at most {kept} days"
         )
     return problems
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from topology.functions import FunctionSpec
 from topology.queues import QueueSpec
+from topology.regions import FAILOVER, Role
 from topology.tables import TableSpec
 
 PROJECT = "mcp-incident-responder"
@@ -60,9 +61,9 @@ class Names:
         """
         return f"mir-{self.stack}-{spec.key}-{region}"
 
-    def schedule_role(self, region: str) -> str:
-        """The role by which EventBridge Scheduler invokes Recovery; shortened as `role` is."""
-        return f"mir-{self.stack}-schedule-{region}"
+    def service_role(self, purpose: str, region: str) -> str:
+        """The role by which an AWS service acts for `purpose`, such as `schedule`; shortened as `role` is."""
+        return f"mir-{self.stack}-{purpose}-{region}"
 
     @property
     def api(self) -> str:
@@ -98,6 +99,39 @@ class Names:
     def recovery_schedule(self) -> str:
         """The EventBridge schedule that runs Recovery."""
         return f"{self.prefix}-recovery"
+
+    def backup_bucket(self, role: Role, suffix: str = "") -> str:
+        """The bucket of backups, or its copy in the failover region.
+
+        Bucket names are global to AWS: `suffix`, the stack's `backupBucketSuffix`, is for where one is taken.
+        """
+        parts = (f"{self.secret_prefix}-backups", suffix, "failover" if role == FAILOVER else "")
+        return "-".join(part for part in parts if part)
+
+    @property
+    def backup_vault(self) -> str:
+        """The AWS Backup vault, of the same name in both regions."""
+        return f"{self.prefix}-backups"
+
+    @property
+    def full_export(self) -> str:
+        """The schedule of the ledger's daily full export."""
+        return f"{self.prefix}-full-export"
+
+    @property
+    def incremental_export(self) -> str:
+        """The schedule of the ledger's hourly incremental export, and the state machine that it starts."""
+        return f"{self.prefix}-incremental-export"
+
+    @property
+    def daily_copies(self) -> str:
+        """The schedule that keeps a day's configuration and packages, and the state machine it starts."""
+        return f"{self.prefix}-daily-copies"
+
+    @property
+    def export_age_alarm(self) -> str:
+        """The CloudWatch alarm that goes off when the newest good export is too old, or nobody knows."""
+        return f"{self.prefix}-export-age"
 
     @property
     def secret_prefix(self) -> str:

@@ -11,6 +11,7 @@ from topology.regions import FAILOVER, Role
 REGIONAL: Final = (
     "WebhookUrl",
     "HealthUrl",
+    "SwitchUrl",
     "ApiKey",
     "ProcessingQueueUrl",
     "DeadLetterQueueUrl",
@@ -19,6 +20,8 @@ REGIONAL: Final = (
     "DistributionCriticalQueueUrl",
     "DistributionDeadLetterQueueUrl",
     "AlarmTopicArn",
+    "BackupBucketName",
+    "BackupVaultName",
     *(f"{spec.suffix}Name" for spec in FUNCTIONS),
 )
 """`ApiKey` is a secret output: `pulumi stack output ApiKey --show-secrets`."""
@@ -35,10 +38,17 @@ GLOBAL: Final = (
     "AnthropicKeySecretName",
 )
 
+OPTIONAL: Final = ("AlertsUrl",)
+"""Only with a domain: the URL that fails over by itself."""
+
 
 def output_key(key: str, role: Role) -> str:
     """The output key of a regional thing in the region that plays `role`."""
     return f"Failover{key}" if role == FAILOVER else key
 
 
-ALL: Final = frozenset(GLOBAL) | {output_key(k, r) for k in REGIONAL for r in ("primary", "failover")}
+ALL: Final = (
+    frozenset(GLOBAL)
+    | frozenset(OPTIONAL)
+    | {output_key(k, r) for k in REGIONAL for r in ("primary", "failover")}
+)

@@ -22,6 +22,7 @@ from handlers.domain.ports import Record
 from handlers.domain.reception import Reception
 from handlers.domain.recovery import Recovery
 from handlers.domain.states import Actor
+from handlers.domain.switch import Switch
 from handlers.domain.webhook import Webhook
 from topology.config import StackConfig
 
@@ -58,7 +59,12 @@ def webhook(machine: Machine, backends: Backends) -> Webhook:
         event_window_s=CONFIG.dedupe_event_window_s,
         content_window_s=CONFIG.dedupe_content_window_s,
     )
-    return Webhook(reception=reception, probe=ledger)
+    coordination = CoordinationPort(machine, backends.coordination)
+    return Webhook(
+        reception=reception,
+        probe=ledger,
+        switch=Switch(coordination=coordination, region=machine.region),
+    )
 
 
 def analysis(machine: Machine, backends: Backends) -> AnalysisWork:

@@ -2,7 +2,8 @@
 
 Under a `strong` ledger each may work on all: conditional writes hold across regions. Under an `eventual` one
 they hold within a region only, so an alert belongs to the region that took it in, until a **takeover**: by
-itself after the other region has been silent for a configured time, or by an operator's failover.
+itself after the other region has been silent for a configured time, or by an operator who turns on this
+region's switch (`handlers.domain.switch`).
 
 Each region writes one record, its own, and reads the other's:
 
@@ -14,6 +15,7 @@ Each region writes one record, its own, and reads the other's:
 | `term` | of its latest takeover; the highest term wins |
 | `own_through`, `peer_through` | the epochs of its own alerts and of the other's that this takeover covers |
 | `returned_ms` | when it came back from a silence of its own |
+| `switched_ms` | when the switch was turned on that it last took over for |
 
 A takeover covers one epoch more than it has seen, which a region whose Recovery alone is silent gives its new
 alerts; a region that returns begins above that.
@@ -39,6 +41,7 @@ from handlers.domain.ports import (
     LedgerUnavailableError,
     Record,
 )
+from handlers.domain.switch import Switch
 
 _REMEMBERED_MS: Final = 5_000
 """How old a standing may be that a worker acts on. A frozen worker's clock shows that it is older."""
@@ -62,6 +65,7 @@ class _Region:
     own_through: int = _NO_EPOCH
     peer_through: int = _NO_EPOCH
     returned_ms: int = 0
+    switched_ms: int = 0
 
     @classmethod
     def of(cls, record: Record | None, *, unseen_since_ms: int) -> "_Region":
@@ -225,7 +229,9 @@ class MovingOwnership:
         now_ms = self.clock.now_ms()
         try:
             record, standing = self._read(now_ms)
-            self.coordination.write(record_name(self.region), record, self._next(standing, now_ms))
+            switched_ms = Switch(coordination=self.coordination, region=self.region).since_ms()
+            after = self._next(standing, now_ms, switched_ms)
+            self.coordination.write(record_name(self.region), record, after)
         except CoordinationUnavailableError as error:
             raise LedgerUnavailableError(f"this region's record was not written: {error}") from error
         self._remembered = None
@@ -251,8 +257,8 @@ class MovingOwnership:
         )
         return record, standing
 
-    def _next(self, standing: OwnStanding, now_ms: int) -> Mapping[str, int]:
-        """This region's record after a beat."""
+    def _next(self, standing: OwnStanding, now_ms: int, switched_ms: int) -> Mapping[str, int]:
+        """This region's record after a beat; `switched_ms`: since when its switch is on, or 0."""
         own, other = standing.own, standing.other
         if self._silent(own.beat_ms, now_ms):
             # Workers without a Recovery have given new alerts the epoch between, see `standing`.
@@ -262,9 +268,11 @@ class MovingOwnership:
         if other.term > own.term and other.peer_through >= own.epoch:
             return own.values(beat_ms=now_ms, epoch=other.peer_through + 1)
         taken = own.term > other.term and own.peer_through >= other.epoch
-        if self._silent(other.beat_ms, now_ms) and not taken:
+        asked = switched_ms > own.switched_ms
+        if asked or (self._silent(other.beat_ms, now_ms) and not taken):
             return own.values(
                 beat_ms=now_ms,
+                switched_ms=max(switched_ms, own.switched_ms),
                 epoch=own.epoch + 1,
                 term=max(own.term, other.term) + 1,
                 own_through=own.epoch,

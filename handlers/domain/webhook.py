@@ -13,13 +13,15 @@ from handlers.domain.alert import Alert
 from handlers.domain.identity import body_hash_of
 from handlers.domain.intake import parse_body
 from handlers.domain.limits import MAX_IDEMPOTENCY_KEY_CHARS
-from handlers.domain.ports import Ledger, LedgerUnavailableError
+from handlers.domain.ports import CoordinationUnavailableError, Ledger, LedgerUnavailableError
 from handlers.domain.reception import Reception, Submission
 from handlers.domain.refusal import RefusedError
+from handlers.domain.switch import Switch
 
 _log = logging.getLogger(__name__)
 
 RETRY_AFTER_S: Final = 5
+_HINT: Final = "use POST /alerts, GET /health or GET /switch"
 _KEY: Final = re.compile(rf"[\x21-\x7e]{{1,{MAX_IDEMPOTENCY_KEY_CHARS}}}")
 _CONTENT_TYPE: Final = re.compile(r"application/json\s*(;\s*charset=\"?utf-8\"?\s*)?", re.IGNORECASE)
 
@@ -46,10 +48,11 @@ class Response:
 
 @dataclass(frozen=True, kw_only=True)
 class Webhook:
-    """Routes requests. `probe` is a ledger whose timeouts suit a health check."""
+    """Routes requests. `probe` and `switch` have timeouts that suit a health check."""
 
     reception: Reception
     probe: Ledger
+    switch: Switch
 
     def answer(self, request: Request, *, until_ms: int) -> Response:
         """Answer any request: a wrong one with 4xx, an unreachable ledger with 503. Input never raises."""
@@ -59,12 +62,12 @@ class Webhook:
                     return self._take(request, until_ms)
                 case "/health", "GET":
                     return self._health()
-                case "/alerts" | "/health", _:
-                    return _refusal(
-                        RefusedError(405, "method_not_allowed", hint="use POST /alerts or GET /health")
-                    )
+                case "/switch", "GET":
+                    return self._switch()
+                case "/alerts" | "/health" | "/switch", _:
+                    raise RefusedError(405, "method_not_allowed", hint=_HINT)  # noqa: TRY301 - answered below
                 case _:
-                    return _refusal(RefusedError(404, "not_found", hint="use POST /alerts or GET /health"))
+                    raise RefusedError(404, "not_found", hint=_HINT)  # noqa: TRY301 - answered below
         except RefusedError as error:
             _log.info("Refused a request", extra={"error": error.code, "field": error.field})
             return _refusal(error)
@@ -116,6 +119,18 @@ class Webhook:
                 body={"status": "ledger_unavailable", "region": region},
             )
         return Response(status=200, body={"status": "ok", "region": region})
+
+    def _switch(self) -> Response:
+        """200 while the switch is on; anything else leaves routing as it is, so an error counts as off."""
+        region = self.reception.region
+        try:
+            since_ms = self.switch.since_ms()
+        except CoordinationUnavailableError:
+            _log.exception("The switch cannot be read")
+            return Response(status=503, body={"switch": "unknown", "region": region})
+        if not since_ms:
+            return Response(status=404, body={"switch": "off", "region": region})
+        return Response(status=200, body={"switch": "on", "region": region, "since_ms": since_ms})
 
 
 def _receipt(row: Alert) -> dict[str, str]:

@@ -184,7 +184,7 @@ def test_roles_are_named_by_function_and_region(run: Run) -> None:
         f"mir-{stack}-{worker}-{region}" for worker in workers for region in ("us-east-1", "us-west-2")
     }
     assert {role.inputs["name"] for role in run.of("iam/role:Role")} == expected
-    assert len(Names("staging").schedule_role("ap-southeast-1")) <= 64
+    assert len(Names("staging").service_role("restore-testing", "ap-southeast-1")) <= 64
 
 
 def test_no_secret_is_an_input_of_any_resource(run: Run) -> None:

@@ -18,6 +18,7 @@ from handlers.domain.reception import Reception, Submission
 from handlers.domain.recovery import Recovery
 from handlers.domain.rows import new_row
 from handlers.domain.states import Actor, analyzed, received
+from handlers.domain.switch import Switch
 from handlers.domain.webhook import Request, Response, Webhook
 from tests.fakes.ledger import FakeAnalysisCache, FakeCoordination, FakeLedger
 from tests.fakes.machine import FakeClock, FakeRandomness, in_turn
@@ -107,7 +108,11 @@ class World:
 
     def answer(self, request: Request) -> Response:
         """The webhook's answer, with four seconds to write."""
-        webhook = Webhook(reception=self.reception, probe=self.ledger)
+        webhook = Webhook(
+            reception=self.reception,
+            probe=self.ledger,
+            switch=Switch(coordination=self.coordination, region=self.region),
+        )
         return webhook.answer(request, until_ms=self.clock.ms + 4_000)
 
     def accept(self, content: bytes) -> list[Alert]:
