@@ -85,17 +85,19 @@ class CoordinationRecords:
             raise self._unreachable(name, "written", error) from error
         return True
 
-    def switched_on_ms(self) -> int:
-        """Since when this region's switch is on, in epoch milliseconds; 0 while it is off.
+    def switched_on_ms(self, *, of: str = "") -> int:
+        """Since when the switch of this region is on, in epoch milliseconds; 0 while it is off.
+
+        `of`: another region's, as this one has it by replication.
 
         Raises:
             CoordinationUnreachableError: the region does not answer.
         """
-        record = self.read(_switch(self.region))
+        record = self.read(_switch(of or self.region))
         return int(record.values.get("since_ms", 0)) if record else 0
 
     def set_switch(self, since_ms: int) -> bool:
-        """Turn this region's switch on since `since_ms` (epoch milliseconds), or off (0); False if others did.
+        """Turn this region's switch on since `since_ms` (epoch ms), or off (0); False if others did.
 
         Raises:
             CoordinationUnreachableError: it may be turned or not; read it again.

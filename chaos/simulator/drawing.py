@@ -103,10 +103,14 @@ def _incident(random: Random, kind: Kind, horizon_ms: int, takeover_ms: int) -> 
         # Mostly after the faults, when there is something to redrive and a chance to get through.
         from_ms = random.randint(horizon_ms // 2, horizon_ms + 20 * _MIN)
         lasting_ms = 0
+    end_ms = horizon_ms
+    if kind is Kind.SWITCHED:
+        # People fail back when the trouble is over.
+        lasting_ms, end_ms = random.choice((3, 15)) * _MIN, horizon_ms + 15 * _MIN
     return Incident(
         kind=kind,
         from_ms=from_ms,
-        to_ms=min(from_ms + lasting_ms, horizon_ms) if lasting_ms else from_ms,
+        to_ms=min(from_ms + lasting_ms, end_ms) if lasting_ms else from_ms,
         region=REGIONS[0] if kind in _SHARED else random.choice(REGIONS),
         detail=random.randint(0, 1),
     )

@@ -81,6 +81,11 @@ class RowJudge:
         if own.get("peer_through", -1) < other.get("epoch", 0):
             self._broken("not_taken_over", f"{by} has not taken over from {silent}")
 
+    def switched(self, by: str, since_ms: int) -> None:
+        """The switch of `by` has been on since then, and all is well there: it must have taken over."""
+        if self._record(by, by).get("switched_ms", 0) < since_ms:
+            self._broken("not_taken_over", f"{by} has not taken over, and its switch is on")
+
     def _holds(
         self, condition: Condition, invocation: "Invocation | None", stored: Alert | None, new: Alert
     ) -> bool:

@@ -94,6 +94,8 @@ class Kind(StrEnum):
     QUEUE_PURGED = "queues purged"
     POISON = "poison"
     REDRIVE = "operator redrives"
+    SWITCHED = "operator fails over"
+    """The region's switch is on: it takes over from the other, however well that one is."""
 
 
 FOR_GOOD: Final = 10**12

@@ -10,6 +10,7 @@ from chaos.simulator.history import History
 from chaos.simulator.judge import Violation
 from chaos.simulator.ledger import Store
 from chaos.simulator.region import Region
+from chaos.simulator.row_judge import RowJudge
 from chaos.simulator.scenario import FOR_GOOD, REGIONS, Incident, Kind, Scenario, peer_of
 from chaos.simulator.scheduler import START_MS
 from chaos.simulator.services import Slack
@@ -28,6 +29,7 @@ from handlers.domain.limits import (
     PARKED_LOOK_S,
 )
 from handlers.domain.ports import Record
+from handlers.domain.switch import switch_name
 
 _LOOK_MS: Final = 30_000
 
@@ -76,6 +78,7 @@ class _Simulation:
         )
         world.judge.rows.records = coordination.read
         self._store = store
+        self._coordination = coordination
         self._slack = slack
         self._regions = {name: Region(world, name, backends) for name in REGIONS}
         self._sources = Sources(world, self._regions)
@@ -120,29 +123,48 @@ class _Simulation:
             self._world.note("incident", str(incident))
             if incident.kind is Kind.REGION_DOWN:
                 region.go_down(lose_queues=bool(incident.detail))
-                self._expect_takeover(incident)
+                self._expect_takeover(
+                    incident,
+                    lambda rows: rows.taken_over(incident.region, peer_of(incident.region)),
+                    within_s=self._world.scenario.takeover_after_s,
+                )
             elif incident.kind is Kind.QUEUE_PURGED:
                 region.purge()
             elif incident.kind is Kind.POISON:
                 poison(region, incident.detail)
             elif incident.kind is Kind.REDRIVE:
                 redrive_parked(self._world, self._store, incident.region)
+            elif incident.kind is Kind.SWITCHED:
+                self._turn_switch(incident, since_ms=self._world.now_ms)
+                self._world.scheduler.at(
+                    START_MS + incident.to_ms, lambda: self._turn_switch(incident, since_ms=0)
+                )
+                since_ms = self._world.now_ms
+                self._expect_takeover(
+                    incident, lambda rows: rows.switched(incident.region, since_ms), within_s=0
+                )
 
         return begin
 
-    def _expect_takeover(self, down: Incident) -> None:
-        """Under an eventual ledger a region that is well takes over from one that is not."""
+    def _turn_switch(self, incident: Incident, *, since_ms: int) -> None:
+        """What `responder dr failover` and `failback` do, if they reach the region."""
+        region, name = incident.region, switch_name(incident.region)
+        if self._world.halted_ms(region) or self._world.active(Kind.COORDINATION_DOWN, region):
+            return
+        before = self._coordination.read(region, name)
+        version = before.version + 1 if before else 1
+        self._coordination.write(region, name, Record(version=version, values={"since_ms": since_ms}))
+
+    def _expect_takeover(self, cause: Incident, look: Callable[[RowJudge], None], *, within_s: int) -> None:
+        """Under an eventual ledger, and if nothing else is wrong, one region takes over from the other."""
         scenario = self._world.scenario
-        by_ms = down.from_ms + (scenario.takeover_after_s + _TAKEOVER_GRACE_S) * 1000
+        by_ms = cause.from_ms + (within_s + _TAKEOVER_GRACE_S) * 1000
         troubled = any(
-            other is not down and other.from_ms < by_ms and other.to_ms > down.from_ms
+            other is not cause and other.from_ms < by_ms and other.to_ms > cause.from_ms
             for other in scenario.incidents
         )
-        if scenario.consistency == "eventual" and down.to_ms > by_ms and not troubled:
-            other = peer_of(down.region)
-            self._world.scheduler.at(
-                START_MS + by_ms, lambda: self._world.judge.rows.taken_over(down.region, other)
-            )
+        if scenario.consistency == "eventual" and cause.to_ms > by_ms and not troubled:
+            self._world.scheduler.at(START_MS + by_ms, lambda: look(self._world.judge.rows))
 
     def _at_rest(self, end_ms: int) -> bool:
         """Whether all is done; judges what is not done in time, and how things are once all is."""

@@ -1,8 +1,8 @@
 """A region's switch: an operator's word that this region takes everything and the other stands aside.
 
 One record of the coordination table for each region, written in that region only, so that failing over
-calls nothing in the region that is lost. Routing asks for it at `/switch`, and Recovery takes over the other's
-alerts once for each time that it is turned on (under an eventual ledger; a strong one shares them already).
+calls nothing in the region that is lost. Routing asks for it at `/switch`, and Recovery takes over the
+other's alerts once for each time that it is turned on (under an eventual ledger; a strong one shares them).
 
 | value | meaning |
 |---|---|

@@ -40,6 +40,7 @@ def deployment_on_moto(*, consistency: str = "strong") -> Deployment:
     for region, prefix in ((PRIMARY, ""), (FAILOVER, "Failover")):
         names = create_tables(region)
         outputs["AlertsTableName"] = names["alerts"]
+        outputs["CoordinationTableName"] = names["coordination"]
         sqs = boto3.client("sqs", region_name=region)
         for key in ("Processing", "ProcessingCritical"):
             outputs[f"{prefix}{key}QueueUrl"] = sqs.create_queue(QueueName=key)["QueueUrl"]

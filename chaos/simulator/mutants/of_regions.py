@@ -8,6 +8,7 @@ from chaos.simulator.mutants.mutant import mutant
 from handlers.domain.alert import Alert
 from handlers.domain.ownership import MovingOwnership, OwnStanding, record_name
 from handlers.domain.ports import CoordinationUnavailableError, LedgerUnavailableError
+from handlers.domain.switch import Switch
 
 
 def _unfenced(read: Callable[..., Any]) -> Callable[..., Any]:
@@ -37,6 +38,10 @@ def _beat(self: MovingOwnership) -> None:
     self._remembered = None
 
 
+def _off(_self: Switch) -> int:
+    return 0
+
+
 MUTANTS: Final = (
     mutant(
         "fence-ignored",
@@ -55,6 +60,12 @@ MUTANTS: Final = (
         "no-takeover",
         "nobody takes over from a silent region",
         (MovingOwnership, "beat", _beat),
+        consistency="eventual",
+    ),
+    mutant(
+        "switch-ignored",
+        "an operator's failover moves no alert",
+        (Switch, "since_ms", _off),
         consistency="eventual",
     ),
 )

@@ -6,7 +6,8 @@ import pytest
 
 from handlers.domain.alert import Alert
 from handlers.domain.ownership import MovingOwnership, SharedOwnership, record_name
-from handlers.domain.ports import LedgerUnavailableError
+from handlers.domain.ports import LedgerUnavailableError, Record
+from handlers.domain.switch import switch_name
 from tests.fakes.ledger import FakeCoordination
 from tests.fakes.machine import FakeClock
 from tests.unit.handlers.builders import PEER, REGION, row
@@ -49,6 +50,14 @@ class Two:
             records = self.replicas[source].records
             if record_name(source) in records:
                 self.replicas[target].records[record_name(source)] = records[record_name(source)]
+
+    def switch(self, region: str, *, since_ms: int) -> None:
+        """Turn the switch of `region` there, as `responder dr failover` does."""
+        before = self.replicas[region].records.get(switch_name(region))
+        version = before.version + 1 if before else 1
+        self.replicas[region].records[switch_name(region)] = Record(
+            version=version, values={"since_ms": since_ms}
+        )
 
     def holders(self, alert: Alert) -> set[str]:
         """The regions that would work on it now."""
@@ -121,6 +130,45 @@ def test_partition_leaves_each_region_its_own_once_it_is_over() -> None:
     assert two.holders(ours) == two.holders(theirs) == {REGION, PEER}
     two.beat(REGION, PEER, minutes=2)
     assert (two.holders(ours), two.holders(theirs)) == ({REGION}, {PEER})
+
+
+def test_switch_takes_over_at_the_next_beat_from_a_region_that_is_well() -> None:
+    """An operator sees what a beat does not: a region whose Recovery runs and whose Slack calls fail."""
+    two = Two()
+    two.beat(REGION, PEER, minutes=3)
+    ours = two.accepted(REGION)
+    two.switch(PEER, since_ms=two.clock.ms)
+    two.beat(REGION, PEER)
+    assert two.holders(ours) == {PEER}
+    assert two.ownership(PEER).standing().moved(ours)
+
+
+def test_switch_takes_over_once_and_a_living_region_keeps_what_it_takes_in_then() -> None:
+    """Else both would count their epochs up against each other for as long as it is on."""
+    two = Two()
+    two.beat(REGION, PEER)
+    two.switch(PEER, since_ms=two.clock.ms)
+    two.beat(REGION, PEER, minutes=3)
+    fresh = two.accepted(REGION)
+    epochs = [two.ownership(region).standing().own.epoch for region in (REGION, PEER)]
+    two.beat(REGION, PEER, minutes=10)
+    assert two.holders(fresh) == {REGION}
+    assert [two.ownership(region).standing().own.epoch for region in (REGION, PEER)] == epochs
+
+
+def test_switch_turned_on_again_takes_over_again() -> None:
+    """After a failback, the next failover is a new one."""
+    two = Two()
+    two.beat(REGION, PEER)
+    two.switch(PEER, since_ms=two.clock.ms)
+    two.beat(REGION, PEER, minutes=2)
+    two.switch(PEER, since_ms=0)
+    two.beat(REGION, PEER, minutes=2)
+    later = two.accepted(REGION)
+    assert two.holders(later) == {REGION}
+    two.switch(PEER, since_ms=two.clock.ms)
+    two.beat(REGION, PEER, minutes=2)
+    assert two.holders(later) == {PEER}
 
 
 def test_takeovers_one_after_the_other_leave_no_orphan() -> None:

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from handlers.domain.alarms import AlarmIntake, AlarmMessage
 from handlers.domain.alert import Status
-from handlers.domain.ports import LedgerUnavailableError
+from handlers.domain.ports import LedgerUnavailableError, Record
 from handlers.domain.refusal import RefusedError
+from handlers.domain.switch import switch_name
 from handlers.domain.webhook import Request
 from tests.fakes.ledger import ledger_down
-from tests.unit.handlers.builders import EVENT_WINDOW_S, REGION, World, body, fixture, post
+from tests.unit.handlers.builders import EVENT_WINDOW_S, PEER, REGION, World, body, fixture, post
 
 TOPIC = "arn:aws:sns:us-east-1:123456789012:alarms"
 
@@ -93,6 +94,24 @@ def test_health_follows_the_ledger() -> None:
     ill = world.answer(ask)
     assert (healthy.status, healthy.body) == (200, {"status": "ok", "region": REGION})
     assert (ill.status, ill.body["status"]) == (503, "ledger_unavailable")
+
+
+def test_switch_is_shown_as_on_only_while_it_is_on() -> None:
+    """Routing takes anything but 200 for off, so a record that cannot be read changes nothing."""
+    world = World()
+    ask = Request(method="GET", path="/switch", headers={}, body=b"")
+    untouched = world.answer(ask)
+    world.coordination.records[switch_name(PEER)] = Record(version=1, values={"since_ms": 5})
+    of_the_other = world.answer(ask)
+    world.coordination.records[switch_name(REGION)] = Record(version=1, values={"since_ms": 5})
+    on = world.answer(ask)
+    world.coordination.records[switch_name(REGION)] = Record(version=2, values={"since_ms": 0})
+    off = world.answer(ask)
+    world.coordination.down = True
+    unknown = world.answer(ask)
+    answers = [one.status for one in (untouched, of_the_other, on, off, unknown)]
+    assert answers == [404, 404, 200, 404, 503]
+    assert on.body == {"switch": "on", "region": REGION, "since_ms": 5}
 
 
 def test_same_key_and_body_answers_the_same_ids_without_a_new_row() -> None:
