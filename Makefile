@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format packages lock clean bench-audit chaos simulate simulate-mutants storm
+.PHONY: help setup demo test check format packages lock clean bench-audit chaos simulate simulate-mutants storm drill drill-all bench-restore
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -66,3 +66,12 @@ chaos: setup ## Run every chaos experiment, each on a stack of its own (half an 
 
 storm: setup ## 1,000 alerts a minute for 3 minutes into a Slack that takes one message a second
 	@$(BIN)/responder storm
+
+drill: setup ## Lose the primary region under load: fail over, restore, fail back, report to reports/drill.html
+	@$(BIN)/responder dr drill
+
+drill-all: setup ## Every drill, a rebuild from the backup bucket alone, and every planted fault (ten minutes)
+	@$(BIN)/responder dr drill --all
+
+bench-restore: setup ## Check and compare exports of a million items: time, memory, planted faults (ITEMS=n)
+	@$(BIN)/python -m dr.bench --items $(or $(ITEMS),1000000)

@@ -9,14 +9,17 @@ from pathlib import Path
 import pulumi
 import pulumi_aws as aws
 
+from components.backups import Backups
 from components.global_data import GlobalData
-from components.packages import PackageError, Target, build_packages, target_of
+from components.packages import PackageError, Target, build_packages, packages_in, target_of
 from components.region import Region
+from components.routing import Routing
 from components.site import Site
-from components.stack_config import load_stack_config
+from components.stack_config import configuration_to_keep, load_stack_config
+from components.stack_record import StackRecord
 from topology.config import ConfigError
 from topology.functions import FunctionSpec
-from topology.regions import ROLES
+from topology.regions import FAILOVER, PRIMARY, ROLES, Role
 
 
 def main(build: Callable[[Target], Mapping[FunctionSpec, Path]] = build_packages) -> None:
@@ -28,15 +31,25 @@ def main(build: Callable[[Target], Mapping[FunctionSpec, Path]] = build_packages
     """
     try:
         config = load_stack_config()
-        packages = build(target_of(config.stack))
+        kept = config.packages_from
+        packages = packages_in(Path(kept)) if kept else build(target_of(config.stack))
     except (ConfigError, PackageError) as error:
         raise pulumi.RunError(str(error)) from error
     account_id = aws.get_caller_identity_output().account_id
     data = GlobalData("data", config=config)
     outputs = dict(data.outputs)
+    regions: dict[Role, Region] = {}
     for role in ROLES:
         site = Site(config=config, role=role, account_id=account_id)
-        outputs |= Region(site, data=data, packages=packages).outputs
+        # A source that posts to a name which fails over cannot change its key with it.
+        shared = regions[PRIMARY].webhook.api_key if config.domain and role == FAILOVER else None
+        regions[role] = Region(site, data=data, packages=packages, api_key=shared)
+        outputs |= regions[role].outputs
+    if config.domain:
+        routing = Routing(primary=regions[PRIMARY].webhook, failover=regions[FAILOVER].webhook)
+        outputs |= routing.outputs
+    record = StackRecord(config.stack, configuration_to_keep(), outputs, packages)
+    Backups(primary=regions[PRIMARY], failover=regions[FAILOVER], record=record)
     for key, value in outputs.items():
         pulumi.export(key, value)
 

@@ -21,7 +21,11 @@ class IncompleteOutputsError(Exception):
 
 @dataclass(frozen=True)
 class RegionEndpoints:
-    """What one region of the stack offers; URLs and ARNs are stack outputs."""
+    """What one region of the stack offers; URLs and ARNs are stack outputs.
+
+    `api_domain`: what the name that fails over points to while this region takes new alerts; None without
+    one.
+    """
 
     role: Role
     region: str
@@ -37,6 +41,7 @@ class RegionEndpoints:
     alarm_topic_arn: str
     backup_bucket: str
     backup_vault: str
+    api_domain: str | None = None
 
 
 @dataclass(frozen=True)
@@ -122,4 +127,5 @@ def _endpoints(outputs: Mapping[str, str], role: Role, region: str) -> RegionEnd
         alarm_topic_arn=output("AlarmTopicArn"),
         backup_bucket=output("BackupBucketName"),
         backup_vault=output("BackupVaultName"),
+        api_domain=outputs.get(output_key("ApiDomainName", role)),
     )

@@ -9,7 +9,7 @@ import json
 import random
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -34,6 +34,16 @@ class Webhook:
     api_key: str = field(repr=False)
 
 
+@dataclass(frozen=True)
+class Attempt:
+    """One try of one post. Times in epoch milliseconds; `status` None: nothing came back in time."""
+
+    region: str
+    sent_at_ms: int
+    answered_at_ms: int
+    status: int | None
+
+
 @dataclass
 class Tally:
     """What happened to the posts so far; `refused` maps a final status to how often it was seen."""
@@ -53,10 +63,17 @@ class Tally:
 class Sender:
     """Posts bodies; safe to use from many tasks of one event loop."""
 
-    def __init__(self, session: aiohttp.ClientSession, receipts: ReceiptsFile) -> None:
-        """Send over `session` and append to `receipts`."""
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        receipts: ReceiptsFile,
+        *,
+        observe: Callable[[Attempt], None] = lambda _: None,
+    ) -> None:
+        """Send over `session`, append to `receipts`, and tell `observe` of every try."""
         self._session = session
         self._receipts = receipts
+        self._observe = observe
         self.tally = Tally()
 
     async def post(self, body: Mapping[str, object], webhooks: tuple[Webhook, ...]) -> list[Receipt]:
@@ -70,6 +87,7 @@ class Sender:
             webhook = webhooks[attempt % len(webhooks)]
             sent_at_ms = _now_ms()
             status, answer = await self._post_once(webhook, body)
+            self._observe(Attempt(webhook.region, sent_at_ms, _now_ms(), status))
             if status == _ACCEPTED:
                 return self._keep(answer, webhook.region, sent_at_ms)
             if status is not None and status not in _RETRYABLE:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from topology.backups import LATEST, package_key
 from topology.functions import FUNCTIONS, LAMBDA_ARCHITECTURE, LAMBDA_RUNTIME, FunctionSpec
 from topology.names import LOCAL_STACK
 
@@ -51,7 +52,7 @@ COMPILE_TIMEOUT_S: Final = 300
 
 
 class PackageError(Exception):
-    """A package could not be built: a tool or a wheel is missing, or a source does not compile."""
+    """A package is not to be had: a tool, a wheel or a kept zip is missing, or a source does not compile."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,22 @@ def build_packages(target: Target) -> Mapping[FunctionSpec, Path]:
         PackageError: as `build_package`.
     """
     return {spec: build_package(spec, target) for spec in FUNCTIONS}
+
+
+def packages_in(folder: Path) -> Mapping[FunctionSpec, Path]:
+    """The packages that a backup kept, by the names that it gives them.
+
+    Raises:
+        PackageError: naming every one that is missing or is no zip.
+    """
+    kept = {spec: folder / Path(package_key(LATEST, spec)).name for spec in FUNCTIONS}
+    missing = [path.name for path in kept.values() if not zipfile.is_zipfile(path)]
+    if missing:
+        raise PackageError(
+            f"packagesFrom: {folder} has no zip named {', '.join(missing)}; fetch code/<date>/ of the backup "
+            "bucket into it, or leave packagesFrom empty to build the packages from source"
+        )
+    return kept
 
 
 def build_package(spec: FunctionSpec, target: Target, *, folder: Path = BUILD) -> Path:

@@ -1,7 +1,7 @@
 """IAM policies: what each function may do, action by action and ARN by ARN. Used by every component."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pulumi
 
@@ -30,10 +30,16 @@ _AGREE = ("dynamodb:GetItem", "dynamodb:PutItem")
 
 @dataclass(frozen=True)
 class Grant:
-    """Actions allowed on resources, both listed exactly."""
+    """Actions allowed on resources, both listed exactly, under `conditions` by operator and key."""
 
     actions: tuple[str, ...]
     resources: tuple[pulumi.Input[str], ...]
+    conditions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def statement(self) -> dict[str, object]:
+        """The statement of a policy document."""
+        allow = {"Effect": "Allow", "Action": [*self.actions], "Resource": [*self.resources]}
+        return allow | ({"Condition": self.conditions} if self.conditions else {})
 
 
 @dataclass(frozen=True)
@@ -96,9 +102,7 @@ def _index_arn(table: pulumi.Output[str], index: IndexSpec) -> pulumi.Output[str
 
 def identity_policy(grants: Iterable[Grant]) -> pulumi.Output[str]:
     """A role's policy document as JSON."""
-    return _document(
-        [{"Effect": "Allow", "Action": [*g.actions], "Resource": [*g.resources]} for g in grants]
-    )
+    return _document([grant.statement() for grant in grants])
 
 
 def trust_policy(
@@ -114,7 +118,10 @@ def trust_policy(
 
 
 def resource_policy(statements: Iterable[Mapping[str, object]]) -> pulumi.Output[str]:
-    """The policy document of a topic or a key as JSON; each statement has its `Sid`."""
+    """The policy document of a topic, a key or a bucket as JSON.
+
+    Each statement has its `Sid`, and allows unless it says `Deny`.
+    """
     return _document([{"Effect": "Allow", **statement} for statement in statements])
 
 

@@ -7,6 +7,9 @@ from typing import Final
 import pulumi
 
 from components.alarm_topic import AlarmTopic
+from components.backup_bucket import BackupBucket
+from components.backup_schedules import BackupSchedules
+from components.backup_vault import BackupVault
 from components.functions import Function
 from components.global_data import GlobalData
 from components.parked_alarm import ParkedAlarm
@@ -45,7 +48,7 @@ SETTINGS: Final[Mapping[FunctionSpec, type[Settings]]] = {
 
 
 class Region(pulumi.ComponentResource):
-    """Webhook, functions, queues, alarm and schedule of one region, over the shared `data`."""
+    """Webhook, functions, queues, alarms, schedules and backups of one region, over the shared `data`."""
 
     def __init__(
         self,
@@ -53,15 +56,23 @@ class Region(pulumi.ComponentResource):
         *,
         data: GlobalData,
         packages: Mapping[FunctionSpec, Path],
+        api_key: pulumi.Output[str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Register the region. `packages` has the zip of each function."""
+        """Register the region. `packages` has the zip of each function; `api_key` as in `Webhook`."""
         super().__init__("incident:region:Region", site.region, None, opts)
-        self._site, self._data = site, data
+        self.site = site
+        self._data = data
         child = pulumi.ResourceOptions(parent=self)
         self._queues = Queues(site, opts=child)
         self._topic = AlarmTopic(site, opts=child)
         ParkedAlarm(site, topic=self._topic, opts=child)
+        self.alerts_table = data.table_arn(ALERTS, site.region)
+        self.bucket = BackupBucket(site, opts=child)
+        self.vault = BackupVault(site, opts=child)
+        BackupSchedules(
+            site, bucket=self.bucket, alerts_table=self.alerts_table, topic=self._topic, opts=child
+        )
         values, reach = self._setting_values(), self._reach()
         self._functions = {
             spec: Function(
@@ -77,17 +88,17 @@ class Region(pulumi.ComponentResource):
             for spec in FUNCTIONS
         }
         Triggers(site, functions=self._functions, queues=self._queues, topic=self._topic, opts=child)
-        self._webhook = Webhook(site, reception=self._functions[RECEPTION], opts=child)
+        self.webhook = Webhook(site, reception=self._functions[RECEPTION], api_key=api_key, opts=child)
         self.register_outputs({})
 
     @property
     def outputs(self) -> Mapping[str, pulumi.Input[str]]:
         """Stack outputs by the keys of `topology.outputs.REGIONAL`, named for the region's role."""
         outputs: dict[str, pulumi.Input[str]] = {
-            "WebhookUrl": self._webhook.alerts_url,
-            "HealthUrl": self._webhook.health_url,
-            "SwitchUrl": self._webhook.switch_url,
-            "ApiKey": self._webhook.api_key,
+            "WebhookUrl": self.webhook.alerts_url,
+            "HealthUrl": self.webhook.health_url,
+            "SwitchUrl": self.webhook.switch_url,
+            "ApiKey": self.webhook.api_key,
             "ProcessingQueueUrl": self._queues.url(PROCESSING),
             "ProcessingCriticalQueueUrl": self._queues.url(PROCESSING_CRITICAL),
             "DeadLetterQueueUrl": self._queues.url(PROCESSING_DLQ),
@@ -95,17 +106,15 @@ class Region(pulumi.ComponentResource):
             "DistributionCriticalQueueUrl": self._queues.url(DISTRIBUTION_CRITICAL),
             "DistributionDeadLetterQueueUrl": self._queues.url(DISTRIBUTION_DLQ),
             "AlarmTopicArn": self._topic.arn,
-            "BackupBucketName": self._site.names.backup_bucket(
-                self._site.role, self._site.config.backup_bucket_suffix
-            ),
-            "BackupVaultName": self._site.names.backup_vault,
+            "BackupBucketName": self.bucket.name,
+            "BackupVaultName": self.vault.name,
             **{f"{spec.suffix}Name": function.name for spec, function in self._functions.items()},
         }
-        return {output_key(key, self._site.role): value for key, value in outputs.items()}
+        return {output_key(key, self.site.role): value for key, value in outputs.items()}
 
     def _setting_values(self) -> Mapping[str, pulumi.Input[str]]:
         """The value of every setting of every function, by field name; each takes what it declares."""
-        site, config, data = self._site, self._site.config, self._data
+        site, config, data = self.site, self.site.config, self._data
         return {
             "stack": config.stack,
             "peer_region": config.peer(site.region),
@@ -133,9 +142,9 @@ class Region(pulumi.ComponentResource):
         }
 
     def _reach(self) -> Reach:
-        data, region = self._data, self._site.region
+        data, region = self._data, self.site.region
         return Reach(
-            alerts_table=data.table_arn(ALERTS, region),
+            alerts_table=self.alerts_table,
             analysis_cache_table=data.table_arn(ANALYSIS_CACHE, region),
             coordination_table=data.table_arn(COORDINATION, region),
             queues=self._queues.arns,

@@ -1,7 +1,9 @@
 """Reads the stack's configuration as Pulumi hands it over, unknown keys included; for the program."""
 
+from collections.abc import Mapping
+
 import pulumi
-from pulumi.runtime import get_config_env
+from pulumi.runtime import get_config_env, is_config_secret
 from pulumi.runtime.config import CONFIG
 
 from topology.config import StackConfig
@@ -16,7 +18,17 @@ def load_stack_config() -> StackConfig:
     Raises:
         ConfigError: with every problem found, before any resource is registered.
     """
+    return StackConfig.parse(stack=pulumi.get_stack(), raw=_bag())
+
+
+def configuration_to_keep() -> Mapping[str, object]:
+    """The values of the stack's keys as they were given, without those that Pulumi keeps encrypted."""
+    namespace = f"{pulumi.get_project()}:"
+    return {key: value for key, value in _bag().items() if not is_config_secret(namespace + key)}
+
+
+def _bag() -> Mapping[str, object]:
+    """Every key of the project, without its namespace."""
     bag: dict[str, object] = {**get_config_env(), **CONFIG.get()}
     namespace = f"{pulumi.get_project()}:"
-    raw = {key.removeprefix(namespace): value for key, value in bag.items() if key.startswith(namespace)}
-    return StackConfig.parse(stack=pulumi.get_stack(), raw=raw)
+    return {key.removeprefix(namespace): value for key, value in bag.items() if key.startswith(namespace)}

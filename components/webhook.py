@@ -50,17 +50,20 @@ def definition_digest(integration_uri: str, errors: tuple[GatewayError, ...] = G
 
 
 class Webhook(pulumi.ComponentResource):
-    """The API, its stage, and the usage plan with the region's own API key.
-
-    AWS generates the key's value: the same value in two regions would be refused in one of them.
-    """
+    """The API, its stage, and the usage plan with the region's API key."""
 
     def __init__(
-        self, site: Site, *, reception: Function, opts: pulumi.ResourceOptions | None = None
+        self,
+        site: Site,
+        *,
+        reception: Function,
+        api_key: pulumi.Output[str] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Register the API in front of `reception`."""
+        """Register the API in front of `reception`; AWS makes up the key's value where `api_key` is None."""
         super().__init__("incident:region:Webhook", site.logical("webhook"), None, opts)
-        self._site = site
+        self.site = site
+        self._given_key = api_key
         self._child = pulumi.ResourceOptions(parent=self)
         self._reception = reception
         self._api = aws.apigateway.RestApi(
@@ -78,6 +81,8 @@ class Webhook(pulumi.ComponentResource):
             *map(self._gateway_error, GATEWAY_ERRORS),
         ]
         stage = self._stage(depends_on=parts)
+        self.api_id = self._api.id
+        self.stage_name = stage.stage_name
         self.alerts_url = pulumi.Output.concat(stage.invoke_url, "/alerts")
         self.health_url = pulumi.Output.concat(stage.invoke_url, "/health")
         self.switch_url = pulumi.Output.concat(stage.invoke_url, "/switch")
@@ -85,7 +90,7 @@ class Webhook(pulumi.ComponentResource):
         self.register_outputs({})
 
     def _alerts_route(self) -> list[pulumi.Resource]:
-        site = self._site
+        site = self.site
         model = aws.apigateway.Model(
             site.logical("alert-body"),
             region=site.region,
@@ -116,7 +121,7 @@ class Webhook(pulumi.ComponentResource):
         models: Mapping[str, pulumi.Input[str]] | None = None,
     ) -> list[pulumi.Resource]:
         """The method and integration of a path, for the deployment to wait for."""
-        site, logical, http_method = self._site, self._site.logical(path), ROUTES[path]
+        site, logical, http_method = self.site, self.site.logical(path), ROUTES[path]
         resource = aws.apigateway.Resource(
             logical,
             region=site.region,
@@ -163,8 +168,8 @@ class Webhook(pulumi.ComponentResource):
 
     def _gateway_error(self, error: GatewayError) -> aws.apigateway.Response:
         return aws.apigateway.Response(
-            self._site.logical(error.type.lower().replace("_", "-")),
-            region=self._site.region,
+            self.site.logical(error.type.lower().replace("_", "-")),
+            region=self.site.region,
             rest_api_id=self._api.id,
             response_type=error.type,
             status_code=error.status,
@@ -174,7 +179,7 @@ class Webhook(pulumi.ComponentResource):
         )
 
     def _stage(self, *, depends_on: list[pulumi.Resource]) -> aws.apigateway.Stage:
-        site = self._site
+        site = self.site
         deployment = aws.apigateway.Deployment(
             site.logical("deployment"),
             region=site.region,
@@ -213,7 +218,7 @@ class Webhook(pulumi.ComponentResource):
         it would undo one another, so whoever runs the account sets it once.
         https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-logging.html
         """
-        site = self._site
+        site = self.site
         group = aws.cloudwatch.LogGroup(
             site.logical("api"),
             region=site.region,
@@ -227,7 +232,7 @@ class Webhook(pulumi.ComponentResource):
         )
 
     def _key(self, stage: aws.apigateway.Stage) -> aws.apigateway.ApiKey:
-        site = self._site
+        site = self.site
         plan = aws.apigateway.UsagePlan(
             site.logical("sources"),
             region=site.region,
@@ -243,6 +248,7 @@ class Webhook(pulumi.ComponentResource):
             site.logical("sources"),
             region=site.region,
             name=site.names.api_key,
+            value=self._given_key,
             tags=site.tags,
             opts=self._child,
         )

@@ -21,12 +21,14 @@ from emulator.aws_faults import PERCENT_MAX, AwsFault, AwsService
 from emulator.fakes.faults import Fault, Service
 from emulator.fault_log import FiredFault
 from emulator.launch import end, end_attached, launch
-from emulator.ports import PortPlan
+from emulator.ports import LOOPBACK, PortPlan
 from emulator.wire import (
     ClaudeCall,
+    HealthCheckStatus,
     LatencyRequest,
     NotedFault,
     Options,
+    PaceRequest,
     RateLimitRequest,
     SlackMessage,
     StandIns,
@@ -117,6 +119,11 @@ class Emulator:
         return self._record.slack_url
 
     @property
+    def dns_address(self) -> tuple[str, int]:
+        """Host and UDP port of the DNS server that answers for the hosted zones."""
+        return LOOPBACK, self._record.dns_port
+
+    @property
     def regions(self) -> tuple[str, ...]:
         """As given at the start, the primary first."""
         return self._record.regions
@@ -174,6 +181,14 @@ class Emulator:
             self.heal(region)
         lost = found.power != "running" or found.cut
         return f"{found.power}{', cut' if found.cut else ''}" if lost else None
+
+    def run_schedule(self, region: str, name: str) -> None:
+        """Run an EventBridge schedule now, out of turn, as if its time had come; its target has been called.
+
+        Raises:
+            RefusedError: the region does not run, it has no such schedule, or a universal target refused.
+        """
+        self._call("POST", f"/regions/{region}/schedules/{name}/run")
 
     def checkpoint(self) -> None:
         """Save every running region's resources for a later `revive`; call it after each deployment."""
@@ -236,6 +251,18 @@ class Emulator:
         """
         fault = AwsFault(service=service, kind=kind, percent=percent, region=region, function=function)
         self._call("POST", "/aws-faults", fault)
+
+    def health_checks(self) -> list[HealthCheckStatus]:
+        """Route 53's health checks as they are now, by name; what was just changed is seen a second later."""
+        return _decoded(self._call("GET", "/health-checks"), list[HealthCheckStatus])
+
+    def pace_health_checks(self, factor: float) -> None:
+        """Have every health check wait `factor` of its interval, 0.01 to 1, so that a test need not.
+
+        Raises:
+            RefusedError: it is not within these.
+        """
+        self._call("PUT", "/health-checks/pace", PaceRequest(factor=factor))
 
     def clear_faults(self) -> None:
         """Have AWS and the stand-ins work again; a lost region stays lost."""

@@ -15,7 +15,7 @@ from emulator.errors import EmulatorError
 from emulator.fakes.claude import LATENCY_MAX_S
 from emulator.fakes.faults import Fault, FaultError
 from emulator.fakes.slack import RateLimit
-from emulator.wire import LatencyRequest, NotedFault, RateLimitRequest, WebhookRequest
+from emulator.wire import LatencyRequest, NotedFault, PaceRequest, RateLimitRequest, WebhookRequest
 
 if TYPE_CHECKING:
     from emulator.fleet import Fleet
@@ -36,12 +36,15 @@ def control_application(fleet: "Fleet", token: str) -> web.Application:
             web.put("/slack/rate-limit", api.limit_slack),
             web.get("/claude/calls", api.claude_calls),
             web.put("/claude/latency", api.slow_claude),
+            web.get("/health-checks", api.health_checks),
+            web.put("/health-checks/pace", api.pace_health_checks),
             web.post("/faults", api.add_fault),
             web.delete("/faults", api.clear_faults),
             web.post("/aws-faults", api.add_aws_fault),
             web.get("/fault-log", api.fault_log),
             web.post("/fault-log", api.note_fault),
             web.post("/regions/{region}/{action}", api.act),
+            web.post("/regions/{region}/schedules/{name}/run", api.run_schedule),
             web.post("/checkpoint", api.checkpoint),
             web.post("/stop", api.stop),
         ]
@@ -106,6 +109,13 @@ class _Api:
     async def claude_calls(self, _: web.Request) -> web.Response:
         return _json(list(self._fleet.claude.calls))
 
+    async def health_checks(self, _: web.Request) -> web.Response:
+        return _json(self._fleet.names.statuses)
+
+    async def pace_health_checks(self, request: web.Request) -> web.Response:
+        self._fleet.names.set_pace(msgspec.json.decode(await request.read(), type=PaceRequest).factor)
+        return _json(None)
+
     async def add_fault(self, request: web.Request) -> web.Response:
         self._fleet.faults.add(msgspec.json.decode(await request.read(), type=Fault))
         return _json(None)
@@ -130,6 +140,10 @@ class _Api:
 
     async def act(self, request: web.Request) -> web.Response:
         await self._fleet.act(request.match_info["region"], request.match_info["action"])
+        return _json(None)
+
+    async def run_schedule(self, request: web.Request) -> web.Response:
+        await self._fleet.run_schedule(request.match_info["region"], request.match_info["name"])
         return _json(None)
 
     async def checkpoint(self, _: web.Request) -> web.Response:

@@ -16,11 +16,16 @@ from yarl import URL
 from emulator.ports import LOOPBACK
 from emulator.sigv4 import Scope, scope_in
 
-DURABLE_SERVICES: Final = frozenset({"dynamodb", "secretsmanager", "iam", "sts", "s3", "route53"})
+DURABLE_SERVICES: Final = frozenset({"backup", "dynamodb", "secretsmanager", "iam", "sts", "s3", "route53"})
 """By SigV4 service name: what outlives a region, served by the durable process."""
 
 GLOBAL_SERVICES: Final = frozenset({"iam", "sts", "s3", "route53"})
 """Signed for us-east-1 by clients of any region, so the signature's region need not be one of ours."""
+
+CONTROL_PLANES: Final = {"route53": "us-east-1"}
+"""Services that cannot be called while one region is lost, whatever region a call was signed for: an SDK that
+was given an endpoint signs for its own.
+https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/global-services.html"""
 
 BODY_MAX_BYTES: Final = 128 * 1024 * 1024
 """Above the largest thing a client sends whole: a 50 MB Lambda package, in base64.

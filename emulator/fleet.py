@@ -17,12 +17,20 @@ from aiohttp import web
 
 from emulator import aws_faults, errors, fault_log, runfile
 from emulator.control_api import control_application
-from emulator.edge import DURABLE_SERVICES, GLOBAL_SERVICES, Edge, RouteError, UnreachableError
+from emulator.edge import (
+    CONTROL_PLANES,
+    DURABLE_SERVICES,
+    GLOBAL_SERVICES,
+    Edge,
+    RouteError,
+    UnreachableError,
+)
 from emulator.egress import CLAUDE_HOST, REAL_CLAUDE, REAL_SLACK, SLACK_API_HOST, SLACK_HOST, Egress
 from emulator.fakes.claude import FakeClaude
 from emulator.fakes.faults import Fault, Faults
 from emulator.fakes.slack import FakeSlack
 from emulator.gate import Gate, passing_to
+from emulator.name_service import NameService
 from emulator.ports import LOOPBACK, free_port, in_use
 from emulator.processes import Host, HostSpec, memory_mb
 from emulator.regions import MENDS, Region
@@ -33,7 +41,7 @@ SHUTDOWN_WITHIN_S: Final = 1.0
 SLACK_CHANNEL: Final = "incidents"
 DURABLE: Final = "durable"
 SINGLE: Final = "single"
-DURABLE_ENDPOINTS: Final = ("DYNAMODB", "DYNAMODB_STREAMS", "SECRETS_MANAGER", "IAM", "STS", "S3")
+DURABLE_ENDPOINTS: Final = ("DYNAMODB", "DYNAMODB_STREAMS", "SECRETS_MANAGER", "IAM", "STS", "S3", "BACKUP")
 """Service names as in AWS_ENDPOINT_URL_<SERVICE>.
 https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html"""
 
@@ -59,6 +67,7 @@ class Fleet:
         self.slack_channel = self.slack.add_channel(SLACK_CHANNEL)
         self._token = secrets.token_hex(24)
         self._edge = Edge(self._route)
+        self.names = NameService()
         self._durable: Host | None = None
         self._runners: list[web.AppRunner] = []
         self._locks = {region: asyncio.Lock() for region in options.regions}
@@ -80,10 +89,13 @@ class Fleet:
             await self._start_single(webhook_ports)
         else:
             await self._start_regions(webhook_ports)
+        host = self._durable or self.regions[self.options.regions[0]].host
+        self._ports["dns"] = await self.names.start(f"http://{LOOPBACK}:{host.spec.port}", plan.dns)
         self.write_record()
 
     async def stop(self) -> None:
         """End every process, give every port back, remove what was temporary."""
+        await self.names.stop()
         for region in self.regions.values():
             await region.stop()
         if self._durable is not None:
@@ -122,6 +134,18 @@ class Fleet:
                 self._edge.reset(region)
         if action in {"kill", "revive"}:
             self.write_record()
+
+    async def run_schedule(self, region: str, name: str) -> None:
+        """Run a schedule of a region now, as if its time had come.
+
+        Raises:
+            RefusedError: no such region or schedule, the region does not run, or the target refused.
+        """
+        found = self.regions.get(region)
+        if found is None or found.power != "running":
+            power = "none of the regions here" if found is None else found.power
+            raise errors.RefusedError(f"cannot run schedule {name} in {region}: it is {power}")
+        await found.host.run_schedule(region, name)
 
     def add_aws_fault(self, fault: aws_faults.AwsFault) -> None:
         """Put a fault of AWS in force.
@@ -194,6 +218,7 @@ class Fleet:
                 edge_url=f"{address}:{self._ports['edge']}",
                 slack_url=f"{address}:{self._ports['slack']}",
                 webhook_base_urls={one.name: one.status.webhook_base_url for one in self.regions.values()},
+                dns_port=self._ports["dns"],
             ),
         )
 
@@ -289,7 +314,7 @@ class Fleet:
         )
 
     def _route(self, scope: Scope) -> int:
-        region = self.regions.get(scope.region)
+        region = self.regions.get(CONTROL_PLANES.get(scope.service, scope.region))
         if region is None and scope.service not in GLOBAL_SERVICES:
             raise RouteError(
                 f"the request is signed for region {scope.region!r}, and this emulator has "

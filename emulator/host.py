@@ -27,9 +27,22 @@ from typing import Any, Final
 import ministack.app
 from ministack.core import persistence
 
-from emulator import access_log, host_faults, host_mends
+from emulator import (
+    access_log,
+    backup_calls,
+    backup_jobs,
+    backup_vaults,
+    bucket_mends,
+    host_faults,
+    host_mends,
+    restore_testing,
+    schedules,
+    sdk_calls,
+)
 from emulator.aws_faults import FaultFile
+from emulator.exports import Exports
 from emulator.fault_log import FaultLog
+from emulator.point_in_time import Recovery
 
 COPY_TRIES: Final = 20
 """A service's state may change while it is copied (RuntimeError of a dict); the next try is milliseconds
@@ -54,10 +67,26 @@ def main() -> None:
     host_mends.share_reserved_concurrency()
     host_mends.share_unpacked_packages(Path(os.environ.pop("LAMBDA_PACKAGES")))
     host_mends.honour_queue_denials(log)
+    host_mends.count_connections_as_encrypted()
+    host_mends.keep_health_checks_as_told()
     access_log.write_access_logs()
+    install_disaster_recovery()
     host_faults.inject(FaultFile(Path(os.environ.pop("AWS_FAULTS"))), log)
     sys.argv = ["ministack"]
     ministack.app.main()
+
+
+def install_disaster_recovery() -> None:
+    """Have this process do what backups and their rehearsal need, and ministack lacks."""
+    recovery = Recovery()
+    recovery.install()
+    Exports(recovery).install()
+    backup_calls.install({**backup_vaults.ROUTES, **backup_jobs.ROUTES, **restore_testing.ROUTES})
+    restore_testing.install_tags()
+    bucket_mends.keep_retention()
+    sdk_calls.install()
+    host_mends.tell_metric_namespaces()
+    schedules.install()
 
 
 def die_with_parent() -> None:

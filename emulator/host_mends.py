@@ -4,7 +4,9 @@
 ministack's version is pinned.
 """
 
+import contextlib
 import hashlib
+import json
 import shutil
 import tempfile
 import time
@@ -13,8 +15,9 @@ import zipfile
 from pathlib import Path
 from typing import Any, Final
 
-from ministack.core import iam_evaluator, lambda_runtime, responses
-from ministack.services import lambda_svc, sqs
+import ministack.app
+from ministack.core import iam_actions, iam_evaluator, lambda_runtime, responses
+from ministack.services import lambda_svc, route53, sqs
 
 from emulator.fault_log import FaultLog
 
@@ -75,6 +78,33 @@ def share_unpacked_packages(folder: Path) -> None:
     lambda_runtime.zipfile = shared_zip
 
 
+def keep_health_checks_as_told() -> None:
+    """Have Route 53 keep a health check's lists, and write its booleans so that SDKs can read them.
+
+    ministack takes the id of each child of a calculated check for empty, and writes `True` where XML has
+    `true`, which every AWS SDK reads as false: no check would be calculated, inverted or disabled.
+    https://www.w3.org/TR/xmlschema-2/#boolean
+    """
+    parse, build = route53._parse_health_check_config, route53._build_health_check_el  # noqa: SLF001 - all goes by these
+
+    def parse_with_lists(element: Any) -> dict[str, Any]:
+        config: dict[str, Any] = parse(element)
+        for name in ("ChildHealthChecks", "Regions"):
+            if name in config:
+                config[name] = [item.text for item in route53._find(element, name)]  # noqa: SLF001 - as above
+        return config
+
+    def build_with_xml_booleans(parent: Any, check: dict[str, Any]) -> None:
+        config = {
+            name: str(value).lower() if isinstance(value, bool) else value
+            for name, value in check["config"].items()
+        }
+        build(parent, {**check, "config": config})
+
+    route53._parse_health_check_config = parse_with_lists  # noqa: SLF001 - as above
+    route53._build_health_check_el = build_with_xml_booleans  # noqa: SLF001 - as above
+
+
 def honour_queue_denials(log: FaultLog) -> None:
     """Have an explicit Deny in a queue's policy hold, for calls and for event source mappings, as on AWS.
 
@@ -103,6 +133,35 @@ def honour_queue_denials(log: FaultLog) -> None:
 
     sqs._enforce_queue_policy = enforce  # noqa: SLF001 - as above
     sqs._receive_messages_for_esm = receive_unless_denied  # noqa: SLF001 - as above
+
+
+def tell_metric_namespaces() -> None:
+    """Have IAM, where it is enforced, know the namespace that a metric is put into, as on AWS.
+
+    A metric has no ARN: the namespace is all that a role's permission can be narrowed to.
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/iam-cw-condition-keys-namespace.html
+    """
+    context_of = iam_actions.request_tag_context
+
+    def with_namespace(service: str, action: str, body: bytes, parameters: Any) -> dict[str, Any]:
+        context: dict[str, Any] = context_of(service, action, body, parameters)
+        if action != "cloudwatch:PutMetricData":
+            return context
+        with contextlib.suppress(ValueError):
+            context = {**context, "cloudwatch:namespace": json.loads(body)["Namespace"]}
+        return context
+
+    iam_actions.request_tag_context = with_namespace
+
+
+def count_connections_as_encrypted() -> None:
+    """Have `aws:SecureTransport` hold for every call: none leaves the machine, and none speaks TLS here.
+
+    A bucket's policy that refuses plain connections would else refuse all of them where IAM is enforced.
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-securetransport
+    """
+    pin = ministack.app.pin_request_origin
+    ministack.app.pin_request_origin = lambda source_ip, _secure: pin(source_ip, secure_transport=True)
 
 
 def _denied(queue: dict[str, Any], action: str) -> bool:

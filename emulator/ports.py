@@ -21,15 +21,16 @@ TRIES: Final = 200
 class PortPlan:
     """The ports that people and scripts see; 0 means any free port.
 
-    `webhooks` has one port for each region, in the order of the regions; empty means all free.
+    `webhooks` has one port for each region, in the order of the regions; empty means all free. `dns` is UDP.
     """
 
     edge: int = 0
     webhooks: tuple[int, ...] = ()
     slack: int = 0
+    dns: int = 0
 
 
-PERSON: Final = PortPlan(edge=4566, webhooks=(4571, 4572), slack=4573)
+PERSON: Final = PortPlan(edge=4566, webhooks=(4571, 4572), slack=4573, dns=4574)
 """What `responder local up` uses, so that a shell's history stays valid from day to day."""
 
 

@@ -19,11 +19,18 @@ import psutil
 from emulator.errors import RefusedError, StartFailedError
 from emulator.ports import LOOPBACK
 
+WAIT_SCALE: Final = 0.05
+"""How much of a wait in a state machine is really waited: its jobs here take a second, not minutes."""
+
 HEALTHY_WITHIN_S: Final = 30.0
 HEALTH_POLL_S: Final = 0.02
 CHECKPOINT_WITHIN_S: Final = 10.0
 END_WITHIN_S: Final = 3.0
 LOG_TAIL_LINES: Final = 15
+RUN_WITHIN_S: Final = 40.0
+
+SCHEDULE_RUNS: Final = "/_emulator/schedules/run"
+"""Where a host takes requests to run a schedule; see `emulator.schedules`."""
 
 INHERITED: Final = ("PATH", "LANG", "LC_ALL", "TZ")
 """All that a host, and so a Lambda, gets of the person's environment: no key that merely sits there, and no
@@ -69,6 +76,7 @@ def host_environment(spec: HostSpec, inherited: Mapping[str, str]) -> dict[str, 
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
         "LOG_LEVEL": "WARNING",
+        "SFN_WAIT_SCALE": str(WAIT_SCALE),
         "AUTH": "true" if spec.auth else "false",
         "PERSIST_STATE": "1" if spec.persistent else "0",
         "CHECKPOINT_REPORT": str(spec.checkpoint_report),
@@ -170,6 +178,22 @@ class Host:
                 f"{self.spec.name} could not save its state of {', '.join(failed) or 'any service'}; "
                 f"see {self.spec.log}"
             )
+
+    async def run_schedule(self, region: str, name: str) -> None:
+        """Have it run a schedule now.
+
+        Raises:
+            RefusedError: there is none of that name, its target refused, or there was no answer in time.
+        """
+        url = f"http://{LOOPBACK}:{self.spec.port}{SCHEDULE_RUNS}"
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=RUN_WITHIN_S)) as session:
+            try:
+                async with session.post(url, params={"region": region, "name": name}) as answer:
+                    problem = (await answer.json()).get("error")
+            except (aiohttp.ClientError, TimeoutError) as error:
+                raise RefusedError(f"schedule {name} of {region} was not run: {error!r}") from error
+        if problem:
+            raise RefusedError(f"schedule {name} of {region} was not run: {problem}")
 
     def _signal_group(self, number: signal.Signals) -> None:
         if self._process is not None:

@@ -39,6 +39,8 @@ class RunFile(msgspec.Struct, frozen=True, kw_only=True):
     edge_url: str
     slack_url: str
     webhook_base_urls: dict[str, str]
+    dns_port: int
+    """UDP, on the loopback."""
 
 
 def write(run_dir: Path, record: RunFile) -> None:

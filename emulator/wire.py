@@ -124,6 +124,33 @@ class ClaudeCall(msgspec.Struct, frozen=True, kw_only=True):
     output_tokens: int = 0
 
 
+class HealthCheckStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """A Route 53 health check as it is now; times are epoch milliseconds.
+
+    `kind`: HTTP, HTTPS or CALCULATED. `target`: the URL that is looked at; `children`: the ids of the checks
+    that a calculated one is made of. `since_ms`: when `healthy` last changed. `checked_ms`: the latest look,
+    0 for none, and `last_result` what it found. `healthy` has been inverted already where the check is.
+    """
+
+    id: str
+    name: str
+    kind: str
+    target: str
+    children: tuple[str, ...]
+    inverted: bool
+    disabled: bool
+    healthy: bool
+    since_ms: int
+    checked_ms: int
+    last_result: str
+
+
+class PaceRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """How much of its configured interval each health check waits: 1 as on AWS, 0.1 ten times as often."""
+
+    factor: float
+
+
 class NotedFault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A fault that somebody made by AWS's own API, such as a purge, for the log; see `FiredFault`."""
 

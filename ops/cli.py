@@ -9,28 +9,56 @@ import typer
 from audit.access_log import AccessLogError
 from audit.ledger import LedgerUnreadableError
 from chaos.simulator import cli as simulator
+from clients.coordination import CoordinationUnreachableError
 from clients.deployment import IncompleteOutputsError
 from clients.ledger import LedgerUnreachableError
 from clients.receipts import ReceiptsError
 from components.packages import PackageError
+from dr.canonical import NotAnItemError
+from dr.comparison import ComparisonError
+from dr.drill.record import DrillStateError
+from dr.exports import ExportRefusedError, ExportsUnknownError
+from dr.journal import OperationFailedError, OperationRefusedError
+from dr.objects import ObjectMissingError, ObjectsUnreadableError
+from dr.repair import RepairRefusedError
+from dr.restore import RestoreFailedError, RestoreRefusedError
+from dr.settings import SettingsUnknownError
+from dr.states import TableUnreadableError
+from dr.table_items import TableUnwritableError
 from emulator.deploy import DeployError
 from emulator.errors import EmulatorError
 from emulator.provider.state import StateError
-from ops import chaos_commands, commands, local_commands, parked_commands, storm_command
+from ops import chaos_commands, commands, dr_commands, local_commands, parked_commands, storm_command
 from ops.audit_command import audit_command
 from topology.config import ConfigError
 
 EXPECTED: Final = (
     AccessLogError,
+    ComparisonError,
     ConfigError,
+    CoordinationUnreachableError,
     DeployError,
+    DrillStateError,
     EmulatorError,
+    ExportRefusedError,
+    ExportsUnknownError,
     IncompleteOutputsError,
     LedgerUnreachableError,
     LedgerUnreadableError,
+    NotAnItemError,
+    ObjectMissingError,
+    ObjectsUnreadableError,
+    OperationFailedError,
+    OperationRefusedError,
     PackageError,
     ReceiptsError,
+    RepairRefusedError,
+    RestoreFailedError,
+    RestoreRefusedError,
+    SettingsUnknownError,
     StateError,
+    TableUnreadableError,
+    TableUnwritableError,
 )
 """Errors that say what to do next: one line each, never a traceback."""
 
@@ -55,6 +83,7 @@ app.add_typer(local, name="local")
 app.add_typer(parked_commands.app, name="parked")
 app.add_typer(chaos_commands.app, name="chaos")
 app.add_typer(simulator.app, name="simulate")
+app.add_typer(dr_commands.app, name="dr")
 app.command("storm")(storm_command.storm)
 
 

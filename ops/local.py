@@ -17,6 +17,7 @@ from emulator.control import Emulator
 from emulator.deploy import STATE_FILE, DeployResult, up
 from emulator.errors import NotRunningError
 from emulator.project import stack_config
+from emulator.provider.engine import GLOBAL_REGION
 from topology.config import StackConfig
 from topology.names import LOCAL_STACK
 
@@ -26,6 +27,10 @@ RUN_DIR: Final = ROOT / ".local" / "stack"
 
 RECEIPTS_FILE: Final = "receipts.jsonl"
 """What `responder local replay` was promised, and what `responder audit` reads by default."""
+
+ZONE: Final = "responder.test"
+DOMAIN: Final = f"alerts.{ZONE}"
+"""The name that fails over; only the embedded AWS's DNS server knows of it (RFC 6761 keeps `.test` free)."""
 
 Progress = Callable[[str], None]
 
@@ -93,6 +98,7 @@ def deploy(
     channel = (stand_ins.slack_channel or "") if with_bot else ""
     progress("building the Lambda packages (kept until a source changes)")
     build_packages(HOST)
+    clients = AwsClients(emulator.edge_url)
     progress("deploying both regions with the real Pulumi program")
     begun = time.monotonic()
     deployed = up(
@@ -102,10 +108,15 @@ def deploy(
         state_path=emulator.run_dir / STATE_FILE,
         project_dir=ROOT,
         instance_id=emulator.instance_id,
-        config={"slackWebhookOrigin": f"{stand_ins.slack_webhook_origin}/", "slackChannel": channel},
+        config={
+            "slackWebhookOrigin": f"{stand_ins.slack_webhook_origin}/",
+            "slackChannel": channel,
+            "domain": DOMAIN,
+            "hostedZoneId": _hosted_zone(clients),
+        },
     )
     deploy_s = time.monotonic() - begun
-    deployment = Deployment.from_outputs(deployed.outputs, AwsClients(emulator.edge_url))
+    deployment = Deployment.from_outputs(deployed.outputs, clients)
     _put_secrets(
         deployment,
         {
@@ -127,6 +138,16 @@ def webhooks_of(deployment: Deployment) -> tuple[Webhook, ...]:
     """Where a source posts, the primary first."""
     keys = api_keys(deployment)
     return tuple(Webhook(e.region, e.webhook_url, keys[e]) for e in deployment.regions)
+
+
+def _hosted_zone(clients: AwsClients) -> str:
+    """The id of the zone that the domain is in, made where there is none: a zone belongs to no stack."""
+    route53 = clients.client("route53", GLOBAL_REGION)
+    for zone in route53.list_hosted_zones()["HostedZones"]:
+        if zone["Name"] == f"{ZONE}.":
+            return str(zone["Id"]).rpartition("/")[2]
+    made = route53.create_hosted_zone(Name=ZONE, CallerReference=ZONE)
+    return str(made["HostedZone"]["Id"]).rpartition("/")[2]
 
 
 def _put_secrets(deployment: Deployment, values: Mapping[str, str | None]) -> None:

@@ -1,11 +1,13 @@
 """What `responder local status` shows: where everything is, and which region is lost."""
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from rich.console import Console
 
 from clients.deployment import Deployment, RegionEndpoints
 from clients.ledger import LedgerUnreachableError, ParkedAlerts
+from clients.routing import RoutingUnknownError, resolve_region
 from emulator.control import Emulator
 from emulator.deploy import attached_deployment
 from emulator.wire import RegionStatus
@@ -34,12 +36,16 @@ class LocalStatus:
     """The running local stack.
 
     `memory_mb` sums all its processes, Lambda workers included; `parked` is None while no region answers.
+    `name_points_to`: the region to which DNS, served at `dns`, sends new alerts; None where it does not say.
     """
 
     edge: str
     slack: str
     run_dir: str
     alerts_table: str
+    dns: str
+    name: str
+    name_points_to: str | None
     slack_messages: int
     parked: int | None
     memory_mb: int
@@ -60,6 +66,9 @@ class LocalStatus:
         first = self.regions[0]
         line(f"\nAWS CLI  aws --endpoint-url {self.edge} --region {first.region} …")
         line("         with AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test")
+        host, _, port = self.dns.rpartition(":")
+        points_to = self.name_points_to or "[red]unknown[/]"
+        line(f"Name     {self.name} → {points_to}  (dig @{host} -p {port} {self.name})")
         line(f"Slack    {self.slack}  ({self.slack_messages} messages)")
         if self.parked != 0:
             count = "unknown" if self.parked is None else self.parked
@@ -89,11 +98,21 @@ def read_status(emulator: Emulator) -> LocalStatus:
         slack=emulator.slack_url,
         run_dir=str(emulator.run_dir),
         alerts_table=deployment.alerts_table,
+        dns="{}:{}".format(*emulator.dns_address),
+        name=urlsplit(deployment.alerts_url or "").hostname or "",
+        name_points_to=_points_to(deployment, emulator),
         slack_messages=status.slack_messages,
         parked=_parked(deployment),
         memory_mb=round(sum(process.memory_mb for process in status.processes)),
         regions=tuple(_region(deployment, e, states[e.region]) for e in deployment.regions),
     )
+
+
+def _points_to(deployment: Deployment, emulator: Emulator) -> str | None:
+    try:
+        return resolve_region(deployment, emulator.dns_address)
+    except RoutingUnknownError:
+        return None
 
 
 def _parked(deployment: Deployment) -> int | None:

@@ -25,6 +25,8 @@ INCREMENTAL_EXPORT_SCHEDULE: Final = "cron(20 * * * ? *)"
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/PointInTimeRecovery_Howitworks.html"""
 
 COPY_SCHEDULE: Final = "cron(30 3 * * ? *)"
+VAULT_SCHEDULE: Final = "cron(0 4 ? * * *)"
+RESTORE_TEST_SCHEDULE: Final = "cron(0 6 ? * SUN *)"
 
 
 def export_prefix(date: str) -> str:

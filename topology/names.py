@@ -95,6 +95,10 @@ class Names:
         """The CloudWatch alarm that goes off while alerts are PARKED."""
         return f"{self.prefix}-parked-alerts"
 
+    def health_check(self, region: str, what: str) -> str:
+        """A Route 53 health check, such as `health` of a region: the `Name` tag that its console shows."""
+        return f"{self.prefix}-{region}-{what}"
+
     @property
     def recovery_schedule(self) -> str:
         """The EventBridge schedule that runs Recovery."""
@@ -112,6 +116,14 @@ class Names:
     def backup_vault(self) -> str:
         """The AWS Backup vault, of the same name in both regions."""
         return f"{self.prefix}-backups"
+
+    @property
+    def restore_testing_plan(self) -> str:
+        """The plan, and its one selection, by which AWS Backup tries restores; it takes no hyphens.
+
+        https://docs.aws.amazon.com/aws-backup/latest/devguide/API_RestoreTestingPlanForCreate.html
+        """
+        return self.backup_vault.replace("-", "_")
 
     @property
     def full_export(self) -> str:

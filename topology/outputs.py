@@ -38,8 +38,8 @@ GLOBAL: Final = (
     "AnthropicKeySecretName",
 )
 
-OPTIONAL: Final = ("AlertsUrl",)
-"""Only with a domain: the URL that fails over by itself."""
+OPTIONAL: Final = ("AlertsUrl", "ApiDomainName", "FailoverApiDomainName")
+"""Only with a domain: the URL that fails over by itself, and what its name points to in each region."""
 
 
 def output_key(key: str, role: Role) -> str:
@@ -52,3 +52,6 @@ ALL: Final = (
     | frozenset(OPTIONAL)
     | {output_key(k, r) for k in REGIONAL for r in ("primary", "failover")}
 )
+
+SECRET: Final = frozenset(output_key("ApiKey", role) for role in ("primary", "failover"))
+"""Never written down by us; Pulumi keeps them encrypted."""

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from emulator.provider.apigateway import set_tags
 from emulator.provider.errors import MissingArgumentError
-from emulator.provider.resource import Created, Existing, Inputs, Place, ResourceType
+from emulator.provider.resource import Created, Existing, Inputs, Place, ResourceType, pick
 
 
 class Stage(ResourceType):
@@ -95,11 +95,11 @@ class MethodSettings(ResourceType):
 
 
 class ApiKey(ResourceType):
-    """An API key with a value that AWS makes; the value is a secret output, read again at every run."""
+    """An API key with a value that is given or AWS makes; a secret output, read again at every run."""
 
     type = "aws:apigateway/apiKey:ApiKey"
     updates = frozenset({"tags"})
-    replaces = frozenset({"description", "name"})
+    replaces = frozenset({"description", "name", "value"})
     secrets = frozenset({"value"})
 
     def create(self, place: Place, inputs: Inputs) -> Created:
@@ -109,6 +109,7 @@ class ApiKey(ResourceType):
             description=inputs.get("description", ""),
             enabled=True,
             tags=inputs.get("tags", {}),
+            **pick(inputs, {"value": "value"}),
         )
         arn = f"arn:aws:apigateway:{place.region}::/apikeys/{key['id']}"
         return Created(key["id"], {"arn": arn, "value": key["value"]})

@@ -112,13 +112,14 @@ def _recorded(value: Any) -> Any:
     """A value as JSON can hold it.
 
     Raises:
-        UnknownArgumentError: an asset that is not a file's archive.
+        UnknownArgumentError: an asset that is not a file.
     """
-    if isinstance(value, pulumi.FileArchive):
+    if isinstance(value, pulumi.FileArchive | pulumi.FileAsset):
         return {DIGEST: file_digest(value.path)}
     if isinstance(value, pulumi.Asset | pulumi.Archive):
         raise UnknownArgumentError(
-            f"a {type(value).__name__} cannot be sent to the embedded AWS; build a zip and pass a FileArchive"
+            f"a {type(value).__name__} cannot be sent to the embedded AWS; write a file and pass a "
+            "FileArchive or a FileAsset"
         )
     if isinstance(value, dict):
         return {key: _recorded(item) for key, item in value.items()}

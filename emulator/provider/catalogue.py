@@ -5,34 +5,50 @@ from typing import Any, Final
 
 from clients.aws import AwsClients
 from emulator.provider import (
+    acm,
     apigateway,
     apigateway_access,
+    apigateway_domain,
+    backup,
+    backup_testing,
     cloudwatch,
     dynamodb,
     iam,
     kms,
     lambda_,
     logs,
+    route53,
+    s3,
+    s3_settings,
     scheduler,
     secretsmanager,
     sns,
     sqs,
+    stepfunctions,
 )
 from emulator.provider.resource import ResourceType
 
 _MODULES: Final = (
+    acm,
     apigateway,
     apigateway_access,
+    apigateway_domain,
+    backup,
+    backup_testing,
     cloudwatch,
     dynamodb,
     iam,
     kms,
     lambda_,
     logs,
+    route53,
+    s3,
+    s3_settings,
     scheduler,
     secretsmanager,
     sns,
     sqs,
+    stepfunctions,
 )
 
 CATALOGUE: Final[Mapping[str, ResourceType]] = {

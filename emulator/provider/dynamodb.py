@@ -27,6 +27,7 @@ class Table(ResourceType):
             "attributes.type",
             "deletionProtectionEnabled",
             "pointInTimeRecovery.enabled",
+            "replicas.pointInTimeRecovery",
             "replicas.regionName",
             "tags",
             "ttl.attributeName",
@@ -52,7 +53,6 @@ class Table(ResourceType):
         "globalTableWitness": "replicas are one store in one process; no witness is needed to agree",
         "replicas.consistencyMode": "every replica is written at once, which is stricter than EVENTUAL",
         "replicas.deletionProtectionEnabled": "protection of the table covers its replicas",
-        "replicas.pointInTimeRecovery": "backups are the table's; the emulator cannot restore to a time",
         "replicas.propagateTags": "the emulator keeps one set of tags for all replicas",
         "serverSideEncryption": "recorded, but nothing is encrypted",
     }
@@ -154,6 +154,9 @@ def _replicate(place: Place, name: str, before: list[str], inputs: Inputs) -> Ma
     updates += [{"Delete": {"RegionName": region}} for region in before if region not in wanted]
     for update in updates:  # one a call, as AWS asks
         place.client("dynamodb").update_table(TableName=name, ReplicaUpdates=[update])
+    for replica in inputs.get("replicas", []):
+        there = place.clients.client("dynamodb", replica["regionName"])
+        _switch_recovery(there, name, enabled=replica.get("pointInTimeRecovery", False))
     return {"replicaRegions": wanted}
 
 
@@ -168,6 +171,11 @@ def _set_ttl(place: Place, name: str, inputs: Inputs, before: Mapping[str, Any] 
 
 def _set_recovery(place: Place, name: str, inputs: Inputs) -> None:
     enabled = inputs.get("pointInTimeRecovery", {}).get("enabled", False)
-    place.client("dynamodb").update_continuous_backups(
+    _switch_recovery(place.client("dynamodb"), name, enabled=enabled)
+
+
+def _switch_recovery(dynamodb: Any, name: str, *, enabled: bool) -> None:
+    """Each replica has a recovery of its own."""
+    dynamodb.update_continuous_backups(
         TableName=name, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": enabled}
     )

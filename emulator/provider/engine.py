@@ -32,11 +32,15 @@ https://docs.aws.amazon.com/general/latest/gr/iam-service.html"""
 _GONE: Final = frozenset(
     {
         "NoSuchEntity",
+        "NoSuchHealthCheck",
+        "NoSuchHostedZone",
         "NotFound",
         "NotFoundException",
+        "NoSuchBucket",
         "QueueDoesNotExist",
         "AWS.SimpleQueueService.NonExistentQueue",
         "ResourceNotFoundException",
+        "StateMachineDoesNotExist",
     }
 )
 """Error codes that say a resource does not exist; deleting it again is then no failure."""

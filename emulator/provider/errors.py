@@ -22,7 +22,7 @@ class DuplicateUrnError(ProviderError):
 
 
 class ProtectedError(ProviderError):
-    """The program marked this resource as protected, so it is neither deleted nor replaced."""
+    """The program asked that this resource, or what is in it, stay: it is neither deleted nor replaced."""
 
 
 class HookRefusedError(ProviderError):

@@ -35,7 +35,11 @@ _ARN_SERVICE = {
     "aws:iam/role:Role": "iam::{account}:role/{name}",
     "aws:lambda/function:Function": "lambda:{region}:{account}:function:{name}",
     "aws:lambda/alias:Alias": "lambda:{region}:{account}:function:{functionName}:{name}",
+    "aws:s3/bucket:Bucket": "s3:::{bucket}",
+    "aws:backup/vault:Vault": "backup:{region}:{account}:backup-vault:{name}",
+    "aws:sfn/stateMachine:StateMachine": "states:{region}:{account}:stateMachine:{name}",
     "aws:apigateway/restApi:RestApi": "apigateway:{region}::/restapis/{name}",
+    "aws:acm/certificate:Certificate": "acm:{region}:{account}:certificate/0f0f",
 }
 """ARNs in the form that AWS gives them."""
 
@@ -116,8 +120,28 @@ class _Answers(Mocks):
                     f"https://{inputs['restApi']}.execute-api.{inputs['region']}.amazonaws.com/{inputs['stageName']}"
                 )
             case "aws:apigateway/apiKey:ApiKey":
-                outputs["value"] = f"generated-for-{inputs['region']}"
+                outputs.setdefault("value", f"generated-for-{inputs['region']}")
+            case _:
+                outputs |= _routing_outputs(args.typ, inputs)
         return f"{args.name}-id", outputs
+
+
+def _routing_outputs(type_: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """What AWS adds to the resources of a domain."""
+    match type_:
+        case "aws:acm/certificate:Certificate":
+            proof = {
+                "domainName": inputs["domainName"],
+                "resourceRecordName": f"_proof.{inputs['domainName']}.",
+                "resourceRecordType": "CNAME",
+                "resourceRecordValue": "_value.acm-validations.aws.",
+            }
+            return {"domainValidationOptions": [proof]}
+        case "aws:route53/record:Record":
+            return {"fqdn": inputs["name"].rstrip(".")}
+        case "aws:apigateway/domainName:DomainName":
+            return {"regionalDomainName": f"d-abc.execute-api.{inputs['region']}.amazonaws.com"}
+    return {}
 
 
 class _Monitor(MockMonitor):

@@ -76,7 +76,93 @@ def _expected(stack: str, region: str) -> dict[str, list[tuple[list[str], list[s
                 [f"arn:aws:lambda:{region}:{ACCOUNT}:function:{prefix}-RecoveryFunction:live"],
             )
         ],
+        **_expected_of_backups(stack, region),
     }
+
+
+def _expected_of_backups(stack: str, region: str) -> dict[str, list[tuple[list[str], list[str]]]]:
+    """The roles by which services make a region's backups; those across regions are in one region only."""
+    prefix = f"mcp-incident-responder-{stack}"
+    responder = "mcp-responder" if stack == "prod" else f"mcp-responder-{stack}"
+    buckets = {
+        "us-east-1": f"arn:aws:s3:::{responder}-backups",
+        "us-west-2": f"arn:aws:s3:::{responder}-backups-failover",
+    }
+    bucket = buckets[region]
+    alerts = f"arn:aws:dynamodb:{region}:{ACCOUNT}:table/{prefix}-alerts"
+    machines = f"arn:aws:states:{region}:{ACCOUNT}:stateMachine:{prefix}"
+    vaults = {one: f"arn:aws:backup:{one}:{ACCOUNT}:backup-vault:{prefix}-backups" for one in REGIONS}
+    export = [
+        (["dynamodb:ExportTableToPointInTime"], [alerts]),
+        (
+            ["s3:AbortMultipartUpload", "s3:PutObject", "s3:PutObjectAcl"],
+            [f"{bucket}/dynamodb-exports/*"],
+        ),
+    ]
+    packages = [
+        f"{bucket}/code/latest/{name}Function.zip"
+        for name in ("AlertReception", "Analysis", "Distribution", "Recovery")
+    ]
+    in_each_region = {
+        "backup-schedules": [
+            *export,
+            (["states:StartExecution"], [f"{machines}-incremental-export", f"{machines}-daily-copies"]),
+        ],
+        "incremental-export": [
+            *export,
+            (["dynamodb:DescribeExport"], [f"{alerts}/export/*"]),
+            (["cloudwatch:PutMetricData"], ["*"]),
+        ],
+        "daily-copies": [
+            (["s3:GetObject"], [f"{bucket}/config/latest/stack.json", *packages]),
+            (["s3:PutObject"], [f"{bucket}/config/*", f"{bucket}/code/*"]),
+        ],
+    }
+    in_one_region = {
+        "us-east-1": {
+            "replication": [
+                (["s3:GetReplicationConfiguration", "s3:ListBucket"], [bucket]),
+                (
+                    [
+                        "s3:GetObjectVersionForReplication",
+                        "s3:GetObjectVersionAcl",
+                        "s3:GetObjectVersionTagging",
+                        "s3:GetObjectRetention",
+                        "s3:GetObjectLegalHold",
+                    ],
+                    [f"{bucket}/*"],
+                ),
+                (["s3:ReplicateObject", "s3:ReplicateTags"], [f"{buckets['us-west-2']}/*"]),
+            ],
+            "backup": [
+                (
+                    ["dynamodb:DescribeTable", "dynamodb:ListTagsOfResource", "dynamodb:StartAwsBackupJob"],
+                    [alerts],
+                ),
+                (["backup:CopyIntoBackupVault", "backup:DescribeBackupVault"], list(vaults.values())),
+            ],
+        },
+        "us-west-2": {
+            "restore-testing": [
+                (
+                    [
+                        "dynamodb:RestoreTableFromAwsBackup",
+                        "dynamodb:DescribeTable",
+                        "dynamodb:BatchWriteItem",
+                        "dynamodb:DeleteItem",
+                        "dynamodb:GetItem",
+                        "dynamodb:PutItem",
+                        "dynamodb:Query",
+                        "dynamodb:Scan",
+                        "dynamodb:UpdateItem",
+                    ],
+                    [f"arn:aws:dynamodb:{region}:{ACCOUNT}:table/awsbackup-restore-test-*"],
+                ),
+                (["backup:DescribeBackupVault"], [vaults["us-west-2"]]),
+            ],
+        },
+    }
+    return in_each_region | in_one_region[region]
 
 
 @pytest.mark.parametrize("region", REGIONS)
@@ -86,7 +172,9 @@ def test_each_role_may_do_exactly_its_work(region: str, run: Run) -> None:
     for policy, document in run.policies():
         if policy.name.startswith(region):
             assert document["Version"] == "2012-10-17"
-            assert all(s.keys() == {"Effect", "Action", "Resource"} for s in document["Statement"])
+            assert all(
+                s.keys() - {"Condition"} == {"Effect", "Action", "Resource"} for s in document["Statement"]
+            )
             assert {s["Effect"] for s in document["Statement"]} == {"Allow"}
             found[policy.name.removeprefix(f"{region}-")] = [
                 (s["Action"], s["Resource"]) for s in document["Statement"]
@@ -94,26 +182,36 @@ def test_each_role_may_do_exactly_its_work(region: str, run: Run) -> None:
     assert found == _expected(run.outputs["Stack"], region)
 
 
-def test_no_role_policy_has_a_wildcard_but_for_log_streams(run: Run) -> None:
-    """Stream names are not known before; everything else is."""
+WITHIN = (":log-group:", ":s3:::", "/export/", "table/awsbackup-restore-test-")
+"""May end in a wildcard: streams, objects, exports and test tables have names that AWS or a date makes."""
+
+
+def test_no_role_policy_has_a_wildcard_but_for_names_that_are_made_later(run: Run) -> None:
+    """Everything else is known. A metric has no ARN: only ours may be written."""
     documents = [document for _, document in run.policies()]
-    assert len(documents) == 10
-    for document in documents:
-        for statement in document["Statement"]:
-            assert not any("*" in action for action in statement["Action"])
-            for resource in statement["Resource"]:
-                exact = resource.removesuffix(":*") if ":log-group:" in resource else resource
-                assert exact.startswith("arn:aws:")
-                assert "*" not in exact
-                assert "?" not in exact
+    assert len(documents) == 19
+    statements = [statement for document in documents for statement in document["Statement"]]
+    for statement in statements:
+        assert not any("*" in action for action in statement["Action"])
+        if statement["Action"] == ["cloudwatch:PutMetricData"]:
+            assert statement["Condition"] == {
+                "StringEquals": {"cloudwatch:namespace": "McpIncidentResponder"}
+            }
+            continue
+        assert "Condition" not in statement
+        for resource in statement["Resource"]:
+            exact = resource.removesuffix("*") if any(part in resource for part in WITHIN) else resource
+            assert exact.startswith("arn:aws:")
+            assert "*" not in exact
+            assert "?" not in exact
 
 
 def test_roles_and_their_policies_belong_together(run: Run) -> None:
-    """One role a function a region, each with the one policy."""
+    """One role a function and a service's purpose a region, each with the one policy."""
     roles = {role.inputs["name"]: role.name for role in run.of("iam/role:Role")}
     policies = {policy.inputs["role"]: policy.name for policy in run.of("iam/rolePolicy:RolePolicy")}
     assert roles == policies
-    assert len(roles) == 10
+    assert len(roles) == 19
 
 
 def _trust(role: Registered) -> dict[str, Any]:
@@ -122,22 +220,34 @@ def _trust(role: Registered) -> dict[str, Any]:
     return found
 
 
+SERVICES = {
+    "schedule": ("scheduler", "schedule-group/default"),
+    "backup-schedules": ("scheduler", "schedule-group/default"),
+    "incremental-export": ("states", "stateMachine:mcp-incident-responder-{stack}-incremental-export"),
+    "daily-copies": ("states", "stateMachine:mcp-incident-responder-{stack}-daily-copies"),
+}
+"""Purpose to the service that may take on its role, and the resource of the region that it does it for."""
+
+
 def test_only_its_service_may_take_on_a_role(run: Run) -> None:
-    """Lambda the functions' roles; Scheduler its own, and only for this account's schedules in the region."""
+    """And where a service says for whom, for this account's own resource alone."""
+    stack = run.outputs["Stack"]
     for role in run.of("iam/role:Role"):
         trust = _trust(role)
         region = next(region for region in REGIONS if role.name.startswith(region))
+        purpose = role.name.removeprefix(f"{region}-")
         assert (trust["Effect"], trust["Action"]) == ("Allow", "sts:AssumeRole")
-        if role.name.endswith("-schedule"):
-            assert trust["Principal"] == {"Service": "scheduler.amazonaws.com"}
-            assert trust["Condition"] == {
-                "StringEquals": {
-                    "aws:SourceAccount": ACCOUNT,
-                    "aws:SourceArn": f"arn:aws:scheduler:{region}:{ACCOUNT}:schedule-group/default",
-                }
-            }
+        if purpose in SERVICES:
+            service, source = SERVICES[purpose]
+            arn = f"arn:aws:{service}:{region}:{ACCOUNT}:{source.format(stack=stack)}"
+            expected = {"aws:SourceAccount": ACCOUNT, "aws:SourceArn": arn}
+            assert trust["Principal"] == {"Service": f"{service}.amazonaws.com"}
+            assert trust["Condition"] == {"StringEquals": expected}
         else:
-            assert trust["Principal"] == {"Service": "lambda.amazonaws.com"}
+            service = {"replication": "s3", "backup": "backup", "restore-testing": "backup"}.get(
+                purpose, "lambda"
+            )
+            assert trust["Principal"] == {"Service": f"{service}.amazonaws.com"}
             assert "Condition" not in trust
 
 
@@ -152,6 +262,7 @@ def test_only_the_api_and_the_alarm_topic_may_invoke_reception(run: Run) -> None
         assert found == {
             ("apigateway.amazonaws.com", f"{api}/v1/POST/alerts"),
             ("apigateway.amazonaws.com", f"{api}/v1/GET/health"),
+            ("apigateway.amazonaws.com", f"{api}/v1/GET/switch"),
             ("sns.amazonaws.com", run.outputs[f"{prefix}AlarmTopicArn"]),
         }
     for permission in run.of("lambda/permission:Permission"):

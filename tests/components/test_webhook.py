@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from components.gateway_errors import GATEWAY_ERRORS
-from components.webhook import definition_digest
+from components.webhook import ROUTES, definition_digest
 from tests.components.recorder import ACCOUNT, Run, run_program, stack_file, stand_ins
 
 REGIONS = ("us-east-1", "us-west-2")
@@ -95,10 +95,11 @@ def test_the_key_is_throttled_as_configured_on_the_stage(region: str, run: Run) 
 
 @pytest.mark.parametrize("region", REGIONS)
 def test_a_flood_of_health_checks_cannot_take_the_functions(region: str, run: Run) -> None:
-    """The route without a key has a limit of its own, and only that route."""
-    (limits,) = run.of("apigateway/methodSettings:MethodSettings", region=region)
-    assert limits.inputs["methodPath"] == "health/GET"
-    assert limits.inputs["settings"] == {"throttlingRateLimit": 20, "throttlingBurstLimit": 40}
+    """Each route without a key has a limit of its own, and only those routes."""
+    limits = run.of("apigateway/methodSettings:MethodSettings", region=region)
+    assert {one.inputs["methodPath"] for one in limits} == {"health/GET", "switch/GET"}
+    for one in limits:
+        assert one.inputs["settings"] == {"throttlingRateLimit": 20, "throttlingBurstLimit": 40}
 
 
 @pytest.mark.parametrize("region", REGIONS)
@@ -110,7 +111,7 @@ def test_the_stage_is_deployed_after_all_that_it_serves(region: str, run: Run) -
         for type_ in ("method:Method", "integration:Integration", "response:Response")
         for resource in run.of(f"apigateway/{type_}", region=region)
     ]
-    assert len(served) == 2 + 2 + len(GATEWAY_ERRORS)
+    assert len(served) == 2 * len(ROUTES) + len(GATEWAY_ERRORS)
     assert set(served) <= set(deployment.depends_on)
     (stage,) = run.of("apigateway/stage:Stage", region=region)
     assert (stage.inputs["stageName"], stage.inputs["deployment"]) == ("v1", f"{region}-deployment-id")

@@ -53,6 +53,7 @@ def test_up_says_all_that_a_person_needs(up: subprocess.CompletedProcess[str], r
     for region in status["regions"]:
         assert {region["webhook"], region["api_key"], region["health"]} <= set(up.stdout.split())
     assert status["edge"] in up.stdout
+    assert (status["name"], status["name_points_to"]) == ("alerts.responder.test", "us-east-1")
     assert requests.get(status["slack"], timeout=10).headers["content-type"].startswith("text/html")
 
 

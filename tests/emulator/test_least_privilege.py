@@ -14,6 +14,7 @@ import requests
 
 from audit.ledger import read_ledger
 from emulator.control import Emulator
+from emulator.errors import RefusedError
 from ops.local import LocalStack, api_keys, deploy, local_config
 from topology.functions import ANALYSIS, DISTRIBUTION, RECEPTION, RECOVERY, FunctionSpec
 
@@ -70,10 +71,11 @@ def recover(stack: LocalStack) -> dict[str, Any]:
 
 
 @contextmanager
-def without(stack: LocalStack, spec: FunctionSpec, action: str) -> Iterator[None]:
-    """Take one action out of a function's role, and give it back."""
-    iam = stack.deployment.clients.client("iam", REGION)
-    named = {"RoleName": stack.deployment.names.role(spec, REGION), "PolicyName": "work"}
+def without(stack: LocalStack, whose: FunctionSpec | str, action: str) -> Iterator[None]:
+    """Take one action out of the role of a function or of a service's purpose, and give it back."""
+    iam, names = stack.deployment.clients.client("iam", REGION), stack.deployment.names
+    role = names.service_role(whose, REGION) if isinstance(whose, str) else names.role(whose, REGION)
+    named = {"RoleName": role, "PolicyName": "work"}
     whole = iam.get_role_policy(**named)["PolicyDocument"]
     assert action in json.dumps(whole), "the role was not given what the test takes away"
     less = json.loads(json.dumps(whole))
@@ -191,3 +193,78 @@ def test_a_step_without_its_permission_is_denied_and_loses_nothing(
         alert_id = accepted_id(stack, f"{spec.key} without {action}")
         eventually(lambda: log_of(stack, spec).count("AccessDenied") > denied, within_s=SOON_S)
         assert status_of(stack, alert_id) != "NOTIFIED"
+
+
+def test_backups_are_made_with_the_programs_own_roles(stack: LocalStack, eventually: Eventually) -> None:
+    """The schedules may start what they start, and the state machines may do all of their steps."""
+    names, clients = stack.deployment.names, stack.deployment.clients
+    stepfunctions = clients.client("stepfunctions", REGION)
+    dynamodb = clients.client("dynamodb", REGION)
+    stack.emulator.run_schedule(REGION, names.full_export)
+
+    def export_over() -> dict[str, Any] | None:
+        [export] = dynamodb.list_exports()["ExportSummaries"]
+        described = dynamodb.describe_export(ExportArn=export["ExportArn"])["ExportDescription"]
+        return None if described["ExportStatus"] == "IN_PROGRESS" else dict(described)
+
+    export = eventually(export_over)
+    assert export["ExportStatus"] == "COMPLETED", export.get("FailureMessage")
+    machines = {
+        one["name"]: one["stateMachineArn"] for one in stepfunctions.list_state_machines()["stateMachines"]
+    }
+    for name in (names.incremental_export, names.daily_copies):
+        stack.emulator.run_schedule(REGION, name)
+
+        def ended(machine: str = machines[name]) -> dict[str, Any] | None:
+            runs = stepfunctions.list_executions(stateMachineArn=machine)["executions"]
+            run = stepfunctions.describe_execution(executionArn=runs[0]["executionArn"]) if runs else None
+            return run if run and run["status"] != "RUNNING" else None
+
+        run = eventually(ended, within_s=SOON_S)
+        assert run["status"] == "SUCCEEDED", (run.get("error"), run.get("cause"))
+
+
+def test_export_without_its_permission_is_denied(stack: LocalStack) -> None:
+    """The schedule's role is what decides, not who runs it."""
+    iam = stack.deployment.clients.client("iam", REGION)
+    role = stack.deployment.names.service_role("backup-schedules", REGION)
+    named = {"RoleName": role, "PolicyName": "work"}
+    whole = iam.get_role_policy(**named)["PolicyDocument"]
+    iam.delete_role_policy(**named)
+    try:
+        with pytest.raises(RefusedError, match="AccessDenied"):
+            stack.emulator.run_schedule(REGION, stack.deployment.names.full_export)
+    finally:
+        iam.put_role_policy(**named, PolicyDocument=json.dumps(whole))
+
+
+def denied(stack: LocalStack, machine: str) -> list[str]:
+    """What the tasks of a state machine's newest execution were told when they failed."""
+    machines = stack.deployment.clients.client("stepfunctions", REGION)
+    arn = f"arn:aws:states:{REGION}:000000000000:stateMachine:{machine}"
+    [newest, *_] = machines.list_executions(stateMachineArn=arn)["executions"]
+    events = machines.get_execution_history(executionArn=newest["executionArn"])["events"]
+    return [event["taskFailedEventDetails"]["cause"] for event in events if event["type"] == "TaskFailed"]
+
+
+@pytest.mark.parametrize(
+    ("purpose", "action"),
+    [
+        ("incremental-export", "dynamodb:ExportTableToPointInTime"),
+        ("incremental-export", "dynamodb:DescribeExport"),
+        ("incremental-export", "cloudwatch:PutMetricData"),
+        ("daily-copies", "s3:GetObject"),
+        ("daily-copies", "s3:PutObject"),
+    ],
+)
+def test_a_backups_role_needs_each_of_its_permissions(
+    stack: LocalStack, eventually: Eventually, purpose: str, action: str
+) -> None:
+    """Without it, the task that needs it is denied."""
+    names = stack.deployment.names
+    machine = {"incremental-export": names.incremental_export, "daily-copies": names.daily_copies}[purpose]
+    with without(stack, purpose, action):
+        stack.emulator.run_schedule(REGION, machine)
+        said = eventually(lambda: denied(stack, machine), within_s=SOON_S)
+    assert f"perform: {action}" in said[0]
+    assert "no identity-based policy allows" in said[0]

@@ -14,7 +14,9 @@ import requests
 
 from audit.comparison import compare
 from audit.ledger import LedgerRow, read_ledger, scan_ledger
+from clients.coordination import CoordinationRecords
 from clients.receipts import Receipt
+from clients.routing import resolve_region
 from emulator.control import Emulator
 from emulator.wire import SlackMessage
 from ops.local import LocalStack, api_keys, deploy
@@ -193,10 +195,10 @@ def test_a_missing_or_wrong_api_key_is_403(post: Post, key: str | None) -> None:
     assert set(answer.json()) == {"error", "field", "hint"}
 
 
-def test_one_regions_key_does_not_open_the_other(stack: LocalStack, post: Post) -> None:
-    """Each region has a key with a value of its own."""
+def test_one_key_opens_both_regions(stack: LocalStack, post: Post) -> None:
+    """A source that posts to the name that fails over cannot change its key with it."""
     keys = {e.region: key for e, key in api_keys(stack.deployment).items()}
-    assert post(alert("crossed"), region="us-west-2", key=keys["us-east-1"]).status_code == 403
+    accepted_ids(post(alert("crossed"), region="us-west-2", key=keys["us-east-1"]))
 
 
 def test_health_needs_no_key(stack: LocalStack) -> None:
@@ -204,6 +206,38 @@ def test_health_needs_no_key(stack: LocalStack) -> None:
     for endpoints in stack.deployment.regions:
         answer = requests.get(endpoints.health_url, timeout=20)
         assert (answer.status_code, answer.json()) == (200, {"status": "ok", "region": endpoints.region})
+
+
+def test_a_switch_moves_the_name_though_both_regions_are_healthy(
+    whole: Emulator, stack: LocalStack, eventually: Eventually
+) -> None:
+    """The real health checks, over the real `/health` and `/switch`; both switches on leave the primary."""
+
+    def answers() -> str | None:
+        return resolve_region(stack.deployment, whole.dns_address)
+
+    def serving() -> set[str]:
+        names = stack.deployment.names
+        healthy = {check.name for check in whole.health_checks() if check.healthy}
+        return {region for region in whole.regions if names.health_check(region, "serves") in healthy}
+
+    primary, failover = whole.regions
+    switches = {region: CoordinationRecords(stack.deployment, region) for region in whole.regions}
+    whole.pace_health_checks(0.05)
+    try:
+        eventually(lambda: serving() == {primary, failover}, within_s=SOON_S)
+        assert answers() == primary
+        assert switches[failover].set_switch(1)
+        eventually(lambda: answers() == failover, within_s=SOON_S)
+        assert serving() == {failover}
+        assert switches[primary].set_switch(1)
+        eventually(lambda: answers() == primary, within_s=SOON_S)
+        assert serving() == set()
+    finally:
+        for switch in switches.values():
+            switch.set_switch(0)
+        eventually(lambda: serving() == {primary, failover}, within_s=SOON_S)
+        whole.pace_health_checks(1.0)
 
 
 def test_without_a_slack_url_alerts_are_parked_with_the_reason_and_kept(

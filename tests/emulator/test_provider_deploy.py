@@ -313,6 +313,7 @@ def everything(client: Client, regions: tuple[str, ...]) -> dict[str, list[Any]]
     """
     left: dict[str, list[Any]] = {
         "roles": client("iam", regions[0]).list_roles()["Roles"],
+        "buckets": client("s3", regions[0]).list_buckets()["Buckets"],
     }
     for region in regions:
         left[f"{region} tables"] = client("dynamodb", region).list_tables()["TableNames"]
@@ -325,6 +326,11 @@ def everything(client: Client, regions: tuple[str, ...]) -> dict[str, list[Any]]
         left[f"{region} alarms"] = client("cloudwatch", region).describe_alarms()["MetricAlarms"]
         left[f"{region} topics"] = client("sns", region).list_topics()["Topics"]
         left[f"{region} schedules"] = client("scheduler", region).list_schedules()["Schedules"]
+        left[f"{region} machines"] = client("stepfunctions", region).list_state_machines()["stateMachines"]
+        backup = client("backup", region)
+        left[f"{region} vaults"] = backup.list_backup_vaults()["BackupVaultList"]
+        left[f"{region} backup plans"] = backup.list_backup_plans()["BackupPlansList"]
+        left[f"{region} restore tests"] = backup.list_restore_testing_plans()["RestoreTestingPlans"]
         gateway = client("apigateway", region)
         left[f"{region} apis"] = gateway.get_rest_apis()["items"]
         left[f"{region} keys"] = gateway.get_api_keys()["items"]

@@ -206,3 +206,85 @@ def test_a_functions_limits_and_triggers_are_changed_in_place(deployer: Deployer
     assert functions.list_tags(Resource=after.outputs["Function"])["Tags"] == {"Changed": "True"}
     deployer.up(TRIGGER.format(changed=False, archive=str(archive)))
     assert "ReservedConcurrentExecutions" not in functions.get_function_concurrency(FunctionName="f")
+
+
+DOMAIN = """
+changed, zone = {changed}, {zone!r}
+tags = {{"Kept": "yes", "Added": "new"}} if changed else {{"Kept": "no", "Removed": "old"}}
+health = aws.route53.HealthCheck(
+    "h", type="HTTP", fqdn="127.0.0.1", port=1, resource_path="/new" if changed else "/old",
+    request_interval=10, failure_threshold=3 if changed else 2, disabled=False, invert_healthcheck=changed,
+    tags=tags,
+)
+serves = aws.route53.HealthCheck(
+    "c", type="CALCULATED", child_healthchecks=[health.id], child_health_threshold=1, disabled=False,
+    tags=tags,
+)
+certificate = aws.acm.Certificate(
+    "d", region="us-east-1", domain_name="a.example.test", validation_method="DNS", tags=tags
+)
+proof = certificate.domain_validation_options[0]
+record = aws.route53.Record(
+    "v", zone_id=zone, name=proof.resource_record_name, type=proof.resource_record_type, ttl=300,
+    records=[proof.resource_record_value], allow_overwrite=True,
+)
+valid = aws.acm.CertificateValidation(
+    "d", region="us-east-1", certificate_arn=certificate.arn, validation_record_fqdns=[record.fqdn]
+)
+api = aws.apigateway.RestApi(
+    "a", region="us-east-1", name="a", endpoint_configuration={{"types": "REGIONAL"}}
+)
+domain = aws.apigateway.DomainName(
+    "d", region="us-east-1", domain_name="a.example.test", regional_certificate_arn=valid.certificate_arn,
+    security_policy="TLS_1_2", endpoint_configuration={{"types": "REGIONAL"}}, tags=tags,
+)
+aws.apigateway.BasePathMapping(
+    "d", region="us-east-1", domain_name=domain.domain_name, rest_api=api.id, stage_name="v1"
+)
+aws.route53.Record(
+    "a", zone_id=zone, name="a.example.test", type="CNAME", ttl=20 if changed else 10,
+    records=[domain.regional_domain_name], set_identifier="one", health_check_id=serves.id,
+    failover_routing_policies=[{{"type": "PRIMARY"}}],
+)
+pulumi.export("Health", health.id)
+pulumi.export("Serves", serves.id)
+pulumi.export("Certificate", certificate.arn)
+"""
+
+
+def test_a_domain_is_changed_in_place_and_removed_whole(deployer: Deployer, client: Client) -> None:
+    """Health checks, records, the certificate and the custom domain; the zone is not the stack's."""
+    route53, gateway = client("route53", HERE), client("apigateway", HERE)
+    zone = route53.create_hosted_zone(Name="example.test", CallerReference="test")["HostedZone"]["Id"]
+    zone = zone.rpartition("/")[2]
+    before = deployer.up(DOMAIN.format(changed=False, zone=zone))
+    after = deployer.up(DOMAIN.format(changed=True, zone=zone))
+    assert (after.replaced, after.created, after.deleted) == (0, 0, 0)
+    assert (after.updated, after.same, after.outputs) == (5, 4, before.outputs)
+
+    config = route53.get_health_check(HealthCheckId=after.outputs["Health"])["HealthCheck"][
+        "HealthCheckConfig"
+    ]
+    assert (config["ResourcePath"], config["FailureThreshold"], config["Inverted"]) == ("/new", 3, True)
+    calculated = route53.get_health_check(HealthCheckId=after.outputs["Serves"])["HealthCheck"]
+    assert calculated["HealthCheckConfig"]["ChildHealthChecks"] == [after.outputs["Health"]]
+    for check in (after.outputs["Health"], after.outputs["Serves"]):
+        found = route53.list_tags_for_resource(ResourceType="healthcheck", ResourceId=check)
+        assert as_dict(found["ResourceTagSet"]["Tags"]) == KEPT
+    records = {
+        r["Name"]: r for r in route53.list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"]
+    }
+    name = records["a.example.test."]
+    assert (name["TTL"], name["Failover"], name["HealthCheckId"]) == (20, "PRIMARY", after.outputs["Serves"])
+    (mapping,) = gateway.get_base_path_mappings(domainName="a.example.test")["items"]
+    assert (mapping["basePath"], mapping["stage"]) == ("(none)", "v1")
+    found = gateway.get_domain_name(domainName="a.example.test")
+    assert found["regionalCertificateArn"] == after.outputs["Certificate"]
+    tags = client("acm", HERE).list_tags_for_certificate(CertificateArn=after.outputs["Certificate"])
+    assert as_dict(tags["Tags"]) == KEPT
+
+    deployer.down()
+    assert route53.list_health_checks()["HealthChecks"] == []
+    left = route53.list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"]
+    assert {record["Type"] for record in left} == {"SOA", "NS"}
+    assert gateway.get_domain_names()["items"] == []

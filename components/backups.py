@@ -1,0 +1,216 @@
+"""The backups that span both regions: replication of the bucket, AWS Backup's copies, restore tests."""
+
+from typing import Final
+
+import pulumi
+import pulumi_aws as aws
+
+from components.policies import Grant
+from components.region import Region
+from components.service_role import ServiceRole
+from components.stack_record import StackRecord, StackRecordObjects
+from topology.backups import RESTORE_TEST_SCHEDULE, VAULT_SCHEDULE
+
+_START_WITHIN_MIN: Final = 60
+_COMPLETE_WITHIN_MIN: Final = 12 * 60
+_TESTED_WINDOW_DAYS: Final = 7
+"""A test a week, of a copy that is not older than that."""
+
+_READ_VERSIONS: Final = (
+    "s3:GetObjectVersionForReplication",
+    "s3:GetObjectVersionAcl",
+    "s3:GetObjectVersionTagging",
+    "s3:GetObjectRetention",
+    "s3:GetObjectLegalHold",
+)
+"""https://docs.aws.amazon.com/AmazonS3/latest/userguide/setting-repl-config-perm-overview.html"""
+
+_RESTORE: Final = (
+    "dynamodb:RestoreTableFromAwsBackup",
+    "dynamodb:DescribeTable",
+    "dynamodb:BatchWriteItem",
+    "dynamodb:DeleteItem",
+    "dynamodb:GetItem",
+    "dynamodb:PutItem",
+    "dynamodb:Query",
+    "dynamodb:Scan",
+    "dynamodb:UpdateItem",
+)
+"""A restore writes as whoever asked for it. What the test restored, AWS Backup deletes by a role of its own.
+https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSBackupServiceRolePolicyForRestores.html"""
+
+_TESTED_TABLES: Final = "table/awsbackup-restore-test-*"
+"""What AWS Backup names the tables that it restores for a test, and deletes after it.
+https://docs.aws.amazon.com/aws-backup/latest/devguide/restore-testing-inferred-metadata.html"""
+
+
+class Backups(pulumi.ComponentResource):
+    """Brings the primary's backups to the failover region, and tries there whether they can be restored.
+
+    What is in the primary's bucket is copied to the failover's, deletions are not. (A day's configuration and
+    packages come there twice, as a copy and by the region's own schedule, as two versions of the same bytes.)
+    AWS Backup runs in the primary alone: once that is lost, the failover region has the vault's copies up to
+    then, and its own exports and point-in-time recovery for what comes after. No restriction of these for a
+    strongly consistent table was found in AWS's documentation (November 2026), and none was tried.
+
+    AWS Backup copies a table to another region only where its advanced features for DynamoDB are on, which is
+    a setting of the account and not of a stack:
+    `aws backup update-region-settings --resource-type-management-preference DynamoDB=true`.
+    https://docs.aws.amazon.com/aws-backup/latest/devguide/advanced-ddb-backup.html
+    """
+
+    def __init__(
+        self,
+        *,
+        primary: Region,
+        failover: Region,
+        record: StackRecord,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Register what spans the regions. `record` is what a rebuild starts from."""
+        super().__init__("incident:global:Backups", "backups", None, opts)
+        self._primary, self._failover = primary, failover
+        self._child = pulumi.ResourceOptions(parent=self)
+        replication = self._replicate()
+        # An object that is there before its replication is never copied.
+        StackRecordObjects(
+            primary.site, bucket=primary.bucket, record=record, after=replication, opts=self._child
+        )
+        self._back_up()
+        self._test_restores()
+        self.register_outputs({})
+
+    def _replicate(self) -> aws.s3.BucketReplicationConfig:
+        """With its lock, and without anybody's deletion.
+
+        https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html#object-lock-managing-replication
+        """
+        site, source, copy = self._primary.site, self._primary.bucket, self._failover.bucket
+        role = ServiceRole(
+            site,
+            "replication",
+            service="s3.amazonaws.com",
+            source=None,
+            grants=(
+                Grant(("s3:GetReplicationConfiguration", "s3:ListBucket"), (source.arn,)),
+                Grant(_READ_VERSIONS, (pulumi.Output.concat(source.arn, "/*"),)),
+                Grant(("s3:ReplicateObject", "s3:ReplicateTags"), (pulumi.Output.concat(copy.arn, "/*"),)),
+            ),
+            opts=self._child,
+        )
+        rule = aws.s3.BucketReplicationConfigRuleArgs(
+            id="everything",
+            status="Enabled",
+            priority=1,
+            filter=aws.s3.BucketReplicationConfigRuleFilterArgs(prefix=""),
+            delete_marker_replication=aws.s3.BucketReplicationConfigRuleDeleteMarkerReplicationArgs(
+                status="Disabled"
+            ),
+            destination=aws.s3.BucketReplicationConfigRuleDestinationArgs(bucket=copy.arn),
+        )
+        return aws.s3.BucketReplicationConfig(
+            site.logical("backups"),
+            region=site.region,
+            bucket=source.name,
+            role=role.arn,
+            rules=[rule],
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[*source.ready, *copy.ready]),
+        )
+
+    def _back_up(self) -> None:
+        """One recovery point a day in the primary's vault, and a copy of it in the failover's.
+
+        The permissions are those for a table of the policy that AWS keeps for all its services:
+        https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSBackupServiceRolePolicyForBackup.html
+        """
+        site, table = self._primary.site, self._primary.alerts_table
+        vaults = (self._primary.vault.arn, self._failover.vault.arn)
+        role = ServiceRole(
+            site,
+            "backup",
+            service="backup.amazonaws.com",
+            source=None,
+            grants=(
+                Grant(
+                    ("dynamodb:DescribeTable", "dynamodb:ListTagsOfResource", "dynamodb:StartAwsBackupJob"),
+                    (table,),
+                ),
+                Grant(("backup:CopyIntoBackupVault", "backup:DescribeBackupVault"), vaults),
+            ),
+            opts=self._child,
+        )
+        days = site.config.backup_retention_days
+        plan = aws.backup.Plan(
+            site.logical("backup"),
+            region=site.region,
+            name=site.names.backup_vault,
+            rules=[
+                aws.backup.PlanRuleArgs(
+                    rule_name="daily",
+                    target_vault_name=self._primary.vault.name,
+                    schedule=VAULT_SCHEDULE,
+                    start_window=_START_WITHIN_MIN,
+                    completion_window=_COMPLETE_WITHIN_MIN,
+                    lifecycle=aws.backup.PlanRuleLifecycleArgs(delete_after=days),
+                    copy_actions=[
+                        aws.backup.PlanRuleCopyActionArgs(
+                            destination_vault_arn=self._failover.vault.arn,
+                            lifecycle=aws.backup.PlanRuleCopyActionLifecycleArgs(delete_after=days),
+                        )
+                    ],
+                )
+            ],
+            tags=site.tags,
+            opts=self._child,
+        )
+        aws.backup.Selection(
+            site.logical("backup"),
+            region=site.region,
+            name="ledger",
+            plan_id=plan.id,
+            iam_role_arn=role.arn,
+            resources=[table],
+            opts=self._child,
+        )
+
+    def _test_restores(self) -> None:
+        """Each week AWS Backup restores the newest copy in the failover region, and deletes what it restored.
+
+        The copies are tested and not the originals: they are what is left when they are needed.
+        """
+        site, vault = self._failover.site, self._failover.vault
+        role = ServiceRole(
+            site,
+            "restore-testing",
+            service="backup.amazonaws.com",
+            source=None,
+            grants=(
+                Grant(_RESTORE, (site.arn("dynamodb", _TESTED_TABLES),)),
+                Grant(("backup:DescribeBackupVault",), (vault.arn,)),
+            ),
+            opts=self._child,
+        )
+        plan = aws.backup.RestoreTestingPlan(
+            site.logical("restore-testing"),
+            region=site.region,
+            name=site.names.restore_testing_plan,
+            schedule_expression=RESTORE_TEST_SCHEDULE,
+            recovery_point_selection=aws.backup.RestoreTestingPlanRecoveryPointSelectionArgs(
+                algorithm="LATEST_WITHIN_WINDOW",
+                include_vaults=[vault.arn],
+                recovery_point_types=["SNAPSHOT"],
+                selection_window_days=_TESTED_WINDOW_DAYS,
+            ),
+            tags=site.tags,
+            opts=self._child,
+        )
+        aws.backup.RestoreTestingSelection(
+            site.logical("restore-testing"),
+            region=site.region,
+            name=site.names.restore_testing_plan,
+            restore_testing_plan_name=plan.name,
+            protected_resource_type="DynamoDB",
+            protected_resource_arns=["*"],  # of the one vault, which holds the ledger only
+            iam_role_arn=role.arn,
+            opts=self._child,
+        )

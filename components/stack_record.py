@@ -1,0 +1,85 @@
+"""What a deployment leaves in the backup bucket for a rebuild: configuration, outputs and packages."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pulumi
+import pulumi_aws as aws
+
+from components.backup_bucket import BackupBucket
+from components.site import Site
+from topology.backups import LATEST, package_key, stack_key
+from topology.functions import FunctionSpec
+from topology.names import PROJECT
+from topology.outputs import SECRET
+
+_OF_THIS_MACHINE: Final = frozenset({"packagesFrom"})
+"""Configuration that means nothing where a stack is rebuilt."""
+
+
+@dataclass(frozen=True)
+class StackRecord:
+    """What a stack was made from and what it gave. `configuration` by key, without the namespace."""
+
+    stack: str
+    configuration: Mapping[str, object]
+    outputs: Mapping[str, pulumi.Input[str]]
+    packages: Mapping[FunctionSpec, Path]
+
+    def kept_configuration(self) -> Mapping[str, object]:
+        """The configuration that holds wherever the stack is rebuilt."""
+        return {key: value for key, value in self.configuration.items() if key not in _OF_THIS_MACHINE}
+
+    def to_json(self) -> pulumi.Output[str]:
+        """The text of `stack.json`; no secret, and the same for the same deployment."""
+        kept = self.kept_configuration()
+        outputs = pulumi.Output.all(**{k: v for k, v in self.outputs.items() if k not in SECRET})
+        return outputs.apply(
+            lambda values: json.dumps(
+                {"stack": self.stack, "config": kept, "outputs": values, "written_by": PROJECT},
+                indent=2,
+                sort_keys=True,
+            )
+        )
+
+
+class StackRecordObjects(pulumi.ComponentResource):
+    """The record as objects under `latest`; a day's copies are made of them by the schedules."""
+
+    def __init__(
+        self,
+        site: Site,
+        *,
+        bucket: BackupBucket,
+        record: StackRecord,
+        after: pulumi.Resource,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Register an object for `stack.json` and one for each package, none of them before `after`."""
+        super().__init__("incident:global:StackRecord", site.logical("record"), None, opts)
+        child = pulumi.ResourceOptions(parent=self, depends_on=[after])
+        aws.s3.BucketObjectv2(
+            site.logical("stack"),
+            region=site.region,
+            bucket=bucket.name,
+            key=stack_key(LATEST),
+            content=record.to_json(),
+            content_type="application/json",
+            force_destroy=not site.config.deletion_protection,
+            opts=child,
+        )
+        for spec, package in record.packages.items():
+            aws.s3.BucketObjectv2(
+                site.logical(spec.key),
+                region=site.region,
+                bucket=bucket.name,
+                key=package_key(LATEST, spec),
+                source=pulumi.FileAsset(str(package)),
+                content_type="application/zip",
+                force_destroy=not site.config.deletion_protection,
+                opts=child,
+            )
+        self.register_outputs({})

@@ -1,0 +1,244 @@
+"""The drill's report as one page that needs nothing besides: no script, no font, no picture from elsewhere.
+
+Built as elements, never as text, so that nothing an alert, a file or an error said can become markup.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Final
+from xml.etree.ElementTree import Element, SubElement, tostring
+
+from dr.drill.report import EMULATED, DrillReport
+from dr.drill.timeline import draw
+
+PAGE_FILE: Final = "drill.html"
+STYLE: Final = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
+LISTED: Final = 100
+"""Problems on the page; the JSON has more."""
+
+_NUMBERS: Final = "number"
+_INDENT: Final = "\u2003"
+_SPACES: Final = frozenset(f"\n\t{_INDENT}")
+
+
+def write_page(report: DrillReport, folder: Path) -> Path:
+    """Write `drill.html`; return the file."""
+    path = folder / PAGE_FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(render(report), encoding="utf-8")
+    return path
+
+
+def render(report: DrillReport) -> str:
+    """The page."""
+    html = Element("html", {"lang": "en"})
+    head = SubElement(html, "head")
+    SubElement(head, "meta", {"charset": "utf-8"})
+    SubElement(head, "meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"})
+    SubElement(head, "title").text = f"Drill: {report.title}"
+    SubElement(head, "style").text = STYLE
+    body = SubElement(html, "body")
+    _opening(body, report)
+    _figures(body, report)
+    _picture(body, report)
+    _rto(body, report)
+    _alerts(body, report)
+    _comparison(body, report)
+    _steps(body, report)
+    _found(body, report)
+    _problems(body, report)
+    for element in html.iter():
+        element.text = printable(element.text or "") if element.tag != "style" else element.text
+    return f"<!DOCTYPE html>\n{tostring(html, encoding='unicode', method='html')}\n"
+
+
+def seconds(value: float | None) -> str:
+    """A duration as people read it; a missing one is unknown."""
+    return "unknown" if value is None else f"{value:.1f} s"
+
+
+def figures(report: DrillReport) -> Sequence[tuple[str, str, str]]:
+    """What is asked first: name, value and what it is held against."""
+    return (
+        ("RTO", seconds(report.rto.total_s), f"objective {report.objectives.rto_s:g} s"),
+        (
+            "RPO",
+            f"{report.rpo.alerts} lost" if report.audit else "unknown",
+            f"objective {report.objectives.rpo_alerts}; {report.rpo.seconds:g} s",
+        ),
+        (
+            "accepted",
+            f"{report.load.accepted}",
+            f"{report.load.accepted_before_fault} before the fault, {report.load.accepted_after_fault} after",
+        ),
+        ("unaccounted", f"{report.rpo.alerts}" if report.audit else "unknown", "by the audit, by id"),
+        (
+            "duplicates",
+            "unknown"
+            if report.duplicates_by_cause is None
+            else f"{sum(report.duplicates_by_cause.values())}",
+            "in Slack, by cause below",
+        ),
+    )
+
+
+def printable(text: str) -> str:
+    """Without what no document may hold or what turns its writing around: control and format characters."""
+    return "".join(one if one.isprintable() or one in _SPACES else "\ufffd" for one in text)
+
+
+def _opening(body: Element, report: DrillReport) -> None:
+    _add(body, "h1", f"Drill: {report.title}")
+    verdict = _add(body, "p", "")
+    word = "passed" if report.passed else "failed-word"
+    _add(verdict, "strong", "Passed" if report.passed else "Failed", word)
+    verdict[
+        -1
+    ].tail = f" on stack {report.stack}, {report.began_at}, in {report.took_s:g} s (drill {report.drill_id})"
+    if report.emulated:
+        _add(body, "p", EMULATED, "emulated")
+    if report.resumed:
+        _add(
+            body,
+            "p",
+            "Its process died and another one went on with it; its times include that.",
+            "emulated",
+        )
+    for line in report.missed:
+        _add(body, "p", line, "failed-word")
+
+
+def _figures(body: Element, report: DrillReport) -> None:
+    box = _add(body, "div", "", "figures")
+    for name, value, against in figures(report):
+        figure = _add(box, "div", name, "figure")
+        _add(figure, "b", value)
+        _add(figure, "span", against, "soft")
+
+
+def _picture(body: Element, report: DrillReport) -> None:
+    _add(body, "h2", "Both regions")
+    key = _add(body, "p", "", "key soft")
+    parts = tuple((name, f"{name} {seconds(value)}") for name, value in report.rto.parts_s.items())
+    for colour, word in (("accepted", "alerts accepted"), ("failed", "tries that failed"), *parts):
+        SubElement(key, "span", {"style": f"background: var(--{colour})"}).tail = word
+    box = _add(body, "div", "", "wide")
+    box.append(draw(report.timeline, moments=report.moments, phases=report.phases))
+
+
+def _rto(body: Element, report: DrillReport) -> None:
+    _add(body, "h2", "RTO")
+    _add(body, "p", report.rto_meaning, "soft")
+    rows = [(name, seconds(value)) for name, value in report.rto.parts_s.items()]
+    rows.append(("RTO", seconds(report.rto.total_s)))
+    if report.rto.served_again_s is not None:
+        rows.append(("sources served again by the other region", seconds(report.rto.served_again_s)))
+    _table(body, ("part", "took"), rows)
+
+
+def _alerts(body: Element, report: DrillReport) -> None:
+    _add(body, "h2", "Alerts")
+    _add(body, "p", report.rpo_meaning, "soft")
+    load = report.load
+    rows = [
+        ("posted", load.posted),
+        ("accepted (202)", load.accepted),
+        *((f"by {region}", count) for region, count in load.by_region.items()),
+        ("tries that failed, and were made again", load.failed_tries),
+        ("refused", load.refused),
+        ("no final answer, so nothing promised", load.unanswered),
+    ]
+    if report.audit:
+        audit = report.audit
+        rows += [
+            ("notified", audit.notified),
+            ("in digests", audit.in_digests),
+            ("suppressed", audit.suppressed),
+            ("parked", audit.parked),
+            ("unaccounted", audit.unaccounted),
+        ]
+    for cause, count in (report.duplicates_by_cause or {}).items():
+        rows.append((f"duplicates: {cause.replace('_', ' ')}", count))
+    _table(body, ("alerts", "count"), [(name, str(count)) for name, count in rows])
+
+
+def _comparison(body: Element, report: DrillReport) -> None:
+    _add(body, "h2", "Against the last drill of this scenario")
+    if not report.changes:
+        _add(body, "p", "There is none to compare with.", "soft")
+        return
+    _add(body, "p", f"The one of {report.compared_with}.", "soft")
+    rows = [
+        (
+            one.measure,
+            seconds(one.before_s),
+            seconds(one.now_s),
+            "slower" if one.slower else "",
+        )
+        for one in report.changes
+    ]
+    _table(body, ("measure", "then", "now", ""), rows)
+
+
+def _steps(body: Element, report: DrillReport) -> None:
+    _add(body, "h2", "Phases and steps")
+    rows = []
+    for run in report.phases:
+        rows.append((run.name, _took(run.began_ms, run.ended_ms), run.detail))
+        rows += [
+            (f"{_INDENT}{step.name}", _took(step.began_ms, step.ended_ms), step.detail) for step in run.steps
+        ]
+    _table(body, ("phase", "took", "what came of it"), rows)
+
+
+def _found(body: Element, report: DrillReport) -> None:
+    _add(body, "h2", "What was found, and put back")
+    rows = [(name.replace("_", " "), _plain(value)) for name, value in report.facts.items()]
+    rows += [("put back", what) for what in report.put_back.done]
+    rows += [("not put back", what) for what in report.put_back.not_done]
+    _table(body, ("what", "value"), rows, numbers=())
+
+
+def _problems(body: Element, report: DrillReport) -> None:
+    if report.audit is None:
+        return
+    problems = [*report.audit.problems.items(), *report.audit.unexplained.items()]
+    _add(body, "h2", f"Problems of the audit: {len(problems)}")
+    if problems:
+        _table(body, ("alert", "problem"), problems[:LISTED], numbers=())
+    if len(problems) > LISTED:
+        _add(body, "p", f"and {len(problems) - LISTED} more in the JSON", "soft")
+
+
+def _took(began_ms: int, ended_ms: int | None) -> str:
+    return "not ended" if ended_ms is None else f"{(ended_ms - began_ms) / 1_000:.1f} s"
+
+
+def _plain(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, default=str)
+
+
+def _table(
+    parent: Element,
+    heads: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    numbers: Sequence[str] = ("took", "count", "then", "now"),
+) -> None:
+    table = SubElement(_add(parent, "div", "", "wide"), "table")
+    kinds = [_NUMBERS if name in numbers else "" for name in heads]
+    line = SubElement(SubElement(table, "thead"), "tr")
+    for name, kind in zip(heads, kinds, strict=True):
+        _add(line, "th", name, kind)
+    rows_of = SubElement(table, "tbody")
+    for row in rows:
+        line = SubElement(rows_of, "tr")
+        for cell, kind in zip(row, kinds, strict=True):
+            _add(line, "td", cell, kind)
+
+
+def _add(parent: Element, tag: str, text: str, kind: str = "") -> Element:
+    element = SubElement(parent, tag, {"class": kind} if kind else {})
+    element.text = text
+    return element

@@ -1,0 +1,178 @@
+"""A drill in progress: what its phases work with, and the phase as such."""
+
+import getpass
+import platform
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import wait as futures_wait
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, TypeVar
+
+from audit.outcome import Audit
+from audit.stack import audit_stack
+from clients.receipts import Receipt, read_receipts
+from dr.drill.prober import Prober
+from dr.drill.record import ATTEMPTS_FILE, RECEIPTS_FILE, DrillFile, Moment, StepRun
+from dr.drill.stage import Stage
+from dr.operation import OnStep, StepEvent
+
+POLL_S: Final = 0.5
+ASIDE_WITHIN_S: Final = 300.0
+
+T = TypeVar("T")
+
+
+class DrillFailedError(Exception):
+    """A phase could not be done in its time; everything is put back, and the report says how far it got."""
+
+
+@dataclass
+class Play:
+    """One process's part of a drill. `say` is told what is going on, a line at a time."""
+
+    stage: Stage
+    file: DrillFile
+    say: Callable[[str], None]
+    phase: str = ""
+    _prober: Prober | None = field(default=None, init=False)
+    _aside: dict[str, Future[str]] = field(default_factory=dict, init=False)
+
+    @property
+    def receipts_path(self) -> Path:
+        """What the prober was promised."""
+        return self.stage.run_dir / RECEIPTS_FILE
+
+    @property
+    def attempts_path(self) -> Path:
+        """Every try that the prober made."""
+        return self.stage.run_dir / ATTEMPTS_FILE
+
+    @property
+    def operator(self) -> str:
+        """Who this drill is, to the journal of failovers."""
+        return f"drill {self.file.state.drill_id} by {getpass.getuser()}@{platform.node()}"
+
+    def receipts(self) -> list[Receipt]:
+        """All so far."""
+        return list(read_receipts(self.receipts_path)) if self.receipts_path.exists() else []
+
+    def start_load(self) -> None:
+        """Post from here on."""
+        self._prober = Prober(
+            self.file.state.drill_id,
+            self.stage.webhooks(),
+            self.receipts_path,
+            self.attempts_path,
+            leading=self.stage.leading,
+        )
+        self._prober.start()
+
+    def stop_load(self) -> str | None:
+        """Post no more, and have every post answered; how many were accepted, None if nothing was posting."""
+        if self._prober is None:
+            return None
+        tally = self._prober.stop()
+        self._prober = None
+        return f"{tally.accepted} alerts accepted"
+
+    def burst(self, count: int) -> None:
+        """Have the load post `count` alerts at once."""
+        if self._prober is not None:
+            self._prober.burst(count)
+
+    def begin_aside(self, what: str, act: Callable[["Play"], str]) -> None:
+        """Do something beside the phases; `result_of` asks for it."""
+        pool = ThreadPoolExecutor(1, thread_name_prefix=what)
+        self._aside[what] = pool.submit(act, self)
+        pool.shutdown(wait=False)
+
+    def result_of(self, what: str, act: Callable[["Play"], str]) -> str:
+        """What came of what was begun aside; done now where another process had begun it.
+
+        Raises:
+            DrillFailedError: it has not ended in time. What `act` raises passes.
+        """
+        if what not in self._aside:
+            return act(self)
+        if not futures_wait([self._aside[what]], ASIDE_WITHIN_S).done:
+            raise DrillFailedError(f"{what}: not ended within {ASIDE_WITHIN_S:g} s")
+        return self._aside[what].result()
+
+    def finish_aside(self) -> None:
+        """Wait for what goes on beside the phases, whatever comes of it."""
+        futures_wait(self._aside.values(), ASIDE_WITHIN_S)
+
+    def audit(self) -> Audit:
+        """Compare receipts, the ledgers of the regions that are not lost, and Slack.
+
+        Raises:
+            LedgerUnreadableError: a region's ledger does not answer.
+        """
+        return audit_stack(
+            self.stage.deployment,
+            receipts=self.receipts(),
+            slack=self.stage.slack_messages(),
+            lost_regions=self.stage.lost_regions(),
+        )
+
+    def until(
+        self, condition: Callable[[], T | None], what: str, *, within_s: float, every_s: float = POLL_S
+    ) -> T:
+        """Ask until there is an answer.
+
+        Raises:
+            DrillFailedError: there is none in time.
+        """
+        deadline = time.monotonic() + within_s
+        while (answer := condition()) is None:
+            if time.monotonic() > deadline:
+                raise DrillFailedError(f"{what}: not so within {within_s:g} s")
+            time.sleep(every_s)
+        return answer
+
+    def on_step(self, moments: Mapping[str, Moment]) -> OnStep:
+        """A listener that notes a procedure's steps under the phase that runs it, and when they ended.
+
+        `moments` maps a step to the instant that it ends at.
+        """
+
+        def note(event: StepEvent) -> None:
+            self.say(f"{event.operation}, {event.step}: {event.detail}")
+            known = next(run.steps for run in self.file.state.phases if run.name == self.phase)
+            began_ms = next((step.began_ms for step in known if step.name == event.step), event.at_ms)
+            ended_ms = event.at_ms if event.state in {"done", "failed"} else None
+            step = StepRun(name=event.step, began_ms=began_ms, ended_ms=ended_ms, detail=event.detail)
+            self.file.step(self.phase, step)
+            if event.state == "done" and event.step in moments:
+                self.file.mark(moments[event.step], event.at_ms)
+
+        return note
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A part of a drill. `act` returns what came of it, and may be done again by another process."""
+
+    name: str
+    title: str
+    act: Callable[[Play], str]
+
+
+def perform(phases: Iterable[Phase], play: Play) -> None:
+    """Work off what is not done yet, the state on disk after each.
+
+    Raises:
+        DrillFailedError: a phase could not be done; those after it were not begun.
+    """
+    for phase in phases:
+        if play.file.state.is_done(phase.name):
+            play.say(f"{phase.name}: done already")
+            continue
+        play.phase = phase.name
+        play.file.begin(phase.name)
+        play.say(f"{phase.name}: {phase.title}")
+        detail = phase.act(play)
+        play.file.end(phase.name, detail)
+        play.say(f"{phase.name}: {detail}")

@@ -1,0 +1,109 @@
+"""The restore rehearsal inside a drill: an export from before the fault is checked, restored and compared.
+
+It runs in the failover region, on its own replica and its own bucket: that is what is left on such a day.
+"""
+
+import tempfile
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from dr.check import Expected, check_export
+from dr.comparison import compare
+from dr.drill.play import DrillFailedError, Phase, Play
+from dr.drill.record import Moment
+from dr.drill.tables import new_table
+from dr.exports import (
+    ExportInfo,
+    ExportSet,
+    bucket_of,
+    fetch_export,
+    side_of,
+    start_export,
+    table_arn,
+    wait_export,
+)
+from dr.manifest import Export, read_export
+from dr.objects import FolderObjects
+from dr.restore import Restorer
+from dr.settings import EVENTUAL, read_settings
+from dr.table_items import spool_table
+from topology.tables import ALERTS
+
+EXPORTED_WITHIN_S: Final = 120.0
+RESTORED_WITHIN_S: Final = 120.0
+EXPORT: Final = "export_arn"
+REHEARSAL: Final = "restore rehearsal"
+FINDINGS_SHOWN: Final = 3
+
+
+def export_phase() -> Phase:
+    """A backup from before the fault."""
+    return Phase("restore point", "an export of the ledger is started in the failover region", _export)
+
+
+def rehearsal_phase() -> Phase:
+    """It is checked, restored and compared; begun beside the failover, which it must not wait for."""
+    title = "the export is checked, restored into a new table and compared, beside the failover"
+    return Phase(REHEARSAL, title, lambda play: play.result_of(REHEARSAL, rehearse))
+
+
+def _export(play: Play) -> str:
+    deployment = play.stage.deployment
+    if EXPORT not in play.file.state.facts:
+        arn = start_export(deployment, deployment.failover.region, now=datetime.now(UTC))
+        play.file.note(**{EXPORT: arn})
+    play.file.mark(Moment.RESTORE_POINT)
+    return f"{play.file.state.facts[EXPORT]}"
+
+
+def rehearse(play: Play) -> str:
+    """Check the export, restore it into a new table, and compare the two item by item.
+
+    Raises:
+        DrillFailedError: the export, an item or a setting is not as it should be.
+    """
+    deployment, region = play.stage.deployment, play.stage.deployment.failover.region
+    info = wait_export(deployment, region, play.file.state.facts[EXPORT], within_s=EXPORTED_WITHIN_S)
+    with tempfile.TemporaryDirectory(prefix="rehearsal-", dir=play.stage.run_dir) as name:
+        folder = Path(name)
+        export = _checked(play, info, folder)
+        target = new_table(play, region, "rehearsal")
+        wanted = read_settings(deployment.clients, region, deployment.alerts_table)
+        restorer = Restorer(
+            deployment,
+            region,
+            replace(wanted, replicas=(), consistency=EVENTUAL),
+            play.say,
+            RESTORED_WITHIN_S,
+        )
+        restored = restorer.import_export(export, target=target)
+        right = spool_table(deployment.clients.client("dynamodb", region), target, folder / "table")
+        exported = side_of(ExportSet(export, (), info.shows or datetime.now(UTC)), folder)
+        found = compare(exported, right, key=ALERTS.hash_key)
+    if not found.same or restored.lacking:
+        raise DrillFailedError(
+            f"{target} is not what was exported: {found.changed} items changed, {found.missing} missing, "
+            f"{found.extra} extra; settings: {', '.join(one.code for one in restored.lacking) or 'all there'}"
+        )
+    play.file.mark(Moment.RESTORED)
+    return (
+        f"export of {info.items} items checked, restored into {target} and the same, item by item; "
+        f"{', '.join(restored.put_back) or 'no setting'} put back"
+    )
+
+
+def _checked(play: Play, info: ExportInfo, folder: Path) -> Export:
+    """The export, fetched into `folder`, if nothing is wrong with it."""
+    deployment, region = play.stage.deployment, play.stage.deployment.failover.region
+    bucket = bucket_of(deployment, region)
+    listed, findings = read_export(bucket, info.root)
+    etags = fetch_export(bucket, listed, folder) if listed else {}
+    expected = Expected(table_arn=table_arn(deployment, region))
+    checked = check_export(FolderObjects(folder), info.root, expected=expected, reported_etags=etags)
+    findings = [*findings, *checked.findings]
+    if checked.export is None or findings:
+        shown = "; ".join(f"{one.code} {one.subject}: {one.text}" for one in findings[:FINDINGS_SHOWN])
+        raise DrillFailedError(f"the export {info.root} is not good, {len(findings)} findings: {shown}")
+    return checked.export

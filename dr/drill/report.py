@@ -1,0 +1,306 @@
+"""A drill's report: one typed record, from which the JSON, the page and the summary are all written."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from audit.outcome import Audit
+from clients.receipts import Receipt
+from clients.reports import write_report
+from dr.drill.measures import (
+    ACCEPTED,
+    Change,
+    Rpo,
+    Rto,
+    Timeline,
+    changes,
+    rpo_of,
+    rto_of,
+    timeline_of,
+)
+from dr.drill.prober import ProbeLog
+from dr.drill.record import DrillState, Moment, PhaseRun
+
+REPORT_FILE: Final = "drill.json"
+HISTORY_FILE: Final = "drill-history.jsonl"
+"""One line for each drill that measured an RTO: what the next one of its kind is compared with."""
+
+RTO_MEANING: Final = (
+    "From the fault (the instant before it was injected) to the later of two: the failover region answers "
+    "202 to an alert that was sent after the fault, and the failover is proven by an alert that came to rest "
+    "there. Detect ends when the health check turns, decide with the decision, act when the switch is seen "
+    "on, verify with the proof, which comes after the adoption of what was in flight."
+)
+REPAIR_MEANING: Final = (
+    "From the instant before the bad writer's first write to the proof that every row is as before in both "
+    "regions. Detect ends when an alert that was answered 202 is found to have no row, decide with the "
+    "decision, act with the last row put back, verify with the proof."
+)
+RPO_MEANING: Final = (
+    "Alerts that were answered 202 and are not accounted for by the audit after everything was back, by id; "
+    "seconds are the age of the oldest of them at the fault."
+)
+EMULATED: Final = (
+    "Measured on the embedded AWS, on one machine: it proves the procedure and finds what got slower, and "
+    "does not predict AWS's times."
+)
+
+
+_REFUSED_FROM: Final = 400
+_REFUSED_TO: Final = 500
+_THROTTLED: Final = 429
+"""Of the 4xx, the one that a source tries again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Objectives:
+    """What the stack's configuration asks of a drill."""
+
+    rto_s: float
+    rpo_alerts: int
+    accepted_least: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """What the prober's alerts met. `failed_tries`: tries that a region did not answer with 202.
+
+    `unanswered`: alerts that no region took or refused for good; nothing was promised about them.
+    """
+
+    posted: int
+    accepted: int
+    accepted_before_fault: int
+    accepted_after_fault: int
+    by_region: Mapping[str, int]
+    failed_tries: int
+    refused: int
+    unanswered: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PutBack:
+    """What was undone at the end, and what could not be."""
+
+    done: tuple[str, ...] = ()
+    not_done: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrillReport:
+    """The content of `reports/drill.json`. Times in epoch milliseconds, durations in seconds."""
+
+    drill_id: str
+    scenario: str
+    title: str
+    stack: str
+    emulated: bool
+    began_at: str
+    took_s: float
+    resumed: int
+    passed: bool
+    missed: tuple[str, ...]
+    regions: Mapping[str, str]
+    objectives: Objectives
+    rto: Rto
+    rto_meaning: str
+    rpo: Rpo
+    rpo_meaning: str
+    load: Load
+    duplicates_by_cause: Mapping[str, int] | None
+    moments: Mapping[str, int]
+    phases: tuple[PhaseRun, ...]
+    facts: Mapping[str, Any]
+    measures_s: Mapping[str, float | None]
+    compared_with: str | None
+    changes: tuple[Change, ...]
+    put_back: PutBack
+    audit: Audit | None
+    timeline: Timeline
+
+    @property
+    def slower(self) -> tuple[Change, ...]:
+        """What took longer than in the last drill of this scenario."""
+        return tuple(change for change in self.changes if change.slower)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Past:
+    """A line of the history."""
+
+    drill_id: str
+    scenario: str
+    stack: str
+    began_at: str
+    measures_s: Mapping[str, float | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plot:
+    """What a report needs to know of the scenario and the stack. `regions` maps a region to its role.
+
+    `lost_to`: the region that took over, None where none was lost; `emulated`: not on AWS.
+    """
+
+    title: str
+    regions: Mapping[str, str]
+    lost_to: str | None
+    emulated: bool
+    objectives: Objectives
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What a drill left behind. `audit` None: there was none; `stopped`: why it did not get to its end."""
+
+    log: ProbeLog
+    receipts: Sequence[Receipt]
+    audit: Audit | None
+    put_back: PutBack
+    ended_ms: int
+    stopped: str | None = None
+
+
+def make_report(state: DrillState, plot: Plot, found: Evidence, *, past: Sequence[Past]) -> DrillReport:
+    """Join what the drill noted, the prober saw and the audit found; `past` are the drills before it."""
+    audit = found.audit
+    fault_ms = state.moments.get(Moment.FAULT)
+    rto = rto_of(state.moments, found.log.attempts, lost_to=plot.lost_to)
+    problems = audit.problems if audit else {}
+    rpo = rpo_of(audit.unaccounted if audit else 0, problems, found.receipts, fault_ms=fault_ms)
+    load = _load(found.log, found.receipts, fault_ms)
+    measures_s = _measures(state, rto, found.ended_ms)
+    last = next((one for one in reversed(past) if _is_alike(one, state)), None)
+    missed = (
+        *([found.stopped] if found.stopped else []),
+        *_missed(plot, rto, rpo, load, audit),
+        *(f"not put back: {what}" for what in found.put_back.not_done),
+    )
+    return DrillReport(
+        drill_id=state.drill_id,
+        scenario=state.scenario,
+        title=plot.title,
+        stack=state.stack,
+        emulated=plot.emulated,
+        began_at=datetime.fromtimestamp(state.began_ms / 1_000, UTC).isoformat(timespec="seconds"),
+        took_s=round((found.ended_ms - state.began_ms) / 1_000, 1),
+        resumed=state.resumed,
+        passed=not missed,
+        missed=missed,
+        regions=plot.regions,
+        objectives=plot.objectives,
+        rto=rto,
+        rto_meaning=RTO_MEANING if plot.lost_to else REPAIR_MEANING,
+        rpo=rpo,
+        rpo_meaning=RPO_MEANING,
+        load=load,
+        duplicates_by_cause=audit.duplicates_by_cause if audit else None,
+        moments={str(moment): at_ms for moment, at_ms in state.moments.items()},
+        phases=state.phases,
+        facts=state.facts,
+        measures_s=measures_s,
+        compared_with=last.began_at if last else None,
+        changes=changes(measures_s, last.measures_s) if last else (),
+        put_back=found.put_back,
+        audit=audit,
+        timeline=timeline_of(
+            found.log.attempts, regions=plot.regions, began_ms=state.began_ms, ended_ms=found.ended_ms
+        ),
+    )
+
+
+def write_json(report: DrillReport, folder: Path) -> Path:
+    """Write `drill.json` and add the drill to the history, if it measured an RTO; return the file."""
+    path = folder / REPORT_FILE
+    write_report(path, msgspec.to_builtins(report))
+    if report.rto.total_s is not None:
+        line = Past(
+            drill_id=report.drill_id,
+            scenario=report.scenario,
+            stack=report.stack,
+            began_at=report.began_at,
+            measures_s=report.measures_s,
+        )
+        with (folder / HISTORY_FILE).open("ab") as history:
+            history.write(msgspec.json.encode(line) + b"\n")
+    return path
+
+
+def read_history(folder: Path) -> list[Past]:
+    """The drills that were reported in this folder, oldest first; a line of another form is no drill."""
+    try:
+        lines = (folder / HISTORY_FILE).read_bytes().splitlines()
+    except FileNotFoundError:
+        return []
+    past = []
+    for line in lines:
+        try:
+            past.append(msgspec.json.decode(line, type=Past))
+        except msgspec.MsgspecError:
+            continue
+    return past
+
+
+def _is_alike(past: Past, state: DrillState) -> bool:
+    return (past.scenario, past.stack) == (state.scenario, state.stack) and past.drill_id != state.drill_id
+
+
+def _load(log: ProbeLog, receipts: Sequence[Receipt], fault_ms: int | None) -> Load:
+    by_id = {receipt.alert_id: receipt for receipt in receipts}
+    after = sum(fault_ms is not None and one.sent_at_ms >= fault_ms for one in by_id.values())
+    refused = sum(
+        one.status is not None and _REFUSED_FROM <= one.status < _REFUSED_TO and one.status != _THROTTLED
+        for one in log.attempts
+    )
+    return Load(
+        posted=log.posted,
+        accepted=len(by_id),
+        accepted_before_fault=len(by_id) - after,
+        accepted_after_fault=after,
+        by_region=dict(sorted(Counter(one.region for one in by_id.values()).items())),
+        failed_tries=sum(one.status != ACCEPTED for one in log.attempts),
+        refused=refused,
+        unanswered=max(0, log.posted - len(receipts) - refused),
+    )
+
+
+def _measures(state: DrillState, rto: Rto, ended_ms: int) -> Mapping[str, float | None]:
+    """What two drills are compared by, in seconds: the parts of the RTO, then each phase."""
+    phases = {
+        run.name: round((run.ended_ms - run.began_ms) / 1_000, 2)
+        for run in state.phases
+        if run.ended_ms is not None
+    }
+    return {
+        "RTO": rto.total_s,
+        **rto.parts_s,
+        "served again": rto.served_again_s,
+        **{f"phase: {name}": took_s for name, took_s in phases.items()},
+        "whole drill": round((ended_ms - state.began_ms) / 1_000, 2),
+    }
+
+
+def _missed(plot: Plot, rto: Rto, rpo: Rpo, load: Load, audit: Audit | None) -> tuple[str, ...]:
+    """Each objective that was not met, in words; unknown is missed."""
+    asked = plot.objectives
+    missed = []
+    if rto.total_s is None:
+        missed.append("RTO: it was never served again, or nobody could prove it")
+    elif rto.total_s > asked.rto_s:
+        missed.append(f"RTO: {rto.total_s:g} s, and the objective is {asked.rto_s:g} s")
+    if audit is None:
+        missed.append("audit: there was none, so what became of the alerts is unknown")
+    elif rpo.alerts > asked.rpo_alerts:
+        missed.append(f"RPO: {rpo.alerts} alerts unaccounted, and the objective is {asked.rpo_alerts}")
+    if audit is not None and rpo.alerts == 0 and not audit.passed:
+        missed.append(f"audit: {len(audit.unexplained)} duplicates in Slack that nothing explains")
+    if load.accepted < asked.accepted_least:
+        missed.append(f"load: {load.accepted} alerts accepted, and a drill needs {asked.accepted_least}")
+    if not load.accepted_before_fault or not load.accepted_after_fault:
+        missed.append("load: alerts have to be accepted on both sides of the fault")
+    return tuple(missed)

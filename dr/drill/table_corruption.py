@@ -1,0 +1,141 @@
+"""The phases of a drill in which a bad writer spoils the ledger, and it is restored to the second before."""
+
+import tempfile
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from dr.drill import bad_writer
+from dr.drill.bad_writer import Damage
+from dr.drill.play import DrillFailedError, Phase, Play
+from dr.drill.record import Moment, now_ms
+from dr.drill.region_loss import decision_phase
+from dr.drill.tables import new_table
+from dr.repair import apply_repair, plan_repair
+from dr.restore import Restorer
+from dr.settings import EVENTUAL, read_settings
+
+DAMAGE: Final = "damage"
+TABLE: Final = "restored_table"
+CHOSEN_WITHIN_S: Final = 120.0
+SPREAD_WITHIN_S: Final = 30.0
+DETECTED_WITHIN_S: Final = 60.0
+RESTORED_WITHIN_S: Final = 120.0
+
+_SCAN_EACH_S: Final = 1.0
+
+
+def corruption_phases() -> tuple[Phase, ...]:
+    """From the restore point to the proof that every row is back."""
+    return (
+        Phase("restore point", "wait until alerts are at rest, and a second longer", _restore_point),
+        Phase("fault", "a bad writer changes and deletes alerts at rest", _spoil),
+        Phase("detection", "receipts are compared with the ledger until one has no row", _detect),
+        decision_phase("restore"),
+        Phase("restore", "point-in-time restore to the second before, into a new table", _restore),
+        Phase("repair", "what the bad writer did is found by comparison and put back", _repair),
+        Phase("verify", "every row is as it was, in both regions", _verify),
+    )
+
+
+def _restore_point(play: Play) -> str:
+    if DAMAGE not in play.file.state.facts:
+        damage = play.until(
+            lambda: bad_writer.choose(play.stage.deployment, play.receipts()),
+            "enough alerts are at rest",
+            within_s=CHOSEN_WITHIN_S,
+            every_s=_SCAN_EACH_S,
+        )
+        play.file.note(**{DAMAGE: damage.as_fact})
+    at_ms = play.file.mark(Moment.RESTORE_POINT, (now_ms() // 1_000 + 1) * 1_000)
+    play.until(
+        lambda: now_ms() > at_ms + 1_000 or None, "the restore point is over", within_s=5.0, every_s=0.1
+    )
+    return f"restore point {datetime.fromtimestamp(at_ms / 1_000, UTC).isoformat()}"
+
+
+def _spoil(play: Play) -> str:
+    deployment, damage = play.stage.deployment, _damage(play)
+    play.file.mark(Moment.FAULT)
+    bad_writer.write(deployment, damage)
+    begun = time.monotonic()
+    play.until(
+        lambda: bad_writer.seen_everywhere(deployment, damage) or None,
+        "both regions show the damage",
+        within_s=SPREAD_WITHIN_S,
+    )
+    return (
+        f"{len(damage.changed)} alerts overwritten, {len(damage.broken)} with a status that there is not, "
+        f"{len(damage.deleted)} deleted; in both regions within {time.monotonic() - begun:.1f} s"
+    )
+
+
+def _detect(play: Play) -> str:
+    missing = play.until(
+        lambda: bad_writer.missing(play.stage.deployment, play.receipts()) or None,
+        "an alert that was answered 202 is missed",
+        within_s=DETECTED_WITHIN_S,
+        every_s=_SCAN_EACH_S,
+    )
+    at_ms = play.file.mark(Moment.DETECTED)
+    after_s = (at_ms - play.file.state.moments[Moment.FAULT]) / 1_000
+    return f"{len(missing)} alerts have no row, seen {after_s:.1f} s after the fault"
+
+
+def _restore(play: Play) -> str:
+    deployment, region = play.stage.deployment, play.stage.deployment.primary.region
+    target = new_table(play, region, "repair")
+    play.file.note(**{TABLE: target})
+    wanted = read_settings(deployment.clients, region, deployment.alerts_table)
+    restorer = Restorer(
+        deployment, region, replace(wanted, replicas=(), consistency=EVENTUAL), play.say, RESTORED_WITHIN_S
+    )
+    at = datetime.fromtimestamp(play.file.state.moments[Moment.RESTORE_POINT] / 1_000, UTC)
+    restored = restorer.to_time(at, target=target)
+    play.file.mark(Moment.RESTORED)
+    return f"{restored.source} restored into {target}"
+
+
+def _repair(play: Play) -> str:
+    deployment, damage = play.stage.deployment, _damage(play)
+    at = datetime.fromtimestamp(play.file.state.moments[Moment.RESTORE_POINT] / 1_000, UTC)
+    with tempfile.TemporaryDirectory(prefix="repair-", dir=play.stage.run_dir) as folder:
+        plan = plan_repair(
+            deployment,
+            deployment.primary.region,
+            play.file.state.facts[TABLE],
+            as_of=at,
+            folder=Path(folder),
+            now_s=time.time(),
+        )
+        repaired = apply_repair(deployment, plan)
+    play.file.mark(Moment.ACTED)
+    strangers = sorted({row.alert_id for row in plan.put_back} - set(damage.ids))
+    if strangers:
+        raise DrillFailedError(f"put back, and no bad writer was there: {', '.join(strangers)}")
+    return (
+        f"{len(repaired.put_back)} rows put back, {len(repaired.moved)} had moved, {len(plan.people)} are "
+        f"for a person, {plan.by_themselves} differ as the pipeline makes them"
+    )
+
+
+def _verify(play: Play) -> str:
+    deployment, ids = play.stage.deployment, _damage(play).ids
+    region = deployment.primary.region
+    wanted = bad_writer.read_items(deployment, region, play.file.state.facts[TABLE], ids)
+    for endpoints in deployment.regions:
+        rows = bad_writer.read_items(deployment, endpoints.region, deployment.alerts_table, ids)
+        wrong = sorted(alert_id for alert_id in ids if rows.get(alert_id) != wanted.get(alert_id))
+        if wrong:
+            raise DrillFailedError(f"not as before in {endpoints.region}: {', '.join(wrong)}")
+    missing = bad_writer.missing(deployment, play.receipts())
+    if missing:
+        raise DrillFailedError(f"without a row still: {', '.join(missing)}")
+    play.file.mark(Moment.PROVEN)
+    return f"all {len(ids)} rows are as they were at the restore point, in both regions"
+
+
+def _damage(play: Play) -> Damage:
+    return Damage.of_fact(play.file.state.facts[DAMAGE])

@@ -1,0 +1,193 @@
+"""`responder dr`: failing over and back, and how that stands; disaster recovery's other commands join in."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from dr.exports import export_age_s
+from dr.failback import failback as fail_back
+from dr.failback import failback_steps
+from dr.failover import failover as fail_over
+from dr.failover import failover_steps
+from dr.operation import Outcome, Step
+from dr.proof import healthy
+from dr.status import DrStatus, RegionState, read_status
+from ops import dr_data_commands, dr_drill_command, dr_rebuild_command, dr_restore_commands, local
+from ops.dr_progress import clock_time, show_progress
+from ops.dr_stack import (
+    Outputs,
+    StackName,
+    TakeOver,
+    confirm,
+    interrupt_on_sigterm,
+    open_stack,
+    operator,
+)
+from ops.options import AsJson, DryRun, RunDir, Yes
+
+_HOUR_S = 3_600
+
+app = typer.Typer(
+    help="Disaster recovery: failover and back, exports and restores, rebuild, drills.", no_args_is_help=True
+)
+
+
+@app.command("failover")
+def failover(
+    *,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    stack_name: StackName = "",
+    take_over: TakeOver = False,
+    run_dir: RunDir = local.RUN_DIR,
+    outputs: Outputs = None,
+    as_json: AsJson = False,
+) -> None:
+    """Have the failover region take everything, and prove that it does. Again: go on where it was broken off.
+
+    Calls nothing in the primary region, which need not answer, and no control plane of Route 53.
+    """
+    stack = open_stack(run_dir, outputs)
+    deployment = stack.deployment
+    if dry_run:
+        _show_steps(failover_steps(deployment), as_json=as_json)
+        return
+    lost, to = deployment.primary, deployment.failover.region
+    seen = {True: "is HEALTHY", False: "is not healthy", None: "does not answer"}[
+        healthy(stack.outside.web, lost)
+    ]
+    typer.echo(f"{lost.region} {seen}", err=True)
+    confirm(deployment, f"{to} takes everything.", yes=yes, stack_name=stack_name)
+    interrupt_on_sigterm()
+    outcome = fail_over(
+        deployment, operator=operator(), on_step=show_progress, take_over=take_over, outside=stack.outside
+    )
+    _conclude(outcome, "already failed over", as_json=as_json)
+
+
+@app.command("failback")
+def failback(
+    *,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    stack_name: StackName = "",
+    take_over: TakeOver = False,
+    run_dir: RunDir = local.RUN_DIR,
+    outputs: Outputs = None,
+    as_json: AsJson = False,
+) -> None:
+    """Have the primary region take new alerts again, once that loses none. Again: go on with it.
+
+    Refuses while a region is not healthy, while replication lags, and with both switches on.
+    """
+    stack = open_stack(run_dir, outputs)
+    deployment = stack.deployment
+    if dry_run:
+        _show_steps(failback_steps(deployment), as_json=as_json)
+        return
+    what = f"{deployment.primary.region} takes new alerts again."
+    confirm(deployment, what, yes=yes, stack_name=stack_name)
+    interrupt_on_sigterm()
+    outcome = fail_back(
+        deployment, operator=operator(), on_step=show_progress, take_over=take_over, outside=stack.outside
+    )
+    _conclude(outcome, "not failed over, so there is nothing to fail back from", as_json=as_json)
+
+
+@app.command("status")
+def status(*, run_dir: RunDir = local.RUN_DIR, outputs: Outputs = None, as_json: AsJson = False) -> None:
+    """Say how both regions, routing, replication, exports and any operation under way stand.
+
+    What does not answer is unknown, which is not well. Exits 1 if anything is not well.
+    """
+    stack = open_stack(run_dir, outputs, impatient=True)
+    found = read_status(
+        stack.deployment,
+        export_age=export_age_s,
+        export_max_age_s=stack.config.export_max_age_h * _HOUR_S,
+        outside=stack.outside,
+    )
+    if as_json:
+        typer.echo(json.dumps({**asdict(found), "well": found.well}, indent=2))
+    else:
+        _show_status(found, Console())
+    if not found.well:
+        raise typer.Exit(1)
+
+
+def _show_steps(steps: Sequence[Step], *, as_json: bool) -> None:
+    if as_json:
+        rows = [{"step": one.name, "what": one.title, "deadline_s": one.deadline_s} for one in steps]
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    table = Table("step", "what", "within")
+    for one in steps:
+        table.add_row(one.name, one.title, f"{one.deadline_s} s")
+    Console().print(table)
+
+
+def _conclude(outcome: Outcome, already: str, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(asdict(outcome), indent=2))
+    elif outcome.already_done:
+        since = f", since {clock_time(outcome.ended_ms)}" if outcome.ended_ms else ""
+        typer.echo(f"{already}{since}")
+    else:
+        took_s = (outcome.ended_ms - outcome.started_ms) / 1_000
+        typer.echo(f"{outcome.operation} done in {took_s:.1f} s; now see: responder dr status")
+
+
+def _show_status(found: DrStatus, console: Console) -> None:
+    table = Table("region", "role", "health", "switch", "open", "overdue", "newest export")
+    for one in found.regions:
+        table.add_row(one.region, one.role, *_cells(one))
+    console.print(table)
+
+    def line(text: str) -> None:
+        console.print(text, soft_wrap=True, highlight=False)
+
+    if found.answers is not None:
+        line(f"the name answers {found.answers}")
+    lags = ", ".join(f"{way} {took_ms} ms" for way, took_ms in (found.lag_ms or {}).items())
+    line(f"replication {lags or '[red]unknown[/]'}")
+    if found.operation is not None:
+        last = found.operation
+        line(
+            f"{last.operation} by {escape(last.operator)}, {last.state}, begun {clock_time(last.started_ms)}"
+        )
+        for step in last.steps:
+            line(f"  {step.name:<12} {step.state:<12} {escape(step.detail)}")
+    for problem in found.problems:
+        line(f"[red]not well[/] {escape(problem)}")
+    if found.well:
+        line("[green]well[/]")
+
+
+def _cells(one: RegionState) -> tuple[str, ...]:
+    def coloured(text: str, *, good: bool) -> str:
+        return f"[{'green' if good else 'red'}]{text}[/]"
+
+    opened, age_s = one.open_alerts, one.export_age_s
+    count = "unknown" if opened is None else f"{opened.total}{'' if opened.complete else ' or more'}"
+    return (
+        coloured(one.health, good=one.health == "healthy"),
+        coloured(one.switch, good=one.switch == "off"),
+        count,
+        "unknown" if opened is None else str(opened.overdue),
+        "unknown" if age_s is None else f"{age_s / _HOUR_S:.1f} h ago",
+    )
+
+
+app.command("rebuild")(dr_rebuild_command.rebuild_stack)
+app.command("export")(dr_data_commands.export)
+app.command("exports")(dr_data_commands.exports)
+app.command("check")(dr_data_commands.check)
+app.command("compare")(dr_data_commands.compare)
+app.command("restore")(dr_restore_commands.restore)
+app.command("repair")(dr_restore_commands.repair)
+app.command("drill")(dr_drill_command.drill)

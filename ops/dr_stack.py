@@ -1,0 +1,123 @@
+"""Which stack a `responder dr` command acts on, and how a person is asked before it does."""
+
+import functools
+import getpass
+import json
+import signal
+import socket
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Final, NoReturn
+
+import typer
+
+from clients.aws import AwsClients
+from clients.deployment import Deployment
+from clients.routing import resolve_region
+from dr.outside import Outside
+from emulator.control import Emulator
+from emulator.deploy import attached_deployment
+from emulator.project import stack_config
+from ops import local
+from topology.config import StackConfig
+from topology.names import PRODUCTION_STACK
+
+Outputs = Annotated[
+    Path | None,
+    typer.Option(
+        help="A real stack's outputs, by `pulumi stack output --json > FILE`; your AWS credentials are used."
+    ),
+]
+StackName = Annotated[str, typer.Option(help="Type the stack's name; production asks for it.")]
+TakeOver = Annotated[
+    bool, typer.Option("--take-over", help="Go on in the place of a run that you know to be dead.")
+]
+
+IMPATIENT_TIMEOUT_S: Final = 4.0
+"""Of a call whose answer is unknown rather than waited for."""
+
+
+@dataclass(frozen=True)
+class OpenedStack:
+    """A stack to act on; `emulator` None where it is on AWS itself."""
+
+    deployment: Deployment
+    outside: Outside
+    emulator: Emulator | None
+
+    @property
+    def config(self) -> StackConfig:
+        """As its file beside the program has it.
+
+        Raises:
+            ConfigError: with every problem of the file.
+        """
+        return stack_config(local.ROOT, self.deployment.names.stack)
+
+
+def open_stack(run_dir: Path, outputs: Path | None, *, impatient: bool = False) -> OpenedStack:
+    """The stack of an outputs file, or else the local one of a run folder.
+
+    `impatient`: one attempt of a few seconds a call, for reads that a lost region must not hold up.
+
+    Raises:
+        typer.BadParameter: the file is no JSON object.
+        IncompleteOutputsError: an output is missing.
+        NotRunningError: nothing runs in the folder.
+    """
+    if outputs is not None:
+        deployment, emulator = Deployment.from_outputs(read_outputs(outputs), AwsClients()), None
+        outside = Outside()
+    else:
+        emulator = local.attach(run_dir)
+        deployment = attached_deployment(emulator)
+        outside = Outside(resolve=functools.partial(resolve_region, dns_server=emulator.dns_address))
+    if impatient:
+        clients = AwsClients(
+            deployment.clients.endpoint_url, read_timeout_s=IMPATIENT_TIMEOUT_S, attempts_max=1
+        )
+        deployment = replace(deployment, clients=clients)
+    return OpenedStack(deployment, outside, emulator)
+
+
+def confirm(deployment: Deployment, what: str, *, yes: bool, stack_name: str) -> None:
+    """Ask before `what` is done: on production the stack's name has to be typed, elsewhere `--yes` will do.
+
+    Raises:
+        typer.BadParameter: it is not wanted.
+    """
+    stack = deployment.names.stack
+    if stack_name == stack or (yes and stack != PRODUCTION_STACK):
+        return
+    typed = stack_name or typer.prompt(f"{what} Type the stack's name, {stack}, to do it", err=True)
+    if typed != stack:
+        raise typer.BadParameter(f"{typed!r} is not {stack!r}; nothing was done")
+
+
+def operator() -> str:
+    """Who this is, for the journal."""
+    return f"{getpass.getuser()}@{socket.gethostname()}"
+
+
+def interrupt_on_sigterm() -> None:
+    """Have SIGTERM end a command as Ctrl-C does: with its journal closed, and what it broke put back."""
+    signal.signal(signal.SIGTERM, _interrupt)
+
+
+def _interrupt(_number: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def read_outputs(outputs: Path) -> dict[str, object]:
+    """The outputs of a file.
+
+    Raises:
+        typer.BadParameter: it is no JSON object.
+    """
+    try:
+        found = json.loads(outputs.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise typer.BadParameter(f"--outputs: {outputs} cannot be read as JSON ({error})") from error
+    if not isinstance(found, dict):
+        raise typer.BadParameter(f"--outputs: {outputs} holds no JSON object of outputs")
+    return found

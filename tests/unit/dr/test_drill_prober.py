@@ -1,0 +1,100 @@
+"""The prober of drills against real HTTP servers: where it posts, what it writes down, where it goes on."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from clients.receipts import read_receipts
+from clients.sender import Webhook
+from dr.drill.prober import Prober, read_log
+from tests.fakes.http_server import Answer, ScriptedServer
+
+FAST = 200.0
+ACCEPTED = Answer(202, json.dumps({"alerts": [{"alert_id": "a1", "status": "RECEIVED"}]}).encode())
+
+
+@pytest.fixture
+def servers() -> Iterator[tuple[ScriptedServer, ScriptedServer]]:
+    """Two regions that accept everything, the primary first."""
+    both = ScriptedServer([ACCEPTED]), ScriptedServer([ACCEPTED])
+    yield both
+    for server in both:
+        server.stop()
+
+
+def _prober(servers: tuple[ScriptedServer, ScriptedServer], folder: Path, leading: str | None) -> Prober:
+    webhooks = tuple(
+        Webhook(region, f"{server.url}/alerts", f"key-{region}")
+        for region, server in zip(("east", "west"), servers, strict=True)
+    )
+    return Prober(
+        "d1", webhooks, folder / "receipts", folder / "attempts", leading=lambda: leading, per_s=FAST
+    )
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def _numbers(server: ScriptedServer) -> list[int]:
+    return sorted(int(json.loads(one.body)["event_id"].removeprefix("d1-")) for one in server.heard)
+
+
+@pytest.mark.parametrize(("leading", "first"), [(None, 0), ("east", 0), ("west", 1)])
+def test_alerts_go_where_the_name_points(
+    servers: tuple[ScriptedServer, ScriptedServer], tmp_path: Path, leading: str | None, first: int
+) -> None:
+    """To the primary without a name; the other region hears nothing as long as the first accepts."""
+    prober = _prober(servers, tmp_path, leading)
+    prober.start()
+    _until(lambda: len(servers[first].heard) >= 5)
+    prober.stop()
+    assert servers[1 - first].heard == []
+    assert len(list(read_receipts(tmp_path / "receipts"))) == len(servers[first].heard)
+
+
+def test_a_region_that_fails_is_tried_and_left_for_the_other(
+    servers: tuple[ScriptedServer, ScriptedServer], tmp_path: Path
+) -> None:
+    """Both tries are on record with region and answer; the receipt is of the one that accepted."""
+    servers[0].script = [Answer(503)]
+    prober = _prober(servers, tmp_path, "east")
+    prober.start()
+    _until(lambda: len(servers[1].heard) >= 3)
+    prober.stop()
+    log = read_log(tmp_path / "attempts")
+    statuses = {(one.region, one.status) for one in log.attempts}
+    assert statuses == {("east", 503), ("west", 202)}
+    assert {receipt.region for receipt in read_receipts(tmp_path / "receipts")} == {"west"}
+    assert log.posted == len(servers[1].heard)
+
+
+def test_a_resumed_prober_goes_on_with_the_next_number(
+    servers: tuple[ScriptedServer, ScriptedServer], tmp_path: Path
+) -> None:
+    """No number is sent twice, or it would be a repeat of an alert that the dead process sent."""
+    for _ in range(2):
+        prober = _prober(servers, tmp_path, None)
+        heard = len(servers[0].heard)
+        prober.start()
+        _until(lambda heard=heard: len(servers[0].heard) >= heard + 3)  # type: ignore[misc]  # of this round
+        prober.stop()
+    assert _numbers(servers[0]) == list(range(len(servers[0].heard)))
+
+
+def test_a_burst_is_posted_at_once(servers: tuple[ScriptedServer, ScriptedServer], tmp_path: Path) -> None:
+    """At a pace of one in a hundred seconds only the first alert and the burst are posted."""
+    prober = replace(_prober(servers, tmp_path, None), per_s=0.01)
+    prober.start()
+    _until(lambda: len(servers[0].heard) == 1)
+    prober.burst(5)
+    _until(lambda: len(servers[0].heard) == 6)
+    prober.stop()
+    assert _numbers(servers[0]) == [0, 1, 2, 3, 4, 5]

@@ -1,0 +1,197 @@
+"""However a drill ends, everything is put back, and the report says how far it got and what could not be."""
+
+import json
+import os
+import signal
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from audit.comparison import SlackPost
+from clients.coordination import CoordinationRecords
+from clients.sender import Webhook
+from dr.drill.play import DrillFailedError, Phase, Play
+from dr.drill.record import DrillFile, Moment, read_state
+from dr.drill.runner import ERRORS_FILE, Result, run_drill
+from dr.drill.scenarios import Scenario
+from dr.drill.stage import Health, Loss
+from dr.drill.tables import new_table
+from tests.fakes.dr_stack import FAILOVER, PRIMARY, DrStack, dr_stack
+from tests.unit.dr.drill_examples import state
+from topology.config import StackConfig
+
+Act = Callable[[Play], str]
+
+
+class FakeStage:
+    """A stack on moto whose regions are lost by word only; what cannot be mended is in `unmendable`."""
+
+    emulated = True
+
+    def __init__(self, stack: DrStack, run_dir: Path) -> None:
+        """Whole, and with everything in reach."""
+        self.deployment = stack.deployment
+        self.outside = stack.outside
+        self.run_dir = run_dir
+        self.lost: dict[str, str] = {}
+        self.unmendable = False
+
+    def webhooks(self) -> tuple[Webhook, ...]:
+        """See `Stage`."""
+        return ()
+
+    def leading(self) -> str | None:
+        """See `Stage`."""
+        return None
+
+    def health(self, region: str) -> Health | None:
+        """See `Stage`."""
+        return Health(region not in self.lost, 0)
+
+    def serving(self, region: str) -> bool:
+        """See `Stage`."""
+        return region not in self.lost
+
+    def lose_region(self, region: str, how: Loss) -> None:
+        """See `Stage`."""
+        self.lost[region] = how
+
+    def lost_regions(self) -> Mapping[str, str]:
+        """See `Stage`."""
+        return self.lost
+
+    def mend_regions(self) -> list[str]:
+        """See `Stage`."""
+        if self.unmendable:
+            raise OSError("no process can be started")
+        mended = list(self.lost)
+        self.lost.clear()
+        return mended
+
+    def slack_messages(self) -> Iterable[SlackPost]:
+        """See `Stage`."""
+        return ()
+
+
+@pytest.fixture
+def stage(aws: None, tmp_path: Path) -> FakeStage:  # noqa: ARG001 - moto
+    """A stage whose region is whole."""
+    (tmp_path / "run").mkdir()
+    return FakeStage(dr_stack(), tmp_path / "run")
+
+
+def _run(stage: FakeStage, tmp_path: Path, *acts: Act) -> Result:
+    """Play phases of these acts on a load that has ended already."""
+    phases = tuple(Phase(f"phase {n}", "as a test wants it", act) for n, act in enumerate(acts))
+    scenario = Scenario("test", "a test", phases, loses_region=True)
+    began = replace(state(), moments={Moment.LOAD_ENDED: 1}, phases=(), facts={})
+    file = DrillFile.create(stage.run_dir, began)
+    config = StackConfig.parse(
+        stack="local",
+        raw={"primaryRegion": PRIMARY, "failoverRegion": FAILOVER, "ledgerConsistency": "eventual"},
+    )
+    return run_drill(scenario, Play(stage, file, lambda _: None), config=config, folder=tmp_path / "reports")
+
+
+def _lose(play: Play) -> str:
+    play.stage.lose_region(PRIMARY, "kill")
+    return "lost"
+
+
+def _fail(_play: Play) -> str:
+    raise DrillFailedError("the health check fails: not so within 3 s")
+
+
+def test_a_drill_that_fails_brings_its_region_back(stage: FakeStage, tmp_path: Path) -> None:
+    """The report names the phase and what was put back, and the state is that of a drill that ended."""
+    result = _run(stage, tmp_path, _lose, _fail)
+    assert stage.lost == {}
+    assert not result.interrupted
+    assert result.report.missed[0] == "phase 'phase 1' failed: the health check fails: not so within 3 s"
+    assert f"regions brought back: {PRIMARY}" in result.report.put_back.done
+    found = read_state(stage.run_dir)
+    assert found is not None
+    assert found.passed is False
+
+
+def test_its_reports_are_written_whatever_happened(stage: FakeStage, tmp_path: Path) -> None:
+    """JSON, page and summary tell the same."""
+    _run(stage, tmp_path, _fail)
+    folder = tmp_path / "reports"
+    report = json.loads((folder / "drill.json").read_text(encoding="utf-8"))
+    assert report["passed"] is False
+    assert "Failed" in (folder / "drill.html").read_text(encoding="utf-8")
+    assert "FAILED" in (folder / "drill.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("error", [RuntimeError("a bug"), OSError("no network")])
+def test_even_a_bug_leaves_no_region_lost(stage: FakeStage, tmp_path: Path, error: Exception) -> None:
+    """Whatever a phase raises."""
+
+    def breaks(_play: Play) -> str:
+        raise error
+
+    result = _run(stage, tmp_path, _lose, breaks)
+    assert stage.lost == {}
+    assert str(error) in result.report.missed[0]
+    assert "Traceback" in (stage.run_dir / ERRORS_FILE).read_text(encoding="utf-8")
+
+
+def test_an_interrupted_drill_is_put_back(stage: FakeStage, tmp_path: Path) -> None:
+    """It counts as interrupted, its phases after that are not begun, and nothing is said about the alerts."""
+    begun: list[str] = []
+
+    def interrupted(_play: Play) -> str:
+        os.kill(os.getpid(), signal.SIGINT)
+        return "not reached"
+
+    result = _run(stage, tmp_path, _lose, interrupted, lambda _: begun.append("third") or "3")
+    assert result.interrupted
+    assert stage.lost == {}
+    assert begun == []
+    assert result.report.audit is None
+
+
+def test_what_cannot_be_put_back_is_named_and_the_rest_is(stage: FakeStage, tmp_path: Path) -> None:
+    """A region that does not come back does not keep a restored table from being deleted."""
+    tables: list[str] = []
+
+    def restore(play: Play) -> str:
+        name = new_table(play, FAILOVER, "rehearsal")
+        tables.append(name)
+        stage.deployment.clients.client("dynamodb", FAILOVER).create_table(
+            TableName=name,
+            BillingMode="PAY_PER_REQUEST",
+            KeySchema=[{"AttributeName": "alert_id", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "alert_id", "AttributeType": "S"}],
+        )
+        return name
+
+    stage.unmendable = True
+    result = _run(stage, tmp_path, restore, _lose)
+    assert result.report.put_back.not_done[0] == "regions brought back: no process can be started"
+    assert any("no process can be started" in line for line in result.report.missed)
+    left = stage.deployment.clients.client("dynamodb", FAILOVER).list_tables()["TableNames"]
+    assert set(tables).isdisjoint(left)
+
+
+def test_a_switch_that_is_on_is_turned_off(stage: FakeStage, tmp_path: Path) -> None:
+    """A drill that stops after the failover fails back."""
+
+    def switch_on(_play: Play) -> str:
+        assert CoordinationRecords(stage.deployment, FAILOVER).set_switch(1_800_000_000_000)
+        return "on"
+
+    result = _run(stage, tmp_path, switch_on, _fail)
+    assert CoordinationRecords(stage.deployment, FAILOVER).switched_on_ms() == 0, result.report.put_back
+    assert f"switch turned off: failed back to {PRIMARY}" in result.report.put_back.done
+
+
+def test_signals_are_as_before_after_a_drill(stage: FakeStage, tmp_path: Path) -> None:
+    """Only while everything is put back they are held off."""
+    before: Any = signal.getsignal(signal.SIGTERM)
+    _run(stage, tmp_path, lambda _: "done")
+    assert signal.getsignal(signal.SIGTERM) is before

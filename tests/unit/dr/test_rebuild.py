@@ -1,0 +1,227 @@
+"""What a rebuild decides and refuses before it deploys, and whose the open alerts are afterwards."""
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+import yaml
+
+from dr.journal import OperationFailedError, OperationRefusedError
+from dr.objects import FolderObjects
+from dr.operation import Turn
+from dr.rebuild import Wanted, rebuild
+from dr.rebuild_plan import placement, prepare
+from dr.reowning import reown
+from dr.synthesis import TABLE_ARN, Recipe, synthesize
+from tests.fakes.dr_stack import PRIMARY, DrStack, dr_stack, put_alert
+from topology.backups import package_key, stack_key
+from topology.config import EVENTUAL, STRONG, StackConfig
+from topology.functions import FUNCTIONS
+
+FORMER = ("us-east-1", "us-west-2")
+TABLE = TABLE_ARN.rpartition("/")[2]
+OLD = {
+    "primaryRegion": "us-east-1",
+    "failoverRegion": "us-west-2",
+    "witnessRegion": "us-east-2",
+    "ledgerConsistency": "strong",
+    "domain": "alerts.example.com",
+    "hostedZoneId": "Z0123456789ABC",
+    "owner": "team",
+}
+
+
+@pytest.mark.parametrize(
+    ("region", "second", "expected"),
+    [
+        ("eu-west-1", "", ("eu-west-1", "eu-central-1", "eu-west-2", STRONG)),
+        ("eu-west-1", "eu-west-3", ("eu-west-1", "eu-west-3", "eu-central-1", STRONG)),
+        ("us-east-2", "ca-central-1", ("us-east-2", "ca-central-1", "", EVENTUAL)),
+        ("eu-west-1", "eu-north-1", ("eu-west-1", "eu-north-1", "", EVENTUAL)),
+    ],
+)
+def test_a_strong_ledger_stays_strong_where_a_set_of_three_allows(
+    region: str, second: str, expected: tuple[str, str, str, str]
+) -> None:
+    """Without three regions of one set beside the lost stack's, it becomes eventual, and that is told."""
+    placed, notes = placement(OLD, FORMER, region, second)
+    keys = ("primaryRegion", "failoverRegion", "witnessRegion", "ledgerConsistency")
+    assert tuple(placed[key] for key in keys) == expected
+    assert any("will be eventual" in note for note in notes) == (expected[3] == EVENTUAL)
+    raw = {**OLD, **placed, "domain": "", "hostedZoneId": ""}
+    assert StackConfig.parse(stack="prod", raw=raw).regions == expected[:2]
+
+
+@pytest.mark.parametrize(
+    ("region", "second", "says"),
+    [
+        ("mars-1", "", "no AWS region"),
+        ("us-west-2", "", "the lost stack is in us-west-2"),
+        ("eu-west-1", "us-east-1", "the lost stack is in us-east-1"),
+        ("sa-east-1", "", "name the second region"),
+        ("eu-west-1", "eu-west-1", "other than eu-west-1"),
+    ],
+)
+def test_regions_that_will_not_do_are_refused(region: str, second: str, says: str) -> None:
+    """With what to name instead."""
+    with pytest.raises(OperationRefusedError, match=says):
+        placement(OLD, FORMER, region, second)
+
+
+def test_buckets_get_a_new_ending_since_the_lost_ones_keep_their_names() -> None:
+    """A rebuild of a rebuild too; an ending of a person's own stays in front where there is room."""
+    suffix = "backupBucketSuffix"
+    assert placement(OLD, FORMER, "eu-west-1", "")[0][suffix] == "eu-west-1"
+    assert placement({**OLD, suffix: "acme"}, FORMER, "eu-west-1", "")[0][suffix] == "acme-eu-west-1"
+    assert placement({**OLD, suffix: "123456789012"}, FORMER, "eu-west-1", "")[0][suffix] == "eu-west-1"
+    assert placement({**OLD, suffix: "eu-west-1"}, FORMER, "eu-west-1", "")[0][suffix] == "eu-west-1-2"
+
+
+@pytest.fixture
+def bucket(tmp_path: Path) -> Path:
+    """A backup bucket as a folder: configuration, packages, and a full export of two alerts."""
+    root = tmp_path / "bucket"
+    outputs = {"AlertsTableName": TABLE, "PrimaryRegion": FORMER[0], "FailoverRegion": FORMER[1]}
+    put(root / stack_key("latest"), json.dumps({"stack": "dev", "config": OLD, "outputs": outputs}).encode())
+    for spec in FUNCTIONS:
+        path = root / package_key("latest", spec)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with zipfile.ZipFile(path, "w") as out:
+            out.writestr("handler.py", "")
+    synthesize(root, Recipe(items=2))
+    return root
+
+
+def put(path: Path, content: bytes) -> None:
+    """Write a file with its folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
+def test_a_plan_has_the_old_configuration_in_new_regions(bucket: Path, tmp_path: Path) -> None:
+    """Packages from the backup, no domain, and a file that Pulumi reads."""
+    plan = prepare(FolderObjects(bucket), tmp_path / "work", region="eu-west-1")
+    assert (plan.stack, plan.former, plan.table) == ("dev", FORMER, TABLE)
+    assert plan.regions == ("eu-west-1", "eu-central-1")
+    config = yaml.safe_load(plan.config_file.read_text())["config"]
+    assert config["aws:region"] == "eu-west-1"
+    assert config["mcp-incident-responder:owner"] == "team"
+    assert config["mcp-incident-responder:domain"] == ""
+    packages = Path(config["mcp-incident-responder:packagesFrom"])
+    assert {path.name for path in packages.iterdir()} == {f"{spec.suffix}.zip" for spec in FUNCTIONS}
+    assert any("secrets" in note for note in plan.notes)
+    assert any("alerts.example.com" in note for note in plan.notes)
+
+
+def broken_package(root: Path) -> None:
+    """A package that is no zip."""
+    put(root / package_key("latest", FUNCTIONS[0]), b"no zip")
+
+
+def no_package(root: Path) -> None:
+    """A package that is not there."""
+    (root / package_key("latest", FUNCTIONS[0])).unlink()
+
+
+def no_export(root: Path) -> None:
+    """Exports of another table only."""
+    for path in root.rglob("manifest-summary.json"):
+        path.unlink()
+
+
+def flipped_bit(root: Path) -> None:
+    """A data file that is not what its manifest says."""
+    path = next(root.rglob("*.json.gz"))
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(bytes(content))
+
+
+def no_record(root: Path) -> None:
+    """A `stack.json` that says nothing."""
+    put(root / stack_key("latest"), b"{}")
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (broken_package, "AlertReceptionFunction"),
+        (no_package, "code/latest/AlertReceptionFunction.zip"),
+        (no_export, "no full export"),
+        (flipped_bit, "is damaged: .*file-md5"),
+        (no_record, "does not say what the stack was"),
+    ],
+)
+def test_a_backup_that_is_damaged_or_not_whole_is_refused_by_name(
+    bucket: Path, tmp_path: Path, damage: Any, says: str
+) -> None:
+    """Before anything is deployed."""
+    damage(bucket)
+    with pytest.raises(OperationRefusedError, match=says):
+        prepare(FolderObjects(bucket), tmp_path / "work", region="eu-west-1")
+
+
+def test_a_stack_in_other_regions_than_planned_is_never_filled(
+    aws: None,  # noqa: ARG001 - moto
+    bucket: Path,
+    tmp_path: Path,
+) -> None:
+    """Least of all the lost one, whose outputs somebody may have at hand."""
+    stack = dr_stack()
+    with pytest.raises(OperationRefusedError, match="is in us-east-1 and us-west-2, not in eu-west-1"):
+        rebuild(
+            FolderObjects(bucket),
+            tmp_path / "work",
+            Wanted(region="eu-west-1"),
+            deploy=lambda _plan: stack.deployment,
+            operator="ada",
+            outside=stack.outside,
+        )
+    assert scan() == {}
+    assert json.loads((tmp_path / "work" / "rebuild.json").read_text())["state"] == "refused"
+
+
+def scan() -> dict[str, Any]:
+    """Every alert by id."""
+    items = boto3.client("dynamodb", region_name=PRIMARY).scan(TableName="alerts")["Items"]
+    return {item["alert_id"]["S"]: item for item in items}
+
+
+@pytest.fixture
+def stack(aws: None) -> DrStack:  # noqa: ARG001 - moto
+    """The new stack."""
+    return dr_stack()
+
+
+def turn(stack: DrStack, seconds: int = 60) -> Turn:
+    """A step's turn."""
+    deadline_ms = stack.clock.now_ms() + seconds * 1_000
+    return Turn(clock=stack.clock, deadline_ms=deadline_ms, say=lambda _: None)
+
+
+def test_open_alerts_become_the_new_regions_with_a_doubt(stack: DrStack) -> None:
+    """Recovery there finds them; what is at rest stays as it is. Running it twice counts no doubt twice."""
+    put_alert("open", status="ANALYZED", region="ap-south-1", due_at=5)
+    put_alert("rest", status="NOTIFIED", region="ap-south-1")
+    put_alert("own", status="RECEIVED", region=PRIMARY, due_at=5)
+    done = reown(stack.deployment, turn(stack), former=("ap-south-1", "ap-south-2"))
+    assert done.facts["moved"] == 1
+    assert reown(stack.deployment, turn(stack), former=("ap-south-1",)).facts["moved"] == 0
+    rows = scan()
+    assert rows["open"]["owner"]["S"] == PRIMARY
+    assert rows["open"]["open_lane"]["S"] == f"{PRIMARY}#HIGH"
+    assert rows["open"]["region"]["S"] == "ap-south-1"
+    assert rows["open"]["doubts"]["M"] == {"ownership_moved": {"N": "1"}}
+    assert (rows["rest"]["owner"]["S"], "doubts" in rows["rest"]) == ("ap-south-1", False)
+    assert "doubts" not in rows["own"]
+
+
+def test_re_owning_stops_at_its_deadline_and_can_be_gone_on_with(stack: DrStack) -> None:
+    """However many are left."""
+    put_alert("open", status="ANALYZED", region="ap-south-1", due_at=5)
+    with pytest.raises(OperationFailedError, match="run it again"):
+        reown(stack.deployment, turn(stack, seconds=0), former=("ap-south-1",))
+    assert reown(stack.deployment, turn(stack), former=("ap-south-1",)).facts["moved"] == 1

@@ -1,0 +1,405 @@
+"""Settings, restores, copies and repairs on moto: what is refused, resumed, put back and left alone."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import EndpointConnectionError
+from moto import mock_aws
+
+from clients.deployment import Deployment
+from dr.comparison import compare
+from dr.exports import (
+    COMPLETED,
+    ExportInfo,
+    ExportRefusedError,
+    ExportsUnknownError,
+    export_age_s,
+    latest_set,
+    start_export,
+    usable,
+)
+from dr.manifest import SUMMARY, md5_base64
+from dr.objects import FolderObjects
+from dr.planted import GOOD_SETTINGS
+from dr.repair import judge
+from dr.restore import Restorer, RestoreRefusedError, new_table_name, remove_restored
+from dr.settings import Settings, SettingsUnknownError, differences, read_settings, reapply, settings_of
+from dr.synthesis import PREFIX, TABLE_ARN, Recipe, synthesize
+from dr.table_definition import table_definition
+from dr.table_items import TableUnwritableError, copy_items, spool_table
+from tests.fakes.deployment import FAILOVER, PRIMARY, LossyClients, deployment_on_moto
+from topology.config import StackConfig
+from topology.tables import ALERTS
+
+KEY = ALERTS.hash_key
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def deployment(monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
+    """A stack with a ledger of its own in each region."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    with mock_aws():
+        yield deployment_on_moto()
+
+
+@pytest.fixture
+def dynamodb(deployment: Deployment) -> Any:
+    """DynamoDB of the primary."""
+    return deployment.clients.client("dynamodb", PRIMARY)
+
+
+def restorer(deployment: Deployment) -> Restorer:
+    """One that wants good settings."""
+    return Restorer(deployment, PRIMARY, GOOD_SETTINGS, within_s=1)
+
+
+class TestSettings:
+    """Field by field."""
+
+    def test_a_restored_table_gets_back_what_it_lacks_and_no_more(
+        self, deployment: Deployment, dynamodb: Any
+    ) -> None:
+        """The second time there is nothing to do."""
+        dynamodb.create_table(**table_definition(ALERTS, "restored"))
+        found = read_settings(deployment.clients, PRIMARY, "restored")
+        wanted = replace(
+            found,
+            ttl="expires_at",
+            pitr=True,
+            stream="NEW_IMAGE",
+            tags={"Owner": "us"},
+            deletion_protection=True,
+        )
+        assert {one.code for one in differences(wanted, found, table="restored")} == {
+            "setting-ttl",
+            "setting-pitr",
+            "setting-stream",
+            "setting-tags",
+            "setting-deletion-protection",
+        }
+        done = reapply(deployment.clients, PRIMARY, "restored", wanted)
+        assert done == ["tags", "stream", "ttl", "pitr", "deletion protection"]
+        found = read_settings(deployment.clients, PRIMARY, "restored")
+        assert differences(wanted, found, table="restored") == []
+        assert reapply(deployment.clients, PRIMARY, "restored", wanted) == []
+
+    def test_an_alarm_on_the_source_is_made_for_the_restored_table(
+        self, deployment: Deployment, dynamodb: Any
+    ) -> None:
+        """Under a name with the new table's in it."""
+        cloudwatch = deployment.clients.client("cloudwatch", PRIMARY)
+        cloudwatch.put_metric_alarm(
+            AlarmName="alerts-throttled",
+            MetricName="ThrottledRequests",
+            Namespace="AWS/DynamoDB",
+            Dimensions=[{"Name": "TableName", "Value": "alerts"}],
+            Statistic="Sum",
+            Period=60,
+            EvaluationPeriods=1,
+            Threshold=1,
+            ComparisonOperator="GreaterThanThreshold",
+        )
+        dynamodb.create_table(**table_definition(ALERTS, "restored"))
+        wanted = read_settings(deployment.clients, PRIMARY, "alerts")
+        assert "alarm {table}-throttled" in reapply(deployment.clients, PRIMARY, "restored", wanted)
+        assert read_settings(deployment.clients, PRIMARY, "restored").alarms == wanted.alarms
+        named = {alarm["AlarmName"] for alarm in cloudwatch.describe_alarms()["MetricAlarms"]}
+        assert named == {"alerts-throttled", "restored-throttled"}
+
+    def test_autoscaling_of_the_source_is_set_up_for_the_restored_table(
+        self, deployment: Deployment, dynamodb: Any
+    ) -> None:
+        """Limits and target."""
+        for table in ("source", "restored"):
+            definition = table_definition(ALERTS, table) | {"BillingMode": "PROVISIONED"}
+            capacity = {"ReadCapacityUnits": 1, "WriteCapacityUnits": 1}
+            indexes = [
+                index | {"ProvisionedThroughput": capacity} for index in definition["GlobalSecondaryIndexes"]
+            ]
+            dynamodb.create_table(
+                **(definition | {"GlobalSecondaryIndexes": indexes, "ProvisionedThroughput": capacity})
+            )
+        scaling = deployment.clients.client("application-autoscaling", PRIMARY)
+        ids = {
+            "ServiceNamespace": "dynamodb",
+            "ResourceId": "table/source",
+            "ScalableDimension": "dynamodb:table:WriteCapacityUnits",
+        }
+        scaling.register_scalable_target(**ids, MinCapacity=5, MaxCapacity=50)
+        scaling.put_scaling_policy(
+            **ids,
+            PolicyName="writes",
+            PolicyType="TargetTrackingScaling",
+            TargetTrackingScalingPolicyConfiguration={
+                "TargetValue": 70.0,
+                "PredefinedMetricSpecification": {"PredefinedMetricType": "DynamoDBWriteCapacityUtilization"},
+            },
+        )
+        wanted = read_settings(deployment.clients, PRIMARY, "source")
+        assert reapply(deployment.clients, PRIMARY, "restored", wanted) == [
+            "autoscaling dynamodb:table:WriteCapacityUnits"
+        ]
+        found = read_settings(deployment.clients, PRIMARY, "restored")
+        assert differences(wanted, found, table="restored") == []
+
+    def test_the_program_says_what_a_lost_ledger_had(self) -> None:
+        """A strong one has no TTL."""
+        raw = {
+            "primaryRegion": "us-east-1",
+            "failoverRegion": "us-west-2",
+            "witnessRegion": "us-east-2",
+        }
+        strong = settings_of(ALERTS, StackConfig.parse(stack="dev", raw=raw), "us-west-2", {"Owner": "us"})
+        assert (strong.consistency, strong.ttl, strong.replicas) == ("STRONG", "", ("us-east-1",))
+        raw |= {"ledgerConsistency": "eventual", "witnessRegion": ""}
+        eventual = settings_of(ALERTS, StackConfig.parse(stack="dev", raw=raw), "us-east-1", {})
+        assert (eventual.consistency, eventual.ttl) == ("EVENTUAL", "expires_at")
+        assert eventual.indexes["timestamp-index"] == "severity S, timestamp N: ALL"
+
+    def test_a_table_that_is_not_there_has_unknown_settings(self, deployment: Deployment) -> None:
+        """And not none."""
+        with pytest.raises(SettingsUnknownError, match="unknown"):
+            read_settings(deployment.clients, PRIMARY, "not-there")
+
+
+class TestRefusals:
+    """Nothing is written where anything could be harmed."""
+
+    @pytest.mark.parametrize("target", ["alerts", "other"])
+    def test_a_restore_goes_into_a_new_table_only(
+        self, deployment: Deployment, dynamodb: Any, target: str
+    ) -> None:
+        """Neither into the live one nor into any that is there."""
+        dynamodb.create_table(**table_definition(ALERTS, "other"))
+        one = restorer(deployment)
+        for refused in (
+            lambda: one.to_time(NOW, target=target),
+            lambda: one.from_backup(None, target=target, role_arn="arn:aws:iam::1:role/x"),
+        ):
+            with pytest.raises(RestoreRefusedError, match=f"{target} .*new table"):
+                refused()
+
+    @pytest.mark.parametrize("seconds", [-3_600, 3_600])
+    def test_a_time_outside_of_the_window_is_refused(
+        self, deployment: Deployment, dynamodb: Any, seconds: int
+    ) -> None:
+        """The message has the window."""
+        with pytest.raises(RestoreRefusedError, match="is off"):
+            restorer(deployment).to_time(datetime.now(UTC), target="restored")
+        dynamodb.update_continuous_backups(
+            TableName="alerts", PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
+        )
+        at = datetime.now(UTC) + timedelta(seconds=seconds)
+        with pytest.raises(RestoreRefusedError, match="can be restored to a time from"):
+            restorer(deployment).to_time(at, target="restored")
+        assert "restored" not in dynamodb.list_tables()["TableNames"]
+
+    def test_a_table_of_the_stack_is_never_removed(self, deployment: Deployment, dynamodb: Any) -> None:
+        """One that is gone is no error."""
+        with pytest.raises(RestoreRefusedError):
+            remove_restored(deployment, PRIMARY, "alerts")
+        remove_restored(deployment, PRIMARY, "not-there")
+        dynamodb.create_table(**table_definition(ALERTS, "restored"), DeletionProtectionEnabled=True)
+        remove_restored(deployment, PRIMARY, "restored")
+        assert "restored" not in dynamodb.list_tables()["TableNames"]
+
+    def test_each_restored_table_has_a_name_of_its_own(self, deployment: Deployment) -> None:
+        """By the time."""
+        assert new_table_name(deployment, NOW) == "alerts-restored-20261123T120000"
+
+    @pytest.mark.parametrize(
+        ("status", "age", "reason"), [("IN_PROGRESS", 0, "not COMPLETED"), (COMPLETED, 2, "more than")]
+    )
+    def test_an_export_that_is_not_finished_or_too_old_is_refused(
+        self, status: str, age: int, reason: str
+    ) -> None:
+        """A good one of the right age passes."""
+        info = ExportInfo(
+            arn=f"{TABLE_ARN}/export/1",
+            status=status,
+            type="FULL_EXPORT",
+            table_arn=TABLE_ARN,
+            bucket="b",
+            prefix="p",
+            since=None,
+            shows=NOW - timedelta(hours=age),
+            items=1,
+            reason="",
+        )
+        with pytest.raises(ExportRefusedError, match=reason):
+            usable(info, max_age=timedelta(hours=1), now=NOW)
+        good = replace(info, status=COMPLETED, shows=NOW)
+        assert usable(good, max_age=timedelta(hours=1), now=NOW) is good
+
+    def test_exports_of_a_lost_region_are_unknown(self, deployment: Deployment) -> None:
+        """Unknown is not none."""
+        clients = deployment.clients
+        assert isinstance(clients, LossyClients)
+        clients.lost = {PRIMARY}
+        with pytest.raises((ExportsUnknownError, EndpointConnectionError)):
+            export_age_s(deployment, PRIMARY, 0)
+        with pytest.raises(ExportRefusedError, match="us-west-2"):
+            start_export(deployment, "eu-west-1", now=NOW)
+        assert FAILOVER == "us-west-2"
+
+
+class TestExportSets:
+    """The newest full export, and the incremental ones that go on from it."""
+
+    def test_the_chain_ends_at_a_gap(self, tmp_path: Path) -> None:
+        """What lies behind the gap would lack changes."""
+        synthesize(tmp_path, Recipe(items=1))
+        for number, (since, until) in enumerate(
+            [("02:30", "03:30"), ("03:30", "04:30"), ("01:00", "02:00"), ("05:00", "06:00")]
+        ):
+            incremental(tmp_path, f"0{number}", since, until)
+        table = TABLE_ARN.rpartition("/")[2]
+        found = latest_set(FolderObjects(tmp_path), table)
+        assert [one.root.rpartition("/")[2] for one in found.incrementals] == ["00", "01"]
+        assert found.exported_to == datetime(2026, 11, 23, 4, 30, tzinfo=UTC)
+        assert latest_set(FolderObjects(tmp_path), table, full_only=True).incrementals == ()
+        with pytest.raises(ExportRefusedError, match="no full export of other"):
+            latest_set(FolderObjects(tmp_path), "other")
+
+
+def incremental(folder: Path, name: str, since: str, until: str) -> None:
+    """An incremental export without changes, of a window on the day of the synthesised ones."""
+    root = f"{PREFIX}/AWSDynamoDB/{name}"
+    (folder / root).mkdir(parents=True)
+    text = (
+        f'{{"version":"2023-08-01","exportArn":"{TABLE_ARN}/export/{name}","tableArn":"{TABLE_ARN}",'
+        f'"tableId":"t","s3Bucket":"b","manifestFilesS3Key":"{root}/manifest-files.json","itemCount":0,'
+        f'"outputFormat":"DYNAMODB_JSON","exportType":"INCREMENTAL_EXPORT",'
+        f'"exportFromTime":"2026-11-23T{since}:00Z","exportToTime":"2026-11-23T{until}:00Z"}}'
+    )
+    for file, content in ((SUMMARY, text), ("manifest-files.json", "")):
+        (folder / root / file).write_text(content, encoding="utf-8")
+        (folder / root / file).with_suffix(".md5").write_text(md5_base64(content.encode()), encoding="ascii")
+
+
+class Breaking:
+    """DynamoDB that takes so many items and then does not answer."""
+
+    def __init__(self, dynamodb: Any, puts: int) -> None:
+        """`puts` are left."""
+        self._dynamodb = dynamodb
+        self.puts = puts
+
+    def put_item(self, **request: Any) -> Any:
+        """As DynamoDB, while it lasts."""
+        self.puts -= 1
+        if self.puts < 0:
+            raise EndpointConnectionError(endpoint_url="dynamodb")
+        return self._dynamodb.put_item(**request)
+
+
+class TestCopies:
+    """A state's items into an empty table."""
+
+    def test_an_interrupted_copy_goes_on_where_it_was(self, dynamodb: Any, tmp_path: Path) -> None:
+        """And never writes an item twice."""
+        for number in range(120):
+            dynamodb.put_item(
+                TableName="alerts", Item={"alert_id": {"S": f"a{number:04}"}, "b": {"B": b"\0"}}
+            )
+        side = spool_table(dynamodb, "alerts", tmp_path / "rows")
+        dynamodb.create_table(**table_definition(ALERTS, "copied"))
+        note = tmp_path / "progress.json"
+        with pytest.raises(TableUnwritableError, match="run it again"):
+            copy_items(side, dynamodb=Breaking(dynamodb, 80), table="copied", key=KEY, progress_file=note)
+        done: list[int] = []
+        rest = Breaking(dynamodb, 70)
+        rest_of = _WithReads(rest, dynamodb)
+        found = copy_items(
+            side,
+            dynamodb=rest_of,
+            table="copied",
+            key=KEY,
+            progress_file=note,
+            progress=lambda count, _: done.append(count),
+        )
+        assert rest.puts == 0
+        assert (found.written + found.already, found.conflicting) == (120, ())
+        assert done[0] == 50
+        copied = spool_table(dynamodb, "copied", tmp_path / "copied")
+        assert compare(side, copied, key=KEY).same
+
+    def test_another_item_under_the_same_key_is_named_and_left_alone(
+        self, dynamodb: Any, tmp_path: Path
+    ) -> None:
+        """The same one is counted."""
+        for key in ("a", "b"):
+            dynamodb.put_item(TableName="alerts", Item={"alert_id": {"S": key}, "n": {"N": "1"}})
+        side = spool_table(dynamodb, "alerts", tmp_path / "rows")
+        dynamodb.create_table(**table_definition(ALERTS, "copied"))
+        for key, number in (("a", "1.0"), ("b", "2")):
+            dynamodb.put_item(TableName="copied", Item={"alert_id": {"S": key}, "n": {"N": number}})
+        note = tmp_path / "progress.json"
+        found = copy_items(side, dynamodb=dynamodb, table="copied", key=KEY, progress_file=note)
+        assert (found.written, found.already, found.conflicting) == (0, 1, ("b",))
+        assert dynamodb.get_item(TableName="copied", Key={"alert_id": {"S": "b"}})["Item"]["n"] == {"N": "2"}
+
+    @pytest.mark.parametrize("text", ["{}", "not json", '{"table": "other", "source": "x"}'])
+    def test_a_progress_file_of_something_else_is_refused(
+        self, dynamodb: Any, tmp_path: Path, text: str
+    ) -> None:
+        """Before anything is written."""
+        note = tmp_path / "progress.json"
+        note.write_text(text, encoding="utf-8")
+        side = spool_table(dynamodb, "alerts", tmp_path / "rows")
+        with pytest.raises(TableUnwritableError, match="remove"):
+            copy_items(side, dynamodb=dynamodb, table="copied", key=KEY, progress_file=note)
+
+
+class _WithReads:
+    """Puts go through one, reads to the other."""
+
+    def __init__(self, puts: Breaking, reads: Any) -> None:
+        self.put_item = puts.put_item
+        self.get_item = reads.get_item
+
+
+AS_OF_MS = 1_000_000_000
+AT_REST = {"status": {"S": "NOTIFIED"}, "title": {"S": "t"}, "attempts": {"N": "1"}}
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "verdict"),
+    [
+        (AT_REST, None, "put back"),
+        (AT_REST | {"expires_at": {"N": "999"}}, None, "normal"),
+        (AT_REST | {"expires_at": {"N": "1001"}}, None, "put back"),
+        (AT_REST, AT_REST | {"attempts": {"N": "1.0"}}, "normal"),
+        (AT_REST, AT_REST | {"status": {"S": "RECEIVED"}}, "put back"),
+        (AT_REST, AT_REST | {"title": {"S": "x"}}, "put back"),
+        (AT_REST, AT_REST | {"open_lane": {"S": "us-east-1#FOLLOW_UP"}}, "person"),
+        (AT_REST | {"status": {"S": "PARKED"}}, AT_REST, "person"),
+        (AT_REST | {"status": {"S": "PARKED"}}, AT_REST | {"title": {"S": "x"}}, "put back"),
+        (AT_REST | {"status": {"S": "SUPPRESSED"}}, AT_REST | {"status": {"S": "RECEIVED"}}, "person"),
+        (AT_REST | {"status": {"S": "SUPPRESSED"}}, AT_REST | {"status": {"S": "junk"}}, "put back"),
+        (AT_REST | {"status": {"S": "RECEIVED"}}, AT_REST, "normal"),
+        (AT_REST | {"status": {"S": "RECEIVED"}}, AT_REST | {"title": {"S": "x"}}, "person"),
+        (AT_REST | {"status": {"S": "RECEIVED"}}, AT_REST | {"status": {"S": "junk"}}, "person"),
+        (None, AT_REST | {"accepted_at_ms": {"N": str(AS_OF_MS)}}, "normal"),
+        (None, AT_REST | {"accepted_at_ms": {"N": str(AS_OF_MS - 60_000)}}, "person"),
+        (None, AT_REST | {"accepted_at_ms": {"N": "junk"}}, "person"),
+    ],
+)
+def test_a_row_is_put_back_only_where_the_pipeline_cannot_have_changed_it(
+    before: Mapping[str, Any] | None, now: Mapping[str, Any] | None, verdict: str
+) -> None:
+    """What it may have done is left to a person, what it does all the time to nobody."""
+    assert judge(before, now, as_of_ms=AS_OF_MS, now_s=1_000)[0] == verdict
+
+
+def test_good_settings_are_settings() -> None:
+    """The planted faults start from them."""
+    assert isinstance(GOOD_SETTINGS, Settings)
