@@ -31,6 +31,11 @@ class VersionedRecord:
     values: Mapping[str, Any]
 
 
+def switch_name(region: str) -> str:
+    """The name of a region's switch record."""
+    return f"switch#{region}"
+
+
 class CoordinationRecords:
     """The records as one region sees them; every call goes to that region only."""
 
@@ -93,7 +98,7 @@ class CoordinationRecords:
         Raises:
             CoordinationUnreachableError: the region does not answer.
         """
-        record = self.read(_switch(of or self.region))
+        record = self.read(switch_name(of or self.region))
         return int(record.values.get("since_ms", 0)) if record else 0
 
     def set_switch(self, since_ms: int) -> bool:
@@ -102,15 +107,11 @@ class CoordinationRecords:
         Raises:
             CoordinationUnreachableError: it may be turned or not; read it again.
         """
-        name = _switch(self.region)
+        name = switch_name(self.region)
         return self.write(name, self.read(name), {"since_ms": since_ms})
 
     def _unreachable(self, name: str, done: str, error: Exception) -> CoordinationUnreachableError:
         return CoordinationUnreachableError(f"record {name!r} was not {done} in {self.region}: {error}")
-
-
-def _switch(region: str) -> str:
-    return f"switch#{region}"
 
 
 def _whole(value: Any) -> Any:

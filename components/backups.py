@@ -10,6 +10,8 @@ from components.region import Region
 from components.service_role import ServiceRole
 from components.stack_record import StackRecord, StackRecordObjects
 from topology.backups import RESTORE_TEST_SCHEDULE, VAULT_SCHEDULE
+from topology.names import RESTORE
+from topology.tables import ALERTS
 
 _START_WITHIN_MIN: Final = 60
 _COMPLETE_WITHIN_MIN: Final = 12 * 60
@@ -77,6 +79,7 @@ class Backups(pulumi.ComponentResource):
             primary.site, bucket=primary.bucket, record=record, after=replication, opts=self._child
         )
         self._back_up()
+        self._restore()
         self._test_restores()
         self.register_outputs({})
 
@@ -120,7 +123,8 @@ class Backups(pulumi.ComponentResource):
     def _back_up(self) -> None:
         """One recovery point a day in the primary's vault, and a copy of it in the failover's.
 
-        The permissions are those for a table of the policy that AWS keeps for all its services:
+        The permissions are those for a table of the policy that AWS keeps for all its services, which has
+        copying from a vault for all resources:
         https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSBackupServiceRolePolicyForBackup.html
         """
         site, table = self._primary.site, self._primary.alerts_table
@@ -136,6 +140,8 @@ class Backups(pulumi.ComponentResource):
                     (table,),
                 ),
                 Grant(("backup:CopyIntoBackupVault", "backup:DescribeBackupVault"), vaults),
+                Grant(("backup:CopyFromBackupVault",), ("*",)),
+                Grant(("backup:TagResource",), _recovery_points(self._primary, self._failover)),
             ),
             opts=self._child,
         )
@@ -173,6 +179,20 @@ class Backups(pulumi.ComponentResource):
             opts=self._child,
         )
 
+    def _restore(self) -> None:
+        """The role by which an operator restores a recovery point of either region: `dr restore --backup`."""
+        for region in (self._primary, self._failover):
+            site = region.site
+            table = f"table/{site.names.restored(ALERTS, '*')}"
+            ServiceRole(
+                site,
+                RESTORE,
+                service="backup.amazonaws.com",
+                source=None,
+                grants=_restoring(region, table),
+                opts=self._child,
+            )
+
     def _test_restores(self) -> None:
         """Each week AWS Backup restores the newest copy in the failover region, and deletes what it restored.
 
@@ -184,10 +204,7 @@ class Backups(pulumi.ComponentResource):
             "restore-testing",
             service="backup.amazonaws.com",
             source=None,
-            grants=(
-                Grant(_RESTORE, (site.arn("dynamodb", _TESTED_TABLES),)),
-                Grant(("backup:DescribeBackupVault",), (vault.arn,)),
-            ),
+            grants=_restoring(self._failover, _TESTED_TABLES),
             opts=self._child,
         )
         plan = aws.backup.RestoreTestingPlan(
@@ -214,3 +231,15 @@ class Backups(pulumi.ComponentResource):
             iam_role_arn=role.arn,
             opts=self._child,
         )
+
+
+def _restoring(region: Region, tables: str) -> tuple[Grant, ...]:
+    """What AWS Backup needs to restore a recovery point of a region's vault into tables named so."""
+    return (
+        Grant(_RESTORE, (region.site.arn("dynamodb", tables),)),
+        Grant(("backup:DescribeBackupVault",), (region.vault.arn,)),
+    )
+
+
+def _recovery_points(*regions: Region) -> tuple[pulumi.Output[str], ...]:
+    return tuple(region.site.arn("backup", "recovery-point:*") for region in regions)

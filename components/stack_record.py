@@ -1,5 +1,6 @@
 """What a deployment leaves in the backup bucket for a rebuild: configuration, outputs and packages."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,12 +35,26 @@ class StackRecord:
         return {key: value for key, value in self.configuration.items() if key not in _OF_THIS_MACHINE}
 
     def to_json(self) -> pulumi.Output[str]:
-        """The text of `stack.json`; no secret, and the same for the same deployment."""
+        """The text of `stack.json`; no secret, and the same for the same deployment.
+
+        Its digests tell a rebuild that packages are damaged, or of two deployments: each object is replicated
+        by itself.
+        """
         kept = self.kept_configuration()
+        digests = {
+            spec.suffix: hashlib.sha256(package.read_bytes()).hexdigest()
+            for spec, package in self.packages.items()
+        }
         outputs = pulumi.Output.all(**{k: v for k, v in self.outputs.items() if k not in SECRET})
         return outputs.apply(
             lambda values: json.dumps(
-                {"stack": self.stack, "config": kept, "outputs": values, "written_by": PROJECT},
+                {
+                    "stack": self.stack,
+                    "config": kept,
+                    "outputs": values,
+                    "packages": digests,
+                    "written_by": PROJECT,
+                },
                 indent=2,
                 sort_keys=True,
             )

@@ -4,13 +4,14 @@ Nothing is moved by hand. Under a strong ledger Recovery in either region works 
 it takes over once its region's switch is on. Adoption runs it out of turn and watches what was left behind.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from clients.coordination import CoordinationRecords
 from clients.deployment import Deployment
 from dr.operation import Done, Turn
+from dr.rows import read_rows
 from topology.config import STRONG
 from topology.functions import RECOVERY
 from topology.names import LIVE_ALIAS
@@ -19,7 +20,7 @@ from topology.tables import OPEN_INDEX
 SEVERITIES: Final = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "INFO")
 
 MAX_LEFT: Final = 10_000
-"""Alerts of one region that are watched; the rest is only known to be more."""
+"""Alerts of one region that are watched; the rest is only known to be more, and said to be."""
 
 MAX_NAMED: Final = 1_000
 """Ids in a step's facts: the journal is one DynamoDB item of at most 400 KB."""
@@ -28,8 +29,10 @@ NUDGE_EACH_S: Final = 2.0
 MARGIN_S: Final = 10
 """An alert that falls due later than this before the step's deadline is not waited for."""
 
-Lane = Mapping[str, tuple[object, ...]]
-"""Alert id to what changes whenever somebody works on it."""
+Progress = tuple[object, ...]
+"""What of an open alert changes whenever somebody works on it, `due_at` first."""
+
+_MOVING: Final = ("due_at", "status", "attempts", "lease_token")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +92,7 @@ def adopt(deployment: Deployment, turn: Turn, *, lost: str, by: str, since_ms: i
         OperationFailedError: not by the step's deadline.
         botocore.exceptions.ClientError, BotoCoreError: `by` does not answer.
     """
-    left = _lanes(deployment, by, (lost,))
+    left, complete = _lanes(deployment, by, (lost,))
     nudge = _Nudge(deployment, (by,), turn)
 
     def taken_over() -> bool | None:
@@ -101,14 +104,14 @@ def adopt(deployment: Deployment, turn: Turn, *, lost: str, by: str, since_ms: i
     later = _see_to(deployment, turn, left, seen_in=by, owners=(lost,), nudge=nudge)
     adopted = sorted(left.keys() - later)
     return Done(
-        f"{len(adopted)} of the {len(left)} alerts that {lost} left open are seen to"
-        + (f", {len(later)} will be when they are due" if later else ""),
+        f"{len(adopted)} of the {_counted(left, complete)} alerts that {lost} left open are seen to"
+        + _rest(later, complete),
         {
             "left": len(left),
             "adopted_count": len(adopted),
             "adopted": adopted[:MAX_NAMED],
             "later": len(later),
-            "complete": len(left) < MAX_LEFT,
+            "complete": complete,
         },
     )
 
@@ -116,7 +119,7 @@ def adopt(deployment: Deployment, turn: Turn, *, lost: str, by: str, since_ms: i
 def settle(deployment: Deployment, turn: Turn) -> Done:
     """Wait until everything that is open now, in either region, has been taken up or is at rest.
 
-    Facts: `open`, how many were, and `later` as in `adopt`.
+    Facts: `open`, how many were; `later` and `complete` as in `adopt`.
 
     Raises:
         OperationFailedError: not by the step's deadline.
@@ -124,18 +127,24 @@ def settle(deployment: Deployment, turn: Turn) -> Done:
     """
     regions = tuple(endpoints.region for endpoints in deployment.regions)
     seen_in = deployment.primary.region
-    left = _lanes(deployment, seen_in, regions)
+    left, complete = _lanes(deployment, seen_in, regions)
     nudge = _Nudge(deployment, regions, turn)
     later = _see_to(deployment, turn, left, seen_in=seen_in, owners=regions, nudge=nudge)
     return Done(
-        f"{len(left) - len(later)} of {len(left)} open alerts are seen to"
-        + (f", {len(later)} will be when they are due" if later else ""),
-        {"open": len(left), "later": len(later)},
+        f"{len(left) - len(later)} of {_counted(left, complete)} open alerts are seen to"
+        + _rest(later, complete),
+        {"open": len(left), "later": len(later), "complete": complete},
     )
 
 
 def _see_to(
-    deployment: Deployment, turn: Turn, left: Lane, *, seen_in: str, owners: Sequence[str], nudge: "_Nudge"
+    deployment: Deployment,
+    turn: Turn,
+    left: Mapping[str, Progress],
+    *,
+    seen_in: str,
+    owners: Sequence[str],
+    nudge: "_Nudge",
 ) -> set[str]:
     """Wait for what is `left` until somebody has worked on it; return what is not due before the deadline.
 
@@ -145,7 +154,10 @@ def _see_to(
     late_s = turn.deadline_ms // 1_000 - MARGIN_S
 
     def all_seen_to() -> bool | None:
-        now = _lanes(deployment, seen_in, owners)
+        now, complete = _lanes(deployment, seen_in, owners)
+        if not complete:
+            # Newer ones of a higher severity push others out of what is read.
+            now |= _of_rows(deployment, seen_in, waiting.keys() - now.keys())
         for alert_id in [one for one, was in waiting.items() if now.get(one) != was]:
             del waiting[alert_id]
         due = sum(_due_at(was) <= late_s for was in waiting.values())
@@ -180,20 +192,38 @@ def _took_over(deployment: Deployment, region: str, since_ms: int) -> bool:
     return record is not None and int(record.values.get("switched_ms", 0)) >= since_ms
 
 
-def _lanes(deployment: Deployment, seen_in: str, owners: Sequence[str]) -> Lane:
-    return {
-        item["alert_id"]["S"]: (
-            int(item["due_at"]["N"]),
-            item.get("status"),
-            item.get("attempts"),
-            item.get("lease_token"),
-        )
-        for owner in owners
-        for _, item in _open(deployment, seen_in, owner)
-    }
+def _lanes(deployment: Deployment, seen_in: str, owners: Sequence[str]) -> tuple[dict[str, Progress], bool]:
+    """What is open there, and whether that is all of it."""
+    found: dict[str, Progress] = {}
+    complete = True
+    for owner in owners:
+        read = [item for _, item in _open(deployment, seen_in, owner)]
+        complete = complete and len(read) < MAX_LEFT
+        found |= {item["alert_id"]["S"]: _progress(item) for item in read}
+    return found, complete
 
 
-def _due_at(state: tuple[object, ...]) -> int:
+def _of_rows(deployment: Deployment, seen_in: str, ids: Iterable[str]) -> dict[str, Progress]:
+    """Those of `ids` that are open still, by their own rows."""
+    rows = read_rows(deployment, seen_in, ids, attributes=["open_lane", *_MOVING])
+    return {alert_id: _progress(row) for alert_id, row in rows.items() if "open_lane" in row}
+
+
+def _progress(item: Mapping[str, Any]) -> Progress:
+    return (int(item["due_at"]["N"]), *(item.get(name) for name in _MOVING[1:]))
+
+
+def _counted(left: Mapping[str, Progress], complete: bool) -> str:  # noqa: FBT001 - one word beside its number
+    return str(len(left)) if complete else f"at least {len(left)}"
+
+
+def _rest(later: Collection[str], complete: bool) -> str:  # noqa: FBT001 - as above
+    """What a step's detail has to say of what was not waited for."""
+    text = f", {len(later)} will be when they are due" if later else ""
+    return text if complete else f"{text}; more are open than were watched: see `responder dr status`"
+
+
+def _due_at(state: Progress) -> int:
     return int(str(state[0]))
 
 

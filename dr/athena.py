@@ -15,13 +15,25 @@ DIALECT: Final = "athena"
 
 _COMPARE: Final = """
 WITH expected AS (
-    SELECT JSON_EXTRACT_SCALAR(line, '$.Item.{key}.{type}') AS id, MD5(TO_UTF8(line)) AS digest FROM {left}
+    SELECT
+        COALESCE(JSON_EXTRACT_SCALAR(line, '$.Item.{key}.{type}'), '') AS id,
+        COUNT(*) AS items,
+        MIN(MD5(TO_UTF8(line))) AS digest
+    FROM {left}
+    GROUP BY 1
 ), found AS (
-    SELECT JSON_EXTRACT_SCALAR(line, '$.Item.{key}.{type}') AS id, MD5(TO_UTF8(line)) AS digest FROM {right}
+    SELECT
+        COALESCE(JSON_EXTRACT_SCALAR(line, '$.Item.{key}.{type}'), '') AS id,
+        COUNT(*) AS items,
+        MIN(MD5(TO_UTF8(line))) AS digest
+    FROM {right}
+    GROUP BY 1
 )
 SELECT
     COALESCE(expected.id, found.id) AS id,
     CASE
+        WHEN COALESCE(expected.id, found.id) = '' THEN 'keyless'
+        WHEN expected.items > 1 OR found.items > 1 THEN 'twice'
         WHEN found.id IS NULL THEN 'missing'
         WHEN expected.id IS NULL THEN 'extra'
         ELSE 'changed'
@@ -29,6 +41,7 @@ SELECT
 FROM expected
 FULL OUTER JOIN found ON expected.id = found.id
 WHERE expected.id IS NULL OR found.id IS NULL OR expected.digest <> found.digest
+    OR expected.items > 1 OR found.items > 1 OR expected.id = ''
 ORDER BY kind, id
 """
 

@@ -101,7 +101,7 @@ def measure(folder: Path, items: int, *, any_speed: bool = False) -> Figures:
     flip_bit(damaged)
     with _timed(figures, "check"):
         good, bad = (
-            check_export(objects, root, expected=Expected(table_arn=TABLE_ARN, bucket=BUCKET))
+            check_export(objects, root, expected=Expected(table_arns=(TABLE_ARN,), buckets=(BUCKET,)))
             for root in roots
         )
     flip_bit(damaged)
@@ -117,7 +117,7 @@ def measure(folder: Path, items: int, *, any_speed: bool = False) -> Figures:
     figures.problems += _wrong_check(good, bad, damaged.name) + _wrong_comparison(found, items)
     if figures.peak_mb > PEAK_MB_GOAL:
         figures.problems.append(f"peak memory is {figures.peak_mb:.0f} MB, the goal {PEAK_MB_GOAL} MB")
-    if max(figures.ratio, figures.processor_ratio) < RATIO_GOAL and not any_speed:
+    if figures.ratio < RATIO_GOAL and not any_speed:
         figures.problems.append(f"the comparison has {figures.ratio:.2f} of the read's throughput")
     return figures
 
@@ -174,8 +174,8 @@ def _text(figures: Figures) -> str:
         f"check             {took['check']:6.1f} s  {both / took['check']:>9,.0f} items/s",
         f"compare           {took['compare']:6.1f} s  {both / took['compare']:>9,.0f} items/s",
         f"read and parse    {took['read']:6.1f} s  {both / took['read']:>9,.0f} items/s (the same files)",
-        f"throughput        {figures.ratio:6.2f} of mere reading by the clock (goal {RATIO_GOAL} of either)",
-        f"                  {figures.processor_ratio:6.2f} of mere reading by processor time",
+        f"throughput        {figures.ratio:6.2f} of mere reading by the clock (goal {RATIO_GOAL})",
+        f"                  {figures.processor_ratio:6.2f} by processor time",
         f"peak memory       {figures.peak_mb:6.0f} MB (goal {PEAK_MB_GOAL})",
         "planted: 1 changed attribute, 1 missing, 1 extra, 1 flipped bit, 1 item only written otherwise",
         *(f"WRONG: {problem}" for problem in figures.problems),

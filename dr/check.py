@@ -6,13 +6,14 @@ Restores, drills and `responder dr check` run it before they believe a file. Eac
 import base64
 import hashlib
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import IO, Final
+from typing import IO, Annotated, Final
 
 import msgspec
+from msgspec import Meta
 
 from dr.manifest import FILES, Export, FileEntry, Finding, Summary, read_export
 from dr.objects import ObjectMissingError, Objects
@@ -21,6 +22,9 @@ CHUNK_BYTES: Final = 1 << 20
 LINE_BYTES_MAX: Final = 4 << 20
 """An item has 400 KB at most, which escapes and types make several times as long in JSON.
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html"""
+
+CLOCKS_APART: Final = timedelta(minutes=5)
+"""How far the clock here may be behind DynamoDB's."""
 
 STARTED: Final = "_started"
 WORKERS: Final = 2
@@ -33,12 +37,20 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Expected:
-    """What was asked for; None where anything will do. `max_age` is counted back from `now`."""
+    """What was asked for: one of these tables and buckets; empty or None where anything will do.
 
-    table_arn: str | None = None
-    bucket: str | None = None
+    `max_age` is counted back from `now`.
+    """
+
+    table_arns: Collection[str] = ()
+    buckets: Collection[str] = ()
     max_age: timedelta | None = None
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    @property
+    def latest(self) -> datetime:
+        """No export shows a later state; a manifest that says so was not written by DynamoDB."""
+        return self.now + CLOCKS_APART
 
 
 @dataclass(frozen=True)
@@ -61,9 +73,20 @@ class _ItemLine(msgspec.Struct, rename="pascal"):
     item: dict[str, dict[str, object]]
 
 
+class _Micros(msgspec.Struct):
+    N: Annotated[str, Meta(pattern="^[0-9]{1,18}$")]
+
+
+class _Metadata(msgspec.Struct, rename="pascal"):
+    write_timestamp_micros: _Micros
+
+
 class _ChangeLine(msgspec.Struct, rename="pascal"):
-    metadata: dict[str, object]
-    keys: dict[str, dict[str, object]]
+    """Without its key or its time a change would be lost, or would hide others; either image may lack."""
+
+    metadata: _Metadata
+    keys: Annotated[dict[str, dict[str, object]], Meta(min_length=1)]
+    new_image: dict[str, dict[str, object]] | None = None
 
 
 @dataclass
@@ -130,18 +153,19 @@ def _of_summary(summary: Summary, root: str, expected: Expected) -> Iterator[Fin
         )
     if summary.manifest_files_s3_key != f"{root}/{FILES}":
         yield Finding("other-files", subject, f"manifestFilesS3Key is {summary.manifest_files_s3_key}")
-    if expected.bucket is not None and summary.s3_bucket != expected.bucket:
-        yield Finding(
-            "other-bucket", subject, f"s3Bucket is {summary.s3_bucket}, asked for {expected.bucket}"
-        )
-    if expected.table_arn is not None and summary.table_arn != expected.table_arn:
-        account, wanted = summary.table_arn.split(":")[4:5], expected.table_arn.split(":")[4:5]
-        code = "other-table" if account == wanted else "other-account"
-        yield Finding(code, subject, f"tableArn is {summary.table_arn}, asked for {expected.table_arn}")
-    text = summary.export_to_time if summary.incremental else summary.export_time
-    at = moment(text)
+    if expected.buckets and summary.s3_bucket not in expected.buckets:
+        asked = " or ".join(expected.buckets)
+        yield Finding("other-bucket", subject, f"s3Bucket is {summary.s3_bucket}, asked for {asked}")
+    if expected.table_arns and summary.table_arn not in expected.table_arns:
+        accounts = {arn.split(":")[4] for arn in expected.table_arns}
+        code = "other-table" if {*summary.table_arn.split(":")[4:5]} <= accounts else "other-account"
+        asked = " or ".join(expected.table_arns)
+        yield Finding(code, subject, f"tableArn is {summary.table_arn}, asked for {asked}")
+    at, text = moment(summary.shows), summary.shows
     if at is None:
         yield Finding("time-invalid", subject, f"the time that it shows is {text!r}")
+    elif at > expected.latest:
+        yield Finding("time-future", subject, f"it shows {text}, which is not yet")
     elif expected.max_age is not None and expected.now - at > expected.max_age:
         yield Finding("too-old", subject, f"it shows {text}, more than {expected.max_age} ago")
 
@@ -231,10 +255,10 @@ def _read_lines(stream: IO[bytes], key: str, *, incremental: bool) -> tuple[_Rea
 
 
 class _Lines:
-    """Counts lines that begin as an export's do; only where one does not, a block is parsed line by line."""
+    """Counts lines. Of a full export's, which are many, a block is parsed only if a line begins otherwise."""
 
     def __init__(self, *, incremental: bool) -> None:
-        self._head = b'{"Metadata":' if incremental else b'{"Item":'
+        self._head = None if incremental else b'{"Item":'
         self._decoder = msgspec.json.Decoder(_ChangeLine if incremental else _ItemLine)
         self._rest = b""
         self.count = 0
@@ -257,9 +281,9 @@ class _Lines:
             self._take(self._rest + b"\n")
 
     def _take(self, block: bytes) -> None:
-        count = block.count(b"\n")
-        as_expected = block.count(b"\n" + self._head) + block.startswith(self._head)
-        if as_expected != count and not self.problem:
+        count, head = block.count(b"\n"), self._head
+        as_expected = head is not None and block.count(b"\n" + head) + block.startswith(head) == count
+        if not as_expected and not self.problem:
             self._parse(block)
         self.count += count
 

@@ -1,24 +1,21 @@
-"""The exports of the ledger: starting one, waiting for it, and finding those that are there.
+"""The exports of the ledger as DynamoDB knows them: starting one, waiting for it, and how far they reach.
 
-`responder dr export | exports | status`, restores, drills and rebuilds use it. Where DynamoDB answers it is
-asked; a rebuild, which has nothing but a bucket, goes by the manifests.
+`responder dr export | exports | status`, restores and drills use it. What lies in a bucket is
+`dr.export_sets`'s.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from clients.deployment import Deployment, RegionEndpoints
-from dr.check import moment
-from dr.manifest import SUMMARY, Export, read_export
-from dr.objects import ObjectInfo, Objects, S3Objects, fetch
-from dr.states import Side
-from topology.backups import EXPORTS, export_prefix
+from dr.check import Expected
+from dr.objects import S3Objects
+from topology.backups import export_prefix
 
 FULL: Final = "FULL_EXPORT"
 INCREMENTAL: Final = "INCREMENTAL_EXPORT"
@@ -36,10 +33,15 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/S3DataExport_Re
 LISTED_MAX: Final = 100
 """DynamoDB knows those of the last 90 days, hourly ones and all; each takes a call to describe."""
 
+_LIST_PAGE: Final = 25
 _LIST_PAGES_MAX: Final = 200
+_ARN_PARTS: Final = 6
 
 POLLS_S: Final = (0.2, 15.0)
 """First and longest pause between two questions after an export's state; each is half as long again."""
+
+
+Made = TypeVar("Made")
 
 
 class ExportRefusedError(Exception):
@@ -73,17 +75,12 @@ class ExportInfo:
 
 
 @dataclass(frozen=True)
-class ExportSet:
-    """A full export and the incremental ones that go on from it without a gap."""
+class Window(Generic[Made]):
+    """An incremental export: it has the changes from `since` to `until`."""
 
-    full: Export
-    incrementals: tuple[Export, ...]
-    exported_to: datetime
-
-    @property
-    def exports(self) -> tuple[Export, ...]:
-        """All of them, the oldest first."""
-        return self.full, *self.incrementals
+    since: datetime
+    until: datetime
+    export: Made
 
 
 def list_exports(deployment: Deployment, region: str) -> list[ExportInfo]:
@@ -94,23 +91,40 @@ def list_exports(deployment: Deployment, region: str) -> list[ExportInfo]:
     """
     dynamodb = deployment.clients.client("dynamodb", region)
     try:
-        arn = table_arn(deployment, region)
-        newest = sorted(_listed(dynamodb, arn), key=_export_id, reverse=True)[:LISTED_MAX]
-        infos = [_info(dynamodb.describe_export(ExportArn=one)["ExportDescription"]) for one in newest]
+        newest = _listed(dynamodb, table_arn(deployment, region))[:LISTED_MAX]
+        infos = [_described(dynamodb, one) for one in newest]
     except (BotoCoreError, ClientError) as error:
         raise ExportsUnknownError(f"the exports of {region} are unknown: {error}") from error
     return sorted(infos, key=lambda info: info.shows or datetime.min.replace(tzinfo=UTC), reverse=True)
 
 
 def export_age_s(deployment: Deployment, region: str, now_s: float) -> int | None:
-    """Seconds since the state that the newest good export shows; None without one.
+    """Seconds since the newest state that the region's exports can restore; None without a good full one.
+
+    That is the newest full export and the incremental ones that go on from it without a gap: one that came
+    after a gap makes nothing younger.
 
     Raises as `list_exports` does.
     """
-    good = [
-        info.shows for info in list_exports(deployment, region) if info.status == COMPLETED and info.shows
-    ]
-    return int(now_s - max(good).timestamp()) if good else None
+    dynamodb = deployment.clients.client("dynamodb", region)
+    try:
+        good = [
+            one
+            for one in _listed(dynamodb, table_arn(deployment, region))
+            if one["ExportStatus"] == COMPLETED
+        ]
+        kinds = [one.get("ExportType", FULL) for one in good]
+        if FULL not in kinds:
+            return None
+        full, *later = [_described(dynamodb, one) for one in reversed(good[: kinds.index(FULL) + 1])]
+    except (BotoCoreError, ClientError) as error:
+        raise ExportsUnknownError(f"the exports of {region} are unknown: {error}") from error
+    if full.shows is None:
+        return None
+    _, reached = chained(
+        full.shows, [Window(one.since, one.shows, one) for one in later if one.since and one.shows]
+    )
+    return int(now_s - reached.timestamp())
 
 
 def start_export(
@@ -118,7 +132,8 @@ def start_export(
 ) -> str:
     """Have DynamoDB export the ledger's replica into the region's own bucket; returns the export's ARN.
 
-    A full export shows the state of now; an incremental one the changes from then to now.
+    A full export shows the state of now; an incremental one the changes from then to the latest that DynamoDB
+    has, which is minutes ago.
 
     Raises:
         ExportRefusedError: DynamoDB refuses it, such as for a window that is too short or for PITR being off.
@@ -141,7 +156,6 @@ def start_export(
             "ExportType": INCREMENTAL,
             "IncrementalExportSpecification": {
                 "ExportFromTime": incremental_from,
-                "ExportToTime": now,
                 "ExportViewType": "NEW_AND_OLD_IMAGES",
             },
         }
@@ -205,56 +219,14 @@ def usable(info: ExportInfo, *, max_age: timedelta | None, now: datetime) -> Exp
     return info
 
 
-def latest_set(objects: Objects, table: str, *, full_only: bool = False) -> ExportSet:
-    """The newest full export of a table in a bucket, and the incremental ones that go on from it.
-
-    It goes by the summaries alone; `dr.check` says whether the files are what they say. The table is meant by
-    its name, in whatever region.
-
-    Raises:
-        ExportRefusedError: there is no full export of that table.
-        ObjectsUnreadableError: the bucket does not answer.
-    """
-    found = list(_summarised(objects, table))
-    fulls = [(at, export) for at, export in found if not export.summary.incremental]
-    if not fulls:
-        raise ExportRefusedError(
-            f"there is no full export of {table} under {EXPORTS}/; nothing can be restored"
-        )
-    exported_to, full = max(fulls, key=lambda one: one[0])
-    chain: list[Export] = []
-    later = sorted((one for one in found if one[1].summary.incremental), key=lambda one: one[0])
-    for at, export in () if full_only else later:
-        begins = moment(export.summary.export_from_time)
-        if begins is not None and begins <= exported_to < at:
-            chain.append(export)
-            exported_to = at
-    return ExportSet(full, tuple(chain), exported_to)
-
-
-def side_of(exports: ExportSet, folder: Path) -> Side:
-    """The state that exports show, of files that lie where their keys say under `folder`."""
-    return Side(
-        label=f"export to {exports.exported_to.isoformat()}",
-        items=tuple(folder / key for key in exports.full.data_keys),
-        changes=tuple(folder / key for export in exports.incrementals for key in export.data_keys),
-    )
-
-
-def fetch_export(objects: Objects, export: Export, folder: Path) -> dict[str, str]:
-    """Copy an export to where its keys say under `folder`; returns the etags that S3 reports, by key.
-
-    What lies among its data and is not in its manifest comes along, for the check to name it.
-
-    Raises:
-        ObjectMissingError: a file is not there.
-        ObjectsUnreadableError: the bucket does not answer.
-    """
-    there = {found.key: found.etag for found in objects.listed(f"{export.root}/")}
-    if export.summary.incremental:
-        there |= {found.key: found.etag for found in _of_changes(objects, export)}
-    fetch(objects, iter(there), folder)
-    return {key: etag for key, etag in there.items() if etag}
+def chained(at: datetime, windows: Iterable[Window[Made]]) -> tuple[list[Made], datetime]:
+    """The fewest exports that go on from a state without a gap, and the time that they reach."""
+    waiting, chain = list(windows), list[Made]()
+    while going_on := [one for one in waiting if one.since <= at < one.until]:
+        furthest = max(going_on, key=lambda one: one.until)
+        chain.append(furthest.export)
+        at = furthest.until
+    return chain, at
 
 
 def endpoints_of(deployment: Deployment, region: str) -> RegionEndpoints:
@@ -271,11 +243,39 @@ def endpoints_of(deployment: Deployment, region: str) -> RegionEndpoints:
 
 
 def table_arn(deployment: Deployment, region: str) -> str:
-    """The ARN of the ledger's replica in a region, asked of DynamoDB; botocore's errors pass."""
-    described = deployment.clients.client("dynamodb", region).describe_table(
-        TableName=deployment.alerts_table
+    """The ARN of the ledger's replica in a region; DynamoDB is not asked, as the table may be gone.
+
+    Raises:
+        ExportRefusedError: the stack is not in that region.
+    """
+    return table_arn_beside(
+        endpoints_of(deployment, region).alarm_topic_arn, region=region, table=deployment.alerts_table
     )
-    return str(described["Table"]["TableArn"])
+
+
+def table_arn_beside(arn: str, *, region: str, table: str) -> str:
+    """The ARN of a table in the account of another resource.
+
+    Raises:
+        ExportRefusedError: `arn` is none, so the account is unknown.
+    """
+    parts = arn.split(":")
+    if len(parts) < _ARN_PARTS or parts[0] != "arn":
+        raise ExportRefusedError(f"{arn!r} is no ARN, so nothing says whose the exports have to be")
+    return f"arn:{parts[1]}:dynamodb:{region}:{parts[4]}:table/{table}"
+
+
+def expected_of(deployment: Deployment, *, max_age: timedelta | None = None) -> Expected:
+    """What an export of the stack may be: of either replica, in either bucket, as buckets are replicated.
+
+    Raises:
+        ExportRefusedError: the stack's outputs are not what they should be.
+    """
+    return Expected(
+        table_arns=tuple(table_arn(deployment, one.region) for one in deployment.regions),
+        buckets=tuple(one.backup_bucket for one in deployment.regions),
+        max_age=max_age,
+    )
 
 
 def bucket_of(deployment: Deployment, region: str) -> S3Objects:
@@ -284,42 +284,26 @@ def bucket_of(deployment: Deployment, region: str) -> S3Objects:
     return S3Objects(deployment.clients.client("s3", region), bucket)
 
 
-def _listed(dynamodb: Any, arn: str) -> list[str]:
-    """The ARNs of all exports that DynamoDB knows; boto3 has no paginator for them."""
-    arns: list[str] = []
-    request: dict[str, Any] = {"TableArn": arn}
+def _listed(dynamodb: Any, arn: str) -> list[dict[str, Any]]:
+    """All exports that DynamoDB knows, the newest first; boto3 has no paginator for them."""
+    found: list[dict[str, Any]] = []
+    request: dict[str, Any] = {"TableArn": arn, "MaxResults": _LIST_PAGE}
     for _ in range(_LIST_PAGES_MAX):
         answer = dynamodb.list_exports(**request)
-        arns += [found["ExportArn"] for found in answer["ExportSummaries"]]
+        found += answer["ExportSummaries"]
         if not answer.get("NextToken"):
             break
         request["NextToken"] = answer["NextToken"]
-    return arns
+    return sorted(found, key=lambda one: _export_id(one["ExportArn"]), reverse=True)
+
+
+def _described(dynamodb: Any, summary: dict[str, Any]) -> ExportInfo:
+    return _info(dynamodb.describe_export(ExportArn=summary["ExportArn"])["ExportDescription"])
 
 
 def _export_id(arn: str) -> str:
     """It begins with the epoch milliseconds of the export's start, so it sorts by time."""
     return arn.rpartition("/")[2]
-
-
-def _of_changes(objects: Objects, export: Export) -> Iterator[ObjectInfo]:
-    wanted = set(export.data_keys)
-    folder = f"{export.root.rpartition('/')[0]}/data/"
-    return (found for found in objects.listed(folder) if found.key in wanted)
-
-
-def _summarised(objects: Objects, table: str) -> Iterator[tuple[datetime, Export]]:
-    """The exports of a table that have a summary, with the time that each shows."""
-    for found in objects.listed(f"{EXPORTS}/"):
-        if not found.key.endswith(f"/{SUMMARY}"):
-            continue
-        export, _ = read_export(objects, found.key.removesuffix(f"/{SUMMARY}"))
-        if export is None or export.summary.table_arn.rpartition("table/")[2] != table:
-            continue
-        summary = export.summary
-        at = moment(summary.export_to_time if summary.incremental else summary.export_time)
-        if at is not None:
-            yield at, export
 
 
 def _info(described: dict[str, Any]) -> ExportInfo:

@@ -1,7 +1,9 @@
 """Failing back: the primary takes new alerts again, once that can lose nothing.
 
-Refuses while the primary is not healthy, while the regions' tables differ, and with both switches on. What is
-in a queue of either region does not matter: the ledger has it.
+Refuses while the primary is not healthy, while the regions' tables differ, and with both switches on. That
+the primary delivers is proven before anything moves, since a region that answers `/health` may deliver
+nothing all the same; it takes posts at its own URL whatever the other's switch says. What is in a queue of
+either region does not matter: the ledger has it.
 """
 
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ from dr.operation import Done, OnStep, Outcome, Step, Turn, quiet, run
 from dr.outside import Outside
 from dr.proof import healthy, prove, switch_shown
 from dr.replication import agree
+from dr.switching import HeldSwitch
 
 FAILBACK: Final = "failback"
 
@@ -41,10 +44,10 @@ def failback(
     take_over: bool = False,
     outside: Outside | None = None,
 ) -> Outcome:
-    """Fail back, or go on with a failback that was broken off; with the switch off there is nothing to do.
+    """Fail back, or bring to an end what was broken off; else, with the switch off, there is nothing to do.
 
-    Steps and their facts: `check`; `replication` (`lag_ms`, `compared`); `switch`; with a domain `route`;
-    `prove` (see `dr.proof.prove`); `settle` (`open`).
+    Steps and their facts: `check`; `replication` (`lag_ms`, `compared`); `prove` (see `dr.proof.prove`);
+    `switch`; with a domain `route`; `settle` (`open`).
 
     Raises:
         OperationRefusedError: another operation is under way, or going back would lose alerts.
@@ -72,12 +75,19 @@ def failback_steps(
     """What `failback` does, in its order; making the steps does nothing."""
     limits, outside = deadlines or FailbackDeadlines(), outside or Outside()
     to, leaving = deployment.primary, deployment.failover
+    switch = HeldSwitch(deployment, leaving.region)
+
+    def check(turn: Turn) -> Done:
+        done = _check(deployment, turn, outside)
+        switch.look()
+        return done
+
     steps = [
         Step(
             name="check",
             title=f"{to.region} and {leaving.region} are healthy, and the switch of {to.region} is off",
             deadline_s=limits.check_s,
-            act=lambda turn: _check(deployment, turn, outside),
+            act=check,
         ),
         Step(
             name="replication",
@@ -86,16 +96,16 @@ def failback_steps(
             act=lambda turn: agree(deployment, turn),
         ),
         Step(
-            name="switch",
-            title=f"turn off the switch of {leaving.region}, and see it at {leaving.switch_url}",
-            deadline_s=limits.switch_s,
-            act=lambda turn: _turn_off(deployment, turn, outside),
-        ),
-        Step(
             name="prove",
             title=f"post an alert to {to.region} and follow it to Slack",
             deadline_s=limits.prove_s,
             act=lambda turn: prove(deployment, turn, endpoints=to, web=outside.web),
+        ),
+        Step(
+            name="switch",
+            title=f"turn off the switch of {leaving.region}, and see it at {leaving.switch_url}",
+            deadline_s=limits.switch_s,
+            act=lambda turn: _turn_off(deployment, switch, turn, outside),
         ),
         Step(
             name="settle",
@@ -105,12 +115,16 @@ def failback_steps(
         ),
     ]
     if deployment.alerts_url:
-        steps.insert(3, route_step(deployment, to.region, deadline_s=limits.route_s, outside=outside))
+        steps.insert(4, route_step(deployment, to.region, deadline_s=limits.route_s, outside=outside))
     return tuple(steps)
 
 
 def _nothing_to_do(deployment: Deployment, journal: Journal) -> Outcome | None:
-    """The last operation if it left nothing to fail back from; None where a failback is due or unfinished."""
+    """The last operation if it left nothing to fail back from; None where a failback is due.
+
+    It is also due where a failover was broken off before it turned its switch: everything is looked at then,
+    and the journal closed.
+    """
     region = journal.region
     try:
         found = journal.read()
@@ -120,7 +134,7 @@ def _nothing_to_do(deployment: Deployment, journal: Journal) -> Outcome | None:
             f"{error}; routing leaves {region} by itself while it does not answer, and a failback waits "
             "until it does: see `responder dr status`"
         ) from error
-    if switched_on or (found is not None and found.operation == FAILBACK and found.state is not State.DONE):
+    if switched_on or (found is not None and found.state is not State.DONE):
         return None
     if found is not None and found.operation == FAILBACK:
         return outcome_of(found)
@@ -150,19 +164,12 @@ def _check(deployment: Deployment, turn: Turn, outside: Outside) -> Done:
     return Done("both regions are healthy")
 
 
-def _turn_off(deployment: Deployment, turn: Turn, outside: Outside) -> Done:
+def _turn_off(deployment: Deployment, switch: HeldSwitch, turn: Turn, outside: Outside) -> Done:
     leaving = deployment.failover
-    records = CoordinationRecords(deployment, leaving.region)
-
-    def off() -> bool | None:
-        if not records.switched_on_ms():
-            return True
-        records.set_switch(0)
-        return None
 
     def shown_off() -> bool | None:
         return True if switch_shown(outside.web, leaving) is False else None
 
-    turn.until(off, f"the switch of {leaving.region} is off")
+    switch.turn(0)
     turn.until(shown_off, f"{leaving.switch_url} shows the switch off")
-    return Done(f"{deployment.primary.region} takes new alerts again")
+    return Done(f"the switch of {leaving.region} is off")

@@ -12,8 +12,9 @@ kept from working against each other. `responder dr status` shows it.
 | `silent_until_ms` | when the step under way has to be over; afterwards anybody may go on in its place |
 | `steps` | a list of what each step did, see `StepRecord` |
 
-Every write is conditional on what was read before: a run that was frozen while another took its place loses
-at its next step.
+Every write is conditional on what was read before: a run that was frozen while another took its place, also
+by a clock that is ahead, loses at its next step; and it cannot turn a switch that the other has turned
+(`dr.switching`).
 """
 
 import secrets
@@ -28,7 +29,8 @@ from clients.deployment import Deployment
 RECORD: Final = "dr"
 
 GRACE_MS: Final = 5_000
-"""How long after its step's deadline a run still counts as alive: for its last write, and for its clock."""
+"""How long after its step's deadline a run still counts as alive: for its last write, and for two machines'
+clocks, which may differ by so much."""
 
 
 class OperationRefusedError(Exception):

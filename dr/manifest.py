@@ -69,6 +69,11 @@ class Summary(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
         """Whether it holds changes, not items."""
         return self.export_type == INCREMENTAL or self.export_from_time is not None
 
+    @property
+    def shows(self) -> str | None:
+        """The time of the state that it shows, or that its changes go to."""
+        return self.export_to_time if self.incremental else self.export_time
+
 
 class FileEntry(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """One line of `manifest-files.json`. `md5_checksum`: base64, of the compressed file."""

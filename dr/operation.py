@@ -185,7 +185,8 @@ def _perform(step: Step, entry: Written, clock: Clock, on_step: OnStep) -> None:
     )
     try:
         done = _act(step, turn)
-    except (OperationRefusedError, OperationFailedError, KeyboardInterrupt) as error:
+    except (Exception, KeyboardInterrupt) as error:
+        # Whatever it is, others are not to wait for the step's deadline because of it.
         state = _ended_by(error)
         detail = str(error) or state.value
         record = replace(record, state=state, ended_ms=clock.now_ms(), detail=detail)
@@ -210,7 +211,7 @@ def _act(step: Step, turn: Turn) -> Done:
 def _ended_by(error: BaseException) -> State:
     if isinstance(error, OperationRefusedError):
         return State.REFUSED
-    return State.FAILED if isinstance(error, OperationFailedError) else State.INTERRUPTED
+    return State.INTERRUPTED if isinstance(error, KeyboardInterrupt) else State.FAILED
 
 
 def _close(entry: Written, record: StepRecord, state: State) -> None:

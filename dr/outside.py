@@ -1,7 +1,7 @@
 """What failover, failback and status reach besides AWS's API: time, DNS, and a stack's own URLs.
 
-Tests bring their own. Every request has one deadline for all of it: a lost region may take connections and
-never answer.
+Tests bring their own. Every request has a deadline for connecting, for each wait and for its body: a lost
+region may take connections and never answer.
 """
 
 import json
@@ -74,13 +74,14 @@ class SystemClock:
 class HttpWeb:
     """`Web` over urllib3. Each request has a connection of its own: one that is kept outlives its region."""
 
+    look_timeout_s: float = LOOK_TIMEOUT_S
     _pool: urllib3.PoolManager = field(
         default_factory=lambda: urllib3.PoolManager(retries=False, headers={"connection": "close"})
     )
 
     def get(self, url: str) -> Answer | None:
         """See `Web`."""
-        return self._request("GET", url, timeout_s=LOOK_TIMEOUT_S)
+        return self._request("GET", url, timeout_s=self.look_timeout_s)
 
     def post(self, url: str, body: Mapping[str, object], *, api_key: str) -> Answer | None:
         """See `Web`."""
@@ -89,21 +90,32 @@ class HttpWeb:
         return self._request("POST", url, timeout_s=POST_TIMEOUT_S, body=content, headers=headers)
 
     def _request(self, method: str, url: str, *, timeout_s: float, **what: Any) -> Answer | None:
+        ends_s = time.monotonic() + timeout_s
         try:
             response = self._pool.request(
                 method, url, timeout=urllib3.Timeout(total=timeout_s), preload_content=False, **what
             )
             try:
-                content = response.read(_BODY_MAX_BYTES)
+                content = _read(response, ends_s)
             finally:
-                response.release_conn()
-        except HTTPError:
+                response.close()
+        except (HTTPError, TimeoutError):
             return None
         try:
             body = json.loads(content)
         except ValueError:
             body = {}
         return Answer(response.status, body if isinstance(body, dict) else {})
+
+
+def _read(response: urllib3.BaseHTTPResponse, ends_s: float) -> bytes:
+    """The body, or its beginning; urllib3 bounds each wait for some of it and not all of them together."""
+    content = b""
+    while len(content) < _BODY_MAX_BYTES and (some := response.read1(_BODY_MAX_BYTES - len(content))):
+        content += some
+        if time.monotonic() > ends_s:
+            raise TimeoutError
+    return content
 
 
 @dataclass(frozen=True)

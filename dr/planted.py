@@ -174,6 +174,7 @@ FAULTS: Final[Mapping[str, tuple[str, Callable[[_Copy], None]]]] = {
     "another export's manifest": ("other-export", _change_summary("exportArn", lambda arn: f"{arn}0")),
     "another format": ("format", _change_summary("outputFormat", lambda _: "ION")),
     "an old export": ("too-old", _change_summary("exportTime", lambda _: "2020-01-01T00:00:00Z")),
+    "a time to come": ("time-future", _change_summary("exportTime", lambda _: "2999-01-01T00:00:00Z")),
     "an export that is not finished": ("not-completed", _unfinished),
 }
 """Fault to the finding that must name it, and how it is planted."""
@@ -214,8 +215,8 @@ def run_all(exported: Path, root: str, *, folder: Path) -> list[Planted]:
     """
     good = _Copy(exported, root)
     expected = Expected(
-        table_arn=good.summary["tableArn"],
-        bucket=good.summary["s3Bucket"],
+        table_arns=(good.summary["tableArn"],),
+        buckets=(good.summary["s3Bucket"],),
         max_age=timedelta(days=365),
         now=datetime.fromisoformat(good.summary["exportTime"]).astimezone(UTC),
     )

@@ -1,48 +1,35 @@
 """Rebuilding a stack in other regions from nothing but its backup bucket: fetched, deployed, filled, proven.
 
 `responder dr rebuild` and the drills run it. Each step may be done again: what is there is left alone.
-How it got on is in `rebuild.json` of its folder, since there is no stack yet to keep a journal.
+How it got on is in its folder, see `dr.rebuild_folder`, since there is no stack yet to keep a journal.
 """
 
-import json
-import secrets
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from clients.deployment import Deployment
-from clients.reports import write_report
 from dr.adoption import settle
 from dr.comparison import compare
-from dr.exports import side_of
-from dr.journal import OperationFailedError, OperationRecord, OperationRefusedError, State, StepRecord
+from dr.export_sets import side_of
+from dr.journal import OperationFailedError, OperationRefusedError
 from dr.objects import Objects
 from dr.operation import Done, OnStep, Outcome, Step, Turn, perform, quiet
 from dr.outside import Outside
 from dr.proof import prove
+from dr.rebuild_folder import FolderLog, Kept, Wanted
 from dr.rebuild_plan import RebuildPlan, prepare
 from dr.reowning import reown
 from dr.table_items import copy_items, spool_table
 from topology.tables import ALERTS
 
-REBUILD: Final = "rebuild"
-LOG: Final = "rebuild.json"
 PROGRESS: Final = "copied.json"
 NAMED: Final = 5
 
 Deploy = Callable[[RebuildPlan], Deployment]
 """Makes the planned stack, or finds it where it was made before; with its secrets put."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """Where to rebuild, and of which day; empty texts leave the choice to `dr.rebuild_plan`."""
-
-    region: str
-    failover_region: str = ""
-    date: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,18 +53,6 @@ class Rebuilt:
     outcome: Outcome
 
 
-class _FolderLog:
-    """`Written` as a file."""
-
-    def __init__(self, path: Path, record: OperationRecord) -> None:
-        self._path = path
-        self.record = record
-
-    def write(self, *, step: StepRecord | None = None, **changes: Any) -> None:
-        self.record = self.record.after(step=step, **changes)
-        write_report(self._path, asdict(self.record))
-
-
 def rebuild(
     objects: Objects,
     folder: Path,
@@ -92,20 +67,20 @@ def rebuild(
     """Rebuild, or go on with a rebuild whose `folder` it is; `objects` is the backup bucket.
 
     Steps and their facts: `fetch` (`exported_to`, `notes`); `deploy` (`regions`); `fill` (`written`,
-    `already`); `compare` (`items`, `newer`); `own` (`moved`); `serve` (`alert_id`).
+    `already`); `compare` (`items`, `newer`, unless it was before); `own` (`moved`); `serve` (`alert_id`).
 
     Raises:
-        OperationRefusedError: the backup is damaged or not complete, or the regions will not do.
+        OperationRefusedError: the backup is damaged or not complete, the regions will not do, or the folder
+            is another rebuild's.
         OperationFailedError: a step failed; run it again.
         Whatever `deploy` raises, and the errors of `dr.objects`, `dr.table_items` and `dr.comparison`.
     """
     outside = outside or Outside()
     folder.mkdir(parents=True, exist_ok=True)
-    log, owned = _open(folder, operator, outside.clock.now_ms())
-    run = _Run(objects, folder, wanted, deploy, outside)
-    # Once alerts have a new owner they differ from the exports, and are worked on.
-    done = {"fill", "compare"} if owned else set()
-    steps = [step for step in run.steps(deadlines or RebuildDeadlines()) if step.name not in done]
+    kept = Kept.in_folder(folder, wanted)
+    log = FolderLog(folder, operator=operator, now_ms=outside.clock.now_ms())
+    run = _Run(objects, folder, kept, deploy, outside)
+    steps = run.steps(deadlines or RebuildDeadlines())
     outcome = perform(steps, log, clock=outside.clock, on_step=on_step)
     return Rebuilt(plan=run.plan, deployment=run.deployment, outcome=outcome)
 
@@ -116,10 +91,8 @@ class _Run:
     plan: RebuildPlan
     deployment: Deployment
 
-    def __init__(
-        self, objects: Objects, folder: Path, wanted: Wanted, deploy: Deploy, outside: Outside
-    ) -> None:
-        self._objects, self._folder, self._wanted = objects, folder, wanted
+    def __init__(self, objects: Objects, folder: Path, kept: Kept, deploy: Deploy, outside: Outside) -> None:
+        self._objects, self._folder, self._kept = objects, folder, kept
         self._deploy, self._outside = deploy, outside
 
     def steps(self, limits: RebuildDeadlines) -> tuple[Step, ...]:
@@ -140,13 +113,13 @@ class _Run:
                 name="fill",
                 title="copy the exported alerts into the empty ledger",
                 deadline_s=limits.fill_s,
-                act=lambda turn: _fill(self.plan, self.deployment, turn),
+                act=self._fill,
             ),
             Step(
                 name="compare",
                 title="compare the ledger with the exports, item by item",
                 deadline_s=limits.compare_s,
-                act=lambda _turn: _compare(self.plan, self.deployment),
+                act=self._compare,
             ),
             Step(
                 name="own",
@@ -163,13 +136,14 @@ class _Run:
         )
 
     def _fetch(self, _turn: Turn) -> Done:
-        wanted = self._wanted
+        wanted = self._kept.wanted
         self.plan = plan = prepare(
             self._objects,
             self._folder,
             region=wanted.region,
             failover_region=wanted.failover_region,
             date=wanted.date,
+            roots=self._kept.roots,
         )
         exported_to = plan.exports.exported_to.isoformat()
         return Done(
@@ -186,31 +160,41 @@ class _Run:
                 f"the stack that was deployed is in {' and '.join(found)}, not in "
                 f"{' and '.join(self.plan.regions)}; deploy with {self.plan.config_file}"
             )
+        ledger = _identity(self.deployment)
+        if self._kept.ledger not in {"", ledger}:
+            raise OperationRefusedError(
+                f"{self._folder} is of a rebuild of {self._kept.ledger}; now it is {ledger}: give "
+                "another folder, so that the newest exports are taken"
+            )
         return Done(f"deployed in {' and '.join(found)}", {"regions": list(found)})
 
+    def _fill(self, turn: Turn) -> Done:
+        if self._kept.compared:
+            return Done("it was filled before", {"written": 0, "already": 0})
+        # Newer exports may come before this is gone on with: one ledger is filled from one set.
+        roots = tuple(export.root for export in self.plan.exports.exports)
+        self._keep(ledger=_identity(self.deployment), roots=roots)
+        return _fill(self.plan, self.deployment, turn)
 
-def _open(folder: Path, operator: str, now_ms: int) -> tuple[_FolderLog, bool]:
-    """The log of this run, and whether an earlier one has begun to give alerts to their new owner."""
-    path = folder / LOG
-    try:
-        before = OperationRecord.of(json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        before = None
-    except (ValueError, KeyError, TypeError) as error:
-        raise OperationRefusedError(
-            f"{path} is no log of a rebuild ({error!r}); give another folder"
-        ) from error
-    record = OperationRecord(
-        operation=REBUILD,
-        state=State.RUNNING,
-        operator=operator,
-        token=secrets.token_hex(4),
-        started_ms=before.started_ms if before else now_ms,
-        ended_ms=0,
-        silent_until_ms=now_ms,
-        steps=before.steps if before else (),
-    )
-    return _FolderLog(path, record), before is not None and before.step("own") is not None
+    def _compare(self, _turn: Turn) -> Done:
+        """Once alerts have a new owner they differ from the exports, and are worked on."""
+        if self._kept.compared:
+            return Done("it was compared before")
+        done = _compare(self.plan, self.deployment)
+        self._keep(compared=True)
+        return done
+
+    def _keep(self, **changes: Any) -> None:
+        self._kept = replace(self._kept, **changes)
+        self._kept.write(self._folder)
+
+
+def _identity(deployment: Deployment) -> str:
+    """Of the ledger: a table that was deleted and made again is another one."""
+    table = deployment.clients.client("dynamodb", deployment.primary.region).describe_table(
+        TableName=deployment.alerts_table
+    )["Table"]
+    return f"{table['TableArn']} of {table['CreationDateTime'].isoformat()}"
 
 
 def _fill(plan: RebuildPlan, deployment: Deployment, turn: Turn) -> Done:

@@ -3,17 +3,18 @@
 Nothing else of the lost stack is asked: neither its regions, nor its tables, nor Pulumi's state.
 """
 
+import hashlib
 import json
-import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
-from dr.check import Expected, check_export
-from dr.exports import ExportRefusedError, ExportSet, fetch_export, latest_set
+from dr.check import Expected
+from dr.export_sets import ExportSet, good_set
+from dr.exports import ExportRefusedError, table_arn_beside
 from dr.journal import OperationRefusedError
 from dr.objects import FolderObjects, ObjectMissingError, Objects, fetch
 from topology.backups import LATEST, package_key, stack_key
@@ -24,7 +25,15 @@ from topology.regions import REGIONS, STRONG_REGION_SETS
 
 STACK_BYTES_MAX: Final = 1 << 20
 SUFFIX_CHARS_MAX: Final = 20
-NAMED: Final = 5
+_OUTPUTS: Final = (
+    "AlertsTableName",
+    "PrimaryRegion",
+    "FailoverRegion",
+    "BackupBucketName",
+    "FailoverBackupBucketName",
+    "AlarmTopicArn",
+)
+"""Of the lost stack: what its exports have to be of."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,15 +65,23 @@ class RebuildPlan:
 
 
 def prepare(
-    objects: Objects, folder: Path, *, region: str, failover_region: str = "", date: str = ""
+    objects: Objects,
+    folder: Path,
+    *,
+    region: str,
+    failover_region: str = "",
+    date: str = "",
+    roots: Sequence[str] = (),
 ) -> RebuildPlan:
     """Fetch what a rebuild needs into `folder`, check it, and write the new stack's configuration there.
 
-    `date`: of the configuration and the packages, as the bucket has it; the last deployment's without. Again:
-    everything is fetched anew.
+    `date`: of the configuration and the packages, as the bucket has it; the last deployment's without.
+    `roots`: of the exports that an earlier run began to fill with; the newest good ones without. An export
+    that is not good is passed over, and a note says so. Again: everything is fetched anew.
 
     Raises:
-        OperationRefusedError: an object is missing, a file is damaged, or the regions will not do.
+        OperationRefusedError: an object is missing, no full export is good, one of `roots` is not, a package
+            is damaged, or the regions will not do.
         ObjectsUnreadableError: the bucket does not answer.
     """
     date = date or LATEST
@@ -72,13 +89,10 @@ def prepare(
         fetch(objects, iter([stack_key(date), *(package_key(date, spec) for spec in FUNCTIONS)]), folder)
         record = _record(FolderObjects(folder), date)
         table = str(record["outputs"]["AlertsTableName"])
-        exports = latest_set(objects, table)
-        _fetch_checked(objects, exports, folder)
+        found = good_set(objects, table, folder, expected=_expected(record["outputs"]), roots=roots)
     except (ObjectMissingError, ExportRefusedError) as error:
         raise OperationRefusedError(f"the backup is not complete: {error}") from error
-    damaged = [spec.suffix for spec in FUNCTIONS if not zipfile.is_zipfile(folder / package_key(date, spec))]
-    if damaged:
-        raise OperationRefusedError(f"no package, as it is no zip: {', '.join(damaged)}; give another --date")
+    _check_packages(folder, date, record["packages"])
     former = (str(record["outputs"]["PrimaryRegion"]), str(record["outputs"]["FailoverRegion"]))
     stack, old = str(record["stack"]), record["config"]
     placed, notes = placement(old, former, region, failover_region)
@@ -89,6 +103,7 @@ def prepare(
             f"the name {old['domain']} still has the lost stack's records; once those are gone, set domain "
             "and hostedZoneId again and deploy"
         )
+    notes += [f"passed over: {why}" for why in found.passed_over]
     notes.append("secrets are not in a backup: put the Slack webhook and the Anthropic key again")
     try:
         StackConfig.parse(stack=stack, raw=configuration)
@@ -101,7 +116,7 @@ def prepare(
         configuration=configuration,
         former=former,
         table=table,
-        exports=exports,
+        exports=found.exports,
         notes=tuple(notes),
     )
     _write_config(plan)
@@ -158,28 +173,38 @@ def _record(folder: FolderObjects, date: str) -> Mapping[str, Any]:
     key = stack_key(date)
     try:
         found = json.loads(folder.read(key, limit_bytes=STACK_BYTES_MAX))
-        _ = found["stack"], found["config"]["primaryRegion"]
-        _ = [found["outputs"][name] for name in ("AlertsTableName", "PrimaryRegion", "FailoverRegion")]
-    except (ValueError, KeyError, TypeError) as error:
+        _ = found["stack"], found["config"]["primaryRegion"], found["packages"].keys()
+        _ = [found["outputs"][name] for name in _OUTPUTS]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise OperationRefusedError(
             f"{key} does not say what the stack was ({error!r}); give another --date"
         ) from error
     return dict(found)
 
 
-def _fetch_checked(objects: Objects, exports: ExportSet, folder: Path) -> None:
-    """Fetch the exports, and refuse if anything of them is wrong."""
-    for export in exports.exports:
-        etags = fetch_export(objects, export, folder)
-        checked = check_export(
-            FolderObjects(folder),
-            export.root,
-            expected=Expected(table_arn=export.summary.table_arn),
-            reported_etags=etags,
+def _expected(outputs: Mapping[str, Any]) -> Expected:
+    """Exports of the lost stack's own ledger: its account, its regions, its buckets.
+
+    Raises:
+        ExportRefusedError: the outputs do not say whose it was.
+    """
+    table, topic = str(outputs["AlertsTableName"]), str(outputs["AlarmTopicArn"])
+    regions = (str(outputs["PrimaryRegion"]), str(outputs["FailoverRegion"]))
+    return Expected(
+        table_arns=tuple(table_arn_beside(topic, region=one, table=table) for one in regions),
+        buckets=(str(outputs["BackupBucketName"]), str(outputs["FailoverBackupBucketName"])),
+    )
+
+
+def _check_packages(folder: Path, date: str, digests: Mapping[str, Any]) -> None:
+    """Refuse packages that are not those of the deployment that wrote `stack.json`."""
+    packages = {spec.suffix: folder / package_key(date, spec) for spec in FUNCTIONS}
+    found = {suffix: hashlib.sha256(path.read_bytes()).hexdigest() for suffix, path in packages.items()}
+    if wrong := [suffix for suffix, digest in found.items() if digest != digests.get(suffix)]:
+        raise OperationRefusedError(
+            f"{', '.join(wrong)}: not the package that {stack_key(date)} has the digest of, so it is damaged "
+            "or another deployment's; give another --date"
         )
-        if not checked.good:
-            named = "; ".join(f"{one.code} {one.subject}: {one.text}" for one in checked.findings[:NAMED])
-            raise OperationRefusedError(f"the export {export.root} is damaged: {named}")
 
 
 def _write_config(plan: RebuildPlan) -> None:

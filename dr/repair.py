@@ -4,53 +4,37 @@ What a bad writer writes replicates at once, so no region has the old rows; poin
 ledger of a minute before is restored into a new table (`dr.restore`), compared with the live one, and what
 the pipeline itself cannot have done since is undone by conditional writes. The pipeline goes on meanwhile: a
 row that moves after it was compared is left alone, and named.
+
+The conditions hold in the region where the repair writes. Under an eventual ledger a change that the other
+region makes in the same second may be overwritten by it, the last writer winning.
 """
 
-import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
 from clients.deployment import Deployment
-from dr.canonical import canonical
 from dr.comparison import Comparison, Difference, compare
+from dr.row_rules import Item
+from dr.states import TableUnreadableError
 from dr.table_items import exported, spool_table, wire
-from topology.limits import API_INTEGRATION_TIMEOUT_MAX_S
+from dr.verdicts import Judge
 from topology.tables import ALERTS
-
-AT_REST: Final = frozenset({"NOTIFIED", "SUPPRESSED", "PARKED"})
-STATES: Final = AT_REST | {"RECEIVED", "ANALYZED"}
-
-LEAVES: Final = {"PARKED": frozenset({"RECEIVED", "ANALYZED", "NOTIFIED"}), "SUPPRESSED": frozenset(STATES)}
-"""Out of rest by the pipeline's own moves: an operator's redrive, and the promotion of a repeat."""
-
-FIXED: Final = (
-    "alert_id", "severity", "timestamp", "created_at", "accepted_at_ms", "region", "format", "source",
-    "title", "message", "component", "host", "link", "started_at", "labels", "identity", "body_hash",
-    "raw", "raw_truncated",
-)  # fmt: skip
-"""What nothing in the pipeline changes after an alert is accepted (docs/architecture.md, The ledger)."""
 
 ROWS_MAX: Final = 100_000
 """Beyond it a table is not repaired row by row: fail over to the restored one, or ask who wrote."""
 
-WRITTEN_WITHIN_MS: Final = API_INTEGRATION_TIMEOUT_MAX_S * 1_000
-"""A row is written at most so long after its alert was accepted: reception has no more time."""
-
 TRIES: Final = 5
 _BATCH: Final = 100
 _CONFLICT: Final = "ReplicatedWriteConflictException"
-
-Item = Mapping[str, Any]
-Verdict = Literal["put back", "person", "normal"]
 
 
 class RepairRefusedError(Exception):
@@ -59,12 +43,15 @@ class RepairRefusedError(Exception):
 
 @dataclass(frozen=True)
 class Row:
-    """One row to decide on. `before` as it was restored, `now` as it is live; None where it is not there."""
+    """One row to decide on: as it is live, or None where it is gone, and what is to be written in its place.
+
+    `write` is None for a row that a person has to judge.
+    """
 
     alert_id: str
     why: str
-    before: Item | None = field(repr=False)
     now: Item | None = field(repr=False)
+    write: Item | None = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -92,20 +79,31 @@ class Repaired:
 
 
 def plan_repair(
-    deployment: Deployment, region: str, restored: str, *, as_of: datetime, folder: Path, now_s: float
+    deployment: Deployment,
+    region: str,
+    restored: str,
+    *,
+    folder: Path,
+    now_s: float,
+    as_of: datetime | None = None,
+    vouched: bool = False,
 ) -> Plan:
     """Compare the restored table with the live ledger and judge each row that differs.
 
-    `as_of`: the time that the restored table shows; `folder` takes the rows of both tables as files.
+    `as_of`: the time that the restored table shows, by default as DynamoDB says; `folder` takes the rows of
+    both tables as files. `vouched`: a person says that a table of which DynamoDB does not know where it came
+    from, such as a copy or an import, was once this ledger.
 
     Raises:
-        RepairRefusedError: more than `ROWS_MAX` rows differ, or the restored table is the live one.
+        RepairRefusedError: more than `ROWS_MAX` rows differ, the restored table is the live one, or it was
+            not restored from it, or not as of that time.
         TableUnreadableError: a table is not there, or does not answer.
     """
     live = deployment.alerts_table
     if restored == live:
         raise RepairRefusedError(f"{restored} is the live ledger; name the table that was restored")
     dynamodb = deployment.clients.client("dynamodb", region)
+    shown = _time_shown(deployment, dynamodb, restored, as_of=as_of, vouched=vouched)
     sides = [
         spool_table(dynamodb, table, folder / kind) for kind, table in (("before", restored), ("now", live))
     ]
@@ -118,16 +116,21 @@ def plan_repair(
             f"does {restored} show the time that was meant?"
         )
     rows = _with_items(dynamodb, (restored, live), _read(every))
-    as_of_ms = int(as_of.timestamp() * 1_000)
+    judge = Judge(
+        as_of_ms=int(shown.timestamp() * 1_000),
+        now_s=now_s,
+        regions=tuple(endpoints.region for endpoints in deployment.regions),
+    )
     put_back: list[Row] = []
     people: list[Row] = []
     by_themselves = 0
     for alert_id, before, now in rows:
-        verdict, why = judge(before, now, as_of_ms=as_of_ms, now_s=now_s)
-        if verdict == "normal":
+        verdict = judge.verdict(before, now)
+        if verdict.kind == "normal":
             by_themselves += 1
         else:
-            (put_back if verdict == "put back" else people).append(Row(alert_id, why, before, now))
+            chosen = put_back if verdict.kind == "put back" else people
+            chosen.append(Row(alert_id, verdict.why, now, verdict.write))
     return Plan(restored, live, region, found, tuple(put_back), tuple(people), by_themselves)
 
 
@@ -154,68 +157,60 @@ def apply_repair(
     return Repaired(tuple(put_back), tuple(moved))
 
 
-def judge(before: Item | None, now: Item | None, *, as_of_ms: int, now_s: float) -> tuple[Verdict, str]:
-    """What is to be done about a row that differs, and why; items in DynamoDB's JSON, None for no row."""
-    if before is None or now is None:
-        return _judge_absent(before, now, as_of_ms=as_of_ms, now_s=now_s)
-    changed = sorted(
-        name
-        for name in before.keys() | now.keys()
-        if _canonical(before.get(name)) != _canonical(now.get(name))
-    )
-    if not changed:
-        return "normal", "it is as it was again"
-    was, is_now = (str(item.get("status", {}).get("S", "")) for item in (before, now))
-    if was in AT_REST:
-        return _judge_at_rest(before, now, moved=(was, is_now), changed=changed)
-    if is_now in STATES and not set(changed) & set(FIXED):
-        return "normal", f"it moved from {was} to {is_now}"
-    return "person", f"it was {was or 'in no state'}, not at rest; changed: {', '.join(changed)}"
-
-
-def _judge_absent(
-    before: Item | None, now: Item | None, *, as_of_ms: int, now_s: float
-) -> tuple[Verdict, str]:
-    """A row that is on one side only."""
-    if before is None:
-        accepted_ms = _number(now, "accepted_at_ms")
-        if accepted_ms is not None and accepted_ms >= as_of_ms - WRITTEN_WITHIN_MS:
-            return "normal", "a new alert"
-        return "person", "it does not say that it was accepted since, and was not there then"
-    expires_s = _number(before, "expires_at")
-    if expires_s is not None and expires_s <= now_s:
-        return "normal", "expired"
-    return "put back", "it was deleted"
-
-
-def _judge_at_rest(
-    before: Item, now: Item, *, moved: tuple[str, str], changed: Sequence[str]
-) -> tuple[Verdict, str]:
-    """A row that was at rest, and differs now."""
-    was, is_now = moved
-    if fixed := [name for name in changed if name in FIXED]:
-        return "put back", f"it was {was}; what never changes did: {', '.join(fixed)}"
-    if was != is_now and is_now in LEAVES.get(was, ()):
-        return "person", f"it was {was} and is {is_now}: a redrive or a promotion would do that too"
-    if was == is_now and ("open_lane" in before or "open_lane" in now):
-        return "person", f"somebody still sees to it; changed: {', '.join(changed)}"
-    return "put back", f"it was {was} at rest; changed: {', '.join(changed)}"
-
-
 def summary(plan: Plan) -> Mapping[str, int]:
     """How many rows are put back or shown to people, by reason without the attributes' names."""
     return Counter(row.why.partition(":")[0].partition(";")[0] for row in (*plan.put_back, *plan.people))
 
 
+def _time_shown(
+    deployment: Deployment, dynamodb: Any, restored: str, *, as_of: datetime | None, vouched: bool
+) -> datetime:
+    """The time that a restored table shows, if it was restored from the live ledger.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_RestoreSummary.html
+    """
+    try:
+        described = dynamodb.describe_table(TableName=restored)["Table"]
+    except (BotoCoreError, ClientError) as error:
+        raise TableUnreadableError(f"the table {restored} cannot be read: {error}") from error
+    account = described["TableArn"].split(":")[4]
+    origin = described.get("RestoreSummary", {})
+    source = origin.get("SourceTableArn")
+    ledgers = {
+        f"arn:aws:dynamodb:{endpoints.region}:{account}:table/{deployment.alerts_table}"
+        for endpoints in deployment.regions
+    }
+    if source is not None and source not in ledgers:
+        raise RepairRefusedError(
+            f"{restored} was restored from {source}, not from {deployment.alerts_table}; no row of it is ours"
+        )
+    if source is None and not vouched:
+        raise RepairRefusedError(
+            f"DynamoDB does not know where {restored} came from, so it may be another ledger; "
+            "restore by point-in-time recovery, or vouch for it"
+        )
+    at: datetime | None = origin.get("RestoreDateTime") if source is not None else None
+    if at is None or "SourceBackupArn" in origin:  # of a backup it may be the time of the restore
+        if as_of is None:
+            raise RepairRefusedError(f"which time {restored} shows is not known; say as of when it is")
+        return as_of
+    if as_of is not None and as_of.replace(microsecond=0) != at.replace(microsecond=0):
+        raise RepairRefusedError(
+            f"{restored} shows the ledger as of {at.astimezone(UTC).isoformat()}, "
+            f"not as of {as_of.isoformat()}; leave the time out"
+        )
+    return at
+
+
 def _put(dynamodb: Any, table: str, row: Row) -> bool:
-    """Write a row as it was, if it still is as it was compared; whether it was written."""
-    assert row.before is not None  # noqa: S101 - only rows that were there are put back
+    """Write a row, if it still is as it was compared; whether it was written."""
+    assert row.write is not None  # noqa: S101 - rows for a person are never put
     names, values, conditions = dict[str, str](), dict[str, Any](), list[str]()
     if row.now is None:
         names["#k"] = ALERTS.hash_key.name
         conditions.append("attribute_not_exists(#k)")
     else:
-        for number, name in enumerate(sorted(row.before.keys() | row.now.keys())):
+        for number, name in enumerate(sorted(row.write.keys() | row.now.keys())):
             names[f"#a{number}"] = name
             if name in row.now:
                 values[f":a{number}"] = wire(row.now)[name]
@@ -224,7 +219,7 @@ def _put(dynamodb: Any, table: str, row: Row) -> bool:
                 conditions.append(f"attribute_not_exists(#a{number})")
     request: dict[str, Any] = {
         "TableName": table,
-        "Item": wire(row.before),
+        "Item": wire(row.write),
         "ConditionExpression": " AND ".join(conditions),
         "ExpressionAttributeNames": names,
     }
@@ -274,15 +269,3 @@ def _read(path: Path) -> Iterator[Difference]:
     with path.open("rb") as lines:
         for line in lines:
             yield decoder.decode(line)
-
-
-def _canonical(value: Any) -> str:
-    return "" if value is None else json.dumps(canonical(value))
-
-
-def _number(item: Item | None, name: str) -> int | None:
-    text = (item or {}).get(name, {}).get("N")
-    try:
-        return int(float(text)) if text is not None else None
-    except (ValueError, OverflowError):
-        return None

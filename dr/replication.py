@@ -1,36 +1,35 @@
 """Whether the two regions' tables agree: what has to be so before traffic goes back.
 
 Two looks. A marker that is written in each region has to turn up in the other, which measures the lag now.
-And the alerts that one region took in last have to be in the other as well, at rest where they are at rest:
-a replication that stands still for old writes while new ones pass would lose them.
+And the alerts that one region took in last have to be in the other as well, with the same end where they are
+at rest: a replication that stands still for old writes while new ones pass would lose them.
 """
 
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from clients.coordination import CoordinationRecords
 from clients.deployment import Deployment
 from dr.adoption import SEVERITIES
 from dr.journal import OperationFailedError, OperationRefusedError
 from dr.operation import Done, Turn
+from dr.rows import read_rows
 from topology.tables import TIMESTAMP_INDEX
 
 MARKER_WITHIN_S: Final = 20.0
 """A global table replicates in about a second; much above it something is wrong."""
 
-RECENT_MAX: Final = 500
-"""Alerts of each severity that are compared, the newest of each region."""
+RECENT_MAX: Final = 2_000
+"""Alerts of each severity that are compared, the newest of each region; older ones are not looked at, as the
+step says."""
 
 SETTLED_S: Final = 5
 """Alerts younger than this may be on their way."""
 
 NAMED: Final = 10
 _AT_REST: Final = frozenset({"NOTIFIED", "SUPPRESSED", "PARKED"})
-_BATCH: Final = 100
-"""Keys of one BatchGetItem.
-https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +56,9 @@ def cross(deployment: Deployment, turn: Turn, *, within_s: float = MARKER_WITHIN
 
 
 def agree(deployment: Deployment, turn: Turn) -> Done:
-    """Have markers cross, and wait until each region has what the other took in. Facts: lags and `compared`.
+    """Have markers cross, and wait until each region has what the other took in last.
+
+    Facts: `lag_ms` and `compared`, the number of alerts, the newest `RECENT_MAX` of each severity.
 
     Raises:
         OperationRefusedError: a marker has not arrived in time, or alerts are still missing at the step's
@@ -67,40 +68,42 @@ def agree(deployment: Deployment, turn: Turn) -> Done:
     crossings = cross(deployment, turn)
     compared = 0
     for have, lack in (deployment.regions, deployment.regions[::-1]):
-        settled_s = turn.clock.now_ms() // 1_000 - SETTLED_S
-        recent = dict(_recent(deployment, have.region, settled_s))
-        compared += len(recent)
-        while behind := _behind(deployment, lack.region, recent):
+        ids = _recent(deployment, have.region, turn.clock.now_ms() // 1_000 - SETTLED_S)
+        compared += len(ids)
+        while ids := _behind(deployment, lack.region, have.region, ids):
             if turn.left_s() <= 0:
-                names = ", ".join(sorted(behind)[:NAMED])
+                names = ", ".join(sorted(ids)[:NAMED])
                 raise OperationRefusedError(
-                    f"replication lags: {lack.region} lacks {len(behind)} of the alerts that {have.region} "
+                    f"replication lags: {lack.region} lacks {len(ids)} of the alerts that {have.region} "
                     f"has ({names}); going back now would lose them. Wait, then run it again"
                 )
-            turn.say(f"{lack.region} lacks {len(behind)} alerts of {have.region}")
+            turn.say(f"{lack.region} lacks {len(ids)} alerts of {have.region}")
             turn.clock.sleep(1)
     lags = {f"{one.written_in} to {one.seen_in}": one.took_ms for one in crossings}
     return Done(
         ", ".join(f"{way} {took_ms} ms" for way, took_ms in lags.items())
-        + f"; {compared} recent alerts are in both regions",
+        + f"; {compared} alerts, the newest {RECENT_MAX} of each severity, are in both regions",
         {"lag_ms": lags, "compared": compared},
     )
 
 
 def _cross(deployment: Deployment, turn: Turn, *, written_in: str, seen_in: str, within_s: float) -> Crossing:
-    name, mark = f"dr-marker#{written_in}", secrets.token_hex(8)
+    name = f"dr-marker#{written_in}"
     source = CoordinationRecords(deployment, written_in)
     target = CoordinationRecords(deployment, seen_in)
     begun_ms = turn.clock.now_ms()
+    mark = {"mark": secrets.token_hex(8), "at_ms": begun_ms}
 
-    def written() -> bool | None:
-        return source.write(name, source.read(name), {"mark": mark, "at_ms": begun_ms}) or None
+    def written() -> int | None:
+        before = source.read(name)
+        return (before.version + 1 if before else 1) if source.write(name, before, mark) else None
 
     def seen() -> bool | None:
+        # Only `written_in` writes it, so what somebody else has written since is later than ours.
         found = target.read(name)
-        return True if found is not None and found.values.get("mark") == mark else None
+        return True if found is not None and found.version >= version else None
 
-    turn.until(written, f"{written_in} takes a marker", within_s=within_s)
+    version = turn.until(written, f"{written_in} takes a marker", within_s=within_s)
     try:
         turn.until(seen, f"{seen_in} sees a marker of {written_in}", within_s=within_s)
     except OperationFailedError as error:
@@ -110,10 +113,10 @@ def _cross(deployment: Deployment, turn: Turn, *, written_in: str, seen_in: str,
     return Crossing(written_in=written_in, seen_in=seen_in, took_ms=turn.clock.now_ms() - begun_ms)
 
 
-def _recent(deployment: Deployment, region: str, until_s: int) -> Iterator[tuple[str, str]]:
-    """The ids and states of the alerts that were accepted last, up to a time in epoch seconds."""
+def _recent(deployment: Deployment, region: str, until_s: int) -> set[str]:
+    """The ids of the alerts that were accepted last, up to a time in epoch seconds."""
     paginator = deployment.clients.client("dynamodb", region).get_paginator("query")
-    ids: list[str] = []
+    ids: set[str] = set()
     for severity in SEVERITIES:
         pages = paginator.paginate(
             TableName=deployment.alerts_table,
@@ -124,36 +127,25 @@ def _recent(deployment: Deployment, region: str, until_s: int) -> Iterator[tuple
             ScanIndexForward=False,
             PaginationConfig={"MaxItems": RECENT_MAX},
         )
-        ids += [item["alert_id"]["S"] for page in pages for item in page["Items"]]
-    yield from _states(deployment, region, ids).items()
+        ids |= {item["alert_id"]["S"] for page in pages for item in page["Items"]}
+    return ids
 
 
-def _behind(deployment: Deployment, region: str, states: Mapping[str, str]) -> set[str]:
-    """The alerts that `region` lacks, or has as open although they are at rest elsewhere."""
-    found = _states(deployment, region, states)
+def _behind(deployment: Deployment, lack: str, have: str, ids: Iterable[str]) -> set[str]:
+    """Those that `lack` lacks, or has in another state although they are at rest where `have` is.
+
+    The region that has them is read last: what has come to another end, or expired, between the two reads is
+    looked at again.
+    """
+    there, here = _states(deployment, lack, ids), _states(deployment, have, ids)
     return {
         alert_id
-        for alert_id, status in states.items()
-        if alert_id not in found or (status in _AT_REST and found[alert_id] not in _AT_REST)
+        for alert_id, status in here.items()
+        if alert_id not in there or (status in _AT_REST and there[alert_id] != status)
     }
 
 
 def _states(deployment: Deployment, region: str, ids: Iterable[str]) -> dict[str, str]:
-    """Each alert's status by the region's own row, read consistently."""
-    client, wanted = deployment.clients.client("dynamodb", region), list(ids)
-    found: dict[str, str] = {}
-    for start in range(0, len(wanted), _BATCH):
-        request: Mapping[str, Any] = {
-            deployment.alerts_table: {
-                "Keys": [{"alert_id": {"S": one}} for one in wanted[start : start + _BATCH]],
-                "ConsistentRead": True,
-                "ProjectionExpression": "alert_id, #status",
-                "ExpressionAttributeNames": {"#status": "status"},
-            }
-        }
-        while request:
-            answer = client.batch_get_item(RequestItems=request)
-            for item in answer["Responses"][deployment.alerts_table]:
-                found[item["alert_id"]["S"]] = item.get("status", {}).get("S", "")
-            request = answer.get("UnprocessedKeys", {})
-    return found
+    """Each alert's status by the region's own row."""
+    rows = read_rows(deployment, region, ids, attributes=["status"])
+    return {alert_id: row.get("status", {}).get("S", "") for alert_id, row in rows.items()}

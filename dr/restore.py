@@ -4,40 +4,42 @@ Nothing here writes into a table that was there before. What a restore drops is 
 strong ledger cannot be restored as one: its items are copied into a new empty table, made strong first.
 """
 
-import time
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from clients.deployment import Deployment
+from dr.comparison import compare
 from dr.exports import endpoints_of
 from dr.manifest import Export, Finding
-from dr.settings import Settings, differences, read_settings, reapply, wait_active
+from dr.restore_calls import (
+    GO_ON,
+    OnStep,
+    RegionalAws,
+    RestoreFailedError,
+    RestoreRefusedError,
+    when,
+)
+from dr.settings import (
+    Settings,
+    SettingsUnknownError,
+    differences,
+    read_settings,
+    reapply,
+    wait_active,
+)
 from dr.states import Side
 from dr.table_definition import table_definition
-from dr.table_items import Copied, copy_items
+from dr.table_items import Copied, copy_items, spool_table
 from topology.config import STRONG
 from topology.tables import ALERTS
 
 RESTORE_WITHIN_S: Final = 6 * 3_600
-POLLS_S: Final = (0.2, 15.0)
-
-_FINISHED: Final = frozenset({"COMPLETED", "FAILED", "ABORTED", "CANCELLED"})
-
-OnStep = Callable[[str], None]
-"""Called with what is done next."""
-
-
-class RestoreRefusedError(Exception):
-    """What was asked for would harm a table or cannot be; the message has the rule. Nothing was done."""
-
-
-class RestoreFailedError(Exception):
-    """AWS did not restore it, or not in time; the new table, if there is one, is not to be used."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,10 @@ class Restorer:
     on_step: OnStep = lambda _: None
     within_s: float = RESTORE_WITHIN_S
 
+    @property
+    def _aws(self) -> RegionalAws:
+        return RegionalAws(self.deployment, self.region, self.on_step, self.within_s)
+
     def import_export(self, export: Export, *, target: str) -> Restored:
         """Have DynamoDB import a full export from the region's own backup bucket; `dr.check` it before.
 
@@ -75,7 +81,7 @@ class Restorer:
                 "DynamoDB imports full exports only; copy the full one and its changes into a table by --copy"
             )
         self.on_step(f"DynamoDB imports {export.root} into {target}")
-        answer = self._call(
+        answer = self._aws.call(
             "dynamodb",
             "import_table",
             S3BucketSource={"S3Bucket": bucket, "S3KeyPrefix": f"{export.root}/data/"},
@@ -83,49 +89,54 @@ class Restorer:
             InputCompressionType="GZIP",
             TableCreationParameters=table_definition(ALERTS, target),
         )
-        arn = answer["ImportTableDescription"]["ImportArn"]
-        state = self._until_finished(
-            lambda: self._call("dynamodb", "describe_import", ImportArn=arn)["ImportTableDescription"],
-            "ImportStatus",
-        )
-        if state["ImportStatus"] != "COMPLETED" or state.get("ErrorCount"):
-            raise RestoreFailedError(
-                f"the import into {target} is {state['ImportStatus']}, {state.get('ErrorCount', 0)} errors: "
-                f"{state.get('FailureMessage', 'no reason given')}"
-            )
+        self._aws.await_import(answer["ImportTableDescription"]["ImportArn"], target)
         return self._finish(target, export.root)
 
     def to_time(self, at: datetime, *, target: str) -> Restored:
         """Restore the live ledger's state at a time, by point-in-time recovery, which knows whole seconds.
 
+        A time of the last minutes is waited for: AWS can restore up to five minutes ago.
+
         Raises:
-            RestoreRefusedError: the target is there or no new table's, or the time is outside of the window.
+            RestoreRefusedError: the target is there or no new table's, the time is outside of the window, or
+                the ledger itself is gone.
             RestoreFailedError: the restore failed.
         """
         self._permit(target)
         at, table = at.replace(microsecond=0), self.deployment.alerts_table
-        window = self._call("dynamodb", "describe_continuous_backups", TableName=table)
-        described = window["ContinuousBackupsDescription"].get("PointInTimeRecoveryDescription", {})
-        earliest, latest = (
-            described.get("EarliestRestorableDateTime"),
-            described.get("LatestRestorableDateTime"),
-        )
-        if described.get("PointInTimeRecoveryStatus") != "ENABLED" or earliest is None or latest is None:
-            raise RestoreRefusedError(f"point-in-time recovery of {table} is off in {self.region}")
-        if not earliest <= at <= latest:
-            raise RestoreRefusedError(
-                f"{table} can be restored to a time from {_text(earliest)} to {_text(latest)}, "
-                f"not to {_text(at)}"
-            )
-        self.on_step(f"DynamoDB restores {table} as of {_text(at)} into {target}")
-        self._call(
+        self._aws.await_restorable(at)
+        self.on_step(f"DynamoDB restores {table} as of {when(at)} into {target}")
+        self._aws.call(
             "dynamodb",
             "restore_table_to_point_in_time",
             SourceTableName=table,
             TargetTableName=target,
             RestoreDateTime=at,
         )
-        return self._finish(target, f"{table} as of {_text(at)}")
+        return self._finish(target, f"{table} as of {when(at)}")
+
+    def resume(self, target: str) -> Restored:
+        """Go on with a restore that was broken off after AWS began it: wait for the table, and complete it.
+
+        What it shows is what the restore was asked for. It writes no items.
+
+        Raises:
+            RestoreRefusedError: it is a live table, it is not there, or AWS did not fill it.
+            RestoreFailedError: its import failed, it does not come up, or does not take its settings.
+        """
+        self._refuse_live(target)
+        table = self._aws.describe(target)
+        if table is None:
+            raise RestoreRefusedError(f"there is no table {target} in {self.region}; begin its restore anew")
+        arn = table["TableArn"]
+        imports = self._aws.call("dynamodb", "list_imports", TableArn=arn)["ImportSummaryList"]
+        for one in imports:
+            self._aws.await_import(one["ImportArn"], target)
+        if not imports and "RestoreSummary" not in table and not self._aws.backup_restored(arn):
+            raise RestoreRefusedError(
+                f"{target} was neither restored nor imported; an interrupted copy goes on by the same --copy"
+            )
+        return self._finish(target, "a restore that was broken off")
 
     def from_backup(self, recovery_point: str | None, *, target: str, role_arn: str) -> Restored:
         """Restore a recovery point of the region's vault, by default the newest completed one of the ledger.
@@ -135,9 +146,9 @@ class Restorer:
             RestoreFailedError: the restore job failed.
         """
         self._permit(target)
-        point = self._recovery_point(recovery_point)
+        point = self._aws.recovery_point(recovery_point)
         self.on_step(f"AWS Backup restores {point} into {target}")
-        job = self._call(
+        job = self._aws.call(
             "backup",
             "start_restore_job",
             RecoveryPointArn=point,
@@ -145,8 +156,8 @@ class Restorer:
             IamRoleArn=role_arn,
             ResourceType="DynamoDB",
         )["RestoreJobId"]
-        state = self._until_finished(
-            lambda: self._call("backup", "describe_restore_job", RestoreJobId=job), "Status"
+        state = self._aws.await_finished(
+            lambda: self._aws.call("backup", "describe_restore_job", RestoreJobId=job), "Status"
         )
         if state["Status"] != "COMPLETED":
             raise RestoreFailedError(
@@ -159,18 +170,17 @@ class Restorer:
     ) -> tuple[Restored, Copied]:
         """Copy a state's items into a new table, made empty with the wanted consistency and replicas.
 
-        Resumable: with its progress file there, the target may be there too.
+        Resumable: the target may be there with its progress file, or if it is empty.
 
         Raises:
-            RestoreRefusedError: the target is there without progress, or it is a live table.
+            RestoreRefusedError: the target is there with items and without progress, or it is a live table.
+            RestoreFailedError: it is not as the state is afterwards, item by item.
             TableUnwritableError: it does not take items.
         """
+        self._refuse_live(target)
         if not progress_file.exists():
-            self._permit(target)
             self.on_step(f"{target} is made, empty")
             self._make_empty(target)
-        elif target in self._live():
-            raise RestoreRefusedError(f"{target} is a table of the running stack; name a new one")
         dynamodb = self.deployment.clients.client("dynamodb", self.region)
         self.on_step(f"items of {side.label} are copied into {target}")
         copied = copy_items(
@@ -181,40 +191,56 @@ class Restorer:
             progress_file=progress_file,
             progress=progress,
         )
+        self.on_step(f"{target} is compared with {side.label}")
+        with tempfile.TemporaryDirectory(prefix="responder-dr-") as folder:
+            there = spool_table(dynamodb, target, Path(folder))
+            found = compare(side, there, key=ALERTS.hash_key, scratch=Path(folder))
+        if not found.same:
+            raise RestoreFailedError(
+                f"{target} is not {side.label}: {found.changed} items changed, {found.missing} missing, "
+                f"{found.extra} too many, {found.broken} unreadable; it was not new, or somebody writes to it"
+            )
         return self._finish(target, side.label), copied
 
     def _make_empty(self, target: str) -> None:
-        dynamodb = self.deployment.clients.client("dynamodb", self.region)
-        strong = self.wanted.consistency == STRONG.upper()
-        self._call(
-            "dynamodb", "create_table", **table_definition(ALERTS, target), StreamSpecification=_STREAM
-        )
-        self._wait_active(target)
-        if strong:
+        """Make the target, or go on with one that was made and not filled."""
+        there = self._aws.describe(target)
+        if there is None:
+            definition = table_definition(ALERTS, target)
+            self._aws.call("dynamodb", "create_table", **definition, StreamSpecification=_STREAM)
+        elif self._aws.call("dynamodb", "scan", TableName=target, Limit=1, ConsistentRead=True)["Items"]:
+            raise RestoreRefusedError(_THERE.format(target))
+        self._aws.await_active(target)
+        strong = STRONG.upper()
+        is_strong = there is not None and there.get("MultiRegionConsistency") == strong
+        if self.wanted.consistency == strong and not is_strong:
             witness = self._witness()
             updates = [{"Create": {"RegionName": replica}} for replica in self.wanted.replicas]
-            self._call(
+            self._aws.call(
                 "dynamodb",
                 "update_table",
                 TableName=target,
                 ReplicaUpdates=updates,
-                MultiRegionConsistency=STRONG.upper(),
+                MultiRegionConsistency=strong,
                 **({"GlobalTableWitnessUpdates": [{"Create": {"RegionName": witness}}]} if witness else {}),
             )
-            wait_active(dynamodb, target)
+            self._aws.await_active(target)
 
     def _witness(self) -> str:
-        """The witness of the live ledger; empty where it has none."""
-        described = self._call("dynamodb", "describe_table", TableName=self.deployment.alerts_table)["Table"]
+        """The witness of the live ledger; empty where it has none, or is gone itself."""
+        described = self._aws.describe(self.deployment.alerts_table) or {}
         found = [one["RegionName"] for one in described.get("GlobalTableWitnesses", [])]
         return str(found[0]) if found else ""
 
     def _finish(self, target: str, source: str) -> Restored:
-        self._wait_active(target)
+        self._aws.await_active(target)
         self.on_step(f"{target} gets back what a restore drops")
         clients = self.deployment.clients
-        put_back = reapply(clients, self.region, target, self.wanted)
-        found = read_settings(clients, self.region, target)
+        try:
+            put_back = reapply(clients, self.region, target, self.wanted)
+            found = read_settings(clients, self.region, target)
+        except SettingsUnknownError as error:
+            raise RestoreFailedError(f"{error}: {GO_ON.format(target)}") from error
         lacking = differences(self.wanted, found, table=target)
         return Restored(target, self.region, source, tuple(put_back), tuple(lacking))
 
@@ -222,66 +248,17 @@ class Restorer:
         stack = self.deployment
         return stack.alerts_table, stack.analysis_cache_table, stack.coordination_table
 
-    def _permit(self, target: str) -> None:
-        """Refuse a target that is a live table or is there already."""
+    def _refuse_live(self, target: str) -> None:
         if target in self._live():
             raise RestoreRefusedError(
                 f"{target} is a table of the running stack; restores go into a new table, name another one"
             )
-        try:
-            self.deployment.clients.client("dynamodb", self.region).describe_table(TableName=target)
-        except ClientError as error:
-            if error.response["Error"]["Code"] == "ResourceNotFoundException":
-                return
-            raise RestoreRefusedError(f"whether {target} is there is unknown: {error}") from error
-        except BotoCoreError as error:
-            raise RestoreRefusedError(f"{self.region} does not answer: {error}") from error
-        raise RestoreRefusedError(f"the table {target} is there already; restores go into a new table")
 
-    def _recovery_point(self, wanted: str | None) -> str:
-        vault = endpoints_of(self.deployment, self.region).backup_vault
-        points = self._call("backup", "list_recovery_points_by_backup_vault", BackupVaultName=vault)
-        found = [
-            point
-            for point in points["RecoveryPoints"]
-            if point["Status"] == "COMPLETED"
-            and point["ResourceArn"].endswith(f"table/{self.deployment.alerts_table}")
-        ]
-        if wanted is not None:
-            found = [point for point in found if point["RecoveryPointArn"] == wanted]
-        if not found:
-            raise RestoreRefusedError(
-                f"the vault {vault} in {self.region} has no completed recovery point "
-                f"{wanted or f'of {self.deployment.alerts_table}'}"
-            )
-        return str(max(found, key=lambda point: point["CreationDate"])["RecoveryPointArn"])
-
-    def _wait_active(self, target: str) -> None:
-        try:
-            wait_active(
-                self.deployment.clients.client("dynamodb", self.region), target, within_s=self.within_s
-            )
-        except (BotoCoreError, ClientError) as error:
-            raise RestoreFailedError(f"{target} does not come up: {error}") from error
-
-    def _until_finished(self, ask: Callable[[], dict[str, Any]], state: str) -> dict[str, Any]:
-        deadline, pause_s = time.monotonic() + self.within_s, POLLS_S[0]
-        while (answer := ask())[state] not in _FINISHED:
-            if time.monotonic() > deadline:
-                raise RestoreFailedError(f"it is still {answer[state]} after {self.within_s:.0f} s")
-            time.sleep(pause_s)
-            pause_s = min(pause_s * 1.5, POLLS_S[1])
-        return answer
-
-    def _call(self, service: str, action: str, **request: Any) -> dict[str, Any]:
-        """Ask AWS; a refusal is an error to show."""
-        try:
-            answer: dict[str, Any] = getattr(self.deployment.clients.client(service, self.region), action)(
-                **request
-            )
-        except (BotoCoreError, ClientError) as error:
-            raise RestoreFailedError(f"{service} in {self.region} refuses {action}: {error}") from error
-        return answer
+    def _permit(self, target: str) -> None:
+        """Refuse a target that is a live table or is there already."""
+        self._refuse_live(target)
+        if self._aws.describe(target) is not None:
+            raise RestoreRefusedError(_THERE.format(target))
 
 
 def remove_restored(deployment: Deployment, region: str, table: str) -> None:
@@ -314,11 +291,10 @@ def remove_restored(deployment: Deployment, region: str, table: str) -> None:
 
 def new_table_name(deployment: Deployment, now: datetime) -> str:
     """A name for a restored ledger that no other has: the ledger's with the time behind it."""
-    return f"{deployment.alerts_table}-restored-{now.astimezone(UTC):%Y%m%dT%H%M%S}"
+    return deployment.names.restored(ALERTS, f"{now.astimezone(UTC):%Y%m%dT%H%M%S}")
 
 
+_THERE: Final = (
+    "the table {} is there already; restores go into a new table, unless --resume goes on with one"
+)
 _STREAM: Final = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
-
-
-def _text(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="seconds")

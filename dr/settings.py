@@ -157,7 +157,7 @@ def reapply(
             done.append("deletion protection")
     except (BotoCoreError, ClientError) as error:
         raise SettingsUnknownError(
-            f"{table} in {region} has got {', '.join(done) or 'nothing'} back, then: {error}; run it again"
+            f"{table} in {region} has {', '.join(done) or 'nothing'} back, then: {error}; go on from there"
         ) from error
     return done
 
@@ -195,13 +195,7 @@ def _changes(
         ttl = {"Enabled": True, "AttributeName": wanted.ttl}
         yield "ttl", lambda: dynamodb.update_time_to_live(TableName=table, TimeToLiveSpecification=ttl)
     if wanted.pitr and not found.pitr:
-        pitr = {"PointInTimeRecoveryEnabled": True}
-        yield (
-            "pitr",
-            lambda: dynamodb.update_continuous_backups(
-                TableName=table, PointInTimeRecoverySpecification=pitr
-            ),
-        )
+        yield "pitr", partial(_protect, dynamodb, table)
     for name, policy in wanted.autoscaling.items():
         if name not in found.autoscaling:
             yield f"autoscaling {name}", partial(scale, clients, region, table, policy)
@@ -209,6 +203,26 @@ def _changes(
         if name not in found.alarms:
             put_alarm = clients.client("cloudwatch", region).put_metric_alarm
             yield f"alarm {name}", partial(put_alarm, **named(alarm, NAME, table))
+
+
+def _protect(dynamodb: Any, table: str, *, within_s: float = ACTIVE_WITHIN_S) -> None:
+    """Turn point-in-time recovery on, which a table that was just made refuses for a while.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateContinuousBackups.html
+    """
+    deadline = time.monotonic() + within_s
+    while True:
+        try:
+            dynamodb.update_continuous_backups(
+                TableName=table, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
+            )
+        except ClientError as error:
+            coming = error.response["Error"]["Code"] == "ContinuousBackupsUnavailableException"
+            if not coming or time.monotonic() > deadline:
+                raise
+            time.sleep(POLL_S)
+        else:
+            return
 
 
 def _stream(described: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import duckdb
 
+from dr.canonical import NotAnItemError
 from dr.check import LINE_BYTES_MAX
 from topology.tables import KeySpec
 
@@ -78,6 +79,9 @@ def load_changes(connection: duckdb.DuckDBPyConnection, name: str, side: Side, k
     """Make a table `name(id, line)`: of each changed item its last state as a full export has it.
 
     NULL for a line means that it was deleted. Overlapping windows do no harm: the last change wins.
+
+    Raises:
+        NotAnItemError: a change does not say of which item it is, so nobody knows what the others make.
     """
     source = lines("$files") if side.changes else "(SELECT NULL::VARCHAR AS line WHERE false)"
     connection.execute(
@@ -92,6 +96,8 @@ def load_changes(connection: duckdb.DuckDBPyConnection, name: str, side: Side, k
         """,  # noqa: S608 - names and attributes of ours
         {"files": [str(path) for path in side.changes]} if side.changes else {},
     )
+    if connection.execute(f"SELECT 1 FROM {name} WHERE id IS NULL").fetchone():  # noqa: S608 - ours
+        raise NotAnItemError(f"{side.label} has a change without the key {key.name}; check the exports")
 
 
 def create(
@@ -117,8 +123,7 @@ def create(
     )
     if side.changes:
         unchanged = (
-            f"SELECT * FROM ({unchanged}) "  # noqa: S608 - as above
-            f"WHERE id IS NULL OR id NOT IN (SELECT id FROM {changes}) "
+            f"SELECT * FROM ({unchanged}) ANTI JOIN {changes} USING (id) "  # noqa: S608 - as above
             f"UNION ALL SELECT id, line, NULL FROM {changes} WHERE line IS NOT NULL"
         )
     row = connection.execute(

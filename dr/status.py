@@ -171,7 +171,9 @@ def _of_routing(found: DrStatus) -> Iterator[str]:
     if primary.switch == failover.switch == ON:
         yield "both switches are on, so neither region is routed to"
     elif failover.switch == ON:
-        yield f"{expected} takes everything; `responder dr failback` once {primary.region} can take it again"
+        yield (
+            f"{expected} stands in for {primary.region}; `responder dr failback` once that can deliver again"
+        )
     elif primary.switch == ON:
         yield f"the switch of {primary.region} is on, so {failover.region} cannot take over"
     if found.answers == UNKNOWN:
@@ -197,10 +199,11 @@ def _of_data(found: DrStatus, export_max_age_s: int) -> Iterator[str]:
             yield f"open alerts of {one.region} are unknown"
         elif one.open_alerts.overdue:
             yield f"{one.open_alerts.overdue} alerts of {one.region} are overdue"
+        if one.export_age_s is None or one.export_age_s > export_max_age_s:
+            hours = export_max_age_s // 3_600
+            yield f"no good export of {one.region} is known that is younger than {hours} h"
     if found.lag_ms is None:
         yield "replication between the regions stands still, or is unknown"
-    if all(one.export_age_s is None or one.export_age_s > export_max_age_s for one in found.regions):
-        yield f"no good export is known that is younger than {export_max_age_s // 3_600} h"
 
 
 def _switch(deployment: Deployment, outside: Outside, endpoints: RegionEndpoints) -> int | None:

@@ -22,7 +22,7 @@ from dr.manifest import FILES, SUMMARY, md5_base64
 ACCOUNT: Final = "000000000000"
 BUCKET: Final = "mcp-responder-backups"
 TABLE_ARN: Final = f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/mcp-incident-responder-prod-alerts"
-PREFIX: Final = "dynamodb-exports/2026-11-23"
+PREFIX: Final = "dynamodb-exports/2024-11-23"
 
 _FIRST_SECOND: Final = 1_795_000_000
 _ITEMS_AT_ONCE: Final = 2_000
@@ -37,7 +37,7 @@ _WORDS: Final = tuple(
 )
 _ITEM: Final = (
     '{{"Item":{{"alert_id":{{"S":"{id}"}},"status":{{"S":"NOTIFIED"}},"severity":{{"S":"{severity}"}},'
-    '"timestamp":{{"N":"{at_s}"}},"created_at":{{"S":"2026-11-23T{hour:02d}:{minute:02d}:00.{ms:03d}Z"}},'
+    '"timestamp":{{"N":"{at_s}"}},"created_at":{{"S":"2024-11-23T{hour:02d}:{minute:02d}:00.{ms:03d}Z"}},'
     '"accepted_at_ms":{{"N":"{at_s}{ms:03d}"}},"notified_at_ms":{{"N":"{end_s}{ms:03d}"}},'
     '"region":{{"S":"us-east-1"}},"owner":{{"S":"us-east-1"}},"epoch":{{"N":"0"}},'
     '"format":{{"S":"alertmanager"}},"source":{{"S":"alertmanager"}},"title":{{"S":"{title}"}},'
@@ -107,12 +107,12 @@ def synthesize(folder: Path, recipe: Recipe, *, workers: int = 1) -> str:
 
 def write_manifests(folder: Path, root: str, files: Sequence[_File]) -> None:
     """The two manifests and their checksums."""
-    at = "2026-11-23T03:00:00.000Z"
+    at = "2024-11-23T03:00:00.000Z"
     summary = {
         "version": "2020-06-30",
         "exportArn": f"{TABLE_ARN}/export/{root.rpartition('/')[2]}",
         "startTime": at,
-        "endTime": "2026-11-23T03:05:00.000Z",
+        "endTime": "2024-11-23T03:05:00.000Z",
         "tableArn": TABLE_ARN,
         "tableId": "12345678-aaaa-bbbb-cccc-1234567890ab",
         "exportTime": at,

@@ -20,7 +20,7 @@ import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
 from clients.reports import write_report
-from dr.canonical import digest, item_of
+from dr.canonical import NotAnItemError, digest, item_of
 from dr.states import Side, TableUnreadableError, create, database, load_changes, rows
 from topology.tables import KeySpec
 
@@ -84,12 +84,16 @@ def copy_items(
     one is named and left alone. So running twice changes nothing.
 
     Raises:
-        TableUnwritableError: DynamoDB refuses an item, or does not answer.
+        TableUnwritableError: DynamoDB refuses an item, or does not answer; or `progress_file` is of a copy of
+            another state, which would make a mixture of the two.
+        NotAnItemError: an item or a change has no key.
     """
     done = _Progress.read(progress_file, table, side.label)
     with tempfile.TemporaryDirectory(prefix="dr-copy-") as folder, database(Path(folder)) as connection:
         load_changes(connection, "changes", side, key)
         total = create(connection, "items", "id, line", side=side, changes="changes", key=key)
+        if connection.execute("SELECT 1 FROM items WHERE id IS NULL").fetchone():
+            raise NotAnItemError(f"{side.label} has an item without the key {key.name}; check the exports")
         ordered = rows(connection, "SELECT id, line FROM items ORDER BY id")
         pending = ((item_id, line) for item_id, line in ordered if not done.last or item_id > done.last)
         progress(done.count, total)

@@ -30,8 +30,7 @@ def answering(call: Callable[[dict[str, Any]], dict[str, Any]]) -> Callable[[dic
         try:
             return answer_of(call(data))
         except RefusalError as refusal:
-            refused: Answer = responses.error_response_json(refusal.code, str(refusal), 400)
-            return refused
+            return refused(refusal)
 
     return handle
 
@@ -39,4 +38,10 @@ def answering(call: Callable[[dict[str, Any]], dict[str, Any]]) -> Callable[[dic
 def answer_of(document: dict[str, Any]) -> Answer:
     """A good answer."""
     answer: Answer = responses.json_response(document)
+    return answer
+
+
+def refused(refusal: RefusalError) -> Answer:
+    """A refusal as DynamoDB gives it."""
+    answer: Answer = responses.error_response_json(refusal.code, str(refusal), 400)
     return answer

@@ -4,8 +4,8 @@
 (`emulator.point_in_time`), so it holds what was there at its time, and writes what AWS writes
 (`emulator.export_files`), as S3 multipart uploads of one part, which is why AWS's etags end in `-1`.
 
-It differs from AWS in three ways: it takes about a second, its window may begin before point-in-time recovery
-was enabled (else no hourly export could succeed in the first hour), and it writes DYNAMODB_JSON only.
+It differs from AWS: it takes about a second, its window may begin before point-in-time recovery was enabled
+(else no hourly export could succeed in the first hours) and goes up to now, and it writes DYNAMODB_JSON only.
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_ExportTableToPointInTime.html
 """
 
@@ -180,12 +180,12 @@ class Exports:
             for key, body in export_files.manifests(described, files, folder=folder):
                 await _put(described, key, body)
             described["ExportStatus"] = "COMPLETED"
-        except S3RefusedError as refused:
+        except Exception as error:  # noqa: BLE001 - nobody awaits the task: who polls the export has to see it
             described |= {
                 "ExportStatus": "FAILED",
                 "EndTime": self._recovery.now_s(),
-                "FailureCode": refused.code,
-                "FailureMessage": str(refused),
+                "FailureCode": error.code if isinstance(error, S3RefusedError) else "UNKNOWN",
+                "FailureMessage": str(error),
             }
 
     def _describe(self, data: dict[str, Any]) -> dict[str, Any]:

@@ -18,11 +18,15 @@ from typing import Any, Final
 
 from ministack.services import dynamodb
 
-from emulator.answers import OK, Answer, RefusalError, answer_of, answering
+from emulator.answers import OK, Answer, RefusalError, answer_of, answering, refused
 from emulator.table_history import History, Item, Key
 
 NO_SORT_KEY: Final = "__no_sort__"
 """What ministack puts in the place of a sort key that a table does not have."""
+
+
+_ORIGIN: Final = "RestoreSummary"
+_BACKUPS_COMING: Final = "__backups_coming__"
 
 
 class Recovery:
@@ -73,9 +77,10 @@ class Recovery:
         dynamodb._items_replaced = noted_replaced
         switch = dynamodb._update_continuous_backups
         describe = dynamodb._describe_continuous_backups
-        dynamodb._update_continuous_backups = lambda data: self._switched(data, switch(data))
+        dynamodb._update_continuous_backups = lambda data: self._switched(data, switch)
         dynamodb._describe_continuous_backups = lambda data: self._described(data, describe(data))
         dynamodb._restore_table_to_point_in_time = answering(self._restore)
+        dynamodb._table_description = _with_origin(dynamodb._table_description)
 
     def latest_s(self, history: History) -> int:
         """The latest whole second that a restore may ask for."""
@@ -91,8 +96,13 @@ class Recovery:
         if table["TableId"] in self._histories:
             self._histories[table["TableId"]] = History(items_of(table), now_s=self.now_s())
 
-    def _switched(self, data: dict[str, Any], answer: Answer) -> Answer:
+    def _switched(self, data: dict[str, Any], switch: Callable[[dict[str, Any]], Answer]) -> Answer:
+        """A restored table refuses the first call: DynamoDB is at it itself."""
         table = _table(data)
+        if table is not None and table.pop(_BACKUPS_COMING, False):
+            message = "Backups are being enabled for the table"
+            return refused(RefusalError("ContinuousBackupsUnavailableException", message))
+        answer = switch(data)
         if answer[0] != OK or table is None:
             return answer
         if not dynamodb._pitr_settings.get(table["TableName"]):
@@ -139,13 +149,22 @@ class Recovery:
             raise RefusalError("InvalidRestoreTimeException", message)
         # The latest is now, a write of a moment ago included.
         items = history.as_of(self.now_s() if time_s is None else time_s)
-        description = restored_table(source, items, data)
-        description["RestoreSummary"] = {
+        origin = {
             "SourceTableArn": source["TableArn"],
             "RestoreDateTime": time_s or latest_s,
             "RestoreInProgress": False,
         }
-        return {"TableDescription": description}
+        return {"TableDescription": restored_table(source, items, data, origin=origin)}
+
+
+def _with_origin(describe: Callable[[str], dict[str, Any]]) -> Callable[[str], dict[str, Any]]:
+    """A table's description that says where a restored one came from, as ministack keeps it in the table."""
+
+    def described(name: str) -> dict[str, Any]:
+        origin = dynamodb._tables[name].get(_ORIGIN)
+        return describe(name) | ({_ORIGIN: origin} if origin else {})
+
+    return described
 
 
 def items_of(table: dict[str, Any]) -> dict[Key, Item]:
@@ -153,12 +172,18 @@ def items_of(table: dict[str, Any]) -> dict[Key, Item]:
     return {(pk, sk): item for pk, rows in table["items"].items() for sk, item in rows.items()}
 
 
-def restored_table(settings: dict[str, Any], items: list[Item], overrides: dict[str, Any]) -> dict[str, Any]:
+def restored_table(
+    settings: dict[str, Any],
+    items: list[Item],
+    overrides: dict[str, Any],
+    *,
+    origin: dict[str, Any] | None = None,
+) -> dict[str, Any]:
     """Make a new table of `items` with what AWS keeps of the settings; its description.
 
     Kept are keys, indexes, billing and encryption; dropped are TTL, streams, tags, point-in-time recovery,
     deletion protection, replicas and alarms. `overrides` has TargetTableName, and overrides as in the request
-    of a restore.
+    of a restore; `origin` is the new table's RestoreSummary.
 
     Raises:
         RefusalError: there is such a table already, or the settings make none.
@@ -180,6 +205,9 @@ def restored_table(settings: dict[str, Any], items: list[Item], overrides: dict[
         raise RefusalError(problem["__type"], problem["message"])
     table = dynamodb._tables[target]
     table["SSEDescription"] = copy.deepcopy(settings.get("SSEDescription"))
+    table[_BACKUPS_COMING] = True
+    if origin:
+        table[_ORIGIN] = origin
     rows: dict[str, dict[str, Item]] = defaultdict(dict)
     for item in items:
         pk = dynamodb._extract_key_val(item[table["pk_name"]])

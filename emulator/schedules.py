@@ -57,10 +57,11 @@ def install() -> None:
 def _fire(
     invoke: Callable[..., None], event: dict[str, Any], schedule: dict[str, Any], *, scheduled_s: int
 ) -> None:
-    """Call a schedule's target once.
+    """Call a schedule's target once, in its role.
 
     Raises:
-        SdkCallError: a universal target refused. Other targets' errors are in ministack's log.
+        SdkCallError: a universal target or a state machine refused. Other targets' errors are in ministack's
+            log, which looks at no role.
     """
     attributes = {
         "schedule-arn": schedule["Arn"],
@@ -72,11 +73,15 @@ def _fire(
     given = target.get("Input") or ""
     for name, value in attributes.items():
         given = given.replace(f"<{SOURCE}.{name}>", value)
-    if not target["Arn"].startswith(UNIVERSAL):
+    if target["Arn"].startswith(UNIVERSAL):
+        service, action = target["Arn"].removeprefix(UNIVERSAL).split(":")
+        arguments = json.loads(given or "{}")
+    elif ":stateMachine:" in target["Arn"]:
+        service, action = "sfn", "startExecution"
+        arguments = {"stateMachineArn": target["Arn"], "input": given or "{}"}
+    else:
         invoke({**target, "Input": given}, event, schedule)
         return
-    service, action = target["Arn"].removeprefix(UNIVERSAL).split(":")
-    arguments = json.loads(given or "{}")
     sdk_calls.call(service, action, arguments, region=get_region(), role_arn=target["RoleArn"])
 
 

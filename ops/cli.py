@@ -21,7 +21,7 @@ from dr.exports import ExportRefusedError, ExportsUnknownError
 from dr.journal import OperationFailedError, OperationRefusedError
 from dr.objects import ObjectMissingError, ObjectsUnreadableError
 from dr.repair import RepairRefusedError
-from dr.restore import RestoreFailedError, RestoreRefusedError
+from dr.restore_calls import RestoreFailedError, RestoreRefusedError
 from dr.settings import SettingsUnknownError
 from dr.states import TableUnreadableError
 from dr.table_items import TableUnwritableError

@@ -13,7 +13,7 @@ from dr.exports import export_age_s
 from dr.failback import failback as fail_back
 from dr.failback import failback_steps
 from dr.failover import failover as fail_over
-from dr.failover import failover_steps
+from dr.failover import failover_steps, what_it_does
 from dr.operation import Outcome, Step
 from dr.proof import healthy
 from dr.status import DrStatus, RegionState, read_status
@@ -32,6 +32,10 @@ from ops.options import AsJson, DryRun, RunDir, Yes
 
 _HOUR_S = 3_600
 
+ATTEMPTS_MAX = 2
+"""Of each call of a failover or failback, so that a region that takes calls and never answers them does not
+hold up a step much beyond its deadline."""
+
 app = typer.Typer(
     help="Disaster recovery: failover and back, exports and restores, rebuild, drills.", no_args_is_help=True
 )
@@ -48,26 +52,28 @@ def failover(
     outputs: Outputs = None,
     as_json: AsJson = False,
 ) -> None:
-    """Have the failover region take everything, and prove that it does. Again: go on where it was broken off.
+    """Have the failover region stand in for the primary, and prove that it does. Again: go on from there.
 
-    Calls nothing in the primary region, which need not answer, and no control plane of Route 53.
+    Calls nothing in the primary region, which need not answer, and no control plane of Route 53. Without a
+    domain it moves no source: at its end it says where sources still post to.
     """
-    stack = open_stack(run_dir, outputs)
+    stack = open_stack(run_dir, outputs, attempts_max=ATTEMPTS_MAX)
     deployment = stack.deployment
     if dry_run:
         _show_steps(failover_steps(deployment), as_json=as_json)
         return
-    lost, to = deployment.primary, deployment.failover.region
+    lost = deployment.primary
     seen = {True: "is HEALTHY", False: "is not healthy", None: "does not answer"}[
         healthy(stack.outside.web, lost)
     ]
     typer.echo(f"{lost.region} {seen}", err=True)
-    confirm(deployment, f"{to} takes everything.", yes=yes, stack_name=stack_name)
+    confirm(deployment, what_it_does(deployment), yes=yes, stack_name=stack_name)
     interrupt_on_sigterm()
     outcome = fail_over(
         deployment, operator=operator(), on_step=show_progress, take_over=take_over, outside=stack.outside
     )
     _conclude(outcome, "already failed over", as_json=as_json)
+    typer.echo(what_it_does(deployment), err=True)
 
 
 @app.command("failback")
@@ -83,9 +89,10 @@ def failback(
 ) -> None:
     """Have the primary region take new alerts again, once that loses none. Again: go on with it.
 
-    Refuses while a region is not healthy, while replication lags, and with both switches on.
+    Refuses while a region is not healthy, while replication lags, and with both switches on; the switch stays
+    on unless an alert that is posted to the primary reaches people.
     """
-    stack = open_stack(run_dir, outputs)
+    stack = open_stack(run_dir, outputs, attempts_max=ATTEMPTS_MAX)
     deployment = stack.deployment
     if dry_run:
         _show_steps(failback_steps(deployment), as_json=as_json)
@@ -105,7 +112,7 @@ def status(*, run_dir: RunDir = local.RUN_DIR, outputs: Outputs = None, as_json:
 
     What does not answer is unknown, which is not well. Exits 1 if anything is not well.
     """
-    stack = open_stack(run_dir, outputs, impatient=True)
+    stack = open_stack(run_dir, outputs, attempts_max=1)
     found = read_status(
         stack.deployment,
         export_age=export_age_s,

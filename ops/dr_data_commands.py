@@ -16,21 +16,19 @@ from rich.table import Table
 
 from clients.deployment import Deployment
 from dr.athena import comparison_sql, table_sql
-from dr.check import Checked, Expected, check_export
+from dr.check import Expected, check_export
 from dr.comparison import Comparison
 from dr.comparison import compare as compare_states
+from dr.export_sets import fetch_good as fetch_and_check
+from dr.export_sets import good_set, latest_set, side_of
 from dr.exports import (
     COMPLETED,
     ExportInfo,
     ExportRefusedError,
-    ExportSet,
     bucket_of,
-    fetch_export,
-    latest_set,
+    expected_of,
     list_exports,
-    side_of,
     start_export,
-    table_arn,
     usable,
     wait_export,
 )
@@ -47,6 +45,7 @@ from topology.tables import ALERTS
 SHOWN: Final = 50
 LATEST: Final = "latest"
 LIVE: Final = "live"
+_UNTIL: Final = "to:"
 _TABLE: Final = "table:"
 
 Region = Annotated[
@@ -113,11 +112,10 @@ def check(
     else:
         deployment = open_stack(run_dir, outputs).deployment
         where = region or deployment.primary.region
-        bucket = bucket_of(deployment, where)
         found = check_export(
-            bucket,
+            bucket_of(deployment, where),
             root_of(deployment, where, root),
-            expected=Expected(table_arn=table_arn(deployment, where), bucket=bucket.bucket, max_age=age),
+            expected=expected_of(deployment, max_age=age),
         )
     if as_json:
         typer.echo(
@@ -136,7 +134,9 @@ def check(
 
 
 def compare(
-    left: Annotated[str, typer.Argument(help="What should be there: latest, live, table:NAME or an export.")],
+    left: Annotated[
+        str, typer.Argument(help="What should be there: latest, to:TIME, live, table:NAME or an export.")
+    ],
     right: Annotated[str, typer.Argument(help="What is compared with it, named likewise.")],
     *,
     differences: Annotated[
@@ -153,8 +153,9 @@ def compare(
 ) -> None:
     """Compare two states of the ledger, item by item. Exits 1 if they are not the same.
 
-    `latest` is the newest full export with the incremental ones that go on from it; an export is named by its
-    id or the key of its folder. Exports are checked before.
+    `latest` is the newest good full export with the incremental ones that go on from it, `to:TIME` the same
+    without those that go beyond a time; an export is named by its id or the key of its folder. Exports are
+    checked before. Athena compares full exports only.
     """
     deployment = open_stack(run_dir, outputs).deployment
     where = region or deployment.primary.region
@@ -182,21 +183,23 @@ def state(
     if spec == LIVE or spec.startswith(_TABLE):
         table = deployment.alerts_table if spec == LIVE else spec.removeprefix(_TABLE)
         return spool_table(deployment.clients.client("dynamodb", region), table, folder)
-    if spec == LATEST:
-        found = latest_set(bucket_of(deployment, region), deployment.alerts_table)
-        if max_age is not None and datetime.now(UTC) - found.exported_to > max_age:
+    if spec == LATEST or spec.startswith(_UNTIL):
+        found = good_set(
+            bucket_of(deployment, region),
+            deployment.alerts_table,
+            folder,
+            expected=expected_of(deployment),
+            until=moment(spec.removeprefix(_UNTIL)) if spec != LATEST else None,
+        )
+        for why in found.passed_over:
+            typer.echo(f"passed over: {printable(why)}", err=True)
+        exported_to = found.exports.exported_to
+        if max_age is not None and datetime.now(UTC) - exported_to > max_age:
             raise ExportRefusedError(
-                f"the newest exports go to {found.exported_to}, which is more than {max_age} ago; "
+                f"the good exports go to {exported_to}, which is more than {max_age} ago; "
                 "make a new one, or allow an older one by --max-age"
             )
-        return side_of(
-            ExportSet(
-                fetch_good(deployment, region, found.full.root, folder),
-                tuple(fetch_good(deployment, region, one.root, folder) for one in found.incrementals),
-                found.exported_to,
-            ),
-            folder,
-        )
+        return side_of(found.exports, folder)
     export = fetch_good(deployment, region, root_of(deployment, region, spec), folder, max_age=max_age)
     if export.summary.incremental:
         raise ExportRefusedError(f"{spec} is an incremental export, which is no state; name a full one")
@@ -214,16 +217,10 @@ def fetch_good(
     """
     bucket = bucket_of(deployment, region)
     listed, findings = read_export(bucket, root)
-    etags = fetch_export(bucket, listed, folder) if listed else {}
-    if listed:
-        expected = Expected(table_arn=table_arn(deployment, region), bucket=bucket.bucket, max_age=max_age)
-        checked: Checked = check_export(FolderObjects(folder), root, expected=expected, reported_etags=etags)
-        findings = list(checked.findings)
-    if listed is None or findings:
-        shown = "; ".join(f"{one.code}: {one.text}" for one in findings[:3])
-        raise ExportRefusedError(
-            f"the export {root} is not good, {len(findings)} findings: {shown}; see `responder dr check`"
-        )
+    if listed is None:
+        shown = "; ".join(f"{one.code}: {one.text}" for one in findings)
+        raise ExportRefusedError(f"the export {root} is not good: {shown}; see `responder dr check`")
+    fetch_and_check(bucket, listed, folder, expected=expected_of(deployment, max_age=max_age))
     return listed
 
 
@@ -234,7 +231,8 @@ def root_of(deployment: Deployment, region: str, spec: str) -> str:
         ExportRefusedError: there is no such export, or it is not COMPLETED.
     """
     if spec == LATEST:
-        return latest_set(bucket_of(deployment, region), deployment.alerts_table, full_only=True).full.root
+        objects, expected = bucket_of(deployment, region), expected_of(deployment)
+        return latest_set(objects, deployment.alerts_table, full_only=True, expected=expected).full.root
     if "/AWSDynamoDB/" in spec:
         return spec.rstrip("/")
     export_id = spec.rpartition("/")[2]
@@ -310,7 +308,12 @@ def _show_exports(found: Sequence[ExportInfo], *, as_json: bool) -> None:
 def _athena(deployment: Deployment, region: str, left: str, right: str) -> str:
     """The two tables and the query, to be pasted."""
     if any(spec == LIVE or spec.startswith(_TABLE) for spec in (left, right)):
-        raise typer.BadParameter("Athena reads exports: name two of them, or latest")
+        raise typer.BadParameter("Athena reads full exports: name two of them")
+    if any(spec == LATEST or spec.startswith(_UNTIL) for spec in (left, right)):
+        raise typer.BadParameter(
+            "such a state is a full export with changes on top, and Athena reads full ones as they lie: name "
+            "those by their ids, see `responder dr exports`"
+        )
     bucket = bucket_of(deployment, region).bucket
     tables = [
         table_sql(name=name, bucket=bucket, root=root_of(deployment, region, spec))

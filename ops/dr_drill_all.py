@@ -20,14 +20,16 @@ from rich.table import Table
 from clients.deployment import Deployment
 from dr.drill.page import seconds
 from dr.drill.report import DrillReport
-from dr.exports import bucket_of, latest_set, start_export, wait_export
+from dr.export_sets import latest_set
+from dr.exports import bucket_of, start_export, wait_export
 from dr.journal import OperationFailedError, OperationRefusedError
 from dr.objects import FolderObjects, fetch
 from dr.operation import StepEvent
 from dr.outside import Outside
 from dr.planted import run_all
-from dr.rebuild import Wanted, rebuild
+from dr.rebuild import rebuild
 from dr.rebuild_embedded import deploy_plan
+from dr.rebuild_folder import Wanted
 from dr.rebuild_plan import RebuildPlan
 from emulator.control import Emulator
 from ops.dr_stack import operator

@@ -13,8 +13,9 @@ from clients.deployment import Deployment
 from dr.exports import bucket_of
 from dr.objects import FolderObjects, Objects, S3Objects
 from dr.outside import Outside
-from dr.rebuild import Rebuilt, Wanted, rebuild
+from dr.rebuild import Rebuilt, rebuild
 from dr.rebuild_embedded import deploy_plan
+from dr.rebuild_folder import Wanted
 from dr.rebuild_plan import RebuildPlan, prepare
 from emulator.control import Emulator
 from emulator.deploy import attached_deployment
@@ -42,7 +43,9 @@ def rebuild_stack(  # noqa: PLR0913 - options of a command
             help="A real backup bucket as REGION:NAME, by your AWS credentials; or a folder like it."
         ),
     ] = "",
-    folder: Annotated[Path, typer.Option(help="Where everything is fetched to, and how it got on.")] = FOLDER,
+    folder: Annotated[
+        Path, typer.Option(help="Where everything is fetched to, and how it got on: of one rebuild only.")
+    ] = FOLDER,
     *,
     outputs: Outputs = None,
     dry_run: DryRun = False,
@@ -56,7 +59,7 @@ def rebuild_stack(  # noqa: PLR0913 - options of a command
     deployment and prints the commands to run; with their --outputs it goes on.
     """
     interrupt_on_sigterm()
-    objects = _objects(bucket, run_dir)
+    folder, objects = folder.resolve(), _objects(bucket, run_dir)
     wanted = Wanted(region=region, failover_region=failover_region, date=date)
     on_aws = isinstance(objects, S3Objects) and bool(bucket)
     if dry_run or (on_aws and outputs is None):
@@ -127,7 +130,12 @@ def _show_plan(plan: RebuildPlan, *, as_json: bool) -> None:
     )
     for note in plan.notes:
         typer.echo(f"note: {note}")
-    typer.echo("deploy it with a Pulumi backend of your own, put its secrets, then go on:")
+    typer.echo(
+        "deploy it, put its secrets, then go on. Never on the lost stack's own Pulumi state, where `up` "
+    )
+    typer.echo(
+        "would delete what is left of it, its tables and buckets included: hence a backend of its own."
+    )
     for command in commands:
         typer.echo(f"  {command}")
 
@@ -140,7 +148,9 @@ def _commands(plan: RebuildPlan) -> list[str]:
         f"aws secretsmanager put-secret-value --region {region} --secret-id {name} --secret-string file://FILE"
         for name in secrets
     ]
+    backend = plan.folder / "pulumi"
     return [
+        f"mkdir -p {shlex.quote(str(backend))} && pulumi login {shlex.quote(backend.as_uri())}",
         f"pulumi stack init {plan.stack}",
         f"pulumi up -s {plan.stack} --config-file {config}",
         *puts,

@@ -15,14 +15,16 @@ from rich.progress import Progress
 
 from clients.deployment import Deployment
 from components.site import tags_of
-from dr.exports import endpoints_of, table_arn
+from dr.exports import table_arn
 from dr.repair import Plan, apply_repair, plan_repair, summary
-from dr.restore import Restored, Restorer, RestoreRefusedError, new_table_name
+from dr.restore import Restored, Restorer, new_table_name
+from dr.restore_calls import RestoreRefusedError
 from dr.settings import EVENTUAL, Settings, SettingsUnknownError, read_settings, settings_of
 from dr.states import Side
 from ops import local
 from ops.dr_data_commands import (
     LATEST,
+    LIVE,
     SHOWN,
     MaxAge,
     Region,
@@ -35,11 +37,11 @@ from ops.dr_data_commands import (
 )
 from ops.dr_stack import OpenedStack, Outputs, StackName, confirm, open_stack
 from ops.options import AsJson, DryRun, RunDir, Yes
+from topology.names import RESTORE
 from topology.tables import ALERTS
 
 NEWEST: Final = "newest"
-RESTORE_ROLE: Final = "restore-testing"
-"""The role that the failover region's restore tests run by may restore the ledger: components/backups.py."""
+_TABLE: Final = "table:"
 
 
 def restore(  # noqa: PLR0913 - one argument for each option
@@ -57,9 +59,14 @@ def restore(  # noqa: PLR0913 - one argument for each option
     copy: Annotated[
         str | None,
         typer.Option(
-            help="Copy items into a new empty table, strong as the ledger is: latest, table:NAME, an export."
+            help="Copy items into a new empty table, strong as the ledger is: latest, to:TIME, table:NAME, "
+            "or an export. A broken-off copy of latest goes on as to:TIME, of the time that its error names."
         ),
     ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Complete --target, whose restore was broken off after AWS began it."),
+    ] = False,
     target: Annotated[
         str, typer.Option(help="Name of the new table; an interrupted --copy goes on in it.")
     ] = "",
@@ -79,10 +86,9 @@ def restore(  # noqa: PLR0913 - one argument for each option
     Settings come from the live ledger, or from the stack's configuration where that is gone. Exits 1 if a
     setting is lacking afterwards. A strong ledger becomes strong again by --copy only.
     """
-    if sum(one is not None for one in (to, export, backup, copy)) != 1:
-        raise typer.BadParameter("give one of --to, --export, --backup and --copy")
-    if max_age and export is None and copy is None:
-        raise typer.BadParameter("--max-age is of an export: give it with --export or --copy")
+    _one_of(to, export, backup, copy, resume=resume, target=target)
+    if max_age and export is None and (copy is None or copy == LIVE or copy.startswith(_TABLE)):
+        raise typer.BadParameter("--max-age is of an export: give it with --export, or --copy of one")
     stack = open_stack(run_dir, outputs)
     deployment, where = stack.deployment, region or stack.deployment.primary.region
     name = target or new_table_name(deployment, datetime.now(UTC))
@@ -97,11 +103,15 @@ def restore(  # noqa: PLR0913 - one argument for each option
     if copy is None:
         wanted = replace(wanted, consistency=EVENTUAL)
     restorer = Restorer(deployment, where, wanted, lambda step: typer.echo(step, err=True))
-    if to is not None:
+    if resume:
+        done = restorer.resume(name)
+    elif to is not None:
         done = restorer.to_time(moment(to), target=name)
     elif backup is not None:
         point = None if backup == NEWEST else backup
-        done = restorer.from_backup(point, target=name, role_arn=role_arn or _role(deployment, where))
+        done = restorer.from_backup(
+            point, target=name, role_arn=role_arn or restore_role(deployment, where, name)
+        )
     else:
         done = _from_files(restorer, export=export, copy=copy, target=name, max_age=max_age)
     _show(done, as_json=as_json)
@@ -112,7 +122,18 @@ def restore(  # noqa: PLR0913 - one argument for each option
 def repair(  # noqa: PLR0913 - one argument for each option
     restored: Annotated[str, typer.Argument(help="The restored table: `responder dr restore --to ...`.")],
     *,
-    as_of: Annotated[str, typer.Option(help="The time that it shows: 10m or 2h ago, or ISO 8601.")],
+    as_of: Annotated[
+        str | None,
+        typer.Option(
+            help="The time that it shows, where DynamoDB does not know: 10m or 2h ago, or ISO 8601."
+        ),
+    ] = None,
+    vouched: Annotated[
+        bool,
+        typer.Option(
+            "--vouched", help="DynamoDB does not know where it came from: I do, it was this ledger."
+        ),
+    ] = False,
     dry_run: DryRun = False,
     yes: Yes = False,
     stack_name: StackName = "",
@@ -130,7 +151,13 @@ def repair(  # noqa: PLR0913 - one argument for each option
     where = region or deployment.primary.region
     with tempfile.TemporaryDirectory(prefix="responder-dr-") as folder:
         plan = plan_repair(
-            deployment, where, restored, as_of=moment(as_of), folder=Path(folder), now_s=time.time()
+            deployment,
+            where,
+            restored,
+            as_of=moment(as_of) if as_of else None,
+            vouched=vouched,
+            folder=Path(folder),
+            now_s=time.time(),
         )
     if not as_json:
         _show_plan(plan)
@@ -166,6 +193,21 @@ def wanted_settings(stack: OpenedStack, region: str) -> Settings:
         return settings_of(ALERTS, config, region, tags_of(config))
 
 
+def restore_role(deployment: Deployment, region: str, target: str) -> str:
+    """The role of `components.backups` by which AWS Backup restores the ledger in a region.
+
+    Raises:
+        RestoreRefusedError: it may not make a table of that name.
+    """
+    prefix = deployment.names.restored(ALERTS, "")
+    if not target.startswith(prefix):
+        raise RestoreRefusedError(
+            f"AWS Backup may restore into {prefix}... only, not into {target}; name it so, or give --role-arn"
+        )
+    account = table_arn(deployment, region).split(":")[4]
+    return f"arn:aws:iam::{account}:role/{deployment.names.service_role(RESTORE, region)}"
+
+
 def _from_files(
     restorer: Restorer, *, export: str | None, copy: str | None, target: str, max_age: float | None
 ) -> Restored:
@@ -183,26 +225,22 @@ def _from_files(
         progress_file = local.ROOT / ".local" / f"{target}.progress.json"
         with Progress(transient=True) as bar:
             task = bar.add_task("items")
-            done, copied = restorer.copy(
+            done, _ = restorer.copy(
                 side,
                 target=target,
                 progress_file=progress_file,
                 progress=lambda count, total: bar.update(task, completed=count, total=total),
             )
         progress_file.unlink()
-    if copied.conflicting:
-        raise RestoreRefusedError(
-            f"{target} has {len(copied.conflicting)} other items under keys of the state, such as "
-            f"{copied.conflicting[0]}; it was not new"
-        )
     return done
 
 
-def _role(deployment: Deployment, region: str) -> str:
-    endpoints_of(deployment, region)
-    account = table_arn(deployment, region).split(":")[4]
-    role = deployment.names.service_role(RESTORE_ROLE, deployment.failover.region)
-    return f"arn:aws:iam::{account}:role/{role}"
+def _one_of(*sources: str | None, resume: bool, target: str) -> None:
+    """Refuse other than one way to restore."""
+    if sum(one is not None for one in sources) + resume != 1:
+        raise typer.BadParameter("give one of --to, --export, --backup, --copy and --resume")
+    if resume and not target:
+        raise typer.BadParameter("--resume needs the --target that is there")
 
 
 def _source(to: str | None, export: str | None, backup: str | None, copy: str | None) -> str:
@@ -210,9 +248,9 @@ def _source(to: str | None, export: str | None, backup: str | None, copy: str | 
         return f"as the ledger was at {moment(to).isoformat(timespec='seconds')}"
     if export is not None:
         return f"by importing the export {export}"
-    return (
-        f"from the recovery point {backup}" if backup is not None else f"with copies of the items of {copy}"
-    )
+    if backup is not None:
+        return f"from the recovery point {backup}"
+    return f"with copies of the items of {copy}" if copy is not None else "by the restore that was broken off"
 
 
 def _show(done: Restored, *, as_json: bool) -> None:

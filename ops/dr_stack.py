@@ -33,8 +33,8 @@ TakeOver = Annotated[
     bool, typer.Option("--take-over", help="Go on in the place of a run that you know to be dead.")
 ]
 
-IMPATIENT_TIMEOUT_S: Final = 4.0
-"""Of a call whose answer is unknown rather than waited for."""
+SHORT_TIMEOUT_S: Final = 4.0
+"""Of a call whose attempts are counted: no answer by then is none."""
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,11 @@ class OpenedStack:
         return stack_config(local.ROOT, self.deployment.names.stack)
 
 
-def open_stack(run_dir: Path, outputs: Path | None, *, impatient: bool = False) -> OpenedStack:
+def open_stack(run_dir: Path, outputs: Path | None, *, attempts_max: int = 0) -> OpenedStack:
     """The stack of an outputs file, or else the local one of a run folder.
 
-    `impatient`: one attempt of a few seconds a call, for reads that a lost region must not hold up.
+    `attempts_max`: tries of a few seconds that each call has, where a lost region must not hold anything up;
+    0: as `AwsClients` has it.
 
     Raises:
         typer.BadParameter: the file is no JSON object.
@@ -72,9 +73,9 @@ def open_stack(run_dir: Path, outputs: Path | None, *, impatient: bool = False) 
         emulator = local.attach(run_dir)
         deployment = attached_deployment(emulator)
         outside = Outside(resolve=functools.partial(resolve_region, dns_server=emulator.dns_address))
-    if impatient:
+    if attempts_max:
         clients = AwsClients(
-            deployment.clients.endpoint_url, read_timeout_s=IMPATIENT_TIMEOUT_S, attempts_max=1
+            deployment.clients.endpoint_url, read_timeout_s=SHORT_TIMEOUT_S, attempts_max=attempts_max
         )
         deployment = replace(deployment, clients=clients)
     return OpenedStack(deployment, outside, emulator)

@@ -15,9 +15,14 @@ PACKAGES: Final = "code"
 LATEST: Final = "latest"
 """In place of a date: what the last deployment put there, and what is copied under each day's date."""
 
-INCREMENTAL_WINDOW_S: Final = 3_600
-"""Of the hourly export. AWS allows 15 minutes to 24 hours.
+INCREMENTAL_EVERY_S: Final = 3_600
+INCREMENTAL_WINDOW_MAX_H: Final = 24
+"""What an incremental export may hold. The hourly one holds the last `exportMaxAgeH` hours, so the next run
+makes up for one that failed, and the alarm goes off an hour before runs that fail can leave a gap.
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/S3DataExport_Requesting.html"""
+
+DAILY_WITHIN_H: Final = 26
+"""A daily backup that is not there again after so long is missed."""
 
 FULL_EXPORT_SCHEDULE: Final = "cron(0 3 * * ? *)"
 INCREMENTAL_EXPORT_SCHEDULE: Final = "cron(20 * * * ? *)"

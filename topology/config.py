@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from topology.backups import INCREMENTAL_WINDOW_MAX_H
 from topology.functions import FUNCTIONS, FunctionSpec
 from topology.limits import (
     API_INTEGRATION_TIMEOUT_MAX_S,
@@ -188,7 +189,11 @@ KEYS: Final = (
         "How long a backup can be neither changed nor deleted",
     ),
     Key(
-        "exportMaxAgeH", int, 3, *_between(2, 72, " hours"), "Age of the newest good export that is an alarm"
+        "exportMaxAgeH",
+        int,
+        3,
+        *_between(2, INCREMENTAL_WINDOW_MAX_H, " hours"),
+        "What the ledger could be restored to may be so old; each hourly export holds as many hours",
     ),
     Key("rtoObjectiveS", int, 600, *_between(1, _DAY_S, " s"), "From losing a region to being served again"),
     Key("rpoObjectiveAlerts", int, 0, *_between(0, 1_000_000), "Alerts that losing a region may lose"),

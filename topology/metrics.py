@@ -8,9 +8,10 @@ PARKED_ALERTS: Final = "ParkedAlerts"
 
 `handlers.adapters.metrics` writes it (a test compares)."""
 
-EXPORT_AGE: Final = "ExportAgeS"
-"""Seconds from the end of what an incremental export holds until it was COMPLETED; each hour's state machine
-(`components.state_machines`) writes it, and only for a good one."""
+BACKUP_AGE: Final = "BackupAgeS"
+"""Seconds from the time that a backup shows until it was finished. The state machine that makes the backup
+(`components.state_machines`) writes it under `BACKUP_DIMENSION`, and only for a good one."""
 
 STACK_DIMENSION: Final = "Stack"
+BACKUP_DIMENSION: Final = "Backup"
 PERIOD_S: Final = 60

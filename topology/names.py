@@ -22,6 +22,9 @@ STACKS = ("dev", "staging", PRODUCTION_STACK, LOCAL_STACK)
 LIVE_ALIAS = "live"
 """The alias that every trigger invokes; later deployments shift it."""
 
+RESTORE = "restore"
+"""What the role is for by which an operator has AWS Backup restore."""
+
 API_STAGE = "v1"
 """The stage of the REST API; a part of its URL."""
 
@@ -40,6 +43,10 @@ class Names:
     def table(self, spec: TableSpec) -> str:
         """A DynamoDB table, the same name in every region."""
         return f"{self.prefix}-{spec.suffix}"
+
+    def restored(self, spec: TableSpec, time: str) -> str:
+        """A table that is restored from `spec`'s, beside it; `time` makes the name its own."""
+        return f"{self.table(spec)}-restored-{time}"
 
     def queue(self, spec: QueueSpec) -> str:
         """An SQS queue."""
@@ -127,8 +134,13 @@ class Names:
 
     @property
     def full_export(self) -> str:
-        """The schedule of the ledger's daily full export."""
+        """The schedule of the ledger's daily full export, which calls DynamoDB itself."""
         return f"{self.prefix}-full-export"
+
+    @property
+    def full_export_watch(self) -> str:
+        """The schedule that has the daily full export watched, and the state machine that it starts."""
+        return f"{self.prefix}-full-export-watch"
 
     @property
     def incremental_export(self) -> str:
@@ -140,10 +152,12 @@ class Names:
         """The schedule that keeps a day's configuration and packages, and the state machine it starts."""
         return f"{self.prefix}-daily-copies"
 
-    @property
-    def export_age_alarm(self) -> str:
-        """The CloudWatch alarm that goes off when the newest good export is too old, or nobody knows."""
-        return f"{self.prefix}-export-age"
+    def backup_age_alarm(self, backup: str) -> str:
+        """The CloudWatch alarm that goes off when the newest good backup is too old, or nobody knows.
+
+        `backup`: `full-export`, `incremental-export` or `daily-copies`.
+        """
+        return f"{self.prefix}-{backup}-age"
 
     @property
     def secret_prefix(self) -> str:

@@ -14,16 +14,8 @@ from dr.comparison import compare
 from dr.drill.play import DrillFailedError, Phase, Play
 from dr.drill.record import Moment
 from dr.drill.tables import new_table
-from dr.exports import (
-    ExportInfo,
-    ExportSet,
-    bucket_of,
-    fetch_export,
-    side_of,
-    start_export,
-    table_arn,
-    wait_export,
-)
+from dr.export_sets import ExportSet, fetch_export, side_of
+from dr.exports import ExportInfo, bucket_of, start_export, table_arn, wait_export
 from dr.manifest import Export, read_export
 from dr.objects import FolderObjects
 from dr.restore import Restorer
@@ -100,7 +92,7 @@ def _checked(play: Play, info: ExportInfo, folder: Path) -> Export:
     bucket = bucket_of(deployment, region)
     listed, findings = read_export(bucket, info.root)
     etags = fetch_export(bucket, listed, folder) if listed else {}
-    expected = Expected(table_arn=table_arn(deployment, region))
+    expected = Expected(table_arns=(table_arn(deployment, region),))
     checked = check_export(FolderObjects(folder), info.root, expected=expected, reported_etags=etags)
     findings = [*findings, *checked.findings]
     if checked.export is None or findings:

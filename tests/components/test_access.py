@@ -99,6 +99,19 @@ def _expected_of_backups(stack: str, region: str) -> dict[str, list[tuple[list[s
             [f"{bucket}/dynamodb-exports/*"],
         ),
     ]
+    watching = (["dynamodb:DescribeExport"], [f"{alerts}/export/*"])
+    measuring = (["cloudwatch:PutMetricData"], ["*"])
+    restoring = [
+        "dynamodb:RestoreTableFromAwsBackup",
+        "dynamodb:DescribeTable",
+        "dynamodb:BatchWriteItem",
+        "dynamodb:DeleteItem",
+        "dynamodb:GetItem",
+        "dynamodb:PutItem",
+        "dynamodb:Query",
+        "dynamodb:Scan",
+        "dynamodb:UpdateItem",
+    ]
     packages = [
         f"{bucket}/code/latest/{name}Function.zip"
         for name in ("AlertReception", "Analysis", "Distribution", "Recovery")
@@ -106,18 +119,23 @@ def _expected_of_backups(stack: str, region: str) -> dict[str, list[tuple[list[s
     in_each_region = {
         "backup-schedules": [
             *export,
-            (["states:StartExecution"], [f"{machines}-incremental-export", f"{machines}-daily-copies"]),
+            (
+                ["states:StartExecution"],
+                [f"{machines}-{one}" for one in ("full-export-watch", "incremental-export", "daily-copies")],
+            ),
         ],
-        "incremental-export": [
-            *export,
-            (["dynamodb:DescribeExport"], [f"{alerts}/export/*"]),
-            (["cloudwatch:PutMetricData"], ["*"]),
-        ],
+        "full-export-watch": [*export, watching, measuring],
+        "incremental-export": [*export, watching, measuring],
         "daily-copies": [
             (["s3:GetObject"], [f"{bucket}/config/latest/stack.json", *packages]),
             (["s3:PutObject"], [f"{bucket}/config/*", f"{bucket}/code/*"]),
+            measuring,
         ],
     }
+    in_each_region["restore"] = [
+        (restoring, [f"{alerts}-restored-*"]),
+        (["backup:DescribeBackupVault"], [vaults[region]]),
+    ]
     in_one_region = {
         "us-east-1": {
             "replication": [
@@ -140,24 +158,16 @@ def _expected_of_backups(stack: str, region: str) -> dict[str, list[tuple[list[s
                     [alerts],
                 ),
                 (["backup:CopyIntoBackupVault", "backup:DescribeBackupVault"], list(vaults.values())),
+                (["backup:CopyFromBackupVault"], ["*"]),
+                (
+                    ["backup:TagResource"],
+                    [f"arn:aws:backup:{one}:{ACCOUNT}:recovery-point:*" for one in REGIONS],
+                ),
             ],
         },
         "us-west-2": {
             "restore-testing": [
-                (
-                    [
-                        "dynamodb:RestoreTableFromAwsBackup",
-                        "dynamodb:DescribeTable",
-                        "dynamodb:BatchWriteItem",
-                        "dynamodb:DeleteItem",
-                        "dynamodb:GetItem",
-                        "dynamodb:PutItem",
-                        "dynamodb:Query",
-                        "dynamodb:Scan",
-                        "dynamodb:UpdateItem",
-                    ],
-                    [f"arn:aws:dynamodb:{region}:{ACCOUNT}:table/awsbackup-restore-test-*"],
-                ),
+                (restoring, [f"arn:aws:dynamodb:{region}:{ACCOUNT}:table/awsbackup-restore-test-*"]),
                 (["backup:DescribeBackupVault"], [vaults["us-west-2"]]),
             ],
         },
@@ -182,14 +192,22 @@ def test_each_role_may_do_exactly_its_work(region: str, run: Run) -> None:
     assert found == _expected(run.outputs["Stack"], region)
 
 
-WITHIN = (":log-group:", ":s3:::", "/export/", "table/awsbackup-restore-test-")
-"""May end in a wildcard: streams, objects, exports and test tables have names that AWS or a date makes."""
+WITHIN = (
+    ":log-group:",
+    ":s3:::",
+    "/export/",
+    "table/awsbackup-restore-test-",
+    "-restored-",
+    ":recovery-point:",
+)
+"""May end in a wildcard: streams, objects, exports, restored tables and recovery points are named by AWS or
+by a date."""
 
 
 def test_no_role_policy_has_a_wildcard_but_for_names_that_are_made_later(run: Run) -> None:
-    """Everything else is known. A metric has no ARN: only ours may be written."""
+    """Everything else is known. A metric has no ARN: only ours may be written. AWS copies from all vaults."""
     documents = [document for _, document in run.policies()]
-    assert len(documents) == 19
+    assert len(documents) == 23
     statements = [statement for document in documents for statement in document["Statement"]]
     for statement in statements:
         assert not any("*" in action for action in statement["Action"])
@@ -199,6 +217,8 @@ def test_no_role_policy_has_a_wildcard_but_for_names_that_are_made_later(run: Ru
             }
             continue
         assert "Condition" not in statement
+        if statement["Action"] == ["backup:CopyFromBackupVault"]:
+            continue
         for resource in statement["Resource"]:
             exact = resource.removesuffix("*") if any(part in resource for part in WITHIN) else resource
             assert exact.startswith("arn:aws:")
@@ -211,7 +231,7 @@ def test_roles_and_their_policies_belong_together(run: Run) -> None:
     roles = {role.inputs["name"]: role.name for role in run.of("iam/role:Role")}
     policies = {policy.inputs["role"]: policy.name for policy in run.of("iam/rolePolicy:RolePolicy")}
     assert roles == policies
-    assert len(roles) == 19
+    assert len(roles) == 23
 
 
 def _trust(role: Registered) -> dict[str, Any]:
@@ -223,6 +243,7 @@ def _trust(role: Registered) -> dict[str, Any]:
 SERVICES = {
     "schedule": ("scheduler", "schedule-group/default"),
     "backup-schedules": ("scheduler", "schedule-group/default"),
+    "full-export-watch": ("states", "stateMachine:mcp-incident-responder-{stack}-full-export-watch"),
     "incremental-export": ("states", "stateMachine:mcp-incident-responder-{stack}-incremental-export"),
     "daily-copies": ("states", "stateMachine:mcp-incident-responder-{stack}-daily-copies"),
 }
@@ -244,9 +265,12 @@ def test_only_its_service_may_take_on_a_role(run: Run) -> None:
             assert trust["Principal"] == {"Service": f"{service}.amazonaws.com"}
             assert trust["Condition"] == {"StringEquals": expected}
         else:
-            service = {"replication": "s3", "backup": "backup", "restore-testing": "backup"}.get(
-                purpose, "lambda"
-            )
+            service = {
+                "replication": "s3",
+                "backup": "backup",
+                "restore": "backup",
+                "restore-testing": "backup",
+            }.get(purpose, "lambda")
             assert trust["Principal"] == {"Service": f"{service}.amazonaws.com"}
             assert "Condition" not in trust
 

@@ -1,6 +1,8 @@
 """The backups: buckets and vaults that are locked, what is copied where, what makes them, and the alarm."""
 
+import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +124,15 @@ def test_the_record_has_the_configuration_and_every_output_but_the_secret_ones(r
     text = run.one("s3/bucketObjectv2:BucketObjectv2", "us-east-1-stack").inputs["content"]
     record = json.loads(text)
     stack = run.outputs["Stack"]
-    assert record.keys() == {"stack", "config", "outputs", "written_by"}
+    assert record.keys() == {"stack", "config", "outputs", "packages", "written_by"}
+    packages = {
+        one.inputs["key"].rpartition("/")[2].removesuffix(".zip"): Path(one.inputs["source"].path)
+        for one in run.of("s3/bucketObjectv2:BucketObjectv2")
+        if one.inputs["key"].endswith(".zip")
+    }
+    assert record["packages"] == {
+        suffix: hashlib.sha256(path.read_bytes()).hexdigest() for suffix, path in packages.items()
+    }
     assert record["stack"] == stack
     namespace = "mcp-incident-responder:"
     given = {k.removeprefix(namespace): v for k, v in stack_file(stack).items() if k.startswith(namespace)}
@@ -153,17 +163,23 @@ def test_each_region_exports_its_own_replica_into_its_own_bucket(
         "S3Bucket": run.outputs[f"{prefix}BackupBucketName"],
         "S3Prefix": "dynamodb-exports/<aws.scheduler.scheduled-time>",
         "ExportFormat": "DYNAMODB_JSON",
-        "ClientToken": "full-<aws.scheduler.scheduled-time>",
+        "ExportType": "FULL_EXPORT",
+        "ClientToken": "full-export-<aws.scheduler.scheduled-time>",
     }
-    machine = json.loads(_machine(run, region, "incremental-export").inputs["definition"])
-    export = machine["States"]["Export"]["Arguments"]
-    assert (export["TableArn"], export["S3Bucket"]) == (table, run.outputs[f"{prefix}BackupBucketName"])
+    for key in ("full-export-watch", "incremental-export"):
+        machine = json.loads(_machine(run, region, key).inputs["definition"])
+        export = machine["States"]["Export"]["Arguments"]
+        assert (export["TableArn"], export["S3Bucket"]) == (table, run.outputs[f"{prefix}BackupBucketName"])
 
 
 @pytest.mark.parametrize("region", ["us-east-1", "us-west-2"])
 @pytest.mark.parametrize(
     ("key", "expression"),
-    [("incremental-export", "cron(20 * * * ? *)"), ("daily-copies", "cron(30 3 * * ? *)")],
+    [
+        ("full-export-watch", "cron(0 3 * * ? *)"),
+        ("incremental-export", "cron(20 * * * ? *)"),
+        ("daily-copies", "cron(30 3 * * ? *)"),
+    ],
 )
 def test_schedules_start_their_machines_with_their_own_time(
     region: str, key: str, expression: str, run: Run
@@ -185,16 +201,44 @@ def _machine(run: Run, region: str, key: str) -> Registered:
 
 
 @pytest.mark.parametrize(("region", "prefix", "ending"), PLACES)
-def test_an_old_export_or_silence_is_an_alarm(region: str, prefix: str, ending: str, run: Run) -> None:
-    """In each region, for its own exports: no value is as bad as an old one."""
+@pytest.mark.parametrize(
+    ("backup", "silent_h", "age_s"),
+    [("full-export", 26, 93_600), ("incremental-export", 2, 10_800), ("daily-copies", 26, 93_600)],
+)
+def test_an_old_backup_or_silence_is_an_alarm(
+    region: str, prefix: str, ending: str, run: Run, *, backup: str, silent_h: int, age_s: int
+) -> None:
+    """In each region, for its own backups, each by itself: hourly exports say nothing of the full one."""
     del ending
-    alarm = dict(run.one("cloudwatch/metricAlarm:MetricAlarm", f"{region}-export-age").inputs)
+    alarm = dict(run.one("cloudwatch/metricAlarm:MetricAlarm", f"{region}-{backup}-age").inputs)
     assert alarm["treatMissingData"] == "breaching"
-    assert (alarm["namespace"], alarm["metricName"]) == ("McpIncidentResponder", "ExportAgeS")
-    assert alarm["dimensions"] == {"Stack": run.outputs["Stack"]}
+    assert (alarm["namespace"], alarm["metricName"]) == ("McpIncidentResponder", "BackupAgeS")
+    assert alarm["dimensions"] == {"Stack": run.outputs["Stack"], "Backup": backup}
     assert (alarm["statistic"], alarm["comparisonOperator"]) == ("Minimum", "GreaterThanThreshold")
-    assert (alarm["period"], alarm["evaluationPeriods"], alarm["threshold"]) == (3_600, 2, 10_800)
+    assert (alarm["period"], alarm["evaluationPeriods"], alarm["threshold"]) == (3_600, silent_h, age_s)
     assert alarm["alarmActions"] == [run.outputs[f"{prefix}AlarmTopicArn"]]
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "us-west-2"])
+def test_the_watch_asks_for_the_very_export_that_scheduler_began(region: str, run: Run) -> None:
+    """The same parameters and client token, or DynamoDB would refuse it or make another one."""
+    schedule = run.one("scheduler/schedule:Schedule", f"{region}-full-export").inputs
+    machine = json.loads(_machine(run, region, "full-export-watch").inputs["definition"])
+    asked = {
+        key: re.sub(r"\{% '(.*)' & \$date %\}", r"\1<aws.scheduler.scheduled-time>", text)
+        for key, text in machine["States"]["Export"]["Arguments"].items()
+    }
+    assert asked == json.loads(schedule["target"]["input"])
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "us-west-2"])
+def test_the_alarm_goes_off_before_failed_runs_can_leave_a_gap(region: str, run: Run) -> None:
+    """A run makes up for as many failed ones as its window has hours, less its own."""
+    alarm = dict(run.one("cloudwatch/metricAlarm:MetricAlarm", f"{region}-incremental-export-age").inputs)
+    machine = json.loads(_machine(run, region, "incremental-export").inputs["definition"])
+    window = machine["States"]["Export"]["Arguments"]["IncrementalExportSpecification"]["ExportFromTime"]
+    assert "- 10800000)" in window
+    assert alarm["evaluationPeriods"] * alarm["period"] * 1_000 < 10_800_000
 
 
 @pytest.mark.parametrize("region", ["us-east-1", "us-west-2"])

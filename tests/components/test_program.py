@@ -44,15 +44,19 @@ RUNBOOK_NAMES = {
     "sns/topic:Topic": {"mcp-incident-responder-prod-alarms"},
     "cloudwatch/metricAlarm:MetricAlarm": {
         "mcp-incident-responder-prod-parked-alerts",
-        "mcp-incident-responder-prod-export-age",
+        "mcp-incident-responder-prod-full-export-age",
+        "mcp-incident-responder-prod-incremental-export-age",
+        "mcp-incident-responder-prod-daily-copies-age",
     },
     "scheduler/schedule:Schedule": {
         "mcp-incident-responder-prod-recovery",
         "mcp-incident-responder-prod-full-export",
+        "mcp-incident-responder-prod-full-export-watch",
         "mcp-incident-responder-prod-incremental-export",
         "mcp-incident-responder-prod-daily-copies",
     },
     "sfn/stateMachine:StateMachine": {
+        "mcp-incident-responder-prod-full-export-watch",
         "mcp-incident-responder-prod-incremental-export",
         "mcp-incident-responder-prod-daily-copies",
     },
@@ -206,7 +210,7 @@ def test_roles_are_named_by_function_and_region(run: Run) -> None:
     """IAM is global: without the region the second one would collide. 64 characters are IAM's limit."""
     stack = run.outputs["Stack"]
     workers = ("reception", "analysis", "distribution", "recovery", "schedule")
-    makers = ("backup-schedules", "incremental-export", "daily-copies")
+    makers = ("backup-schedules", "full-export-watch", "incremental-export", "daily-copies", "restore")
     expected = {
         f"mir-{stack}-{worker}-{region}"
         for worker in (*workers, *makers)

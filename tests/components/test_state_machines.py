@@ -5,10 +5,11 @@ from typing import Any
 import jsonata
 import pytest
 
-from components.state_machines import daily_copies, incremental_export
+from components.state_machines import daily_copies, full_export_watch, incremental_export
 
-INCREMENTAL = incremental_export(table_arn="arn:table", bucket="b", stack="prod")
-COPIES = daily_copies(bucket="b")
+FULL = full_export_watch(table_arn="arn:table", bucket="b", stack="prod")
+INCREMENTAL = incremental_export(table_arn="arn:table", bucket="b", stack="prod", hours=3)
+COPIES = daily_copies(bucket="b", stack="prod")
 
 
 def _evaluate(text: str, input_: Any, **variables: Any) -> Any:
@@ -31,29 +32,33 @@ def _window(time: str) -> tuple[str, str]:
 @pytest.mark.parametrize(
     ("time", "window"),
     [
-        ("2026-11-23T14:20:00Z", ("2026-11-23T13:00:00.000Z", "2026-11-23T14:00:00.000Z")),
-        ("2026-11-23T14:00:00Z", ("2026-11-23T13:00:00.000Z", "2026-11-23T14:00:00.000Z")),
-        ("2026-11-23T14:59:59Z", ("2026-11-23T13:00:00.000Z", "2026-11-23T14:00:00.000Z")),
-        ("2026-01-01T00:20:00Z", ("2025-12-31T23:00:00.000Z", "2026-01-01T00:00:00.000Z")),
+        ("2026-11-23T14:20:00Z", ("2026-11-23T11:00:00.000Z", "2026-11-23T14:00:00.000Z")),
+        ("2026-11-23T14:00:00Z", ("2026-11-23T11:00:00.000Z", "2026-11-23T14:00:00.000Z")),
+        ("2026-11-23T14:59:59Z", ("2026-11-23T11:00:00.000Z", "2026-11-23T14:00:00.000Z")),
+        ("2026-01-01T00:20:00Z", ("2025-12-31T21:00:00.000Z", "2026-01-01T00:00:00.000Z")),
     ],
 )
-def test_a_run_exports_the_whole_clock_hour_before_it(time: str, window: tuple[str, str]) -> None:
+def test_a_run_exports_the_whole_clock_hours_before_it(time: str, window: tuple[str, str]) -> None:
     """Whenever in the hour it comes; over midnight too."""
     assert _window(time) == window
 
 
-def test_the_windows_of_a_day_meet() -> None:
-    """No change falls between two of them, and none is in both."""
+@pytest.mark.parametrize("lost", [1, 2])
+def test_the_next_run_makes_up_for_runs_that_failed(lost: int) -> None:
+    """No change falls between the windows of the runs before and after."""
     windows = [_window(f"2026-11-23T{hour:02}:20:00Z") for hour in range(24)]
-    assert [end for _, end in windows[:-1]] == [begin for begin, _ in windows[1:]]
+    assert all(begin <= end for (_, end), (begin, _) in zip(windows, windows[1 + lost :], strict=False))
 
 
 def test_each_run_has_a_prefix_and_a_token_of_its_own_time() -> None:
     """A run that Scheduler starts twice asks for the same export, and gets it once."""
-    arguments = INCREMENTAL["States"]["Export"]["Arguments"]
     date = "2026-11-23T14:20:00Z"
-    assert _evaluate(arguments["S3Prefix"], None, date=date) == f"dynamodb-exports/{date}"
-    assert _evaluate(arguments["ClientToken"], None, date=date) == f"incremental-{date}"
+    for machine, backup in ((FULL, "full-export"), (INCREMENTAL, "incremental-export")):
+        arguments = machine["States"]["Export"]["Arguments"]
+        assert _evaluate(arguments["S3Prefix"], None, date=date) == f"dynamodb-exports/{date}"
+        assert _evaluate(arguments["ClientToken"], None, date=date) == f"{backup}-{date}"
+    assert FULL["States"]["Export"]["Arguments"]["ExportType"] == "FULL_EXPORT"
+    arguments = INCREMENTAL["States"]["Export"]["Arguments"]
     assert arguments["ExportType"] == "INCREMENTAL_EXPORT"
     assert arguments["IncrementalExportSpecification"]["ExportViewType"] == "NEW_AND_OLD_IMAGES"
 
@@ -62,25 +67,38 @@ def test_each_run_has_a_prefix_and_a_token_of_its_own_time() -> None:
     ("status", "next_state"),
     [("COMPLETED", "Measure"), ("IN_PROGRESS", "Wait"), ("FAILED", "Failed"), ("SOMETHING_NEW", "Failed")],
 )
-def test_only_a_completed_export_is_measured(status: str, next_state: str) -> None:
+@pytest.mark.parametrize("machine", [FULL, INCREMENTAL], ids=["full", "incremental"])
+def test_only_a_completed_export_is_measured(status: str, next_state: str, machine: Any) -> None:
     """An unknown status is a failure, not a success."""
-    choice = INCREMENTAL["States"]["Finished"]
+    choice = machine["States"]["Finished"]
     taken = [rule["Next"] for rule in choice["Choices"] if _evaluate(rule["Condition"], status)]
     assert (taken or [choice["Default"]]) == [next_state]
 
 
-def test_the_age_counts_from_the_end_of_the_window() -> None:
-    """What was written after it is not in the export."""
-    (datum,) = INCREMENTAL["States"]["Measure"]["Arguments"]["MetricData"]
+@pytest.mark.parametrize(
+    ("machine", "backup"),
+    [(FULL, "full-export"), (INCREMENTAL, "incremental-export"), (COPIES, "daily-copies")],
+)
+def test_the_age_counts_from_what_the_backup_shows(machine: Any, backup: str) -> None:
+    """What was written after it is not in the backup."""
+    (datum,) = machine["States"]["Measure"]["Arguments"]["MetricData"]
     now_ms = _evaluate("{% $millis() %}", None)
     age_s = _evaluate(datum["Value"], None, to_ms=now_ms - 90_000)
     assert 90 <= age_s < 95
-    assert (datum["MetricName"], datum["Unit"]) == ("ExportAgeS", "Seconds")
+    assert (datum["MetricName"], datum["Unit"]) == ("BackupAgeS", "Seconds")
+    assert {one["Name"]: one["Value"] for one in datum["Dimensions"]} == {"Stack": "prod", "Backup": backup}
+
+
+@pytest.mark.parametrize(("machine", "state"), [(FULL, "Window"), (COPIES, "Date")], ids=["full", "copies"])
+def test_a_daily_backup_shows_the_time_of_its_run(machine: Any, state: str) -> None:
+    """To the millisecond, in UTC."""
+    assigned = machine["States"][state]["Assign"]["to_ms"]
+    assert _evaluate(assigned, {"time": "1970-01-01T00:00:01Z"}) == 1_000
 
 
 def test_waiting_ends() -> None:
     """A machine that waits for an export for ever would hide that none is made."""
-    assert INCREMENTAL["TimeoutSeconds"] == 10_800
+    assert INCREMENTAL["TimeoutSeconds"] == FULL["TimeoutSeconds"] == 10_800
     assert COPIES["TimeoutSeconds"] == 900
 
 

@@ -13,15 +13,12 @@ from clients.aws import AwsClients
 from clients.deployment import Deployment
 from dr.check import Checked, Expected, check_export
 from dr.comparison import compare
+from dr.export_sets import ExportSet, fetch_export, latest_set, side_of
 from dr.exports import (
     ExportRefusedError,
-    ExportSet,
     bucket_of,
     export_age_s,
-    fetch_export,
-    latest_set,
     list_exports,
-    side_of,
     start_export,
     table_arn,
     wait_export,
@@ -29,8 +26,9 @@ from dr.exports import (
 from dr.manifest import read_export
 from dr.objects import FolderObjects
 from dr.planted import run_all
-from dr.repair import apply_repair, plan_repair
-from dr.restore import Restorer, RestoreRefusedError, remove_restored
+from dr.repair import RepairRefusedError, apply_repair, plan_repair
+from dr.restore import Restorer, remove_restored
+from dr.restore_calls import RestoreRefusedError
 from dr.settings import EVENTUAL, Settings, read_settings, reapply
 from dr.table_definition import table_definition
 from dr.table_items import copy_items, spool_table
@@ -47,8 +45,13 @@ KEY = ALERTS.hash_key
 
 
 def row(number: int) -> dict[str, Any]:
-    """A row at rest, with a value of most types."""
+    """A row at rest as the pipeline leaves one, and with a value of most types besides."""
+    texts = ("created_at", "format", "source", "message", "identity", "raw", "analysis_error")
     return {
+        **{name: {"S": name} for name in texts},
+        **{name: {"S": REGION} for name in ("region", "owner")},
+        "notified_at_ms": {"N": str(1_795_000_001_000 + number)},
+        "expires_at": {"N": "4102444800"},
         "alert_id": {"S": f"a{number:04}"},
         "status": {"S": "NOTIFIED"},
         "severity": {"S": "HIGH"},
@@ -91,6 +94,7 @@ def deployment(emulator: Emulator) -> Deployment:
         "LedgerConsistency": "eventual",
         "AlertsTableName": LEDGER,
         "BackupBucketName": BUCKET,
+        "AlarmTopicArn": f"arn:aws:sns:{REGION}:000000000000:alarms",
     }
     return Deployment.from_outputs(outputs, clients)
 
@@ -131,7 +135,9 @@ def checked(deployment: Deployment, root: str, folder: Path) -> Checked:
     assert listed is not None
     assert findings == []
     etags = fetch_export(bucket, listed, folder)
-    expected = Expected(table_arn=table_arn(deployment, REGION), bucket=BUCKET, max_age=timedelta(hours=1))
+    expected = Expected(
+        table_arns=(table_arn(deployment, REGION),), buckets=(BUCKET,), max_age=timedelta(hours=1)
+    )
     return check_export(FolderObjects(folder), root, expected=expected, reported_etags=etags)
 
 
@@ -143,7 +149,7 @@ def test_an_export_is_found_checked_and_the_same_as_the_table(
     assert found.findings == ()
     assert found.items == ROWS
     bucket = bucket_of(deployment, REGION)
-    assert check_export(bucket, export_root, expected=Expected(bucket=BUCKET)).good
+    assert check_export(bucket, export_root, expected=Expected(buckets=(BUCKET,))).good
     assert export_root in {info.root for info in list_exports(deployment, REGION)}
     assert export_age_s(deployment, REGION, time.time()) in range(60)
     exported = side_of(latest_set(bucket, LEDGER, full_only=True), tmp_path)
@@ -210,6 +216,7 @@ def test_an_import_gets_back_the_items_and_what_a_restore_drops(
     dynamodb = deployment.clients.client("dynamodb", OTHER)
     assert compare(exported, spool_table(dynamodb, "dr-data-imported", tmp_path / "t"), key=KEY).same
     assert reapply(deployment.clients, REGION, "dr-data-imported", wanted) == []
+    assert restorer.resume("dr-data-imported").put_back == ()
     for target in ("dr-data-imported", LEDGER):
         with pytest.raises(RestoreRefusedError, match=target):
             restorer.import_export(export, target=target)
@@ -238,7 +245,12 @@ def test_what_a_bad_writer_did_is_put_back_from_a_minute_before(
     with pytest.raises(RestoreRefusedError, match="can be restored to a time from"):
         restorer.to_time(datetime(2020, 1, 1, tzinfo=UTC), target="dr-data-before")
     restorer.to_time(before, target="dr-data-before")
-    plan = plan_repair(deployment, REGION, "dr-data-before", as_of=before, folder=tmp_path, now_s=time.time())
+    assert restorer.resume("dr-data-before").put_back == ()
+    with pytest.raises(RepairRefusedError, match="as of"):
+        plan_repair(
+            deployment, REGION, "dr-data-before", as_of=datetime.now(UTC), folder=tmp_path, now_s=time.time()
+        )
+    plan = plan_repair(deployment, REGION, "dr-data-before", folder=tmp_path, now_s=time.time())
     assert {one.alert_id for one in plan.put_back} == {"a0001", "a0002", "a0003"}
     assert plan.people == ()
     assert plan.by_themselves == 1
@@ -285,4 +297,9 @@ def test_a_recovery_point_of_aws_backup_is_restored(
     dynamodb = stack.clients.client("dynamodb", REGION)
     live, table = (spool_table(dynamodb, name, tmp_path) for name in (LEDGER, "dr-data-backup"))
     assert compare(live, table, key=KEY).same
+    assert restorer.resume("dr-data-backup").put_back == ()
     remove_restored(stack, REGION, "dr-data-backup")
+    dynamodb.create_table(**table_definition(ALERTS, "dr-data-by-hand"))
+    with pytest.raises(RestoreRefusedError, match="neither restored nor imported"):
+        restorer.resume("dr-data-by-hand")
+    remove_restored(stack, REGION, "dr-data-by-hand")

@@ -84,7 +84,7 @@ def test_a_killed_region_is_failed_over_from_although_the_operator_dies_and_gone
     whole.kill(PRIMARY)
     die_during("adopt", stack)
     here = open_stack(whole.run_dir, None)
-    impatient = open_stack(whole.run_dir, None, impatient=True)
+    impatient = open_stack(whole.run_dir, None, attempts_max=1)
     between = status(impatient)
     assert between.operation is not None
     assert (between.under_way, between.operation.state) == (True, State.RUNNING)

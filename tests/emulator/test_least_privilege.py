@@ -199,21 +199,13 @@ def test_backups_are_made_with_the_programs_own_roles(stack: LocalStack, eventua
     """The schedules may start what they start, and the state machines may do all of their steps."""
     names, clients = stack.deployment.names, stack.deployment.clients
     stepfunctions = clients.client("stepfunctions", REGION)
-    dynamodb = clients.client("dynamodb", REGION)
-    stack.emulator.run_schedule(REGION, names.full_export)
-
-    def export_over() -> dict[str, Any] | None:
-        [export] = dynamodb.list_exports()["ExportSummaries"]
-        described = dynamodb.describe_export(ExportArn=export["ExportArn"])["ExportDescription"]
-        return None if described["ExportStatus"] == "IN_PROGRESS" else dict(described)
-
-    export = eventually(export_over)
-    assert export["ExportStatus"] == "COMPLETED", export.get("FailureMessage")
     machines = {
         one["name"]: one["stateMachineArn"] for one in stepfunctions.list_state_machines()["stateMachines"]
     }
-    for name in (names.incremental_export, names.daily_copies):
+    wanted = (names.full_export_watch, names.incremental_export, names.daily_copies)
+    for name in (names.full_export, *wanted):
         stack.emulator.run_schedule(REGION, name)
+    for name in wanted:
 
         def ended(machine: str = machines[name]) -> dict[str, Any] | None:
             runs = stepfunctions.list_executions(stateMachineArn=machine)["executions"]
@@ -222,9 +214,13 @@ def test_backups_are_made_with_the_programs_own_roles(stack: LocalStack, eventua
 
         run = eventually(ended, within_s=SOON_S)
         assert run["status"] == "SUCCEEDED", (run.get("error"), run.get("cause"))
+    arns = [one["ExportArn"] for one in clients.client("dynamodb", REGION).list_exports()["ExportSummaries"]]
+    described = [clients.client("dynamodb", REGION).describe_export(ExportArn=arn) for arn in arns]
+    assert {one["ExportDescription"]["ExportStatus"] for one in described} == {"COMPLETED"}
 
 
-def test_export_without_its_permission_is_denied(stack: LocalStack) -> None:
+@pytest.mark.parametrize("schedule", ["full_export", "full_export_watch"])
+def test_a_schedule_without_its_permission_is_denied(stack: LocalStack, schedule: str) -> None:
     """The schedule's role is what decides, not who runs it."""
     iam = stack.deployment.clients.client("iam", REGION)
     role = stack.deployment.names.service_role("backup-schedules", REGION)
@@ -233,7 +229,7 @@ def test_export_without_its_permission_is_denied(stack: LocalStack) -> None:
     iam.delete_role_policy(**named)
     try:
         with pytest.raises(RefusedError, match="AccessDenied"):
-            stack.emulator.run_schedule(REGION, stack.deployment.names.full_export)
+            stack.emulator.run_schedule(REGION, getattr(stack.deployment.names, schedule))
     finally:
         iam.put_role_policy(**named, PolicyDocument=json.dumps(whole))
 
@@ -250,6 +246,7 @@ def denied(stack: LocalStack, machine: str) -> list[str]:
 @pytest.mark.parametrize(
     ("purpose", "action"),
     [
+        ("full-export-watch", "dynamodb:ExportTableToPointInTime"),
         ("incremental-export", "dynamodb:ExportTableToPointInTime"),
         ("incremental-export", "dynamodb:DescribeExport"),
         ("incremental-export", "cloudwatch:PutMetricData"),
@@ -262,7 +259,11 @@ def test_a_backups_role_needs_each_of_its_permissions(
 ) -> None:
     """Without it, the task that needs it is denied."""
     names = stack.deployment.names
-    machine = {"incremental-export": names.incremental_export, "daily-copies": names.daily_copies}[purpose]
+    machine = {
+        "full-export-watch": names.full_export_watch,
+        "incremental-export": names.incremental_export,
+        "daily-copies": names.daily_copies,
+    }[purpose]
     with without(stack, purpose, action):
         stack.emulator.run_schedule(REGION, machine)
         said = eventually(lambda: denied(stack, machine), within_s=SOON_S)

@@ -30,7 +30,7 @@ AWS_CLI = "awscli==1.45.11"
 SOON_S = 30.0
 """Two cold functions and their imports on two busy cores."""
 
-AFTER_A_LOSS_S = 60.0
+AFTER_A_LOSS_S = 120.0
 """The local lease of 8 s, then a cold Recovery and the steps after it."""
 
 

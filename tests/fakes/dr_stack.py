@@ -99,13 +99,18 @@ class TwoRegions(AwsClients):
 
 @dataclass
 class FakeWeb:
-    """`Web` of both regions: `/health`, `/switch` by the tables, and a webhook whose alerts end as `ends`."""
+    """`Web` of both regions: `/health`, `/switch` by the tables, and a webhook whose alerts end as `ends`.
+
+    `parent`: of which its alerts are repeats. `receipt`: another body of every 202.
+    """
 
     deployment: Deployment
     apart: Callable[[], bool]
     down: set[str] = field(default_factory=set)
     unhealthy: set[str] = field(default_factory=set)
     ends: str = "NOTIFIED"
+    parent: str = ""
+    receipt: Mapping[str, Any] | None = None
     asked: list[str] = field(default_factory=list)
     posted: list[Mapping[str, object]] = field(default_factory=list)
 
@@ -128,7 +133,10 @@ class FakeWeb:
         self.posted.append(body)
         alert_id = f"probe{len(self.posted)}"
         put_alert(alert_id, status=self.ends, region=region, in_region=region if self.apart() else PRIMARY)
-        return Answer(202, {"alerts": [{"alert_id": alert_id, "status": "RECEIVED"}]})
+        receipt = {"alert_id": alert_id, "status": "RECEIVED"}
+        if self.parent:
+            receipt |= {"status": "SUPPRESSED", "parent_id": self.parent}
+        return Answer(202, self.receipt or {"alerts": [receipt]})
 
     def _asked(self, url: str) -> tuple[str, str]:
         self.asked.append(url)

@@ -11,9 +11,11 @@ import sqlglot
 
 from dr import bench
 from dr.athena import DIALECT, comparison_sql, table_sql
+from dr.canonical import NotAnItemError
 from dr.comparison import ComparisonError, Difference, compare
 from dr.states import Side
 from dr.synthesis import Recipe, alert_id, synthesize
+from dr.table_items import copy_items
 from topology.tables import ALERTS
 
 KEY = ALERTS.hash_key
@@ -128,6 +130,23 @@ def test_the_last_change_of_an_item_wins(side: Files) -> None:
     assert compare(now, full, key=KEY).same
 
 
+def test_a_change_without_its_key_is_an_error_and_hides_nothing(side: Files) -> None:
+    """What the others make is unknown then; least of all are the unchanged items gone."""
+    keyless = {"Metadata": {"WriteTimestampMicros": {"N": "1"}}, "NewImage": item("b")}
+    spoilt = side("full", [item("a")], [keyless, change("c", 1, item("c"))])
+    with pytest.raises(ComparisonError, match="a change without the key alert_id"):
+        compare(spoilt, side("now", [item("a")]), key=KEY)
+
+
+@pytest.mark.parametrize("line", ["a change", "an item"])
+def test_a_state_without_a_key_is_never_copied(side: Files, tmp_path: Path, line: str) -> None:
+    """Before the first item is written."""
+    keyless = {"Metadata": {"WriteTimestampMicros": {"N": "1"}}, "NewImage": item("b")}
+    spoilt = side("full", [{}], []) if line == "an item" else side("full", [item("a")], [keyless])
+    with pytest.raises(NotAnItemError, match=f"{line} without the key alert_id"):
+        copy_items(spoilt, dynamodb=None, table="t", key=KEY, progress_file=tmp_path / "progress.json")
+
+
 def test_a_difference_in_a_change_is_named(side: Files) -> None:
     """The second pass reads the changes too."""
     full = side("full", [item("a")], [change("a", 1, item("a", n={"N": "2"}))])
@@ -167,6 +186,11 @@ def test_the_comparison_for_athena_is_sql_that_parses() -> None:
     """It was never run there."""
     query = sqlglot.parse_one(comparison_sql(key=KEY, left="a", right="b"), read=DIALECT)
     assert {"a", "b", "expected", "found"} == {table.name for table in query.find_all(sqlglot.exp.Table)}
+    assert {case.text("this") for case in query.find_all(sqlglot.exp.Literal)} >= {
+        "twice",
+        "keyless",
+        "changed",
+    }
     create = sqlglot.parse_one(table_sql(name="lines", bucket="bucket", root="e/AWSDynamoDB/1"), read=DIALECT)
     assert isinstance(create, sqlglot.exp.Create)
     assert "s3://bucket/e/AWSDynamoDB/1/data/" in create.sql(dialect=DIALECT)

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -42,7 +43,7 @@ def root(tmp_path: Path) -> str:
 def check(tmp_path: Path, root: str) -> Callable[[], Checked]:
     """Check it."""
     return lambda: check_export(
-        FolderObjects(tmp_path), root, expected=Expected(table_arn=TABLE_ARN, bucket=BUCKET)
+        FolderObjects(tmp_path), root, expected=Expected(table_arns=(TABLE_ARN,), buckets=(BUCKET,))
     )
 
 
@@ -170,7 +171,7 @@ def test_an_export_without_items_is_good(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("age", "good"), [(timedelta(hours=1), True), (timedelta(minutes=59), False)])
 def test_an_export_may_be_as_old_as_asked(tmp_path: Path, root: str, age: timedelta, *, good: bool) -> None:
     """To the second."""
-    now = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
+    now = datetime(2024, 11, 23, 4, 0, tzinfo=UTC)
     found = check_export(FolderObjects(tmp_path), root, expected=Expected(max_age=age, now=now))
     assert found.good is good
 
@@ -183,3 +184,37 @@ def test_a_key_that_leads_out_of_the_folder_is_not_fetched(tmp_path: Path) -> No
         fetch(bucket, iter(["../secret"]), tmp_path / "copy")
     with pytest.raises(ObjectMissingError):
         bucket.open("../secret")
+
+
+CHANGE: dict[str, Any] = {"Metadata": {"WriteTimestampMicros": {"N": "1"}}, "Keys": {"alert_id": {"S": "a"}}}
+
+
+@pytest.mark.parametrize(
+    ("change", "good"),
+    [
+        (CHANGE, True),
+        (CHANGE | {"NewImage": {"alert_id": {"S": "a"}}}, True),
+        ({"Metadata": CHANGE["Metadata"]}, False),
+        (CHANGE | {"Keys": {}}, False),
+        (CHANGE | {"Metadata": {}}, False),
+        (CHANGE | {"Metadata": {"WriteTimestampMicros": {"N": "soon"}}}, False),
+    ],
+    ids=["a deletion", "an image", "no key", "an empty key", "no time", "no number"],
+)
+def test_a_change_has_its_key_and_its_time(
+    tmp_path: Path, root: str, change: dict[str, object], *, good: bool
+) -> None:
+    """Each of an incremental export's lines is read: one without them would hide other items."""
+    summary = json.loads((tmp_path / root / SUMMARY).read_text(encoding="utf-8"))
+    del summary["exportTime"]
+    times = {"exportFromTime": "2024-11-23T02:00:00Z", "exportToTime": "2024-11-23T03:00:00Z"}
+    content = gzip.compress(f"{json.dumps(CHANGE)}\n{json.dumps(change)}\n".encode())
+    key = f"{root.rpartition('/')[0]}/data/a.json.gz"
+    (tmp_path / key).parent.mkdir()
+    (tmp_path / key).write_bytes(content)
+    entry = {"dataFileS3Key": key, "etag": "0" * 32, "itemCount": 2, "md5Checksum": md5_base64(content)}
+    sign(tmp_path / root / SUMMARY, json.dumps(summary | times | {"itemCount": 2, "s3SseAlgorithm": None}))
+    sign(tmp_path / root / FILES, json.dumps(entry) + "\n")
+    shutil.rmtree(tmp_path / root / "data")
+    found = check_export(FolderObjects(tmp_path), root, expected=Expected())
+    assert codes(found) == (set() if good else {"file-line"})

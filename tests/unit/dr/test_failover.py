@@ -1,45 +1,23 @@
-"""Failing over and back, with tables on moto: steps, refusals, resuming, and what is never called."""
+"""Failing over, with tables on moto: steps, refusals, resuming, and what is never called."""
 
-from collections.abc import Callable
-from typing import Any
+import re
 
 import pytest
 
 from clients.coordination import CoordinationRecords
 from dr import adoption
-from dr.failback import FailbackDeadlines, failback, failback_steps
-from dr.failover import FailoverDeadlines, failover, failover_steps
+from dr.failback import failback_steps
+from dr.failover import failover, failover_steps, what_it_does
 from dr.journal import GRACE_MS, Journal, OperationFailedError, OperationRefusedError, State
 from dr.operation import Outcome, StepEvent
+from tests.fakes.dr_operator import FORWARD, DiedError, dying_at, fail_back, fail_over, switch
 from tests.fakes.dr_stack import FAILOVER, PRIMARY, DrStack, dr_stack, put_alert
-
-FORWARD = FailoverDeadlines(check_s=5, switch_s=5, adopt_s=30, prove_s=5, route_s=5)
-BACK = FailbackDeadlines(check_s=5, replication_s=10, switch_s=5, route_s=5, prove_s=5, settle_s=10)
-"""Short ones: each poll is a call of moto."""
 
 
 @pytest.fixture
 def stack(aws: None) -> DrStack:  # noqa: ARG001 - moto
     """A stack with a strong ledger."""
     return dr_stack()
-
-
-def fail_over(stack: DrStack, **options: Any) -> Outcome:
-    """Fail over as ada."""
-    return failover(stack.deployment, operator="ada", deadlines=FORWARD, outside=stack.outside, **options)
-
-
-def fail_back(stack: DrStack, **options: Any) -> Outcome:
-    """Fail back as ada."""
-    return failback(stack.deployment, operator="ada", deadlines=BACK, outside=stack.outside, **options)
-
-
-def switch(stack: DrStack, region: str, since_ms: int | None = None) -> int:
-    """Read a region's switch, or set it."""
-    records = CoordinationRecords(stack.deployment, region)
-    if since_ms is not None:
-        assert records.set_switch(since_ms)
-    return records.switched_on_ms()
 
 
 def test_failing_over_asks_nothing_of_the_lost_region_nor_of_route_53(stack: DrStack) -> None:
@@ -168,20 +146,6 @@ def test_an_alert_that_does_not_reach_people_is_no_proof(stack: DrStack, ends: s
     assert stack.record("dr")["steps"][-1]["name"] == "prove"
 
 
-class DiedError(BaseException):
-    """The operator's machine died here."""
-
-
-def dying_at(step: str) -> Callable[[StepEvent], None]:
-    """Die when a step is under way, so that nothing more is written."""
-
-    def on_step(event: StepEvent) -> None:
-        if (event.step, event.state) == (step, "begun"):
-            raise DiedError
-
-    return on_step
-
-
 def test_another_machine_goes_on_once_the_dead_one_was_silent_for_its_deadline(stack: DrStack) -> None:
     """Before that it is refused, and told how long to wait."""
     with pytest.raises(DiedError):
@@ -235,91 +199,110 @@ def test_with_a_domain_the_name_has_to_answer_the_failover_region(aws: None) -> 
     assert fail_over(stack).steps[-1].name == "route"
 
 
-def test_failing_back_turns_the_switch_off_and_proves_the_primary(stack: DrStack) -> None:
-    """After both regions are healthy and markers crossed both ways."""
-    stack.lose(PRIMARY)
+def test_a_failover_whose_switch_is_turned_off_meanwhile_is_not_done(stack: DrStack) -> None:
+    """Whoever did it, by whatever way."""
+
+    def turned_off(event: StepEvent) -> None:
+        if (event.step, event.state) == ("prove", "begun"):
+            switch(stack, FAILOVER, since_ms=0)
+
+    with pytest.raises(OperationFailedError, match="it is off"):
+        fail_over(stack, on_step=turned_off)
+    assert stack.record("dr")["state"] == "failed"
+
+
+@pytest.mark.parametrize("what", ["switch", "health", "name"])
+def test_a_failover_that_holds_no_more_is_looked_at_again(aws: None, what: str) -> None:  # noqa: ARG001 - moto
+    """The journal alone says nothing about now."""
+    stack = dr_stack(domain="https://alerts.example.com/alerts")
+    stack.answers = FAILOVER
     fail_over(stack)
-    stack.mend(PRIMARY)
-    outcome = fail_back(stack)
-    assert [step.name for step in outcome.steps] == ["check", "replication", "switch", "prove", "settle"]
-    assert switch(stack, FAILOVER) == 0
-    assert set(outcome.step("replication").facts["lag_ms"]) == {
-        "us-east-1 to us-west-2",
-        "us-west-2 to us-east-1",
-    }
-    assert stack.web.asked[-1].startswith(f"http://{PRIMARY}/alerts")
-    assert fail_back(stack).already_done
-
-
-def test_with_no_switch_on_there_is_nothing_to_fail_back_from(stack: DrStack) -> None:
-    """Exit 0 for whoever runs it twice."""
-    outcome = fail_back(stack)
-    assert (outcome.already_done, outcome.steps) == (True, ())
-
-
-def test_failing_back_to_a_region_that_is_not_healthy_is_refused(stack: DrStack) -> None:
-    """And the failover region goes on taking everything."""
-    fail_over(stack)
-    stack.web.down.add(PRIMARY)
-    with pytest.raises(OperationRefusedError, match="us-east-1 does not answer"):
-        fail_back(stack)
-    assert switch(stack, FAILOVER) > 0
-
-
-def test_failing_back_while_replication_stands_still_is_refused(stack: DrStack) -> None:
-    """What the failover region took in meanwhile would be missing."""
-    stack.clients.apart = True
-    fail_over(stack)
-    with pytest.raises(OperationRefusedError, match="replication lags: us-west-2 sees a marker of us-east-1"):
-        fail_back(stack)
-    assert switch(stack, FAILOVER) > 0
-
-
-def test_failing_back_while_an_alert_is_missing_is_refused_and_it_is_named(stack: DrStack) -> None:
-    """Markers may pass while older writes are stuck."""
-    fail_over(stack)
-    for alert_id in ("probe1", "stuck"):
-        put_alert(alert_id, status="NOTIFIED", region=FAILOVER, in_region=FAILOVER)
-    stack.clients.ledger_apart = True
-    with pytest.raises(OperationRefusedError, match=r"us-east-1 lacks 1 of the alerts .*stuck"):
-        fail_back(stack)
-    assert switch(stack, FAILOVER) > 0
-
-
-def test_failing_back_with_both_switches_on_is_refused(stack: DrStack) -> None:
-    """Nobody knows which was meant."""
-    fail_over(stack)
-    switch(stack, PRIMARY, since_ms=1)
-    with pytest.raises(OperationRefusedError, match="both regions are on"):
-        fail_back(stack)
-
-
-def test_a_failback_that_was_broken_off_is_finished_by_the_next_one(stack: DrStack) -> None:
-    """Also where the switch is off already."""
-    fail_over(stack)
-    stack.web.ends = "PARKED"
+    assert fail_over(stack).already_done
+    match what:
+        case "switch":
+            switch(stack, FAILOVER, since_ms=stack.clock.now_ms() + 1)
+        case "health":
+            stack.web.unhealthy.add(FAILOVER)
+        case "name":
+            stack.answers = PRIMARY
+    if what == "switch":
+        assert not fail_over(stack).already_done
+        return
     with pytest.raises(OperationFailedError):
-        fail_back(stack)
-    assert switch(stack, FAILOVER) == 0
-    stack.web.ends = "NOTIFIED"
-    assert fail_back(stack).step("settle").state is State.DONE
+        fail_over(stack)
 
 
-def test_alerts_that_are_open_at_a_failback_are_waited_for_and_later_ones_are_not(stack: DrStack) -> None:
-    """Recovery runs in both regions meanwhile."""
-    fail_over(stack)
-    for n in range(3):
-        put_alert(f"a{n}", status="RECEIVED", region=FAILOVER, due_at=stack.clock.s - 5)
+def test_a_repeat_of_the_probe_is_no_proof_until_its_parent_reaches_people(stack: DrStack) -> None:
+    """The first answer was lost; the repeat is at rest at once and nobody is told."""
+    put_alert("first", status="RECEIVED", region=FAILOVER)
+    stack.web.ends, stack.web.parent = "SUPPRESSED", "first"
+    with pytest.raises(OperationFailedError, match="alert first reaches people"):
+        fail_over(stack)
+    put_alert("first", status="NOTIFIED", region=FAILOVER)
+    assert fail_over(stack).step("prove").facts["alert_id"] == "first"
+
+
+def test_an_acceptance_by_something_else_than_the_webhook_is_no_proof(stack: DrStack) -> None:
+    """A proxy's 202, say; the step fails and is written down."""
+    stack.web.receipt = {"ok": True}
+    with pytest.raises(OperationFailedError, match="us-west-2 accepts an alert"):
+        fail_over(stack)
+    assert stack.record("dr")["state"] == "failed"
+
+
+def test_a_mistake_in_a_step_lets_others_go_on_at_once(stack: DrStack) -> None:
+    """Whatever is raised is written down before it goes on."""
+
+    def mistake() -> None:
+        raise ZeroDivisionError
+
+    stack.clients.functions[FAILOVER].effect = mistake
+    with pytest.raises(ZeroDivisionError):
+        fail_over(stack)
+    assert stack.record("dr")["state"] == "failed"
+
+
+@pytest.mark.parametrize(
+    ("consistency", "domain", "says"),
+    [
+        ("strong", "", "point them to http://us-west-2/alerts, with its key.$"),
+        ("eventual", "", "us-east-1 takes in from now on stays its own"),
+        ("strong", "https://alerts.example.com/alerts", "us-west-2 takes what is posted to https://alerts"),
+    ],
+)
+def test_what_a_failover_leaves_to_a_person_is_said(
+    aws: None,  # noqa: ARG001 - moto
+    consistency: str,
+    domain: str,
+    says: str,
+) -> None:
+    """Without a domain a region that half works goes on answering its sources."""
+    assert re.search(says, what_it_does(dr_stack(consistency=consistency, domain=domain).deployment))
+
+
+def test_of_more_alerts_than_are_watched_none_is_taken_for_seen_to_that_is_not(
+    stack: DrStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Newer ones of a higher severity push it out of what is read of the index."""
+    monkeypatch.setattr(adoption, "MAX_LEFT", 2)
+    for n in range(2):
+        put_alert(f"b{n}", status="RECEIVED", region=PRIMARY, due_at=stack.clock.s - 1)
+    rounds = 0
 
     def recover() -> None:
-        put_alert(f"new{stack.clock.s}", status="RECEIVED", region=PRIMARY, due_at=stack.clock.s - 1)
-        if len(stack.clients.functions[PRIMARY].invoked) > 2:
-            for n in range(3):
-                put_alert(f"a{n}", status="NOTIFIED", region=FAILOVER)
+        nonlocal rounds
+        rounds += 1
+        for n in range(2):
+            put_alert(f"a{n}", status="RECEIVED", region=PRIMARY, due_at=stack.clock.s - 2)
+        if rounds == 3:
+            put_alert("b0", status="NOTIFIED", region=PRIMARY)
+            put_alert("b1", status="NOTIFIED", region=PRIMARY)
 
-    stack.clients.functions[PRIMARY].effect = recover
-    assert fail_back(stack).step("settle").facts == {"open": 3, "later": 0}
-    assert len(stack.clients.functions[FAILOVER].invoked) > 2
+    stack.clients.functions[FAILOVER].effect = recover
+    adopted = fail_over(stack).step("adopt")
+    assert rounds == 3
+    assert adopted.facts["complete"] is False
+    assert adopted.detail.startswith("2 of the at least 2 alerts that us-east-1 left open are seen to; more")
 
 
 def test_making_the_steps_does_nothing(stack: DrStack) -> None:

@@ -37,6 +37,12 @@ def test_no_answer_is_none_and_is_not_tried_again(server: http_server.ScriptedSe
     assert HttpWeb().get("http://127.0.0.1:1/health") is None
 
 
+def test_a_body_that_never_ends_is_no_answer(server: http_server.ScriptedServer) -> None:
+    """However often a little of it comes."""
+    server.script = [http_server.Answer(200, drip="body")]
+    assert HttpWeb(look_timeout_s=0.2).get(server.url) is None
+
+
 def test_an_alert_is_posted_as_json_with_its_key(server: http_server.ScriptedServer) -> None:
     """As any source does."""
     server.script = [http_server.Answer(202, b'{"alerts": []}')]

@@ -1,5 +1,6 @@
 """What a rebuild decides and refuses before it deploys, and whose the open alerts are afterwards."""
 
+import hashlib
 import json
 import zipfile
 from pathlib import Path
@@ -10,12 +11,14 @@ import pytest
 import yaml
 
 from dr.journal import OperationFailedError, OperationRefusedError
+from dr.manifest import md5_base64
 from dr.objects import FolderObjects
 from dr.operation import Turn
-from dr.rebuild import Wanted, rebuild
+from dr.rebuild import rebuild
+from dr.rebuild_folder import Wanted
 from dr.rebuild_plan import placement, prepare
 from dr.reowning import reown
-from dr.synthesis import TABLE_ARN, Recipe, synthesize
+from dr.synthesis import ACCOUNT, BUCKET, TABLE_ARN, Recipe, synthesize
 from tests.fakes.dr_stack import PRIMARY, DrStack, dr_stack, put_alert
 from topology.backups import package_key, stack_key
 from topology.config import EVENTUAL, STRONG, StackConfig
@@ -84,13 +87,23 @@ def test_buckets_get_a_new_ending_since_the_lost_ones_keep_their_names() -> None
 def bucket(tmp_path: Path) -> Path:
     """A backup bucket as a folder: configuration, packages, and a full export of two alerts."""
     root = tmp_path / "bucket"
-    outputs = {"AlertsTableName": TABLE, "PrimaryRegion": FORMER[0], "FailoverRegion": FORMER[1]}
-    put(root / stack_key("latest"), json.dumps({"stack": "dev", "config": OLD, "outputs": outputs}).encode())
+    outputs = {
+        "AlertsTableName": TABLE,
+        "PrimaryRegion": FORMER[0],
+        "FailoverRegion": FORMER[1],
+        "BackupBucketName": BUCKET,
+        "FailoverBackupBucketName": f"{BUCKET}-failover",
+        "AlarmTopicArn": f"arn:aws:sns:{FORMER[0]}:{ACCOUNT}:alarms",
+    }
+    packages = {}
     for spec in FUNCTIONS:
         path = root / package_key("latest", spec)
         path.parent.mkdir(parents=True, exist_ok=True)
         with zipfile.ZipFile(path, "w") as out:
-            out.writestr("handler.py", "")
+            out.writestr("handler.py", "handle = 1")
+        packages[spec.suffix] = hashlib.sha256(path.read_bytes()).hexdigest()
+    record = {"stack": "dev", "config": OLD, "outputs": outputs, "packages": packages}
+    put(root / stack_key("latest"), json.dumps(record).encode())
     synthesize(root, Recipe(items=2))
     return root
 
@@ -114,6 +127,21 @@ def test_a_plan_has_the_old_configuration_in_new_regions(bucket: Path, tmp_path:
     assert {path.name for path in packages.iterdir()} == {f"{spec.suffix}.zip" for spec in FUNCTIONS}
     assert any("secrets" in note for note in plan.notes)
     assert any("alerts.example.com" in note for note in plan.notes)
+
+
+def test_a_plan_passes_over_what_is_not_good_and_says_so(bucket: Path, tmp_path: Path) -> None:
+    """An older export, for one that is damaged; the same exports again, for a run that goes on."""
+    synthesize(bucket, Recipe(items=3, variant=1))
+    objects, work = FolderObjects(bucket), tmp_path / "work"
+    first = prepare(objects, work, region="eu-west-1")
+    roots = [one.root for one in first.exports.exports]
+    assert prepare(objects, work, region="eu-west-1", roots=roots).exports == first.exports
+    flipped_bit(bucket / roots[0])
+    second = prepare(objects, work, region="eu-west-1")
+    assert second.exports.full.root != roots[0]
+    assert any(f"passed over: the export {roots[0]}" in note for note in second.notes)
+    with pytest.raises(OperationRefusedError, match=r"no full export.*file-md5"):
+        prepare(objects, work, region="eu-west-1", roots=roots)
 
 
 def broken_package(root: Path) -> None:
@@ -140,6 +168,21 @@ def flipped_bit(root: Path) -> None:
     path.write_bytes(bytes(content))
 
 
+def other_account(root: Path) -> None:
+    """The exports of a table of the same name that is somebody else's."""
+    for path in root.rglob("manifest-summary.json"):
+        text = path.read_text(encoding="utf-8").replace(ACCOUNT, "999999999999")
+        path.write_text(text, encoding="utf-8")
+        path.with_suffix(".md5").write_text(md5_base64(text.encode()), encoding="ascii")
+
+
+def flipped_package(root: Path) -> None:
+    """A package of which a byte is another; or it is another deployment's."""
+    path = root / package_key("latest", FUNCTIONS[0])
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"handle =", b"handled="))
+
+
 def no_record(root: Path) -> None:
     """A `stack.json` that says nothing."""
     put(root / stack_key("latest"), b"{}")
@@ -151,7 +194,9 @@ def no_record(root: Path) -> None:
         (broken_package, "AlertReceptionFunction"),
         (no_package, "code/latest/AlertReceptionFunction.zip"),
         (no_export, "no full export"),
-        (flipped_bit, "is damaged: .*file-md5"),
+        (flipped_bit, "no full export.*file-md5"),
+        (other_account, "no full export"),
+        (flipped_package, "AlertReceptionFunction"),
         (no_record, "does not say what the stack was"),
     ],
 )

@@ -1,6 +1,6 @@
 """Settings, restores, copies and repairs on moto: what is refused, resumed, put back and left alone."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,17 +18,14 @@ from dr.exports import (
     ExportRefusedError,
     ExportsUnknownError,
     export_age_s,
-    latest_set,
     start_export,
     usable,
 )
-from dr.manifest import SUMMARY, md5_base64
-from dr.objects import FolderObjects
 from dr.planted import GOOD_SETTINGS
-from dr.repair import judge
-from dr.restore import Restorer, RestoreRefusedError, new_table_name, remove_restored
+from dr.restore import Restorer, new_table_name, remove_restored
+from dr.restore_calls import RestoreRefusedError
 from dr.settings import Settings, SettingsUnknownError, differences, read_settings, reapply, settings_of
-from dr.synthesis import PREFIX, TABLE_ARN, Recipe, synthesize
+from dr.synthesis import TABLE_ARN
 from dr.table_definition import table_definition
 from dr.table_items import TableUnwritableError, copy_items, spool_table
 from tests.fakes.deployment import FAILOVER, PRIMARY, LossyClients, deployment_on_moto
@@ -180,12 +177,10 @@ class TestRefusals:
         """Neither into the live one nor into any that is there."""
         dynamodb.create_table(**table_definition(ALERTS, "other"))
         one = restorer(deployment)
-        for refused in (
-            lambda: one.to_time(NOW, target=target),
-            lambda: one.from_backup(None, target=target, role_arn="arn:aws:iam::1:role/x"),
-        ):
-            with pytest.raises(RestoreRefusedError, match=f"{target} .*new table"):
-                refused()
+        with pytest.raises(RestoreRefusedError, match=f"{target} .*new table"):
+            one.to_time(NOW, target=target)
+        with pytest.raises(RestoreRefusedError, match=f"{target} .*new table"):
+            one.from_backup(None, target=target, role_arn="arn:aws:iam::1:role/x")
 
     @pytest.mark.parametrize("seconds", [-3_600, 3_600])
     def test_a_time_outside_of_the_window_is_refused(
@@ -213,7 +208,8 @@ class TestRefusals:
 
     def test_each_restored_table_has_a_name_of_its_own(self, deployment: Deployment) -> None:
         """By the time."""
-        assert new_table_name(deployment, NOW) == "alerts-restored-20261123T120000"
+        name = "mcp-incident-responder-dev-alerts-restored-20261123T120000"
+        assert new_table_name(deployment, NOW) == name
 
     @pytest.mark.parametrize(
         ("status", "age", "reason"), [("IN_PROGRESS", 0, "not COMPLETED"), (COMPLETED, 2, "more than")]
@@ -249,40 +245,6 @@ class TestRefusals:
         with pytest.raises(ExportRefusedError, match="us-west-2"):
             start_export(deployment, "eu-west-1", now=NOW)
         assert FAILOVER == "us-west-2"
-
-
-class TestExportSets:
-    """The newest full export, and the incremental ones that go on from it."""
-
-    def test_the_chain_ends_at_a_gap(self, tmp_path: Path) -> None:
-        """What lies behind the gap would lack changes."""
-        synthesize(tmp_path, Recipe(items=1))
-        for number, (since, until) in enumerate(
-            [("02:30", "03:30"), ("03:30", "04:30"), ("01:00", "02:00"), ("05:00", "06:00")]
-        ):
-            incremental(tmp_path, f"0{number}", since, until)
-        table = TABLE_ARN.rpartition("/")[2]
-        found = latest_set(FolderObjects(tmp_path), table)
-        assert [one.root.rpartition("/")[2] for one in found.incrementals] == ["00", "01"]
-        assert found.exported_to == datetime(2026, 11, 23, 4, 30, tzinfo=UTC)
-        assert latest_set(FolderObjects(tmp_path), table, full_only=True).incrementals == ()
-        with pytest.raises(ExportRefusedError, match="no full export of other"):
-            latest_set(FolderObjects(tmp_path), "other")
-
-
-def incremental(folder: Path, name: str, since: str, until: str) -> None:
-    """An incremental export without changes, of a window on the day of the synthesised ones."""
-    root = f"{PREFIX}/AWSDynamoDB/{name}"
-    (folder / root).mkdir(parents=True)
-    text = (
-        f'{{"version":"2023-08-01","exportArn":"{TABLE_ARN}/export/{name}","tableArn":"{TABLE_ARN}",'
-        f'"tableId":"t","s3Bucket":"b","manifestFilesS3Key":"{root}/manifest-files.json","itemCount":0,'
-        f'"outputFormat":"DYNAMODB_JSON","exportType":"INCREMENTAL_EXPORT",'
-        f'"exportFromTime":"2026-11-23T{since}:00Z","exportToTime":"2026-11-23T{until}:00Z"}}'
-    )
-    for file, content in ((SUMMARY, text), ("manifest-files.json", "")):
-        (folder / root / file).write_text(content, encoding="utf-8")
-        (folder / root / file).with_suffix(".md5").write_text(md5_base64(content.encode()), encoding="ascii")
 
 
 class Breaking:
@@ -365,39 +327,6 @@ class _WithReads:
     def __init__(self, puts: Breaking, reads: Any) -> None:
         self.put_item = puts.put_item
         self.get_item = reads.get_item
-
-
-AS_OF_MS = 1_000_000_000
-AT_REST = {"status": {"S": "NOTIFIED"}, "title": {"S": "t"}, "attempts": {"N": "1"}}
-
-
-@pytest.mark.parametrize(
-    ("before", "now", "verdict"),
-    [
-        (AT_REST, None, "put back"),
-        (AT_REST | {"expires_at": {"N": "999"}}, None, "normal"),
-        (AT_REST | {"expires_at": {"N": "1001"}}, None, "put back"),
-        (AT_REST, AT_REST | {"attempts": {"N": "1.0"}}, "normal"),
-        (AT_REST, AT_REST | {"status": {"S": "RECEIVED"}}, "put back"),
-        (AT_REST, AT_REST | {"title": {"S": "x"}}, "put back"),
-        (AT_REST, AT_REST | {"open_lane": {"S": "us-east-1#FOLLOW_UP"}}, "person"),
-        (AT_REST | {"status": {"S": "PARKED"}}, AT_REST, "person"),
-        (AT_REST | {"status": {"S": "PARKED"}}, AT_REST | {"title": {"S": "x"}}, "put back"),
-        (AT_REST | {"status": {"S": "SUPPRESSED"}}, AT_REST | {"status": {"S": "RECEIVED"}}, "person"),
-        (AT_REST | {"status": {"S": "SUPPRESSED"}}, AT_REST | {"status": {"S": "junk"}}, "put back"),
-        (AT_REST | {"status": {"S": "RECEIVED"}}, AT_REST, "normal"),
-        (AT_REST | {"status": {"S": "RECEIVED"}}, AT_REST | {"title": {"S": "x"}}, "person"),
-        (AT_REST | {"status": {"S": "RECEIVED"}}, AT_REST | {"status": {"S": "junk"}}, "person"),
-        (None, AT_REST | {"accepted_at_ms": {"N": str(AS_OF_MS)}}, "normal"),
-        (None, AT_REST | {"accepted_at_ms": {"N": str(AS_OF_MS - 60_000)}}, "person"),
-        (None, AT_REST | {"accepted_at_ms": {"N": "junk"}}, "person"),
-    ],
-)
-def test_a_row_is_put_back_only_where_the_pipeline_cannot_have_changed_it(
-    before: Mapping[str, Any] | None, now: Mapping[str, Any] | None, verdict: str
-) -> None:
-    """What it may have done is left to a person, what it does all the time to nobody."""
-    assert judge(before, now, as_of_ms=AS_OF_MS, now_s=1_000)[0] == verdict
 
 
 def test_good_settings_are_settings() -> None:

@@ -51,5 +51,5 @@ def test_every_step_of_a_failover_of_a_real_stack_is_shown_before_it(tmp_path: P
         app, ["dr", "failback", "--dry-run", "--json", "--outputs", str(outputs)], catch_exceptions=False
     )
     assert [one["step"] for one in json.loads(shown.output)] == [
-        "check", "replication", "switch", "prove", "settle",
+        "check", "replication", "prove", "switch", "settle",
     ]  # fmt: skip

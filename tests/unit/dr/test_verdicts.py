@@ -1,0 +1,201 @@
+"""What a repair does about a row that differs: as the handlers make rows, and as a bad writer leaves them."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import pytest
+
+from dr.row_rules import breaches
+from dr.table_items import exported
+from dr.verdicts import DOUBT, Judge
+from handlers.adapters.items import item_of
+from handlers.domain import states
+from handlers.domain.alert import Alert, Doubt, Status
+from tests.fakes.services import ANALYSIS
+from tests.unit.handlers.builders import PEER, REGION, row
+
+LANE = f"{REGION}#HIGH"
+REGIONS = (REGION, PEER)
+
+NEW = row(severity="high")
+ACCEPTED_MS = NEW.accepted_at_ms
+NOW_S = NEW.timestamp + 60
+DUE = NOW_S + 30
+CLAIMED = states.claimed(NEW, token="t", due_at=DUE)
+ANALYZED = states.analyzed(CLAIMED, "no answer", due_at=DUE, follow_up=True)
+NOTIFIED = states.notified(states.analyzed(CLAIMED, ANALYSIS, due_at=DUE), at_ms=NOW_S * 1_000)
+FOLLOWED_UP = states.notified(ANALYZED, at_ms=NOW_S * 1_000, slack_ref="C/1")
+PARKED = states.parked(ANALYZED, reason="refused", due_at=DUE)
+CHILD = states.suppressed(replace(NEW, open_lane=None, due_at=None, parent_id="a0"), at_ms=ACCEPTED_MS)
+
+
+def item(alert: Alert) -> dict[str, Any]:
+    """A row as an export and a scan have it."""
+    plain = msgspec.to_builtins(alert)
+    found: dict[str, Any] = exported(item_of({k: v for k, v in plain.items() if v is not None}))
+    return found
+
+
+def judge(*, as_of_ms: int = ACCEPTED_MS + 10_000) -> Judge:
+    """Of a repair that is made now."""
+    return Judge(as_of_ms=as_of_ms, now_s=NOW_S, regions=REGIONS)
+
+
+@pytest.mark.parametrize(
+    "alert",
+    [
+        NEW,
+        CLAIMED,
+        ANALYZED,
+        states.deferred(ANALYZED, not_before=NOW_S + 3_600, lease_s=3_600, attempts=3),
+        NOTIFIED,
+        FOLLOWED_UP,
+        states.follow_up_ready(FOLLOWED_UP, ANALYSIS, due_at=DUE),
+        states.follow_up_ended(FOLLOWED_UP),
+        states.notified(ANALYZED, at_ms=NOW_S * 1_000, digest_id="d"),
+        PARKED,
+        states.looked_at(PARKED, due_at=DUE, heir_id="a2"),
+        states.redriven(PARKED, due_at=DUE),
+        CHILD,
+        states.promoted(CHILD, due_at=DUE),
+        states.recovered(ANALYZED, due_at=DUE),
+    ],
+)
+def test_a_row_that_the_handlers_make_breaks_no_rule(alert: Alert) -> None:
+    """In whatever state, so a repair leaves alerts that moved on alone."""
+    assert breaches(item(alert), regions=REGIONS, now_s=NOW_S) == ()
+    if alert.parent_id is None:
+        assert judge().verdict(item(NEW), item(alert)).kind == "normal"
+    assert judge(as_of_ms=ACCEPTED_MS).verdict(None, item(alert)).kind == "normal"
+
+
+BAD_WRITES: Mapping[str, dict[str, Any]] = {
+    "taken out of its lane": {"open_lane": None, "due_at": None},
+    "put off for ever": {"due_at": {"N": "95617584000"}},
+    "said to be delivered": {"status": {"S": "NOTIFIED"}},
+    "said to be delivered, and taken out": {"status": {"S": "NOTIFIED"}, "open_lane": None, "due_at": None},
+    "said to be delivered, with its time": {
+        "status": {"S": "NOTIFIED"},
+        "open_lane": None,
+        "due_at": None,
+        "notified_at_ms": {"N": "1"},
+        "expires_at": {"N": "99999999999"},
+    },
+    "said to be a repeat": {
+        "status": {"S": "SUPPRESSED"},
+        "open_lane": None,
+        "due_at": None,
+        "expires_at": {"N": "99999999999"},
+    },
+    "given to nobody": {"owner": {"S": "nowhere"}, "open_lane": {"S": "nowhere#HIGH"}},
+    "in another lane": {"open_lane": {"S": f"{REGION}#FOLLOW_UP"}},
+    "without a time": {"due_at": {"S": "soon"}},
+    "about to be deleted": {"expires_at": {"N": "1"}},
+    "in no state": {"status": {"S": "BROKEN"}},
+}
+
+
+@pytest.mark.parametrize("write", BAD_WRITES.values(), ids=BAD_WRITES)
+def test_an_open_alert_that_nobody_would_see_to_is_shown_to_a_person(write: dict[str, Any]) -> None:
+    """Whether it was there at the restore point or was accepted after it."""
+    spoilt = {name: value for name, value in (item(NEW) | write).items() if value is not None}
+    assert judge().verdict(item(NEW), spoilt).kind == "person"
+    assert judge(as_of_ms=ACCEPTED_MS).verdict(None, spoilt).kind == "person"
+
+
+def test_nothing_leads_from_work_to_a_repeat() -> None:
+    """Not even a sound one."""
+    forged = item(replace(CHILD, alert_id=NEW.alert_id, parent_id=None)) | {"parent_id": {"S": "a0"}}
+    assert breaches(forged, regions=REGIONS, now_s=NOW_S) == ()
+    assert judge().verdict(item(NEW), forged).kind != "normal"
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "verdict"),
+    [
+        (NOTIFIED, None, "put back"),
+        (NOTIFIED, replace(NOTIFIED, attempts=9), "put back"),
+        (NOTIFIED, NEW, "put back"),
+        (FOLLOWED_UP, states.follow_up_ended(FOLLOWED_UP), "person"),
+        (PARKED, states.redriven(PARKED, due_at=DUE), "person"),
+        (PARKED, states.looked_at(PARKED, due_at=DUE + 9, heir_id=None), "normal"),
+        (PARKED, replace(PARKED, parked_reason=None), "put back"),
+        (CHILD, states.promoted(CHILD, due_at=DUE), "person"),
+        (CHILD, replace(CHILD, expires_at=None), "put back"),
+        (NEW, NEW, "normal"),
+    ],
+)
+def test_what_was_at_rest_is_put_back_unless_the_pipeline_may_have_moved_it(
+    before: Alert, now: Alert | None, verdict: str
+) -> None:
+    """What it may have done is left to a person, what it does all the time to nobody."""
+    assert judge().verdict(item(before), None if now is None else item(now)).kind == verdict
+
+
+def test_an_expired_row_that_is_gone_is_none_of_ours() -> None:
+    """Until its very second it was deleted by somebody else."""
+    for left_s, verdict in ((0, "normal"), (1, "put back")):
+        expiring = item(replace(NOTIFIED, expires_at=NOW_S + left_s))
+        assert judge().verdict(expiring, None).kind == verdict
+
+
+@pytest.mark.parametrize("accepted", ["junk", str(ACCEPTED_MS - 60_000)])
+def test_a_row_that_was_not_there_and_does_not_say_that_it_is_new_is_shown(accepted: str) -> None:
+    """A bad writer may have put it there."""
+    stranger = item(NEW) | {"accepted_at_ms": {"N": accepted}}
+    assert judge(as_of_ms=ACCEPTED_MS).verdict(None, stranger).kind == "person"
+
+
+@pytest.mark.parametrize(
+    "before", [CLAIMED, PARKED, states.deferred(NEW, not_before=1, lease_s=1, attempts=1)]
+)
+def test_a_deleted_alert_that_was_not_delivered_comes_back_free_and_in_doubt(before: Alert) -> None:
+    """Its lease is over, and it may have gone out since: an audit is to know why it is there twice."""
+    found = judge().verdict(item(before), None).write
+    assert found is not None
+    wanted = replace(
+        before,
+        lease_token=None,
+        not_before=None,
+        due_at=NOW_S,
+        doubts={**before.doubts, Doubt.OWNERSHIP_MOVED: 1},
+    )
+    assert found == item(wanted)
+    assert Doubt(DOUBT) is Doubt.OWNERSHIP_MOVED
+    again = judge().verdict(found, None).write
+    assert again is not None
+    assert again["doubts"]["M"][DOUBT] == {"N": "2"}
+
+
+def test_a_delivered_alert_comes_back_as_it_was() -> None:
+    """There is nothing to be done about it, and nothing in doubt."""
+    assert judge().verdict(item(NOTIFIED), None).write == item(NOTIFIED)
+
+
+@pytest.mark.parametrize(
+    ("before", "since"),
+    [
+        (NEW, NOTIFIED),
+        (NEW, ANALYZED),
+        (PARKED, states.notified(states.analyzed(PARKED, ANALYSIS, due_at=DUE), at_ms=NOW_S * 1_000)),
+        (NOTIFIED, NOTIFIED),
+    ],
+)
+def test_spoilt_text_is_put_back_and_a_newer_state_is_kept(before: Alert, since: Alert) -> None:
+    """An alert that went out meanwhile does not go out again for its title."""
+    since = replace(since, parked_reason=None)
+    spoilt = item(since) | {"title": {"S": "garbage"}, "host": {"S": "made up"}}
+    found = judge().verdict(item(before), spoilt)
+    assert (found.kind, found.write) == ("put back", item(since))
+
+
+def test_a_row_that_is_spoilt_through_and_through_is_put_back_if_it_was_at_rest() -> None:
+    """One at work is for a person."""
+    for before, verdict in ((NOTIFIED, "put back"), (NEW, "person")):
+        spoilt = item(before) | {"title": {"S": "garbage"}, "status": {"S": "BROKEN"}}
+        found = judge().verdict(item(before), spoilt)
+        assert found.kind == verdict
+        assert found.write == (item(before) if verdict == "put back" else None)
+    assert NEW.status is Status.RECEIVED
