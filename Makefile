@@ -74,4 +74,4 @@ drill-all: setup ## Every drill, a rebuild from the backup bucket alone, and eve
 	@$(BIN)/responder dr drill --all
 
 bench-restore: setup ## Check and compare exports of a million items: time, memory, planted faults (ITEMS=n)
-	@$(BIN)/python -m dr.bench --items $(or $(ITEMS),1000000)
+	@$(BIN)/python -m dr.comparison.bench --items $(or $(ITEMS),1000000)

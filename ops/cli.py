@@ -14,17 +14,17 @@ from clients.deployment import IncompleteOutputsError
 from clients.ledger import LedgerUnreachableError
 from clients.receipts import ReceiptsError
 from components.packages import PackageError
-from dr.canonical import NotAnItemError
-from dr.comparison import ComparisonError
+from dr.comparison.canonical import NotAnItemError
+from dr.comparison.items import ComparisonError
+from dr.comparison.states import TableUnreadableError
 from dr.drill.record import DrillStateError
-from dr.exports import ExportRefusedError, ExportsUnknownError
-from dr.journal import OperationFailedError, OperationRefusedError
-from dr.objects import ObjectMissingError, ObjectsUnreadableError
-from dr.repair import RepairRefusedError
-from dr.restore_calls import RestoreFailedError, RestoreRefusedError
-from dr.settings import SettingsUnknownError
-from dr.states import TableUnreadableError
-from dr.table_items import TableUnwritableError
+from dr.exports.objects import ObjectMissingError, ObjectsUnreadableError
+from dr.exports.requests import ExportRefusedError, ExportsUnknownError
+from dr.operations.journal import OperationFailedError, OperationRefusedError
+from dr.restores.calls import RestoreFailedError, RestoreRefusedError
+from dr.restores.repair import RepairRefusedError
+from dr.restores.settings import SettingsUnknownError
+from dr.restores.table_items import TableUnwritableError
 from emulator.deploy import DeployError
 from emulator.errors import EmulatorError
 from emulator.provider.state import StateError

@@ -9,14 +9,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from dr.exports import export_age_s
-from dr.failback import failback as fail_back
-from dr.failback import failback_steps
-from dr.failover import failover as fail_over
-from dr.failover import failover_steps, what_it_does
-from dr.operation import Outcome, Step
-from dr.proof import healthy
-from dr.status import DrStatus, RegionState, read_status
+from dr.exports.requests import export_age_s
+from dr.operations.failback import failback as fail_back
+from dr.operations.failback import failback_steps
+from dr.operations.failover import failover as fail_over
+from dr.operations.failover import failover_steps, what_it_does
+from dr.operations.operation import Outcome, Step
+from dr.operations.proof import healthy
+from dr.operations.status import DrStatus, RegionState, read_status
 from ops import dr_data_commands, dr_drill_command, dr_rebuild_command, dr_restore_commands, local
 from ops.dr_progress import clock_time, show_progress
 from ops.dr_stack import (

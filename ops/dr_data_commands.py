@@ -15,13 +15,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from clients.deployment import Deployment
-from dr.athena import comparison_sql, table_sql
-from dr.check import Expected, check_export
-from dr.comparison import Comparison
-from dr.comparison import compare as compare_states
-from dr.export_sets import fetch_good as fetch_and_check
-from dr.export_sets import good_set, latest_set, side_of
-from dr.exports import (
+from dr.comparison.athena import comparison_sql, table_sql
+from dr.comparison.items import Comparison
+from dr.comparison.items import compare as compare_states
+from dr.comparison.states import Side
+from dr.exports.check import Expected, check_export
+from dr.exports.manifest import Export, Finding, read_export
+from dr.exports.objects import FolderObjects
+from dr.exports.requests import (
     COMPLETED,
     ExportInfo,
     ExportRefusedError,
@@ -32,10 +33,9 @@ from dr.exports import (
     usable,
     wait_export,
 )
-from dr.manifest import Export, Finding, read_export
-from dr.objects import FolderObjects
-from dr.states import Side
-from dr.table_items import spool_table
+from dr.exports.sets import fetch_good as fetch_and_check
+from dr.exports.sets import good_set, latest_set, side_of
+from dr.restores.table_items import spool_table
 from ops import local
 from ops.audit_command import moment_ms
 from ops.dr_stack import Outputs, open_stack

@@ -20,17 +20,17 @@ from rich.table import Table
 from clients.deployment import Deployment
 from dr.drill.page import seconds
 from dr.drill.report import DrillReport
-from dr.export_sets import latest_set
-from dr.exports import bucket_of, start_export, wait_export
-from dr.journal import OperationFailedError, OperationRefusedError
-from dr.objects import FolderObjects, fetch
-from dr.operation import StepEvent
-from dr.outside import Outside
-from dr.planted import run_all
-from dr.rebuild import rebuild
-from dr.rebuild_embedded import deploy_plan
-from dr.rebuild_folder import Wanted
-from dr.rebuild_plan import RebuildPlan
+from dr.exports.objects import FolderObjects, fetch
+from dr.exports.planted import run_all
+from dr.exports.requests import bucket_of, start_export, wait_export
+from dr.exports.sets import latest_set
+from dr.operations.journal import OperationFailedError, OperationRefusedError
+from dr.operations.operation import StepEvent
+from dr.operations.outside import Outside
+from dr.rebuilds.embedded import deploy_plan
+from dr.rebuilds.folder import Wanted
+from dr.rebuilds.plan import RebuildPlan
+from dr.rebuilds.rebuild import rebuild
 from emulator.control import Emulator
 from ops.dr_stack import operator
 

@@ -5,7 +5,7 @@ from typing import Final
 
 import typer
 
-from dr.operation import StepEvent
+from dr.operations.operation import StepEvent
 
 _MARKS: Final = {"begun": "…", "progress": " ", "done": "✓", "failed": "✗"}
 _COLOURS: Final = {"done": "green", "failed": "red"}

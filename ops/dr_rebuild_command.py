@@ -10,13 +10,13 @@ import typer
 
 from clients.aws import AwsClients
 from clients.deployment import Deployment
-from dr.exports import bucket_of
-from dr.objects import FolderObjects, Objects, S3Objects
-from dr.outside import Outside
-from dr.rebuild import Rebuilt, rebuild
-from dr.rebuild_embedded import deploy_plan
-from dr.rebuild_folder import Wanted
-from dr.rebuild_plan import RebuildPlan, prepare
+from dr.exports.objects import FolderObjects, Objects, S3Objects
+from dr.exports.requests import bucket_of
+from dr.operations.outside import Outside
+from dr.rebuilds.embedded import deploy_plan
+from dr.rebuilds.folder import Wanted
+from dr.rebuilds.plan import RebuildPlan, prepare
+from dr.rebuilds.rebuild import Rebuilt, rebuild
 from emulator.control import Emulator
 from emulator.deploy import attached_deployment
 from emulator.errors import NotRunningError

@@ -15,12 +15,12 @@ from rich.progress import Progress
 
 from clients.deployment import Deployment
 from components.site import tags_of
-from dr.exports import table_arn
-from dr.repair import Plan, apply_repair, plan_repair, summary
-from dr.restore import Restored, Restorer, new_table_name
-from dr.restore_calls import RestoreRefusedError
-from dr.settings import EVENTUAL, Settings, SettingsUnknownError, read_settings, settings_of
-from dr.states import Side
+from dr.comparison.states import Side
+from dr.exports.requests import table_arn
+from dr.restores.calls import RestoreRefusedError
+from dr.restores.repair import Plan, apply_repair, plan_repair, summary
+from dr.restores.restore import Restored, Restorer, new_table_name
+from dr.restores.settings import EVENTUAL, Settings, SettingsUnknownError, read_settings, settings_of
 from ops import local
 from ops.dr_data_commands import (
     LATEST,

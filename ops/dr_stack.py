@@ -14,7 +14,7 @@ import typer
 from clients.aws import AwsClients
 from clients.deployment import Deployment
 from clients.routing import resolve_region
-from dr.outside import Outside
+from dr.operations.outside import Outside
 from emulator.control import Emulator
 from emulator.deploy import attached_deployment
 from emulator.project import stack_config

@@ -16,7 +16,7 @@ from clients.receipts import Receipt, read_receipts
 from dr.drill.prober import Prober
 from dr.drill.record import ATTEMPTS_FILE, RECEIPTS_FILE, DrillFile, Moment, StepRun
 from dr.drill.stage import Stage
-from dr.operation import OnStep, StepEvent
+from dr.operations.operation import OnStep, StepEvent
 
 POLL_S: Final = 0.5
 ASIDE_WITHIN_S: Final = 300.0

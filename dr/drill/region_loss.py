@@ -9,8 +9,8 @@ from dr.drill.play import DrillFailedError, Phase, Play
 from dr.drill.record import Moment, now_ms
 from dr.drill.rehearsal import REHEARSAL, rehearse
 from dr.drill.stage import Loss
-from dr.failback import failback
-from dr.failover import failover
+from dr.operations.failback import failback
+from dr.operations.failover import failover
 
 LOAD_BEFORE: Final = 75
 """Alerts accepted before the fault, so that some are in every stage of the pipeline when it comes."""

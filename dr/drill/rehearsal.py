@@ -9,18 +9,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from dr.check import Expected, check_export
-from dr.comparison import compare
+from dr.comparison.items import compare
 from dr.drill.play import DrillFailedError, Phase, Play
 from dr.drill.record import Moment
 from dr.drill.tables import new_table
-from dr.export_sets import ExportSet, fetch_export, side_of
-from dr.exports import ExportInfo, bucket_of, start_export, table_arn, wait_export
-from dr.manifest import Export, read_export
-from dr.objects import FolderObjects
-from dr.restore import Restorer
-from dr.settings import EVENTUAL, read_settings
-from dr.table_items import spool_table
+from dr.exports.check import Expected, check_export
+from dr.exports.manifest import Export, read_export
+from dr.exports.objects import FolderObjects
+from dr.exports.requests import ExportInfo, bucket_of, start_export, table_arn, wait_export
+from dr.exports.sets import ExportSet, fetch_export, side_of
+from dr.restores.restore import Restorer
+from dr.restores.settings import EVENTUAL, read_settings
+from dr.restores.table_items import spool_table
 from topology.tables import ALERTS
 
 EXPORTED_WITHIN_S: Final = 120.0

@@ -13,7 +13,7 @@ from audit.comparison import SlackPost
 from clients.deployment import Deployment
 from clients.routing import RoutingUnknownError, resolve_region
 from clients.sender import Webhook
-from dr.outside import Outside
+from dr.operations.outside import Outside
 from emulator.control import Emulator
 from emulator.deploy import attached_deployment
 

@@ -13,9 +13,9 @@ from dr.drill.play import DrillFailedError, Phase, Play
 from dr.drill.record import Moment, now_ms
 from dr.drill.region_loss import decision_phase
 from dr.drill.tables import new_table
-from dr.repair import apply_repair, plan_repair
-from dr.restore import Restorer
-from dr.settings import EVENTUAL, read_settings
+from dr.restores.repair import apply_repair, plan_repair
+from dr.restores.restore import Restorer
+from dr.restores.settings import EVENTUAL, read_settings
 
 DAMAGE: Final = "damage"
 TABLE: Final = "restored_table"

@@ -3,7 +3,7 @@
 from typing import Final
 
 from dr.drill.play import Play
-from dr.restore import remove_restored
+from dr.restores.restore import remove_restored
 
 FACT: Final = "restored_tables"
 

@@ -11,10 +11,12 @@ import pytest
 
 from clients.aws import AwsClients
 from clients.deployment import Deployment
-from dr.check import Checked, Expected, check_export
-from dr.comparison import compare
-from dr.export_sets import ExportSet, fetch_export, latest_set, side_of
-from dr.exports import (
+from dr.comparison.items import compare
+from dr.exports.check import Checked, Expected, check_export
+from dr.exports.manifest import read_export
+from dr.exports.objects import FolderObjects
+from dr.exports.planted import run_all
+from dr.exports.requests import (
     ExportRefusedError,
     bucket_of,
     export_age_s,
@@ -23,15 +25,13 @@ from dr.exports import (
     table_arn,
     wait_export,
 )
-from dr.manifest import read_export
-from dr.objects import FolderObjects
-from dr.planted import run_all
-from dr.repair import RepairRefusedError, apply_repair, plan_repair
-from dr.restore import Restorer, remove_restored
-from dr.restore_calls import RestoreRefusedError
-from dr.settings import EVENTUAL, Settings, read_settings, reapply
-from dr.table_definition import table_definition
-from dr.table_items import copy_items, spool_table
+from dr.exports.sets import ExportSet, fetch_export, latest_set, side_of
+from dr.restores.calls import RestoreRefusedError
+from dr.restores.repair import RepairRefusedError, apply_repair, plan_repair
+from dr.restores.restore import Restorer, remove_restored
+from dr.restores.settings import EVENTUAL, Settings, read_settings, reapply
+from dr.restores.table_definition import table_definition
+from dr.restores.table_items import copy_items, spool_table
 from emulator.control import Emulator
 from topology.outputs import ALL
 from topology.tables import ALERTS

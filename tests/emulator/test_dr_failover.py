@@ -10,10 +10,10 @@ import pytest
 import requests
 
 from clients.coordination import CoordinationRecords
-from dr.failback import FailbackDeadlines, failback
-from dr.failover import failover
-from dr.journal import OperationRefusedError, State
-from dr.status import DrStatus, read_status
+from dr.operations.failback import FailbackDeadlines, failback
+from dr.operations.failover import failover
+from dr.operations.journal import OperationRefusedError, State
+from dr.operations.status import DrStatus, read_status
 from emulator.control import Emulator
 from ops.dr_stack import OpenedStack, open_stack
 from ops.local import LocalStack, deploy, webhooks_of

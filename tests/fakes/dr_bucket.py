@@ -5,7 +5,7 @@ import json
 import zipfile
 from pathlib import Path
 
-from dr.synthesis import ACCOUNT, BUCKET, TABLE_ARN, Recipe, synthesize
+from dr.exports.synthesis import ACCOUNT, BUCKET, TABLE_ARN, Recipe, synthesize
 from tests.fakes.dr_stack import FAILOVER, PRIMARY
 from topology.backups import package_key, stack_key
 from topology.functions import FUNCTIONS

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 from clients.coordination import CoordinationRecords
-from dr.failback import FailbackDeadlines, failback
-from dr.failover import FailoverDeadlines, failover
-from dr.operation import Outcome, StepEvent
+from dr.operations.failback import FailbackDeadlines, failback
+from dr.operations.failover import FailoverDeadlines, failover
+from dr.operations.operation import Outcome, StepEvent
 from tests.fakes.dr_stack import DrStack
 
 FORWARD = FailoverDeadlines(check_s=5, switch_s=5, adopt_s=30, prove_s=5, route_s=5)

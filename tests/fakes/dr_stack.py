@@ -12,7 +12,7 @@ from botocore.exceptions import EndpointConnectionError
 from clients.aws import AwsClients
 from clients.coordination import CoordinationRecords
 from clients.deployment import Deployment
-from dr.outside import Answer, Outside
+from dr.operations.outside import Answer, Outside
 from tests.fakes.aws_tables import create_tables
 from tests.fakes.machine import FakeClock
 from topology.names import Names

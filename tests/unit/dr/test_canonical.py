@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dr.canonical import MISSING, NotAnItemError, canonical, differing, digest, item_of
+from dr.comparison.canonical import MISSING, NotAnItemError, canonical, differing, digest, item_of
 
 NUMBERS = st.decimals(allow_nan=False, allow_infinity=False, places=6, min_value=-(10**12), max_value=10**12)
 SCALARS = st.one_of(

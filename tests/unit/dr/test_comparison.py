@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 import sqlglot
 
-from dr import bench
-from dr.athena import DIALECT, comparison_sql, table_sql
-from dr.canonical import NotAnItemError
-from dr.comparison import ComparisonError, Difference, compare
-from dr.states import Side
-from dr.synthesis import Recipe, alert_id, synthesize
-from dr.table_items import copy_items
+from dr.comparison import bench
+from dr.comparison.athena import DIALECT, comparison_sql, table_sql
+from dr.comparison.canonical import NotAnItemError
+from dr.comparison.items import ComparisonError, Difference, compare
+from dr.comparison.states import Side
+from dr.exports.synthesis import Recipe, alert_id, synthesize
+from dr.restores.table_items import copy_items
 from topology.tables import ALERTS
 
 KEY = ALERTS.hash_key

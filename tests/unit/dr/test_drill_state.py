@@ -20,7 +20,7 @@ from dr.drill.record import (
     read_state,
 )
 from dr.drill.runner import only_drill
-from dr.operation import StepEvent
+from dr.operations.operation import StepEvent
 from tests.unit.dr.drill_examples import BEGAN_MS, state
 
 FRESH = replace(state(), moments={}, phases=(), facts={})

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from dr.check import Checked, Expected, check_export
-from dr.manifest import FILES, SUMMARY, SUMMARY_BYTES_MAX, md5_base64
-from dr.objects import FolderObjects, ObjectMissingError, fetch
-from dr.planted import FAULTS, SETTINGS_FAULTS, Planted, run_all
-from dr.synthesis import BUCKET, TABLE_ARN, Recipe, synthesize
+from dr.exports.check import Checked, Expected, check_export
+from dr.exports.manifest import FILES, SUMMARY, SUMMARY_BYTES_MAX, md5_base64
+from dr.exports.objects import FolderObjects, ObjectMissingError, fetch
+from dr.exports.planted import FAULTS, SETTINGS_FAULTS, Planted, run_all
+from dr.exports.synthesis import BUCKET, TABLE_ARN, Recipe, synthesize
 
 ITEMS = 200
 

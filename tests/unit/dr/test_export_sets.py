@@ -9,11 +9,19 @@ from typing import Any
 import pytest
 
 from clients.deployment import Deployment
-from dr.check import Expected
-from dr.export_sets import ExportSet, good_set, latest_set, side_of
-from dr.exports import COMPLETED, FULL, INCREMENTAL, ExportRefusedError, expected_of, export_age_s, table_arn
-from dr.manifest import FILES, SUMMARY, md5_base64
-from dr.objects import FolderObjects
+from dr.exports.check import Expected
+from dr.exports.manifest import FILES, SUMMARY, md5_base64
+from dr.exports.objects import FolderObjects
+from dr.exports.requests import (
+    COMPLETED,
+    FULL,
+    INCREMENTAL,
+    ExportRefusedError,
+    expected_of,
+    export_age_s,
+    table_arn,
+)
+from dr.exports.sets import ExportSet, good_set, latest_set, side_of
 from topology.backups import EXPORTS
 from topology.outputs import ALL
 

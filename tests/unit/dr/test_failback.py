@@ -5,9 +5,9 @@ from typing import Any
 import boto3
 import pytest
 
-from dr.failover import failover
-from dr.journal import OperationFailedError, OperationRefusedError, State
-from dr.operation import StepEvent
+from dr.operations.failover import failover
+from dr.operations.journal import OperationFailedError, OperationRefusedError, State
+from dr.operations.operation import StepEvent
 from tests.fakes.dr_operator import DiedError, dying_at, fail_back, fail_over, switch
 from tests.fakes.dr_stack import FAILOVER, PRIMARY, DrStack, dr_stack, put_alert
 

@@ -5,11 +5,11 @@ import re
 import pytest
 
 from clients.coordination import CoordinationRecords
-from dr import adoption
-from dr.failback import failback_steps
-from dr.failover import failover, failover_steps, what_it_does
-from dr.journal import GRACE_MS, Journal, OperationFailedError, OperationRefusedError, State
-from dr.operation import Outcome, StepEvent
+from dr.operations import adoption
+from dr.operations.failback import failback_steps
+from dr.operations.failover import failover, failover_steps, what_it_does
+from dr.operations.journal import GRACE_MS, Journal, OperationFailedError, OperationRefusedError, State
+from dr.operations.operation import Outcome, StepEvent
 from tests.fakes.dr_operator import FORWARD, DiedError, dying_at, fail_back, fail_over, switch
 from tests.fakes.dr_stack import FAILOVER, PRIMARY, DrStack, dr_stack, put_alert
 

@@ -10,15 +10,15 @@ import boto3
 import pytest
 import yaml
 
-from dr.journal import OperationFailedError, OperationRefusedError
-from dr.manifest import md5_base64
-from dr.objects import FolderObjects
-from dr.operation import Turn
-from dr.rebuild import rebuild
-from dr.rebuild_folder import Wanted
-from dr.rebuild_plan import placement, prepare
-from dr.reowning import reown
-from dr.synthesis import ACCOUNT, BUCKET, TABLE_ARN, Recipe, synthesize
+from dr.exports.manifest import md5_base64
+from dr.exports.objects import FolderObjects
+from dr.exports.synthesis import ACCOUNT, BUCKET, TABLE_ARN, Recipe, synthesize
+from dr.operations.journal import OperationFailedError, OperationRefusedError
+from dr.operations.operation import Turn
+from dr.rebuilds.folder import Wanted
+from dr.rebuilds.plan import placement, prepare
+from dr.rebuilds.rebuild import rebuild
+from dr.rebuilds.reowning import reown
 from tests.fakes.dr_stack import PRIMARY, DrStack, dr_stack, put_alert
 from topology.backups import package_key, stack_key
 from topology.config import EVENTUAL, STRONG, StackConfig

@@ -8,14 +8,14 @@ import boto3
 import pytest
 
 from clients.deployment import Deployment
-from dr.export_sets import latest_set
-from dr.journal import OperationRefusedError
-from dr.manifest import md5_base64
-from dr.objects import FolderObjects
-from dr.operation import Outcome
-from dr.rebuild import rebuild
-from dr.rebuild_folder import KEPT, LOG, Kept, Wanted
-from dr.synthesis import TABLE_ARN, Recipe, synthesize
+from dr.exports.manifest import md5_base64
+from dr.exports.objects import FolderObjects
+from dr.exports.sets import latest_set
+from dr.exports.synthesis import TABLE_ARN, Recipe, synthesize
+from dr.operations.journal import OperationRefusedError
+from dr.operations.operation import Outcome
+from dr.rebuilds.folder import KEPT, LOG, Kept, Wanted
+from dr.rebuilds.rebuild import rebuild
 from tests.fakes.aws_tables import create_tables
 from tests.fakes.dr_bucket import backup_bucket
 from tests.fakes.dr_stack import FAILOVER, PRIMARY, DrStack, FakeFunctions, dr_stack

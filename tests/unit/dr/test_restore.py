@@ -11,8 +11,9 @@ from botocore.exceptions import EndpointConnectionError
 from moto import mock_aws
 
 from clients.deployment import Deployment
-from dr.comparison import compare
-from dr.exports import (
+from dr.comparison.items import compare
+from dr.exports.planted import GOOD_SETTINGS
+from dr.exports.requests import (
     COMPLETED,
     ExportInfo,
     ExportRefusedError,
@@ -21,13 +22,19 @@ from dr.exports import (
     start_export,
     usable,
 )
-from dr.planted import GOOD_SETTINGS
-from dr.restore import Restorer, new_table_name, remove_restored
-from dr.restore_calls import RestoreRefusedError
-from dr.settings import Settings, SettingsUnknownError, differences, read_settings, reapply, settings_of
-from dr.synthesis import TABLE_ARN
-from dr.table_definition import table_definition
-from dr.table_items import TableUnwritableError, copy_items, spool_table
+from dr.exports.synthesis import TABLE_ARN
+from dr.restores.calls import RestoreRefusedError
+from dr.restores.restore import Restorer, new_table_name, remove_restored
+from dr.restores.settings import (
+    Settings,
+    SettingsUnknownError,
+    differences,
+    read_settings,
+    reapply,
+    settings_of,
+)
+from dr.restores.table_definition import table_definition
+from dr.restores.table_items import TableUnwritableError, copy_items, spool_table
 from tests.fakes.deployment import FAILOVER, PRIMARY, LossyClients, deployment_on_moto
 from topology.config import StackConfig
 from topology.tables import ALERTS

@@ -5,11 +5,11 @@ import pytest
 from clients.coordination import CoordinationRecords
 from clients.deployment import Deployment
 from clients.routing import RoutingUnknownError
-from dr.exports import ExportsUnknownError
-from dr.failover import failover
-from dr.journal import OperationFailedError
-from dr.outside import Outside
-from dr.status import DrStatus, read_status
+from dr.exports.requests import ExportsUnknownError
+from dr.operations.failover import failover
+from dr.operations.journal import OperationFailedError
+from dr.operations.outside import Outside
+from dr.operations.status import DrStatus, read_status
 from tests.fakes.dr_stack import FAILOVER, PRIMARY, DrStack, dr_stack, put_alert
 
 HOUR_S = 3_600

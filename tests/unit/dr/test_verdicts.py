@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from dr.row_rules import breaches
-from dr.table_items import exported
-from dr.verdicts import DOUBT, Judge
+from dr.restores.row_rules import breaches
+from dr.restores.table_items import exported
+from dr.restores.verdicts import DOUBT, Judge
 from handlers.adapters.items import item_of
 from handlers.domain import states
 from handlers.domain.alert import Alert, Doubt, Status

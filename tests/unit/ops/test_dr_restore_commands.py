@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import typer
 
-from dr.restore_calls import RestoreRefusedError
+from dr.restores.calls import RestoreRefusedError
 from ops.dr_restore_commands import restore, restore_role
 from tests.fakes.deployment import FAILOVER, PRIMARY
 from tests.fakes.dr_stack import dr_stack

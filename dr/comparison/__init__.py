@@ -1,0 +1,1 @@
+"""Two states of a table compared item by item."""

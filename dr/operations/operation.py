@@ -1,0 +1,229 @@
+"""Runs an operation: named steps, each with a deadline, each written down before and after it.
+
+Failover and failback are lists of such steps. Every step looks before it acts and may be done again, so an
+operation that was broken off anywhere is simply run again, by anybody.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Literal, TypeVar
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from clients.coordination import CoordinationUnreachableError
+from clients.deployment import IncompleteOutputsError
+from dr.operations.journal import (
+    Journal,
+    OperationFailedError,
+    OperationRefusedError,
+    State,
+    StepRecord,
+    Written,
+)
+from dr.operations.outside import Clock
+
+POLL_S: Final = 0.5
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepEvent:
+    """What a step just did, at `at_ms` (epoch milliseconds)."""
+
+    operation: str
+    step: str
+    state: Literal["begun", "progress", "done", "failed"]
+    at_ms: int
+    detail: str
+    facts: Mapping[str, Any]
+
+
+OnStep = Callable[[StepEvent], None]
+
+
+def quiet(_event: StepEvent) -> None:
+    """Nobody listens."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a step came to: a line for people, and facts for scripts: text, whole numbers, lists and maps."""
+
+    detail: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turn:
+    """What a step is given: the time that it has, and whom to tell how it is getting on."""
+
+    clock: Clock
+    deadline_ms: int
+    say: Callable[[str], None]
+
+    def left_s(self) -> float:
+        """Seconds until the step's deadline; below 0 once it is past."""
+        return (self.deadline_ms - self.clock.now_ms()) / 1_000
+
+    def until(self, condition: Callable[[], T | None], what: str, *, within_s: float | None = None) -> T:
+        """Ask again and again until there is an answer, and return it. It is asked once at least.
+
+        Raises:
+            OperationFailedError: `what` is not so by the step's deadline, or within `within_s`.
+        """
+        begun_ms = self.clock.now_ms()
+        deadline_ms = self.deadline_ms
+        if within_s is not None:
+            deadline_ms = min(deadline_ms, begun_ms + round(within_s * 1_000))
+        while (answer := condition()) is None:
+            now_ms = self.clock.now_ms()
+            if now_ms >= deadline_ms:
+                raise OperationFailedError(f"{what}: not so within {(now_ms - begun_ms) / 1_000:.0f} s")
+            self.clock.sleep(POLL_S)
+        return answer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One step. `act` may be called again after any failure, also by another process."""
+
+    name: str
+    title: str
+    deadline_s: int
+    act: Callable[[Turn], Done]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What an operation came to. `already_done`: there was nothing left to do."""
+
+    operation: str
+    token: str
+    already_done: bool
+    started_ms: int
+    ended_ms: int
+    steps: tuple[StepRecord, ...]
+
+    def step(self, name: str) -> StepRecord:
+        """What a step did.
+
+        Raises:
+            KeyError: there is no such step.
+        """
+        return {step.name: step for step in self.steps}[name]
+
+
+def run(
+    operation: str,
+    steps: Sequence[Step],
+    *,
+    journal: Journal,
+    operator: str,
+    clock: Clock,
+    on_step: OnStep = quiet,
+    take_over: bool = False,
+) -> Outcome:
+    """Run the steps in their order, as one of those operations that the journal allows one of at a time.
+
+    Raises:
+        OperationRefusedError: another run is under way, or a step found that going on would do harm.
+        OperationFailedError: a step failed; the steps before it stay done.
+    """
+    entry = journal.open(
+        operation,
+        operator=operator,
+        now_ms=clock.now_ms(),
+        deadline_s=steps[0].deadline_s,
+        take_over=take_over,
+    )
+    return perform(steps, entry, clock=clock, on_step=on_step)
+
+
+def perform(steps: Sequence[Step], entry: Written, *, clock: Clock, on_step: OnStep = quiet) -> Outcome:
+    """Perform the steps of an operation that is written down at `entry`. Raises as `run` does."""
+    for step in steps:
+        _perform(step, entry, clock, on_step)
+    entry.write(state=State.DONE, ended_ms=clock.now_ms())
+    record = entry.record
+    return Outcome(
+        operation=record.operation,
+        token=record.token,
+        already_done=False,
+        started_ms=record.started_ms,
+        ended_ms=record.ended_ms,
+        steps=record.steps,
+    )
+
+
+def _perform(step: Step, entry: Written, clock: Clock, on_step: OnStep) -> None:
+    began_ms = clock.now_ms()
+    deadline_ms = began_ms + step.deadline_s * 1_000
+    record = StepRecord(
+        name=step.name, state=State.RUNNING, began_ms=began_ms, ended_ms=0, detail=step.title, facts={}
+    )
+
+    def tell(state: Literal["begun", "progress", "done", "failed"], detail: str) -> None:
+        on_step(
+            StepEvent(
+                operation=entry.record.operation,
+                step=step.name,
+                state=state,
+                at_ms=clock.now_ms(),
+                detail=detail,
+                facts=record.facts,
+            )
+        )
+
+    said = ""
+
+    def say(detail: str) -> None:
+        nonlocal said
+        if detail != said:
+            said = detail
+            tell("progress", detail)
+
+    entry.write(step=record, silent_until_ms=deadline_ms)
+    tell("begun", step.title)
+    turn = Turn(
+        clock=clock,
+        deadline_ms=deadline_ms,
+        say=say,
+    )
+    try:
+        done = _act(step, turn)
+    except (Exception, KeyboardInterrupt) as error:
+        # Whatever it is, others are not to wait for the step's deadline because of it.
+        state = _ended_by(error)
+        detail = str(error) or state.value
+        record = replace(record, state=state, ended_ms=clock.now_ms(), detail=detail)
+        _close(entry, record, state)
+        tell("failed", detail)
+        raise
+    record = replace(
+        record, state=State.DONE, ended_ms=clock.now_ms(), detail=done.detail, facts=dict(done.facts)
+    )
+    entry.write(step=record)
+    tell("done", done.detail)
+
+
+def _act(step: Step, turn: Turn) -> Done:
+    """Do it; whatever AWS or a region does not answer is the step's failure."""
+    try:
+        return step.act(turn)
+    except (BotoCoreError, ClientError, CoordinationUnreachableError, IncompleteOutputsError) as error:
+        raise OperationFailedError(f"{step.name}: {error}; run it again to go on") from error
+
+
+def _ended_by(error: BaseException) -> State:
+    if isinstance(error, OperationRefusedError):
+        return State.REFUSED
+    return State.INTERRUPTED if isinstance(error, KeyboardInterrupt) else State.FAILED
+
+
+def _close(entry: Written, record: StepRecord, state: State) -> None:
+    """Let others go on at once; where that cannot be written they wait for the step's deadline."""
+    try:
+        entry.write(step=record, state=state, ended_ms=record.ended_ms)
+    except OperationFailedError:
+        return

@@ -1,0 +1,98 @@
+"""Proof that a region serves: it answers, it takes an alert, and the alert reaches people.
+
+The alert is real and goes the whole way to Slack, at severity INFO and under a source of its own.
+"""
+
+import secrets
+from collections.abc import Mapping
+from typing import Any, Final
+
+from clients.deployment import Deployment, RegionEndpoints
+from dr.operations.journal import OperationFailedError
+from dr.operations.operation import Done, Turn
+from dr.operations.outside import ACCEPTED, NOT_FOUND, OK, Web
+from dr.operations.rows import read_rows
+
+SOURCE: Final = "responder-dr"
+_NOTIFIED: Final = "NOTIFIED"
+_PARKED: Final = "PARKED"
+
+
+def healthy(web: Web, endpoints: RegionEndpoints) -> bool | None:
+    """Whether the region's `/health` says so; None if it says nothing."""
+    answer = web.get(endpoints.health_url)
+    if answer is None:
+        return None
+    return answer.status == OK and answer.body.get("region") == endpoints.region
+
+
+def switch_shown(web: Web, endpoints: RegionEndpoints) -> bool | None:
+    """Whether routing sees the region's switch on; None if it cannot tell."""
+    answer = web.get(endpoints.switch_url)
+    if answer is None or answer.status not in {OK, NOT_FOUND}:
+        return None
+    return answer.status == OK
+
+
+def prove(deployment: Deployment, turn: Turn, *, endpoints: RegionEndpoints, web: Web) -> Done:
+    """Post one alert to the region and follow it until people have it.
+
+    The first answer may be lost and the alert posted again, which is a repeat then: its parent is followed,
+    since a repeat is at rest at once and nobody is told. Facts: `alert_id`, `status`, `took_ms`.
+
+    Raises:
+        OperationFailedError: it is not accepted, is PARKED, or is not delivered by the step's deadline.
+        botocore.exceptions.ClientError, BotoCoreError: the region does not answer.
+        IncompleteOutputsError: the region has no API key.
+    """
+    api_key = deployment.api_key(endpoints)
+    begun_ms = turn.clock.now_ms()
+    mark = secrets.token_hex(8)
+    body = {
+        "source": SOURCE,
+        "event_id": mark,
+        "title": f"{endpoints.region} serves",
+        "message": f"A check of disaster recovery on stack {deployment.names.stack}; nothing is to be done.",
+        "severity": "INFO",
+    }
+
+    def accepted() -> str | None:
+        answer = web.post(endpoints.webhook_url, body, api_key=api_key)
+        if answer is None or answer.status != ACCEPTED:
+            turn.say(f"the webhook answers {answer.status if answer else 'nothing'}")
+            return None
+        alert_id = _first_id(answer.body)
+        if alert_id is None:
+            turn.say(f"what answers at {endpoints.webhook_url} names no alert: it is not the webhook")
+        return alert_id
+
+    def ended() -> str | None:
+        status = _status(deployment, endpoints.region, alert_id)
+        return status if status in {_NOTIFIED, _PARKED} else None
+
+    alert_id = turn.until(accepted, f"{endpoints.region} accepts an alert")
+    status = turn.until(ended, f"alert {alert_id} reaches people")
+    if status != _NOTIFIED:
+        raise OperationFailedError(
+            f"alert {alert_id} is {status}: `responder parked show {alert_id}` says why; then run this again"
+        )
+    took_ms = turn.clock.now_ms() - begun_ms
+    return Done(
+        f"{endpoints.region} took alert {alert_id}, {status} after {took_ms / 1_000:.1f} s",
+        {"alert_id": alert_id, "status": status, "took_ms": took_ms},
+    )
+
+
+def _first_id(body: Mapping[str, Any]) -> str | None:
+    """The alert that a receipt is about: of a repeat its parent; None where it is no receipt."""
+    try:
+        receipt = body["alerts"][0]
+        return str(receipt.get("parent_id") or receipt["alert_id"])
+    except (AttributeError, IndexError, KeyError, TypeError):
+        return None
+
+
+def _status(deployment: Deployment, region: str, alert_id: str) -> str:
+    """The alert's status by that region's ledger; empty without a row."""
+    row = read_rows(deployment, region, [alert_id], attributes=["status"]).get(alert_id, {})
+    return str(row.get("status", {}).get("S", ""))

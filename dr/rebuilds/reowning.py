@@ -1,0 +1,99 @@
+"""Gives the alerts that a lost stack left open to the region that it was rebuilt in.
+
+An alert lies in a lane of the open index that is named for its owner, and Recovery looks at the lanes of its
+own stack's regions only. What was open in regions that are no more would never be seen to.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from botocore.exceptions import ClientError
+
+from clients.deployment import Deployment
+from dr.operations.adoption import SEVERITIES
+from dr.operations.journal import OperationFailedError
+from dr.operations.operation import Done, Turn
+from topology.tables import OPEN_INDEX
+
+LANES: Final = (*SEVERITIES, "FOLLOW_UP", "PARKED")
+
+_PAGE: Final = 500
+_LOST: Final = "ConditionalCheckFailedException"
+
+
+def reown(deployment: Deployment, turn: Turn, *, former: Sequence[str]) -> Done:
+    """Give every alert in a lane of the `former` owners to the primary region. Facts: `moved`.
+
+    What has not come to rest may have gone out after the moment that the backup shows: it carries a doubt for
+    it, `ownership_moved`, by which an audit knows the cause of a duplicate.
+
+    Raises:
+        OperationFailedError: some are left at the step's deadline.
+        botocore.exceptions.ClientError, BotoCoreError: the region does not answer.
+    """
+    to, moved = deployment.primary.region, 0
+
+    def none_left() -> bool | None:
+        nonlocal moved
+        left = False
+        for owner in former:
+            for lane in LANES:
+                for alert_id in _ids(deployment, f"{owner}#{lane}"):
+                    if turn.left_s() <= 0:
+                        raise OperationFailedError(f"{moved} alerts are moved and not all; run it again")
+                    moved += _move(deployment, alert_id, owner=owner, lane=lane)
+                    left = True
+        if left:
+            turn.say(f"{moved} alerts moved to {to}")
+        return None if left else True
+
+    turn.until(none_left, f"no alert belongs to {' or '.join(former)} any more")
+    return Done(f"{moved} open, PARKED or half-done alerts belong to {to} now", {"moved": moved})
+
+
+def _ids(deployment: Deployment, lane: str) -> Iterator[str]:
+    answer: dict[str, Any] = deployment.clients.client("dynamodb", deployment.primary.region).query(
+        TableName=deployment.alerts_table,
+        IndexName=OPEN_INDEX.name,
+        KeyConditionExpression="open_lane = :lane",
+        ExpressionAttributeValues={":lane": {"S": lane}},
+        Limit=_PAGE,
+    )
+    for item in answer["Items"]:
+        yield item["alert_id"]["S"]
+
+
+def _move(deployment: Deployment, alert_id: str, *, owner: str, lane: str) -> int:
+    """Move one; 0 where it lies there no more, as the index lags behind."""
+    to = deployment.primary.region
+    client = deployment.clients.client("dynamodb", to)
+    where: dict[str, Any] = {"TableName": deployment.alerts_table, "Key": {"alert_id": {"S": alert_id}}}
+    sets = ["#owner = :to", "open_lane = :lane", "epoch = :zero"]
+    values: dict[str, Any] = {
+        ":to": {"S": to},
+        ":lane": {"S": f"{to}#{lane}"},
+        ":was": {"S": f"{owner}#{lane}"},
+        ":zero": {"N": "0"},
+    }
+    try:
+        if lane in SEVERITIES:
+            client.update_item(
+                **where,
+                UpdateExpression="SET doubts = if_not_exists(doubts, :none)",
+                ConditionExpression="open_lane = :was",
+                ExpressionAttributeValues={":none": {"M": {}}, ":was": values[":was"]},
+            )
+            sets.append("doubts.ownership_moved = if_not_exists(doubts.ownership_moved, :zero) + :one")
+            values[":one"] = {"N": "1"}
+        client.update_item(
+            **where,
+            UpdateExpression="SET " + ", ".join(sets),
+            ConditionExpression="open_lane = :was",
+            ExpressionAttributeNames={"#owner": "owner"},
+            ExpressionAttributeValues=values,
+        )
+    except ClientError as error:
+        if error.response["Error"]["Code"] == _LOST:
+            return 0
+        raise
+    return 1

@@ -1,0 +1,158 @@
+"""AWS of one region, as a restore asks it: what is there, what can be restored, and when it is done."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from clients.deployment import Deployment
+from dr.exports.requests import endpoints_of
+from dr.restores.settings import SettingsUnknownError, wait_active
+
+POLLS_S: Final = (0.2, 15.0)
+
+LATEST_WITHIN_S: Final = 600
+"""The latest restorable time is typically five minutes behind.
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/PointInTimeRecovery_Howitworks.html"""
+
+_FINISHED: Final = frozenset({"COMPLETED", "FAILED", "ABORTED", "CANCELLED"})
+
+GO_ON: Final = "go on by `responder dr restore --resume --target {}`, with a copy by the same --copy"
+"""What a person does about a restore that AWS has begun."""
+
+OnStep = Callable[[str], None]
+"""Called with what is done next."""
+
+
+class RestoreRefusedError(Exception):
+    """What was asked for would harm a table or cannot be; the message has the rule. Nothing was done."""
+
+
+class RestoreFailedError(Exception):
+    """AWS did not restore it, or not in time; the new table, if there is one, is not to be used."""
+
+
+@dataclass(frozen=True)
+class RegionalAws:
+    """What a restore asks of AWS in one region; each wait ends after `within_s`."""
+
+    deployment: Deployment
+    region: str
+    on_step: OnStep
+    within_s: float
+
+    def call(self, service: str, action: str, **request: Any) -> dict[str, Any]:
+        """Ask AWS; a refusal is an error to show."""
+        try:
+            answer: dict[str, Any] = getattr(self.deployment.clients.client(service, self.region), action)(
+                **request
+            )
+        except (BotoCoreError, ClientError) as error:
+            raise RestoreFailedError(f"{service} in {self.region} refuses {action}: {error}") from error
+        return answer
+
+    def describe(self, table: str) -> dict[str, Any] | None:
+        """A table of the region; None if there is none."""
+        dynamodb = self.deployment.clients.client("dynamodb", self.region)
+        try:
+            described: dict[str, Any] = dynamodb.describe_table(TableName=table)["Table"]
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "ResourceNotFoundException":
+                return None
+            raise RestoreRefusedError(f"whether {table} is there is unknown: {error}") from error
+        except BotoCoreError as error:
+            raise RestoreRefusedError(f"{self.region} does not answer: {error}") from error
+        return described
+
+    def await_restorable(self, at: datetime) -> None:
+        """Return once the live ledger can be restored to `at`."""
+        table, region, told = self.deployment.alerts_table, self.region, False
+        deadline = time.monotonic() + LATEST_WITHIN_S
+        while True:
+            if self.describe(table) is None:
+                raise RestoreRefusedError(
+                    f"{table} is not there in {region}, so no time of it can be restored: use --export, "
+                    "--copy or --backup, or the backup that DynamoDB keeps of a deleted table for 35 days"
+                )
+            window = self.call("dynamodb", "describe_continuous_backups", TableName=table)
+            described = window["ContinuousBackupsDescription"].get("PointInTimeRecoveryDescription", {})
+            earliest, latest = (
+                described.get("EarliestRestorableDateTime"),
+                described.get("LatestRestorableDateTime"),
+            )
+            if described.get("PointInTimeRecoveryStatus") != "ENABLED" or earliest is None or latest is None:
+                raise RestoreRefusedError(f"point-in-time recovery of {table} is off in {region}")
+            if earliest <= at <= latest:
+                return
+            if at < earliest or at > datetime.now(UTC) or time.monotonic() > deadline:
+                raise RestoreRefusedError(
+                    f"{table} can be restored to a time from {when(earliest)} to {when(latest)}, "
+                    f"not to {when(at)}"
+                )
+            if not told:
+                self.on_step(f"DynamoDB can restore {table} up to {when(latest)} yet; {when(at)} is awaited")
+                told = True
+            time.sleep(POLLS_S[0])
+
+    def await_import(self, arn: str, target: str) -> None:
+        """Wait until an import has succeeded."""
+        state = self.await_finished(
+            lambda: self.call("dynamodb", "describe_import", ImportArn=arn)["ImportTableDescription"],
+            "ImportStatus",
+        )
+        if state["ImportStatus"] != "COMPLETED" or state.get("ErrorCount"):
+            raise RestoreFailedError(
+                f"the import into {target} is {state['ImportStatus']}, {state.get('ErrorCount', 0)} errors: "
+                f"{state.get('FailureMessage', 'no reason given')}"
+            )
+
+    def backup_restored(self, arn: str) -> bool:
+        """Whether AWS Backup has restored the table of that ARN."""
+        jobs = self.call("backup", "list_restore_jobs", ByStatus="COMPLETED")["RestoreJobs"]
+        return any(job.get("CreatedResourceArn") == arn for job in jobs)
+
+    def recovery_point(self, wanted: str | None) -> str:
+        """The ARN of a completed recovery point of the ledger: the wanted one, by default the newest."""
+        vault = endpoints_of(self.deployment, self.region).backup_vault
+        points = self.call("backup", "list_recovery_points_by_backup_vault", BackupVaultName=vault)
+        found = [
+            point
+            for point in points["RecoveryPoints"]
+            if point["Status"] == "COMPLETED"
+            and point["ResourceArn"].endswith(f"table/{self.deployment.alerts_table}")
+        ]
+        if wanted is not None:
+            found = [point for point in found if point["RecoveryPointArn"] == wanted]
+        if not found:
+            raise RestoreRefusedError(
+                f"the vault {vault} in {self.region} has no completed recovery point "
+                f"{wanted or f'of {self.deployment.alerts_table}'}"
+            )
+        return str(max(found, key=lambda point: point["CreationDate"])["RecoveryPointArn"])
+
+    def await_active(self, target: str) -> None:
+        """Wait until a table and its replicas are ACTIVE."""
+        try:
+            wait_active(
+                self.deployment.clients.client("dynamodb", self.region), target, within_s=self.within_s
+            )
+        except (BotoCoreError, ClientError, SettingsUnknownError) as error:
+            raise RestoreFailedError(f"{target} does not come up: {error}; {GO_ON.format(target)}") from error
+
+    def await_finished(self, ask: Callable[[], dict[str, Any]], state: str) -> dict[str, Any]:
+        """What `ask` answers once its attribute `state` says that it is over, well or not."""
+        deadline, pause_s = time.monotonic() + self.within_s, POLLS_S[0]
+        while (answer := ask())[state] not in _FINISHED:
+            if time.monotonic() > deadline:
+                raise RestoreFailedError(f"it is still {answer[state]} after {self.within_s:.0f} s")
+            time.sleep(pause_s)
+            pause_s = min(pause_s * 1.5, POLLS_S[1])
+        return answer
+
+
+def when(at: datetime) -> str:
+    """A time as people are shown it."""
+    return at.astimezone(UTC).isoformat(timespec="seconds")
