@@ -162,15 +162,15 @@ def _differences(
     Reads the files again that have one.
     """
     for number, side in enumerate(sides):
-        names = connection.execute(
+        files = connection.execute(
             f"SELECT DISTINCT file FROM seen{number} "  # noqa: S608 - ours
-            "WHERE id IS NULL OR id IN (FROM suspects)"
+            "WHERE file IS NOT NULL AND (id IS NULL OR id IN (FROM suspects))"
         ).fetchall()
         create(
             connection,
             f"lines{number}",
             f"id, line, {number} AS side",
-            side=Side(side.label, tuple(Path(name) for [name] in names if name), side.changes),
+            side=Side(side.label, tuple(side.items[file] for [file] in files), side.changes),
             changes=f"changes{number}",
             key=key,
             where="id IS NULL OR id IN (FROM suspects)",
