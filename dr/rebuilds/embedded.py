@@ -14,7 +14,7 @@ from dr.rebuilds.plan import RebuildPlan
 from emulator.control import Emulator
 from emulator.deploy import STATE_FILE, up
 
-PROGRAM: Final = Path(__file__).resolve().parent.parent
+PROGRAM: Final = Path(__file__).resolve().parents[2]
 _FILES: Final = ("__main__.py", "Pulumi.yaml")
 
 

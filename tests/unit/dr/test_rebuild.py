@@ -15,6 +15,7 @@ from dr.exports.objects import FolderObjects
 from dr.exports.synthesis import ACCOUNT, BUCKET, TABLE_ARN, Recipe, synthesize
 from dr.operations.journal import OperationFailedError, OperationRefusedError
 from dr.operations.operation import Turn
+from dr.rebuilds import embedded
 from dr.rebuilds.folder import Wanted
 from dr.rebuilds.plan import placement, prepare
 from dr.rebuilds.rebuild import rebuild
@@ -270,3 +271,8 @@ def test_re_owning_stops_at_its_deadline_and_can_be_gone_on_with(stack: DrStack)
     with pytest.raises(OperationFailedError, match="run it again"):
         reown(stack.deployment, turn(stack, seconds=0), former=("ap-south-1",))
     assert reown(stack.deployment, turn(stack), former=("ap-south-1",)).facts["moved"] == 1
+
+
+def test_the_program_that_is_deployed_again_is_the_projects_own() -> None:
+    """A rebuild copies it from where the project is."""
+    assert all((embedded.PROGRAM / name).is_file() for name in ("__main__.py", "Pulumi.yaml"))
