@@ -5,19 +5,21 @@ fault that hit nothing proves nothing.
 """
 
 import asyncio
+import contextlib
 import itertools
 import time
 from collections.abc import Mapping
 from typing import Any, Final
 
 import aiohttp
+from botocore.exceptions import BotoCoreError, ClientError
 
 from audit.in_flight import in_flight
 from chaos.auditing import audit_experiment, problem_count
 from chaos.load import alerts
-from chaos.recovery import run_recovery
 from chaos.target import Target, open_target
 from clients.receipts import ReceiptsFile, read_receipts
+from clients.recovery import run_recovery
 from clients.sender import Sender
 
 Configuration = Mapping[str, Any]
@@ -99,7 +101,7 @@ def came_to_rest(target: Target, configuration: Configuration, *, within_s: floa
         if time.monotonic() > deadline:
             return False
         if configuration.get("recovery") == NUDGED and time.monotonic() > nudged_at + NUDGE_EACH_S:
-            run_recovery(target)
+            _nudge(target)
             nudged_at = time.monotonic()
         time.sleep(POLL_S)
     return True
@@ -119,3 +121,10 @@ async def _post(target: Target, count: int) -> int:
 
 def _accepted(target: Target) -> int:
     return len({receipt.alert_id for receipt in read_receipts(target.receipts)})
+
+
+def _nudge(target: Target) -> None:
+    """Run Recovery in each region that takes the call; a lost one does not."""
+    for endpoints in target.deployment.regions:
+        with contextlib.suppress(BotoCoreError, ClientError):
+            run_recovery(target.deployment, endpoints.region)

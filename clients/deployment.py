@@ -9,10 +9,8 @@ from typing import Self
 
 from clients.aws import AwsClients
 from topology.names import Names
-from topology.outputs import GLOBAL, REGIONAL, output_key
+from topology.outputs import GLOBAL, REGIONAL, SECRET, output_key
 from topology.regions import FAILOVER, PRIMARY, ROLES, Role
-
-_SECRET_OUTPUTS = frozenset({"ApiKey"})
 
 
 class IncompleteOutputsError(Exception):
@@ -68,7 +66,7 @@ class Deployment:
         Raises:
             IncompleteOutputsError: naming every output that is missing or empty.
         """
-        needed = set(GLOBAL) | {output_key(k, r) for k in REGIONAL if k not in _SECRET_OUTPUTS for r in ROLES}
+        needed = (set(GLOBAL) | {output_key(k, r) for k in REGIONAL for r in ROLES}) - SECRET
         missing = sorted(key for key in needed if not outputs.get(key))
         if missing:
             raise IncompleteOutputsError(

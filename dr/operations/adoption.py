@@ -10,11 +10,10 @@ from typing import Any, Final
 
 from clients.coordination import CoordinationRecords
 from clients.deployment import Deployment
+from clients.recovery import run_recovery
 from dr.operations.operation import Done, Turn
 from dr.operations.rows import read_rows
 from topology.config import STRONG
-from topology.functions import RECOVERY
-from topology.names import LIVE_ALIAS
 from topology.tables import OPEN_INDEX
 
 SEVERITIES: Final = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "INFO")
@@ -50,20 +49,6 @@ class OpenAlerts:
     def total(self) -> int:
         """Of every severity."""
         return sum(self.by_severity.values())
-
-
-def run_recovery(deployment: Deployment, region: str) -> None:
-    """Have Recovery run in `region` now, as its schedule does each minute.
-
-    Raises:
-        botocore.exceptions.ClientError, BotoCoreError: the region did not take the call.
-    """
-    deployment.clients.client("lambda", region).invoke(
-        FunctionName=deployment.names.function(RECOVERY),
-        Qualifier=LIVE_ALIAS,
-        InvocationType="Event",
-        Payload=b"{}",
-    )
 
 
 def open_alerts(deployment: Deployment, *, seen_in: str, owner: str, now_s: int) -> OpenAlerts:

@@ -1,6 +1,5 @@
 """Settings, restores, copies and repairs on moto: what is refused, resumed, put back and left alone."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,7 +7,6 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
-from moto import mock_aws
 
 from clients.deployment import Deployment
 from dr.comparison.items import compare
@@ -44,14 +42,9 @@ NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def deployment(monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
+def deployment(aws: None) -> Deployment:  # noqa: ARG001 - moto must run
     """A stack with a ledger of its own in each region."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    monkeypatch.delenv("AWS_PROFILE", raising=False)
-    with mock_aws():
-        yield deployment_on_moto()
+    return deployment_on_moto()
 
 
 @pytest.fixture
