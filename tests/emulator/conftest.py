@@ -91,13 +91,15 @@ def deployer(emulator: Emulator, tmp_path: Path) -> Iterator[Deployer]:
 
 @pytest.fixture(scope="session")
 def eventually() -> Callable[..., Any]:
-    """Poll until a condition holds, and return what it gave; fail the test after a deadline."""
+    """Poll until a condition holds, and return what it gave; fail after a deadline, with what is `shown`."""
 
-    def wait(condition: Callable[[], Any], *, within_s: float = 15.0) -> Any:
+    def wait(
+        condition: Callable[[], Any], *, within_s: float = 15.0, shown: Callable[[], Any] = lambda: ""
+    ) -> Any:
         deadline = time.monotonic() + within_s
         while not (value := condition()):
             if time.monotonic() > deadline:
-                pytest.fail(f"not so within {within_s} s: {condition}")
+                pytest.fail(f"not so within {within_s} s: {condition} {shown()}")
             time.sleep(0.05)
         return value
 

@@ -297,7 +297,8 @@ def run_recovery(stack: LocalStack) -> None:
     """Run the failover region's Recovery now rather than at its next minute."""
     functions = stack.deployment.clients.client("lambda", "us-west-2")
     name = f"{stack.deployment.names.prefix}-RecoveryFunction"
-    functions.invoke(FunctionName=name, Qualifier="live", Payload=b"{}")
+    answer = functions.invoke(FunctionName=name, Qualifier="live", Payload=b"{}")
+    assert "FunctionError" not in answer, answer["Payload"].read()
 
 
 def test_what_a_killed_region_had_accepted_is_finished_by_the_other(
@@ -307,12 +308,12 @@ def test_what_a_killed_region_had_accepted_is_finished_by_the_other(
     ids = {i for n in range(12) for i in accepted_ids(post(alert(f"Stranded {n}", host=f"h{n}")))}
     whole.kill("us-east-1")
 
-    def at_rest() -> bool:
+    def not_at_rest() -> list[LedgerRow]:
         run_recovery(stack)
         ledger = read_ledger(stack.deployment, "us-west-2")
-        return all(ledger[alert_id].status == "NOTIFIED" for alert_id in ids)
+        return [ledger[alert_id] for alert_id in ids if ledger[alert_id].status != "NOTIFIED"]
 
-    eventually(at_rest, within_s=AFTER_A_LOSS_S)
+    eventually(lambda: not not_at_rest(), within_s=AFTER_A_LOSS_S, shown=not_at_rest)
     assert {m.region for i in ids for m in messages_of(emulator, i)} & {"us-west-2"}
     whole.revive("us-east-1")
     (alert_id,) = accepted_ids(post(alert("Back again")))
@@ -344,7 +345,7 @@ def test_the_audit_of_everything_above_is_clean_and_notices_a_removed_row(
         run_recovery(stack)
         return not unaccounted()
 
-    eventually(clean, within_s=AFTER_A_LOSS_S)
+    eventually(clean, within_s=AFTER_A_LOSS_S, shown=unaccounted)
     victim = next(alert_id for alert_id, row in first.items() if row.status == "NOTIFIED")
     table = stack.deployment.clients.client("dynamodb", "us-east-1")
     table.delete_item(TableName=stack.deployment.alerts_table, Key={"alert_id": {"S": victim}})
