@@ -29,7 +29,7 @@ class SlackNotifier:
         self._allowed_origin = allowed_origin
 
     def post(self, message: Message, *, timeout_s: float) -> None:
-        """See `Notifier`. A URL that Slack does not know is read again once, in case it was rotated."""
+        """See `Notifier`. A URL that Slack does not know, or that is not Slack's, is read again once."""
         payload, left_s = payload_of(message), countdown(timeout_s)
         url = self._checked_url()
         answer = send(url, payload, timeout_s=left_s())
@@ -46,11 +46,13 @@ class SlackNotifier:
             raise NotifierRefusedError(f"no Slack webhook: {error}") from error
         except SecretUnavailableError as error:
             raise NotifierUnavailableError(str(error), outcome_unknown=False) from error
-        if not url.startswith(self._allowed_origin):
-            raise NotifierRefusedError(
-                f"the Slack webhook's URL in its secret does not start with {self._allowed_origin}"
-            )
-        return url
+        if url.startswith(self._allowed_origin):
+            return url
+        if not fresh:
+            return self._checked_url(fresh=True)
+        raise NotifierRefusedError(
+            f"the Slack webhook's URL in its secret does not start with {self._allowed_origin}"
+        )
 
 
 def _judge(answer: WebhookResponse) -> None:

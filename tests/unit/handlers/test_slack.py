@@ -274,6 +274,13 @@ def test_rotated_webhook_is_read_again_at_once(serve: Callable[..., ScriptedServ
     assert [heard.path for heard in server.heard] == ["/old", "/new"]
 
 
+def test_a_corrected_webhook_is_read_again_at_once(serve: Callable[..., ScriptedServer]) -> None:
+    """What is no Slack URL costs an operator each alert until it is put right, and none after that."""
+    server = serve(Answer())
+    post("not-a-url", server.url + PATH)
+    assert [heard.path for heard in server.heard] == [PATH]
+
+
 @pytest.mark.parametrize(
     "url", ["https://hooks.slack.com.evil.example/x", "ftp://hooks.slack.com/", "nonsense"]
 )
