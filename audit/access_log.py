@@ -16,6 +16,7 @@ from audit.database import Database
 from audit.queries import UNNAMED
 from clients.deployment import Deployment, RegionEndpoints
 from clients.receipts import Receipt
+from topology.errors import ExplainedError
 from topology.functions import RECEPTION
 
 LOGGED: Final = ("request_id", "time_ms", "method", "path", "status")
@@ -38,7 +39,7 @@ _JOIN: Final = """
 """
 
 
-class AccessLogError(Exception):
+class AccessLogError(ExplainedError):
     """A log cannot be read, or not whole; so nobody can say what was answered."""
 
 

@@ -8,9 +8,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from audit.outcome import CAUSES
 from clients.deployment import Deployment
+from topology.errors import ExplainedError
 
 
-class LedgerUnreadableError(Exception):
+class LedgerUnreadableError(ExplainedError):
     """A region's ledger did not answer, so its alerts are unknown, which is not accounted for."""
 
 

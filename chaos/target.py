@@ -11,8 +11,8 @@ from typing import Any, Final, Literal, Protocol
 
 from clients.deployment import Deployment, RegionEndpoints
 from clients.sender import Webhook
+from emulator.attached import attached_deployment
 from emulator.control import Emulator
-from emulator.deploy import attached_deployment
 from emulator.fault_log import FiredFault
 from emulator.project import stack_config
 from emulator.wire import SlackMessage

@@ -13,13 +13,14 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from clients.deployment import Deployment
+from topology.errors import ExplainedError
 
 _LOST: Final = frozenset({"ConditionalCheckFailedException", "ReplicatedWriteConflictException"})
 """Somebody else has written, or is writing in the other region.
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/V2globaltables_HowItWorks.html"""
 
 
-class CoordinationUnreachableError(Exception):
+class CoordinationUnreachableError(ExplainedError):
     """A region's coordination table did not answer: what it holds, or what a write did, is unknown."""
 
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Self
 
 from clients.aws import AwsClients
+from topology.errors import ExplainedError
 from topology.names import Names
 from topology.outputs import GLOBAL, REGIONAL, SECRET, output_key
 from topology.regions import FAILOVER, PRIMARY, ROLES, Role
 
 
-class IncompleteOutputsError(Exception):
+class IncompleteOutputsError(ExplainedError):
     """The stack's outputs lack something: it was deployed by another version, or its deployment failed."""
 
 

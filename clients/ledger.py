@@ -17,6 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from clients.deployment import Deployment, RegionEndpoints
 from topology.config import STRONG
+from topology.errors import ExplainedError
 from topology.tables import CHILDREN_INDEX, OPEN_INDEX
 
 PARKED: Final = "PARKED"
@@ -56,7 +57,7 @@ Row = Mapping[str, Any]
 T = TypeVar("T")
 
 
-class LedgerUnreachableError(Exception):
+class LedgerUnreachableError(ExplainedError):
     """No region's ledger answered, or not the one that has to; nothing is known of what was asked."""
 
 

@@ -14,8 +14,10 @@ from typing import Self
 
 import msgspec
 
+from topology.errors import ExplainedError
 
-class ReceiptsError(Exception):
+
+class ReceiptsError(ExplainedError):
     """A receipts file cannot be read: it is missing, or a line is not a receipt."""
 
 

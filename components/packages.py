@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from topology.backups import LATEST, package_key
+from topology.errors import ExplainedError
 from topology.functions import FUNCTIONS, LAMBDA_ARCHITECTURE, LAMBDA_RUNTIME, FunctionSpec
 from topology.names import LOCAL_STACK
 
@@ -51,7 +52,7 @@ UV_TIMEOUT_S: Final = 180
 COMPILE_TIMEOUT_S: Final = 300
 
 
-class PackageError(Exception):
+class PackageError(ExplainedError):
     """A package is not to be had: a tool, a wheel or a kept zip is missing, or a source does not compile."""
 
 

@@ -25,17 +25,12 @@ from pulumi.runtime.settings import SETTINGS, Settings, configure
 from pulumi.runtime.stack import run_in_stack
 
 from clients.aws import AwsClients
-from clients.deployment import Deployment
-from emulator.control import Emulator
 from emulator.project import Project, read_project
 from emulator.provider.catalogue import FUNCTIONS
 from emulator.provider.engine import GLOBAL_REGION, Action, Engine, Progress
 from emulator.provider.monitor import ProviderMonitor
 from emulator.provider.state import State
-from topology.names import LOCAL_STACK
-
-STATE_FILE: Final = "state.json"
-"""Where the local stack's state is, in the emulator's run folder."""
+from topology.errors import ExplainedError
 
 TIMEOUT_S: Final = 300
 """Of a whole run: packages that have to be built first take most of it."""
@@ -43,10 +38,8 @@ TIMEOUT_S: Final = 300
 STOP_TIMEOUT_S: Final = 60
 """How long calls under way may take to end after an interruption; each has a timeout of its own."""
 
-_LOG: Final = logging.getLogger("emulator.deploy")
 
-
-class DeployError(Exception):
+class DeployError(ExplainedError):
     """The stack is not as the program wants it; `problems` has one line for each thing that is wrong."""
 
     def __init__(self, problems: list[str]) -> None:
@@ -98,7 +91,7 @@ def up(
     project = read_project(project_dir, stack, overrides=config)
     if project.problems:
         raise DeployError(list(project.problems))
-    state, discarded = _open_state(state_path, stack, instance_id)
+    state, discarded = State.of(instance_id, path=state_path, stack=stack)
     clients = AwsClients(edge_url)
     engine = Engine(
         clients=clients, webhook_base_urls=webhook_base_urls, state=state, on_progress=on_progress
@@ -133,7 +126,7 @@ def down(
         StateError: the state file cannot be used; nothing was done.
     """
     started = time.monotonic()
-    state, discarded = _open_state(state_path, stack, instance_id)
+    state, discarded = State.of(instance_id, path=state_path, stack=stack)
     engine = Engine(clients=AwsClients(edge_url), webhook_base_urls={}, state=state, on_progress=on_progress)
     try:
         problems = engine.destroy()
@@ -143,38 +136,6 @@ def down(
         raise DeployError(problems)
     state.erase()
     return _result({}, engine.counts, discarded, started)
-
-
-def read_outputs(*, stack: str, state_path: Path, instance_id: str) -> Mapping[str, Any]:
-    """The outputs of the last complete `up`, secret ones left out; empty if there was none.
-
-    Raises:
-        StateError: the state file cannot be used.
-    """
-    return _open_state(state_path, stack, instance_id)[0].outputs
-
-
-def attached_deployment(emulator: Emulator) -> Deployment:
-    """The local stack that was deployed to `emulator`, from the state file in its run folder.
-
-    Raises:
-        IncompleteOutputsError: no `up` was ever completed there.
-        StateError: the state file cannot be used.
-    """
-    outputs = read_outputs(
-        stack=LOCAL_STACK, state_path=emulator.run_dir / STATE_FILE, instance_id=emulator.instance_id
-    )
-    return Deployment.from_outputs(outputs, AwsClients(emulator.edge_url))
-
-
-def _open_state(path: Path, stack: str, instance_id: str) -> tuple[State, int]:
-    """The state for this emulator, and how many resources of another one were forgotten."""
-    state = State.load(path, stack=stack, instance_id=instance_id)
-    if state.instance_id == instance_id:
-        return state, 0
-    discarded = len(state.resources)
-    _LOG.info("the emulator that %d resources were made on is gone; starting afresh", discarded)
-    return State(path, stack, instance_id), discarded
 
 
 def _result(

@@ -1,7 +1,9 @@
 """What a caller of the embedded AWS can decide upon; every message ends with the next step."""
 
+from topology.errors import ExplainedError
 
-class EmulatorError(Exception):
+
+class EmulatorError(ExplainedError):
     """Anything the embedded AWS refuses or fails at; one line, fit to be shown to a person."""
 
 

@@ -17,8 +17,8 @@ from audit.access_log import access_receipts
 from audit.comparison import EVER, Window
 from audit.outcome import IN_DIGEST, NOTIFIED, PARKED, SUPPRESSED, UNEXPLAINED, Audit
 from audit.stack import audit_stack
-from emulator.deploy import attached_deployment
-from ops import local
+from emulator.attached import attached_deployment
+from ops import running
 from ops.options import AsJson, RunDir
 
 SHOWN: Final = 50
@@ -62,7 +62,7 @@ def audit_command(
     access_log: Annotated[
         bool, typer.Option("--access-log", help="Take the APIs' own logs for receipts, not a sender's file.")
     ] = False,
-    run_dir: RunDir = local.RUN_DIR,
+    run_dir: RunDir = running.RUN_DIR,
     as_json: AsJson = False,
 ) -> None:
     """Compare receipts, each region's ledger and Slack, alert by alert; print `unaccounted 0` or the ids.
@@ -77,13 +77,13 @@ def audit_command(
         since_ms=moment_ms(since, now_ms=now_ms) if since else EVER.since_ms,
         until_ms=moment_ms(until, now_ms=now_ms) if until else EVER.until_ms,
     )
-    emulator = local.attach(run_dir)
+    emulator = running.attach(run_dir)
     deployment = attached_deployment(emulator)
     found = audit_stack(
         deployment,
         receipts=access_receipts(deployment, window)
         if access_log
-        else receipts or run_dir / local.RECEIPTS_FILE,
+        else receipts or run_dir / running.RECEIPTS_FILE,
         slack=emulator.slack_messages(),
         window=window,
         problems_file=problems,

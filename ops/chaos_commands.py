@@ -19,9 +19,9 @@ from chaos.runner import Outcome, run, variables_of
 from chaos.target import ChaosRefusedError, permit
 from emulator.control import Emulator
 from emulator.project import stack_config
-from ops import local
-from ops.commands import REPORTS
+from ops import local, running
 from ops.options import AsJson
+from ops.running import REPORTS
 from topology.names import LOCAL_STACK
 
 INTERRUPTED_CODE: Final = 130
@@ -73,7 +73,7 @@ def run_experiments(
         raise typer.BadParameter(f"name experiments or say --all; there are {', '.join(catalogue.names())}")
     try:
         variables = {name: variables_of(name, var or []) for name in wanted}
-        permit(stack_config(local.ROOT, LOCAL_STACK), typed_stack=stack_name)
+        permit(stack_config(running.ROOT, LOCAL_STACK), typed_stack=stack_name)
     except ChaosRefusedError as error:
         raise typer.BadParameter(str(error)) from error
     signal.signal(signal.SIGTERM, _interrupt)
@@ -101,14 +101,14 @@ def _known(name: str) -> Path:
 def _stack(run_dir: Path | None, console: Console) -> Iterator[Path]:
     """The folder of a running stack: the one asked for, or a new one that is taken down at the end."""
     if run_dir is not None:
-        local.attach(run_dir)
+        running.attach(run_dir)
         yield run_dir
         return
-    scratch = local.ROOT / ".local"
+    scratch = running.ROOT / ".local"
     scratch.mkdir(exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="chaos-", dir=scratch))
     try:
-        with Emulator.start(folder, regions=local.local_config().regions) as emulator:
+        with Emulator.start(folder, regions=running.local_config().regions) as emulator:
             local.deploy(emulator)
             yield folder
     finally:

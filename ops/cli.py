@@ -2,96 +2,61 @@
 
 import asyncio
 import sys
-from typing import Final
 
 import typer
 
-from audit.access_log import AccessLogError
-from audit.ledger import LedgerUnreadableError
-from chaos.simulator import cli as simulator
-from clients.coordination import CoordinationUnreachableError
-from clients.deployment import IncompleteOutputsError
-from clients.ledger import LedgerUnreachableError
-from clients.receipts import ReceiptsError
-from components.packages import PackageError
-from dr.comparison.canonical import NotAnItemError
-from dr.comparison.items import ComparisonError
-from dr.comparison.states import TableUnreadableError
-from dr.drill.record import DrillStateError
-from dr.exports.objects import ObjectMissingError, ObjectsUnreadableError
-from dr.exports.requests import ExportRefusedError, ExportsUnknownError
-from dr.operations.journal import OperationFailedError, OperationRefusedError
-from dr.restores.calls import RestoreFailedError, RestoreRefusedError
-from dr.restores.repair import RepairRefusedError
-from dr.restores.settings import SettingsUnknownError
-from dr.restores.table_items import TableUnwritableError
-from emulator.deploy import DeployError
-from emulator.errors import EmulatorError
-from emulator.provider.state import StateError
-from ops import chaos_commands, commands, dr_commands, local_commands, parked_commands, storm_command
-from ops.audit_command import audit_command
-from topology.config import ConfigError
+from ops.lazy import lazy_group
+from topology.errors import ExplainedError
 
-EXPECTED: Final = (
-    AccessLogError,
-    ComparisonError,
-    ConfigError,
-    CoordinationUnreachableError,
-    DeployError,
-    DrillStateError,
-    EmulatorError,
-    ExportRefusedError,
-    ExportsUnknownError,
-    IncompleteOutputsError,
-    LedgerUnreachableError,
-    LedgerUnreadableError,
-    NotAnItemError,
-    ObjectMissingError,
-    ObjectsUnreadableError,
-    OperationFailedError,
-    OperationRefusedError,
-    PackageError,
-    ReceiptsError,
-    RepairRefusedError,
-    RestoreFailedError,
-    RestoreRefusedError,
-    SettingsUnknownError,
-    StateError,
-    TableUnreadableError,
-    TableUnwritableError,
+_local = lazy_group(
+    "The stack on the embedded AWS: no account, no Docker.",
+    {
+        "up": "ops.local_commands:up",
+        "status": "ops.local_commands:status",
+        "replay": "ops.local_commands:replay_stream",
+        "break": "ops.local_commands:break_region",
+        "mend": "ops.local_commands:mend_region",
+        "deviations": "ops.local_commands:deviations",
+        "down": "ops.local_commands:down",
+    },
 )
-"""Errors that say what to do next: one line each, never a traceback."""
-
-app = typer.Typer(
-    name="responder",
-    help="Bring up, operate and audit the two-region alert pipeline.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
+_dr = lazy_group(
+    "Disaster recovery: failover and back, exports and restores, rebuild, drills.",
+    {
+        "failover": "ops.dr_commands:failover",
+        "failback": "ops.dr_commands:failback",
+        "status": "ops.dr_commands:status",
+        "rebuild": "ops.dr_rebuild_command:rebuild_stack",
+        "export": "ops.dr_data_commands:export",
+        "exports": "ops.dr_data_commands:exports",
+        "check": "ops.dr_data_commands:check",
+        "compare": "ops.dr_data_commands:compare",
+        "restore": "ops.dr_restore_commands:restore",
+        "repair": "ops.dr_restore_commands:repair",
+        "drill": "ops.dr_drill_command:drill",
+    },
 )
-app.command("demo")(commands.demo)
-app.command("audit")(audit_command)
-app.command("packages")(commands.packages)
-local = typer.Typer(help="The stack on the embedded AWS: no account, no Docker.", no_args_is_help=True)
-local.command("up")(local_commands.up)
-local.command("status")(local_commands.status)
-local.command("replay")(local_commands.replay_stream)
-local.command("break")(local_commands.break_region)
-local.command("mend")(local_commands.mend_region)
-local.command("deviations")(local_commands.deviations)
-local.command("down")(local_commands.down)
-app.add_typer(local, name="local")
-app.add_typer(parked_commands.app, name="parked")
-app.add_typer(chaos_commands.app, name="chaos")
-app.add_typer(simulator.app, name="simulate")
-app.add_typer(dr_commands.app, name="dr")
-app.command("storm")(storm_command.storm)
+app = lazy_group(
+    "Bring up, operate and audit the two-region alert pipeline.",
+    {
+        "demo": "ops.demo_command:demo",
+        "audit": "ops.audit_command:audit_command",
+        "local": _local,
+        "parked": "ops.parked_commands:app",
+        "dr": _dr,
+        "chaos": "ops.chaos_commands:app",
+        "simulate": "chaos.simulator.cli:app",
+        "storm": "ops.storm_command:storm",
+        "packages": "ops.packages_command:packages",
+    },
+)
 
 
 def main() -> None:
     """Run the command line; an expected error is one line on stderr."""
     try:
         app()
-    except EXPECTED as error:
+    except ExplainedError as error:
         typer.secho(f"error: {error}", fg="red", err=True)
         sys.exit(1)
     except (KeyboardInterrupt, asyncio.CancelledError):

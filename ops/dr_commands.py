@@ -1,4 +1,4 @@
-"""`responder dr`: failing over and back, and how that stands; disaster recovery's other commands join in."""
+"""`responder dr failover | failback | status`: failing over and back, and how that stands."""
 
 import json
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from dr.operations.failover import failover_steps, what_it_does
 from dr.operations.operation import Outcome, Step
 from dr.operations.proof import healthy
 from dr.operations.status import DrStatus, RegionState, read_status
-from ops import dr_data_commands, dr_drill_command, dr_rebuild_command, dr_restore_commands, local
+from ops import running
 from ops.dr_progress import clock_time, show_progress
 from ops.dr_stack import (
     Outputs,
@@ -36,19 +36,14 @@ ATTEMPTS_MAX = 2
 """Of each call of a failover or failback, so that a region that takes calls and never answers them does not
 hold up a step much beyond its deadline."""
 
-app = typer.Typer(
-    help="Disaster recovery: failover and back, exports and restores, rebuild, drills.", no_args_is_help=True
-)
 
-
-@app.command("failover")
 def failover(
     *,
     dry_run: DryRun = False,
     yes: Yes = False,
     stack_name: StackName = "",
     take_over: TakeOver = False,
-    run_dir: RunDir = local.RUN_DIR,
+    run_dir: RunDir = running.RUN_DIR,
     outputs: Outputs = None,
     as_json: AsJson = False,
 ) -> None:
@@ -76,14 +71,13 @@ def failover(
     typer.echo(what_it_does(deployment), err=True)
 
 
-@app.command("failback")
 def failback(
     *,
     dry_run: DryRun = False,
     yes: Yes = False,
     stack_name: StackName = "",
     take_over: TakeOver = False,
-    run_dir: RunDir = local.RUN_DIR,
+    run_dir: RunDir = running.RUN_DIR,
     outputs: Outputs = None,
     as_json: AsJson = False,
 ) -> None:
@@ -106,8 +100,7 @@ def failback(
     _conclude(outcome, "not failed over, so there is nothing to fail back from", as_json=as_json)
 
 
-@app.command("status")
-def status(*, run_dir: RunDir = local.RUN_DIR, outputs: Outputs = None, as_json: AsJson = False) -> None:
+def status(*, run_dir: RunDir = running.RUN_DIR, outputs: Outputs = None, as_json: AsJson = False) -> None:
     """Say how both regions, routing, replication, exports and any operation under way stand.
 
     What does not answer is unknown, which is not well. Exits 1 if anything is not well.
@@ -188,13 +181,3 @@ def _cells(one: RegionState) -> tuple[str, ...]:
         "unknown" if opened is None else str(opened.overdue),
         "unknown" if age_s is None else f"{age_s / _HOUR_S:.1f} h ago",
     )
-
-
-app.command("rebuild")(dr_rebuild_command.rebuild_stack)
-app.command("export")(dr_data_commands.export)
-app.command("exports")(dr_data_commands.exports)
-app.command("check")(dr_data_commands.check)
-app.command("compare")(dr_data_commands.compare)
-app.command("restore")(dr_restore_commands.restore)
-app.command("repair")(dr_restore_commands.repair)
-app.command("drill")(dr_drill_command.drill)

@@ -36,7 +36,7 @@ from dr.exports.requests import (
 from dr.exports.sets import fetch_good as fetch_and_check
 from dr.exports.sets import good_set, latest_set, side_of
 from dr.restores.table_items import spool_table
-from ops import local
+from ops import running
 from ops.audit_command import moment_ms
 from ops.dr_stack import Outputs, open_stack
 from ops.options import AsJson, RunDir
@@ -64,7 +64,7 @@ def export(
     ] = None,
     wait: Annotated[bool, typer.Option(help="Wait until it is COMPLETED.")] = True,
     region: Region = "",
-    run_dir: RunDir = local.RUN_DIR,
+    run_dir: RunDir = running.RUN_DIR,
     outputs: Outputs = None,
     as_json: AsJson = False,
 ) -> None:
@@ -79,7 +79,11 @@ def export(
 
 
 def exports(
-    *, region: Region = "", run_dir: RunDir = local.RUN_DIR, outputs: Outputs = None, as_json: AsJson = False
+    *,
+    region: Region = "",
+    run_dir: RunDir = running.RUN_DIR,
+    outputs: Outputs = None,
+    as_json: AsJson = False,
 ) -> None:
     """List the ledger's exports, the newest first, and the state that each shows. Exits 1 if none is good."""
     deployment = open_stack(run_dir, outputs).deployment
@@ -99,7 +103,7 @@ def check(
         Path | None, typer.Option(help="Check a copy of the bucket in this folder; no stack is asked.")
     ] = None,
     region: Region = "",
-    run_dir: RunDir = local.RUN_DIR,
+    run_dir: RunDir = running.RUN_DIR,
     outputs: Outputs = None,
     as_json: AsJson = False,
 ) -> None:
@@ -147,7 +151,7 @@ def compare(
         typer.Option("--athena", help="Print the comparison as SQL for Athena instead (never run here)."),
     ] = False,
     region: Region = "",
-    run_dir: RunDir = local.RUN_DIR,
+    run_dir: RunDir = running.RUN_DIR,
     outputs: Outputs = None,
     as_json: AsJson = False,
 ) -> None:

@@ -35,14 +35,14 @@ from dr.drill.stage import LocalStage
 from emulator.control import Emulator
 from emulator.errors import NotRunningError
 from emulator.project import stack_config
-from ops import local
-from ops.commands import REPORTS
+from ops import local, running
 from ops.dr_drill_all import Line, copy_backups, line_of, planted_faults, rebuilt, show
 from ops.options import AsJson, DryRun
+from ops.running import REPORTS
 from topology.config import StackConfig
 from topology.names import LOCAL_STACK
 
-DRILL_DIR: Final = local.ROOT / ".local" / "drill"
+DRILL_DIR: Final = running.ROOT / ".local" / "drill"
 """Where a drill's own stack runs, so that everybody knows where to look for one that died."""
 
 INTERRUPTED_CODE: Final = 130
@@ -129,7 +129,7 @@ def _scenario(name: str) -> Scenario:
 
 
 def _permitted(stack: str, typed: str) -> StackConfig:
-    config = stack_config(local.ROOT, stack)
+    config = stack_config(running.ROOT, stack)
     try:
         permit(config, typed_stack=typed)
     except ChaosRefusedError as error:
@@ -171,7 +171,7 @@ def _play_all(
                 lines.append(line_of(result.report))
                 if result.interrupted:
                     raise typer.Exit(INTERRUPTED_CODE)
-            deployment = LocalStage(local.attach(folder)).deployment
+            deployment = LocalStage(running.attach(folder)).deployment
             objects = copy_backups(deployment, backups, say)
         console.rule("[bold]planted faults, and a rebuild")
         lines += planted_faults(objects, backups, deployment.alerts_table)
@@ -183,14 +183,14 @@ def _play_all(
 
 
 def _scratch() -> Path:
-    folder = local.ROOT / ".local"
+    folder = running.ROOT / ".local"
     folder.mkdir(exist_ok=True)
     return folder
 
 
 def _on(run_dir: Path, given: _Given, config: StackConfig, report: Path, say: Say) -> Result:
     """Drill the stack that runs in `run_dir`, and leave it running."""
-    stage = LocalStage(local.attach(run_dir))
+    stage = LocalStage(running.attach(run_dir))
     with only_drill(run_dir):
         unfinished = read_state(run_dir)
         if unfinished is not None and unfinished.passed is None:

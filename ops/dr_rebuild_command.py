@@ -17,16 +17,16 @@ from dr.rebuilds.embedded import deploy_plan
 from dr.rebuilds.folder import Wanted
 from dr.rebuilds.plan import RebuildPlan, prepare
 from dr.rebuilds.rebuild import Rebuilt, rebuild
+from emulator.attached import attached_deployment
 from emulator.control import Emulator
-from emulator.deploy import attached_deployment
 from emulator.errors import NotRunningError
-from ops import local
+from ops import running
 from ops.dr_progress import show_progress
 from ops.dr_stack import Outputs, interrupt_on_sigterm, operator, read_outputs
 from ops.options import AsJson, DryRun, RunDir
 from topology.names import Names
 
-FOLDER: Final = local.ROOT / ".local" / "rebuild"
+FOLDER: Final = running.ROOT / ".local" / "rebuild"
 STACK: Final = "stack"
 """Of the second embedded AWS, in the rebuild's folder."""
 
@@ -49,7 +49,7 @@ def rebuild_stack(  # noqa: PLR0913 - options of a command
     *,
     outputs: Outputs = None,
     dry_run: DryRun = False,
-    run_dir: RunDir = local.RUN_DIR,
+    run_dir: RunDir = running.RUN_DIR,
     as_json: AsJson = False,
 ) -> None:
     """Rebuild a stack in other regions from its backup bucket: fetch, deploy, fill, compare, serve.
@@ -93,7 +93,7 @@ def _objects(bucket: str, run_dir: Path) -> Objects:
                 f"--bucket {bucket!r} is neither a folder nor REGION:NAME, as in us-west-2:my-backups"
             )
         return S3Objects(AwsClients().client("s3", region), name)
-    deployment = attached_deployment(local.attach(run_dir))
+    deployment = attached_deployment(running.attach(run_dir))
     return bucket_of(deployment, deployment.failover.region)
 
 

@@ -21,7 +21,7 @@ from dr.restores.calls import RestoreRefusedError
 from dr.restores.repair import Plan, apply_repair, plan_repair, summary
 from dr.restores.restore import Restored, Restorer, new_table_name
 from dr.restores.settings import EVENTUAL, Settings, SettingsUnknownError, read_settings, settings_of
-from ops import local
+from ops import running
 from ops.dr_data_commands import (
     LATEST,
     LIVE,
@@ -77,7 +77,7 @@ def restore(  # noqa: PLR0913 - one argument for each option
     yes: Yes = False,
     stack_name: StackName = "",
     region: Region = "",
-    run_dir: RunDir = local.RUN_DIR,
+    run_dir: RunDir = running.RUN_DIR,
     outputs: Outputs = None,
     as_json: AsJson = False,
 ) -> None:
@@ -138,7 +138,7 @@ def repair(  # noqa: PLR0913 - one argument for each option
     yes: Yes = False,
     stack_name: StackName = "",
     region: Region = "",
-    run_dir: RunDir = local.RUN_DIR,
+    run_dir: RunDir = running.RUN_DIR,
     outputs: Outputs = None,
     as_json: AsJson = False,
 ) -> None:
@@ -222,7 +222,7 @@ def _from_files(
                 fetch_good(deployment, region, root, folder, max_age=age), target=target
             )
         side: Side = state(deployment, region, copy or LATEST, folder, max_age=age)
-        progress_file = local.ROOT / ".local" / f"{target}.progress.json"
+        progress_file = running.ROOT / ".local" / f"{target}.progress.json"
         with Progress(transient=True) as bar:
             task = bar.add_task("items")
             done, _ = restorer.copy(

@@ -15,10 +15,10 @@ from clients.aws import AwsClients
 from clients.deployment import Deployment
 from clients.routing import resolve_region
 from dr.operations.outside import Outside
+from emulator.attached import attached_deployment
 from emulator.control import Emulator
-from emulator.deploy import attached_deployment
 from emulator.project import stack_config
-from ops import local
+from ops import running
 from topology.config import StackConfig
 from topology.names import PRODUCTION_STACK
 
@@ -52,7 +52,7 @@ class OpenedStack:
         Raises:
             ConfigError: with every problem of the file.
         """
-        return stack_config(local.ROOT, self.deployment.names.stack)
+        return stack_config(running.ROOT, self.deployment.names.stack)
 
 
 def open_stack(run_dir: Path, outputs: Path | None, *, attempts_max: int = 0) -> OpenedStack:
@@ -70,7 +70,7 @@ def open_stack(run_dir: Path, outputs: Path | None, *, attempts_max: int = 0) ->
         deployment, emulator = Deployment.from_outputs(read_outputs(outputs), AwsClients()), None
         outside = Outside()
     else:
-        emulator = local.attach(run_dir)
+        emulator = running.attach(run_dir)
         deployment = attached_deployment(emulator)
         outside = Outside(resolve=functools.partial(resolve_region, dns_server=emulator.dns_address))
     if attempts_max:

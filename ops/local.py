@@ -6,27 +6,17 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
 from clients.aws import AwsClients
-from clients.deployment import Deployment, RegionEndpoints
-from clients.sender import Webhook
+from clients.deployment import Deployment
 from components.packages import HOST, build_packages
+from emulator.attached import STATE_FILE
 from emulator.control import Emulator
-from emulator.deploy import STATE_FILE, DeployResult, up
-from emulator.errors import NotRunningError
-from emulator.project import stack_config
+from emulator.deploy import DeployResult, up
 from emulator.provider.engine import GLOBAL_REGION
-from topology.config import StackConfig
+from ops.running import ROOT
 from topology.names import LOCAL_STACK
-
-ROOT: Final = Path(__file__).resolve().parent.parent
-RUN_DIR: Final = ROOT / ".local" / "stack"
-"""Where the stack that `responder local up` leaves running keeps its state and logs."""
-
-RECEIPTS_FILE: Final = "receipts.jsonl"
-"""What `responder local replay` was promised, and what `responder audit` reads by default."""
 
 ZONE: Final = "responder.test"
 DOMAIN: Final = f"alerts.{ZONE}"
@@ -54,27 +44,6 @@ class LocalStack:
     deployment: Deployment
     deployed: DeployResult
     deploy_s: float
-
-
-def local_config() -> StackConfig:
-    """The configuration of the local stack.
-
-    Raises:
-        ConfigError: with every problem in `Pulumi.local.yaml`.
-    """
-    return stack_config(ROOT, LOCAL_STACK)
-
-
-def attach(run_dir: Path) -> Emulator:
-    """The emulator of the local stack that runs in `run_dir`.
-
-    Raises:
-        NotRunningError: with the command that starts one.
-    """
-    try:
-        return Emulator.attach(run_dir)
-    except NotRunningError as error:
-        raise NotRunningError(f"{error}, with `responder local up`") from error
 
 
 def deploy(
@@ -127,17 +96,6 @@ def deploy(
     )
     emulator.checkpoint()
     return LocalStack(emulator, deployment, deployed, deploy_s)
-
-
-def api_keys(deployment: Deployment) -> Mapping[RegionEndpoints, str]:
-    """Each region's API key, asked of its API Gateway."""
-    return {endpoints: deployment.api_key(endpoints) for endpoints in deployment.regions}
-
-
-def webhooks_of(deployment: Deployment) -> tuple[Webhook, ...]:
-    """Where a source posts, the primary first."""
-    keys = api_keys(deployment)
-    return tuple(Webhook(e.region, e.webhook_url, keys[e]) for e in deployment.regions)
 
 
 def _hosted_zone(clients: AwsClients) -> str:

@@ -15,13 +15,13 @@ from rich.table import Table
 
 from clients.receipts import ReceiptsFile
 from clients.sender import Sender
+from emulator.attached import attached_deployment
 from emulator.control import Emulator
-from emulator.deploy import attached_deployment
 from emulator.deviations import DEVIATIONS
 from emulator.errors import NotRunningError, RefusedError
 from emulator.ports import PERSON, PortPlan
 from emulator.provider.catalogue import ignored_arguments
-from ops import local
+from ops import local, running
 from ops.demo.progress import ProgressLine
 from ops.demo.replay import read_stream, replay
 from ops.local_status import read_status
@@ -52,7 +52,7 @@ def up(
     free_ports: Annotated[
         bool, typer.Option("--free-ports", help="Any free ports, for a second stack or where 4566 is taken.")
     ] = False,
-    run_dir: RunDir = local.RUN_DIR,
+    run_dir: RunDir = running.RUN_DIR,
 ) -> None:
     """Start the embedded AWS, deploy both regions, and leave them running; again: update what changed.
 
@@ -87,9 +87,9 @@ def up(
             console.print(f"[bold yellow]the real {service} is used[/]")
 
 
-def status(*, run_dir: RunDir = local.RUN_DIR, as_json: AsJson = False) -> None:
+def status(*, run_dir: RunDir = running.RUN_DIR, as_json: AsJson = False) -> None:
     """Say what runs and where: webhooks with their keys, the edge for `aws --endpoint-url`, Slack."""
-    found = read_status(local.attach(run_dir))
+    found = read_status(running.attach(run_dir))
     if as_json:
         typer.echo(json.dumps(asdict(found), indent=2))
     else:
@@ -102,12 +102,12 @@ def replay_stream(
         typer.Option(help="Where a line for each 202'd alert is appended; in the run folder if left out."),
     ] = None,
     *,
-    run_dir: RunDir = local.RUN_DIR,
+    run_dir: RunDir = running.RUN_DIR,
 ) -> None:
     """Send the demo's alerts to the running stack, with receipts that `responder audit` reads."""
-    deployment = attached_deployment(local.attach(run_dir))
-    webhooks, console = local.webhooks_of(deployment), Console()
-    path = receipts or run_dir / local.RECEIPTS_FILE
+    deployment = attached_deployment(running.attach(run_dir))
+    webhooks, console = running.webhooks_of(deployment), Console()
+    path = receipts or run_dir / running.RECEIPTS_FILE
     progress = ProgressLine(console)
 
     async def send() -> Sender:
@@ -140,17 +140,17 @@ def break_region(
         Fault, typer.Option(help="Kill it, freeze it (a grey failure), or cut its network.")
     ] = Fault.KILL,
     *,
-    run_dir: RunDir = local.RUN_DIR,
+    run_dir: RunDir = running.RUN_DIR,
 ) -> None:
     """Lose a region: its processes are killed or frozen, or nothing passes in or out. Undo: `mend`."""
-    emulator = local.attach(run_dir)
+    emulator = running.attach(run_dir)
     {Fault.KILL: emulator.kill, Fault.FREEZE: emulator.freeze, Fault.CUT: emulator.cut}[how](region)
     typer.echo(f"{region}: {how}; bring it back with `responder local mend {region}`")
 
 
-def mend_region(region: RegionName, *, run_dir: RunDir = local.RUN_DIR) -> None:
+def mend_region(region: RegionName, *, run_dir: RunDir = running.RUN_DIR) -> None:
     """Bring a lost region back, however it was lost. A killed one has empty queues: Recovery refills them."""
-    was = local.attach(run_dir).mend(region)
+    was = running.attach(run_dir).mend(region)
     typer.echo(f"{region}: was {was}, now running" if was else f"{region}: was running")
 
 
@@ -169,7 +169,7 @@ def deviations(*, as_json: AsJson = False) -> None:
     Console().print(table, arguments)
 
 
-def down(*, run_dir: RunDir = local.RUN_DIR) -> None:
+def down(*, run_dir: RunDir = running.RUN_DIR) -> None:
     """Stop the embedded AWS and forget its stack. What Slack received and the ledger are gone with it."""
     try:
         Emulator.attach(run_dir).stop()
@@ -190,7 +190,7 @@ def _start_or_attach(run_dir: Path, real: local.RealServices, ports: PortPlan) -
     except NotRunningError:
         started = Emulator.start(
             run_dir,
-            regions=local.local_config().regions,
+            regions=running.local_config().regions,
             detach=True,
             ports=ports,
             real_slack=real.slack_webhook is not None,

@@ -8,8 +8,8 @@ from rich.console import Console
 from clients.deployment import Deployment, RegionEndpoints
 from clients.ledger import LedgerUnreachableError, ParkedAlerts
 from clients.routing import RoutingUnknownError, resolve_region
+from emulator.attached import attached_deployment
 from emulator.control import Emulator
-from emulator.deploy import attached_deployment
 from emulator.wire import RegionStatus
 
 _MANUAL_ALERT = '{"source":"manual-test","title":"Manual Test Alert","message":"Testing","severity":"LOW"}'

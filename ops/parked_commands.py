@@ -14,8 +14,8 @@ from rich.table import Table
 
 from clients.deployment import Deployment
 from clients.ledger import PARKED, ParkedAlert, ParkedAlerts, Redrive
-from emulator.deploy import attached_deployment
-from ops import local
+from emulator.attached import attached_deployment
+from ops import running
 from ops.options import AsJson, DryRun, RunDir, Yes
 
 MAX_REDRIVEN: Final = 1_000
@@ -33,7 +33,7 @@ app = typer.Typer(
 def list_parked(
     *,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many of each region.")] = 100,
-    run_dir: RunDir = local.RUN_DIR,
+    run_dir: RunDir = running.RUN_DIR,
     as_json: AsJson = False,
 ) -> None:
     """List PARKED alerts, the newest last, with the reason of each."""
@@ -51,7 +51,7 @@ def list_parked(
 def show(
     alert_id: Annotated[str, typer.Argument(help="As `responder parked list` has it.")],
     *,
-    run_dir: RunDir = local.RUN_DIR,
+    run_dir: RunDir = running.RUN_DIR,
     as_json: AsJson = False,
 ) -> None:
     """Show everything that the ledger has of one alert, and the state of its family.
@@ -86,7 +86,7 @@ def redrive(
     ] = False,
     dry_run: DryRun = False,
     yes: Yes = False,
-    run_dir: RunDir = local.RUN_DIR,
+    run_dir: RunDir = running.RUN_DIR,
     as_json: AsJson = False,
 ) -> None:
     """Send PARKED alerts through the pipeline again, from the start and with all attempts before them.
@@ -111,7 +111,7 @@ def redrive(
 
 
 def _deployment(run_dir: Path) -> Deployment:
-    return attached_deployment(local.attach(run_dir))
+    return attached_deployment(running.attach(run_dir))
 
 
 def _would(alerts: ParkedAlerts, alert_id: str) -> Redrive:

@@ -16,9 +16,9 @@ from clients.receipts import read_receipts
 from emulator.control import Emulator
 from loadtests.storm import StormPlan, blow
 from loadtests.storm_report import StormReport, make_report
-from ops import local
-from ops.commands import REPORTS
+from ops import local, running
 from ops.demo.progress import ProgressLine
+from ops.running import REPORTS
 
 
 def storm(
@@ -33,13 +33,13 @@ def storm(
     Exits 1 if CRITICAL alerts take too long, the end takes too long, or an alert is not accounted for.
     """
     plan = StormPlan(minutes=minutes, per_minute=per_minute, critical_percent=critical)
-    scratch = local.ROOT / ".local"
+    scratch = running.ROOT / ".local"
     scratch.mkdir(exist_ok=True)
     run_dir = Path(tempfile.mkdtemp(prefix="storm-", dir=scratch))
     signal.signal(signal.SIGTERM, _interrupt)
     console = Console()
     try:
-        with Emulator.start(run_dir, regions=local.local_config().regions) as emulator:
+        with Emulator.start(run_dir, regions=running.local_config().regions) as emulator:
             found = _run(plan, local.deploy(emulator), console)
     finally:
         shutil.rmtree(run_dir, ignore_errors=True)
@@ -52,7 +52,7 @@ def storm(
 
 def _run(plan: StormPlan, stack: local.LocalStack, console: Console) -> StormReport:
     emulator, deployment = stack.emulator, stack.deployment
-    receipts = emulator.run_dir / local.RECEIPTS_FILE
+    receipts = emulator.run_dir / running.RECEIPTS_FILE
     progress = ProgressLine(console)
     try:
         storm = asyncio.run(
@@ -60,7 +60,7 @@ def _run(plan: StormPlan, stack: local.LocalStack, console: Console) -> StormRep
                 plan,
                 emulator=emulator,
                 deployment=deployment,
-                webhooks=local.webhooks_of(deployment),
+                webhooks=running.webhooks_of(deployment),
                 receipts=receipts,
                 progress=progress.show,
             )

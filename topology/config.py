@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from topology.backups import INCREMENTAL_WINDOW_MAX_H
+from topology.errors import ExplainedError
 from topology.functions import FUNCTIONS, FunctionSpec
 from topology.limits import (
     API_INTEGRATION_TIMEOUT_MAX_S,
@@ -32,7 +33,7 @@ STRONG: Final = "strong"
 EVENTUAL: Final = "eventual"
 
 
-class ConfigError(Exception):
+class ConfigError(ExplainedError):
     """The stack's configuration cannot be deployed; `problems` has one line for each wrong value."""
 
     def __init__(self, problems: list[str]) -> None:

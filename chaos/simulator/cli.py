@@ -4,7 +4,6 @@ Reached as `responder simulate` and `python -m chaos.simulator`.
 """
 
 import json
-import logging
 from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
@@ -18,7 +17,7 @@ from rich.table import Table
 from chaos.simulator.drawing import scenario_of
 from chaos.simulator.mutants.catalogue import MUTANTS, UnknownMutantError, planted
 from chaos.simulator.mutants.mutant import Mutant
-from chaos.simulator.runner import MUTANT_SEEDS, Caught, Report, hunt, run_with, simulate
+from chaos.simulator.runner import MUTANT_SEEDS, Caught, Report, hunt, quiet, run_with, simulate
 from chaos.simulator.scenario import CONSISTENCIES, Consistency, Scenario
 from chaos.simulator.shrinker import shrink
 from chaos.simulator.simulation import Outcome
@@ -153,13 +152,13 @@ def _run_all(seeds: range, which: Which, mutant: Mutant | None, workers: int | N
 
 def _replay(seed: int, which: Which, mutant: Mutant | None, *, shrinking: bool, as_json: bool) -> int:
     """Print the histories of a seed; 1 if one of them breaks a promise."""
-    logging.disable(logging.CRITICAL)
     outcomes: list[Outcome] = []
-    for consistency in which.consistencies:
-        outcome = run_with(scenario_of(seed, consistency), mutant, keep_history=not shrinking)
-        if shrinking:
-            outcome = _shrunk(outcome, mutant)
-        outcomes.append(outcome)
+    with quiet():
+        for consistency in which.consistencies:
+            outcome = run_with(scenario_of(seed, consistency), mutant, keep_history=not shrinking)
+            if shrinking:
+                outcome = _shrunk(outcome, mutant)
+            outcomes.append(outcome)
     if as_json:
         typer.echo(json.dumps([_as_json(outcome) for outcome in outcomes], indent=2))
     else:

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
 from multiprocessing import get_context
@@ -165,8 +165,18 @@ def _spread(function: Any, tasks: Iterable[tuple[Any, ...]], workers: int) -> It
 
 
 def _quiet() -> None:
-    """The handlers log what they do; thousands of runs of that are of no use."""
     logging.disable(logging.CRITICAL)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """The handlers log what they do; thousands of runs of that are of no use."""
+    before = logging.root.manager.disable
+    _quiet()
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def _chunk(seeds: range, consistency: Consistency, mutant_name: str | None) -> Report:

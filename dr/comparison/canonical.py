@@ -11,6 +11,8 @@ from typing import Any, Final
 
 import msgspec
 
+from topology.errors import ExplainedError
+
 NUMBERS: Final = Context(prec=60)
 """DynamoDB's have 38 digits.
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html"""
@@ -26,7 +28,7 @@ Item = Mapping[str, Any]
 """An item in DynamoDB's JSON: `{"alert_id": {"S": "a1"}, "attempts": {"N": "3"}}`."""
 
 
-class NotAnItemError(Exception):
+class NotAnItemError(ExplainedError):
     """A text or value is no item in DynamoDB's JSON; its file was not written by DynamoDB."""
 
 

@@ -21,6 +21,7 @@ import msgspec
 
 from dr.comparison.canonical import NotAnItemError, differing, item_of
 from dr.comparison.states import Side, create, database, lines, load_changes, rows
+from topology.errors import ExplainedError
 from topology.tables import KeySpec
 
 KEPT: Final = 1_000
@@ -29,7 +30,7 @@ KEPT: Final = 1_000
 Kind = Literal["changed", "missing", "extra", "twice", "keyless"]
 
 
-class ComparisonError(Exception):
+class ComparisonError(ExplainedError):
     """A side cannot be read as items, so nothing is known of how they differ; check the export first."""
 
 

@@ -15,6 +15,7 @@ import duckdb
 
 from dr.comparison.canonical import NotAnItemError
 from dr.exports.check import LINE_BYTES_MAX
+from topology.errors import ExplainedError
 from topology.tables import KeySpec
 
 MEMORY_LIMIT: Final = "448MB"
@@ -26,7 +27,7 @@ THREADS_MAX: Final = 4
 _ROWS_AT_ONCE: Final = 1_000
 
 
-class TableUnreadableError(Exception):
+class TableUnreadableError(ExplainedError):
     """A table does not answer or is not there, so nothing is known of its items."""
 
 

@@ -14,13 +14,14 @@ from typing import Any, Final, Self
 import msgspec
 
 from clients.reports import write_report
+from topology.errors import ExplainedError
 
 STATE_FILE: Final = "drill-state.json"
 RECEIPTS_FILE: Final = "drill-receipts.jsonl"
 ATTEMPTS_FILE: Final = "drill-attempts.jsonl"
 
 
-class DrillStateError(Exception):
+class DrillStateError(ExplainedError):
     """There is no drill to go on with, one is in the way, or its file cannot be used; nothing was done."""
 
 

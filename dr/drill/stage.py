@@ -14,8 +14,8 @@ from clients.deployment import Deployment
 from clients.routing import RoutingUnknownError, resolve_region
 from clients.sender import Webhook
 from dr.operations.outside import Outside
+from emulator.attached import attached_deployment
 from emulator.control import Emulator
-from emulator.deploy import attached_deployment
 
 Loss = Literal["kill", "freeze"]
 

@@ -8,15 +8,17 @@ from typing import IO, Any, Final, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from topology.errors import ExplainedError
+
 PART_BYTES: Final = 1 << 20
 _MISSING: Final = frozenset({"NoSuchKey", "404", "NotFound"})
 
 
-class ObjectMissingError(Exception):
+class ObjectMissingError(ExplainedError):
     """There is no such object."""
 
 
-class ObjectsUnreadableError(Exception):
+class ObjectsUnreadableError(ExplainedError):
     """The bucket does not answer, is not there, or may not be read; nothing is known of its objects."""
 
 

@@ -16,6 +16,7 @@ from clients.deployment import Deployment, RegionEndpoints
 from dr.exports.check import Expected
 from dr.exports.objects import S3Objects
 from topology.backups import export_prefix
+from topology.errors import ExplainedError
 
 FULL: Final = "FULL_EXPORT"
 INCREMENTAL: Final = "INCREMENTAL_EXPORT"
@@ -44,11 +45,11 @@ POLLS_S: Final = (0.2, 15.0)
 Made = TypeVar("Made")
 
 
-class ExportRefusedError(Exception):
+class ExportRefusedError(ExplainedError):
     """The export cannot be used, or cannot be made as asked; the message says why and what can."""
 
 
-class ExportsUnknownError(Exception):
+class ExportsUnknownError(ExplainedError):
     """DynamoDB does not answer in that region, so nothing is known of its exports."""
 
 

@@ -25,6 +25,7 @@ from typing import Any, Final, Protocol, Self
 
 from clients.coordination import CoordinationRecords, CoordinationUnreachableError, VersionedRecord
 from clients.deployment import Deployment
+from topology.errors import ExplainedError
 
 RECORD: Final = "dr"
 
@@ -33,11 +34,11 @@ GRACE_MS: Final = 5_000
 clocks, which may differ by so much."""
 
 
-class OperationRefusedError(Exception):
+class OperationRefusedError(ExplainedError):
     """The operation was not begun or not gone on with, because it would do harm; nothing was changed."""
 
 
-class OperationFailedError(Exception):
+class OperationFailedError(ExplainedError):
     """A step failed or met its deadline. What was done stays; running the operation again goes on from it."""
 
 

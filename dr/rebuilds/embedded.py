@@ -11,8 +11,9 @@ from typing import Final
 from clients.aws import AwsClients
 from clients.deployment import Deployment
 from dr.rebuilds.plan import RebuildPlan
+from emulator.attached import STATE_FILE
 from emulator.control import Emulator
-from emulator.deploy import STATE_FILE, up
+from emulator.deploy import up
 
 PROGRAM: Final = Path(__file__).resolve().parents[2]
 _FILES: Final = ("__main__.py", "Pulumi.yaml")

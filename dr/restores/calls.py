@@ -11,6 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from clients.deployment import Deployment
 from dr.exports.requests import endpoints_of
 from dr.restores.settings import SettingsUnknownError, wait_active
+from topology.errors import ExplainedError
 
 POLLS_S: Final = (0.2, 15.0)
 
@@ -27,11 +28,11 @@ OnStep = Callable[[str], None]
 """Called with what is done next."""
 
 
-class RestoreRefusedError(Exception):
+class RestoreRefusedError(ExplainedError):
     """What was asked for would harm a table or cannot be; the message has the rule. Nothing was done."""
 
 
-class RestoreFailedError(Exception):
+class RestoreFailedError(ExplainedError):
     """AWS did not restore it, or not in time; the new table, if there is one, is not to be used."""
 
 

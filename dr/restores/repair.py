@@ -27,6 +27,7 @@ from dr.comparison.states import TableUnreadableError
 from dr.restores.row_rules import Item
 from dr.restores.table_items import exported, spool_table, wire
 from dr.restores.verdicts import Judge
+from topology.errors import ExplainedError
 from topology.tables import ALERTS
 
 ROWS_MAX: Final = 100_000
@@ -37,7 +38,7 @@ _BATCH: Final = 100
 _CONFLICT: Final = "ReplicatedWriteConflictException"
 
 
-class RepairRefusedError(Exception):
+class RepairRefusedError(ExplainedError):
     """The table cannot be repaired so; the message has the reason. Nothing was written."""
 
 

@@ -16,6 +16,7 @@ from clients.aws import AwsClients
 from dr.exports.manifest import Finding
 from dr.restores.table_companions import NAME, alarms_of, autoscaling_of, named, scale
 from topology.config import STRONG, StackConfig
+from topology.errors import ExplainedError
 from topology.tables import IndexSpec, TableSpec
 
 EVENTUAL: Final = "EVENTUAL"
@@ -24,7 +25,7 @@ POLL_S: Final = 0.5
 _COMPARED_BY_ITEM: Final = ("indexes", "tags", "autoscaling", "alarms")
 
 
-class SettingsUnknownError(Exception):
+class SettingsUnknownError(ExplainedError):
     """A table is not there or does not answer, or a setting cannot be put back."""
 
 

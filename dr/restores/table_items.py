@@ -22,6 +22,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from clients.reports import write_report
 from dr.comparison.canonical import NotAnItemError, digest, item_of
 from dr.comparison.states import Side, TableUnreadableError, create, database, load_changes, rows
+from topology.errors import ExplainedError
 from topology.tables import KeySpec
 
 SEGMENTS: Final = 4
@@ -39,7 +40,7 @@ Progress = Callable[[int, int], None]
 """Called with the items done and all items."""
 
 
-class TableUnwritableError(Exception):
+class TableUnwritableError(ExplainedError):
     """A table refuses an item or does not answer; a copy can be gone on with from its progress file."""
 
 

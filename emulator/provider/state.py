@@ -5,6 +5,7 @@ whole after each change, so a run that is killed forgets at most the calls then 
 """
 
 import json
+import logging
 import os
 import secrets
 import threading
@@ -12,10 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
+from topology.errors import ExplainedError
+
 FORMAT: Final = 1
 
+_log = logging.getLogger(__name__)
 
-class StateError(Exception):
+
+class StateError(ExplainedError):
     """The state file cannot be used: it is another stack's, of another version, or damaged."""
 
 
@@ -83,6 +88,16 @@ class State:
             )
         except (AttributeError, TypeError, KeyError) as error:
             raise StateError(f"{path} lacks a part of the state ({error}); {advice}") from error
+
+    @classmethod
+    def of(cls, instance_id: str, *, path: Path, stack: str) -> tuple[Self, int]:
+        """One emulator's state, and how many resources of another were forgotten; raises as `load`."""
+        state = cls.load(path, stack=stack, instance_id=instance_id)
+        if state.instance_id == instance_id:
+            return state, 0
+        discarded = len(state.resources)
+        _log.info("the emulator that %d resources were made on is gone; starting afresh", discarded)
+        return cls(path, stack, instance_id), discarded
 
     def note(self, urn: str, record: Record) -> None:
         """Record a resource that is under way, to be saved with the next change or at the end."""

@@ -24,7 +24,8 @@ from ops.demo.progress import ProgressLine
 from ops.demo.replay import Post, read_stream, replay
 from ops.demo.report import DemoReport, make_report
 from ops.demo.slack_view import view
-from ops.local import LocalStack, deploy, local_config, webhooks_of
+from ops.local import LocalStack, deploy
+from ops.running import local_config, webhooks_of
 
 KILL_AT: Final = 0.5
 RETURN_AT: Final = 0.92

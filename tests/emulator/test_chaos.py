@@ -17,7 +17,8 @@ from chaos.runner import Outcome, run
 from clients.sender import Webhook
 from emulator.control import Emulator
 from emulator.errors import RefusedError
-from ops.local import LocalStack, deploy, webhooks_of
+from ops.local import LocalStack, deploy
+from ops.running import webhooks_of
 from topology.functions import RECOVERY
 from topology.names import LIVE_ALIAS
 

@@ -16,7 +16,8 @@ from dr.operations.journal import OperationRefusedError, State
 from dr.operations.status import DrStatus, read_status
 from emulator.control import Emulator
 from ops.dr_stack import OpenedStack, open_stack
-from ops.local import LocalStack, deploy, webhooks_of
+from ops.local import LocalStack, deploy
+from ops.running import webhooks_of
 
 pytestmark = pytest.mark.emulator
 

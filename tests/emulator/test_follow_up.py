@@ -9,7 +9,8 @@ import requests
 
 from emulator.control import Emulator
 from emulator.wire import SlackMessage
-from ops.local import LocalStack, api_keys, deploy, local_config
+from ops.local import LocalStack, deploy
+from ops.running import api_keys, local_config
 from topology.functions import RECOVERY
 
 pytestmark = pytest.mark.emulator

@@ -15,7 +15,8 @@ import requests
 from audit.ledger import read_ledger
 from emulator.control import Emulator
 from emulator.errors import RefusedError
-from ops.local import LocalStack, api_keys, deploy, local_config
+from ops.local import LocalStack, deploy
+from ops.running import api_keys, local_config
 from topology.functions import ANALYSIS, DISTRIBUTION, RECEPTION, RECOVERY, FunctionSpec
 
 pytestmark = pytest.mark.emulator

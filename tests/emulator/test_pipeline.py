@@ -19,7 +19,8 @@ from clients.receipts import Receipt
 from clients.routing import resolve_region
 from emulator.control import Emulator
 from emulator.wire import SlackMessage
-from ops.local import LocalStack, api_keys, deploy
+from ops.local import LocalStack, deploy
+from ops.running import api_keys
 
 pytestmark = pytest.mark.emulator
 

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import requests
 
-from emulator.deploy import DeployError, read_outputs
+from emulator.attached import read_outputs
+from emulator.deploy import DeployError
 from emulator.provider.state import StateError
 from tests.emulator.deployer import Deployer
 

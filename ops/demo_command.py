@@ -1,19 +1,17 @@
-"""What each `responder` command does: reads its options, calls one procedure, prints what came of it."""
+"""`responder demo`: the whole promise, shown in two minutes."""
 
 import asyncio
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from components.packages import HOST, LAMBDA, build_packages
-from ops import local
+from ops import running
 from ops.demo.scenario import run_demo
-
-REPORTS: Final = local.ROOT / "reports"
+from ops.running import REPORTS
 
 
 def demo(
@@ -23,7 +21,7 @@ def demo(
 
     Exits 1 if any alert that was answered 202 is not accounted for. Takes under two minutes.
     """
-    scratch = local.ROOT / ".local"
+    scratch = running.ROOT / ".local"
     scratch.mkdir(exist_ok=True)
     run_dir = Path(tempfile.mkdtemp(prefix="demo-", dir=scratch))
     try:
@@ -35,11 +33,3 @@ def demo(
         typer.echo(f"logs and records are kept in {run_dir}")
         raise typer.Exit(1)
     shutil.rmtree(run_dir)
-
-
-def packages(
-    *, host: Annotated[bool, typer.Option("--host", help="For this machine instead of Lambda.")] = False
-) -> None:
-    """Build the Lambda packages (arm64, as on AWS) and say where they are."""
-    for spec, path in build_packages(HOST if host else LAMBDA).items():
-        typer.echo(f"{spec.suffix:24} {path.stat().st_size / 1e6:6.2f} MB  {path}")
