@@ -26,7 +26,8 @@ HEAVY = ("pulumi", "duckdb", "sqlglot", "dns", "boto3", "aiohttp")
 def test_a_command_imports_only_what_it_needs(words: str, unneeded: tuple[str, ...]) -> None:
     """Asked of a fresh interpreter, by the modules that it has after the command was found."""
     program = (
-        "import sys; from typer.main import get_command; from ops.cli import app\ncommand = get_command(app)\n"
+        "import sys; from typer.main import get_command; from ops.cli import app\n"
+        "command = get_command(app)\n"
         f"for word in {words.split()!r}: command = command.commands[word]\n"
         f"print([name for name in {unneeded!r} if name in sys.modules])"
     )
