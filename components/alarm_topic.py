@@ -12,6 +12,9 @@ _CLOUDWATCH = {"Service": "cloudwatch.amazonaws.com"}
 class AlarmTopic(pulumi.ComponentResource):
     """A topic that this account's alarms in this region may publish to, and nobody else.
 
+    The pipeline takes its alarms as alerts (`components.triggers`). Where `alarmEmail` is set they are mailed
+    too, since the pipeline may be what is broken; AWS sends nothing until the address has confirmed it.
+
     CloudWatch cannot publish to a topic under the AWS managed key, so the topic has a key of its own.
     https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html#compatibility-with-aws-services
     """
@@ -74,5 +77,14 @@ class AlarmTopic(pulumi.ComponentResource):
             ),
             opts=child,
         )
+        if site.config.alarm_email:
+            aws.sns.TopicSubscription(
+                site.logical("alarms-email"),
+                region=site.region,
+                topic=topic.arn,
+                protocol="email",
+                endpoint=site.config.alarm_email,
+                opts=child,
+            )
         self.arn = topic.arn
         self.register_outputs({})

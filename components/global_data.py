@@ -6,7 +6,8 @@ import pulumi
 import pulumi_aws as aws
 
 from components.site import arn_in, tags_of
-from topology.config import STRONG, StackConfig
+from topology.config import StackConfig
+from topology.config_keys import STRONG
 from topology.names import Names
 from topology.tables import ALERTS, ANALYSIS_CACHE, COORDINATION, TABLES, IndexSpec, TableSpec
 

@@ -12,7 +12,7 @@ from components.backup_schedules import BackupSchedules
 from components.backup_vault import BackupVault
 from components.functions import Function
 from components.global_data import GlobalData
-from components.parked_alarm import ParkedAlarm
+from components.pipeline_alarms import PipelineAlarms
 from components.policies import Reach, function_grants
 from components.queues import Queues
 from components.site import Site
@@ -66,7 +66,7 @@ class Region(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         self._queues = Queues(site, opts=child)
         self._topic = AlarmTopic(site, opts=child)
-        ParkedAlarm(site, topic=self._topic, opts=child)
+        PipelineAlarms(site, topic=self._topic, opts=child)
         self.alerts_table = data.table_arn(ALERTS, site.region)
         self.bucket = BackupBucket(site, opts=child)
         self.vault = BackupVault(site, opts=child)

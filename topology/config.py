@@ -1,36 +1,19 @@
-"""The configuration of a stack: parsed once into a frozen object, every problem reported together.
-
-The keys, types, defaults and descriptions are in `KEYS`; `Pulumi.yaml` declares the same ones so that
-the Pulumi CLI can check and show them (a test compares the two).
-"""
+"""The configuration of a stack: parsed once into a frozen object, every problem reported together."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from topology.backups import INCREMENTAL_WINDOW_MAX_H
+from topology.config_keys import KEYS, SLACK_STAND_IN, STRONG, Key, Value
 from topology.errors import ExplainedError
 from topology.functions import FUNCTIONS, FunctionSpec
-from topology.limits import (
-    API_INTEGRATION_TIMEOUT_MAX_S,
-    API_THROTTLE_BURST_MAX,
-    API_THROTTLE_RATE_MAX,
-    LAMBDA_EVENT_SOURCE_CONCURRENCY_MAX,
-    LAMBDA_EVENT_SOURCE_CONCURRENCY_MIN,
-    LAMBDA_MEMORY_MAX_MB,
-    LAMBDA_MEMORY_MIN_MB,
-    LAMBDA_TIMEOUT_MAX_S,
-    LOG_RETENTION_DAYS,
-    SQS_VISIBILITY_FACTOR,
-    SQS_VISIBILITY_MAX_S,
-)
-from topology.names import STACKS
-from topology.regions import REGIONS, STRONG_REGION_SETS
+from topology.names import LOCAL_STACK, STACKS
+from topology.queues import WORK_QUEUES
+from topology.regions import STRONG_REGION_SETS
 
-Value = str | int | bool
-STRONG: Final = "strong"
-EVENTUAL: Final = "eventual"
+_INTEGER: Final = re.compile(r"-?[0-9]{1,18}")
 
 
 class ConfigError(ExplainedError):
@@ -42,173 +25,6 @@ class ConfigError(ExplainedError):
         super().__init__(
             "the configuration of this stack is not valid:\n" + "\n".join(f"  - {p}" for p in problems)
         )
-
-
-@dataclass(frozen=True)
-class Key:
-    """One configuration key: `accepts` tests a parsed value, `allowed` says in words what passes."""
-
-    name: str
-    type: type[str] | type[int] | type[bool]
-    default: Value | None
-    allowed: str
-    accepts: Callable[[Value], bool]
-    description: str
-
-
-def _choice(*values: str) -> tuple[str, Callable[[Value], bool]]:
-    return " or ".join(values), lambda v: v in values
-
-
-def _between(low: int, high: int, unit: str = "") -> tuple[str, Callable[[Value], bool]]:
-    return f"{low} to {high}{unit}", lambda v: isinstance(v, int) and low <= v <= high
-
-
-def _choice_of(*values: int) -> tuple[str, Callable[[Value], bool]]:
-    return " or ".join(map(str, values)), lambda v: v in values
-
-
-_HOST_NAME: Final = re.compile(r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
-_REGION = ("an AWS region such as us-east-1", lambda v: v in REGIONS)
-_OPTIONAL_REGION = ("an AWS region, or empty", lambda v: v == "" or v in REGIONS)
-_BOOL = ("true or false", lambda v: isinstance(v, bool))
-_NAME = ("a non-empty text", lambda v: isinstance(v, str) and bool(v.strip()))
-_MEMORY = _between(LAMBDA_MEMORY_MIN_MB, LAMBDA_MEMORY_MAX_MB, " MB")
-_EVENT_TIMEOUT = _between(1, min(LAMBDA_TIMEOUT_MAX_S, SQS_VISIBILITY_MAX_S // SQS_VISIBILITY_FACTOR), " s")
-_DAY_S = 86_400
-
-KEYS: Final = (
-    Key("primaryRegion", str, None, *_REGION, "Region that sources send to first"),
-    Key("failoverRegion", str, None, *_REGION, "Region that is always on and takes over"),
-    Key("witnessRegion", str, "", *_OPTIONAL_REGION, "Third region of a strongly consistent ledger"),
-    Key("ledgerConsistency", str, STRONG, *_choice(STRONG, EVENTUAL), "Of the alerts table across regions"),
-    Key("receptionMemoryMb", int, 512, *_MEMORY, "Memory of the reception function"),
-    Key("analysisMemoryMb", int, 1024, *_MEMORY, "Memory of the analysis function"),
-    Key("distributionMemoryMb", int, 512, *_MEMORY, "Memory of the distribution function"),
-    Key("recoveryMemoryMb", int, 512, *_MEMORY, "Memory of the recovery function"),
-    Key("receptionTimeoutS", int, 10, *_between(1, API_INTEGRATION_TIMEOUT_MAX_S, " s"), "Of reception"),
-    Key("analysisTimeoutS", int, 60, *_EVENT_TIMEOUT, "Of analysis, its Claude call included"),
-    Key("distributionTimeoutS", int, 30, *_EVENT_TIMEOUT, "Of distribution"),
-    Key("recoveryTimeoutS", int, 50, *_between(1, 60, " s"), "Of recovery, which runs each minute"),
-    Key("reservedConcurrency", int, 0, *_between(0, 1_000), "Per function; 0 reserves none"),
-    Key(
-        "eventSourceConcurrency",
-        int,
-        10,
-        *_between(LAMBDA_EVENT_SOURCE_CONCURRENCY_MIN, LAMBDA_EVENT_SOURCE_CONCURRENCY_MAX),
-        "Most concurrent invocations that one queue may cause",
-    ),
-    Key("leaseS", int, 120, *_between(1, 3_600, " s"), "How long an alert may rest unworked before Recovery"),
-    Key(
-        "takeoverAfterS",
-        int,
-        900,
-        *_between(120, _DAY_S, " s"),
-        "Silence of a region after which the other acts for it, under an eventual ledger",
-    ),
-    Key(
-        "slackIntervalMs", int, 1_000, *_between(100, 60_000, " ms"), "Least time between two Slack messages"
-    ),
-    Key("dedupeEventWindowS", int, 3_600, *_between(1, _DAY_S, " s"), "Repeats of a source's own event id"),
-    Key("dedupeContentWindowS", int, 300, *_between(1, _DAY_S, " s"), "Repeats of the same content"),
-    Key("cacheTtlS", int, _DAY_S, *_between(60, 30 * _DAY_S, " s"), "How long an analysis is reused"),
-    Key("claudeModel", str, "claude-sonnet-5-5", *_NAME, "Model id of the analysis"),
-    Key(
-        "slackWebhookOrigin",
-        str,
-        "https://hooks.slack.com/",
-        *_choice("https://hooks.slack.com/", "https://hooks.slack-gov.com/", "http://hooks.slack.test/"),
-        "What the URL in the Slack secret must start with; the .test one is the embedded Slack",
-    ),
-    Key(
-        "slackChannel",
-        str,
-        "",
-        "a channel's id such as C0123456789, or empty",
-        lambda v: isinstance(v, str) and (v == "" or re.fullmatch(r"[CG][A-Z0-9]{8,20}", v) is not None),
-        "Where a bot posts by its own token, so that follow-ups can edit; empty for the webhook",
-    ),
-    Key("apiRateLimit", int, 100, *_between(1, API_THROTTLE_RATE_MAX, " requests/s"), "Of the API key"),
-    Key("apiBurstLimit", int, 200, *_between(1, API_THROTTLE_BURST_MAX, " requests"), "Of the API key"),
-    Key(
-        "apiAccessLog",
-        bool,
-        False,  # noqa: FBT003 - the default
-        *_BOOL,
-        "Whether the APIs log each answer; the account needs API Gateway's role for it in both regions",
-    ),
-    Key(
-        "logRetentionDays",
-        int,
-        30,
-        "one of " + ", ".join(map(str, LOG_RETENTION_DAYS)),
-        lambda v: v in LOG_RETENTION_DAYS,
-        "Of the log groups",
-    ),
-    Key("deletionProtection", bool, True, *_BOOL, "Whether the tables refuse to be deleted"),  # noqa: FBT003 - the default
-    Key(
-        "domain",
-        str,
-        "",
-        "a host name such as alerts.example.com, or empty",
-        lambda v: isinstance(v, str) and (v == "" or _HOST_NAME.fullmatch(v) is not None),
-        "Name that sources post to, which fails over by itself; empty: they retry the other region's URL",
-    ),
-    Key(
-        "hostedZoneId",
-        str,
-        "",
-        "the id of a Route 53 hosted zone such as Z0123456789ABC, or empty",
-        lambda v: isinstance(v, str) and re.fullmatch(r"(Z[A-Z0-9]{5,31})?", v) is not None,
-        "The zone that holds the domain",
-    ),
-    Key("healthCheckIntervalS", int, 10, *_choice_of(10, 30), "Between two looks of Route 53 at a region"),
-    Key(
-        "healthCheckFailures", int, 3, *_between(1, 10), "Failing looks in a row after which a region is out"
-    ),
-    Key(
-        "backupBucketSuffix",
-        str,
-        "",
-        "up to 20 lower-case letters, digits and hyphens, or empty",
-        lambda v: isinstance(v, str) and re.fullmatch(r"([a-z0-9][a-z0-9-]{0,18}[a-z0-9])?", v) is not None,
-        "Ends the backup buckets' names where those are taken; the account id is a good one",
-    ),
-    Key("backupRetentionDays", int, 35, *_between(1, 3_650, " days"), "Of everything in the backup buckets"),
-    Key(
-        "backupLock",
-        str,
-        "governance",
-        *_choice("governance", "compliance"),
-        "Mode of the backups' Object Lock",
-    ),
-    Key(
-        "backupLockDays",
-        int,
-        14,
-        *_between(1, 3_650, " days"),
-        "How long a backup can be neither changed nor deleted",
-    ),
-    Key(
-        "exportMaxAgeH",
-        int,
-        3,
-        *_between(2, INCREMENTAL_WINDOW_MAX_H, " hours"),
-        "What the ledger could be restored to may be so old; each hourly export holds as many hours",
-    ),
-    Key("rtoObjectiveS", int, 600, *_between(1, _DAY_S, " s"), "From losing a region to being served again"),
-    Key("rpoObjectiveAlerts", int, 0, *_between(0, 1_000_000), "Alerts that losing a region may lose"),
-    Key(
-        "packagesFrom",
-        str,
-        "",
-        "a folder with a zip of each function, or empty",
-        lambda v: isinstance(v, str),
-        "Where packages come from in a rebuild; empty to build them from source",
-    ),
-    Key("chaos", str, "forbidden", *_choice("forbidden", "allowed"), "Whether faults may be injected"),
-    Key("owner", str, "unowned", *_NAME, "Team named in the Owner tag of every resource"),
-)
 
 
 @dataclass(frozen=True)
@@ -250,6 +66,7 @@ class StackConfig:
     rto_objective_s: int
     rpo_objective_alerts: int
     packages_from: str
+    alarm_email: str
     chaos_allowed: bool
     owner: str
 
@@ -282,7 +99,13 @@ class StackConfig:
             value = _parse_value(key, raw.get(key.name), problems)
             if value is not None:
                 values[key.name] = value
-        problems += [*_region_problems(values), *_backup_problems(values)]
+        problems += [
+            *_region_problems(values),
+            *_domain_problems(raw),
+            *_backup_problems(values),
+            *_capacity_problems(values),
+            *_stand_in_problems(stack, values),
+        ]
         if problems:
             raise ConfigError(problems)
         return cls(stack=stack, **_fields(values))  # type: ignore[arg-type]  # `KEYS` fixes names and types
@@ -297,8 +120,8 @@ def _parse_value(key: Key, raw: object, problems: list[str]) -> Value | None:
     value: object = raw
     if isinstance(raw, str) and key.type is bool:
         value = {"true": True, "false": False}.get(raw, raw)
-    elif isinstance(raw, str) and key.type is int:
-        value = int(raw) if raw.isascii() and raw.removeprefix("-").isdigit() else raw
+    elif isinstance(raw, str) and key.type is int and _INTEGER.fullmatch(raw):
+        value = int(raw)
     if type(value) is not key.type or not isinstance(value, str | int | bool) or not key.accepts(value):
         problems.append(f"{key.name}: {raw!r} is not allowed; allowed: {key.allowed}")
         return None
@@ -306,19 +129,18 @@ def _parse_value(key: Key, raw: object, problems: list[str]) -> Value | None:
 
 
 def _region_problems(values: Mapping[str, Value]) -> list[str]:
-    """What is wrong with the regions together; each alone has been checked."""
+    """What is wrong with the regions together; each alone has been checked, and may be missing."""
+    problems: list[str] = []
     primary, failover = values.get("primaryRegion"), values.get("failoverRegion")
     witness = values.get("witnessRegion")
-    if primary is None or failover is None or witness is None:
-        return []
-    problems: list[str] = []
-    if primary == failover:
+    if primary is not None and primary == failover:
         problems.append(
             f"failoverRegion: {failover!r} is primaryRegion too; allowed: a region other than primaryRegion"
         )
     if values.get("ledgerConsistency") == STRONG:
-        three = {primary, failover, witness}
-        if "" in three or len(three) < 3 or not any(three <= group for group in STRONG_REGION_SETS):  # noqa: PLR2004 - "three regions" is the rule
+        named = {region for region in (primary, failover, witness) if region}
+        complete = len(named) == 3 or primary is None or failover is None  # noqa: PLR2004 - "three regions" is the rule
+        if witness == "" or not complete or not any(named <= group for group in STRONG_REGION_SETS):
             sets = "; ".join(", ".join(sorted(group)) for group in STRONG_REGION_SETS)
             problems.append(
                 f"witnessRegion: {witness!r} does not make three regions of one set with {primary!r} and "
@@ -331,18 +153,46 @@ def _region_problems(values: Mapping[str, Value]) -> list[str]:
     return problems
 
 
+def _domain_problems(raw: Mapping[str, object]) -> list[str]:
+    """Whether one of the two was forgotten, be the other right or wrong."""
+    if bool(raw.get("domain")) == bool(raw.get("hostedZoneId")):
+        return []
+    return ["domain: it and hostedZoneId go together; allowed: both, or neither"]
+
+
 def _backup_problems(values: Mapping[str, Value]) -> list[str]:
-    """What is wrong with the domain and the backups' times together."""
-    problems: list[str] = []
-    if bool(values.get("domain")) != bool(values.get("hostedZoneId")):
-        problems.append("domain: it and hostedZoneId go together; allowed: both, or neither")
+    """What is wrong with the backups' times together."""
     kept, locked = values.get("backupRetentionDays"), values.get("backupLockDays")
     if isinstance(kept, int) and isinstance(locked, int) and locked > kept:
-        problems.append(
+        problem = (
             f"backupLockDays: {locked} is more than backupRetentionDays, {kept}, and what is locked cannot "
             f"be deleted; allowed: at most {kept} days"
         )
-    return problems
+        return [problem]
+    return []
+
+
+def _capacity_problems(values: Mapping[str, Value]) -> list[str]:
+    """Lambda throttles what its queues send beyond a function's reserved concurrency.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html#events-sqs-max-concurrency
+    """
+    reserved, per_queue = values.get("reservedConcurrency"), values.get("eventSourceConcurrency")
+    queues = max(Counter(queue.consumer for queue in WORK_QUEUES).values())
+    if isinstance(reserved, int) and isinstance(per_queue, int) and 0 < reserved < queues * per_queue:
+        problem = (
+            f"reservedConcurrency: {reserved} is less than the {queues} queues of a function may use, each "
+            f"eventSourceConcurrency, {per_queue}; allowed: 0, or at least {queues * per_queue}"
+        )
+        return [problem]
+    return []
+
+
+def _stand_in_problems(stack: str, values: Mapping[str, Value]) -> list[str]:
+    """The embedded Slack is for the embedded AWS: anywhere else alerts would go nowhere, and unencrypted."""
+    if stack == LOCAL_STACK or values.get("slackWebhookOrigin") != SLACK_STAND_IN:
+        return []
+    return [f"slackWebhookOrigin: {SLACK_STAND_IN!r} is the embedded Slack; allowed in stack {LOCAL_STACK}"]
 
 
 def _fields(values: Mapping[str, Value]) -> dict[str, object]:

@@ -102,6 +102,15 @@ class Names:
         """The CloudWatch alarm that goes off while alerts are PARKED."""
         return f"{self.prefix}-parked-alerts"
 
+    @property
+    def recovery_alarm(self) -> str:
+        """The CloudWatch alarm that goes off when Recovery comes to no end any more."""
+        return f"{self.prefix}-recovery-silent"
+
+    def dead_letter_alarm(self, queue: QueueSpec) -> str:
+        """The CloudWatch alarm that goes off at the first message in a dead-letter queue."""
+        return f"{self.queue(queue)}-messages"
+
     def health_check(self, region: str, what: str) -> str:
         """A Route 53 health check, such as `health` of a region: the `Name` tag that its console shows."""
         return f"{self.prefix}-{region}-{what}"

@@ -44,6 +44,9 @@ RUNBOOK_NAMES = {
     "sns/topic:Topic": {"mcp-incident-responder-prod-alarms"},
     "cloudwatch/metricAlarm:MetricAlarm": {
         "mcp-incident-responder-prod-parked-alerts",
+        "mcp-incident-responder-prod-recovery-silent",
+        "mcp-incident-responder-prod-processing-dlq-messages",
+        "mcp-incident-responder-prod-distribution-dlq-messages",
         "mcp-incident-responder-prod-full-export-age",
         "mcp-incident-responder-prod-incremental-export-age",
         "mcp-incident-responder-prod-daily-copies-age",

@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from tests.components.recorder import ROOT, stack_file
-from topology.config import KEYS, STRONG, StackConfig
+from topology.config import StackConfig
+from topology.config_keys import KEYS, STRONG
 from topology.names import PROJECT, STACKS
 
 PULUMI_TYPES = {str: "string", int: "integer", bool: "boolean"}

@@ -2,7 +2,8 @@
 
 import pytest
 
-from topology.config import KEYS, ConfigError, StackConfig
+from topology.config import ConfigError, StackConfig
+from topology.config_keys import KEYS
 from topology.functions import ANALYSIS, FUNCTIONS
 from topology.limits import IAM_ROLE_NAME_CHARS
 from topology.names import STACKS, Names
@@ -58,6 +59,12 @@ def test_text_as_pulumi_hands_it_over_is_converted() -> None:
         ("slackWebhookOrigin", "http://evil.example/"),
         ("slackChannel", "#alerts"),
         ("slackChannel", "C0123456789\n"),
+        ("owner", "two\nlines"),
+        ("owner", "x" * 257),
+        ("leaseS", "9" * 5_000),
+        ("alarmEmail", "oncall"),
+        ("alarmEmail", "oncall@example.com\n"),
+        ("alarmEmail", "a b@example.com"),
     ],
 )
 def test_a_bad_value_is_reported_with_its_key_and_what_is_allowed(key: str, value: object) -> None:
@@ -132,3 +139,43 @@ def test_the_runbooks_names_are_kept() -> None:
     assert names.slack_webhook_secret == "mcp-responder/slack-webhook"
     assert names.slack_bot_token_secret == "mcp-responder/slack-bot-token"
     assert Names("dev").anthropic_key_secret == "mcp-responder-dev/anthropic-key"
+
+
+def test_a_missing_region_hides_no_other_problem() -> None:
+    """The witness that is missing too is told in the same round."""
+    assert [p.split(":")[0] for p in problems_of(primaryRegion=None, witnessRegion=None)] == [
+        "primaryRegion",
+        "witnessRegion",
+    ]
+
+
+def test_a_missing_region_is_the_only_problem_of_the_rest() -> None:
+    """Two of three regions that fit one set are not called wrong as well."""
+    assert [p.split(":")[0] for p in problems_of(primaryRegion=None)] == ["primaryRegion"]
+
+
+def test_a_wrong_domain_with_its_zone_is_one_problem() -> None:
+    """They do go together; it is the name that is wrong."""
+    (problem,) = problems_of(domain="Alerts.Example.com", hostedZoneId="Z0123456789ABC")
+    assert problem.startswith("domain: 'Alerts.Example.com' is not allowed")
+
+
+@pytest.mark.parametrize("given", [{"domain": "alerts.example.com"}, {"hostedZoneId": "Z0123456789ABC"}])
+def test_a_domain_needs_its_zone_and_a_zone_its_domain(given: dict[str, str]) -> None:
+    """One alone would be ignored."""
+    assert any(p.startswith("domain: it and hostedZoneId go together") for p in problems_of(**given))
+
+
+def test_less_reserved_than_the_queues_may_use_is_refused() -> None:
+    """Two queues feed a function, each with as many workers as it is allowed."""
+    (problem,) = problems_of(reservedConcurrency="19", eventSourceConcurrency="10")
+    assert problem.endswith("allowed: 0, or at least 20")
+    assert (
+        StackConfig.parse(stack="prod", raw={**VALID, "reservedConcurrency": "20"}).reserved_concurrency == 20
+    )
+
+
+def test_the_embedded_slack_is_for_the_local_stack() -> None:
+    """In any other, alerts would go nowhere."""
+    (problem,) = problems_of(slackWebhookOrigin="http://hooks.slack.test/")
+    assert problem.startswith("slackWebhookOrigin: 'http://hooks.slack.test/' is the embedded Slack")

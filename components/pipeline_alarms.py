@@ -1,0 +1,94 @@
+"""The alarms of a region's pipeline: somebody has to look at what it could not do by itself."""
+
+from typing import Any, Final
+
+import pulumi
+import pulumi_aws as aws
+
+from components.alarm_topic import AlarmTopic
+from components.site import Site
+from topology.metrics import NAMESPACE, PARKED_ALERTS, PERIOD_S, STACK_DIMENSION
+from topology.queues import DEAD_LETTER_QUEUES
+
+_SILENT_MIN: Final = 5
+"""Runs of Recovery in a row that have to be missing: CloudWatch may be minutes late with a log's metric."""
+
+
+class PipelineAlarms(pulumi.ComponentResource):
+    """Each goes off once, and becomes an alert itself by way of `topic`, which can be mailed too.
+
+    - PARKED alerts: at the first. That cannot go round in circles: an alarm acts once when its state changes,
+      so an alarm's own alert that is PARKED as well only adds to a count that is above the threshold already.
+      Without data it is INSUFFICIENT_DATA, never OK.
+    - Recovery's silence: it counts PARKED alerts each minute, so a missing count is a run that did not come
+      to its end, whether the schedule, its permissions, the function or the ledger failed.
+    - Messages in a dead-letter queue: none of them is an alert of ours, since the ledger holds those.
+
+    Nothing is sent when one ends. Under a strong ledger both regions see every PARKED alert, so both go off:
+    either may be the one lost.
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
+    """
+
+    def __init__(self, site: Site, *, topic: AlarmTopic, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Register the alarms."""
+        super().__init__("incident:region:PipelineAlarms", site.logical("alarms"), None, opts)
+        self._site, self._topic = site, topic
+        parked = {"namespace": NAMESPACE, "metric_name": PARKED_ALERTS, "period": PERIOD_S}
+        of_stack = {STACK_DIMENSION: site.config.stack}
+        self._alarm(
+            "parked",
+            name=site.names.parked_alarm,
+            alarm_description="Alerts are PARKED: responder parked list --outputs FILE shows them and why",
+            **parked,
+            dimensions=of_stack,
+            statistic="Maximum",
+            evaluation_periods=1,
+            threshold=1,
+            comparison_operator="GreaterThanOrEqualToThreshold",
+            treat_missing_data="missing",
+        )
+        self._alarm(
+            "recovery-silent",
+            name=site.names.recovery_alarm,
+            alarm_description=(
+                f"Recovery has not come to the end of a run for {_SILENT_MIN} minutes: what gets stuck stays "
+                "stuck. Look at its log and its schedule"
+            ),
+            **parked,
+            dimensions=of_stack,
+            statistic="SampleCount",
+            evaluation_periods=_SILENT_MIN,
+            threshold=1,
+            comparison_operator="LessThanThreshold",
+            treat_missing_data="breaching",
+        )
+        for queue in DEAD_LETTER_QUEUES:
+            name = site.names.queue(queue)
+            self._alarm(
+                queue.key,
+                name=site.names.dead_letter_alarm(queue),
+                alarm_description=(
+                    f"{name} holds messages that no worker could read. No alert is lost by that. See what "
+                    "sent them, then delete them"
+                ),
+                namespace="AWS/SQS",
+                metric_name="ApproximateNumberOfMessagesVisible",
+                period=PERIOD_S,
+                dimensions={"QueueName": name},
+                statistic="Maximum",
+                evaluation_periods=1,
+                threshold=1,
+                comparison_operator="GreaterThanOrEqualToThreshold",
+                treat_missing_data="notBreaching",  # SQS sends none of an idle queue
+            )
+        self.register_outputs({})
+
+    def _alarm(self, key: str, **settings: Any) -> None:
+        aws.cloudwatch.MetricAlarm(
+            self._site.logical(key),
+            region=self._site.region,
+            alarm_actions=[self._topic.arn],
+            tags=self._site.tags,
+            opts=pulumi.ResourceOptions(parent=self),
+            **settings,
+        )

@@ -1,0 +1,79 @@
+"""The alarms of each region's pipeline, and who hears of them."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.components.recorder import Run, run_program, stack_file, stand_ins
+
+ALARM = "cloudwatch/metricAlarm:MetricAlarm"
+
+
+@pytest.mark.parametrize(("region", "prefix"), [("us-east-1", ""), ("us-west-2", "Failover")])
+def test_one_parked_alert_sets_off_the_alarm_of_each_region(region: str, prefix: str, run: Run) -> None:
+    """Within a minute, by the region's own topic, and silence of Recovery is never read as healthy."""
+    alarm = dict(run.one(ALARM, f"{region}-parked").inputs)
+    assert alarm.pop("tags")["Stack"] == run.outputs["Stack"]
+    assert alarm.pop("alarmDescription")
+    assert alarm == {
+        "region": region,
+        "name": f"mcp-incident-responder-{run.outputs['Stack']}-parked-alerts",
+        "namespace": "McpIncidentResponder",
+        "metricName": "ParkedAlerts",
+        "dimensions": {"Stack": run.outputs["Stack"]},
+        "statistic": "Maximum",
+        "period": 60,
+        "evaluationPeriods": 1,
+        "threshold": 1,
+        "comparisonOperator": "GreaterThanOrEqualToThreshold",
+        "treatMissingData": "missing",
+        "alarmActions": [run.outputs[f"{prefix}AlarmTopicArn"]],
+    }
+
+
+def test_no_alarm_acts_when_it_ends(run: Run) -> None:
+    """An action on OK would make an alert of the good news, and of every flap two."""
+    for alarm in run.of(ALARM):
+        assert "okActions" not in alarm.inputs
+        assert "insufficientDataActions" not in alarm.inputs
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "us-west-2"])
+def test_recovery_that_says_nothing_sets_off_an_alarm(region: str, run: Run) -> None:
+    """It is the count of its counts that is watched, and none at all is a breach."""
+    alarm = run.one(ALARM, f"{region}-recovery-silent").inputs
+    assert (alarm["metricName"], alarm["statistic"]) == ("ParkedAlerts", "SampleCount")
+    assert alarm["dimensions"] == {"Stack": run.outputs["Stack"]}
+    assert (alarm["comparisonOperator"], alarm["threshold"]) == ("LessThanThreshold", 1)
+    assert (alarm["period"], alarm["evaluationPeriods"], alarm["treatMissingData"]) == (60, 5, "breaching")
+
+
+@pytest.mark.parametrize("queue", ["processing-dlq", "distribution-dlq"])
+@pytest.mark.parametrize("region", ["us-east-1", "us-west-2"])
+def test_a_message_in_a_dead_letter_queue_sets_off_an_alarm(region: str, queue: str, run: Run) -> None:
+    """Of the queue by its own name; an idle queue has no metric and is well."""
+    alarm = run.one(ALARM, f"{region}-{queue}").inputs
+    name = run.one("sqs/queue:Queue", f"{region}-{queue}").inputs["name"]
+    assert (alarm["namespace"], alarm["dimensions"]) == ("AWS/SQS", {"QueueName": name})
+    assert alarm["metricName"] == "ApproximateNumberOfMessagesVisible"
+    assert (alarm["threshold"], alarm["treatMissingData"]) == (1, "notBreaching")
+
+
+def test_alarms_are_mailed_where_an_address_is_configured(tmp_path: Path) -> None:
+    """The pipeline may be what is broken; without an address nothing but it hears of them."""
+    config = stack_file("prod") | {"mcp-incident-responder:alarmEmail": "oncall@example.com"}
+    run = run_program("prod", config, stand_ins(tmp_path))
+    assert run.error is None
+    mailed = [
+        s.inputs for s in run.of("sns/topicSubscription:TopicSubscription") if s.inputs["protocol"] == "email"
+    ]
+    assert {s["endpoint"] for s in mailed} == {"oncall@example.com"}
+    assert {s["topic"] for s in mailed} == {
+        run.outputs["AlarmTopicArn"],
+        run.outputs["FailoverAlarmTopicArn"],
+    }
+
+
+def test_without_an_address_only_the_pipeline_hears_of_alarms(run: Run) -> None:
+    """A subscription that nobody confirms is no subscription."""
+    assert {s.inputs["protocol"] for s in run.of("sns/topicSubscription:TopicSubscription")} == {"lambda"}
