@@ -29,7 +29,7 @@ _SEVERITIES: Final = (*Severity, Severity.CRITICAL, Severity.HIGH)
 _TAKEOVERS_S: Final = (120, 300, 900)
 _SKEWS_MS: Final = (0, 0, 300, 1_500, 4_000)
 
-_SHARED: Final = (Kind.SLACK_CLOSED, Kind.SLACK_DOWN, Kind.SLACK_DEAF, Kind.CLAUDE_DOWN)
+_SHARED: Final = (Kind.SLACK_CLOSED, Kind.SLACK_DOWN, Kind.SLACK_DEAF, Kind.SLACK_MOVED, Kind.CLAUDE_DOWN)
 """The kinds that are no region's."""
 
 _LONG: Final = (Kind.SLACK_DOWN, Kind.SLACK_DEAF, Kind.REGION_DOWN, Kind.PARTITION, Kind.LEDGER_DOWN)

@@ -10,7 +10,7 @@ from handlers.domain.alert import Alert, Status
 from handlers.domain.limits import MAX_DEFERRAL_S
 from handlers.domain.ports import Record
 from handlers.domain.slack_message import FollowUpNotice, Message
-from topology.config import KEYS
+from topology.config_keys import KEYS
 
 if TYPE_CHECKING:
     from chaos.simulator.machine import Invocation

@@ -90,6 +90,7 @@ class Kind(StrEnum):
     SLACK_DOWN = "slack down"
     SLACK_DEAF = "slack answers nobody"
     """It takes each message, and the answers are lost."""
+    SLACK_MOVED = "slack's address is unusable"
     QUEUES_DENIED = "queues denied"
     QUEUE_PURGED = "queues purged"
     POISON = "poison"

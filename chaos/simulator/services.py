@@ -17,6 +17,7 @@ from handlers.domain.ports import (
     AnalystFailedError,
     AnalystUnconfiguredError,
     ModelAnswer,
+    NotifierMisaddressedError,
     NotifierRefusedError,
     NotifierThrottledError,
     NotifierUnavailableError,
@@ -127,6 +128,9 @@ class NotifierPort:
         what = f"slack.post {_named(message)}"
         out_ms, back_ms = draw.randint(30, 200), draw.randint(10, 100)
         timeout_ms = round(timeout_s * 1000)
+        if world.active(Kind.SLACK_MOVED):
+            moved = NotifierMisaddressedError("simulated: no_service")
+            invocation.call(what, None, out_ms=0, instead=(out_ms + back_ms, moved))
         deaf = world.active(Kind.SLACK_DEAF) is not None
         if deaf or invocation.fires("slack_lost_answer"):
             error = NotifierUnavailableError("simulated: no answer", outcome_unknown=True)

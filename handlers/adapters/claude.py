@@ -21,8 +21,9 @@ from handlers.domain.ports import AnalystBusyError, AnalystFailedError, AnalystU
 
 _CONNECT_TIMEOUT_S: Final = 3.0
 _MAX_TOKENS: Final = 2_000
-_KEY_REFUSED_S: Final = 60.0
-"""Nobody asks for so long after a key was refused: enough not to hammer, little after a rotation."""
+_REFUSED_S: Final = 60.0
+"""For at least so long nobody asks after the key or the model was refused, which an operator has to correct.
+The breaker makes it longer each time, up to its own five minutes; what went without is followed up."""
 
 _SPENT_S: Final = 900.0
 _SPENT_CODES: Final = frozenset(
@@ -205,7 +206,9 @@ def _error_of(error: anthropic.APIStatusError) -> AnalystBusyError | AnalystFail
     if status in (408, 409, 429) or status >= 500:  # noqa: PLR2004 - as HTTP defines them
         return AnalystBusyError(text, retry_after_s=asked_s)
     if status in (401, 403):
-        return AnalystBusyError(f"{text}: the key is refused", retry_after_s=_KEY_REFUSED_S)
+        return AnalystBusyError(f"{text}: the key is refused", retry_after_s=_REFUSED_S)
+    if status == 404:  # noqa: PLR2004 - as HTTP defines it
+        return AnalystBusyError(f"{text}: the model is not to be had", retry_after_s=_REFUSED_S)
     return AnalystFailedError(text)
 
 

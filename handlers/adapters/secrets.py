@@ -22,7 +22,7 @@ class SecretMissingError(Exception):
 
 
 class SecretUnavailableError(Exception):
-    """The secret cannot be read now, and none was read before. Try later."""
+    """The secret cannot be read now, and what was read before, if anything, will not do. Try later."""
 
 
 class Secret:
@@ -39,7 +39,8 @@ class Secret:
     def value(self, *, fresh: bool = False) -> str:
         """The value, at most `MAX_AGE_S` old; read now when `fresh`.
 
-        While the service is unreachable the last value read is used.
+        While the service is unreachable the last value read is used, but not when `fresh`: who asks for that
+        doubts it.
 
         Raises:
             SecretMissingError: there is none.
@@ -53,9 +54,9 @@ class Secret:
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") in _MISSING:
                 raise self._missing("does not exist or has no value") from error
-            return self._last_known(error)
+            return self._last_known(error, fresh=fresh)
         except BotoCoreError as error:
-            return self._last_known(error)
+            return self._last_known(error, fresh=fresh)
         if not text:
             raise self._missing("is empty")
         self._value, self._read_at_ms = text, now_ms
@@ -65,8 +66,8 @@ class Secret:
         self._value = None
         return SecretMissingError(f"the secret {self._name} {how}; put its value there")
 
-    def _last_known(self, error: Exception) -> str:
-        if self._value is not None:
+    def _last_known(self, error: Exception, *, fresh: bool) -> str:
+        if self._value is not None and not fresh:
             return self._value
         raise SecretUnavailableError(
             f"the secret {self._name} cannot be read: {type(error).__name__}; try later"

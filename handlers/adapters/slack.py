@@ -11,13 +11,22 @@ from slack_sdk.webhook import WebhookResponse
 from handlers.adapters.http import countdown
 from handlers.adapters.secrets import Secret, SecretMissingError, SecretUnavailableError
 from handlers.adapters.slack_blocks import payload_of
-from handlers.adapters.slack_http import send
-from handlers.domain.ports import NotifierRefusedError, NotifierUnavailableError
+from handlers.adapters.slack_http import is_sendable, send
+from handlers.domain.ports import (
+    NotifierMisaddressedError,
+    NotifierRefusedError,
+    NotifierUnavailableError,
+)
 from handlers.domain.slack_message import Message
 
 _MAX_REASON_CHARS: Final = 100
 _MAYBE_ROTATED: Final = frozenset({403, 404, 410})
 """What Slack answers to the URL of a webhook that was revoked or whose channel is gone."""
+
+_OF_THE_MESSAGE: Final = frozenset({400, 413})
+_GONE_USER: Final = "user_not_found"
+"""The one 400 that is about the webhook.
+https://api.slack.com/changelog/2016-05-17-changes-to-errors-for-incoming-webhooks"""
 
 
 class SlackNotifier:
@@ -29,7 +38,7 @@ class SlackNotifier:
         self._allowed_origin = allowed_origin
 
     def post(self, message: Message, *, timeout_s: float) -> None:
-        """See `Notifier`. A URL that Slack does not know, or that is not Slack's, is read again once."""
+        """See `Notifier`. A URL that Slack does not know, or that is none of Slack's, is read again once."""
         payload, left_s = payload_of(message), countdown(timeout_s)
         url = self._checked_url()
         answer = send(url, payload, timeout_s=left_s())
@@ -43,15 +52,16 @@ class SlackNotifier:
         try:
             url = self._url.value(fresh=fresh)
         except SecretMissingError as error:
-            raise NotifierRefusedError(f"no Slack webhook: {error}") from error
+            raise NotifierMisaddressedError(f"no Slack webhook: {error}") from error
         except SecretUnavailableError as error:
             raise NotifierUnavailableError(str(error), outcome_unknown=False) from error
-        if url.startswith(self._allowed_origin):
+        if url.startswith(self._allowed_origin) and is_sendable(url):
             return url
         if not fresh:
             return self._checked_url(fresh=True)
-        raise NotifierRefusedError(
-            f"the Slack webhook's URL in its secret does not start with {self._allowed_origin}"
+        raise NotifierMisaddressedError(
+            f"the Slack webhook's URL in its secret does not start with {self._allowed_origin} "
+            "or has a space or line break in it; put the webhook's URL there"
         )
 
 
@@ -65,4 +75,8 @@ def _judge(answer: WebhookResponse) -> None:
         return
     if status == 200:  # noqa: PLR2004
         raise NotifierUnavailableError(f"Slack answered 200 but not ok: {text!r}", outcome_unknown=True)
-    raise NotifierRefusedError(f"Slack refuses the message: {status} {text!r}; see the webhook's settings")
+    if status in _OF_THE_MESSAGE and answer.body.strip() != _GONE_USER:
+        raise NotifierRefusedError(f"Slack refuses the message: {status} {text!r}")
+    raise NotifierMisaddressedError(
+        f"Slack refuses the webhook: {status} {text!r}; see its settings in Slack"
+    )

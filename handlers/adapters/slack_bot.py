@@ -14,8 +14,13 @@ from slack_sdk.webhook import WebhookResponse
 from handlers.adapters.http import countdown
 from handlers.adapters.secrets import Secret, SecretMissingError, SecretUnavailableError
 from handlers.adapters.slack_blocks import edited_payload_of, payload_of
-from handlers.adapters.slack_http import send
-from handlers.domain.ports import NotifierRefusedError, NotifierThrottledError, NotifierUnavailableError
+from handlers.adapters.slack_http import is_sendable, send
+from handlers.domain.ports import (
+    NotifierMisaddressedError,
+    NotifierRefusedError,
+    NotifierThrottledError,
+    NotifierUnavailableError,
+)
 from handlers.domain.slack_message import FollowUpNotice, Message
 
 _log = logging.getLogger(__name__)
@@ -25,9 +30,32 @@ _MAYBE_ROTATED: Final = frozenset(
     {"invalid_auth", "token_revoked", "token_expired", "account_inactive", "not_authed"}
 )
 _THROTTLED: Final = frozenset({"ratelimited", "rate_limited", "message_limit_exceeded"})
-_MAYBE_DONE: Final = frozenset({"internal_error", "fatal_error"})
-"""Slack says of both that some aspect of the operation may have succeeded."""
-_UNAVAILABLE: Final = frozenset({"service_unavailable", "request_timeout", "team_added_to_org"})
+_UNAVAILABLE: Final = frozenset(
+    {
+        *("service_unavailable", "request_timeout", "team_added_to_org", "org_login_required"),
+        *("external_channel_migrating", "accesslimited"),
+    }
+)
+_MISADDRESSED: Final = _MAYBE_ROTATED | {
+    *("access_denied", "channel_not_found", "ekm_access_denied", "enterprise_is_restricted", "is_archived"),
+    *("is_inactive", "messages_tab_disabled", "missing_scope", "no_permission", "not_allowed_token_type"),
+    *("not_in_channel", "restricted_action", "restricted_action_non_threadable_channel"),
+    *("restricted_action_read_only_channel", "restricted_action_thread_only_channel"),
+    *("team_access_not_granted", "team_not_found", "two_factor_setup_required"),
+    *("deprecated_endpoint", "method_deprecated", "unknown_method"),
+}
+"""Of the token, the channel, what the one may do in the other, and the method: the same for any message."""
+_REFUSED: Final = frozenset(
+    {
+        *("as_user_not_supported", "attachment_payload_limit_exceeded", "invalid_arg_name"),
+        *("invalid_arguments", "invalid_array_arg", "invalid_blocks", "invalid_blocks_format"),
+        *("invalid_charset", "invalid_form_data", "invalid_json", "invalid_post_type", "json_not_object"),
+        *("missing_post_type", "msg_blocks_too_long", "msg_too_long", "no_text", "too_many_attachments"),
+        *("block_mismatch", "cant_update_message", "edit_window_closed", "message_not_found"),
+    }
+)
+"""Of the message, or of the one that it was to edit. What is in none of these lists is tried again, and may
+have been posted: Slack says so of `internal_error` and `fatal_error`, and nobody knows of a new word."""
 
 
 class SlackBotNotifier:
@@ -52,7 +80,7 @@ class SlackBotNotifier:
                 return self._call(
                     "chat.update", {"channel": channel, "ts": ts, **edited_payload_of(message)}, left_s
                 )
-            except NotifierRefusedError as error:
+            except (NotifierRefusedError, NotifierMisaddressedError) as error:
                 _log.info("Posting what cannot be edited", extra={"reason": str(error)})
         return self._call(
             "chat.postMessage",
@@ -77,11 +105,18 @@ class SlackBotNotifier:
 
     def _checked_token(self, *, fresh: bool = False) -> str:
         try:
-            return self._token.value(fresh=fresh)
+            token = self._token.value(fresh=fresh)
         except SecretMissingError as error:
-            raise NotifierRefusedError(f"no Slack bot token: {error}") from error
+            raise NotifierMisaddressedError(f"no Slack bot token: {error}") from error
         except SecretUnavailableError as error:
             raise NotifierUnavailableError(str(error), outcome_unknown=False) from error
+        if is_sendable(token):
+            return token
+        if not fresh:
+            return self._checked_token(fresh=True)
+        raise NotifierMisaddressedError(
+            "the Slack bot token in its secret has a space or line break in it; put the token alone there"
+        )
 
 
 class _Answer(msgspec.Struct):
@@ -94,7 +129,7 @@ class _Answer(msgspec.Struct):
 def _answer_of(response: WebhookResponse) -> _Answer:
     """https://docs.slack.dev/apis/web-api/#responses."""
     if response.status_code != 200:  # noqa: PLR2004 - HTTP's own number
-        raise NotifierRefusedError(f"Slack answered {response.status_code}; see the bot's settings")
+        raise NotifierMisaddressedError(f"Slack answered {response.status_code}; see the bot's settings")
     try:
         return msgspec.json.decode(response.body, type=_Answer)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
@@ -103,10 +138,11 @@ def _answer_of(response: WebhookResponse) -> _Answer:
 
 def _error_of(code: str) -> Exception:
     """Slack's word in the port's."""
+    word = repr(code[:_MAX_REASON_CHARS])
     if code in _THROTTLED:
-        return NotifierThrottledError(f"Slack answered {code}")
-    if code in _MAYBE_DONE | _UNAVAILABLE:
-        return NotifierUnavailableError(f"Slack answered {code}", outcome_unknown=code in _MAYBE_DONE)
-    return NotifierRefusedError(
-        f"Slack refuses the message: {code[:_MAX_REASON_CHARS]!r}; see the bot's settings"
-    )
+        return NotifierThrottledError(f"Slack answered {word}")
+    if code in _MISADDRESSED:
+        return NotifierMisaddressedError(f"Slack refuses the bot: {word}; see its settings and its channel")
+    if code in _REFUSED:
+        return NotifierRefusedError(f"Slack refuses the message: {word}")
+    return NotifierUnavailableError(f"Slack answered {word}", outcome_unknown=code not in _UNAVAILABLE)

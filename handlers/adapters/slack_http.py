@@ -6,8 +6,9 @@ once, hands over whatever was answered, and parses nothing.
 """
 
 import logging
+import re
 import socket
-from http.client import HTTPException
+from http.client import HTTPException, InvalidURL
 from typing import Any, Final
 from urllib.error import URLError
 from urllib.request import HTTPRedirectHandler, Request, build_opener
@@ -21,10 +22,15 @@ from handlers.domain.ports import NotifierThrottledError, NotifierUnavailableErr
 _MAX_ANSWER_BYTES: Final = 64 * 1024
 """Of chat.postMessage, which sends the message back."""
 
-_NEVER_SENT: Final = (ConnectionRefusedError, socket.gaierror)
+_NEVER_SENT: Final = (ConnectionRefusedError, socket.gaierror, InvalidURL, UnicodeEncodeError)
+"""Not each `UnicodeError`: an answer that cannot be decoded is one too."""
+
 _GATEWAYS: Final = frozenset({502, 504})
 """A gateway says so that does not know what became of the request behind it.
 https://www.rfc-editor.org/rfc/rfc9110#section-15.6"""
+
+_SENDABLE: Final = re.compile(r"[\x21-\x7e]+")
+"""What a URL and a header may be made of."""
 
 _quiet: Final = logging.getLogger(f"{__name__}.sdk")
 """For the SDK, whose debug log prints the URL; what it knows of failures is in the errors below."""
@@ -43,12 +49,12 @@ def send(url: str, payload: dict[str, Any], *, timeout_s: float, token: str | No
     webhook.timeout = timeout_s  # type: ignore[assignment]  # the SDK says int; urllib takes fractions
     try:
         answer = within(timeout_s, lambda: webhook.send_dict(payload))
-    except (OSError, HTTPException, UnicodeError, LookupError, SlackClientError) as error:
+    except (OSError, HTTPException, ValueError, LookupError, SlackClientError) as error:
         cause = error.reason if isinstance(error, URLError) else error
         raise NotifierUnavailableError(
             f"Slack was not reached or did not answer: {type(cause).__name__}",
             outcome_unknown=not isinstance(cause, _NEVER_SENT),
-        ) from None  # what it came from names the URL's host and path
+        ) from None  # what it came from may show the URL or, as an invalid header does, the token
     status = answer.status_code
     if status == 429:  # noqa: PLR2004 - HTTP's own number, as below
         headers = {name.lower(): value for name, value in answer.headers.items()}
@@ -58,6 +64,11 @@ def send(url: str, payload: dict[str, Any], *, timeout_s: float, token: str | No
     if status == 408 or status >= 500:  # noqa: PLR2004
         raise NotifierUnavailableError(f"Slack answered {status}", outcome_unknown=status in _GATEWAYS)
     return answer
+
+
+def is_sendable(secret: str) -> bool:
+    """Whether a URL or token can be sent at all: visible ASCII, nothing between."""
+    return _SENDABLE.fullmatch(secret) is not None
 
 
 class _NoRedirect(HTTPRedirectHandler):

@@ -4,7 +4,8 @@ After a few failures in a row nobody asks for a while: alerts go out at once wit
 followed up. Then a single caller asks; its success closes the circuit, its failure keeps it open for longer.
 https://learn.microsoft.com/azure/architecture/patterns/circuit-breaker
 
-Where the record cannot be read, Claude is asked: the call's own timeout is then the limit.
+Where the record cannot be read, Claude is asked unless the circuit was open when it was last: the call's own
+timeout is then the limit.
 """
 
 import logging
@@ -44,11 +45,11 @@ class Breaker:
 
     def __post_init__(self) -> None:
         """Nothing is known yet."""
-        self._record = SharedRecord(coordination=self.coordination, name=RECORD)
+        self._record = SharedRecord(coordination=self.coordination, clock=self.clock, name=RECORD)
 
     def allows(self) -> bool:
         """Whether to ask Claude now. True for one caller only once an open circuit's time is over."""
-        if self._is_open():
+        if self._record.fresh and self._is_open():
             return False
         try:
             self._record.read()
@@ -58,8 +59,8 @@ class Breaker:
                 return True
             return self._record.write({_OPEN_UNTIL: self.clock.now_ms() + PROBE_MS})
         except CoordinationUnavailableError:
-            _log.warning("The circuit breaker is unknown, asking", exc_info=True)
-            return True
+            _log.warning("The circuit breaker is unknown, going on by what was known last", exc_info=True)
+            return not self._is_open()
 
     def succeeded(self) -> None:
         """A call was answered."""

@@ -7,7 +7,7 @@ or it has moved on, or Recovery will send another.
 import logging
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from handlers.domain.alert import Alert, Doubt, Step
@@ -128,14 +128,18 @@ class Claims:
             and self.clock.now_ms() < (alert.due_at or 0) * 1000
         )
 
-    def postpone(self, alert: Alert, *, wait_s: float) -> None:
-        """There is no room for the free `alert` now: have it come again after `wait_s`, which is no attempt.
+    def postpone(self, alert: Alert, *, wait_s: float, attempts: int | None = None) -> None:
+        """There is no room for the free `alert` now: have it come again after `wait_s`.
+
+        It is no attempt, unless `attempts` says how many there are with it.
 
         Raises:
             LedgerUnavailableError: whether it was written is unknown.
         """
         wait = math.ceil(max(wait_s, 1))
         after = postponed(alert, not_before=self.clock.now_ms() // 1000 + wait, lease_s=self.lease_s)
+        if attempts is not None:
+            after = replace(after, attempts=attempts)
         if self.ledger.replace(alert, after, actor=self.actor):
             self.hint(after, delay_s=wait)
 

@@ -18,17 +18,20 @@ from handlers.domain.limits import (
     DIGEST_GATHER_S,
     FIRST_BACKOFF_S,
     LEAST_JITTER,
+    MAX_ADDRESS_ATTEMPTS,
     MAX_ATTEMPTS,
     MAX_BACKOFF_S,
     MAX_DEFERRAL_S,
     MAX_DIGEST_ALERTS,
     MAX_FOLLOW_UP_ATTEMPTS,
+    MAX_FOLLOW_UP_WAITS,
     MIN_DIGEST_ALERTS,
 )
 from handlers.domain.pacing import Pace
 from handlers.domain.ports import (
     LedgerUnavailableError,
     Notifier,
+    NotifierMisaddressedError,
     NotifierRefusedError,
     NotifierThrottledError,
     NotifierUnavailableError,
@@ -75,8 +78,9 @@ class DistributionWork:
         alert = self.claims.look(alert_id, allotment)
         if alert is None:
             return
-        if alert.status.at_rest and self._anything_waits():
-            self._postpone(alert, wait_s=DIGEST_GATHER_S, urgent=False)
+        if alert.status.at_rest and alert.attempts < MAX_FOLLOW_UP_WAITS and self._anything_waits():
+            wait_s = DIGEST_GATHER_S << alert.attempts
+            self.claims.postpone(alert, wait_s=wait_s + self._jitter_s(), attempts=alert.attempts + 1)
             return
         urgent = alert.queue is Queue.DISTRIBUTION_CRITICAL
         if wait_ms := self.pace.take(urgent=urgent):
@@ -100,8 +104,11 @@ class DistributionWork:
         if not urgent:
             if alert.not_before is not None:
                 wait_s = max(wait_s, DIGEST_GATHER_S)
-            wait_s += _JITTER_S * self.claims.randomness.fraction()
+            wait_s += self._jitter_s()
         self.claims.postpone(alert, wait_s=min(wait_s, MAX_DEFERRAL_S))
+
+    def _jitter_s(self) -> float:
+        return _JITTER_S * self.claims.randomness.fraction()
 
     def _anything_waits(self) -> bool:
         """Whether people are still to be told of an ordinary alert, before which no follow-up goes."""
@@ -200,7 +207,7 @@ class DistributionWork:
             _log.info("Slack asked to wait", extra={"alerts": len(alerts), "retry_after_s": wait_s})
             self.pace.close(until_ms=self.claims.clock.now_ms() + round(wait_s * 1000))
             self._each(lambda alert: self._give_back(alert, allotment, wait_s=wait_s), alerts)
-        except NotifierUnavailableError as error:
+        except (NotifierUnavailableError, NotifierMisaddressedError) as error:
             failure = error  # a name that the function below may keep
             self._each(lambda alert: self._failed(alert, failure, allotment), alerts)
         except NotifierRefusedError as error:
@@ -223,18 +230,27 @@ class DistributionWork:
         else:
             _log.warning("Posted but not recorded", extra=extra)
 
-    def _failed(self, alert: Alert, error: NotifierUnavailableError, allotment: Allotment) -> None:
-        attempts = alert.attempts + 1
-        doubt = Doubt.OUTCOME_UNKNOWN if error.outcome_unknown and not alert.status.at_rest else None
+    def _failed(
+        self, alert: Alert, error: NotifierUnavailableError | NotifierMisaddressedError, allotment: Allotment
+    ) -> None:
+        """Give it back for later, or up after the last attempt; an unusable address has only the last few."""
+        limit = MAX_FOLLOW_UP_ATTEMPTS if alert.status.at_rest else MAX_ATTEMPTS
+        if isinstance(error, NotifierMisaddressedError):
+            skipped, unknown = limit - MAX_ADDRESS_ATTEMPTS, False
+        else:
+            skipped, unknown = 0, error.outcome_unknown
+        # Who was not tried that often yet goes on from there, so the row needs no second count.
+        attempts = max(alert.attempts, skipped) + 1
+        doubt = Doubt.OUTCOME_UNKNOWN if unknown and not alert.status.at_rest else None
         _log.warning(
             "Slack failed",
             extra={"alert_id": alert.alert_id, "attempts": attempts, "reason": str(error), "doubt": doubt},
         )
-        if attempts >= (MAX_FOLLOW_UP_ATTEMPTS if alert.status.at_rest else MAX_ATTEMPTS):
-            reason = f"given up after {attempts} attempts; the last: {error}"
-            self._give_up(alert, reason, allotment, doubt=doubt)
+        if attempts >= limit:
+            why = "Slack's address stays unusable" if skipped else "no attempt is left"
+            self._give_up(alert, f"{why}: {error}", allotment, doubt=doubt)
             return
-        backoff_s = min(FIRST_BACKOFF_S << alert.attempts, MAX_BACKOFF_S)
+        backoff_s = min(FIRST_BACKOFF_S << attempts - skipped - 1, MAX_BACKOFF_S)
         jitter = LEAST_JITTER + 2 * (1 - LEAST_JITTER) * self.claims.randomness.fraction()
         self._give_back(alert, allotment, wait_s=backoff_s * jitter, attempts=attempts, doubt=doubt)
 

@@ -43,6 +43,12 @@ MAX_ATTEMPTS: Final = 14
 """Of one step of one alert, by workers and Recovery together, before it is PARKED. With the backoff below
 that is more than an hour of an outage, the jitter at its least."""
 
+MAX_ADDRESS_ATTEMPTS: Final = 4
+"""The last of these in which Slack's address may be unusable. With the backoff below that is half a minute:
+longer than a webhook is away while people rotate it, or a secret's replica is behind, and so short that they
+hear soon of one that stays away. An alert that was tried before for another reason has as many, as long as
+`MAX_ATTEMPTS` allows."""
+
 FIRST_BACKOFF_S: Final = 4
 MAX_BACKOFF_S: Final = 900
 """Between two attempts of distribution: doubling from the first to the most."""
@@ -64,6 +70,10 @@ FOLLOW_UP_AFTER_S: Final = 60
 MAX_FOLLOW_UP_ATTEMPTS: Final = 8
 """An analysis that is not to be had in the next hour or two helps nobody any more."""
 
+MAX_FOLLOW_UP_WAITS: Final = 4
+"""So often a follow-up lets alerts go first, each time for twice as long and as one of its attempts: 75
+seconds in all. What still waits then may do so for an hour, or for ever."""
+
 MIN_DIGEST_ALERTS: Final = 4
 MAX_DIGEST_ALERTS: Final = 100
 """Fewer are read more easily one by one; more could not be recorded in the time that an invocation has."""
@@ -79,6 +89,15 @@ MAX_PARKED_COUNTED: Final = 1_000
 MAX_RECOVERED_PER_RUN: Final = 500
 MAX_FOLLOW_UPS_PER_RUN: Final = 50
 """So that what follows up yesterday's outage never stands before today's alerts."""
+
+MAX_UNREADABLE_PER_LANE: Final = 500
+"""Rows that nobody can read stay at the head of their lane until somebody corrects them. So many are passed
+over beside the `MAX_RECOVERED_PER_RUN`, whose turns they do not take; where one lane has more, what lies
+behind them waits. Of follow-ups they take the turns: there everybody has been told already."""
+
+REMEMBERED_MS: Final = 5_000
+"""How old may be what a worker remembers of a shared record and acts on without reading it again. A frozen
+worker's clock shows that it is older."""
 
 MAX_DELAY_S: Final = 900
 """Of an SQS message. https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html"""

@@ -34,6 +34,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from handlers.domain.alert import Alert
+from handlers.domain.limits import REMEMBERED_MS
 from handlers.domain.ports import (
     Clock,
     Coordination,
@@ -42,9 +43,6 @@ from handlers.domain.ports import (
     Record,
 )
 from handlers.domain.switch import Switch
-
-_REMEMBERED_MS: Final = 5_000
-"""How old a standing may be that a worker acts on. A frozen worker's clock shows that it is older."""
 
 _NO_EPOCH: Final = -1
 
@@ -208,7 +206,7 @@ class MovingOwnership:
     def standing(self) -> OwnStanding:
         """See `Ownership`. Read again after a few seconds."""
         now_ms = self.clock.now_ms()
-        if self._remembered is not None and 0 <= now_ms - self._remembered[0] < _REMEMBERED_MS:
+        if self._remembered is not None and 0 <= now_ms - self._remembered[0] < REMEMBERED_MS:
             return self._remembered[1]
         try:
             _, standing = self._read(now_ms)

@@ -6,7 +6,8 @@ free slot, the others leave one free between, so that a backlog never stands in 
 Once in a while it is the other way round, so that a steady stream of CRITICAL alerts starves nobody.
 https://docs.slack.dev/apis/web-api/rate-limits
 
-Where the record cannot be read or written, posting goes on: Slack's own 429 is then the limit.
+Where the record cannot be read or written, posting goes on unless Slack was closed when it was last read: its
+own 429 is then the limit.
 """
 
 import logging
@@ -34,12 +35,15 @@ _OFFERED: Final = "offered_ms"
 _GATHERED: Final = "gathered_ms"
 """Until when ordinary alerts gather for a digest."""
 _CLOSED: Final = "closed_ms"
-"""Until when Slack asked everybody to stay away."""
+"""Until when Slack asked everybody to stay away; CRITICAL alerts too, as it is the whole app that it limits,
+and may disable for good if it goes on. So only `MAX_DEFERRAL_S` cuts it short. Whoever knows better, as with
+a new webhook, deletes the record: within `REMEMBERED_MS` every worker has read that.
+https://docs.slack.dev/apis/web-api/rate-limits"""
 
 
 @dataclass(kw_only=True)
 class Pace:
-    """One message each `interval_ms`. What was read last is used first: a closed slot stays closed.
+    """One message each `interval_ms`. What was read a moment ago is used first: a closed slot stays closed.
 
     `crowded`: the slot that was taken last had hardly become free, so others are waiting for one.
     """
@@ -52,11 +56,11 @@ class Pace:
 
     def __post_init__(self) -> None:
         """Nothing is known yet."""
-        self._record = SharedRecord(coordination=self.coordination, name=RECORD)
+        self._record = SharedRecord(coordination=self.coordination, clock=self.clock, name=RECORD)
 
     def take(self, *, urgent: bool) -> int:
         """Take a slot: 0 if there was one, else the milliseconds until it is worth trying again."""
-        if wait_ms := self._wait_ms(urgent=urgent):
+        if self._record.fresh and (wait_ms := self._wait_ms(urgent=urgent)):
             return wait_ms
         try:
             for _ in range(_TRIES):
@@ -71,17 +75,18 @@ class Pace:
                     self.crowded = now_ms - free_ms < self.interval_ms
                     return 0
         except CoordinationUnavailableError:
-            _log.warning("The pace is unknown, going on without", exc_info=True)
-            return 0
+            _log.warning("The pace is unknown, going on by what was known last", exc_info=True)
+            return self._wait_ms(urgent=urgent)
         return self.interval_ms
 
     def close(self, *, until_ms: int) -> None:
         """Slack asked everybody to stay away until `until_ms`."""
-        self._raise_to(_CLOSED, until_ms)
+        self._raise_to(_CLOSED, until_ms, ahead_ms=MAX_DEFERRAL_S * 1000)
 
     def gather(self) -> None:
         """A digest went out: let ordinary alerts gather for the next one."""
-        self._raise_to(_GATHERED, self.clock.now_ms() + DIGEST_GATHER_S * 1000)
+        ahead_ms = DIGEST_GATHER_S * 1000
+        self._raise_to(_GATHERED, self.clock.now_ms() + ahead_ms, ahead_ms=ahead_ms)
 
     def _wait_ms(self, *, urgent: bool) -> int:
         return max(0, self._free_ms(urgent=urgent) - self.clock.now_ms())
@@ -104,11 +109,11 @@ class Pace:
         until_ms = self._record.value(name)
         return until_ms if until_ms <= self.clock.now_ms() + ahead_ms + _CLOCKS_MS else 0
 
-    def _raise_to(self, name: str, until_ms: int) -> None:
+    def _raise_to(self, name: str, until_ms: int, *, ahead_ms: int) -> None:
         try:
             for _ in range(_TRIES):
                 self._record.read()
-                if self._record.value(name) >= until_ms or self._record.write({name: until_ms}):
+                if self._bounded(name, ahead_ms) >= until_ms or self._record.write({name: until_ms}):
                     return
         except CoordinationUnavailableError:
             _log.warning("The pace was not written", exc_info=True)

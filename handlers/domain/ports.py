@@ -37,7 +37,7 @@ class CoordinationUnavailableError(Exception):
 
 
 class AnalystBusyError(Exception):
-    """The model cannot answer now: overloaded, unreachable or too slow. Try again if time is left."""
+    """The model cannot answer now: overloaded, unreachable, too slow, or not ours to ask. Try again later."""
 
     def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
         """`retry_after_s`: what the service asked for, where it did."""
@@ -50,7 +50,7 @@ class AnalystFailedError(Exception):
 
 
 class AnalystUnconfiguredError(Exception):
-    """There is no key for the model. Park: only an operator can help."""
+    """There is no key for the model. Go on without: the analysis may follow once an operator has put one."""
 
 
 class NotifierThrottledError(Exception):
@@ -71,8 +71,15 @@ class NotifierUnavailableError(Exception):
         self.outcome_unknown = outcome_unknown
 
 
+class NotifierMisaddressedError(Exception):
+    """Slack takes nothing where we post, or nobody says where that is. Nothing was posted.
+
+    It may be in the middle of a change, so try a few times; then park: only an operator can help.
+    """
+
+
 class NotifierRefusedError(Exception):
-    """Slack will never take this message at this address, or there is no usable address. Park."""
+    """Slack will never take this message, wherever it goes. Park."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,6 +188,7 @@ class Notifier(Protocol):
         Raises:
             NotifierThrottledError: Slack asked to wait.
             NotifierUnavailableError: worth another try.
+            NotifierMisaddressedError: worth a few, for any message.
             NotifierRefusedError: not worth one.
         """
 

@@ -27,10 +27,18 @@ from handlers.domain.limits import (
     MAX_LEASE_BACKOFF_S,
     MAX_PARKED_COUNTED,
     MAX_RECOVERED_PER_RUN,
+    MAX_UNREADABLE_PER_LANE,
     PARKED_LOOK_S,
 )
 from handlers.domain.ownership import Ownership, Standing
-from handlers.domain.ports import Clock, Ledger, LedgerUnavailableError, Outbox, OutboxError
+from handlers.domain.ports import (
+    Clock,
+    Ledger,
+    LedgerUnavailableError,
+    MalformedRowError,
+    Outbox,
+    OutboxError,
+)
 from handlers.domain.states import (
     Actor,
     IllegalMoveError,
@@ -54,6 +62,8 @@ _CHUNK: Final = 10
 class RecoveryReport:
     """What a run did. `left_over`: it stopped at a limit while more was due.
 
+    `unreadable` counts the rows that cannot be read, or contradict the state machine: each stays where it is,
+    without anybody being told of its alert, until somebody corrects it.
     `parked_now` counts the alerts that are PARKED, up to `MAX_PARKED_COUNTED` a region.
     """
 
@@ -62,6 +72,7 @@ class RecoveryReport:
     promoted: int
     follow_ups: int
     passed_over: int
+    unreadable: int
     left_over: bool
     parked_now: int
 
@@ -80,7 +91,8 @@ class Recovery:
     def run(self, *, until_ms: int) -> RecoveryReport:
         """See to at most `MAX_RECOVERED_PER_RUN` alerts, and to none after `until_ms`.
 
-        One alert that cannot be seen to is passed over, so that it costs no other its turn.
+        One alert that cannot be seen to is passed over, so that it costs no other its turn; nor do the
+        unreadable ones, however many, up to `MAX_UNREADABLE_PER_LANE`.
 
         Raises:
             LedgerUnavailableError: the ledger fails every alert; what was moved so far is safe, and hinted.
@@ -88,9 +100,9 @@ class Recovery:
         self.ownership.beat()
         standing = self.ownership.standing()
         counts: Counter[str] = Counter()
-        due = islice(self._due(standing), MAX_RECOVERED_PER_RUN)
-        in_time, failures = True, 0
-        while in_time and (chunk := list(islice(due, _CHUNK))):
+        due = self._due(standing)
+        in_time, failures, turns = True, 0, MAX_RECOVERED_PER_RUN
+        while in_time and (chunk := list(islice(due, min(_CHUNK, turns)))):
             hints: dict[Queue, list[str]] = {}
             try:
                 for alert_id in chunk:
@@ -100,12 +112,17 @@ class Recovery:
                     try:
                         done, after = self._see_to(alert_id, standing)
                         failures = 0
-                    except (LedgerUnavailableError, IllegalMoveError):
+                    except (MalformedRowError, IllegalMoveError):
+                        _log.exception("Passed over: correct its row", extra={"alert_id": alert_id})
+                        done, after = "unreadable", None
+                    except LedgerUnavailableError:
                         _log.exception("Passed over: the ledger fails it", extra={"alert_id": alert_id})
                         done, after, failures = "passed_over", None, failures + 1
                         if failures >= _MAX_FAILURES:
                             raise
                     counts[done] += 1
+                    if done != "unreadable":
+                        turns -= 1
                     if after is not None and after.step is not None:
                         hints.setdefault(after.queue, []).append(after.alert_id)
             finally:
@@ -116,7 +133,8 @@ class Recovery:
             promoted=counts["promoted"],
             follow_ups=counts["follow_up"],
             passed_over=counts["passed_over"],
-            left_over=not in_time or counts.total() >= MAX_RECOVERED_PER_RUN,
+            unreadable=counts["unreadable"],
+            left_over=not in_time or not turns or counts["unreadable"] >= MAX_UNREADABLE_PER_LANE,
             parked_now=sum(
                 self.ledger.count(parked_lane(owner), limit=MAX_PARKED_COUNTED) for owner in standing.owners
             ),
@@ -127,12 +145,14 @@ class Recovery:
     def _due(self, standing: Standing) -> Iterator[str]:
         """The ids to look at, lane by lane; a lane is queried once the ones before it are through."""
         limits = [
-            (open_lane(owner, severity), MAX_RECOVERED_PER_RUN)
+            (open_lane(owner, severity), MAX_RECOVERED_PER_RUN + MAX_UNREADABLE_PER_LANE)
             for severity in Severity
             for owner in standing.owners
         ]
         limits += [(follow_up_lane(owner), MAX_FOLLOW_UPS_PER_RUN) for owner in standing.owners]
-        limits += [(parked_lane(owner), MAX_RECOVERED_PER_RUN) for owner in standing.owners]
+        limits += [
+            (parked_lane(owner), MAX_RECOVERED_PER_RUN + MAX_UNREADABLE_PER_LANE) for owner in standing.owners
+        ]
         for lane, limit in limits:
             yield from self.ledger.overdue(lane, now_s=self.clock.now_ms() // 1000, limit=limit)
 
@@ -176,12 +196,12 @@ class Recovery:
         names its heir before that is promoted, so that two regions, or a crash in between, promote no second.
         """
         later = now_s + PARKED_LOOK_S
-        first = self.ledger.get(alert.parent_id) if alert.parent_id else alert
+        first = self._relative(alert.parent_id) if alert.parent_id else alert
         if first is None or first.status is not Status.PARKED:
             return self._moved(alert, looked_at(alert, due_at=later, heir_id=alert.heir_id), "passed_over")
         if alert.alert_id != first.alert_id:
             self.ledger.replace(alert, looked_at(alert, due_at=later, heir_id=None), actor=self.actor)
-        heir = self.ledger.get(first.heir_id) if first.heir_id else None
+        heir = self._relative(first.heir_id) if first.heir_id else None
         if heir is None or heir.status is Status.PARKED:
             heir = self._next_heir(first.alert_id)
         if heir is None or heir.status is not Status.SUPPRESSED:
@@ -195,10 +215,18 @@ class Recovery:
     def _next_heir(self, family: str) -> Alert | None:
         """A repeat that is SUPPRESSED; the index that names it may be behind."""
         for child_id in self.ledger.suppressed_children(family, limit=MAX_CHILDREN_LOOKED_AT):
-            child = self.ledger.get(child_id)
+            child = self._relative(child_id)
             if child is not None and child.status is Status.SUPPRESSED:
                 return child
         return None
+
+    def _relative(self, alert_id: str) -> Alert | None:
+        """A row of a family; one that cannot be read counts as none, so that it silences no other."""
+        try:
+            return self.ledger.get(alert_id)
+        except MalformedRowError:
+            _log.exception("Passed over: correct its row", extra={"alert_id": alert_id})
+            return None
 
     def _moved(self, before: Alert, after: Alert, done: str) -> tuple[str, Alert | None]:
         if self.ledger.replace(before, after, actor=self.actor):

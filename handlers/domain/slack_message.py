@@ -18,7 +18,6 @@ HEADER_CHARS: Final = 150
 """https://docs.slack.dev/reference/block-kit/blocks/header-block/"""
 
 SECTION_CHARS: Final = 3_000
-FIELD_CHARS: Final = 2_000
 """https://docs.slack.dev/reference/block-kit/blocks/section-block/ (at most ten fields)"""
 
 _SHORT_FIELD_CHARS: Final = 200

@@ -255,8 +255,9 @@ def looked_at(alert: Alert, *, due_at: int, heir_id: str | None) -> Alert:
 
 
 def redriven(alert: Alert, *, due_at: int) -> Alert:
-    """The PARKED `alert`, to be tried again from the start."""
-    return _placed(replace(alert, status=Status.RECEIVED, parked_reason=None, attempts=0), due_at)
+    """The PARKED `alert`, to be tried again from the start, in a digest too: what Slack refused is over."""
+    again = replace(alert, status=Status.RECEIVED, parked_reason=None, attempts=0, alone=None)
+    return _placed(again, due_at)
 
 
 def recovered(alert: Alert, *, due_at: int) -> Alert:

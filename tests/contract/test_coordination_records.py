@@ -6,13 +6,16 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from clients import coordination
 from clients.coordination import CoordinationRecords, CoordinationUnreachableError, VersionedRecord
 from clients.deployment import Deployment
 from handlers.adapters import aws as adapters
 from handlers.adapters.coordination import DynamoCoordination
+from handlers.domain.ownership import record_name
 from handlers.domain.ports import Record
 from handlers.domain.switch import Switch, switch_name
 from tests.fakes.deployment import FAILOVER, PRIMARY, deployment_on_moto
+from tests.fakes.switches import set_switch
 
 
 @pytest.fixture
@@ -36,10 +39,16 @@ def test_switch_that_an_operator_turns_is_the_one_that_the_handlers_see(deployme
     switch = Switch(coordination=of_handlers(deployment), region=FAILOVER)
     for since_ms in (1_795_420_800_000, 0):
         seen.append(switch.since_ms())
-        assert operators.set_switch(since_ms)
+        assert set_switch(operators, since_ms)
         assert operators.switched_on_ms() == since_ms
     assert [*seen, switch.since_ms()] == [0, 1_795_420_800_000, 0]
     assert CoordinationRecords(deployment, PRIMARY).read(switch_name(FAILOVER)) is None
+
+
+def test_records_have_one_name_on_both_sides() -> None:
+    """Each region's switch, and whose alerts its Recovery works on."""
+    names = coordination.switch_name(FAILOVER), coordination.ownership_name(FAILOVER)
+    assert names == (switch_name(FAILOVER), record_name(FAILOVER))
 
 
 def test_records_are_written_under_one_version_by_both(deployment: Deployment) -> None:

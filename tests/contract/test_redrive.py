@@ -45,6 +45,7 @@ PARKED_ROWS = {
         replace(row(status=Status.ANALYZED), attempts=12), reason="x", due_at=PARKED_AT
     ),
     "with doubts": lambda: replace(usual(), doubts={Doubt.OUTCOME_UNKNOWN: 2}),
+    "refused in a digest": lambda: replace(usual(), alone=True),
     "with an heir": lambda: looked_at(usual(), due_at=PARKED_AT + 3_600, heir_id="a1.b"),
     "promoted before": lambda: replace(usual(), alert_id="a1.c0ffee", parent_id="a1"),
 }

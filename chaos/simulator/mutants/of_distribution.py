@@ -11,13 +11,24 @@ from handlers.domain.alert import Alert, Doubt, FollowUp
 from handlers.domain.claims import Allotment
 from handlers.domain.distribution import DistributionWork
 from handlers.domain.pacing import Pace
-from handlers.domain.ports import NotifierRefusedError, NotifierThrottledError, NotifierUnavailableError
+from handlers.domain.ports import (
+    NotifierMisaddressedError,
+    NotifierRefusedError,
+    NotifierThrottledError,
+    NotifierUnavailableError,
+)
 from handlers.domain.slack_message import Digest, Notification, digest_of, notification_of
 from handlers.domain.states import deferred, notified, parked
 
-_NOTIFIER_ERRORS: Final = (NotifierRefusedError, NotifierThrottledError, NotifierUnavailableError)
+_NOTIFIER_ERRORS: Final = (
+    NotifierMisaddressedError,
+    NotifierRefusedError,
+    NotifierThrottledError,
+    NotifierUnavailableError,
+)
 
 _digest = DistributionWork._digest
+_failed = DistributionWork._failed
 _record = DistributionWork._record
 _refused = DistributionWork._refused
 
@@ -68,6 +79,14 @@ def _failed_without_limit(self: DistributionWork, alert: Alert, _error: Any, all
     )
     if self.claims.write(alert, after, until_ms=allotment.killed_at_ms):
         self.claims.hint(after, delay_s=4)
+
+
+def _misaddressed_as_refused(self: DistributionWork, alert: Alert, error: Any, allotment: Allotment) -> None:
+    """The webhook of the next minute is not waited for."""
+    if isinstance(error, NotifierMisaddressedError):
+        _refused(self, alert, str(error), allotment, alone=True)
+    else:
+        _failed(self, alert, error, allotment)
 
 
 def _undoubted(alert: Alert, **changes: Any) -> Alert:
@@ -130,6 +149,11 @@ MUTANTS: Final = (
     ),
     mutant(
         "failed-unlimited", "distribution never parks", (DistributionWork, "_failed", _failed_without_limit)
+    ),
+    mutant(
+        "misaddressed-as-refused",
+        "an address that is away for a moment parks",
+        (DistributionWork, "_failed", _misaddressed_as_refused),
     ),
     mutant("doubt-unrecorded", "an unknown outcome leaves no doubt", (distribution, "deferred", _undoubted)),
     mutant("doubt-lost-in-parking", "PARKED forgets a doubt", (distribution, "parked", _parked_undoubted)),

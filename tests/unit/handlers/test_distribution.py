@@ -10,12 +10,16 @@ from handlers.domain.claims import PoisonMessageError
 from handlers.domain.limits import (
     FIRST_BACKOFF_S,
     LEAST_JITTER,
+    MAX_ADDRESS_ATTEMPTS,
     MAX_ATTEMPTS,
     MAX_BACKOFF_S,
     MAX_DIGEST_ALERTS,
+    MAX_FOLLOW_UP_ATTEMPTS,
+    MAX_FOLLOW_UP_WAITS,
 )
 from handlers.domain.ports import (
     LedgerUnavailableError,
+    NotifierMisaddressedError,
     NotifierRefusedError,
     NotifierThrottledError,
     NotifierUnavailableError,
@@ -27,6 +31,7 @@ from tests.fakes.services import ANALYSIS
 from tests.unit.handlers.builders import LEASE_S, PEER, REGION, World, row
 
 DOWN = NotifierUnavailableError("Slack answered 503", outcome_unknown=False)
+GONE = NotifierMisaddressedError("Slack refuses the webhook: 404 'no_service'")
 
 
 def world_with(**fields: Any) -> World:
@@ -86,18 +91,70 @@ def test_last_attempt_parks_with_the_reason() -> None:
     world.distribution.work("a1", world.time())
     stored = world.ledger.rows["a1"]
     assert stored.status is Status.PARKED
-    assert stored.parked_reason == "given up after 14 attempts; the last: Slack answered 503"
+    assert stored.parked_reason == "no attempt is left: Slack answered 503"
     assert world.outbox.sent == []
+
+
+def wait_and_work(world: World, alert_id: str = "a1") -> int:
+    """Let the alert's time come and work on it; how many seconds that was."""
+    wait_s = max((world.ledger.rows[alert_id].not_before or 0) - world.clock.s, 0)
+    world.clock.advance(wait_s)
+    world.distribution.work(alert_id, world.time())
+    return wait_s
+
+
+@pytest.mark.parametrize("spent", [0, 3, MAX_ATTEMPTS - MAX_ADDRESS_ATTEMPTS])
+def test_unusable_address_parks_after_half_a_minute(spent: int) -> None:
+    """However often the alert was tried for another reason, it is as long."""
+    world = world_with()
+    world.hold(replace(world.ledger.rows["a1"], attempts=spent))
+    world.notifier.script = [GONE]
+    waits = [wait_and_work(world) for _ in range(MAX_ADDRESS_ATTEMPTS)]
+    stored = world.ledger.rows["a1"]
+    assert waits == [0, 4, 8, 16]
+    assert (stored.status, stored.doubts) == (Status.PARKED, {})
+    assert stored.parked_reason == (
+        "Slack's address stays unusable: Slack refuses the webhook: 404 'no_service'"
+    )
+    assert len(world.notifier.timeouts_s) == MAX_ADDRESS_ATTEMPTS
+
+
+def test_address_that_is_put_right_in_time_costs_nothing() -> None:
+    """A webhook that is away while people rotate it parks nothing."""
+    world = world_with()
+    world.notifier.script = [GONE, GONE, None]
+    for _ in range(MAX_ADDRESS_ATTEMPTS - 1):
+        wait_and_work(world)
+    assert world.notifier.alert_ids == ["a1"]
+    assert world.ledger.rows["a1"].status is Status.NOTIFIED
+
+
+def test_unusable_address_adds_no_attempt_to_those_there_are() -> None:
+    """The last one is the last one, whatever it fails for."""
+    world = world_with()
+    world.hold(replace(world.ledger.rows["a1"], attempts=MAX_ATTEMPTS - 1))
+    world.notifier.script = [GONE]
+    world.distribution.work("a1", world.time())
+    assert world.ledger.rows["a1"].status is Status.PARKED
+
+
+def test_outage_after_an_unusable_address_is_waited_for_as_an_outage() -> None:
+    """The attempts that are left are as far apart as an outage needs."""
+    world = world_with()
+    world.notifier.script = [GONE, DOWN]
+    waits = [wait_and_work(world) for _ in range(MAX_ADDRESS_ATTEMPTS)]
+    assert waits == [0, 4, MAX_BACKOFF_S, MAX_BACKOFF_S]
+    assert world.ledger.rows["a1"].parked_reason == "no attempt is left: Slack answered 503"
 
 
 def test_refusal_parks_at_once() -> None:
     """What Slack will never take is not tried again."""
     world = world_with()
-    world.notifier.script = [NotifierRefusedError("Slack refuses the message: 404 'no_service'")]
+    world.notifier.script = [NotifierRefusedError("Slack refuses the message: 400 'invalid_blocks'")]
     world.distribution.work("a1", world.time())
     stored = world.ledger.rows["a1"]
     assert (stored.status, stored.expires_at, stored.open_lane) == (Status.PARKED, None, f"{REGION}#PARKED")
-    assert stored.parked_reason == "Slack refuses the message: 404 'no_service'"
+    assert stored.parked_reason == "Slack refuses the message: 400 'invalid_blocks'"
 
 
 def test_deferred_alert_is_not_posted_early() -> None:
@@ -437,6 +494,16 @@ def test_refused_digest_lets_each_alert_be_judged_alone() -> None:
     assert world.ledger.rows["a002"].status is Status.ANALYZED
 
 
+def test_digest_at_an_unusable_address_stays_together() -> None:
+    """No member is the cause, so none has to be tried alone."""
+    world = storm(4)
+    world.notifier.script = [GONE, None]
+    world.distribution.work("a000", world.time())
+    assert {(r.status, r.alone) for r in world.ledger.rows.values()} == {(Status.ANALYZED, None)}
+    wait_and_work(world, "a000")
+    assert [digest.alert_count for digest in world.notifier.digests] == [4]
+
+
 def test_member_that_the_ledger_fails_is_left_to_recovery_and_the_others_rest() -> None:
     """One write that fails is one doubt, not forty."""
     world = storm(4)
@@ -511,3 +578,31 @@ def test_follow_up_waits_while_people_are_still_to_be_told_of_alerts() -> None:
     world.clock.advance(10)
     world.distribution.work("f1", world.time())
     assert len(world.notifier.posted) == 2
+
+
+def test_follow_up_does_not_wait_for_ever() -> None:
+    """It waits ever longer, each time as one of its attempts, and then goes before what still waits."""
+    world = crowd("a1")
+    world.hold(replace(world.ledger.rows["a1"], not_before=world.clock.s + 3_600))
+    rested = notified(analyzed(row("f1"), "529", due_at=0, follow_up=True), at_ms=1)
+    world.hold(follow_up_ready(rested, ANALYSIS, due_at=world.clock.s + 60))
+    waits = [wait_and_work(world, "f1") for _ in range(MAX_FOLLOW_UP_WAITS + 1)]
+    assert waits == [0, 6, 11, 21, 41]
+    assert [type(message) for message in world.notifier.posted] == [FollowUpNotice]
+    assert world.ledger.rows["f1"].follow_up is None
+
+
+def test_follow_up_to_an_unusable_address_is_given_up_as_soon_as_an_alert() -> None:
+    """The alert rests as before."""
+    world = World()
+    rested = notified(analyzed(row(), "529", due_at=0, follow_up=True), at_ms=1)
+    world.hold(follow_up_ready(rested, ANALYSIS, due_at=world.clock.s + 60))
+    world.notifier.script = [GONE]
+    assert [wait_and_work(world) for _ in range(MAX_ADDRESS_ATTEMPTS)] == [0, 4, 8, 16]
+    stored = world.ledger.rows["a1"]
+    assert (stored.status, stored.follow_up, stored.open_lane) == (Status.NOTIFIED, None, None)
+
+
+def test_follow_ups_waiting_leaves_attempts_for_posting() -> None:
+    """Four of them, as an unusable address has."""
+    assert MAX_FOLLOW_UP_WAITS + MAX_ADDRESS_ATTEMPTS <= MAX_FOLLOW_UP_ATTEMPTS

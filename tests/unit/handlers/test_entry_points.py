@@ -16,6 +16,7 @@ import pytest
 from handlers.adapters import logs
 from handlers.adapters.items import item_of
 from handlers.domain.alert import Status, parked_lane
+from handlers.domain.limits import MAX_ATTEMPTS
 from handlers.domain.ownership import MovingOwnership
 from handlers.domain.states import claimed, parked
 from handlers.settings import (
@@ -160,6 +161,7 @@ def test_recovery_entry_point_answers_its_counts_and_says_what_is_parked(
         "promoted": 0,
         "follow_ups": 0,
         "passed_over": 0,
+        "unreadable": 0,
         "left_over": False,
         "parked_now": 0,
     }
@@ -257,14 +259,20 @@ def test_lost_ledger_is_answered_503_within_the_timeout(load: Callable[[str], Mo
     assert "Traceback" not in posted["body"]
 
 
-def test_missing_slack_secret_parks(load: Callable[[str], ModuleType]) -> None:
-    """The alert is kept, and the reason names the secret."""
+def test_slack_secret_that_stays_missing_parks(load: Callable[[str], ModuleType]) -> None:
+    """The alert is kept, and after its last attempt the reason names the secret."""
     boto3.client("secretsmanager", region_name=REGION).delete_secret(
         SecretId="slack", ForceDeleteWithoutRecovery=True
     )
     answer = load("reception").handler(proxy_event(), Context())
     alert_id = json.loads(answer["body"])["alerts"][0]["alert_id"]
     load("analysis").handler(sqs_event(hint(alert_id)), Context())
+    boto3.client("dynamodb", region_name=REGION).update_item(
+        TableName="alerts",
+        Key={"alert_id": {"S": alert_id}},
+        UpdateExpression="SET attempts = :spent",
+        ExpressionAttributeValues={":spent": {"N": str(MAX_ATTEMPTS - 1)}},
+    )
     load("distribution").handler(sqs_event(hint(alert_id)), Context())
     item = row_of(alert_id)
     assert item["status"] == {"S": "PARKED"}

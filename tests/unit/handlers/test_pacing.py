@@ -5,6 +5,7 @@ from itertools import pairwise
 import pytest
 
 from handlers.domain.breaker import FAILURES_TO_OPEN, FIRST_OPEN_MS, MAX_OPEN_MS, PROBE_MS, Breaker
+from handlers.domain.limits import REMEMBERED_MS
 from handlers.domain.pacing import Pace
 from handlers.domain.ports import Record
 from tests.fakes.ledger import FakeCoordination
@@ -59,6 +60,30 @@ def test_closed_slot_is_not_read_again() -> None:
     assert all_of.coordination.reads == reads
 
 
+def test_closure_is_read_again_after_a_moment() -> None:
+    """Whoever opens it for all, by deleting the record, opens it for instances that have read it too."""
+    all_of = Instances()
+    pace = all_of.pace()
+    pace.close(until_ms=all_of.clock.ms + 3_600_000)
+    all_of.coordination.records.clear()
+    all_of.clock.advance(REMEMBERED_MS / 1000 - 1)
+    assert pace.take(urgent=True) > 0
+    all_of.clock.advance(1)
+    assert pace.take(urgent=True) == 0
+
+
+def test_closure_that_cannot_be_read_again_binds_on() -> None:
+    """What was known last is better than nothing."""
+    all_of = Instances()
+    pace = all_of.pace()
+    pace.close(until_ms=all_of.clock.ms + 60_000)
+    all_of.coordination.down = True
+    all_of.clock.advance(REMEMBERED_MS / 1000)
+    assert pace.take(urgent=True) == 55_000
+    all_of.clock.advance(55)
+    assert pace.take(urgent=True) == 0
+
+
 def test_after_a_digest_ordinary_alerts_gather_and_urgent_ones_do_not() -> None:
     """Five seconds, for all instances."""
     all_of = Instances()
@@ -88,6 +113,14 @@ def test_record_of_a_clock_that_is_far_ahead_binds_for_a_moment_only() -> None:
             assert all_of.pace().take(urgent=urgent) == 0
             all_of.clock.advance(3)
             assert all_of.pace().take(urgent=urgent) == 0
+
+
+def test_what_a_clock_far_ahead_wrote_hides_no_wish_of_slack() -> None:
+    """A value that means nothing is written over by one that does."""
+    all_of = Instances()
+    all_of.coordination.records["slack"] = Record(version=1, values={"closed_ms": all_of.clock.ms * 2})
+    all_of.pace().close(until_ms=all_of.clock.ms + 30_000)
+    assert all_of.pace().take(urgent=True) == 30_000
 
 
 def test_steady_stream_of_urgent_messages_starves_nobody() -> None:
@@ -179,6 +212,30 @@ def test_wish_to_stay_away_is_kept_within_reason(asked_s: float, open_s: float) 
     assert not all_of.breaker().allows()
     all_of.clock.advance(1)
     assert all_of.breaker().allows()
+
+
+def test_open_circuit_is_read_again_after_a_moment() -> None:
+    """Whoever closes it for all closes it for instances that have read it too."""
+    all_of = Instances()
+    breaker = all_of.breaker()
+    breaker.failed(stay_away_s=3_600)
+    all_of.coordination.records.clear()
+    all_of.clock.advance(REMEMBERED_MS / 1000 - 1)
+    assert not breaker.allows()
+    all_of.clock.advance(1)
+    assert breaker.allows()
+
+
+def test_open_circuit_that_cannot_be_read_again_stays_open() -> None:
+    """What was known last is better than nothing."""
+    all_of = Instances()
+    breaker = all_of.breaker()
+    breaker.failed(stay_away_s=60)
+    all_of.coordination.down = True
+    all_of.clock.advance(59)
+    assert not breaker.allows()
+    all_of.clock.advance(1)
+    assert breaker.allows()
 
 
 def test_unknown_breaker_lets_calls_through() -> None:

@@ -6,7 +6,13 @@ from typing import Any
 import pytest
 
 from handlers.domain.alert import Alert, Queue, Severity, Status, open_lane
-from handlers.domain.limits import MAX_ATTEMPTS, MAX_BACKOFF_S, MAX_FOLLOW_UP_ATTEMPTS, MAX_RECOVERED_PER_RUN
+from handlers.domain.limits import (
+    MAX_ATTEMPTS,
+    MAX_BACKOFF_S,
+    MAX_FOLLOW_UP_ATTEMPTS,
+    MAX_RECOVERED_PER_RUN,
+    MAX_UNREADABLE_PER_LANE,
+)
 from handlers.domain.ownership import SharedOwnership
 from handlers.domain.ports import LedgerUnavailableError, MalformedRowError
 from handlers.domain.recovery import RecoveryReport
@@ -139,7 +145,14 @@ def test_nothing_to_do_costs_one_query_a_lane() -> None:
     lanes_of_a_region = len(Severity) + len(("FOLLOW_UP", "PARKED", "PARKED, counted"))
     assert len(world.ledger.queried_lanes) == len(gets) == 2 * lanes_of_a_region
     assert report == RecoveryReport(
-        recovered=0, parked=0, promoted=0, follow_ups=0, passed_over=0, left_over=False, parked_now=0
+        recovered=0,
+        parked=0,
+        promoted=0,
+        follow_ups=0,
+        passed_over=0,
+        unreadable=0,
+        left_over=False,
+        parked_now=0,
     )
 
 
@@ -211,21 +224,71 @@ def test_failing_ledger_ends_the_run() -> None:
         run(world)
 
 
-def test_malformed_row_does_not_stop_the_others() -> None:
-    """One row that nobody can read is passed over and logged."""
-    world = World()
-    overdue(world, "a1", late_s=9)
-    overdue(world, "a2")
+def unreadable(world: World, *alert_ids: str) -> None:
+    """Let nobody read these rows."""
     get = world.ledger.get
 
-    def cannot_read_a1(alert_id: str) -> Alert | None:
-        if alert_id == "a1":
+    def reads_others(alert_id: str) -> Alert | None:
+        if alert_id in alert_ids:
             raise MalformedRowError("on purpose")
         return get(alert_id)
 
-    world.ledger.get = cannot_read_a1  # type: ignore[method-assign]  # a fault of this one test
+    world.ledger.get = reads_others  # type: ignore[method-assign]  # a fault of this one test
+
+
+def test_unreadable_rows_stop_no_other() -> None:
+    """However many come first: they are counted, and the ledger is not taken to fail."""
+    world = World()
+    bad = [f"bad{number}" for number in range(20)]
+    for alert_id in bad:
+        overdue(world, alert_id, late_s=9, severity="CRITICAL")
+    overdue(world, "good")
+    unreadable(world, *bad)
     report = run(world)
-    assert (report.recovered, report.passed_over) == (1, 1)
+    assert (report.recovered, report.unreadable, report.passed_over) == (1, 20, 0)
+    assert world.outbox.sent == [(Queue.PROCESSING, "good", 0)]
+
+
+def test_rows_that_contradict_the_state_machine_stop_no_other() -> None:
+    """They never move either, until somebody corrects them."""
+    world = World()
+    for number in range(20):
+        alert = overdue(world, f"bad{number}", late_s=9, severity="CRITICAL")
+        world.hold(replace(alert, expires_at=1))
+    overdue(world, "good")
+    report = run(world)
+    assert (report.recovered, report.unreadable) == (1, 20)
+
+
+def test_unreadable_rows_take_nobodys_turn() -> None:
+    """A lane full of them is read past, and the run still sees to as many as without."""
+    world = World()
+    bad = [f"bad{number}" for number in range(MAX_UNREADABLE_PER_LANE)]
+    for alert_id in bad:
+        overdue(world, alert_id, late_s=9)
+    for number in range(MAX_RECOVERED_PER_RUN):
+        overdue(world, f"a{number}")
+    unreadable(world, *bad)
+    report = run(world)
+    assert (report.recovered, report.unreadable, report.left_over) == (
+        MAX_RECOVERED_PER_RUN,
+        MAX_UNREADABLE_PER_LANE,
+        True,
+    )
+
+
+def test_lane_with_too_many_unreadable_rows_holds_up_itself_only() -> None:
+    """What is behind them in the lane waits, which the report says; the other lanes have their turn."""
+    world = World()
+    bad = [f"bad{number}" for number in range(MAX_RECOVERED_PER_RUN + MAX_UNREADABLE_PER_LANE)]
+    for alert_id in bad:
+        overdue(world, alert_id, late_s=9, severity="CRITICAL")
+    overdue(world, "behind", severity="CRITICAL")
+    overdue(world, "good")
+    unreadable(world, *bad)
+    report = run(world)
+    assert (report.recovered, report.left_over) == (1, True)
+    assert world.outbox.sent == [(Queue.PROCESSING, "good", 0)]
 
 
 def test_tries_come_ever_later_and_outlast_an_outage_of_hours() -> None:
@@ -335,6 +398,17 @@ def test_ledger_that_fails_everything_ends_the_run_after_its_hints() -> None:
     with pytest.raises(LedgerUnavailableError):
         run(world)
     assert [alert_id for _, alert_id, _ in world.outbox.sent] == ["a0", "a1"]
+
+
+@pytest.mark.parametrize("heir_id", [None, "a1.1"])
+def test_repeat_that_cannot_be_read_keeps_no_other_from_being_promoted(heir_id: str | None) -> None:
+    """Also when it was the one to stand in: somebody has to be told."""
+    world = World()
+    parent = parent_with_children(world, "a1.1", "a1.2")
+    world.hold(replace(parent, heir_id=heir_id))
+    unreadable(world, "a1.1")
+    assert run(world).promoted == 1
+    assert world.ledger.rows["a1.2"].status is Status.RECEIVED
 
 
 def test_two_regions_at_once_promote_one_repeat() -> None:

@@ -14,7 +14,12 @@ from handlers.adapters.secrets import SecretMissingError, SecretUnavailableError
 from handlers.adapters.slack import SlackNotifier
 from handlers.domain.alert import Alert, Analysis, Severity, Status
 from handlers.domain.limits import MAX_DIGEST_ALERTS
-from handlers.domain.ports import NotifierRefusedError, NotifierThrottledError, NotifierUnavailableError
+from handlers.domain.ports import (
+    NotifierMisaddressedError,
+    NotifierRefusedError,
+    NotifierThrottledError,
+    NotifierUnavailableError,
+)
 from handlers.domain.slack_message import Message, digest_of, follow_up_of, notification_of
 from tests.fakes.http_server import Answer, ScriptedServer
 from tests.fakes.secrets import FakeSecret
@@ -25,7 +30,7 @@ PATH = "/services/T000/B000/verysecret"
 
 def post(
     url: str | Exception,
-    *later: str,
+    *later: str | Exception,
     alert: Alert | None = None,
     message: Message | None = None,
     timeout_s: float = 5,
@@ -236,21 +241,23 @@ def test_refused_connection_is_known_not_to_have_posted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "text"),
+    ("status", "text", "error"),
     [
-        (400, "invalid_payload"),
-        (403, "invalid_token"),
-        (404, "no_active_hooks"),
-        (410, "channel_is_archived"),
-        (302, ""),
+        (400, "invalid_payload", NotifierRefusedError),
+        (413, "too large", NotifierRefusedError),
+        (400, "user_not_found", NotifierMisaddressedError),
+        (403, "invalid_token", NotifierMisaddressedError),
+        (404, "no_active_hooks", NotifierMisaddressedError),
+        (410, "channel_is_archived", NotifierMisaddressedError),
+        (302, "", NotifierMisaddressedError),
     ],
 )
-def test_permanent_refusal_gives_slacks_reason(
-    serve: Callable[..., ScriptedServer], status: int, text: str
+def test_refusal_is_of_the_message_or_of_the_webhook(
+    serve: Callable[..., ScriptedServer], status: int, text: str, error: type[Exception]
 ) -> None:
     """The operator reads what Slack said, and never the URL."""
     server = serve(Answer(status, text.encode(), {"Location": "http://127.0.0.1:1/"}))
-    with pytest.raises(NotifierRefusedError) as raised:
+    with pytest.raises(error) as raised:
         post(server.url + PATH)
     assert str(status) in str(raised.value)
     assert text in str(raised.value)
@@ -261,7 +268,7 @@ def test_redirect_is_not_followed(serve: Callable[..., ScriptedServer]) -> None:
     """A redirect would turn the POST into a GET whose 200 means nothing."""
     elsewhere = serve(Answer())
     server = serve(Answer(302, b"", {"Location": elsewhere.url}))
-    with pytest.raises(NotifierRefusedError):
+    with pytest.raises(NotifierMisaddressedError):
         post(server.url + PATH)
     assert elsewhere.heard == []
 
@@ -286,14 +293,44 @@ def test_a_corrected_webhook_is_read_again_at_once(serve: Callable[..., Scripted
 )
 def test_url_of_another_origin_is_refused_unsent(url: str) -> None:
     """A wrong secret cannot send alerts elsewhere, and its value is not repeated."""
-    with pytest.raises(NotifierRefusedError, match="does not start with") as raised:
+    with pytest.raises(NotifierMisaddressedError, match="does not start with") as raised:
         post(url, origin="https://hooks.slack.com/")
     assert url not in str(raised.value)
 
 
-def test_missing_secret_is_refused_and_unreachable_one_is_for_later() -> None:
-    """Missing is for an operator; unreachable passes, and nothing was posted."""
-    with pytest.raises(NotifierRefusedError, match="no Slack webhook"):
+@pytest.mark.parametrize("character", [" ", "\t", "\r\n", "\x7f", "é"])
+def test_url_that_cannot_be_sent_is_never_tried(serve: Callable[..., ScriptedServer], character: str) -> None:
+    """It is read again at once, as it may have been corrected; no try of it is in doubt."""
+    server = serve(Answer())
+    broken = f"{server.url}/services/very{character}secret"
+    with pytest.raises(NotifierMisaddressedError, match="space or line break") as raised:
+        post(broken)
+    assert "very" not in str(raised.value)
+    post(broken, server.url + PATH)
+    assert [heard.path for heard in server.heard] == [PATH]
+
+
+def test_url_that_no_client_takes_is_known_not_to_have_posted() -> None:
+    """Nothing was sent, so there is no doubt."""
+    with pytest.raises(NotifierUnavailableError) as raised:
+        post("http://127.0.0.1:port/")
+    assert not raised.value.outcome_unknown
+
+
+@pytest.mark.parametrize("status", [403, 404, 410])
+def test_refused_webhook_that_cannot_be_read_again_is_for_later(
+    serve: Callable[..., ScriptedServer], status: int
+) -> None:
+    """A rotation while secrets cannot be read is no proof that the webhook is gone."""
+    server = serve(Answer(status, b"no_service"))
+    with pytest.raises(NotifierUnavailableError) as raised:
+        post(server.url + PATH, SecretUnavailableError("the secret x cannot be read"))
+    assert not raised.value.outcome_unknown
+
+
+def test_missing_secret_is_no_address_and_unreachable_one_is_for_later() -> None:
+    """Missing is for an operator if it stays so; unreachable passes, and nothing was posted."""
+    with pytest.raises(NotifierMisaddressedError, match="no Slack webhook"):
         post(SecretMissingError("the secret x is empty"))
     with pytest.raises(NotifierUnavailableError) as raised:
         post(SecretUnavailableError("the secret x cannot be read"))
@@ -307,6 +344,6 @@ def test_url_is_in_no_log(serve: Callable[..., ScriptedServer], caplog: pytest.L
         server = serve(answer)
         try:
             post(server.url + PATH)
-        except (NotifierUnavailableError, NotifierRefusedError):
+        except (NotifierUnavailableError, NotifierMisaddressedError):
             logging.getLogger("test").exception("as a handler would")
     assert "verysecret" not in caplog.text

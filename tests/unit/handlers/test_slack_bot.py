@@ -10,8 +10,14 @@ import pytest
 
 from handlers.adapters.secrets import SecretMissingError, SecretUnavailableError
 from handlers.adapters.slack_bot import SlackBotNotifier
+from handlers.adapters.slack_http import send
 from handlers.domain.alert import Status
-from handlers.domain.ports import NotifierRefusedError, NotifierThrottledError, NotifierUnavailableError
+from handlers.domain.ports import (
+    NotifierMisaddressedError,
+    NotifierRefusedError,
+    NotifierThrottledError,
+    NotifierUnavailableError,
+)
 from handlers.domain.slack_message import FollowUpNotice, Message, digest_of, follow_up_of, notification_of
 from tests.fakes.http_server import Answer, ScriptedServer
 from tests.fakes.secrets import FakeSecret
@@ -142,6 +148,10 @@ def test_throttling_tells_how_long(
         (failed("fatal_error"), True),
         (failed("service_unavailable"), False),
         (failed("request_timeout"), False),
+        *((failed(code), False) for code in ("team_added_to_org", "org_login_required")),
+        *((failed(code), False) for code in ("external_channel_migrating", "accesslimited")),
+        (failed("a_word_that_is_new"), True),
+        (said(ok=False), True),
         (Answer(500, b"oops"), False),
         (Answer(504, b"oops"), True),
         (Answer(200, b"<html>"), True),
@@ -156,7 +166,7 @@ def test_throttling_tells_how_long(
 def test_failure_is_for_later_and_says_whether_it_may_have_been_posted(
     serve: Callable[..., ScriptedServer], answer: Answer, *, unknown: bool
 ) -> None:
-    """Slack says itself that its internal and fatal errors may come after the deed."""
+    """Slack says itself that its internal and fatal errors may come after the deed; a new word may pass."""
     server = serve(answer)
     with pytest.raises(NotifierUnavailableError) as raised:
         post(server, timeout_s=0.3)
@@ -168,28 +178,33 @@ def test_failure_is_for_later_and_says_whether_it_may_have_been_posted(
     "answer",
     [
         *(failed(code) for code in ("channel_not_found", "is_archived", "not_in_channel", "missing_scope")),
-        failed("invalid_auth"),
-        failed("invalid_blocks"),
-        failed("a_word_that_is_new"),
-        said(ok=False),
+        *(failed(code) for code in ("invalid_auth", "restricted_action", "method_deprecated")),
         Answer(302, b"", {"Location": "http://127.0.0.1:1/"}),
         Answer(404, b"nothing here"),
     ],
 )
-def test_permanent_refusal_parks(serve: Callable[..., ScriptedServer], answer: Answer) -> None:
-    """Whatever is not known to pass is for an operator, with Slack's word and without the token."""
+def test_refusal_of_the_bot_is_no_refusal_of_the_message(
+    serve: Callable[..., ScriptedServer], answer: Answer
+) -> None:
+    """Any other message would fare the same; Slack's word is there, and not the token."""
     server = serve(answer)
-    with pytest.raises(NotifierRefusedError) as raised:
+    with pytest.raises(NotifierMisaddressedError, match="settings") as raised:
         post(server)
-    assert "see the bot's settings" in str(raised.value)
     assert "verysecret" not in str(raised.value)
+
+
+@pytest.mark.parametrize("code", ["invalid_blocks", "msg_too_long", "invalid_arguments"])
+def test_refusal_of_the_message_gives_slacks_word(serve: Callable[..., ScriptedServer], code: str) -> None:
+    """It would be refused each time."""
+    with pytest.raises(NotifierRefusedError, match=code):
+        post(serve(failed(code)))
 
 
 def test_redirect_does_not_carry_the_token_away(serve: Callable[..., ScriptedServer]) -> None:
     """A token goes to Slack's address and nowhere else."""
     elsewhere = serve(POSTED)
     server = serve(Answer(307, b"", {"Location": elsewhere.url}))
-    with pytest.raises(NotifierRefusedError):
+    with pytest.raises(NotifierMisaddressedError):
         post(server)
     assert elsewhere.heard == []
 
@@ -205,12 +220,54 @@ def test_rotated_token_is_read_again_at_once(serve: Callable[..., ScriptedServer
     ]
 
 
-def test_missing_secret_is_refused_and_unreachable_one_is_for_later(
+def test_refused_token_that_cannot_be_read_again_is_for_later(serve: Callable[..., ScriptedServer]) -> None:
+    """A rotation while secrets cannot be read is no proof that the bot is gone."""
+    with pytest.raises(NotifierUnavailableError) as raised:
+        post(serve(failed("invalid_auth")), "xoxb-old", SecretUnavailableError("the secret x cannot be read"))
+    assert not raised.value.outcome_unknown
+
+
+BROKEN_TOKENS = ["xoxb-very\nsecret", "xoxb-very\r\nX: secret", "xoxb-very secret", "xoxb-vérysecret"]
+
+
+@pytest.mark.parametrize("token", BROKEN_TOKENS)
+def test_token_that_no_header_can_hold_is_never_tried(
+    serve: Callable[..., ScriptedServer], token: str
+) -> None:
+    """It is read again at once, as it may have been corrected."""
+    server = serve(POSTED)
+    with pytest.raises(NotifierMisaddressedError, match="space or line break"):
+        post(server, token)
+    assert server.heard == []
+    post(server, token, "xoxb-corrected")
+    assert server.heard[0].headers["authorization"] == "Bearer xoxb-corrected"
+
+
+@pytest.mark.parametrize("token", BROKEN_TOKENS)
+def test_broken_token_is_in_no_log(
+    serve: Callable[..., ScriptedServer], caplog: pytest.LogCaptureFixture, token: str
+) -> None:
+    """At no level, tracebacks included, not even by a caller that does not look at it first."""
+    caplog.set_level(logging.DEBUG)
+    server = serve(POSTED)
+    for call in (
+        lambda: post(server, token),
+        lambda: send(server.url, {}, timeout_s=5, token=token),
+    ):
+        try:
+            call()
+        except (NotifierMisaddressedError, NotifierUnavailableError):
+            logging.getLogger("test").exception("as a handler would")
+    assert "secret" not in caplog.text.replace("in its secret", "")
+    assert "xoxb" not in caplog.text
+
+
+def test_missing_secret_is_no_address_and_unreachable_one_is_for_later(
     serve: Callable[..., ScriptedServer],
 ) -> None:
-    """Missing is for an operator; unreachable passes, and nothing was posted."""
+    """Missing is for an operator if it stays so; unreachable passes, and nothing was posted."""
     server = serve(POSTED)
-    with pytest.raises(NotifierRefusedError, match="no Slack bot token"):
+    with pytest.raises(NotifierMisaddressedError, match="no Slack bot token"):
         post(server, SecretMissingError("the secret x is empty"))
     with pytest.raises(NotifierUnavailableError) as raised:
         post(server, SecretUnavailableError("the secret x cannot be read"))
@@ -224,6 +281,6 @@ def test_token_is_in_no_log(serve: Callable[..., ScriptedServer], caplog: pytest
     for answer in (POSTED, Answer(500), failed("invalid_auth"), Answer(reset=True)):
         try:
             post(serve(answer))
-        except (NotifierUnavailableError, NotifierRefusedError):
+        except (NotifierUnavailableError, NotifierMisaddressedError):
             logging.getLogger("test").exception("as a handler would")
     assert "verysecret" not in caplog.text

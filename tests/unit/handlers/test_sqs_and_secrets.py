@@ -137,6 +137,20 @@ def test_deleted_secret_is_not_used_on(aws: None) -> None:  # noqa: ARG001 - mot
         one.value()
 
 
+def test_fresh_value_is_never_an_old_one(aws: None) -> None:  # noqa: ARG001 - credentials
+    """Or whoever asks whether it was rotated would take "cannot be read now" for "no"."""
+    client = clients.client("secretsmanager", REGION, attempts=1)
+    one = Secret(client, NAME, FakeClock())
+    stub = Stubber(client)
+    stub.add_response("get_secret_value", {"SecretString": "v"})
+    stub.add_client_error("get_secret_value", "ThrottlingException")
+    with stub:
+        one.value()
+        with pytest.raises(SecretUnavailableError, match=NAME):
+            one.value(fresh=True)
+        assert one.value() == "v"
+
+
 def test_last_value_is_used_while_the_service_fails(aws: None) -> None:  # noqa: ARG001 - credentials
     """An outage of the secrets' service does not stop delivery; without any value it is said."""
     client, clock = clients.client("secretsmanager", REGION, attempts=1), FakeClock()

@@ -114,6 +114,11 @@ def test_row_lies_in_the_index_while_somebody_has_to_see_to_it(row: Alert, lane:
     assert (row.due_at is None) is (lane is None)
 
 
+def test_redriven_alert_may_go_into_a_digest_again() -> None:
+    """What was refused with it is of the past; twenty of them go out together."""
+    assert redriven(parked(replace(HELD, alone=True), reason="r", due_at=9), due_at=3).alone is None
+
+
 def test_lease_that_was_never_given_back_is_a_doubt() -> None:
     """Its holder may have posted before it crashed, froze, or lost its write."""
     for taken in (recovered(HELD, due_at=99), claimed(HELD, token="next", due_at=99)):
