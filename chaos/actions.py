@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from chaos import queues
-from chaos.load import Load, start_load, stop_load
+from chaos.load import new_load, start_load, stop_load
 from chaos.target import LOSSES, ChaosRefusedError, open_target, region_of
 
 Configuration = Mapping[str, Any]
@@ -26,19 +26,17 @@ def start_alerts(
     """
     target = open_target(configuration)
     start_load(
-        Load(
-            webhooks=target.webhooks,
-            receipts=target.receipts,
-            burst=burst,
-            per_s=per_s,
-            distinct_causes=distinct_causes,
-        )
+        new_load(target.webhooks, target.receipts, burst=burst, per_s=per_s, distinct_causes=distinct_causes)
     )
     return {"burst": burst, "per_s": per_s}
 
 
 def stop_alerts(configuration: Configuration) -> dict[str, Any]:
-    """Stop posting, wait for every answer, and say how many alerts were accepted where."""
+    """Stop posting, wait for every answer, and say how many alerts were accepted where.
+
+    Raises:
+        LoadFailedError: the load had died, or does not end.
+    """
     tally = stop_load(open_target(configuration).receipts)
     if tally is None:
         return {"posted": 0}

@@ -3,7 +3,7 @@
 from audit.outcome import UNEXPLAINED, Audit
 from audit.stack import audit_stack
 from chaos.target import Target
-from topology.config import STRONG
+from topology.config_keys import STRONG
 
 
 def audit_experiment(target: Target) -> Audit:

@@ -7,7 +7,6 @@ https://chaostoolkit.org/reference/extending/create-control-extension/
 """
 
 import logging
-import signal
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
@@ -21,6 +20,7 @@ from chaos.load import stop_load
 from chaos.probes import came_to_rest
 from chaos.queues import allow, work_queues
 from chaos.target import Target, open_target
+from clients.interrupts import handle_endings
 from emulator.fault_log import FiredFault
 
 _log = logging.getLogger("chaostoolkit")
@@ -33,13 +33,13 @@ INTERRUPTED: Final = "interrupted"
 
 
 def configure_control(configuration: dict[str, Any]) -> None:
-    """Remember when the run began, and have SIGTERM end it, with its rollbacks.
+    """Remember when the run began, and have SIGTERM and SIGHUP end it, with its rollbacks.
 
     Chaos Toolkit's own handler raises an ordinary exception, which the activity under way would be blamed for
     while the method went on.
     """
     configuration["started_at_ms"] = time.time_ns() // 1_000_000
-    signal.signal(signal.SIGTERM, _stop)
+    handle_endings(_stop)
 
 
 def after_hypothesis_control(context: Mapping[str, Any], state: Mapping[str, Any] | None) -> None:

@@ -9,6 +9,8 @@ from typing import Any, Final
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as NoConnectionError
 
 CONNECT_TIMEOUT_S: Final = 5
 READ_TIMEOUT_S: Final = 30
@@ -18,6 +20,43 @@ ATTEMPTS_MAX: Final = 4
 POOL_CONNECTIONS: Final = 32
 EMBEDDED_CREDENTIAL: Final = "test"
 """Access key and secret of the embedded AWS, which maps them to account 000000000000."""
+
+
+_PASSING: Final = frozenset(
+    {
+        "BandwidthLimitExceeded",
+        "LimitExceededException",
+        "PriorRequestNotComplete",
+        "ProvisionedThroughputExceededException",
+        "ReplicatedWriteConflictException",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "RequestTimeout",
+        "RequestTimeoutException",
+        "SlowDown",
+        "Throttling",
+        "ThrottlingException",
+        "ThrottledException",
+        "TooManyRequestsException",
+        "TransactionInProgressException",
+    }
+)
+"""The codes that botocore's standard mode tries again, and DynamoDB's for a write in the other region.
+https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html"""
+
+_SERVER_ERROR: Final = 500
+
+
+def passes(error: BotoCoreError | ClientError) -> bool:
+    """Whether the same call may go through later: AWS was busy or failed itself, or nothing answered.
+
+    Everything else, such as AccessDenied or missing credentials, stays until a person changes something.
+    """
+    if isinstance(error, ClientError):
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return error.response["Error"]["Code"] in _PASSING or status >= _SERVER_ERROR
+    return isinstance(error, NoConnectionError | HTTPClientError)
 
 
 class AwsClients:

@@ -37,6 +37,11 @@ def switch_name(region: str) -> str:
     return f"switch#{region}"
 
 
+def ownership_name(region: str) -> str:
+    """The name of the record by which a region's Recovery says whose alerts it works on."""
+    return f"region#{region}"
+
+
 class CoordinationRecords:
     """The records as one region sees them; every call goes to that region only."""
 
@@ -101,15 +106,6 @@ class CoordinationRecords:
         """
         record = self.read(switch_name(of or self.region))
         return int(record.values.get("since_ms", 0)) if record else 0
-
-    def set_switch(self, since_ms: int) -> bool:
-        """Turn this region's switch on since `since_ms` (epoch ms), or off (0); False if others did.
-
-        Raises:
-            CoordinationUnreachableError: it may be turned or not; read it again.
-        """
-        name = switch_name(self.region)
-        return self.write(name, self.read(name), {"since_ms": since_ms})
 
     def _unreachable(self, name: str, done: str, error: Exception) -> CoordinationUnreachableError:
         return CoordinationUnreachableError(f"record {name!r} was not {done} in {self.region}: {error}")

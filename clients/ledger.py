@@ -13,11 +13,12 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 from boto3.dynamodb.types import TypeDeserializer
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as NoConnectionError
 
 from clients.deployment import Deployment, RegionEndpoints
-from topology.config import STRONG
-from topology.errors import ExplainedError
+from clients.rows import LedgerUnreachableError, read_items
+from topology.config_keys import STRONG
 from topology.tables import CHILDREN_INDEX, OPEN_INDEX
 
 PARKED: Final = "PARKED"
@@ -31,10 +32,6 @@ REDRIVE_GRACE_S: Final = 60
 """A redriven alert whose hint is lost is found by Recovery after this."""
 
 MAX_FAMILY: Final = 100
-_BATCH: Final = 100
-"""Keys of one BatchGetItem.
-https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html"""
-
 _TRIES: Final = 3
 _SHOWN: Final = (
     "alert_id",
@@ -51,14 +48,13 @@ _SHOWN: Final = (
 _ALERT_ID: Final = re.compile(r"[0-9a-z]{1,64}(\.[0-9a-f]{1,16})?")
 """Nothing else can be an id, and DynamoDB would refuse some of it with an error."""
 
+_SILENT: Final = (NoConnectionError, HTTPClientError)
+"""How botocore says that nobody answered. Its other errors are of the caller: no credentials, for one."""
+
 Row = Mapping[str, Any]
 """A row's attributes as plain values: text, whole numbers, lists and maps."""
 
 T = TypeVar("T")
-
-
-class LedgerUnreachableError(ExplainedError):
-    """No region's ledger answered, or not the one that has to; nothing is known of what was asked."""
 
 
 @dataclass(frozen=True)
@@ -172,7 +168,7 @@ class ParkedAlerts:
                     Key={"alert_id": {"S": row["alert_id"]}},
                     UpdateExpression="SET "
                     + ", ".join(f"#{name} = :{name}" for name in sets)
-                    + " REMOVE parked_reason",
+                    + " REMOVE parked_reason, alone",
                     ConditionExpression=" AND ".join(
                         f"attribute_not_exists(#{name})" if value is None else f"#{name} = :was_{name}"
                         for name, value in guards.items()
@@ -218,23 +214,10 @@ class ParkedAlerts:
 
     def _still_parked(self, endpoints: RegionEndpoints, *, ids: Sequence[str]) -> list[ParkedAlert]:
         """Those that are PARKED by a consistent read; the index lags behind."""
-        names = {f"#{i}": name for i, name in enumerate(_SHOWN)}
-        found: list[ParkedAlert] = []
-        for start in range(0, len(ids), _BATCH):
-            request: Mapping[str, Any] = {
-                self._deployment.alerts_table: {
-                    "Keys": [{"alert_id": {"S": one}} for one in ids[start : start + _BATCH]],
-                    "ConsistentRead": True,
-                    "ProjectionExpression": ", ".join(names),
-                    "ExpressionAttributeNames": names,
-                }
-            }
-            while request:
-                answer = self._dynamodb(endpoints).batch_get_item(RequestItems=request)
-                rows = map(_plain, answer["Responses"][self._deployment.alerts_table])
-                found += [_parked_alert(row) for row in rows if row["status"] == PARKED]
-                request = answer.get("UnprocessedKeys", {})
-        return found
+        items = read_items(
+            self._dynamodb(endpoints), self._deployment.alerts_table, ids, attributes=_SHOWN[1:]
+        )
+        return [_parked_alert(row) for row in map(_plain, items) if row["status"] == PARKED]
 
     def _get(self, endpoints: RegionEndpoints, alert_id: str) -> Row | None:
         if not _ALERT_ID.fullmatch(alert_id):
@@ -260,16 +243,16 @@ class ParkedAlerts:
 
     def _ask(self, regions: Sequence[RegionEndpoints], question: Callable[[RegionEndpoints], T]) -> T:
         """The answer of the first region that gives one."""
-        failed: Exception | None = None
+        failed: dict[str, Exception] = {}
         for endpoints in regions:
             try:
                 return question(endpoints)
             except (BotoCoreError, ClientError) as error:
-                failed = error
-        names = " and ".join(endpoints.region for endpoints in regions)
-        raise LedgerUnreachableError(
-            f"the ledger of {names} does not answer ({failed}); bring the region back, then try again"
-        ) from failed
+                failed[endpoints.region] = error
+        said = "; ".join(f"the ledger of {region} {_failure(error)}" for region, error in failed.items())
+        silent = all(isinstance(error, _SILENT) for error in failed.values())
+        todo = "bring the region back" if silent else "put right what it says"
+        raise LedgerUnreachableError(f"{said}; {todo}, then try again") from failed[regions[-1].region]
 
     def _regions(self, first: str | None = None) -> list[RegionEndpoints]:
         """Both regions, the primary before the other unless `first` says otherwise."""
@@ -285,6 +268,14 @@ class ParkedAlerts:
 
     def _dynamodb(self, endpoints: RegionEndpoints) -> Any:
         return self._deployment.clients.client("dynamodb", endpoints.region)
+
+
+def _failure(error: Exception) -> str:
+    """What became of a request, in one line; botocore's text of an answer names AWS's code."""
+    text = " ".join(str(error).split())
+    if isinstance(error, ClientError):
+        return f"refuses ({text})"
+    return f"does not answer ({text})" if isinstance(error, _SILENT) else f"was not asked ({text})"
 
 
 def _parked_alert(row: Row) -> ParkedAlert:

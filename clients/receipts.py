@@ -18,7 +18,7 @@ from topology.errors import ExplainedError
 
 
 class ReceiptsError(ExplainedError):
-    """A receipts file cannot be read: it is missing, or a line is not a receipt."""
+    """A receipts file cannot be written, or cannot be read: it is missing, or a line is not a receipt."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,16 @@ class ReceiptsFile:
     """Appends receipts, each one whole on disk before the next post is counted."""
 
     def __init__(self, path: Path) -> None:
-        """Open `path` for appending, with its folder made."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._out = path.open("a", encoding="utf-8")
+        """Open `path` for appending, with its folder made.
+
+        Raises:
+            ReceiptsError: it cannot be written.
+        """
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._out = path.open("a", encoding="utf-8")
+        except OSError as error:
+            raise ReceiptsError(f"{path} cannot be written: {error.strerror}; name another file") from error
 
     def add(self, receipt: Receipt) -> None:
         """Append one receipt."""

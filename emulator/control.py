@@ -68,13 +68,13 @@ class Emulator:
         `real_slack` or `real_claude` functions reach that real service instead of its stand-in.
 
         Raises:
+            EmulatorError: `run_dir` cannot be made or used.
             AlreadyRunningError: one runs in `run_dir`.
             PortInUseError: a port of `ports` is taken.
             StartFailedError: it did not become healthy.
         """
         run_dir = run_dir.resolve()
-        (run_dir / "logs").mkdir(parents=True, exist_ok=True)
-        run_dir.chmod(0o700)
+        runfile.prepare(run_dir)
         options = Options(
             folder=str(run_dir), regions=regions, ports=ports or PortPlan(), auth=auth,
             real_slack=real_slack, real_claude=real_claude, with_parent=not detach,
@@ -95,6 +95,7 @@ class Emulator:
 
         Raises:
             NotRunningError: none runs.
+            EmulatorError: `run_dir` is no folder, or somebody else's.
         """
         run_dir = run_dir.resolve()
         if not runfile.is_held(run_dir):

@@ -304,7 +304,7 @@ class Fleet:
             region=region,
             port=free_port(),
             folder=self._hosts_dir / name,
-            log=self.options.run_dir / "logs" / f"{name}.log",
+            log=self.options.run_dir / runfile.LOGS / f"{name}.log",
             lambda_python=self._lambda_venv / "bin" / "python",
             persistent=persistent,
             auth=self.options.auth,

@@ -65,6 +65,7 @@ def main() -> None:
         sys.executable = interpreter
     log = FaultLog(Path(os.environ.pop("FAULT_LOG")))
     host_mends.share_reserved_concurrency()
+    host_mends.count_throttling_as_failed_integration()
     host_mends.share_unpacked_packages(Path(os.environ.pop("LAMBDA_PACKAGES")))
     host_mends.honour_queue_denials(log)
     host_mends.count_connections_as_encrypted()

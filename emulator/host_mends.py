@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import ministack.app
 from ministack.core import iam_actions, iam_evaluator, lambda_runtime, responses
-from ministack.services import lambda_svc, route53, sqs
+from ministack.services import apigateway_v1, lambda_svc, route53, sqs
 
 from emulator.fault_log import FaultLog
 
@@ -43,6 +43,29 @@ def share_reserved_concurrency() -> None:
         return reserved
 
     lambda_svc._reserved_concurrency = of_function  # noqa: SLF001 - as above
+
+
+def count_throttling_as_failed_integration() -> None:
+    """Have an API answer a throttled function's caller by its own gateway response, as on AWS.
+
+    ministack hands Lambda's 429 through, whose callers give up where they would send again after a 5xx.
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
+    """
+    answer_of, invoke = apigateway_v1._lambda_proxy_response, apigateway_v1._invoke_lambda_proxy_v1  # noqa: SLF001 - all goes by these
+
+    def answer_unless_throttled(result: dict[str, Any]) -> Any:
+        if result.get("throttle"):
+            raise _ThrottledError
+        return answer_of(result)
+
+    async def invoke_or_fail(*given: Any, **named: Any) -> Any:
+        try:
+            return await invoke(*given, **named)
+        except _ThrottledError:
+            return apigateway_v1._gw_error("INTEGRATION_FAILURE", "Internal server error")  # noqa: SLF001 - its own form of these
+
+    apigateway_v1._lambda_proxy_response = answer_unless_throttled  # noqa: SLF001 - as above
+    apigateway_v1._invoke_lambda_proxy_v1 = invoke_or_fail  # noqa: SLF001 - as above
 
 
 def share_unpacked_packages(folder: Path) -> None:
@@ -162,6 +185,10 @@ def count_connections_as_encrypted() -> None:
     """
     pin = ministack.app.pin_request_origin
     ministack.app.pin_request_origin = lambda source_ip, _secure: pin(source_ip, secure_transport=True)
+
+
+class _ThrottledError(Exception):
+    """A function takes no more now; it never leaves this module."""
 
 
 def _denied(queue: dict[str, Any], action: str) -> bool:

@@ -26,7 +26,7 @@ def launch(options: Options) -> subprocess.Popen[bytes]:
     Raises:
         AlreadyRunningError, PortInUseError, StartFailedError: what the supervisor said; it has ended.
     """
-    log = options.run_dir / "logs" / "supervisor.log"
+    log = options.run_dir / runfile.LOGS / "supervisor.log"
     with log.open("ab") as log_file:
         child = subprocess.Popen(
             [sys.executable, "-m", "emulator.supervisor", msgspec.json.encode(options).decode()],

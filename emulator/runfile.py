@@ -14,12 +14,13 @@ from typing import Final
 
 import msgspec
 
-from emulator.errors import AlreadyRunningError
+from emulator.errors import AlreadyRunningError, EmulatorError
 from emulator.processes import end_group
 from emulator.wire import Layout
 
 RECORD: Final = "emulator.json"
 LOCK: Final = "emulator.lock"
+LOGS: Final = "logs"
 LOCK_WITHIN_S: Final = 0.5
 """A client that looks holds the lock for an instant."""
 
@@ -53,11 +54,48 @@ def write(run_dir: Path, record: RunFile) -> None:
 
 
 def read(run_dir: Path) -> RunFile | None:
-    """The record, or None if there is none that can be read."""
+    """The record, or None if there is none that makes sense.
+
+    Raises:
+        EmulatorError: the folder is none, or somebody else's.
+    """
     try:
         return msgspec.json.decode((run_dir / RECORD).read_bytes(), type=RunFile)
     except (FileNotFoundError, msgspec.MsgspecError):
         return None
+    except OSError as error:
+        raise unusable(run_dir, error) from error
+
+
+def prepare(run_dir: Path) -> None:
+    """Make the folder, for its owner only.
+
+    Raises:
+        EmulatorError: it cannot be made, or holds what no emulator has put there.
+    """
+    try:
+        there = run_dir.iterdir() if run_dir.is_dir() else ()
+        foreign = sorted(path.name for path in there if path.name != LOGS)
+        if foreign and not is_run_dir(run_dir):
+            raise EmulatorError(
+                f"{run_dir} holds other things, such as {foreign[0]}; name a new or empty folder"
+            )
+        (run_dir / LOGS).mkdir(parents=True, exist_ok=True)
+        run_dir.chmod(0o700)
+    except OSError as error:
+        raise unusable(run_dir, error) from error
+
+
+def is_run_dir(run_dir: Path) -> bool:
+    """Whether an emulator runs or ran in this folder, which may then be emptied."""
+    return (run_dir / LOCK).is_file()
+
+
+def unusable(run_dir: Path, error: OSError) -> EmulatorError:
+    """What to say of a run folder where `error` came up."""
+    return EmulatorError(
+        f"{run_dir} cannot be a run folder: {error.strerror}; name a folder that you may write to"
+    )
 
 
 @contextlib.contextmanager
@@ -82,11 +120,17 @@ def hold(run_dir: Path) -> Iterator[None]:
 
 
 def is_held(run_dir: Path) -> bool:
-    """Whether a supervisor lives in this folder."""
+    """Whether a supervisor lives in this folder.
+
+    Raises:
+        EmulatorError: the folder is none, or somebody else's.
+    """
     try:
         descriptor = os.open(run_dir / LOCK, os.O_RDWR)
     except FileNotFoundError:
         return False
+    except OSError as error:
+        raise unusable(run_dir, error) from error
     try:
         return not _lock(descriptor, fcntl.LOCK_SH)
     finally:

@@ -17,8 +17,8 @@ from audit.access_log import access_receipts
 from audit.comparison import EVER, Window
 from audit.outcome import IN_DIGEST, NOTIFIED, PARKED, SUPPRESSED, UNEXPLAINED, Audit
 from audit.stack import audit_stack
-from emulator.attached import attached_deployment
 from ops import running
+from ops.opened_stack import Outputs, open_stack
 from ops.options import AsJson, RunDir
 
 SHOWN: Final = 50
@@ -63,41 +63,50 @@ def audit_command(
         bool, typer.Option("--access-log", help="Take the APIs' own logs for receipts, not a sender's file.")
     ] = False,
     run_dir: RunDir = running.RUN_DIR,
+    outputs: Outputs = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare receipts, each region's ledger and Slack, alert by alert; print `unaccounted 0` or the ids.
 
-    Reads the stack that `responder local up` left running. Exits 1 if any alert is unaccounted, if a
-    duplicate is unexplained although the ledger is strong, or if there was nothing to account for.
+    Reads the stack that `responder local up` left running, or a real one, whose Slack cannot be read: there
+    a NOTIFIED row is believed. Exits 1 if any alert is unaccounted, if a duplicate is unexplained although
+    the ledger is strong, or if there was nothing to account for.
     """
     if access_log and receipts is not None:
         raise typer.BadParameter("--access-log and --receipts are two sources of the same; give one")
+    if outputs is not None and not access_log and receipts is None:
+        raise typer.BadParameter("of a real stack nobody kept receipts here: give --access-log or --receipts")
     now_ms = time.time_ns() // 1_000_000
     window = Window(
         since_ms=moment_ms(since, now_ms=now_ms) if since else EVER.since_ms,
         until_ms=moment_ms(until, now_ms=now_ms) if until else EVER.until_ms,
     )
-    emulator = running.attach(run_dir)
-    deployment = attached_deployment(emulator)
+    stack = open_stack(run_dir, outputs)
+    deployment = stack.deployment
     found = audit_stack(
         deployment,
         receipts=access_receipts(deployment, window)
         if access_log
         else receipts or run_dir / running.RECEIPTS_FILE,
-        slack=emulator.slack_messages(),
+        slack=stack.emulator.slack_messages() if stack.emulator is not None else None,
         window=window,
         problems_file=problems,
     )
     if as_json:
-        typer.echo(
-            json.dumps({**asdict(found), "duplicates": found.duplicates, "passed": found.passed}, indent=2)
-        )
+        typer.echo(json.dumps(_as_json(found), indent=2))
     else:
         print_audit(found, Console())
     if not found.accepted:
         typer.echo("nothing was accepted in this window, so nothing is proven", err=True)
     if not found.passed or not found.accepted:
         raise typer.Exit(1)
+
+
+def _as_json(found: Audit) -> dict[str, object]:
+    """Where Slack was not read, duplicates are null, as `duplicates_by_cause` is."""
+    slack_read = found.duplicates_by_cause is not None
+    duplicates = found.duplicates if slack_read else None
+    return {**asdict(found), "slack_read": slack_read, "duplicates": duplicates, "passed": found.passed}
 
 
 def print_audit(found: Audit, console: Console) -> None:
@@ -111,7 +120,7 @@ def print_audit(found: Audit, console: Console) -> None:
         f"without a receipt {found.unreceipted}"
     )
     if found.duplicates_by_cause is None:
-        console.print("duplicates unknown: Slack cannot be read")
+        console.print("duplicates unknown: Slack was not read, so what the ledger calls NOTIFIED is believed")
     else:
         causes = ", ".join(
             f"{cause.replace('_', ' ')} {count}" for cause, count in found.duplicates_by_cause.items()

@@ -3,12 +3,11 @@
 import contextlib
 import json
 import shutil
-import signal
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Final, NoReturn
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -17,14 +16,13 @@ from rich.table import Table
 from chaos import catalogue
 from chaos.runner import Outcome, run, variables_of
 from chaos.target import ChaosRefusedError, permit
+from clients.interrupts import INTERRUPTED_CODE, interrupt_on_ending
 from emulator.control import Emulator
 from emulator.project import stack_config
 from ops import local, running
 from ops.options import AsJson
 from ops.running import REPORTS
 from topology.names import LOCAL_STACK
-
-INTERRUPTED_CODE: Final = 130
 
 app = typer.Typer(
     help="Experiments: break a running stack on purpose, and count every alert.", no_args_is_help=True
@@ -76,7 +74,7 @@ def run_experiments(
         permit(stack_config(running.ROOT, LOCAL_STACK), typed_stack=stack_name)
     except ChaosRefusedError as error:
         raise typer.BadParameter(str(error)) from error
-    signal.signal(signal.SIGTERM, _interrupt)
+    interrupt_on_ending()
     console, outcomes = Console(), dict[str, tuple[Outcome, float]]()
     for name in wanted:
         console.rule(f"[bold]{name}")
@@ -133,8 +131,3 @@ def _conclude(console: Console, outcomes: dict[str, tuple[Outcome, float]], repo
         raise typer.Exit(INTERRUPTED_CODE)
     if not all(outcome.passed for outcome, _ in outcomes.values()):
         raise typer.Exit(1)
-
-
-def _interrupt(_number: int, _frame: object) -> NoReturn:
-    """While a stack comes up or goes down, SIGTERM is what Ctrl-C is."""
-    raise KeyboardInterrupt

@@ -2,9 +2,11 @@
 
 import asyncio
 import sys
+from collections.abc import Callable
 
 import typer
 
+from clients.interrupts import INTERRUPTED_CODE
 from ops.lazy import lazy_group
 from topology.errors import ExplainedError
 
@@ -13,7 +15,7 @@ _local = lazy_group(
     {
         "up": "ops.local_commands:up",
         "status": "ops.local_commands:status",
-        "replay": "ops.local_commands:replay_stream",
+        "replay": "ops.local_replay:replay_stream",
         "break": "ops.local_commands:break_region",
         "mend": "ops.local_commands:mend_region",
         "deviations": "ops.local_commands:deviations",
@@ -52,13 +54,29 @@ app = lazy_group(
 )
 
 
-def main() -> None:
-    """Run the command line; an expected error is one line on stderr."""
+def main(commands: Callable[[], object] = app) -> None:
+    """Run the command line; an expected error or an interruption is one line on stderr.
+
+    A command that knows what its interruption left behind raises KeyboardInterrupt with the words for it.
+    """
     try:
-        app()
+        commands()
     except ExplainedError as error:
         typer.secho(f"error: {error}", fg="red", err=True)
         sys.exit(1)
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        typer.secho("interrupted", err=True)
-        sys.exit(130)
+    except (KeyboardInterrupt, asyncio.CancelledError) as interrupt:
+        _say_interrupted(interrupt)
+        sys.exit(INTERRUPTED_CODE)
+    except SystemExit as ended:
+        # Typer makes Exit(130) of a KeyboardInterrupt; a command that says by itself what became of it, and
+        # exits with 130, has no such cause.
+        cause = ended.__context__.__cause__ if ended.__context__ else None
+        if isinstance(cause, KeyboardInterrupt):
+            _say_interrupted(cause)
+        raise
+
+
+def _say_interrupted(interrupt: BaseException) -> None:
+    typer.secho(
+        f"interrupted: {interrupt}" if interrupt.args else "interrupted; run it again to go on", err=True
+    )

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from clients.interrupts import interrupt_on_ending
 from dr.exports.requests import export_age_s
 from dr.operations.failback import failback as fail_back
 from dr.operations.failback import failback_steps
@@ -19,16 +20,9 @@ from dr.operations.proof import healthy
 from dr.operations.status import DrStatus, RegionState, read_status
 from ops import running
 from ops.dr_progress import clock_time, show_progress
-from ops.dr_stack import (
-    Outputs,
-    StackName,
-    TakeOver,
-    confirm,
-    interrupt_on_sigterm,
-    open_stack,
-    operator,
-)
+from ops.opened_stack import Outputs, StackName, TakeOver, command_on, confirm, open_stack, operator
 from ops.options import AsJson, DryRun, RunDir, Yes
+from ops.outside import outside_of
 
 _HOUR_S = 3_600
 
@@ -53,21 +47,20 @@ def failover(
     domain it moves no source: at its end it says where sources still post to.
     """
     stack = open_stack(run_dir, outputs, attempts_max=ATTEMPTS_MAX)
-    deployment = stack.deployment
+    deployment, outside = stack.deployment, outside_of(stack)
     if dry_run:
         _show_steps(failover_steps(deployment), as_json=as_json)
         return
     lost = deployment.primary
-    seen = {True: "is HEALTHY", False: "is not healthy", None: "does not answer"}[
-        healthy(stack.outside.web, lost)
-    ]
+    seen = {True: "is HEALTHY", False: "is not healthy", None: "does not answer"}[healthy(outside.web, lost)]
     typer.echo(f"{lost.region} {seen}", err=True)
     confirm(deployment, what_it_does(deployment), yes=yes, stack_name=stack_name)
-    interrupt_on_sigterm()
+    interrupt_on_ending()
     outcome = fail_over(
-        deployment, operator=operator(), on_step=show_progress, take_over=take_over, outside=stack.outside
+        deployment, operator=operator(), on_step=show_progress, take_over=take_over, outside=outside
     )
-    _conclude(outcome, "already failed over", as_json=as_json)
+    look = command_on("responder dr status", run_dir, outputs)
+    _conclude(outcome, "already failed over", look, as_json=as_json)
     typer.echo(what_it_does(deployment), err=True)
 
 
@@ -87,17 +80,18 @@ def failback(
     on unless an alert that is posted to the primary reaches people.
     """
     stack = open_stack(run_dir, outputs, attempts_max=ATTEMPTS_MAX)
-    deployment = stack.deployment
+    deployment, outside = stack.deployment, outside_of(stack)
     if dry_run:
         _show_steps(failback_steps(deployment), as_json=as_json)
         return
     what = f"{deployment.primary.region} takes new alerts again."
     confirm(deployment, what, yes=yes, stack_name=stack_name)
-    interrupt_on_sigterm()
+    interrupt_on_ending()
     outcome = fail_back(
-        deployment, operator=operator(), on_step=show_progress, take_over=take_over, outside=stack.outside
+        deployment, operator=operator(), on_step=show_progress, take_over=take_over, outside=outside
     )
-    _conclude(outcome, "not failed over, so there is nothing to fail back from", as_json=as_json)
+    look = command_on("responder dr status", run_dir, outputs)
+    _conclude(outcome, "not failed over, so there is nothing to fail back from", look, as_json=as_json)
 
 
 def status(*, run_dir: RunDir = running.RUN_DIR, outputs: Outputs = None, as_json: AsJson = False) -> None:
@@ -110,7 +104,7 @@ def status(*, run_dir: RunDir = running.RUN_DIR, outputs: Outputs = None, as_jso
         stack.deployment,
         export_age=export_age_s,
         export_max_age_s=stack.config.export_max_age_h * _HOUR_S,
-        outside=stack.outside,
+        outside=outside_of(stack),
     )
     if as_json:
         typer.echo(json.dumps({**asdict(found), "well": found.well}, indent=2))
@@ -131,7 +125,7 @@ def _show_steps(steps: Sequence[Step], *, as_json: bool) -> None:
     Console().print(table)
 
 
-def _conclude(outcome: Outcome, already: str, *, as_json: bool) -> None:
+def _conclude(outcome: Outcome, already: str, look: str, *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(asdict(outcome), indent=2))
     elif outcome.already_done:
@@ -139,7 +133,7 @@ def _conclude(outcome: Outcome, already: str, *, as_json: bool) -> None:
         typer.echo(f"{already}{since}")
     else:
         took_s = (outcome.ended_ms - outcome.started_ms) / 1_000
-        typer.echo(f"{outcome.operation} done in {took_s:.1f} s; now see: responder dr status")
+        typer.echo(f"{outcome.operation} done in {took_s:.1f} s; now see: {look}")
 
 
 def _show_status(found: DrStatus, console: Console) -> None:

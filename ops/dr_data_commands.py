@@ -38,8 +38,9 @@ from dr.exports.sets import good_set, latest_set, side_of
 from dr.restores.table_items import spool_table
 from ops import running
 from ops.audit_command import moment_ms
-from ops.dr_stack import Outputs, open_stack
+from ops.opened_stack import Outputs, open_stack
 from ops.options import AsJson, RunDir
+from ops.terminal import printable
 from topology.tables import ALERTS
 
 SHOWN: Final = 50
@@ -285,11 +286,6 @@ def show_comparison(found: Comparison, *, as_json: bool) -> None:
         highlight=False,
     )
     console.print("the same, item by item" if found.same else "NOT the same")
-
-
-def printable(text: str) -> str:
-    """Alert text is hostile: what would steer the terminal is shown as a question mark."""
-    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def _show_exports(found: Sequence[ExportInfo], *, as_json: bool) -> None:

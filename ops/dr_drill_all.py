@@ -32,7 +32,7 @@ from dr.rebuilds.folder import Wanted
 from dr.rebuilds.plan import RebuildPlan
 from dr.rebuilds.rebuild import rebuild
 from emulator.control import Emulator
-from ops.dr_stack import operator
+from ops.opened_stack import operator
 
 REGION: Final = "eu-west-1"
 """Where the rebuild goes: a region that the stack was never in."""

@@ -8,14 +8,13 @@ import contextlib
 import json
 import secrets
 import shutil
-import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Final, NoReturn
+from typing import Annotated, Final
 
 import msgspec
 import typer
@@ -24,6 +23,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from chaos.target import ChaosRefusedError, permit
+from clients.interrupts import INTERRUPTED_CODE, interrupt_on_ending
 from clients.reports import write_report
 from dr.drill.page import PAGE_FILE, figures, seconds
 from dr.drill.play import Play
@@ -44,8 +44,6 @@ from topology.names import LOCAL_STACK
 
 DRILL_DIR: Final = running.ROOT / ".local" / "drill"
 """Where a drill's own stack runs, so that everybody knows where to look for one that died."""
-
-INTERRUPTED_CODE: Final = 130
 
 Say = Callable[[str], None]
 
@@ -87,7 +85,7 @@ def drill(  # noqa: PLR0913 - one option each
         )
     console = Console(stderr=as_json)
     say = _teller(console)
-    signal.signal(signal.SIGTERM, _interrupt)
+    interrupt_on_ending()
     if every:
         _play_all(stack, decide_after, config, report, say, console)
         return
@@ -306,8 +304,3 @@ def _teller(console: Console) -> Say:
         )
 
     return say
-
-
-def _interrupt(_number: int, _frame: object) -> NoReturn:
-    """SIGTERM is what Ctrl-C is: everything is put back."""
-    raise KeyboardInterrupt

@@ -2,7 +2,8 @@
 
 import json
 import shlex
-from dataclasses import asdict
+import tempfile
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -10,11 +11,12 @@ import typer
 
 from clients.aws import AwsClients
 from clients.deployment import Deployment
+from clients.interrupts import interrupt_on_ending
 from dr.exports.objects import FolderObjects, Objects, S3Objects
 from dr.exports.requests import bucket_of
 from dr.operations.outside import Outside
 from dr.rebuilds.embedded import deploy_plan
-from dr.rebuilds.folder import Wanted
+from dr.rebuilds.folder import Kept, Wanted
 from dr.rebuilds.plan import RebuildPlan, prepare
 from dr.rebuilds.rebuild import Rebuilt, rebuild
 from emulator.attached import attached_deployment
@@ -22,7 +24,7 @@ from emulator.control import Emulator
 from emulator.errors import NotRunningError
 from ops import running
 from ops.dr_progress import show_progress
-from ops.dr_stack import Outputs, interrupt_on_sigterm, operator, read_outputs
+from ops.opened_stack import Outputs, operator, read_outputs
 from ops.options import AsJson, DryRun, RunDir
 from topology.names import Names
 
@@ -58,14 +60,12 @@ def rebuild_stack(  # noqa: PLR0913 - options of a command
     on a second embedded AWS, in the folder, which gets nothing else. From a bucket on AWS it prepares the
     deployment and prints the commands to run; with their --outputs it goes on.
     """
-    interrupt_on_sigterm()
+    interrupt_on_ending()
     folder, objects = folder.resolve(), _objects(bucket, run_dir)
     wanted = Wanted(region=region, failover_region=failover_region, date=date)
     on_aws = isinstance(objects, S3Objects) and bool(bucket)
     if dry_run or (on_aws and outputs is None):
-        folder.mkdir(parents=True, exist_ok=True)
-        plan = prepare(objects, folder, region=region, failover_region=failover_region, date=date)
-        _show_plan(plan, as_json=as_json)
+        _show_plan(planned(objects, folder, wanted, dry_run=dry_run), dry_run=dry_run, as_json=as_json)
         return
 
     def deploy(plan: RebuildPlan) -> Deployment:
@@ -81,6 +81,26 @@ def rebuild_stack(  # noqa: PLR0913 - options of a command
         outside=Outside(),
     )
     _conclude(done, folder, as_json=as_json)
+
+
+def planned(objects: Objects, folder: Path, wanted: Wanted, *, dry_run: bool) -> RebuildPlan:
+    """The plan of a rebuild, prepared in its folder for a person to deploy; a dry run leaves nothing there.
+
+    Raises:
+        OperationRefusedError: the folder is of another rebuild, or as `prepare` raises it.
+    """
+    kept = Kept.in_folder(folder, wanted)
+
+    def prepared(into: Path) -> RebuildPlan:
+        return prepare(objects, into, **asdict(wanted), roots=kept.roots)
+
+    if dry_run:
+        with tempfile.TemporaryDirectory(prefix="responder-dr-") as scratch:
+            return replace(prepared(Path(scratch)), folder=folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    plan = prepared(folder)
+    kept.write(folder)
+    return plan
 
 
 def _objects(bucket: str, run_dir: Path) -> Objects:
@@ -111,25 +131,29 @@ def _on_second_aws(plan: RebuildPlan, run_dir: Path) -> Deployment:
     return deploy_plan(plan, emulator)
 
 
-def _show_plan(plan: RebuildPlan, *, as_json: bool) -> None:
+def _show_plan(plan: RebuildPlan, *, dry_run: bool, as_json: bool) -> None:
     commands = _commands(plan)
     if as_json:
         found = {
             "stack": plan.stack,
             "regions": plan.regions,
             "exported_to": plan.exports.exported_to.isoformat(),
+            "dry_run": dry_run,
             "config_file": str(plan.config_file),
             "notes": plan.notes,
             "commands": commands,
         }
         typer.echo(json.dumps(found, indent=2))
         return
+    came_to = "checked; nothing was kept" if dry_run else f"fetched to {plan.folder} and checked"
     typer.echo(
         f"stack {plan.stack} of {plan.date}, alerts up to {plan.exports.exported_to.isoformat()}, to "
-        f"{' and '.join(plan.regions)}: fetched to {plan.folder} and checked; nothing was deployed"
+        f"{' and '.join(plan.regions)}: {came_to}, and nothing was deployed"
     )
     for note in plan.notes:
         typer.echo(f"note: {note}")
+    if dry_run:
+        return
     typer.echo(
         "deploy it, put its secrets, then go on. Never on the lost stack's own Pulumi state, where `up` "
     )

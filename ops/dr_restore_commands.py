@@ -30,13 +30,13 @@ from ops.dr_data_commands import (
     Region,
     fetch_good,
     moment,
-    printable,
     root_of,
     show_findings,
     state,
 )
-from ops.dr_stack import OpenedStack, Outputs, StackName, confirm, open_stack
+from ops.opened_stack import OpenedStack, Outputs, StackName, confirm, open_stack
 from ops.options import AsJson, DryRun, RunDir, Yes
+from ops.terminal import printable
 from topology.names import RESTORE
 from topology.tables import ALERTS
 

@@ -1,6 +1,5 @@
 """What each `responder local` command does: the stack on the embedded AWS, from up to down."""
 
-import asyncio
 import json
 import shutil
 from dataclasses import asdict
@@ -8,23 +7,18 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-import aiohttp
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from clients.receipts import ReceiptsFile
-from clients.sender import Sender
-from emulator.attached import attached_deployment
 from emulator.control import Emulator
 from emulator.deviations import DEVIATIONS
 from emulator.errors import NotRunningError, RefusedError
 from emulator.ports import PERSON, PortPlan
 from emulator.provider.catalogue import ignored_arguments
+from emulator.runfile import is_run_dir
 from ops import local, running
-from ops.demo.progress import ProgressLine
-from ops.demo.replay import read_stream, replay
-from ops.local_status import read_status
+from ops.local_status import read_status, wait_for_name
 from ops.options import AsJson, RunDir
 
 KeyFile = Annotated[
@@ -67,20 +61,21 @@ def up(
     emulator, fresh = _start_or_attach(run_dir, real, PortPlan() if free_ports else PERSON)
     lost = [one.name for one in emulator.status().regions if one.power != "running" or one.cut]
     if lost:
-        raise RefusedError(
-            f"{', '.join(lost)} is lost, so it cannot be updated; bring it back with `responder local mend`"
-        )
+        mend = running.command_line(f"responder local mend {lost[0]}", run_dir)
+        raise RefusedError(f"{', '.join(lost)} is lost, so it cannot be updated; bring it back with `{mend}`")
     try:
         stack = local.deploy(emulator, real=real, progress=lambda line: console.print(f"{line} …"))
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         if fresh:
             emulator.stop()
+            raise KeyboardInterrupt("nothing is left running") from interrupt
         raise
     done = stack.deployed
     console.print(
         f"[green]up[/] in {stack.deploy_s:.1f} s: {done.created} created, {done.updated} updated, "
         f"{done.same} unchanged, {done.deleted} deleted"
     )
+    wait_for_name(stack.deployment, stack.emulator)
     read_status(stack.emulator).show(console)
     for used, service in ((real_claude, "Claude"), (real_slack, "Slack")):
         if used:
@@ -96,44 +91,6 @@ def status(*, run_dir: RunDir = running.RUN_DIR, as_json: AsJson = False) -> Non
         found.show(Console())
 
 
-def replay_stream(
-    receipts: Annotated[
-        Path | None,
-        typer.Option(help="Where a line for each 202'd alert is appended; in the run folder if left out."),
-    ] = None,
-    *,
-    run_dir: RunDir = running.RUN_DIR,
-) -> None:
-    """Send the demo's alerts to the running stack, with receipts that `responder audit` reads."""
-    deployment = attached_deployment(running.attach(run_dir))
-    webhooks, console = running.webhooks_of(deployment), Console()
-    path = receipts or run_dir / running.RECEIPTS_FILE
-    progress = ProgressLine(console)
-
-    async def send() -> Sender:
-        with ReceiptsFile(path) as out:
-            async with aiohttp.ClientSession() as session:
-                sender = Sender(session, out)
-                sending = asyncio.create_task(replay(sender, read_stream(), webhooks))
-                while not sending.done():
-                    progress.show(f"posted {sender.tally.posted}, accepted {sender.tally.accepted}")
-                    await asyncio.wait({sending}, timeout=0.5)
-                await sending
-                return sender
-
-    try:
-        tally = asyncio.run(send()).tally
-    finally:
-        progress.close()
-    regions = ", ".join(f"{region} {count}" for region, count in sorted(tally.accepted_by_region.items()))
-    console.print(
-        f"accepted {tally.accepted} ({regions}); refused {tally.refused.total()}; gave up {tally.given_up}"
-    )
-    console.print(f"receipts: {path}; now try: responder audit", soft_wrap=True)
-    if tally.given_up or tally.refused:
-        raise typer.Exit(1)
-
-
 def break_region(
     region: RegionName,
     how: Annotated[
@@ -145,7 +102,8 @@ def break_region(
     """Lose a region: its processes are killed or frozen, or nothing passes in or out. Undo: `mend`."""
     emulator = running.attach(run_dir)
     {Fault.KILL: emulator.kill, Fault.FREEZE: emulator.freeze, Fault.CUT: emulator.cut}[how](region)
-    typer.echo(f"{region}: {how}; bring it back with `responder local mend {region}`")
+    mend = running.command_line(f"responder local mend {region}", run_dir)
+    typer.echo(f"{region}: {how}; bring it back with `{mend}`")
 
 
 def mend_region(region: RegionName, *, run_dir: RunDir = running.RUN_DIR) -> None:
@@ -175,7 +133,8 @@ def down(*, run_dir: RunDir = running.RUN_DIR) -> None:
         Emulator.attach(run_dir).stop()
     except NotRunningError as error:
         typer.echo(f"nothing to stop: {error}")
-    shutil.rmtree(run_dir, ignore_errors=True)
+    if is_run_dir(run_dir):
+        shutil.rmtree(run_dir, ignore_errors=True)
     typer.echo("down: nothing is left running")
 
 
@@ -200,9 +159,8 @@ def _start_or_attach(run_dir: Path, real: local.RealServices, ports: PortPlan) -
     stand_ins = emulator.stand_ins()
     runs_with = (stand_ins.slack_webhook_url is None, stand_ins.anthropic_api_key is None)
     if runs_with != (real.slack_webhook is not None, real.anthropic_key is not None):
-        raise typer.BadParameter(
-            "the running stack uses another choice of real services; `responder local down` first"
-        )
+        down = running.command_line("responder local down", run_dir)
+        raise typer.BadParameter(f"the running stack uses another choice of real services; `{down}` first")
     return emulator, False
 
 

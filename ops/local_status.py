@@ -1,22 +1,30 @@
 """What `responder local status` shows: where everything is, and which region is lost."""
 
+import time
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 
 from rich.console import Console
+from rich.markup import escape
 
 from clients.deployment import Deployment, RegionEndpoints
-from clients.ledger import LedgerUnreachableError, ParkedAlerts
+from clients.ledger import ParkedAlerts
 from clients.routing import RoutingUnknownError, resolve_region
+from clients.rows import LedgerUnreachableError
 from emulator.attached import attached_deployment
 from emulator.control import Emulator
 from emulator.wire import RegionStatus
+from ops.running import command_line
 
 _MANUAL_ALERT = '{"source":"manual-test","title":"Manual Test Alert","message":"Testing","severity":"LOW"}'
 """The runbook's "Manual Alert Injection"."""
 
-
 _PARKED_COUNTED = 1_000
+
+_NAMED_WITHIN_S: Final = 5.0
+"""The embedded DNS reads its zones each second."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +71,9 @@ class LocalStatus:
             line(f"  webhook  {one.webhook}")
             line(f"  api key  {one.api_key or 'unknown while the region is lost'}")
             line(f"  health   {one.health}")
-        first = self.regions[0]
-        line(f"\nAWS CLI  aws --endpoint-url {self.edge} --region {first.region} …")
+        serving = next((one for one in self.regions if one.api_key is not None), None)
+        shown = (serving or self.regions[0]).region
+        line(f"\nAWS CLI  aws --endpoint-url {self.edge} --region {shown} …")
         line("         with AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test")
         host, _, port = self.dns.rpartition(":")
         points_to = self.name_points_to or "[red]unknown[/]"
@@ -72,17 +81,23 @@ class LocalStatus:
         line(f"Slack    {self.slack}  ({self.slack_messages} messages)")
         if self.parked != 0:
             count = "unknown" if self.parked is None else self.parked
-            line(f"Parked   [red]{count}[/]  (responder parked list)")
+            line(f"Parked   [red]{count}[/]  ({self._command('responder parked list')})")
         line(f"Logs     {self.run_dir}/logs  ({self.memory_mb} MB in memory)")
-        console.print(
-            f"\nTry      curl -X POST '{first.webhook}' -H 'content-type: application/json' "
-            f"-H 'x-api-key: {first.api_key}' -d '{_MANUAL_ALERT}'",
-            soft_wrap=True,
-            highlight=False,
-            markup=False,
-        )
-        line("         responder local replay, responder audit")
-        line("Stop     responder local down")
+        line()
+        if serving is not None:
+            console.print(
+                f"Try      curl -X POST '{serving.webhook}' -H 'content-type: application/json' "
+                f"-H 'x-api-key: {serving.api_key}' -d '{_MANUAL_ALERT}'",
+                soft_wrap=True,
+                highlight=False,
+                markup=False,
+            )
+            line(f"         {self._command('responder local replay')}")
+            line(f"         {self._command('responder audit')}")
+        line(f"Stop     {self._command('responder local down')}")
+
+    def _command(self, words: str) -> str:
+        return escape(command_line(words, Path(self.run_dir)))
 
 
 def read_status(emulator: Emulator) -> LocalStatus:
@@ -106,6 +121,13 @@ def read_status(emulator: Emulator) -> LocalStatus:
         memory_mb=round(sum(process.memory_mb for process in status.processes)),
         regions=tuple(_region(deployment, e, states[e.region]) for e in deployment.regions),
     )
+
+
+def wait_for_name(deployment: Deployment, emulator: Emulator) -> None:
+    """Wait until DNS knows the name of a stack that was just deployed, or `_NAMED_WITHIN_S` are over."""
+    deadline = time.monotonic() + _NAMED_WITHIN_S
+    while _points_to(deployment, emulator) is None and time.monotonic() < deadline:
+        time.sleep(0.1)
 
 
 def _points_to(deployment: Deployment, emulator: Emulator) -> str | None:

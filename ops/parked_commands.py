@@ -4,7 +4,6 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -12,11 +11,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from clients.deployment import Deployment
 from clients.ledger import PARKED, ParkedAlert, ParkedAlerts, Redrive
-from emulator.attached import attached_deployment
 from ops import running
+from ops.opened_stack import Outputs, StackName, confirm, open_stack
 from ops.options import AsJson, DryRun, RunDir, Yes
+from ops.terminal import printable
 
 MAX_REDRIVEN: Final = 1_000
 """By one `redrive --all`: what Slack can be told in a quarter of an hour, or in a few digests."""
@@ -34,10 +33,11 @@ def list_parked(
     *,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many of each region.")] = 100,
     run_dir: RunDir = running.RUN_DIR,
+    outputs: Outputs = None,
     as_json: AsJson = False,
 ) -> None:
     """List PARKED alerts, the newest last, with the reason of each."""
-    found = ParkedAlerts(_deployment(run_dir)).read(limit=limit)
+    found = ParkedAlerts(open_stack(run_dir, outputs).deployment).read(limit=limit)
     if as_json:
         typer.echo(json.dumps([asdict(one) for one in found], indent=2))
         return
@@ -52,16 +52,17 @@ def show(
     alert_id: Annotated[str, typer.Argument(help="As `responder parked list` has it.")],
     *,
     run_dir: RunDir = running.RUN_DIR,
+    outputs: Outputs = None,
     as_json: AsJson = False,
 ) -> None:
     """Show everything that the ledger has of one alert, and the state of its family.
 
     Exits 1 if there is no such alert.
     """
-    alerts = ParkedAlerts(_deployment(run_dir))
+    alerts = ParkedAlerts(open_stack(run_dir, outputs).deployment)
     row = alerts.get(alert_id)
     if row is None:
-        typer.secho(f"{_printable(alert_id)}: {Redrive.MISSING}", fg="red", err=True)
+        typer.secho(f"{printable(alert_id)}: {Redrive.MISSING}", fg="red", err=True)
         raise typer.Exit(1)
     family = [{"alert_id": one, "status": status} for one, status in alerts.family(row)]
     if as_json:
@@ -70,7 +71,7 @@ def show(
     table = Table(show_header=False)
     for name, value in sorted(row.items()):
         text = value if isinstance(value, str) else json.dumps(value)
-        table.add_row(name, escape(_printable(text)))
+        table.add_row(name, escape(printable(text)))
     console = Console()
     console.print(table)
     for member in family:
@@ -86,7 +87,9 @@ def redrive(
     ] = False,
     dry_run: DryRun = False,
     yes: Yes = False,
+    stack_name: StackName = "",
     run_dir: RunDir = running.RUN_DIR,
+    outputs: Outputs = None,
     as_json: AsJson = False,
 ) -> None:
     """Send PARKED alerts through the pipeline again, from the start and with all attempts before them.
@@ -96,22 +99,18 @@ def redrive(
     """
     if bool(alert_ids) == all_parked:
         raise typer.BadParameter("give the ids of PARKED alerts, or --all")
-    deployment = _deployment(run_dir)
+    deployment = open_stack(run_dir, outputs).deployment
     alerts = ParkedAlerts(deployment)
     wanted = list(dict.fromkeys(alert_ids or ())) or [one.alert_id for one in alerts.read(limit=MAX_REDRIVEN)]
     if dry_run:
         outcomes = {alert_id: _would(alerts, alert_id) for alert_id in wanted}
     else:
-        if wanted and not yes:
-            _confirm(deployment, len(wanted))
+        if wanted:
+            confirm(deployment, f"{len(wanted)} alerts go out again.", yes=yes, stack_name=stack_name)
         outcomes = {one: alerts.redrive(one, now_s=time.time_ns() // 1_000_000_000) for one in wanted}
     _report(outcomes, dry_run=dry_run, as_json=as_json)
     if not all(outcome.done for outcome in outcomes.values()):
         raise typer.Exit(1)
-
-
-def _deployment(run_dir: Path) -> Deployment:
-    return attached_deployment(running.attach(run_dir))
 
 
 def _would(alerts: ParkedAlerts, alert_id: str) -> Redrive:
@@ -120,13 +119,6 @@ def _would(alerts: ParkedAlerts, alert_id: str) -> Redrive:
     if row is None:
         return Redrive.MISSING
     return Redrive.DONE if row["status"] == PARKED else Redrive.NOT_PARKED
-
-
-def _confirm(deployment: Deployment, count: int) -> None:
-    stack = deployment.names.stack
-    typed = typer.prompt(f"{count} alerts go out again. Type the stack's name, {stack}, to do it", err=True)
-    if typed != stack:
-        raise typer.BadParameter(f"{typed!r} is not {stack!r}; nothing was done")
 
 
 def _report(outcomes: dict[str, Redrive], *, dry_run: bool, as_json: bool) -> None:
@@ -140,7 +132,7 @@ def _report(outcomes: dict[str, Redrive], *, dry_run: bool, as_json: bool) -> No
     for alert_id, outcome in outcomes.items():
         said = "would be redriven" if dry_run and outcome.done else outcome.value
         typer.secho(
-            f"{_printable(alert_id)}: {said}", fg=None if outcome.done else "red", err=not outcome.done
+            f"{printable(alert_id)}: {said}", fg=None if outcome.done else "red", err=not outcome.done
         )
     done = sum(outcome.done for outcome in outcomes.values())
     typer.echo(f"{'would be redriven' if dry_run else 'redriven'} {done} of {len(outcomes)}")
@@ -156,8 +148,8 @@ def _table(found: Sequence[ParkedAlert]) -> Table:
             one.severity,
             one.region,
             _age(now_s - one.accepted_at_ms / 1_000),
-            escape(_printable(one.title)),
-            escape(_printable(one.reason + heir)),
+            escape(printable(one.title)),
+            escape(printable(one.reason + heir)),
             style="bold red" if one.severity == "CRITICAL" else None,
         )
     return table
@@ -173,8 +165,3 @@ def _age(seconds: float) -> str:
         if seconds >= size:
             return f"{int(seconds // size)}{unit}"
     return f"{max(int(seconds), 0)}s"
-
-
-def _printable(text: str) -> str:
-    """Alert text is hostile: what would steer the terminal is shown as a question mark."""
-    return "".join(c if c.isprintable() else "?" for c in text)

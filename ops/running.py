@@ -1,5 +1,6 @@
 """The local stack that runs: where it is, and how to reach it. `ops.local` brings it up."""
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -30,6 +31,12 @@ def local_config() -> StackConfig:
     return stack_config(ROOT, LOCAL_STACK)
 
 
+def command_line(words: str, run_dir: Path) -> str:
+    """The command to tell a person, such as `responder audit`, so that it acts on the stack in `run_dir`."""
+    folder = run_dir.resolve()
+    return words if folder == RUN_DIR else f"{words} --run-dir {shlex.quote(str(folder))}"
+
+
 def attach(run_dir: Path) -> Emulator:
     """The emulator of the local stack that runs in `run_dir`.
 
@@ -39,7 +46,8 @@ def attach(run_dir: Path) -> Emulator:
     try:
         return Emulator.attach(run_dir)
     except NotRunningError as error:
-        raise NotRunningError(f"{error}, with `responder local up`") from error
+        start = command_line("responder local up", run_dir)
+        raise NotRunningError(f"{error}, with `{start}`") from error
 
 
 def api_keys(deployment: Deployment) -> Mapping[RegionEndpoints, str]:

@@ -2,16 +2,16 @@
 
 import asyncio
 import shutil
-import signal
 import tempfile
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from audit.ledger import scan_ledger
 from audit.stack import audit_stack
+from clients.interrupts import interrupt_on_ending
 from clients.receipts import read_receipts
 from emulator.control import Emulator
 from loadtests.storm import StormPlan, blow
@@ -36,7 +36,7 @@ def storm(
     scratch = running.ROOT / ".local"
     scratch.mkdir(exist_ok=True)
     run_dir = Path(tempfile.mkdtemp(prefix="storm-", dir=scratch))
-    signal.signal(signal.SIGTERM, _interrupt)
+    interrupt_on_ending()
     console = Console()
     try:
         with Emulator.start(run_dir, regions=running.local_config().regions) as emulator:
@@ -76,8 +76,3 @@ def _run(plan: StormPlan, stack: local.LocalStack, console: Console) -> StormRep
         audit=audit_stack(deployment, receipts=receipts, slack=messages),
         slack_429s=emulator.status().slack_rate_limited,
     )
-
-
-def _interrupt(_number: int, _frame: object) -> NoReturn:
-    """SIGTERM is what Ctrl-C is: the stack is taken down."""
-    raise KeyboardInterrupt

@@ -4,13 +4,15 @@ Built as elements, never as text, so that nothing an alert, a file or an error s
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 from xml.etree.ElementTree import Element, SubElement, tostring
 
+from dr.drill.measures import Failure, Rpo
+from dr.drill.record import PhaseRun, StepRun
 from dr.drill.report import EMULATED, DrillReport
-from dr.drill.timeline import draw
+from dr.drill.timeline import draw, kind_of
 
 PAGE_FILE: Final = "drill.html"
 STYLE: Final = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
@@ -18,6 +20,7 @@ LISTED: Final = 100
 """Problems on the page; the JSON has more."""
 
 _NUMBERS: Final = "number"
+_NUMBER_HEADS: Final = ("began after", "took", "count", "then", "now", "before the fault", "after the fault")
 _INDENT: Final = "\u2003"
 _SPACES: Final = frozenset(f"\n\t{_INDENT}")
 
@@ -59,28 +62,33 @@ def seconds(value: float | None) -> str:
 
 
 def figures(report: DrillReport) -> Sequence[tuple[str, str, str]]:
-    """What is asked first: name, value and what it is held against."""
-    return (
+    """What is asked first, and what must not be overlooked: name, value and what it is held against."""
+    load, rpo, duplicates = report.load, report.rpo, report.duplicates_by_cause
+    early, late = _counted(load.failed_before_fault), _counted(load.failed_after_fault)
+    rows = [
         ("RTO", seconds(report.rto.total_s), f"objective {report.objectives.rto_s:g} s"),
         (
             "RPO",
-            f"{report.rpo.alerts} lost" if report.audit else "unknown",
-            f"objective {report.objectives.rpo_alerts}; {report.rpo.seconds:g} s",
+            "unknown" if rpo.alerts is None else f"{rpo.alerts} lost",
+            f"objective {report.objectives.rpo_alerts} lost{_age(rpo)}",
         ),
         (
             "accepted",
-            f"{report.load.accepted}",
-            f"{report.load.accepted_before_fault} before the fault, {report.load.accepted_after_fault} after",
+            f"{load.accepted}",
+            f"{load.accepted_before_fault} before the fault, {load.accepted_after_fault} after",
         ),
-        ("unaccounted", f"{report.rpo.alerts}" if report.audit else "unknown", "by the audit, by id"),
+        ("unaccounted", "unknown" if rpo.alerts is None else f"{rpo.alerts}", "by the audit, by id"),
         (
             "duplicates",
-            "unknown"
-            if report.duplicates_by_cause is None
-            else f"{sum(report.duplicates_by_cause.values())}",
-            "in Slack, by cause below",
+            "unknown" if duplicates is None else f"{sum(duplicates.values())}",
+            f"in Slack: {_counted(duplicates)}" if duplicates else "in Slack",
         ),
-    )
+        ("failed tries", f"{load.failed_tries}", f"before the fault: {early}; after: {late}"),
+    ]
+    if report.resumed:
+        times = "once" if report.resumed == 1 else f"{report.resumed} times"
+        rows.append(("resumed", times, "its process died and another one went on; its times include that"))
+    return rows
 
 
 def printable(text: str) -> str:
@@ -98,13 +106,6 @@ def _opening(body: Element, report: DrillReport) -> None:
     ].tail = f" on stack {report.stack}, {report.began_at}, in {report.took_s:g} s (drill {report.drill_id})"
     if report.emulated:
         _add(body, "p", EMULATED, "emulated")
-    if report.resumed:
-        _add(
-            body,
-            "p",
-            "Its process died and another one went on with it; its times include that.",
-            "emulated",
-        )
     for line in report.missed:
         _add(body, "p", line, "failed-word")
 
@@ -119,9 +120,15 @@ def _figures(body: Element, report: DrillReport) -> None:
 
 def _picture(body: Element, report: DrillReport) -> None:
     _add(body, "h2", "Both regions")
+    bar = f"A bar is {report.timeline.bucket_s} s of tries, by the time of their answer."
+    _add(body, "p", f"{bar} Times are seconds since the drill began.", "soft")
     key = _add(body, "p", "", "key soft")
-    parts = tuple((name, f"{name} {seconds(value)}") for name, value in report.rto.parts_s.items())
-    for colour, word in (("accepted", "alerts accepted"), ("failed", "tries that failed"), *parts):
+    colours = [("accepted", "alerts accepted")]
+    colours += [(kind_of(failure), f"failed: {failure}") for failure in Failure]
+    colours += [(name, f"{name} {seconds(value)}") for name, value in report.rto.parts_s.items()]
+    if report.timeline.silences:
+        colours.append(("silence", "the drill's process was dead"))
+    for colour, word in colours:
         SubElement(key, "span", {"style": f"background: var(--{colour})"}).tail = word
     box = _add(body, "div", "", "wide")
     box.append(draw(report.timeline, moments=report.moments, phases=report.phases))
@@ -139,13 +146,12 @@ def _rto(body: Element, report: DrillReport) -> None:
 
 def _alerts(body: Element, report: DrillReport) -> None:
     _add(body, "h2", "Alerts")
-    _add(body, "p", report.rpo_meaning, "soft")
+    _add(body, "p", f"RPO: {report.rpo_meaning}", "soft")
     load = report.load
     rows = [
         ("posted", load.posted),
         ("accepted (202)", load.accepted),
-        *((f"by {region}", count) for region, count in load.by_region.items()),
-        ("tries that failed, and were made again", load.failed_tries),
+        *((f"{_INDENT}by {region}", count) for region, count in load.by_region.items()),
         ("refused", load.refused),
         ("no final answer, so nothing promised", load.unanswered),
     ]
@@ -161,12 +167,17 @@ def _alerts(body: Element, report: DrillReport) -> None:
     for cause, count in (report.duplicates_by_cause or {}).items():
         rows.append((f"duplicates: {cause.replace('_', ' ')}", count))
     _table(body, ("alerts", "count"), [(name, str(count)) for name, count in rows])
+    before, after = load.failed_before_fault, load.failed_after_fault
+    tries = [(str(one), f"{before[one]}", f"{after[one]}") for one in Failure]
+    tries.append(("all", f"{sum(before.values())}", f"{sum(after.values())}"))
+    _table(body, ("tries that failed", "before the fault", "after the fault"), tries)
 
 
 def _comparison(body: Element, report: DrillReport) -> None:
     _add(body, "h2", "Against the last drill of this scenario")
     if not report.changes:
-        _add(body, "p", "There is none to compare with.", "soft")
+        none = "One that was resumed is not compared." if report.resumed else "There is none to compare with."
+        _add(body, "p", none, "soft")
         return
     _add(body, "p", f"The one of {report.compared_with}.", "soft")
     rows = [
@@ -185,11 +196,11 @@ def _steps(body: Element, report: DrillReport) -> None:
     _add(body, "h2", "Phases and steps")
     rows = []
     for run in report.phases:
-        rows.append((run.name, _took(run.began_ms, run.ended_ms), run.detail))
-        rows += [
-            (f"{_INDENT}{step.name}", _took(step.began_ms, step.ended_ms), step.detail) for step in run.steps
-        ]
-    _table(body, ("phase", "took", "what came of it"), rows)
+        parts: list[tuple[str, PhaseRun | StepRun]] = [("", run), *((_INDENT, step) for step in run.steps)]
+        for indent, one in parts:
+            began = _took(report.timeline.began_ms, one.began_ms)
+            rows.append((f"{indent}{one.name}", began, _took(one.began_ms, one.ended_ms), one.detail))
+    _table(body, ("phase", "began after", "took", "what came of it"), rows)
 
 
 def _found(body: Element, report: DrillReport) -> None:
@@ -211,6 +222,17 @@ def _problems(body: Element, report: DrillReport) -> None:
         _add(body, "p", f"and {len(problems) - LISTED} more in the JSON", "soft")
 
 
+def _age(rpo: Rpo) -> str:
+    """How old the oldest lost alert was; nothing where none is lost or nobody knows."""
+    return f"; the oldest was {seconds(rpo.seconds)} old at the fault" if rpo.alerts and rpo.seconds else ""
+
+
+def _counted(counts: Mapping[str, int] | Mapping[Failure, int]) -> str:
+    return (
+        ", ".join(f"{count} x {what.replace('_', ' ')}" for what, count in counts.items() if count) or "none"
+    )
+
+
 def _took(began_ms: int, ended_ms: int | None) -> str:
     return "not ended" if ended_ms is None else f"{(ended_ms - began_ms) / 1_000:.1f} s"
 
@@ -224,7 +246,7 @@ def _table(
     heads: Sequence[str],
     rows: Iterable[Sequence[str]],
     *,
-    numbers: Sequence[str] = ("took", "count", "then", "now"),
+    numbers: Sequence[str] = _NUMBER_HEADS,
 ) -> None:
     table = SubElement(_add(parent, "div", "", "wide"), "table")
     kinds = [_NUMBERS if name in numbers else "" for name in heads]

@@ -14,12 +14,18 @@ from audit.outcome import Audit
 from audit.stack import audit_stack
 from clients.receipts import Receipt, read_receipts
 from dr.drill.prober import Prober
-from dr.drill.record import ATTEMPTS_FILE, RECEIPTS_FILE, DrillFile, Moment, StepRun
+from dr.drill.record import ATTEMPTS_FILE, RECEIPTS_FILE, DrillFile, Moment, StepRun, now_ms
 from dr.drill.stage import Stage
 from dr.operations.operation import OnStep, StepEvent
 
 POLL_S: Final = 0.5
+ASIDE: Final = "aside_ms"
+"""The fact of what went on beside the phases: from when to when, None while it does."""
+
 ASIDE_WITHIN_S: Final = 300.0
+
+ACCEPTED_LEAST: Final = 500
+"""Alerts accepted in all; the load goes on until there are so many."""
 
 T = TypeVar("T")
 
@@ -30,12 +36,18 @@ class DrillFailedError(Exception):
 
 @dataclass
 class Play:
-    """One process's part of a drill. `say` is told what is going on, a line at a time."""
+    """One process's part of a drill. `say` is told what is going on, a line at a time.
+
+    `accepted_least`: the load goes on until so many alerts are accepted; `aside_within_s`: how long what goes
+    on beside the phases is waited for.
+    """
 
     stage: Stage
     file: DrillFile
     say: Callable[[str], None]
     phase: str = ""
+    accepted_least: int = ACCEPTED_LEAST
+    aside_within_s: float = ASIDE_WITHIN_S
     _prober: Prober | None = field(default=None, init=False)
     _aside: dict[str, Future[str]] = field(default_factory=dict, init=False)
 
@@ -70,12 +82,13 @@ class Play:
         self._prober.start()
 
     def stop_load(self) -> str | None:
-        """Post no more, and have every post answered; how many were accepted, None if nothing was posting."""
-        if self._prober is None:
-            return None
-        tally = self._prober.stop()
-        self._prober = None
-        return f"{tally.accepted} alerts accepted"
+        """Post no more, and have every post answered; how many were accepted, None if nothing was posting.
+
+        Raises:
+            LoadFailedError: the load had died, or does not end.
+        """
+        prober, self._prober = self._prober, None
+        return None if prober is None else f"{prober.stop().accepted} alerts accepted"
 
     def burst(self, count: int) -> None:
         """Have the load post `count` alerts at once."""
@@ -85,7 +98,7 @@ class Play:
     def begin_aside(self, what: str, act: Callable[["Play"], str]) -> None:
         """Do something beside the phases; `result_of` asks for it."""
         pool = ThreadPoolExecutor(1, thread_name_prefix=what)
-        self._aside[what] = pool.submit(act, self)
+        self._aside[what] = pool.submit(self._act_aside, what, act)
         pool.shutdown(wait=False)
 
     def result_of(self, what: str, act: Callable[["Play"], str]) -> str:
@@ -95,14 +108,37 @@ class Play:
             DrillFailedError: it has not ended in time. What `act` raises passes.
         """
         if what not in self._aside:
-            return act(self)
-        if not futures_wait([self._aside[what]], ASIDE_WITHIN_S).done:
-            raise DrillFailedError(f"{what}: not ended within {ASIDE_WITHIN_S:g} s")
+            return self._act_aside(what, act)
+        if not futures_wait([self._aside[what]], self.aside_within_s).done:
+            raise DrillFailedError(f"{what}: not ended within {self.aside_within_s:g} s")
         return self._aside[what].result()
 
     def finish_aside(self) -> None:
-        """Wait for what goes on beside the phases, whatever comes of it."""
-        futures_wait(self._aside.values(), ASIDE_WITHIN_S)
+        """Wait for what goes on beside the phases, whatever comes of it.
+
+        Raises:
+            DrillFailedError: it goes on still.
+        """
+        futures_wait(self._aside.values(), self.aside_within_s)
+        going_on = [what for what, result in self._aside.items() if not result.done()]
+        if going_on:
+            raise DrillFailedError(
+                f"{', '.join(going_on)}: goes on {self.aside_within_s:g} s later, so a table that it makes "
+                "stays; wait for the end of this process, and delete that"
+            )
+
+    def _act_aside(self, what: str, act: Callable[["Play"], str]) -> str:
+        """Do it, with its own times noted: those of the phase that asks for it say little."""
+        began_ms = now_ms()
+        self._note_aside(what, began_ms, None)
+        try:
+            return act(self)
+        finally:
+            self._note_aside(what, began_ms, now_ms())
+
+    def _note_aside(self, what: str, began_ms: int, ended_ms: int | None) -> None:
+        known = self.file.state.facts.get(ASIDE, {})
+        self.file.note(**{ASIDE: {**known, what: [began_ms, ended_ms]}})
 
     def audit(self) -> Audit:
         """Compare receipts, the ledgers of the regions that are not lost, and Slack.
@@ -124,9 +160,12 @@ class Play:
 
         Raises:
             DrillFailedError: there is none in time.
+            LoadFailedError: the load died meanwhile; what it was to bring about would not come.
         """
         deadline = time.monotonic() + within_s
         while (answer := condition()) is None:
+            if self._prober is not None and self._prober.died:
+                self.stop_load()
             if time.monotonic() > deadline:
                 raise DrillFailedError(f"{what}: not so within {within_s:g} s")
             time.sleep(every_s)

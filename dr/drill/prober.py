@@ -4,21 +4,18 @@ It does what sources are told to do (`clients.sender`): where one region fails, 
 goes to a file, from which the report draws what each region took in each second.
 """
 
-import asyncio
 import itertools
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import Any, Final
 
-import aiohttp
 import msgspec
 
-from clients.receipts import ReceiptsFile
-from clients.sender import POST_TIMEOUT_S, RETRY_DEADLINE_S, Attempt, Sender, Tally, Webhook
+from clients.load import Load, Post
+from clients.sender import POST_TIMEOUT_S, Attempt, Tally, Webhook
 
 PER_S: Final = 6.0
 """Two cores have to bear the load, two regions and the restore rehearsal, with room to catch up."""
@@ -32,8 +29,6 @@ POSTS_AT_ONCE: Final = 2 * round(PER_S * POST_TIMEOUT_S)
 """A frozen region holds each post for its whole timeout; the pace must not break over it."""
 
 NAME_TTL_S: Final = 1.0
-LONGEST_S: Final = 1_800.0
-"""A load that nobody stops ends by itself."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +53,7 @@ class Probe:
 
 @dataclass
 class Prober:
-    """A source at work, on a thread of its own. `leading` says where the name points; None without a name."""
+    """A source at work. `leading` says where the name points; None without a name."""
 
     drill_id: str
     webhooks: tuple[Webhook, ...]
@@ -66,57 +61,49 @@ class Prober:
     attempts: Path
     leading: Callable[[], str | None] = lambda: None
     per_s: float = PER_S
-    tally: Tally = field(default_factory=Tally)
-    _stopped: threading.Event = field(default_factory=threading.Event)
-    _threads: list[threading.Thread] = field(default_factory=list)
-    _leading: str | None = None
-    _sent: int = 0
-    _ahead: int = 0
+    _stopped: threading.Event = field(default_factory=threading.Event, init=False)
+    _leading: str | None = field(default=None, init=False)
+    _load: Load = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Nothing is sent yet."""
+        self._load = Load(
+            posts=self._posts(),
+            receipts=self.receipts,
+            per_s=self.per_s,
+            at_once=POSTS_AT_ONCE,
+            observe=lambda attempt: _append(self.attempts, attempt),
+        )
+
+    @property
+    def died(self) -> bool:
+        """Whether it ended by an error; `stop` says which."""
+        return self._load.died
 
     def start(self) -> None:
         """Begin after the last number that was ever sent; returns at once."""
-        self._sent = read_log(self.attempts).posted
         self._leading = self.leading()
-        for work, name in ((self._post_all, "prober"), (self._follow_name, "prober-name")):
-            thread = threading.Thread(target=work, daemon=True, name=name)
-            self._threads.append(thread)
-            thread.start()
+        threading.Thread(target=self._follow_name, daemon=True, name="prober-name").start()
+        self._load.start()
 
     def burst(self, count: int) -> None:
         """Post the next `count` alerts at once, and go on at the pace after them."""
-        self._ahead += count
+        self._load.ahead += count
 
     def stop(self) -> Tally:
-        """Post nothing new, wait until each post has its final answer, and say how it went."""
+        """Post nothing new, wait until each post has its final answer, and say how it went.
+
+        Raises:
+            LoadFailedError: it had died, or does not end.
+        """
         self._stopped.set()
-        for thread in self._threads:
-            thread.join(RETRY_DEADLINE_S + 2 * POST_TIMEOUT_S)
-        return self.tally
+        return self._load.stop()
 
-    def _post_all(self) -> None:
-        asyncio.run(self._send())
-
-    async def _send(self) -> None:
-        places = asyncio.Semaphore(POSTS_AT_ONCE)
-        begun = time.monotonic()
-        with ReceiptsFile(self.receipts) as receipts, self.attempts.open("a", encoding="utf-8") as log:
-            connector = aiohttp.TCPConnector(limit=POSTS_AT_ONCE)
-            async with aiohttp.ClientSession(connector=connector) as session, asyncio.TaskGroup() as posts:
-                sender = Sender(session, receipts, observe=lambda attempt: _append(log, attempt))
-                sender.tally = self.tally
-                for count, body in enumerate(Probe(self.drill_id).bodies(self._sent)):
-                    while (wait_s := self._due_s(count, begun)) > 0 and not self._stopped.is_set():  # noqa: ASYNC110 - a thread sets it
-                        await asyncio.sleep(min(0.1, wait_s))
-                    if self._stopped.is_set() or time.monotonic() > begun + LONGEST_S:
-                        return
-                    await places.acquire()
-                    _append(log, Numbered(number=self._sent + count))
-                    post = posts.create_task(sender.post(body, self._order()))
-                    post.add_done_callback(lambda _: places.release())
-
-    def _due_s(self, count: int, begun: float) -> float:
-        """Seconds until the alert after `count` others is due; a burst makes it due earlier meanwhile."""
-        return begun + max(0, count - self._ahead) / self.per_s - time.monotonic()
+    def _posts(self) -> Iterator[Post]:
+        first = read_log(self.attempts).posted
+        for number, body in enumerate(Probe(self.drill_id).bodies(first), start=first):
+            _append(self.attempts, Numbered(number=number))
+            yield body, self._order()
 
     def _order(self) -> tuple[Webhook, ...]:
         """The webhooks as a source tries them: where the name points first, the primary without a name."""
@@ -155,9 +142,9 @@ def read_log(path: Path) -> ProbeLog:
     )
 
 
-def _append(log: TextIO, line: Attempt | Numbered) -> None:
-    log.write(json.dumps(asdict(line)) + "\n")
-    log.flush()
+def _append(log: Path, line: Attempt | Numbered) -> None:
+    with log.open("a", encoding="utf-8") as out:
+        out.write(json.dumps(asdict(line)) + "\n")
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:

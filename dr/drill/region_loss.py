@@ -5,7 +5,7 @@ from typing import Final
 
 from audit.in_flight import in_flight
 from clients.coordination import CoordinationRecords
-from dr.drill.play import DrillFailedError, Phase, Play
+from dr.drill.play import ACCEPTED_LEAST, DrillFailedError, Phase, Play
 from dr.drill.record import Moment, now_ms
 from dr.drill.rehearsal import REHEARSAL, rehearse
 from dr.drill.stage import Loss
@@ -17,9 +17,6 @@ LOAD_BEFORE: Final = 75
 
 BURST: Final = 40
 """Alerts posted at once right before the fault, as in a real incident, so that many are in flight at it."""
-
-ACCEPTED_LEAST: Final = 500
-"""Alerts accepted in all; the load goes on until there are so many."""
 
 LOAD_WITHIN_S: Final = 180.0
 DETECTED_WITHIN_S: Final = 180.0
@@ -209,9 +206,9 @@ def _failback(play: Play) -> str:
 def _end_load(play: Play) -> str:
     def enough() -> int | None:
         count = len(play.receipts())
-        return count if count >= ACCEPTED_LEAST else None
+        return count if count >= play.accepted_least else None
 
-    play.until(enough, f"{ACCEPTED_LEAST} alerts are accepted", within_s=LOAD_WITHIN_S)
+    play.until(enough, f"{play.accepted_least} alerts are accepted", within_s=LOAD_WITHIN_S)
     play.stop_load()
     play.file.mark(Moment.LOAD_ENDED)
     return f"{len(play.receipts())} alerts accepted"

@@ -1,8 +1,7 @@
 """A drill's report: one typed record, from which the JSON, the page and the summary are all written."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -13,12 +12,13 @@ from audit.outcome import Audit
 from clients.receipts import Receipt
 from clients.reports import write_report
 from dr.drill.measures import (
-    ACCEPTED,
     Change,
+    Load,
     Rpo,
     Rto,
     Timeline,
     changes,
+    load_of,
     rpo_of,
     rto_of,
     timeline_of,
@@ -28,7 +28,11 @@ from dr.drill.record import DrillState, Moment, PhaseRun
 
 REPORT_FILE: Final = "drill.json"
 HISTORY_FILE: Final = "drill-history.jsonl"
-"""One line for each drill that measured an RTO: what the next one of its kind is compared with."""
+"""One line for each drill in one go that measured an RTO: what the next one of its kind is compared with."""
+
+ASIDE: Final = "aside_ms"
+"""The fact that has when what went on beside the phases began and ended: a phase's name to two epoch
+milliseconds, the second None where it did not end."""
 
 RTO_MEANING: Final = (
     "From the fault (the instant before it was injected) to the later of two: the failover region answers "
@@ -51,12 +55,6 @@ EMULATED: Final = (
 )
 
 
-_REFUSED_FROM: Final = 400
-_REFUSED_TO: Final = 500
-_THROTTLED: Final = 429
-"""Of the 4xx, the one that a source tries again."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Objectives:
     """What the stack's configuration asks of a drill."""
@@ -64,23 +62,6 @@ class Objectives:
     rto_s: float
     rpo_alerts: int
     accepted_least: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Load:
-    """What the prober's alerts met. `failed_tries`: tries that a region did not answer with 202.
-
-    `unanswered`: alerts that no region took or refused for good; nothing was promised about them.
-    """
-
-    posted: int
-    accepted: int
-    accepted_before_fault: int
-    accepted_after_fault: int
-    by_region: Mapping[str, int]
-    failed_tries: int
-    refused: int
-    unanswered: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,9 +153,10 @@ def make_report(state: DrillState, plot: Plot, found: Evidence, *, past: Sequenc
     fault_ms = state.moments.get(Moment.FAULT)
     rto = rto_of(state.moments, found.log.attempts, lost_to=plot.lost_to)
     problems = audit.problems if audit else {}
-    rpo = rpo_of(audit.unaccounted if audit else 0, problems, found.receipts, fault_ms=fault_ms)
-    load = _load(found.log, found.receipts, fault_ms)
-    measures_s = _measures(state, rto, found.ended_ms)
+    rpo = rpo_of(audit.unaccounted if audit else None, problems, found.receipts, fault_ms=fault_ms)
+    load = load_of(found.log, found.receipts, fault_ms=fault_ms)
+    phases = _phases(state)
+    measures_s = _measures(state, phases, rto, found.ended_ms)
     last = next((one for one in reversed(past) if _is_alike(one, state)), None)
     missed = (
         *([found.stopped] if found.stopped else []),
@@ -201,24 +183,28 @@ def make_report(state: DrillState, plot: Plot, found: Evidence, *, past: Sequenc
         load=load,
         duplicates_by_cause=audit.duplicates_by_cause if audit else None,
         moments={str(moment): at_ms for moment, at_ms in state.moments.items()},
-        phases=state.phases,
-        facts=state.facts,
+        phases=phases,
+        facts={name: fact for name, fact in state.facts.items() if name != ASIDE},
         measures_s=measures_s,
         compared_with=last.began_at if last else None,
         changes=changes(measures_s, last.measures_s) if last else (),
         put_back=found.put_back,
         audit=audit,
         timeline=timeline_of(
-            found.log.attempts, regions=plot.regions, began_ms=state.began_ms, ended_ms=found.ended_ms
+            found.log.attempts,
+            regions=plot.regions,
+            began_ms=state.began_ms,
+            ended_ms=found.ended_ms,
+            deaths=state.resumed,
         ),
     )
 
 
 def write_json(report: DrillReport, folder: Path) -> Path:
-    """Write `drill.json` and add the drill to the history, if it measured an RTO; return the file."""
+    """Write `drill.json`; add the drill to the history, if it measured an RTO in one go; return the file."""
     path = folder / REPORT_FILE
     write_report(path, msgspec.to_builtins(report))
-    if report.rto.total_s is not None:
+    if report.rto.total_s is not None and not report.resumed:
         line = Past(
             drill_id=report.drill_id,
             scenario=report.scenario,
@@ -247,40 +233,38 @@ def read_history(folder: Path) -> list[Past]:
 
 
 def _is_alike(past: Past, state: DrillState) -> bool:
-    return (past.scenario, past.stack) == (state.scenario, state.stack) and past.drill_id != state.drill_id
+    """Whether `past` can be compared with; times that a dead process is part of compare with nothing."""
+    alike = (past.scenario, past.stack) == (state.scenario, state.stack)
+    return alike and past.drill_id != state.drill_id and not state.resumed
 
 
-def _load(log: ProbeLog, receipts: Sequence[Receipt], fault_ms: int | None) -> Load:
-    by_id = {receipt.alert_id: receipt for receipt in receipts}
-    after = sum(fault_ms is not None and one.sent_at_ms >= fault_ms for one in by_id.values())
-    refused = sum(
-        one.status is not None and _REFUSED_FROM <= one.status < _REFUSED_TO and one.status != _THROTTLED
-        for one in log.attempts
-    )
-    return Load(
-        posted=log.posted,
-        accepted=len(by_id),
-        accepted_before_fault=len(by_id) - after,
-        accepted_after_fault=after,
-        by_region=dict(sorted(Counter(one.region for one in by_id.values()).items())),
-        failed_tries=sum(one.status != ACCEPTED for one in log.attempts),
-        refused=refused,
-        unanswered=max(0, log.posted - len(receipts) - refused),
-    )
+def _phases(state: DrillState) -> tuple[PhaseRun, ...]:
+    """The phases; one that only collects what went on beside the others gets the times of that."""
+    aside = state.facts.get(ASIDE, {})
+
+    def timed(run: PhaseRun) -> PhaseRun:
+        if run.name not in aside:
+            return run
+        began_ms, ended_ms = aside[run.name]
+        return replace(run, began_ms=began_ms, ended_ms=run.ended_ms and (ended_ms or run.ended_ms))
+
+    return tuple(timed(run) for run in state.phases)
 
 
-def _measures(state: DrillState, rto: Rto, ended_ms: int) -> Mapping[str, float | None]:
+def _measures(
+    state: DrillState, phases: Sequence[PhaseRun], rto: Rto, ended_ms: int
+) -> Mapping[str, float | None]:
     """What two drills are compared by, in seconds: the parts of the RTO, then each phase."""
-    phases = {
+    took_s = {
         run.name: round((run.ended_ms - run.began_ms) / 1_000, 2)
-        for run in state.phases
+        for run in phases
         if run.ended_ms is not None
     }
     return {
         "RTO": rto.total_s,
         **rto.parts_s,
         "served again": rto.served_again_s,
-        **{f"phase: {name}": took_s for name, took_s in phases.items()},
+        **{f"phase: {name}": value for name, value in took_s.items()},
         "whole drill": round((ended_ms - state.began_ms) / 1_000, 2),
     }
 
@@ -293,7 +277,7 @@ def _missed(plot: Plot, rto: Rto, rpo: Rpo, load: Load, audit: Audit | None) -> 
         missed.append("RTO: it was never served again, or nobody could prove it")
     elif rto.total_s > asked.rto_s:
         missed.append(f"RTO: {rto.total_s:g} s, and the objective is {asked.rto_s:g} s")
-    if audit is None:
+    if audit is None or rpo.alerts is None:
         missed.append("audit: there was none, so what became of the alerts is unknown")
     elif rpo.alerts > asked.rpo_alerts:
         missed.append(f"RPO: {rpo.alerts} alerts unaccounted, and the objective is {asked.rpo_alerts}")

@@ -1,7 +1,7 @@
 """Plays a drill from its first phase, or from where another process died, and always puts everything back.
 
-`responder dr drill` calls it. Whatever ends a drill, the region is mended, the switch is off, the restored
-tables are gone, and the report says how far it got and what could not be put back.
+`responder dr drill` calls it. Whatever ends a drill, the region is mended, the switch is off, the ledger is
+repaired, the restored tables are gone, and the report says how far it got and what could not be put back.
 """
 
 import contextlib
@@ -15,12 +15,13 @@ from typing import Final
 
 from audit.ledger import LedgerUnreadableError
 from audit.outcome import Audit
+from clients.interrupts import handle_endings
 from clients.receipts import ReceiptsError
 from dr.drill.page import write_page
 from dr.drill.play import DrillFailedError, Play, perform
 from dr.drill.prober import read_log
 from dr.drill.record import DrillStateError, Moment, now_ms
-from dr.drill.region_loss import ACCEPTED_LEAST, switch_off, wait_at_rest
+from dr.drill.region_loss import switch_off, wait_at_rest
 from dr.drill.report import (
     DrillReport,
     Evidence,
@@ -33,6 +34,7 @@ from dr.drill.report import (
 )
 from dr.drill.scenarios import Scenario
 from dr.drill.summary import write_summary
+from dr.drill.table_corruption import kept_table, undo_damage
 from dr.drill.tables import drop_tables
 from topology.config import StackConfig
 from topology.regions import FAILOVER, PRIMARY
@@ -109,7 +111,8 @@ def _put_back(play: Play) -> PutBack:
         ("rehearsal ended", play.finish_aside),
         ("regions brought back", mend),
         ("switch turned off", lambda: switch_off(play)),
-        ("restored tables deleted", lambda: drop_tables(play)),
+        ("ledger repaired", lambda: undo_damage(play)),
+        ("restored tables deleted", lambda: drop_tables(play, keep=kept_table(play))),
     )
     done, not_done = [], []
     for what, act in undo:
@@ -151,7 +154,7 @@ def _plot(scenario: Scenario, play: Play, config: StackConfig) -> Plot:
         objectives=Objectives(
             rto_s=config.rto_objective_s,
             rpo_alerts=config.rpo_objective_alerts,
-            accepted_least=ACCEPTED_LEAST,
+            accepted_least=play.accepted_least,
         ),
     )
 
@@ -163,7 +166,7 @@ def _finishing(say: Callable[[str], None]) -> Iterator[None]:
     def tell(_number: int, _frame: object) -> None:
         say("putting everything back first; this ends by itself")
 
-    before = {number: signal.signal(number, tell) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = handle_endings(tell, ctrl_c=True)
     try:
         yield
     finally:

@@ -21,13 +21,13 @@ def new_table(play: Play, region: str, purpose: str) -> str:
     return name
 
 
-def drop_tables(play: Play) -> str | None:
-    """Delete them; which they were, or None.
+def drop_tables(play: Play, *, keep: str | None) -> str | None:
+    """Delete them but for one that is needed still; which they were, or None.
 
     Raises:
         RestoreFailedError: one cannot be.
     """
-    noted = play.file.state.facts.get(FACT, [])
+    noted = [one for one in play.file.state.facts.get(FACT, []) if one[1] != keep]
     for region, name in noted:
         remove_restored(play.stage.deployment, region, name)
     return ", ".join(name for _, name in noted) or None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 from xml.etree.ElementTree import Element, SubElement
 
-from dr.drill.measures import RTO_PARTS, Series, Timeline
+from dr.drill.measures import RTO_PARTS, Failure, Series, Timeline
 from dr.drill.record import PhaseRun
 
 WIDTH: Final = 1_100.0
@@ -50,10 +50,11 @@ def draw(timeline: Timeline, *, moments: Mapping[str, int], phases: Sequence[Pha
     top = 14.0 + ROW * (1 + max((row for *_, row in labels), default=0))
     _rto_band(svg, scale, moments, y=top)
     lanes = top + BAND + GAP
-    highest = max((a + f for one in timeline.series for a, f in _columns(one)), default=0)
+    axis = lanes + len(timeline.series) * (LANE + GAP) - GAP
+    _silences(svg, scale, timeline, top=lanes, bottom=axis)
+    highest = max((sum(column) for one in timeline.series for column in _columns(one)), default=0)
     for number, series in enumerate(timeline.series):
         _lane(svg, scale, timeline, series, y=lanes + number * (LANE + GAP), highest=max(1, highest))
-    axis = lanes + len(timeline.series) * (LANE + GAP) - GAP
     _axis(svg, scale, y=axis)
     bottom = _gantt(svg, scale, phases, y=axis + 44)
     _marks(svg, labels, bottom=axis)
@@ -61,12 +62,21 @@ def draw(timeline: Timeline, *, moments: Mapping[str, int], phases: Sequence[Pha
     return svg
 
 
-def _columns(series: Series) -> Sequence[tuple[int, int]]:
-    return tuple(zip(series.accepted, series.failed, strict=True))
+def kind_of(failure: Failure) -> str:
+    """The class and the colour of tries that failed like this."""
+    return failure.name.lower().replace("_", "-")
+
+
+def _columns(series: Series) -> Sequence[tuple[int, ...]]:
+    """For each bucket: alerts accepted, then tries that failed, by `Failure`."""
+    return tuple(zip(series.accepted, *(series.failed[failure] for failure in Failure), strict=True))
 
 
 def _described(timeline: Timeline, moments: Mapping[str, int]) -> str:
-    took = ", ".join(f"{one.region} took {sum(one.accepted)} alerts" for one in timeline.series)
+    took = ", ".join(
+        f"{one.region} took {sum(one.accepted)} alerts and failed {sum(map(sum, one.failed.values()))} tries"
+        for one in timeline.series
+    )
     when = ", ".join(
         f"{name} after {(at_ms - timeline.began_ms) / 1_000:.1f} s"
         for name, at_ms in sorted(moments.items(), key=lambda one: one[1])
@@ -110,24 +120,34 @@ def _rto_band(svg: Element, scale: _Scale, moments: Mapping[str, int], *, y: flo
             _text(svg, "on-colour", (x + right) / 2, y + 15, text, "middle")
 
 
+def _silences(svg: Element, scale: _Scale, timeline: Timeline, *, top: float, bottom: float) -> None:
+    for silence in timeline.silences:
+        x, right = scale.x(silence.began_ms), scale.x(silence.ended_ms)
+        gap = _rect(svg, "silence", x, top, max(1.0, right - x), bottom - top)
+        took_s = (silence.ended_ms - silence.began_ms) / 1_000
+        SubElement(gap, "title").text = f"the drill's process was dead: nothing was posted for {took_s:.1f} s"
+        if right - x > len(text := f"process dead, {took_s:.1f} s") * CHARACTER:
+            _text(svg, "label", (x + right) / 2, top + 14, text, "middle")
+
+
 def _lane(svg: Element, scale: _Scale, timeline: Timeline, series: Series, *, y: float, highest: int) -> None:
     base = y + LANE
     _text(svg, "label strong", LEFT - 10, y + 14, series.region, "end")
     _text(svg, "label", LEFT - 10, y + 29, series.role, "end")
-    _text(svg, "label", LEFT - 10, y + 44, f"top: {highest} in {timeline.bucket_s} s", "end")
+    _text(svg, "label", LEFT - 10, y + 44, f"top: {highest} tries in {timeline.bucket_s} s", "end")
     _line(svg, "axis", LEFT, base, WIDTH - RIGHT, base)
-    for number, (accepted, failed) in enumerate(_columns(series)):
+    kinds = (("accepted", "accepted"), *((kind_of(one), f"failed ({one})") for one in Failure))
+    for number, column in enumerate(_columns(series)):
         begin_ms = timeline.began_ms + number * timeline.bucket_s * 1_000
         x = scale.x(begin_ms)
         width = max(0.8, scale.x(begin_ms + timeline.bucket_s * 1_000) - x - 0.6)
         foot = base
-        for kind, count in (("accepted", accepted), ("failed", failed)):
+        for (kind, word), count in zip(kinds, column, strict=True):
             if count:
                 height = round(count / highest * LANE, 1)
                 bar = _rect(svg, kind, x, foot - height, width, height)
-                SubElement(
-                    bar, "title"
-                ).text = f"{series.region}: {count} {kind} at {number * timeline.bucket_s} s"
+                at_s = number * timeline.bucket_s
+                SubElement(bar, "title").text = f"{series.region}: {count} {word} at {at_s} s"
                 foot -= height
 
 

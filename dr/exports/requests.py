@@ -4,15 +4,17 @@
 `dr.exports.sets`'s.
 """
 
-import time
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Generic, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from clients.aws import passes
 from clients.deployment import Deployment, RegionEndpoints
+from clients.waiting import wait_for
 from dr.exports.check import Expected
 from dr.exports.objects import S3Objects
 from topology.backups import export_prefix
@@ -37,10 +39,6 @@ LISTED_MAX: Final = 100
 _LIST_PAGE: Final = 25
 _LIST_PAGES_MAX: Final = 200
 _ARN_PARTS: Final = 6
-
-POLLS_S: Final = (0.2, 15.0)
-"""First and longest pause between two questions after an export's state; each is half as long again."""
-
 
 Made = TypeVar("Made")
 
@@ -178,28 +176,38 @@ def wait_export(
         ExportRefusedError: it failed, or it was not finished in time; it may still go on.
         ExportsUnknownError: the region does not answer.
     """
-    deadline, pause_s = time.monotonic() + within_s, POLLS_S[0]
-    while True:
-        info = describe(deployment, region, arn)
-        if info.status == COMPLETED:
-            return info
-        if info.status != IN_PROGRESS:
-            raise ExportRefusedError(f"the export {arn} is {info.status}: {info.reason or 'no reason given'}")
-        if time.monotonic() > deadline:
-            raise ExportRefusedError(f"the export {arn} is still {info.status} after {within_s:.0f} s")
-        time.sleep(pause_s)
-        pause_s = min(pause_s * 1.5, POLLS_S[1])
+    with _explained(region, arn):
+        info = wait_for(
+            lambda: _describe(deployment, region, arn),
+            lambda one: one.status != IN_PROGRESS,
+            within_s=within_s,
+        )
+    if info.status == IN_PROGRESS:
+        raise ExportRefusedError(f"the export {arn} is still {info.status} after {within_s:.0f} s")
+    if info.status != COMPLETED:
+        raise ExportRefusedError(f"the export {arn} is {info.status}: {info.reason or 'no reason given'}")
+    return info
 
 
 def describe(deployment: Deployment, region: str, arn: str) -> ExportInfo:
     """One export. Raises as `wait_export` does."""
+    with _explained(region, arn):
+        return _describe(deployment, region, arn)
+
+
+def _describe(deployment: Deployment, region: str, arn: str) -> ExportInfo:
+    client = deployment.clients.client("dynamodb", region)
+    return _info(client.describe_export(ExportArn=arn)["ExportDescription"])
+
+
+@contextlib.contextmanager
+def _explained(region: str, arn: str) -> Iterator[None]:
     try:
-        answer = deployment.clients.client("dynamodb", region).describe_export(ExportArn=arn)
-    except ClientError as error:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        if isinstance(error, BotoCoreError) or passes(error):
+            raise ExportsUnknownError(f"{region} does not answer: {error}") from error
         raise ExportRefusedError(f"there is no export {arn} in {region}: {error}") from error
-    except BotoCoreError as error:
-        raise ExportsUnknownError(f"{region} does not answer: {error}") from error
-    return _info(answer["ExportDescription"])
 
 
 def usable(info: ExportInfo, *, max_age: timedelta | None, now: datetime) -> ExportInfo:

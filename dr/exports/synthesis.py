@@ -18,6 +18,7 @@ from typing import IO, Final
 import msgspec
 
 from dr.exports.manifest import FILES, SUMMARY, md5_base64
+from topology.severities import SEVERITIES
 
 ACCOUNT: Final = "000000000000"
 BUCKET: Final = "mcp-responder-backups"
@@ -29,7 +30,6 @@ _ITEMS_AT_ONCE: Final = 2_000
 _LEVEL: Final = 1
 """Of the compression: what is measured is reading."""
 
-_SEVERITIES: Final = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "INFO")
 _WORDS: Final = tuple(
     "connection refused timeout upstream pool exhausted latency above objective queue depth growing disk "  # noqa: SIM905 - it reads as text
     "lag checkpoint failed certificate expires memory pressure evicted pods retry budget spent cache misses "
@@ -178,7 +178,7 @@ def _row(number: int, sentences: Sequence[str], title: str | None, *, otherwise:
     seed, at_s, count = int(identity[:12], 16), _FIRST_SECOND + number // 3, len(sentences)
     text = _ITEM.format(
         id=f"a{identity}",
-        severity=_SEVERITIES[seed % 5],
+        severity=SEVERITIES[seed % 5],
         at_s=at_s,
         end_s=at_s + 1,
         expires_s=at_s + 864_000,

@@ -8,15 +8,14 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from clients.coordination import CoordinationRecords
+from clients.coordination import CoordinationRecords, ownership_name
 from clients.deployment import Deployment
 from clients.recovery import run_recovery
 from dr.operations.operation import Done, Turn
 from dr.operations.rows import read_rows
-from topology.config import STRONG
+from topology.config_keys import STRONG
+from topology.severities import SEVERITIES
 from topology.tables import OPEN_INDEX
-
-SEVERITIES: Final = ("CRITICAL", "HIGH", "MEDIUM", "LOW", "INFO")
 
 MAX_LEFT: Final = 10_000
 """Alerts of one region that are watched; the rest is only known to be more, and said to be."""
@@ -173,7 +172,7 @@ class _Nudge:
 
 def _took_over(deployment: Deployment, region: str, since_ms: int) -> bool:
     """Whether Recovery there has acted on its switch; `handlers.domain.ownership` has the record."""
-    record = CoordinationRecords(deployment, region).read(f"region#{region}")
+    record = CoordinationRecords(deployment, region).read(ownership_name(region))
     return record is not None and int(record.values.get("switched_ms", 0)) >= since_ms
 
 

@@ -11,7 +11,13 @@ from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from clients.coordination import CoordinationRecords, CoordinationUnreachableError
+from clients.aws import passes
+from clients.coordination import (
+    CoordinationRecords,
+    CoordinationUnreachableError,
+    ownership_name,
+    switch_name,
+)
 from clients.deployment import Deployment
 from clients.routing import RoutingUnknownError
 from dr.operations.adoption import adopt
@@ -20,7 +26,7 @@ from dr.operations.operation import Done, OnStep, Outcome, Step, Turn, quiet, ru
 from dr.operations.outside import Outside
 from dr.operations.proof import healthy, prove, switch_shown
 from dr.operations.switching import HeldSwitch
-from topology.config import STRONG
+from topology.config_keys import STRONG
 
 FAILOVER: Final = "failover"
 
@@ -152,6 +158,7 @@ def _answers(
     except RoutingUnknownError as error:
         say(str(error))
         return None
+    say(f"it answers {found or 'neither region'}")
     return found == region or None
 
 
@@ -205,11 +212,18 @@ class _Failover:
         if self._records.switched_on_ms(of=lost):
             raise OperationRefusedError(
                 f"the switch of {lost} is on as {to} has it, and with both on neither region would be routed "
-                f"to; turn it off in {lost} first: since_ms = 0 in record switch#{lost} of the coordination "
-                "table"
+                f"to; turn it off in {lost} first: since_ms = 0 in record {switch_name(lost)} of the "
+                "coordination table"
             )
-        turn.until(lambda: healthy(web, self._to) or None, f"{to} answers /health")
-        turn.until(lambda: _takes_writes(self._deployment, to), f"the ledger of {to} takes a write")
+
+        def well() -> bool | None:
+            seen = healthy(web, self._to)
+            if not seen:
+                turn.say("nothing answers" if seen is None else "it is not healthy")
+            return seen or None
+
+        turn.until(well, f"{to} answers /health")
+        turn.until(lambda: _takes_writes(self._deployment, to, turn), f"the ledger of {to} takes a write")
         self._switch.look()
         return Done(f"{to} answers and its ledger takes writes")
 
@@ -239,17 +253,24 @@ class _Failover:
 
     def _later_than_the_last(self, now_ms: int) -> int:
         """Recovery takes over once for each later time, so a clock that runs behind must not repeat one."""
-        own = self._records.read(f"region#{self._to.region}")
+        own = self._records.read(ownership_name(self._to.region))
         last_ms = int(own.values.get("switched_ms", 0)) if own else 0
         return max(now_ms, last_ms + 1)
 
 
-def _takes_writes(deployment: Deployment, region: str) -> bool | None:
-    """A write that leaves nothing behind: deleting a row that never was."""
+def _takes_writes(deployment: Deployment, region: str, turn: Turn) -> bool | None:
+    """A write that leaves nothing behind: deleting a row that never was.
+
+    Raises:
+        botocore.exceptions.ClientError, BotoCoreError: no later try will go through either.
+    """
     try:
         deployment.clients.client("dynamodb", region).delete_item(
             TableName=deployment.alerts_table, Key={"alert_id": {"S": "dr-write-check"}}
         )
-    except (BotoCoreError, ClientError):
+    except (BotoCoreError, ClientError) as error:
+        if not passes(error):
+            raise
+        turn.say(str(error))
         return None
     return True

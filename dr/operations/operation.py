@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from clients.coordination import CoordinationUnreachableError
 from clients.deployment import IncompleteOutputsError
+from clients.rows import LedgerUnreachableError
 from dr.operations.journal import (
     Journal,
     OperationFailedError,
@@ -23,6 +24,14 @@ from dr.operations.journal import (
 from dr.operations.outside import Clock
 
 POLL_S: Final = 0.5
+
+_UNANSWERED: Final = (
+    BotoCoreError,
+    ClientError,
+    CoordinationUnreachableError,
+    IncompleteOutputsError,
+    LedgerUnreachableError,
+)
 
 T = TypeVar("T")
 
@@ -54,13 +63,23 @@ class Done:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Turn:
-    """What a step is given: the time that it has, and whom to tell how it is getting on."""
+    """What a step is given: the time that it has, and `tell`, to be told how it is getting on.
+
+    `said`: the last of that in the wait under way.
+    """
 
     clock: Clock
     deadline_ms: int
-    say: Callable[[str], None]
+    tell: Callable[[str], None]
+    said: str = ""
+
+    def say(self, detail: str) -> None:
+        """Tell it, unless it was told just now."""
+        if detail != self.said:
+            self.said = detail
+            self.tell(detail)
 
     def left_s(self) -> float:
         """Seconds until the step's deadline; below 0 once it is past."""
@@ -70,8 +89,10 @@ class Turn:
         """Ask again and again until there is an answer, and return it. It is asked once at least.
 
         Raises:
-            OperationFailedError: `what` is not so by the step's deadline, or within `within_s`.
+            OperationFailedError: `what` is not so by the step's deadline, or within `within_s`; it ends with
+                what `condition` said last.
         """
+        self.said = ""
         begun_ms = self.clock.now_ms()
         deadline_ms = self.deadline_ms
         if within_s is not None:
@@ -79,7 +100,8 @@ class Turn:
         while (answer := condition()) is None:
             now_ms = self.clock.now_ms()
             if now_ms >= deadline_ms:
-                raise OperationFailedError(f"{what}: not so within {(now_ms - begun_ms) / 1_000:.0f} s")
+                seen = f"; at last: {self.said}" if self.said else ""
+                raise OperationFailedError(f"{what}: not so within {(now_ms - begun_ms) / 1_000:.0f} s{seen}")
             self.clock.sleep(POLL_S)
         return answer
 
@@ -175,21 +197,9 @@ def _perform(step: Step, entry: Written, clock: Clock, on_step: OnStep) -> None:
             )
         )
 
-    said = ""
-
-    def say(detail: str) -> None:
-        nonlocal said
-        if detail != said:
-            said = detail
-            tell("progress", detail)
-
     entry.write(step=record, silent_until_ms=deadline_ms)
     tell("begun", step.title)
-    turn = Turn(
-        clock=clock,
-        deadline_ms=deadline_ms,
-        say=say,
-    )
+    turn = Turn(clock=clock, deadline_ms=deadline_ms, tell=lambda detail: tell("progress", detail))
     try:
         done = _act(step, turn)
     except (Exception, KeyboardInterrupt) as error:
@@ -211,7 +221,7 @@ def _act(step: Step, turn: Turn) -> Done:
     """Do it; whatever AWS or a region does not answer is the step's failure."""
     try:
         return step.act(turn)
-    except (BotoCoreError, ClientError, CoordinationUnreachableError, IncompleteOutputsError) as error:
+    except _UNANSWERED as error:
         raise OperationFailedError(f"{step.name}: {error}; run it again to go on") from error
 
 

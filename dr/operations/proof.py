@@ -14,6 +14,11 @@ from dr.operations.outside import ACCEPTED, NOT_FOUND, OK, Web
 from dr.operations.rows import read_rows
 
 SOURCE: Final = "responder-dr"
+_FINAL: Final = range(400, 500)
+_LATER: Final = frozenset({408, 429})
+"""The answers to a wrong request, of which no later try is answered otherwise, and two that are not final.
+https://www.rfc-editor.org/rfc/rfc9110#name-client-error-4xx"""
+
 _NOTIFIED: Final = "NOTIFIED"
 _PARKED: Final = "PARKED"
 
@@ -41,7 +46,7 @@ def prove(deployment: Deployment, turn: Turn, *, endpoints: RegionEndpoints, web
     since a repeat is at rest at once and nobody is told. Facts: `alert_id`, `status`, `took_ms`.
 
     Raises:
-        OperationFailedError: it is not accepted, is PARKED, or is not delivered by the step's deadline.
+        OperationFailedError: it is refused or PARKED, or not accepted and delivered by the step's deadline.
         botocore.exceptions.ClientError, BotoCoreError: the region does not answer.
         IncompleteOutputsError: the region has no API key.
     """
@@ -58,6 +63,12 @@ def prove(deployment: Deployment, turn: Turn, *, endpoints: RegionEndpoints, web
 
     def accepted() -> str | None:
         answer = web.post(endpoints.webhook_url, body, api_key=api_key)
+        if answer is not None and answer.status in _FINAL and answer.status not in _LATER:
+            why = answer.body.get("message") or answer.body.get("hint") or "no reason given"
+            raise OperationFailedError(
+                f"{endpoints.webhook_url} refuses an alert with {answer.status} ({why}): see to its API key "
+                "and its deployment, then run it again"
+            )
         if answer is None or answer.status != ACCEPTED:
             turn.say(f"the webhook answers {answer.status if answer else 'nothing'}")
             return None
@@ -68,6 +79,7 @@ def prove(deployment: Deployment, turn: Turn, *, endpoints: RegionEndpoints, web
 
     def ended() -> str | None:
         status = _status(deployment, endpoints.region, alert_id)
+        turn.say(f"it is {status or 'in no row'}")
         return status if status in {_NOTIFIED, _PARKED} else None
 
     alert_id = turn.until(accepted, f"{endpoints.region} accepts an alert")

@@ -10,12 +10,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from audit.outcome import AT_REST
 from clients.coordination import CoordinationRecords
 from clients.deployment import Deployment
-from dr.operations.adoption import SEVERITIES
 from dr.operations.journal import OperationFailedError, OperationRefusedError
 from dr.operations.operation import Done, Turn
 from dr.operations.rows import read_rows
+from topology.severities import SEVERITIES
 from topology.tables import TIMESTAMP_INDEX
 
 MARKER_WITHIN_S: Final = 20.0
@@ -29,7 +30,6 @@ SETTLED_S: Final = 5
 """Alerts younger than this may be on their way."""
 
 NAMED: Final = 10
-_AT_REST: Final = frozenset({"NOTIFIED", "SUPPRESSED", "PARKED"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +141,7 @@ def _behind(deployment: Deployment, lack: str, have: str, ids: Iterable[str]) ->
     return {
         alert_id
         for alert_id, status in here.items()
-        if alert_id not in there or (status in _AT_REST and there[alert_id] != status)
+        if alert_id not in there or (status in AT_REST and there[alert_id] != status)
     }
 
 

@@ -215,7 +215,7 @@ def _switch(deployment: Deployment, outside: Outside, endpoints: RegionEndpoints
 
 def _crossings(deployment: Deployment, outside: Outside) -> list[Crossing]:
     deadline_ms = outside.clock.now_ms() + round(2 * MARKER_WITHIN_S * 1_000)
-    turn = Turn(clock=outside.clock, deadline_ms=deadline_ms, say=lambda _: None)
+    turn = Turn(clock=outside.clock, deadline_ms=deadline_ms, tell=lambda _: None)
     return cross(deployment, turn, within_s=MARKER_WITHIN_S)
 
 

@@ -18,7 +18,8 @@ from dr.exports.requests import ExportRefusedError, table_arn_beside
 from dr.exports.sets import ExportSet, good_set
 from dr.operations.journal import OperationRefusedError
 from topology.backups import LATEST, package_key, stack_key
-from topology.config import EVENTUAL, STRONG, ConfigError, StackConfig
+from topology.config import ConfigError, StackConfig
+from topology.config_keys import EVENTUAL, STRONG
 from topology.functions import FUNCTIONS
 from topology.names import PROJECT
 from topology.regions import REGIONS, STRONG_REGION_SETS

@@ -10,9 +10,9 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from clients.deployment import Deployment
-from dr.operations.adoption import SEVERITIES
 from dr.operations.journal import OperationFailedError
 from dr.operations.operation import Done, Turn
+from topology.severities import SEVERITIES
 from topology.tables import OPEN_INDEX
 
 LANES: Final = (*SEVERITIES, "FOLLOW_UP", "PARKED")

@@ -9,11 +9,10 @@ from typing import Any, Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from clients.deployment import Deployment
+from clients.waiting import POLLS_S, wait_for
 from dr.exports.requests import endpoints_of
 from dr.restores.settings import SettingsUnknownError, wait_active
 from topology.errors import ExplainedError
-
-POLLS_S: Final = (0.2, 15.0)
 
 LATEST_WITHIN_S: Final = 600
 """The latest restorable time is typically five minutes behind.
@@ -46,14 +45,11 @@ class RegionalAws:
     within_s: float
 
     def call(self, service: str, action: str, **request: Any) -> dict[str, Any]:
-        """Ask AWS; a refusal is an error to show."""
+        """Ask AWS; what it does not do is an error to show."""
         try:
-            answer: dict[str, Any] = getattr(self.deployment.clients.client(service, self.region), action)(
-                **request
-            )
+            return self._ask(service, action, **request)
         except (BotoCoreError, ClientError) as error:
-            raise RestoreFailedError(f"{service} in {self.region} refuses {action}: {error}") from error
-        return answer
+            raise RestoreFailedError(f"{service} in {self.region} does not do {action}: {error}") from error
 
     def describe(self, table: str) -> dict[str, Any] | None:
         """A table of the region; None if there is none."""
@@ -100,9 +96,10 @@ class RegionalAws:
 
     def await_import(self, arn: str, target: str) -> None:
         """Wait until an import has succeeded."""
-        state = self.await_finished(
-            lambda: self.call("dynamodb", "describe_import", ImportArn=arn)["ImportTableDescription"],
+        state = self._await_finished(
+            lambda: self._ask("dynamodb", "describe_import", ImportArn=arn)["ImportTableDescription"],
             "ImportStatus",
+            target,
         )
         if state["ImportStatus"] != "COMPLETED" or state.get("ErrorCount"):
             raise RestoreFailedError(
@@ -110,10 +107,37 @@ class RegionalAws:
                 f"{state.get('FailureMessage', 'no reason given')}"
             )
 
-    def backup_restored(self, arn: str) -> bool:
-        """Whether AWS Backup has restored the table of that ARN."""
-        jobs = self.call("backup", "list_restore_jobs", ByStatus="COMPLETED")["RestoreJobs"]
-        return any(job.get("CreatedResourceArn") == arn for job in jobs)
+    def backup_restored(self, target: str) -> bool:
+        """Whether AWS Backup has restored a table of that name, once no job is under way that may yet.
+
+        Of a job that goes on AWS need not name the table, so such a one is waited for, whatever it makes.
+        https://docs.aws.amazon.com/aws-backup/latest/devguide/API_RestoreJobsListMember.html
+        """
+        over_first = sorted(self._restore_jobs(), key=lambda job: job["Status"] not in _FINISHED)
+        return any(self._made(job, target) for job in over_first)
+
+    def await_restore_job(self, job: str, target: str) -> dict[str, Any]:
+        """A restore job of AWS Backup, once it is over, well or not."""
+        return self._await_finished(
+            lambda: self._ask("backup", "describe_restore_job", RestoreJobId=job), "Status", target
+        )
+
+    def _restore_jobs(self) -> list[dict[str, Any]]:
+        jobs: list[dict[str, Any]] = []
+        request: dict[str, Any] = {"ByResourceType": "DynamoDB"}
+        while True:
+            page = self.call("backup", "list_restore_jobs", **request)
+            jobs += page["RestoreJobs"]
+            if not page.get("NextToken"):
+                return jobs
+            request["NextToken"] = page["NextToken"]
+
+    def _made(self, job: dict[str, Any], target: str) -> bool:
+        name = f":table/{target}"
+        if job["Status"] not in _FINISHED and str(job.get("CreatedResourceArn", name)).endswith(name):
+            self.on_step(f"AWS Backup restores a table by job {job['RestoreJobId']}, which is waited for")
+            job = self.await_restore_job(job["RestoreJobId"], target)
+        return job["Status"] == "COMPLETED" and str(job.get("CreatedResourceArn", "")).endswith(name)
 
     def recovery_point(self, wanted: str | None) -> str:
         """The ARN of a completed recovery point of the ledger: the wanted one, by default the newest."""
@@ -143,15 +167,20 @@ class RegionalAws:
         except (BotoCoreError, ClientError, SettingsUnknownError) as error:
             raise RestoreFailedError(f"{target} does not come up: {error}; {GO_ON.format(target)}") from error
 
-    def await_finished(self, ask: Callable[[], dict[str, Any]], state: str) -> dict[str, Any]:
+    def _await_finished(self, ask: Callable[[], dict[str, Any]], state: str, target: str) -> dict[str, Any]:
         """What `ask` answers once its attribute `state` says that it is over, well or not."""
-        deadline, pause_s = time.monotonic() + self.within_s, POLLS_S[0]
-        while (answer := ask())[state] not in _FINISHED:
-            if time.monotonic() > deadline:
-                raise RestoreFailedError(f"it is still {answer[state]} after {self.within_s:.0f} s")
-            time.sleep(pause_s)
-            pause_s = min(pause_s * 1.5, POLLS_S[1])
+        go_on = GO_ON.format(target)
+        try:
+            answer = wait_for(ask, lambda one: one[state] in _FINISHED, within_s=self.within_s)
+        except (BotoCoreError, ClientError) as error:
+            raise RestoreFailedError(f"how {target} gets on is unknown: {error}; {go_on}") from error
+        if answer[state] not in _FINISHED:
+            raise RestoreFailedError(f"it is still {answer[state]} after {self.within_s:.0f} s; {go_on}")
         return answer
+
+    def _ask(self, service: str, action: str, **request: Any) -> dict[str, Any]:
+        client = self.deployment.clients.client(service, self.region)
+        return dict(getattr(client, action)(**request))
 
 
 def when(at: datetime) -> str:

@@ -22,6 +22,7 @@ import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
 from clients.deployment import Deployment
+from clients.rows import LedgerUnreachableError, read_items
 from dr.comparison.items import Comparison, Difference, compare
 from dr.comparison.states import TableUnreadableError
 from dr.restores.row_rules import Item
@@ -253,16 +254,13 @@ def _with_items(
 
 
 def _get(dynamodb: Any, table: str, ids: Sequence[str]) -> dict[str, Item]:
-    key = ALERTS.hash_key.name
-    request: Mapping[str, Any] = {table: {"Keys": [{key: {"S": one}} for one in ids], "ConsistentRead": True}}
-    found: dict[str, Item] = {}
-    for _ in range(_BATCH):
-        answer = dynamodb.batch_get_item(RequestItems=request)
-        found |= {item[key]["S"]: exported(item) for item in answer["Responses"][table]}
-        request = answer.get("UnprocessedKeys") or {}
-        if not request:
-            return found
-    raise RepairRefusedError(f"{table} does not give all of its rows; try again when it is less busy")
+    try:
+        items = read_items(dynamodb, table, ids)
+    except (BotoCoreError, ClientError, LedgerUnreachableError) as error:
+        raise TableUnreadableError(
+            f"rows of {table} cannot be read: {error}; plan the repair again"
+        ) from error
+    return {item[ALERTS.hash_key.name]["S"]: exported(item) for item in items}
 
 
 def _read(path: Path) -> Iterator[Difference]:

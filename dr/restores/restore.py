@@ -37,7 +37,7 @@ from dr.restores.settings import (
 )
 from dr.restores.table_definition import table_definition
 from dr.restores.table_items import Copied, copy_items, spool_table
-from topology.config import STRONG
+from topology.config_keys import STRONG
 from topology.tables import ALERTS
 
 RESTORE_WITHIN_S: Final = 6 * 3_600
@@ -127,13 +127,15 @@ class Restorer:
         """
         self._refuse_live(target)
         table = self._aws.describe(target)
+        if table is None and self._aws.backup_restored(target):
+            table = self._aws.describe(target)
         if table is None:
             raise RestoreRefusedError(f"there is no table {target} in {self.region}; begin its restore anew")
         arn = table["TableArn"]
         imports = self._aws.call("dynamodb", "list_imports", TableArn=arn)["ImportSummaryList"]
         for one in imports:
             self._aws.await_import(one["ImportArn"], target)
-        if not imports and "RestoreSummary" not in table and not self._aws.backup_restored(arn):
+        if not imports and "RestoreSummary" not in table and not self._aws.backup_restored(target):
             raise RestoreRefusedError(
                 f"{target} was neither restored nor imported; an interrupted copy goes on by the same --copy"
             )
@@ -157,9 +159,7 @@ class Restorer:
             IamRoleArn=role_arn,
             ResourceType="DynamoDB",
         )["RestoreJobId"]
-        state = self._aws.await_finished(
-            lambda: self._aws.call("backup", "describe_restore_job", RestoreJobId=job), "Status"
-        )
+        state = self._aws.await_restore_job(job, target)
         if state["Status"] != "COMPLETED":
             raise RestoreFailedError(
                 f"the restore job {job} is {state['Status']}: {state.get('StatusMessage', 'no reason given')}"

@@ -8,10 +8,10 @@ of its lane or puts off for ever looks as if it had moved on, and nobody would e
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from dr.operations.adoption import SEVERITIES
+from audit.outcome import AT_REST
+from topology.severities import SEVERITIES
 
 OPEN: Final = frozenset({"RECEIVED", "ANALYZED"})
-AT_REST: Final = frozenset({"NOTIFIED", "SUPPRESSED", "PARKED"})
 STATES: Final = OPEN | AT_REST
 
 FIXED: Final = (

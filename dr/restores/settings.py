@@ -4,7 +4,6 @@ A restored or imported table has its items, keys and indexes, and nothing else o
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/PointInTimeRecovery_Howitworks.html
 """
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from functools import partial
@@ -13,15 +12,16 @@ from typing import Any, Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from clients.aws import AwsClients
+from clients.waiting import wait_for
 from dr.exports.manifest import Finding
 from dr.restores.table_companions import NAME, alarms_of, autoscaling_of, named, scale
-from topology.config import STRONG, StackConfig
+from topology.config import StackConfig
+from topology.config_keys import STRONG
 from topology.errors import ExplainedError
 from topology.tables import IndexSpec, TableSpec
 
 EVENTUAL: Final = "EVENTUAL"
 ACTIVE_WITHIN_S: Final = 1_800
-POLL_S: Final = 0.5
 _COMPARED_BY_ITEM: Final = ("indexes", "tags", "autoscaling", "alarms")
 
 
@@ -169,15 +169,15 @@ def wait_active(dynamodb: Any, table: str, *, within_s: float = ACTIVE_WITHIN_S)
     Raises:
         SettingsUnknownError: it is not after `within_s`.
     """
-    deadline = time.monotonic() + within_s
-    while True:
+
+    def not_active() -> set[str]:
         described = dynamodb.describe_table(TableName=table)["Table"]
         states = {described["TableStatus"], *(r.get("ReplicaStatus") for r in described.get("Replicas", []))}
-        if states <= {"ACTIVE", None}:
-            return
-        if time.monotonic() > deadline:
-            raise SettingsUnknownError(f"{table} is {', '.join(map(str, states))} after {within_s:.0f} s")
-        time.sleep(POLL_S)
+        return states - {"ACTIVE", None}
+
+    states = wait_for(not_active, lambda found: not found, within_s=within_s)
+    if states:
+        raise SettingsUnknownError(f"{table} is {', '.join(sorted(states))} after {within_s:.0f} s")
 
 
 def _changes(
@@ -211,19 +211,21 @@ def _protect(dynamodb: Any, table: str, *, within_s: float = ACTIVE_WITHIN_S) ->
 
     https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateContinuousBackups.html
     """
-    deadline = time.monotonic() + within_s
-    while True:
+
+    def refused() -> ClientError | None:
         try:
             dynamodb.update_continuous_backups(
                 TableName=table, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
             )
         except ClientError as error:
-            coming = error.response["Error"]["Code"] == "ContinuousBackupsUnavailableException"
-            if not coming or time.monotonic() > deadline:
+            if error.response["Error"]["Code"] != "ContinuousBackupsUnavailableException":
                 raise
-            time.sleep(POLL_S)
-        else:
-            return
+            return error
+        return None
+
+    error = wait_for(refused, lambda found: found is None, within_s=within_s)
+    if error is not None:
+        raise error
 
 
 def _stream(described: Mapping[str, Any]) -> str:

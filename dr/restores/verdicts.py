@@ -9,8 +9,9 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
+from audit.outcome import AT_REST
 from dr.comparison.canonical import canonical
-from dr.restores.row_rules import AT_REST, FIXED, OPEN, STATES, Item, breaches, number
+from dr.restores.row_rules import FIXED, OPEN, STATES, Item, breaches, number
 from topology.limits import API_INTEGRATION_TIMEOUT_MAX_S
 
 LEAVES: Final = {"PARKED": OPEN | {"NOTIFIED"}, "SUPPRESSED": STATES}

@@ -5,18 +5,19 @@ group. Nothing in the pipeline knows that it is a demo.
 """
 
 import asyncio
-import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
 import aiohttp
 from rich.console import Console
 
+from audit.comparison import SlackPost
 from audit.in_flight import in_flight
 from audit.ledger import read_ledger
 from audit.stack import audit_stack
+from clients.interrupts import handle_endings
 from clients.receipts import Receipt, ReceiptsFile, read_receipts
 from clients.sender import Sender, Webhook
 from emulator.control import Emulator
@@ -26,6 +27,7 @@ from ops.demo.report import DemoReport, make_report
 from ops.demo.slack_view import view
 from ops.local import LocalStack, deploy
 from ops.running import local_config, webhooks_of
+from topology.errors import ExplainedError
 
 KILL_AT: Final = 0.5
 RETURN_AT: Final = 0.92
@@ -47,11 +49,19 @@ FIRST_ALERT: Final = {
 }
 
 
+class DemoFailedError(ExplainedError):
+    """The demo cannot go on; the stack is taken down, and its logs stay."""
+
+
 async def run_demo(*, run_dir: Path, report_path: Path, console: Console) -> DemoReport:
-    """Play the whole story, print it, and write the report. SIGTERM ends it as Ctrl-C does."""
-    task = asyncio.current_task()
+    """Play the whole story, print it, and write the report. SIGTERM and SIGHUP end it as Ctrl-C does.
+
+    Raises:
+        DemoFailedError: an alert does not get to Slack.
+    """
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
     if task is not None:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        handle_endings(lambda *_: loop.call_soon_threadsafe(task.cancel))
     begun = time.monotonic()
     console.rule("[bold]1. Two regions on this machine")
     emulator = await asyncio.to_thread(Emulator.start, run_dir, regions=local_config().regions)
@@ -72,6 +82,24 @@ async def run_demo(*, run_dir: Path, report_path: Path, console: Console) -> Dem
         f"report: {report_path}   took {time.monotonic() - begun:.0f} s   no process is left running"
     )
     return report
+
+
+async def wait_in_slack(
+    ids: frozenset[str], messages: Callable[[], Iterable[SlackPost]], *, within_s: float, logs: Path
+) -> None:
+    """Wait until one of these alerts is in Slack; the error names the folder of the `logs`.
+
+    Raises:
+        DemoFailedError: none is in time.
+    """
+    deadline = time.monotonic() + within_s
+    while not any(ids.intersection(message.alert_ids) for message in await asyncio.to_thread(messages)):
+        if time.monotonic() > deadline:
+            raise DemoFailedError(
+                f"{', '.join(sorted(ids)) or 'an alert that no region accepted'} is not in Slack after "
+                f"{within_s:g} s; look into the logs in {logs}"
+            )
+        await asyncio.sleep(FIRST_POLL_S)
 
 
 class _Demo:
@@ -123,12 +151,10 @@ class _Demo:
         """Send one alert through one region and wait for it in Slack, within `AT_REST_WITHIN_S`."""
         begun = time.monotonic()
         body = {**FIRST_ALERT, "host": webhook.region}
-        ids = {receipt.alert_id for receipt in await sender.post(body, (webhook,))}
-        while time.monotonic() < begun + AT_REST_WITHIN_S:
-            messages = await asyncio.to_thread(self._emulator.slack_messages)
-            if any(ids & set(message.alert_ids) for message in messages):
-                break
-            await asyncio.sleep(FIRST_POLL_S)
+        receipts = await sender.post(body, (webhook,))
+        ids = frozenset(receipt.alert_id for receipt in receipts)
+        emulator = self._emulator
+        await wait_in_slack(ids, emulator.slack_messages, within_s=AT_REST_WITHIN_S, logs=emulator.run_dir)
         self._console.print(f"  through {webhook.region} in {time.monotonic() - begun:.1f} s")
 
     async def _wait_at_rest(self) -> None:

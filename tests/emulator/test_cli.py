@@ -54,6 +54,7 @@ def test_up_says_all_that_a_person_needs(up: subprocess.CompletedProcess[str], r
         assert {region["webhook"], region["api_key"], region["health"]} <= set(up.stdout.split())
     assert status["edge"] in up.stdout
     assert (status["name"], status["name_points_to"]) == ("alerts.responder.test", "us-east-1")
+    assert "Name     alerts.responder.test → us-east-1" in up.stdout
     assert requests.get(status["slack"], timeout=10).headers["content-type"].startswith("text/html")
 
 
@@ -99,6 +100,43 @@ def test_audit_names_a_receipt_that_no_ledger_knows(
     assert "a-lost-one" in json.loads(found.stdout)["problems"]
     later = responder("audit", "--receipts", str(receipts), "--since", "1h", "--json")
     assert (later.returncode, json.loads(later.stdout)["accepted"]) == (1, 0)
+
+
+def test_a_replay_ends_when_an_audit_finds_nothing_open(
+    up: subprocess.CompletedProcess[str], responder: Run, run_dir: Path
+) -> None:
+    """So that the command that it names can be typed at once."""
+    assert up.returncode == 0
+    replayed = responder("local", "replay")
+    assert replayed.returncode == 0, replayed.stderr
+    assert "all at rest" in replayed.stdout
+    assert f"responder audit --run-dir {run_dir}" in replayed.stdout
+    assert "unaccounted 0" in responder("audit").stdout
+
+
+def test_a_throttled_reception_is_answered_503_with_a_time_to_come_back(
+    up: subprocess.CompletedProcess[str], run_dir: Path
+) -> None:
+    """Alertmanager sends again after a 5xx and gives up after a 429."""
+    assert up.returncode == 0
+    deployment = attached_deployment(Emulator.attach(run_dir))
+    endpoints = deployment.regions[1]
+    functions = deployment.clients.client("lambda", endpoints.region)
+    [reception] = [
+        one["FunctionName"]
+        for one in functions.list_functions()["Functions"]
+        if "AlertReception" in one["FunctionName"]
+    ]
+    reserved = functions.get_function_concurrency(FunctionName=reception)["ReservedConcurrentExecutions"]
+    functions.put_function_concurrency(FunctionName=reception, ReservedConcurrentExecutions=0)
+    try:
+        body = {"source": "t", "title": "Throttled", "message": "m", "severity": "LOW"}
+        headers = {"x-api-key": deployment.api_key(endpoints)}
+        answered = requests.post(endpoints.webhook_url, json=body, headers=headers, timeout=20)
+    finally:
+        functions.put_function_concurrency(FunctionName=reception, ReservedConcurrentExecutions=reserved)
+    assert (answered.status_code, answered.json()["error"]) == (503, "unavailable")
+    assert int(answered.headers["Retry-After"]) > 0
 
 
 def park(run_dir: Path, alert_id: str) -> None:

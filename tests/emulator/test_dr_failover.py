@@ -15,8 +15,9 @@ from dr.operations.failover import failover
 from dr.operations.journal import OperationRefusedError, State
 from dr.operations.status import DrStatus, read_status
 from emulator.control import Emulator
-from ops.dr_stack import OpenedStack, open_stack
 from ops.local import LocalStack, deploy
+from ops.opened_stack import OpenedStack, open_stack
+from ops.outside import outside_of
 from ops.running import webhooks_of
 
 pytestmark = pytest.mark.emulator
@@ -73,7 +74,7 @@ def status(opened: OpenedStack) -> DrStatus:
         opened.deployment,
         export_age=lambda _deployment, _region, _now_s: 0,
         export_max_age_s=1,
-        outside=opened.outside,
+        outside=outside_of(opened),
     )
 
 
@@ -91,25 +92,25 @@ def test_a_killed_region_is_failed_over_from_although_the_operator_dies_and_gone
     assert (between.under_way, between.operation.state) == (True, State.RUNNING)
     assert [one.health for one in between.regions] == ["unknown", "healthy"]
     with pytest.raises(OperationRefusedError, match="is under way"):
-        failover(here.deployment, operator="ada", outside=here.outside)
+        failover(here.deployment, operator="ada", outside=outside_of(here))
 
-    done = failover(here.deployment, operator="ada", outside=here.outside, take_over=True)
+    done = failover(here.deployment, operator="ada", outside=outside_of(here), take_over=True)
     assert [step.name for step in done.steps] == ["check", "switch", "adopt", "prove", "route"]
     switched_ms = CoordinationRecords(here.deployment, FAILOVER).switched_on_ms()
     assert done.step("switch").facts["since_ms"] == switched_ms == between.regions[1].switch_since_ms
     assert done.step("adopt").facts["later"] == 0
     eventually(lambda: {status_of(stack, one) for one in ids} == {"NOTIFIED"}, within_s=60)
-    assert failover(here.deployment, operator="ada", outside=here.outside).already_done
+    assert failover(here.deployment, operator="ada", outside=outside_of(here)).already_done
     with pytest.raises(OperationRefusedError, match="us-east-1 does not answer"):
         failback(
             here.deployment,
             operator="ada",
             deadlines=FailbackDeadlines(check_s=1),
-            outside=here.outside,
+            outside=outside_of(here),
         )
 
     whole.revive(PRIMARY)
-    back = failback(here.deployment, operator="ada", outside=here.outside)
+    back = failback(here.deployment, operator="ada", outside=outside_of(here))
     assert [step.state for step in back.steps] == [State.DONE] * 6
     assert CoordinationRecords(here.deployment, FAILOVER).switched_on_ms() == 0
     after = status(impatient)

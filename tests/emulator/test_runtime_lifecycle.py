@@ -86,6 +86,7 @@ def test_taken_port_is_named_and_nothing_is_left(tmp_path: Path) -> None:
 
 def test_failed_start_shows_the_end_of_the_log(tmp_path: Path) -> None:
     """Whatever goes wrong, the reason is in the message, and nothing is left."""
+    (tmp_path / "emulator.lock").touch()
     (tmp_path / "lambda-python").write_text("in the way")
     with pytest.raises(StartFailedError, match="lambda-python"):
         Emulator.start(tmp_path, regions=REGIONS)

@@ -8,6 +8,7 @@ from dr.operations.failback import FailbackDeadlines, failback
 from dr.operations.failover import FailoverDeadlines, failover
 from dr.operations.operation import Outcome, StepEvent
 from tests.fakes.dr_stack import DrStack
+from tests.fakes.switches import set_switch
 
 FORWARD = FailoverDeadlines(check_s=5, switch_s=5, adopt_s=30, prove_s=5, route_s=5)
 BACK = FailbackDeadlines(check_s=5, replication_s=10, switch_s=5, route_s=5, prove_s=5, settle_s=10)
@@ -28,7 +29,7 @@ def switch(stack: DrStack, region: str, since_ms: int | None = None) -> int:
     """Read a region's switch, or set it."""
     records = CoordinationRecords(stack.deployment, region)
     if since_ms is not None:
-        assert records.set_switch(since_ms)
+        assert set_switch(records, since_ms)
     return records.switched_on_ms()
 
 

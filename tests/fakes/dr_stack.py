@@ -71,7 +71,7 @@ class TwoRegions(AwsClients):
 
     `lost` regions cannot be connected to; `apart` lets each region have tables of its own, so that nothing
     replicates, and `ledger_apart` that of the failover region's alerts table only. `called` are the regions
-    that anything was asked of.
+    that anything was asked of. `refusing` is what DynamoDB is put into, of every region.
     """
 
     def __init__(self) -> None:
@@ -81,6 +81,7 @@ class TwoRegions(AwsClients):
         self.apart = False
         self.ledger_apart = False
         self.called: set[str] = set()
+        self.refusing: Callable[[Any], Any] = lambda dynamodb: dynamodb
         self.functions = {PRIMARY: FakeFunctions(), FAILOVER: FakeFunctions()}
 
     def client(self, service: str, region: str) -> Any:
@@ -94,14 +95,15 @@ class TwoRegions(AwsClients):
         if service != "dynamodb" or self.apart:
             return own
         shared = super().client(service, PRIMARY)
-        return LedgerApart(shared, own) if self.ledger_apart else shared
+        return self.refusing(LedgerApart(shared, own) if self.ledger_apart else shared)
 
 
 @dataclass
 class FakeWeb:
     """`Web` of both regions: `/health`, `/switch` by the tables, and a webhook whose alerts end as `ends`.
 
-    `parent`: of which its alerts are repeats. `receipt`: another body of every 202.
+    `parent`: of which its alerts are repeats. `receipt`: another body of every 202. `refuses`: what a post
+    is answered, while it is not 202.
     """
 
     deployment: Deployment
@@ -111,6 +113,7 @@ class FakeWeb:
     ends: str = "NOTIFIED"
     parent: str = ""
     receipt: Mapping[str, Any] | None = None
+    refuses: int = 202
     asked: list[str] = field(default_factory=list)
     posted: list[Mapping[str, object]] = field(default_factory=list)
 
@@ -131,6 +134,8 @@ class FakeWeb:
             return None
         assert api_key == f"the api key of {region}"
         self.posted.append(body)
+        if self.refuses != 202:
+            return Answer(self.refuses, {"message": "Forbidden"})
         alert_id = f"probe{len(self.posted)}"
         put_alert(alert_id, status=self.ends, region=region, in_region=region if self.apart() else PRIMARY)
         receipt = {"alert_id": alert_id, "status": "RECEIVED"}

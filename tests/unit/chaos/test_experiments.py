@@ -3,6 +3,9 @@
 import dataclasses
 import inspect
 import itertools
+import os
+import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +16,10 @@ from typer.testing import CliRunner
 
 from chaos import actions, catalogue, control, probes
 from chaos.control import counted
-from chaos.load import alerts
+from chaos.load import alerts, new_load, start_load, stop_load
 from chaos.runner import Outcome, variables_of
 from chaos.target import ROOT, ChaosRefusedError, open_target, permit
+from clients.load import LoadFailedError
 from emulator.errors import NotRunningError
 from emulator.fault_log import FiredFault
 from emulator.project import stack_config
@@ -252,3 +256,31 @@ def test_a_run_without_its_audit_does_not_pass() -> None:
     outcome = Outcome("x", {name: value for name, value in GOOD.items() if name != "audit"})
     assert not outcome.passed
     assert outcome.figures[:2] == ("unknown", "unknown")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_what_ends_a_command_ends_an_experiment_with_its_rollbacks(number: signal.Signals) -> None:
+    """By the exit code that Chaos Toolkit takes for it; a session that drops is no other end."""
+    before = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        control.configure_control({})
+        with pytest.raises(SystemExit) as ended:
+            os.kill(os.getpid(), number)
+        assert ended.value.code == control.GRACEFUL_STOP
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+
+
+def test_a_load_that_died_fails_the_step_that_stops_it(tmp_path: Path) -> None:
+    """Or the experiment would be judged by alerts that were never posted."""
+    load = new_load((), tmp_path / "receipts", burst=1, per_s=1)
+    load.posts = iter(())
+    start_load(load)
+    deadline = time.monotonic() + 10
+    while not load.died:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    with pytest.raises(LoadFailedError, match="died after 0 posts"):
+        stop_load(load.receipts)
+    assert stop_load(load.receipts) is None

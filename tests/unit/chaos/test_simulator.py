@@ -139,6 +139,16 @@ def test_region_that_goes_down_with_its_queues_loses_nothing(consistency: Consis
     assert outcome.counts["NOTIFIED"] == 10
 
 
+@pytest.mark.parametrize(("gone_s", "state"), [(20, "NOTIFIED"), (120, "PARKED")])
+def test_slacks_address_may_be_away_for_a_moment(gone_s: int, state: str) -> None:
+    """Half a minute is waited; what stays away for longer parks the alert, and nothing is posted."""
+    moved = Incident(kind=Kind.SLACK_MOVED, from_ms=0, to_ms=gone_s * 1_000)
+    outcome = run(scenario(incidents=(moved,)))
+    assert outcome.violation is None
+    assert outcome.counts[state] == 1
+    assert outcome.counts["duplicates"] == 0
+
+
 def test_slack_that_takes_and_does_not_answer_causes_counted_duplicates() -> None:
     """Each is a doubt in its row."""
     deaf = Incident(kind=Kind.SLACK_DEAF, from_ms=0, to_ms=60_000)

@@ -23,6 +23,7 @@ CAUGHT = {
     "worker-waits": "worker_held",
     "recorded-first": "notified_unposted",
     "refused-together": "parked_too_soon",
+    "misaddressed-as-refused": "parked_too_soon",
     "recovery-skips-analyzed": "not_live",
     "digest-marks-less": "duplicate_without_cause",
     "doubt-unrecorded": "duplicate_uncounted",

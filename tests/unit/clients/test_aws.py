@@ -4,8 +4,16 @@ from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    ReadTimeoutError,
+)
 
-from clients.aws import AwsClients
+from clients.aws import AwsClients, passes
+from tests.fakes.aws_refusals import refusal
 
 
 def test_one_client_a_service_and_region() -> None:
@@ -50,3 +58,20 @@ def test_every_call_has_a_deadline_and_few_attempts() -> None:
     config = AwsClients("http://127.0.0.1:1", read_timeout_s=3, attempts_max=1).client("sqs", "r").meta.config
     assert (config.connect_timeout, config.read_timeout) == (5, 3)
     assert config.retries["total_max_attempts"] == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "later"),
+    [
+        (refusal("ThrottlingException"), True),
+        (refusal("InternalServerError", status=500), True),
+        (refusal("AccessDeniedException"), False),
+        (refusal("ResourceNotFoundException"), False),
+        (EndpointConnectionError(endpoint_url="x"), True),
+        (ReadTimeoutError(endpoint_url="x"), True),
+        (NoCredentialsError(), False),
+    ],
+)
+def test_what_may_pass_is_told_from_what_stays(error: BotoCoreError | ClientError, later: bool) -> None:  # noqa: FBT001 - a parameter
+    """Waiting for what a person has to change would hide it."""
+    assert passes(error) is later

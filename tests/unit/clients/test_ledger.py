@@ -6,9 +6,11 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError, NoCredentialsError
 
 from clients.deployment import Deployment
-from clients.ledger import REDRIVE_GRACE_S, LedgerUnreachableError, ParkedAlerts, Redrive
+from clients.ledger import REDRIVE_GRACE_S, ParkedAlerts, Redrive
+from clients.rows import LedgerUnreachableError
 from tests.fakes.deployment import FAILOVER, PRIMARY
 
 NOW_S = 1_900_000_000
@@ -81,6 +83,34 @@ def test_a_lost_regions_parked_alerts_are_asked_of_the_other(deployment: Deploym
     deployment.clients.lost = {PRIMARY, FAILOVER}  # type: ignore[attr-defined]  # `LossyClients`
     with pytest.raises(LedgerUnreachableError, match="does not answer"):
         ParkedAlerts(deployment).read(limit=10)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            ClientError({"Error": {"Code": "ExpiredTokenException", "Message": "It has expired"}}, "Query"),
+            "ExpiredTokenException",
+        ),
+        (NoCredentialsError(), "credentials"),
+    ],
+    ids=["refused", "no credentials"],
+)
+def test_what_no_region_can_help_is_not_called_silence(
+    deployment: Deployment, error: Exception, said: str
+) -> None:
+    """Nobody brings a region back because credentials have expired."""
+
+    def refuse(**_: Any) -> None:
+        raise error
+
+    for region in (PRIMARY, FAILOVER):
+        events = deployment.clients.client("dynamodb", region).meta.events
+        events.register("before-call.dynamodb.Query", refuse)
+    with pytest.raises(LedgerUnreachableError, match=said) as raised:
+        ParkedAlerts(deployment).read(limit=10)
+    assert "bring the region back" not in str(raised.value)
+    assert "\n" not in str(raised.value)
 
 
 @pytest.mark.parametrize(("severity", "queue"), [("HIGH", "processing"), ("CRITICAL", "processing_critical")])

@@ -51,3 +51,9 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     """No receipts is not the same as none accepted."""
     with pytest.raises(ReceiptsError, match=r"nowhere\.jsonl cannot be read"):
         list(read_receipts(tmp_path / "nowhere.jsonl"))
+
+
+def test_a_file_that_cannot_be_written_is_said_in_one_line(tmp_path: Path) -> None:
+    """Before anything is sent."""
+    with pytest.raises(ReceiptsError, match="cannot be written: Is a directory; name another file"):
+        ReceiptsFile(tmp_path)

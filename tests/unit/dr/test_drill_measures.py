@@ -2,7 +2,20 @@
 
 import pytest
 
-from dr.drill.measures import BUCKETS_MAX, changes, rpo_of, rto_of, timeline_of
+from dr.drill.measures import (
+    BUCKETS_MAX,
+    Failure,
+    Rpo,
+    Silence,
+    changes,
+    failure_of,
+    load_of,
+    rpo_of,
+    rto_of,
+    silences_of,
+    timeline_of,
+)
+from dr.drill.prober import ProbeLog
 from dr.drill.record import Moment
 from tests.unit.dr.drill_examples import EAST, MOMENTS, ROLES, WEST, at, attempt, receipt
 
@@ -66,8 +79,63 @@ def test_an_alert_lost_after_the_fault_has_no_age_at_it() -> None:
     assert rpo_of(1, ["a"], [receipt("a", WEST, 30_000)], fault_ms=at(20_000)).seconds == 0.0
 
 
+def test_an_rpo_without_an_audit_is_unknown() -> None:
+    """Missing data is not a perfect result."""
+    assert rpo_of(None, [], [receipt("a", EAST, 0)], fault_ms=at(20_000)) == Rpo(alerts=None, seconds=None)
+
+
+def test_the_age_of_a_lost_alert_without_a_receipt_is_unknown() -> None:
+    """It is counted, and nobody knows when it was accepted."""
+    assert rpo_of(1, ["a"], [receipt("b", EAST, 0)], fault_ms=at(20_000)) == Rpo(alerts=1, seconds=None)
+
+
+def test_an_alert_counts_before_the_fault_if_it_was_accepted_before_it() -> None:
+    """Sent before it and accepted after it is after it; the fault's own instant is after it too."""
+    receipts = [receipt("before", EAST, 19_949), receipt("sent before", EAST, 19_950)]
+    load = load_of(ProbeLog(posted=2, attempts=()), receipts, fault_ms=at(20_000))
+    assert (load.accepted_before_fault, load.accepted_after_fault) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("status", "failure"),
+    [
+        (202, None),
+        (None, Failure.UNANSWERED),
+        (429, Failure.THROTTLED),
+        (500, Failure.SERVER_ERROR),
+        (599, Failure.SERVER_ERROR),
+        (403, Failure.OTHER),
+        (200, Failure.OTHER),
+    ],
+)
+def test_a_failed_try_is_known_by_its_answer(status: int | None, failure: Failure | None) -> None:
+    """Only a 202 is none."""
+    assert failure_of(status) is failure
+
+
+def test_failed_tries_are_split_by_answer_and_by_the_fault() -> None:
+    """By when the answer came, or was given up on."""
+    tries = [attempt(EAST, 1_000, 429), attempt(EAST, 19_990, None), attempt(WEST, 21_000, 503)]
+    load = load_of(ProbeLog(posted=3, attempts=tuple(tries)), [], fault_ms=at(20_000))
+    assert load.failed_tries == 3
+    assert {one: n for one, n in load.failed_before_fault.items() if n} == {Failure.THROTTLED: 1}
+    assert {one: n for one, n in load.failed_after_fault.items() if n} == {
+        Failure.UNANSWERED: 1,
+        Failure.SERVER_ERROR: 1,
+    }
+
+
+def test_a_dead_process_is_the_longest_silence() -> None:
+    """One for each death, in their order; what is shorter than the pause of a stalled load is none."""
+    tries = [attempt(EAST, offset) for offset in (0, 2_000, 10_000, 14_000, 34_000)]
+    died = [(2_050, 10_000), (14_050, 34_000)]
+    assert silences_of(tries, at_most=2) == tuple(Silence(began_ms=at(a), ended_ms=at(b)) for a, b in died)
+    assert silences_of(tries[:2], at_most=1) == ()
+    assert silences_of(tries, at_most=0) == ()
+
+
 def test_tries_are_counted_in_the_second_of_their_answer() -> None:
-    """By region, and by whether they were accepted; what is of no region or time of the drill is left out."""
+    """By region and answer; what is of no region or time of the drill is left out."""
     tries = [
         attempt(EAST, 900, took_ms=99),
         attempt(EAST, 900, took_ms=100),
@@ -78,10 +146,14 @@ def test_tries_are_counted_in_the_second_of_their_answer() -> None:
     ]
     timeline = timeline_of(tries, regions=ROLES, began_ms=at(0), ended_ms=at(2_001))
     assert timeline.bucket_s == 1
-    assert [(one.region, one.accepted, one.failed) for one in timeline.series] == [
-        (EAST, (1, 1, 0), (0, 1, 0)),
-        (WEST, (0, 0, 0), (0, 1, 0)),
-    ]
+    east, west = timeline.series
+    assert (east.region, east.accepted, west.region, west.accepted) == (EAST, (1, 1, 0), WEST, (0, 0, 0))
+    assert {one: counts for one, counts in east.failed.items() if any(counts)} == {
+        Failure.UNANSWERED: (0, 1, 0)
+    }
+    assert {one: counts for one, counts in west.failed.items() if any(counts)} == {
+        Failure.SERVER_ERROR: (0, 1, 0)
+    }
 
 
 @pytest.mark.parametrize("seconds", [0, 1, BUCKETS_MAX, BUCKETS_MAX + 1, 86_400])

@@ -5,13 +5,19 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from clients.load import LoadFailedError
 from clients.receipts import read_receipts
 from clients.sender import Webhook
+from dr.drill.play import Play
 from dr.drill.prober import Prober, read_log
+from dr.drill.record import DrillFile
 from tests.fakes.http_server import Answer, ScriptedServer
+from tests.unit.dr.drill_examples import state
 
 FAST = 200.0
 ACCEPTED = Answer(202, json.dumps({"alerts": [{"alert_id": "a1", "status": "RECEIVED"}]}).encode())
@@ -98,3 +104,19 @@ def test_a_burst_is_posted_at_once(servers: tuple[ScriptedServer, ScriptedServer
     _until(lambda: len(servers[0].heard) == 6)
     prober.stop()
     assert _numbers(servers[0]) == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_drill_whose_load_died_says_so_at_once(
+    servers: tuple[ScriptedServer, ScriptedServer], tmp_path: Path
+) -> None:
+    """And does not wait for what the load was to bring about; the drill has no load to end then."""
+    servers[0].script = [Answer(202, b"<html>")]
+    began = replace(state(), moments={}, phases=(), facts={})
+    stage = SimpleNamespace(
+        run_dir=tmp_path, leading=lambda: None, webhooks=lambda: _prober(servers, tmp_path, None).webhooks
+    )
+    play = Play(cast("Any", stage), DrillFile.create(tmp_path, began), lambda _: None)
+    play.start_load()
+    with pytest.raises(LoadFailedError, match="JSONDecodeError"):
+        play.until(lambda: None, "an alert is accepted", within_s=60, every_s=0.01)
+    assert play.stop_load() is None

@@ -9,12 +9,14 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from dr.drill.page import render, write_page
+from dr.drill.measures import Failure
+from dr.drill.page import figures, render, write_page
+from dr.drill.prober import ProbeLog
 from dr.drill.record import Moment, PhaseRun
-from dr.drill.report import EMULATED, Past, PutBack, read_history, write_json
+from dr.drill.report import ASIDE, EMULATED, DrillReport, Past, PutBack, read_history, write_json
 from dr.drill.summary import summarise
 from dr.drill.timeline import WIDTH
-from tests.unit.dr.drill_examples import at, audit, evidence, plot, report, state
+from tests.unit.dr.drill_examples import EAST, WEST, at, attempt, audit, evidence, plot, report, state
 
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 HOSTILE = "</td><script>alert(1)</script> & \"quoted\" <svg onload='x'> \u202e\x1b[31m |`*"
@@ -108,6 +110,100 @@ def test_a_drill_is_compared_with_the_last_of_its_kind() -> None:
     assert "slower than on last: RTO, 20.0 s then, 32.5 s now" in summarise(found)
 
 
+def _resumed() -> DrillReport:
+    """A drill whose process was dead for half a minute, from its 30th second on."""
+    tries = tuple(attempt(WEST, second * 1_000) for second in range(110) if not 30 < second < 60)
+    return report(
+        of=state(resumed=1),
+        found=evidence(log=ProbeLog(posted=len(tries), attempts=tries)),
+        past=(
+            Past(
+                drill_id="clean",
+                scenario="region-killed",
+                stack="local",
+                began_at="clean",
+                measures_s={"RTO": 1.0},
+            ),
+        ),
+    )
+
+
+def test_a_resumed_drill_is_neither_compared_nor_measured_against(tmp_path: Path) -> None:
+    """Its times have a dead process in them."""
+    found = _resumed()
+    write_json(found, tmp_path)
+    assert (found.compared_with, found.changes) == (None, ())
+    assert read_history(tmp_path) == []
+    assert "slower than" not in summarise(found)
+
+
+def test_a_resumed_drill_says_so_wherever_it_is_read() -> None:
+    """In the figures, which the console shows too, in the summary and on the page; a clean one does not."""
+    found = _resumed()
+    said = "its process died and another one went on"
+    assert said in figures(found)[-1][-1]
+    assert said in summarise(found)
+    assert said in render(found)
+    assert "resumed" not in summarise(report())
+
+
+def test_the_time_without_a_process_is_marked_in_the_picture() -> None:
+    """One mark, as wide as the gap; a drill in one go has none, however long it posted nothing."""
+    [gap] = [one for one in _picture(render(_resumed())).iter() if one.get("class") == "silence"]
+    title = gap.find("{http://www.w3.org/2000/svg}title")
+    assert title is not None
+    assert title.text == "the drill's process was dead: nothing was posted for 29.9 s"
+    assert 'class="silence"' not in render(report())
+
+
+def test_figures_without_an_audit_are_unknown_everywhere(tmp_path: Path) -> None:
+    """No zero stands for what nobody counted."""
+    found = report(found=evidence(audit=None))
+    assert "| RPO | unknown | objective 0 lost |" in summarise(found)
+    assert (
+        '"rpo": {\n    "alerts": null,\n    "seconds": null\n  }' in write_json(found, tmp_path).read_text()
+    )
+
+
+def test_a_lost_alert_is_shown_with_its_age() -> None:
+    """What the RPO in seconds means is said beside it."""
+    found = report(found=evidence(audit=audit(problems={"alert-0": "no row"})))
+    assert "| RPO | 1 lost | objective 0 lost; the oldest was 19.9 s old at the fault |" in summarise(found)
+
+
+def test_the_causes_of_duplicates_stand_beside_their_number() -> None:
+    """The summary and the console have no other place for them."""
+    assert "| duplicates | 2 | in Slack: 2 x claim abandoned |" in summarise(report())
+
+
+def test_failed_tries_are_told_apart_by_answer_and_fault() -> None:
+    """In the summary by number, in the picture by colour."""
+    tries = (attempt(EAST, 1_000, 429), attempt(EAST, 30_000, None), attempt(WEST, 31_000, 503))
+    found = report(found=evidence(log=ProbeLog(posted=600, attempts=tries)))
+    assert "| before the fault: 1 x 429; after: 1 x no answer, 1 x 5xx |" in summarise(found)
+    kinds = {shape.get("class") for shape in _picture(render(found)).iter()}
+    assert {"throttled", "unanswered", "server-error"} <= kinds
+
+
+def test_a_phase_that_went_on_beside_the_others_has_its_own_times() -> None:
+    """Collecting its result takes no time; the fact that times it is not listed with what was found."""
+    collected = PhaseRun(name="restore rehearsal", began_ms=at(53_000), ended_ms=at(53_000))
+    facts = {ASIDE: {"restore rehearsal": [at(46_600), at(51_100)]}}
+    found = report(of=state(phases=(*state().phases, collected), facts=facts))
+    assert found.measures_s["phase: restore rehearsal"] == 4.5
+    assert (found.phases[-1].began_ms, found.phases[-1].ended_ms) == (at(46_600), at(51_100))
+    assert found.facts == {}
+
+
+def test_a_phase_whose_work_beside_the_others_failed_has_not_ended() -> None:
+    """It is drawn from when the work began, and measured by nobody."""
+    broken = PhaseRun(name="restore rehearsal", began_ms=at(53_000))
+    facts = {ASIDE: {"restore rehearsal": [at(46_600), at(51_100)]}}
+    found = report(of=state(phases=(broken,), facts=facts))
+    assert (found.phases[0].began_ms, found.phases[0].ended_ms) == (at(46_600), None)
+    assert "phase: restore rehearsal" not in found.measures_s
+
+
 def test_the_history_grows_by_each_drill_that_measured_something(tmp_path: Path) -> None:
     """A line that is no drill's is passed over, and one without an RTO teaches nothing."""
     write_json(report(), tmp_path)
@@ -183,7 +279,8 @@ def test_the_picture_shows_every_second_and_instant() -> None:
     kinds = [shape.attrib.get("class", "") for shape in svg.iter()]
     timeline = report().timeline
     assert kinds.count("accepted") == sum(1 for one in timeline.series for count in one.accepted if count)
-    assert kinds.count("failed") == sum(1 for one in timeline.series for count in one.failed if count)
+    unanswered = [count for one in timeline.series for count in one.failed[Failure.UNANSWERED] if count]
+    assert kinds.count("unanswered") == len(unanswered)
     assert kinds.count("mark") == len(state().moments)
     assert [kind for kind in kinds if kind.startswith("rto ")] == [
         "rto detect", "rto decide", "rto act", "rto verify",

@@ -12,14 +12,19 @@ import pytest
 
 from audit.comparison import SlackPost
 from clients.coordination import CoordinationRecords
+from clients.receipts import Receipt
 from clients.sender import Webhook
+from dr.drill.bad_writer import BROKEN, CHANGED, DELETED, Damage, choose, read_items, write
 from dr.drill.play import DrillFailedError, Phase, Play
 from dr.drill.record import DrillFile, Moment, read_state
+from dr.drill.report import PutBack
 from dr.drill.runner import ERRORS_FILE, Result, run_drill
 from dr.drill.scenarios import Scenario
 from dr.drill.stage import Health, Loss
+from dr.drill.table_corruption import DAMAGE, TABLE
 from dr.drill.tables import new_table
-from tests.fakes.dr_stack import FAILOVER, PRIMARY, DrStack, dr_stack
+from tests.fakes.dr_stack import FAILOVER, PRIMARY, DrStack, dr_stack, put_alert
+from tests.fakes.switches import set_switch
 from tests.unit.dr.drill_examples import state
 from topology.config import StackConfig
 
@@ -182,7 +187,7 @@ def test_a_switch_that_is_on_is_turned_off(stage: FakeStage, tmp_path: Path) -> 
     """A drill that stops after the failover fails back."""
 
     def switch_on(_play: Play) -> str:
-        assert CoordinationRecords(stage.deployment, FAILOVER).set_switch(1_800_000_000_000)
+        assert set_switch(CoordinationRecords(stage.deployment, FAILOVER), 1_800_000_000_000)
         return "on"
 
     result = _run(stage, tmp_path, switch_on, _fail)
@@ -192,6 +197,102 @@ def test_a_switch_that_is_on_is_turned_off(stage: FakeStage, tmp_path: Path) -> 
 
 def test_signals_are_as_before_after_a_drill(stage: FakeStage, tmp_path: Path) -> None:
     """Only while everything is put back they are held off."""
-    before: Any = signal.getsignal(signal.SIGTERM)
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before: Any = [signal.getsignal(number) for number in numbers]
     _run(stage, tmp_path, lambda _: "done")
-    assert signal.getsignal(signal.SIGTERM) is before
+    assert [signal.getsignal(number) for number in numbers] == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_nothing_interrupts_the_putting_back(
+    stage: FakeStage, tmp_path: Path, number: signal.Signals
+) -> None:
+    """Not even a session that drops."""
+    mend = stage.mend_regions
+
+    def interrupted() -> list[str]:
+        os.kill(os.getpid(), number)
+        return mend()
+
+    stage.mend_regions = interrupted  # type: ignore[method-assign]  # a signal in the middle of it
+    result = _run(stage, tmp_path, _lose, _fail)
+    assert stage.lost == {}
+    assert f"regions brought back: {PRIMARY}" in result.report.put_back.done
+
+
+def _spoil(stage: FakeStage) -> tuple[Damage, Act]:
+    """The ids that a bad writer will meet, and a phase in which it does, after a restored table was made."""
+    receipts = []
+    for number in range(CHANGED + BROKEN + DELETED):
+        put_alert(f"a{number:03d}", status="NOTIFIED", region=PRIMARY)
+        receipts.append(Receipt(f"a{number:03d}", "RECEIVED", PRIMARY, 1, 2))
+    damage = choose(stage.deployment, receipts)
+    assert damage is not None
+
+    def spoil(play: Play) -> str:
+        dynamodb = stage.deployment.clients.client("dynamodb", PRIMARY)
+        table = new_table(play, PRIMARY, "repair")
+        dynamodb.restore_table_to_point_in_time(
+            SourceTableName=stage.deployment.alerts_table, TargetTableName=table, UseLatestRestorableTime=True
+        )
+        shown = dynamodb.describe_table(TableName=table)["Table"]["RestoreSummary"]["RestoreDateTime"]
+        play.file.note(**{DAMAGE: damage.as_fact, TABLE: table})
+        play.file.mark(Moment.RESTORE_POINT, int(shown.timestamp() * 1_000))
+        play.file.mark(Moment.RESTORED)
+        play.file.mark(Moment.FAULT)
+        write(stage.deployment, damage)
+        return table
+
+    return damage, spoil
+
+
+def _rows(stage: FakeStage, damage: Damage) -> Mapping[str, Any]:
+    return read_items(stage.deployment, FAILOVER, stage.deployment.alerts_table, damage.ids)
+
+
+def _tables(stage: FakeStage) -> list[str]:
+    found = stage.deployment.clients.client("dynamodb", PRIMARY).list_tables()["TableNames"]
+    return [name for name in found if "repair" in name]
+
+
+def test_a_ledger_that_was_spoilt_is_repaired(stage: FakeStage, tmp_path: Path) -> None:
+    """Every row is as it was, and only then the table that it was repaired from is deleted."""
+    damage, spoil = _spoil(stage)
+    before = _rows(stage, damage)
+    result = _run(stage, tmp_path, spoil, _fail)
+    assert _rows(stage, damage) == before
+    assert result.report.put_back.not_done == ()
+    assert f"ledger repaired: {len(damage.ids)} rows" in " ".join(result.report.put_back.done)
+    assert Moment.PROVEN not in result.report.moments, "it is no part of what was rehearsed"
+    assert _tables(stage) == []
+
+
+def test_a_ledger_that_cannot_be_repaired_is_named_and_the_restored_table_stays(
+    stage: FakeStage, tmp_path: Path
+) -> None:
+    """With where the ids are, and what a person has to do."""
+    damage, spoil = _spoil(stage)
+
+    def mistake_the_time(play: Play) -> str:
+        play.file.mark(Moment.RESTORE_POINT, 1_000)
+        return "of another time than the restored table shows"
+
+    result = _run(stage, tmp_path, mistake_the_time, spoil, _fail)
+    (line,) = result.report.put_back.not_done
+    assert line.startswith("ledger repaired: ")
+    assert "facts.damage" in line
+    assert "responder dr repair" in line
+    assert result.report.facts[DAMAGE] == damage.as_fact
+    assert _tables(stage) == [result.report.facts[TABLE]]
+
+
+def test_an_undamaged_ledger_is_left_alone(stage: FakeStage, tmp_path: Path) -> None:
+    """A drill that stops after its victims were chosen and before they were met has nothing to repair."""
+    damage, _ = _spoil(stage)
+
+    def choose_only(play: Play) -> str:
+        play.file.note(**{DAMAGE: damage.as_fact})
+        return "chosen"
+
+    result = _run(stage, tmp_path, choose_only, _fail)
+    assert result.report.put_back == PutBack()

@@ -1,5 +1,6 @@
 """A drill's state: on disk after every change, gone on with by another process, and one drill at a time."""
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -83,6 +84,30 @@ def test_a_phase_that_fails_stops_the_drill(tmp_path: Path) -> None:
     with pytest.raises(DrillFailedError):
         perform([_phase("first", fails), _phase("second", lambda _: "2")], _play(file))
     assert [(run.name, run.ended_ms) for run in file.state.phases] == [("first", None)]
+
+
+def test_what_goes_on_beside_a_drill_that_has_ended_is_named(tmp_path: Path) -> None:
+    """What it makes later would stay, so it is not said to have ended."""
+    let_go = threading.Event()
+    play = Play(cast("Any", None), DrillFile.create(tmp_path, FRESH), lambda _: None, aside_within_s=0.01)
+    play.begin_aside("rehearsal", lambda _: str(let_go.wait(10)))
+    with pytest.raises(DrillFailedError, match="rehearsal: goes on"):
+        play.finish_aside()
+    let_go.set()
+    patient = replace(play, aside_within_s=10)
+    patient.begin_aside("rehearsal", lambda _: "done")
+    patient.finish_aside()
+
+
+def test_what_goes_on_beside_a_drill_has_its_own_times(tmp_path: Path) -> None:
+    """From its begin to its end, whether it was begun aside or is done where it is asked for."""
+    file = DrillFile.create(tmp_path, FRESH)
+    play = _play(file)
+    play.begin_aside("rehearsal", lambda _: "done")
+    assert play.result_of("rehearsal", lambda _: "again") == "done"
+    assert play.result_of("another", lambda _: "here") == "here"
+    assert list(file.state.facts["aside_ms"]) == ["rehearsal", "another"]
+    assert all(began_ms <= ended_ms for began_ms, ended_ms in file.state.facts["aside_ms"].values())
 
 
 @pytest.mark.parametrize("content", [None, "", "{}", '{"drill_id": 7}', "\u0000"])

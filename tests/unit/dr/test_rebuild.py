@@ -22,7 +22,8 @@ from dr.rebuilds.rebuild import rebuild
 from dr.rebuilds.reowning import reown
 from tests.fakes.dr_stack import PRIMARY, DrStack, dr_stack, put_alert
 from topology.backups import package_key, stack_key
-from topology.config import EVENTUAL, STRONG, StackConfig
+from topology.config import StackConfig
+from topology.config_keys import EVENTUAL, STRONG
 from topology.functions import FUNCTIONS
 
 FORMER = ("us-east-1", "us-west-2")
@@ -245,7 +246,7 @@ def stack(aws: None) -> DrStack:  # noqa: ARG001 - moto
 def turn(stack: DrStack, seconds: int = 60) -> Turn:
     """A step's turn."""
     deadline_ms = stack.clock.now_ms() + seconds * 1_000
-    return Turn(clock=stack.clock, deadline_ms=deadline_ms, say=lambda _: None)
+    return Turn(clock=stack.clock, deadline_ms=deadline_ms, tell=lambda _: None)
 
 
 def test_open_alerts_become_the_new_regions_with_a_doubt(stack: DrStack) -> None:

@@ -16,6 +16,7 @@ from dr.operations.journal import OperationRefusedError
 from dr.operations.operation import Outcome
 from dr.rebuilds.folder import KEPT, LOG, Kept, Wanted
 from dr.rebuilds.rebuild import rebuild
+from ops.dr_rebuild_command import planned
 from tests.fakes.aws_tables import create_tables
 from tests.fakes.dr_bucket import backup_bucket
 from tests.fakes.dr_stack import FAILOVER, PRIMARY, DrStack, FakeFunctions, dr_stack
@@ -115,6 +116,31 @@ def test_a_folder_of_another_rebuild_is_refused(tmp_path: Path, other: Wanted) -
     assert Kept.in_folder(tmp_path, WANTED).roots == ("a",)
     with pytest.raises(OperationRefusedError, match=r"another rebuild .*'eu-west-1'.*give another folder"):
         Kept.in_folder(tmp_path, other)
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_folder_of_another_rebuild_is_not_prepared_for_a_second_one(
+    bucket: Path,
+    tmp_path: Path,
+    dry_run: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    """Its configuration is of a stack that runs: `pulumi up` with another one would replace it."""
+    work, objects = tmp_path / "work", FolderObjects(bucket)
+    config = planned(objects, work, WANTED, dry_run=False).config_file
+    before = config.read_text()
+    other = Wanted(region="eu-central-1")
+    with pytest.raises(OperationRefusedError, match="another rebuild"):
+        planned(objects, work, other, dry_run=dry_run)
+    assert config.read_text() == before
+    assert planned(objects, work, WANTED, dry_run=False).config_file == config
+
+
+def test_a_dry_run_of_a_rebuild_leaves_nothing(bucket: Path, tmp_path: Path) -> None:
+    """It says what would be where."""
+    work = tmp_path / "work"
+    plan = planned(FolderObjects(bucket), work, WANTED, dry_run=True)
+    assert (plan.regions[0], plan.folder) == ("eu-west-1", work)
+    assert not work.exists()
 
 
 @pytest.mark.parametrize("name", [KEPT, LOG])

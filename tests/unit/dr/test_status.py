@@ -11,6 +11,7 @@ from dr.operations.journal import OperationFailedError
 from dr.operations.outside import Outside
 from dr.operations.status import DrStatus, read_status
 from tests.fakes.dr_stack import FAILOVER, PRIMARY, DrStack, dr_stack, put_alert
+from tests.fakes.switches import set_switch
 
 HOUR_S = 3_600
 
@@ -93,7 +94,7 @@ def test_an_operation_that_failed_is_a_problem_with_its_next_step(stack: DrStack
 def test_both_switches_on_is_said(stack: DrStack) -> None:
     """Neither region is routed to."""
     for region in (PRIMARY, FAILOVER):
-        CoordinationRecords(stack.deployment, region).set_switch(1)
+        set_switch(CoordinationRecords(stack.deployment, region), 1)
     assert "both switches are on, so neither region is routed to" in status(stack).problems
 
 

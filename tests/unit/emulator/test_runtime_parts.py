@@ -9,9 +9,10 @@ import pytest
 from aiohttp.test_utils import make_mocked_request
 
 from emulator import runfile
+from emulator.control import Emulator
 from emulator.deviations import DEVIATIONS
 from emulator.edge import Scope, scope_of
-from emulator.errors import AlreadyRunningError
+from emulator.errors import AlreadyRunningError, EmulatorError
 from emulator.host import save, without_messages
 from emulator.ports import BELOW_EPHEMERAL, free_port
 from emulator.processes import HostSpec, host_environment, log_tail
@@ -97,6 +98,28 @@ def test_folder_has_one_holder(tmp_path: Path) -> None:
         with pytest.raises(AlreadyRunningError, match="stop it first"), runfile.hold(tmp_path):
             pass
     assert not runfile.is_held(tmp_path)
+
+
+def test_what_can_be_no_run_folder_is_refused_in_one_line(tmp_path: Path) -> None:
+    """A file, or a place where nobody may make a folder: said by whatever looks there, or starts there."""
+    file = tmp_path / "file"
+    file.touch()
+    for look in (runfile.is_held, runfile.read, Emulator.attach):
+        with pytest.raises(EmulatorError, match="file cannot be a run folder: Not a directory; name"):
+            look(file)
+    for folder in (file, Path("/proc/x")):
+        with pytest.raises(EmulatorError, match=r"cannot be a run folder: [^\n]+; name a folder"):
+            Emulator.start(folder, regions=("us-east-1",))
+
+
+def test_a_folder_of_somebody_elses_is_no_run_folder(tmp_path: Path) -> None:
+    """It would be closed to others at the start, and removed in the end."""
+    (tmp_path / "thesis.txt").touch()
+    before = tmp_path.stat().st_mode
+    with pytest.raises(EmulatorError, match=r"holds other things, such as thesis.txt; name a new"):
+        Emulator.start(tmp_path, regions=("us-east-1",))
+    assert tmp_path.stat().st_mode == before
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"{}", b"\xff"])

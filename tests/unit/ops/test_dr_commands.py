@@ -8,7 +8,8 @@ import typer
 from typer.testing import CliRunner
 
 from ops.cli import app
-from ops.dr_stack import confirm, read_outputs
+from ops.opened_stack import command_on, confirm, read_outputs
+from ops.running import RUN_DIR
 from tests.fakes.dr_stack import DrStack, dr_stack
 
 
@@ -33,6 +34,14 @@ def test_outputs_that_are_no_json_object_are_used_wrongly(tmp_path: Path, conten
     path.write_text(content)
     with pytest.raises(typer.BadParameter, match=r"outputs\.json"):
         read_outputs(path)
+
+
+def test_the_next_command_that_is_told_is_of_the_same_stack(tmp_path: Path) -> None:
+    """A person copies it; without its options it would be of another one."""
+    words = "responder dr status"
+    assert command_on(words, RUN_DIR, None) == words
+    assert command_on(words, tmp_path, None) == f"{words} --run-dir {tmp_path}"
+    assert command_on(words, RUN_DIR, Path("my outputs.json")) == f"{words} --outputs 'my outputs.json'"
 
 
 @pytest.mark.parametrize("bucket", ["my-backups", "us-west-2:", ":name"])

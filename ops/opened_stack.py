@@ -1,20 +1,17 @@
-"""Which stack a `responder dr` command acts on, and how a person is asked before it does."""
+"""Which stack a command acts on, the local one or a real one, and how a person is asked before it does."""
 
-import functools
 import getpass
 import json
-import signal
+import shlex
 import socket
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Final, NoReturn
+from typing import Annotated, Final
 
 import typer
 
 from clients.aws import AwsClients
 from clients.deployment import Deployment
-from clients.routing import resolve_region
-from dr.operations.outside import Outside
 from emulator.attached import attached_deployment
 from emulator.control import Emulator
 from emulator.project import stack_config
@@ -42,7 +39,6 @@ class OpenedStack:
     """A stack to act on; `emulator` None where it is on AWS itself."""
 
     deployment: Deployment
-    outside: Outside
     emulator: Emulator | None
 
     @property
@@ -68,17 +64,22 @@ def open_stack(run_dir: Path, outputs: Path | None, *, attempts_max: int = 0) ->
     """
     if outputs is not None:
         deployment, emulator = Deployment.from_outputs(read_outputs(outputs), AwsClients()), None
-        outside = Outside()
     else:
         emulator = running.attach(run_dir)
         deployment = attached_deployment(emulator)
-        outside = Outside(resolve=functools.partial(resolve_region, dns_server=emulator.dns_address))
     if attempts_max:
         clients = AwsClients(
             deployment.clients.endpoint_url, read_timeout_s=SHORT_TIMEOUT_S, attempts_max=attempts_max
         )
         deployment = replace(deployment, clients=clients)
-    return OpenedStack(deployment, outside, emulator)
+    return OpenedStack(deployment, emulator)
+
+
+def command_on(words: str, run_dir: Path, outputs: Path | None) -> str:
+    """The command to tell a person, so that it acts on the stack that `open_stack` opens."""
+    if outputs is None:
+        return running.command_line(words, run_dir)
+    return f"{words} --outputs {shlex.quote(str(outputs))}"
 
 
 def confirm(deployment: Deployment, what: str, *, yes: bool, stack_name: str) -> None:
@@ -98,15 +99,6 @@ def confirm(deployment: Deployment, what: str, *, yes: bool, stack_name: str) ->
 def operator() -> str:
     """Who this is, for the journal."""
     return f"{getpass.getuser()}@{socket.gethostname()}"
-
-
-def interrupt_on_sigterm() -> None:
-    """Have SIGTERM end a command as Ctrl-C does: with its journal closed, and what it broke put back."""
-    signal.signal(signal.SIGTERM, _interrupt)
-
-
-def _interrupt(_number: int, _frame: object) -> NoReturn:
-    raise KeyboardInterrupt
 
 
 def read_outputs(outputs: Path) -> dict[str, object]:

@@ -1,0 +1,118 @@
+"""A whole drill on the running stack, and one that is stopped half way: nothing of either is left."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+import pytest
+
+from clients.coordination import CoordinationRecords
+from clients.interrupts import interrupt_on_ending
+from dr.drill.play import Play
+from dr.drill.record import DrillFile, DrillState, now_ms
+from dr.drill.runner import Result, only_drill, run_drill
+from dr.drill.scenarios import REGION_KILLED, SCENARIOS
+from dr.drill.stage import LocalStage
+from emulator.control import Emulator
+from ops.local import deploy
+from ops.running import local_config
+
+pytestmark = pytest.mark.emulator
+
+CORRUPTED: Final = "table-corrupted"
+ENOUGH: Final = 100
+"""Accepted alerts that end the load; a drill wants more, which only take longer."""
+
+
+@pytest.fixture(scope="module")
+def stage(emulator: Emulator) -> Iterator[LocalStage]:
+    """The local stack, with health checks that look ten times as often."""
+    deploy(emulator)
+    emulator.pace_health_checks(0.1)
+    yield LocalStage(emulator)
+    emulator.pace_health_checks(1.0)
+
+
+@pytest.fixture
+def endings() -> Iterator[None]:
+    """Signals that end a command, as in one; as they were after the test."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    interrupt_on_ending()
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def drill(stage: LocalStage, scenario: str, folder: Path, *, at: Callable[[str], None]) -> Result:
+    """Play it as the command does, with less to wait for; `at` is told of each phase that begins."""
+    began = DrillState(
+        drill_id=scenario, scenario=scenario, stack="local", began_ms=now_ms(), decide_after_s=0.0
+    )
+    titles = {f"{phase.name}: {phase.title}": phase.name for phase in SCENARIOS[scenario].phases}
+
+    def said(line: str) -> None:
+        print(line)  # noqa: T201 - shown where the test fails
+        if line in titles:
+            at(titles[line])
+
+    with only_drill(stage.run_dir):
+        play = Play(stage, DrillFile.create(stage.run_dir, began), said, accepted_least=ENOUGH)
+        return run_drill(SCENARIOS[scenario], play, config=local_config(), folder=folder)
+
+
+def left_behind(stage: LocalStage) -> dict[str, Any]:
+    """What a drill could leave: lost regions, a switch that is on, tables, threads that post, processes."""
+    deployment = stage.deployment
+    switch = CoordinationRecords(deployment, deployment.failover.region).switched_on_ms()
+    return {
+        "lost": dict(stage.lost_regions()),
+        "switch": switch,
+        "tables": [
+            name
+            for one in deployment.regions
+            for name in deployment.clients.client("dynamodb", one.region).list_tables()["TableNames"]
+            if "-drill-" in name
+        ],
+        "threads": [one.name for one in threading.enumerate() if one.name == "load"],
+        "processes": len(psutil.Process().children()),
+    }
+
+
+def test_a_drill_passes_with_every_alert_accounted_for_and_leaves_nothing(
+    stage: LocalStage, tmp_path: Path
+) -> None:
+    """A bad writer, its detection, a restore, a repair, under load; the report has the RTO in parts."""
+    before = left_behind(stage)
+    report = drill(stage, CORRUPTED, tmp_path, at=lambda _: None).report
+    assert report.missed == ()
+    assert report.passed
+    assert report.audit is not None
+    assert (report.rpo.alerts, report.audit.unaccounted) == (0, 0)
+    parts = {name: part for name, part in report.rto.parts_s.items() if part is not None}
+    assert list(parts) == ["detect", "decide", "act", "verify"]
+    assert [run.name for run in report.phases] == [phase.name for phase in SCENARIOS[CORRUPTED].phases]
+    assert report.put_back.not_done == ()
+    assert left_behind(stage) == before
+
+
+def test_a_drill_that_is_stopped_brings_its_region_back(
+    stage: LocalStage,
+    tmp_path: Path,
+    endings: None,  # noqa: ARG001 - as a command has them
+) -> None:
+    """Told to stop while the region is lost: the load ends, the region answers, and nothing stays."""
+    before = left_behind(stage)
+
+    def stop(phase: str) -> None:
+        if phase == "detection":
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    result = drill(stage, REGION_KILLED, tmp_path, at=stop)
+    assert result.interrupted
+    assert result.report.put_back.not_done == ()
+    assert f"regions brought back: {stage.deployment.primary.region}" in result.report.put_back.done
+    assert left_behind(stage) == before

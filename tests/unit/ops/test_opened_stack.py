@@ -1,0 +1,86 @@
+"""`responder parked` and `audit` on a real stack, by its outputs."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from typer.testing import CliRunner
+
+from clients.receipts import Receipt, ReceiptsFile
+from ops.cli import app
+from tests.fakes.dr_stack import FAILOVER, PRIMARY, DrStack, dr_stack, put_alert
+
+
+@pytest.fixture
+def stack(aws: None) -> DrStack:  # noqa: ARG001 - moto
+    """Of the stack dev."""
+    return dr_stack()
+
+
+@pytest.fixture
+def outputs(stack: DrStack, tmp_path: Path) -> str:
+    """As `pulumi stack output --json` writes them."""
+    path = tmp_path / "outputs.json"
+    path.write_text(json.dumps(stack.outputs))
+    return str(path)
+
+
+def responder(*words: str, typed: str = "") -> Any:
+    """What a person types, and then when asked."""
+    return CliRunner().invoke(app, words, input=typed)
+
+
+def park(alert_id: str) -> None:
+    """A PARKED alert in the primary region."""
+    put_alert(alert_id, status="PARKED", region=PRIMARY)
+    boto3.client("dynamodb", region_name=PRIMARY).update_item(
+        TableName="alerts",
+        Key={"alert_id": {"S": alert_id}},
+        UpdateExpression="SET open_lane = :lane, due_at = :due, title = :text, parked_reason = :text",
+        ExpressionAttributeValues={
+            ":lane": {"S": f"{PRIMARY}#PARKED"}, ":due": {"N": "1"}, ":text": {"S": "no_service"},
+        },
+    )  # fmt: skip
+
+
+def test_parked_alerts_of_a_real_stack_are_listed_and_shown(outputs: str) -> None:
+    """With the reason."""
+    park("a1")
+    listed = json.loads(responder("parked", "list", "--json", "--outputs", outputs).stdout)
+    assert [(one["alert_id"], one["reason"]) for one in listed] == [("a1", "no_service")]
+    shown = json.loads(responder("parked", "show", "a1", "--json", "--outputs", outputs).stdout)
+    assert shown["alert"]["status"] == "PARKED"
+
+
+def test_parked_alerts_of_a_real_stack_are_redriven_once_its_name_is_typed(outputs: str) -> None:
+    """Another name changes nothing."""
+    park("a1")
+    refused = responder("parked", "redrive", "a1", "--outputs", outputs, typed="prod\n")
+    assert refused.exit_code == 2
+    done = responder("parked", "redrive", "a1", "--outputs", outputs, typed="dev\n")
+    assert done.exit_code == 0
+    shown = json.loads(responder("parked", "show", "a1", "--json", "--outputs", outputs).stdout)
+    assert shown["alert"]["status"] == "RECEIVED"
+
+
+def test_a_real_stack_is_audited_without_slack_and_that_is_said(outputs: str, tmp_path: Path) -> None:
+    """What Slack has is unknown, and no number stands for it."""
+    for region in (PRIMARY, FAILOVER):
+        put_alert("a1", status="NOTIFIED", region=PRIMARY, in_region=region)
+    receipts = tmp_path / "receipts.jsonl"
+    with ReceiptsFile(receipts) as out:
+        out.add(Receipt("a1", "RECEIVED", PRIMARY, 1, 1))
+    words = ("audit", "--outputs", outputs, "--receipts", str(receipts))
+    found = json.loads(responder(*words, "--json").stdout)
+    assert (found["accepted"], found["unaccounted"], found["passed"]) == (1, 0, True)
+    assert (found["slack_read"], found["duplicates"], found["duplicates_by_cause"]) == (False, None, None)
+    assert "duplicates unknown: Slack was not read" in responder(*words).stdout
+
+
+def test_an_audit_of_a_real_stack_names_its_receipts(outputs: str) -> None:
+    """Those of the local stack are of another one."""
+    found = responder("audit", "--outputs", outputs)
+    assert found.exit_code == 2
+    assert "--access-log" in found.output
