@@ -15,7 +15,7 @@ from typing import Final
 
 from audit.ledger import LedgerUnreadableError
 from audit.outcome import Audit
-from clients.interrupts import handle_endings
+from clients.interrupts import handle_endings, leave_terminal
 from clients.receipts import ReceiptsError
 from dr.drill.page import write_page
 from dr.drill.play import DrillFailedError, Play, perform
@@ -77,6 +77,9 @@ def run_drill(scenario: Scenario, play: Play, *, config: StackConfig, folder: Pa
         perform(scenario.phases, play)
     except KeyboardInterrupt:
         stopped, interrupted = f"interrupted in phase {play.phase!r}", True
+    except SystemExit:  # so Rich ends a program whose output is a pipe that nobody reads any more
+        leave_terminal()
+        stopped, interrupted = f"interrupted in phase {play.phase!r}, as nobody reads its output", True
     except Exception as error:  # noqa: BLE001 - the edge of a drill: whatever it is, all is put back and reported
         stopped = f"phase {play.phase!r} failed: {error}"
         _keep_traceback(play, stopped)

@@ -8,15 +8,18 @@ kept from working against each other. `responder dr status` shows it.
 | `operation` | `failover` or `failback` |
 | `state` | `running`, `done`, `refused`, `failed` or `interrupted` |
 | `operator`, `token` | who runs it, and a mark of this one run |
-| `started_ms`, `ended_ms` | of the operation, all its runs together; 0 while it has not ended |
+| `started_ms`, `ended_ms` | of the operation, all its runs since one was refused; 0 while it has not ended |
 | `silent_until_ms` | when the step under way has to be over; afterwards anybody may go on in its place |
 | `steps` | a list of what each step did, see `StepRecord` |
+
+A run that is refused has changed nothing, so what was done before it stays on record.
 
 Every write is conditional on what was read before: a run that was frozen while another took its place, also
 by a clock that is ahead, loses at its next step; and it cannot turn a switch that the other has turned
 (`dr.operations.switching`).
 """
 
+import contextlib
 import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -54,6 +57,9 @@ class State(StrEnum):
     REFUSED = "refused"
     FAILED = "failed"
     INTERRUPTED = "interrupted"
+
+
+_NOT_GONE_ON_WITH: Final = frozenset({State.DONE, State.REFUSED})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,7 +159,7 @@ class Journal:
                 f"a {found.operation} of {found.operator} is under way; see `responder dr status`, wait "
                 f"{left_s} s, or if you know that it is dead, say --take-over"
             )
-        unfinished = found is not None and found.operation == operation and found.state is not State.DONE
+        goes_on = found is not None and found.operation == operation and found.state not in _NOT_GONE_ON_WITH
         entry = Entry(
             self._records,
             before,
@@ -162,7 +168,7 @@ class Journal:
                 state=State.RUNNING,
                 operator=operator,
                 token=secrets.token_hex(4),
-                started_ms=found.started_ms if found is not None and unfinished else now_ms,
+                started_ms=found.started_ms if found is not None and goes_on else now_ms,
                 ended_ms=0,
                 silent_until_ms=now_ms + round(deadline_s * 1_000),
                 steps=(),
@@ -174,6 +180,10 @@ class Journal:
             raise OperationRefusedError(
                 "somebody else began at the same moment; see `responder dr status`"
             ) from error
+        except KeyboardInterrupt:
+            with contextlib.suppress(OperationFailedError):
+                entry.write(state=State.INTERRUPTED, ended_ms=now_ms)
+            raise
         return entry
 
 
@@ -186,6 +196,8 @@ class Entry:
         """Nothing is written yet."""
         self._records = records
         self._before = before
+        found = _operation_of(before)
+        self._done = found if found is not None and found.state is State.DONE else None
         self.record = record
 
     def write(self, *, step: StepRecord | None = None, **changes: Any) -> None:
@@ -196,7 +208,8 @@ class Entry:
             OperationFailedError: the region does not answer.
         """
         self.record = self.record.after(step=step, **changes)
-        values = asdict(self.record)
+        refused = self.record.state is State.REFUSED
+        values = asdict(self._done if refused and self._done else self.record)
         try:
             written = self._records.write(RECORD, self._before, values)
             if not written:

@@ -4,6 +4,7 @@ Failover and failback are lists of such steps. Every step looks before it acts a
 operation that was broken off anywhere is simply run again, by anybody.
 """
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, TypeVar
@@ -33,6 +34,8 @@ _UNANSWERED: Final = (
     LedgerUnreachableError,
 )
 
+Progress = Literal["begun", "progress", "done", "failed"]
+
 T = TypeVar("T")
 
 
@@ -42,7 +45,7 @@ class StepEvent:
 
     operation: str
     step: str
-    state: Literal["begun", "progress", "done", "failed"]
+    state: Progress
     at_ms: int
     detail: str
     facts: Mapping[str, Any]
@@ -164,9 +167,14 @@ def run(
 
 def perform(steps: Sequence[Step], entry: Written, *, clock: Clock, on_step: OnStep = quiet) -> Outcome:
     """Perform the steps of an operation that is written down at `entry`. Raises as `run` does."""
-    for step in steps:
-        _perform(step, entry, clock, on_step)
-    entry.write(state=State.DONE, ended_ms=clock.now_ms())
+    try:
+        for step in steps:
+            _perform(step, entry, clock, on_step)
+        entry.write(state=State.DONE, ended_ms=clock.now_ms())
+    except (Exception, KeyboardInterrupt) as error:
+        # Whatever it is and wherever it comes, others are not to wait for a step's deadline because of it.
+        _close(entry, error, clock, on_step)
+        raise
     record = entry.record
     return Outcome(
         operation=record.operation,
@@ -185,36 +193,29 @@ def _perform(step: Step, entry: Written, clock: Clock, on_step: OnStep) -> None:
         name=step.name, state=State.RUNNING, began_ms=began_ms, ended_ms=0, detail=step.title, facts={}
     )
 
-    def tell(state: Literal["begun", "progress", "done", "failed"], detail: str) -> None:
-        on_step(
-            StepEvent(
-                operation=entry.record.operation,
-                step=step.name,
-                state=state,
-                at_ms=clock.now_ms(),
-                detail=detail,
-                facts=record.facts,
-            )
-        )
+    def tell(state: Progress, detail: str) -> None:
+        on_step(_event(entry, record, state=state, at_ms=clock.now_ms(), detail=detail))
 
     entry.write(step=record, silent_until_ms=deadline_ms)
     tell("begun", step.title)
     turn = Turn(clock=clock, deadline_ms=deadline_ms, tell=lambda detail: tell("progress", detail))
-    try:
-        done = _act(step, turn)
-    except (Exception, KeyboardInterrupt) as error:
-        # Whatever it is, others are not to wait for the step's deadline because of it.
-        state = _ended_by(error)
-        detail = str(error) or state.value
-        record = replace(record, state=state, ended_ms=clock.now_ms(), detail=detail)
-        _close(entry, record, state)
-        tell("failed", detail)
-        raise
+    done = _act(step, turn)
     record = replace(
         record, state=State.DONE, ended_ms=clock.now_ms(), detail=done.detail, facts=dict(done.facts)
     )
     entry.write(step=record)
     tell("done", done.detail)
+
+
+def _event(entry: Written, step: StepRecord, *, state: Progress, at_ms: int, detail: str) -> StepEvent:
+    return StepEvent(
+        operation=entry.record.operation,
+        step=step.name,
+        state=state,
+        at_ms=at_ms,
+        detail=detail,
+        facts=step.facts,
+    )
 
 
 def _act(step: Step, turn: Turn) -> Done:
@@ -231,9 +232,18 @@ def _ended_by(error: BaseException) -> State:
     return State.INTERRUPTED if isinstance(error, KeyboardInterrupt) else State.FAILED
 
 
-def _close(entry: Written, record: StepRecord, state: State) -> None:
+def _close(entry: Written, error: BaseException, clock: Clock, on_step: OnStep) -> None:
     """Let others go on at once; where that cannot be written they wait for the step's deadline."""
-    try:
-        entry.write(step=record, state=state, ended_ms=record.ended_ms)
-    except OperationFailedError:
+    if entry.record.state is State.DONE:  # all is done, and only the last write was broken off
+        with contextlib.suppress(OperationFailedError):
+            entry.write()
         return
+    now_ms, state = clock.now_ms(), _ended_by(error)
+    last = entry.record.steps[-1] if entry.record.steps else None
+    broken_off = None
+    if last is not None and last.state is State.RUNNING:
+        broken_off = replace(last, state=state, ended_ms=now_ms, detail=str(error) or state.value)
+    with contextlib.suppress(OperationFailedError):
+        entry.write(step=broken_off, state=state, ended_ms=now_ms)
+    if broken_off is not None:
+        on_step(_event(entry, broken_off, state="failed", at_ms=now_ms, detail=broken_off.detail))

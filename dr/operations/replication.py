@@ -66,10 +66,10 @@ def agree(deployment: Deployment, turn: Turn) -> Done:
         CoordinationUnreachableError, botocore's errors: a region does not answer.
     """
     crossings = cross(deployment, turn)
-    compared = 0
+    compared: set[str] = set()
     for have, lack in (deployment.regions, deployment.regions[::-1]):
         ids = _recent(deployment, have.region, turn.clock.now_ms() // 1_000 - SETTLED_S)
-        compared += len(ids)
+        compared |= ids
         while ids := _behind(deployment, lack.region, have.region, ids):
             if turn.left_s() <= 0:
                 names = ", ".join(sorted(ids)[:NAMED])
@@ -82,8 +82,8 @@ def agree(deployment: Deployment, turn: Turn) -> Done:
     lags = {f"{one.written_in} to {one.seen_in}": one.took_ms for one in crossings}
     return Done(
         ", ".join(f"{way} {took_ms} ms" for way, took_ms in lags.items())
-        + f"; {compared} alerts, the newest {RECENT_MAX} of each severity, are in both regions",
-        {"lag_ms": lags, "compared": compared},
+        + f"; {len(compared)} alerts, the newest {RECENT_MAX} of each severity, are in both regions",
+        {"lag_ms": lags, "compared": len(compared)},
     )
 
 

@@ -160,6 +160,20 @@ def test_an_interrupted_drill_is_put_back(stage: FakeStage, tmp_path: Path) -> N
     assert result.report.audit is None
 
 
+def test_a_drill_whose_output_nobody_reads_is_put_back(
+    stage: FakeStage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with `| head`, where printing ends the program; what is said after that goes nowhere."""
+    left: list[str] = []
+    monkeypatch.setattr("dr.drill.runner.leave_terminal", lambda: left.append("left"))
+
+    def prints(_play: Play) -> str:
+        raise SystemExit(1)
+
+    result = _run(stage, tmp_path, _lose, prints)
+    assert (result.interrupted, stage.lost, left) == (True, {}, ["left"])
+
+
 def test_what_cannot_be_put_back_is_named_and_the_rest_is(stage: FakeStage, tmp_path: Path) -> None:
     """A region that does not come back does not keep a restored table from being deleted."""
     tables: list[str] = []
