@@ -20,7 +20,7 @@ from clients.interrupts import INTERRUPTED_CODE, interrupt_on_ending
 from emulator.control import Emulator
 from emulator.project import stack_config
 from ops import local, running
-from ops.options import AsJson
+from ops.options import AsJson, check_writable
 from ops.running import REPORTS
 from topology.names import LOCAL_STACK
 
@@ -60,7 +60,8 @@ def run_experiments(
     var: Annotated[
         list[str] | None, typer.Option(help="KEY=VALUE for the experiment's configuration; repeatable.")
     ] = None,
-    reports: Annotated[Path, typer.Option(help="Folder of the journals.")] = REPORTS / "chaos",
+    reports: Annotated[Path, typer.Option(help="Folder of the journals.", file_okay=False)] = REPORTS
+    / "chaos",
 ) -> None:
     """Run experiments and say for each: hypothesis, faults fired, hypothesis again, audit.
 
@@ -74,6 +75,7 @@ def run_experiments(
         permit(stack_config(running.ROOT, LOCAL_STACK), typed_stack=stack_name)
     except ChaosRefusedError as error:
         raise typer.BadParameter(str(error)) from error
+    check_writable(reports, "--reports")
     interrupt_on_ending()
     console, outcomes = Console(), dict[str, tuple[Outcome, float]]()
     for name in wanted:

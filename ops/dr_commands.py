@@ -1,7 +1,7 @@
 """`responder dr failover | failback | status`: failing over and back, and how that stands."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 
 import typer
@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from clients.deployment import Deployment
 from clients.interrupts import interrupt_on_ending
 from dr.exports.requests import export_age_s
 from dr.operations.failback import failback as fail_back
@@ -19,7 +20,7 @@ from dr.operations.operation import Outcome, Step
 from dr.operations.proof import healthy
 from dr.operations.status import DrStatus, RegionState, read_status
 from ops import running
-from ops.dr_progress import clock_time, show_progress
+from ops.dr_progress import date_time, show_progress
 from ops.opened_stack import Outputs, StackName, TakeOver, command_on, confirm, open_stack, operator
 from ops.options import AsJson, DryRun, RunDir, Yes
 from ops.outside import outside_of
@@ -100,16 +101,27 @@ def status(*, run_dir: RunDir = running.RUN_DIR, outputs: Outputs = None, as_jso
     What does not answer is unknown, which is not well. Exits 1 if anything is not well.
     """
     stack = open_stack(run_dir, outputs, attempts_max=1)
+    unexported = set[str]()
+
+    def export_age(deployment: Deployment, region: str, now_s: float) -> int | None:
+        age_s = export_age_s(deployment, region, now_s)
+        if age_s is None:
+            unexported.add(region)
+        return age_s
+
     found = read_status(
         stack.deployment,
-        export_age=export_age_s,
+        export_age=export_age,
         export_max_age_s=stack.config.export_max_age_h * _HOUR_S,
         outside=outside_of(stack),
     )
     if as_json:
         typer.echo(json.dumps({**asdict(found), "well": found.well}, indent=2))
     else:
-        _show_status(found, Console())
+        _show_status(found, Console(), unexported)
+        for region in sorted(unexported):
+            make = command_on(f"responder dr export --region {region}", run_dir, outputs)
+            typer.echo(f"{region} has no full export yet; `{make}` makes one")
     if not found.well:
         raise typer.Exit(1)
 
@@ -129,17 +141,17 @@ def _conclude(outcome: Outcome, already: str, look: str, *, as_json: bool) -> No
     if as_json:
         typer.echo(json.dumps(asdict(outcome), indent=2))
     elif outcome.already_done:
-        since = f", since {clock_time(outcome.ended_ms)}" if outcome.ended_ms else ""
+        since = f", since {date_time(outcome.ended_ms)}" if outcome.ended_ms else ""
         typer.echo(f"{already}{since}")
     else:
         took_s = (outcome.ended_ms - outcome.started_ms) / 1_000
         typer.echo(f"{outcome.operation} done in {took_s:.1f} s; now see: {look}")
 
 
-def _show_status(found: DrStatus, console: Console) -> None:
+def _show_status(found: DrStatus, console: Console, unexported: Collection[str]) -> None:
     table = Table("region", "role", "health", "switch", "open", "overdue", "newest export")
     for one in found.regions:
-        table.add_row(one.region, one.role, *_cells(one))
+        table.add_row(one.region, one.role, *_cells(one, unexported))
     console.print(table)
 
     def line(text: str) -> None:
@@ -151,9 +163,7 @@ def _show_status(found: DrStatus, console: Console) -> None:
     line(f"replication {lags or '[red]unknown[/]'}")
     if found.operation is not None:
         last = found.operation
-        line(
-            f"{last.operation} by {escape(last.operator)}, {last.state}, begun {clock_time(last.started_ms)}"
-        )
+        line(f"{last.operation} by {escape(last.operator)}, {last.state}, begun {date_time(last.started_ms)}")
         for step in last.steps:
             line(f"  {step.name:<12} {step.state:<12} {escape(step.detail)}")
     for problem in found.problems:
@@ -162,7 +172,7 @@ def _show_status(found: DrStatus, console: Console) -> None:
         line("[green]well[/]")
 
 
-def _cells(one: RegionState) -> tuple[str, ...]:
+def _cells(one: RegionState, unexported: Collection[str]) -> tuple[str, ...]:
     def coloured(text: str, *, good: bool) -> str:
         return f"[{'green' if good else 'red'}]{text}[/]"
 
@@ -173,5 +183,7 @@ def _cells(one: RegionState) -> tuple[str, ...]:
         coloured(one.switch, good=one.switch == "off"),
         count,
         "unknown" if opened is None else str(opened.overdue),
-        "unknown" if age_s is None else f"{age_s / _HOUR_S:.1f} h ago",
+        ("none yet" if one.region in unexported else "unknown")
+        if age_s is None
+        else f"{age_s / _HOUR_S:.1f} h ago",
     )

@@ -2,7 +2,6 @@
 
 import json
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -18,36 +17,30 @@ from clients.deployment import Deployment
 from dr.comparison.athena import comparison_sql, table_sql
 from dr.comparison.items import Comparison
 from dr.comparison.items import compare as compare_states
-from dr.comparison.states import Side
 from dr.exports.check import Expected, check_export
-from dr.exports.manifest import Export, Finding, read_export
+from dr.exports.manifest import Finding
 from dr.exports.objects import FolderObjects
 from dr.exports.requests import (
     COMPLETED,
     ExportInfo,
-    ExportRefusedError,
     bucket_of,
+    describe,
     expected_of,
     list_exports,
     start_export,
-    usable,
     wait_export,
 )
-from dr.exports.sets import fetch_good as fetch_and_check
-from dr.exports.sets import good_set, latest_set, side_of
-from dr.restores.table_items import spool_table
 from ops import running
-from ops.audit_command import moment_ms
-from ops.opened_stack import Outputs, open_stack
+from ops.dr_states import LATEST, LIVE, TABLE, UNTIL, moment, root_of, state
+from ops.opened_stack import Outputs, command_on, open_stack
 from ops.options import AsJson, RunDir
+from ops.regions import asking
 from ops.terminal import printable
 from topology.tables import ALERTS
 
 SHOWN: Final = 50
-LATEST: Final = "latest"
-LIVE: Final = "live"
-_UNTIL: Final = "to:"
-_TABLE: Final = "table:"
+_TABLE_WIDTH: Final = 100
+"""Enough for all that an export's row can have."""
 
 Region = Annotated[
     str, typer.Option(help="Region whose replica, bucket and vault are meant; by default the primary.")
@@ -73,9 +66,10 @@ def export(
     deployment = open_stack(run_dir, outputs).deployment
     where = region or deployment.primary.region
     since = moment(incremental_from) if incremental_from else None
-    arn = start_export(deployment, where, now=datetime.now(UTC), incremental_from=since)
-    typer.echo(f"{arn} is under way", err=True)
-    found = [wait_export(deployment, where, arn)] if wait else list_exports(deployment, where)[:1]
+    with asking(deployment, where):
+        arn = start_export(deployment, where, now=datetime.now(UTC), incremental_from=since)
+        typer.echo(f"{arn} is under way", err=True)
+        found = [wait_export(deployment, where, arn) if wait else describe(deployment, where, arn)]
     _show_exports(found, as_json=as_json)
 
 
@@ -88,8 +82,14 @@ def exports(
 ) -> None:
     """List the ledger's exports, the newest first, and the state that each shows. Exits 1 if none is good."""
     deployment = open_stack(run_dir, outputs).deployment
-    found = list_exports(deployment, region or deployment.primary.region)
-    _show_exports(found, as_json=as_json)
+    where = region or deployment.primary.region
+    with asking(deployment, where):
+        found = list_exports(deployment, where)
+    if found or as_json:
+        _show_exports(found, as_json=as_json)
+    if not found:
+        make = command_on(f"responder dr export --region {where}", run_dir, outputs)
+        typer.echo(f"no exports; `{make}` makes one", err=True)
     if not any(info.status == COMPLETED for info in found):
         raise typer.Exit(1)
 
@@ -117,11 +117,12 @@ def check(
     else:
         deployment = open_stack(run_dir, outputs).deployment
         where = region or deployment.primary.region
-        found = check_export(
-            bucket_of(deployment, where),
-            root_of(deployment, where, root),
-            expected=expected_of(deployment, max_age=age),
-        )
+        with asking(deployment, where):
+            found = check_export(
+                bucket_of(deployment, where),
+                root_of(deployment, where, root),
+                expected=expected_of(deployment, max_age=age),
+            )
     if as_json:
         typer.echo(
             json.dumps(
@@ -165,91 +166,16 @@ def compare(
     deployment = open_stack(run_dir, outputs).deployment
     where = region or deployment.primary.region
     if athena:
-        typer.echo(_athena(deployment, where, left, right))
+        with asking(deployment, where):
+            typer.echo(_athena(deployment, where, left, right))
         return
-    with tempfile.TemporaryDirectory(prefix="responder-dr-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="responder-dr-") as scratch, asking(deployment, where):
         folder = Path(scratch)
         sides = [state(deployment, where, spec, folder / str(n)) for n, spec in enumerate((left, right))]
         found = compare_states(sides[0], sides[1], key=ALERTS.hash_key, scratch=folder, all_to=differences)
     show_comparison(found, as_json=as_json)
     if not found.same:
         raise typer.Exit(1)
-
-
-def state(
-    deployment: Deployment, region: str, spec: str, folder: Path, *, max_age: timedelta | None = None
-) -> Side:
-    """The state that a person names, as files in `folder`; exports are checked.
-
-    Raises:
-        ExportRefusedError: an export is not there, not good, or shows an older state than `max_age`.
-        TableUnreadableError: a table is not there.
-    """
-    if spec == LIVE or spec.startswith(_TABLE):
-        table = deployment.alerts_table if spec == LIVE else spec.removeprefix(_TABLE)
-        return spool_table(deployment.clients.client("dynamodb", region), table, folder)
-    if spec == LATEST or spec.startswith(_UNTIL):
-        found = good_set(
-            bucket_of(deployment, region),
-            deployment.alerts_table,
-            folder,
-            expected=expected_of(deployment),
-            until=moment(spec.removeprefix(_UNTIL)) if spec != LATEST else None,
-        )
-        for why in found.passed_over:
-            typer.echo(f"passed over: {printable(why)}", err=True)
-        exported_to = found.exports.exported_to
-        if max_age is not None and datetime.now(UTC) - exported_to > max_age:
-            raise ExportRefusedError(
-                f"the good exports go to {exported_to}, which is more than {max_age} ago; "
-                "make a new one, or allow an older one by --max-age"
-            )
-        return side_of(found.exports, folder)
-    export = fetch_good(deployment, region, root_of(deployment, region, spec), folder, max_age=max_age)
-    if export.summary.incremental:
-        raise ExportRefusedError(f"{spec} is an incremental export, which is no state; name a full one")
-    return Side(f"export {spec}", tuple(folder / key for key in export.data_keys))
-
-
-def fetch_good(
-    deployment: Deployment, region: str, root: str, folder: Path, *, max_age: timedelta | None = None
-) -> Export:
-    """Copy an export of the ledger into `folder`, and check the copy.
-
-    Raises:
-        ExportRefusedError: something is wrong with it; the message has the first findings.
-        ObjectsUnreadableError: the bucket does not answer.
-    """
-    bucket = bucket_of(deployment, region)
-    listed, findings = read_export(bucket, root)
-    if listed is None:
-        shown = "; ".join(f"{one.code}: {one.text}" for one in findings)
-        raise ExportRefusedError(f"the export {root} is not good: {shown}; see `responder dr check`")
-    fetch_and_check(bucket, listed, folder, expected=expected_of(deployment, max_age=max_age))
-    return listed
-
-
-def root_of(deployment: Deployment, region: str, spec: str) -> str:
-    """The key of the folder of an export that is named by its id, its ARN, that key, or `latest`.
-
-    Raises:
-        ExportRefusedError: there is no such export, or it is not COMPLETED.
-    """
-    if spec == LATEST:
-        objects, expected = bucket_of(deployment, region), expected_of(deployment)
-        return latest_set(objects, deployment.alerts_table, full_only=True, expected=expected).full.root
-    if "/AWSDynamoDB/" in spec:
-        return spec.rstrip("/")
-    export_id = spec.rpartition("/")[2]
-    for info in list_exports(deployment, region):
-        if info.arn.rpartition("/")[2] == export_id:
-            return usable(info, max_age=None, now=datetime.now(UTC)).root
-    raise ExportRefusedError(f"{region} has no export {export_id}; see `responder dr exports`")
-
-
-def moment(text: str) -> datetime:
-    """The time that `text` means: `30m` or `2h` ago, or ISO 8601."""
-    return datetime.fromtimestamp(moment_ms(text, now_ms=time.time_ns() // 1_000_000) / 1_000, tz=UTC)
 
 
 def show_findings(findings: Sequence[Finding], console: Console) -> None:
@@ -289,30 +215,38 @@ def show_comparison(found: Comparison, *, as_json: bool) -> None:
 
 
 def _show_exports(found: Sequence[ExportInfo], *, as_json: bool) -> None:
+    """In the table nothing is cut, however narrow the terminal is: the id is what other commands take."""
     if as_json:
-        typer.echo(json.dumps([{**asdict(info), "root": info.root} for info in found], indent=2, default=str))
+        rows = [{**asdict(info), "id": info.export_id, "root": info.root} for info in found]
+        typer.echo(json.dumps(rows, indent=2, default=datetime.isoformat))
         return
-    table = Table("shows the state of", "type", "status", "items", "folder")
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    for heading in ("id", "shows (UTC)", "changes since", "items", "status"):
+        table.add_column(heading, no_wrap=True)
     for info in found:
         table.add_row(
-            info.shows.astimezone(UTC).isoformat(timespec="seconds") if info.shows else "unknown",
-            "full" if info.since is None else f"changes since {info.since.astimezone(UTC):%H:%M:%S}",
-            info.status if not info.reason else f"{info.status}: {escape(info.reason)}",
+            info.export_id,
+            info.shows.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S") if info.shows else "unknown",
+            info.since.astimezone(UTC).strftime("%Y-%m-%d %H:%M") if info.since else "all items",
             "" if info.items is None else f"{info.items:,}",
-            info.root,
+            info.status,
             style=None if info.status == COMPLETED else "bold red",
         )
-    Console().print(table)
+    console = Console()
+    console.print(table, width=max(console.width, _TABLE_WIDTH), soft_wrap=True)
+    for info in found:
+        if info.reason:
+            console.print(f"{info.export_id}: {escape(info.reason)}", soft_wrap=True, highlight=False)
 
 
 def _athena(deployment: Deployment, region: str, left: str, right: str) -> str:
     """The two tables and the query, to be pasted."""
-    if any(spec == LIVE or spec.startswith(_TABLE) for spec in (left, right)):
-        raise typer.BadParameter("Athena reads full exports: name two of them")
-    if any(spec == LATEST or spec.startswith(_UNTIL) for spec in (left, right)):
+    if any(spec == LIVE or spec.startswith(TABLE) for spec in (left, right)):
+        raise typer.BadParameter("Athena reads full exports: name two by their ids; `dr exports` has them")
+    if any(spec == LATEST or spec.startswith(UNTIL) for spec in (left, right)):
         raise typer.BadParameter(
             "such a state is a full export with changes on top, and Athena reads full ones as they lie: name "
-            "those by their ids, see `responder dr exports`"
+            "two of those by their ids; `dr exports` has them"
         )
     bucket = bucket_of(deployment, region).bucket
     tables = [

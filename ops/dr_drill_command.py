@@ -9,27 +9,21 @@ import json
 import secrets
 import shutil
 import tempfile
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final
 
-import msgspec
 import typer
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from chaos.target import ChaosRefusedError, permit
 from clients.interrupts import INTERRUPTED_CODE, interrupt_on_ending
 from clients.reports import write_report
-from dr.drill.page import PAGE_FILE, figures, seconds
 from dr.drill.play import Play
 from dr.drill.record import DrillFile, DrillState, DrillStateError, now_ms, read_state
-from dr.drill.report import EMULATED, DrillReport
-from dr.drill.runner import Result, only_drill, run_drill
+from dr.drill.runner import ReportUnwrittenError, Result, only_drill, run_drill
 from dr.drill.scenarios import REGION_KILLED, SCENARIOS, Scenario
 from dr.drill.stage import LocalStage
 from emulator.control import Emulator
@@ -37,19 +31,22 @@ from emulator.errors import NotRunningError
 from emulator.project import stack_config
 from ops import local, running
 from ops.dr_drill_all import Line, copy_backups, line_of, planted_faults, rebuilt, show
-from ops.options import AsJson, DryRun
+from ops.dr_drill_shown import Say, conclude, show_plan, show_plans, teller
+from ops.options import AsJson, DryRun, check_writable
 from ops.running import REPORTS
 from topology.config import StackConfig
-from topology.names import LOCAL_STACK
+from topology.names import LOCAL_STACK, STACKS
 
 DRILL_DIR: Final = running.ROOT / ".local" / "drill"
 """Where a drill's own stack runs, so that everybody knows where to look for one that died."""
 
-Say = Callable[[str], None]
+DECIDE_AFTER_S: Final = 5.0
 
 
 def drill(  # noqa: PLR0913 - one option each
-    scenario: Annotated[str, typer.Argument(help=f"What happens: {', '.join(SCENARIOS)}.")] = REGION_KILLED,
+    scenario: Annotated[
+        str | None, typer.Argument(help=f"What happens: {', '.join(SCENARIOS)}.", show_default=REGION_KILLED)
+    ] = None,
     *,
     every: Annotated[
         bool, typer.Option("--all", help="Every scenario, every planted fault, and a rebuild from backups.")
@@ -63,9 +60,17 @@ def drill(  # noqa: PLR0913 - one option each
     stack: Annotated[str, typer.Option(help="The stack to drill, by its configuration.")] = LOCAL_STACK,
     stack_name: Annotated[str, typer.Option(help="Type the stack's name; production asks for it.")] = "",
     decide_after: Annotated[
-        float, typer.Option(min=0, max=3_600, help="Seconds that a person is given to decide.")
-    ] = 5.0,
-    report: Annotated[Path, typer.Option(help="Folder of drill.json, drill.html and drill.md.")] = REPORTS,
+        float | None,
+        typer.Option(
+            min=0,
+            max=3_600,
+            help="Seconds that a person is given to decide.",
+            show_default=f"{DECIDE_AFTER_S:g}",
+        ),
+    ] = None,
+    report: Annotated[
+        Path, typer.Option(help="Folder of drill.json, drill.html and drill.md.", file_okay=False)
+    ] = REPORTS,
     as_json: AsJson = False,
     dry_run: DryRun = False,
 ) -> None:
@@ -73,30 +78,52 @@ def drill(  # noqa: PLR0913 - one option each
 
     Exits 1 if an objective is missed, an alert is unaccounted or something not put back; 130 if interrupted.
     """
-    played = _scenario(scenario)
+    _refuse(
+        {
+            "--all begins anew; leave --resume out, or --all": every and resume,
+            "--all plays every scenario; name none": every and scenario is not None,
+            "--all has a stack of its own; leave --run-dir out": every and run_dir is not None,
+            "--resume goes on with the scenario that was begun; name none": resume and scenario is not None,
+            "--resume keeps the time that was given; leave --decide-after out": resume
+            and decide_after is not None,
+            "--resume has no plan to show; see how it stands by `responder dr status`": resume and dry_run,
+        }
+    )
+    played = _scenario(scenario or REGION_KILLED)
+    decide_after_s = DECIDE_AFTER_S if decide_after is None else decide_after
     config = _permitted(stack, stack_name)
     if dry_run:
-        _tell_plan(played, as_json=as_json)
+        if every:
+            show_plans(as_json=as_json)
+        else:
+            show_plan(played, as_json=as_json)
         return
     if stack != LOCAL_STACK:
         raise typer.BadParameter(
             f"a region of {stack!r} cannot be taken away from here: that needs AWS FIS, or a hand. Rehearse "
             "with `responder dr failover`, `dr status` and `dr failback`"
         )
+    check_writable(report, "--report")
     console = Console(stderr=as_json)
-    say = _teller(console)
+    say = teller(console)
     interrupt_on_ending()
     if every:
-        _play_all(stack, decide_after, config, report, say, console)
+        lines = _play_all(_Given(played, stack, decide_after_s), config, report, say, console)
+        if as_json:
+            typer.echo(json.dumps([asdict(line) for line in lines], indent=2))
+        else:
+            show(lines, console)
+        if not all(line.passed for line in lines):
+            raise typer.Exit(1)
         return
     if resume:
         result = _resume(run_dir or DRILL_DIR, config, report, say)
     else:
-        given = _Given(played, stack, decide_after)
+        given = _Given(played, stack, decide_after_s)
         opened = _own_stack(config, say) if run_dir is None else contextlib.nullcontext(run_dir)
         with opened as folder:
             result = _on(folder, given, config, report, say)
-    _conclude(result, report, console, as_json=as_json)
+    conclude(result, report, console, as_json=as_json)
 
 
 @dataclass(frozen=True)
@@ -120,6 +147,13 @@ class _Given:
         )
 
 
+def _refuse(mistakes: Mapping[str, bool]) -> None:
+    """Raise typer.BadParameter of the first mistake that was made: an option that would do nothing."""
+    for said, made in mistakes.items():
+        if made:
+            raise typer.BadParameter(said)
+
+
 def _scenario(name: str) -> Scenario:
     if name not in SCENARIOS:
         raise typer.BadParameter(f"no scenario {name!r}; there is {', '.join(SCENARIOS)}")
@@ -127,6 +161,8 @@ def _scenario(name: str) -> Scenario:
 
 
 def _permitted(stack: str, typed: str) -> StackConfig:
+    if stack not in STACKS:
+        raise typer.BadParameter(f"stack {stack!r} is not known; there is {', '.join(STACKS)}")
     config = stack_config(running.ROOT, stack)
     try:
         permit(config, typed_stack=typed)
@@ -137,7 +173,7 @@ def _permitted(stack: str, typed: str) -> StackConfig:
 
 @contextlib.contextmanager
 def _own_stack(config: StackConfig, say: Say) -> Iterator[Path]:
-    """A stack in `DRILL_DIR`, taken down however the drill ends; only SIGKILL leaves it running.
+    """A stack in `DRILL_DIR`, taken down at the end; SIGKILL and an unwritten report leave it to `--resume`.
 
     Raises:
         DrillStateError: another drill is under way there, or one was never finished.
@@ -150,22 +186,24 @@ def _own_stack(config: StackConfig, say: Say) -> Iterator[Path]:
         try:
             local.deploy(emulator, progress=say)
             yield DRILL_DIR
-        finally:
+        except ReportUnwrittenError:
+            raise
+        except BaseException:
             _take_down(emulator, say)
+            raise
+        _take_down(emulator, say)
 
 
-def _play_all(
-    stack: str, decide_after_s: float, config: StackConfig, report: Path, say: Say, console: Console
-) -> None:
-    """Play everything, print one table, and exit as it went."""
+def _play_all(given: _Given, config: StackConfig, report: Path, say: Say, console: Console) -> list[Line]:
+    """Play every scenario as `given` but for its own, and the rest; a line of each, also as a report."""
     lines: list[Line] = []
     with tempfile.TemporaryDirectory(prefix="drill-all-", dir=_scratch()) as name:
         backups = Path(name) / "bucket"
         with _own_stack(config, say) as folder:
             for scenario in SCENARIOS.values():
                 console.rule(f"[bold]{scenario.name}")
-                given = _Given(scenario, stack, decide_after_s)
-                result = _on(folder, given, config, report / "drills" / scenario.name, say)
+                this = replace(given, scenario=scenario)
+                result = _on(folder, this, config, report / "drills" / scenario.name, say)
                 lines.append(line_of(result.report))
                 if result.interrupted:
                     raise typer.Exit(INTERRUPTED_CODE)
@@ -174,10 +212,8 @@ def _play_all(
         console.rule("[bold]planted faults, and a rebuild")
         lines += planted_faults(objects, backups, deployment.alerts_table)
         lines.append(rebuilt(objects, Path(name) / "rebuild", say))
-    show(lines, console)
     write_report(report / "drill-all.json", [asdict(line) for line in lines])
-    if not all(line.passed for line in lines):
-        raise typer.Exit(1)
+    return lines
 
 
 def _scratch() -> Path:
@@ -250,57 +286,3 @@ def _clear(folder: Path) -> None:
 def _take_down(emulator: Emulator, say: Say) -> None:
     emulator.stop()
     say(f"the drill's stack is taken down; its logs are in {emulator.run_dir}")
-
-
-def _tell_plan(scenario: Scenario, *, as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps({phase.name: phase.title for phase in scenario.phases}, indent=2))
-        return
-    table = Table("phase", "what happens", title=f"{scenario.name}: {scenario.title}")
-    for phase in scenario.phases:
-        table.add_row(phase.name, phase.title)
-    Console().print(table)
-
-
-def _conclude(result: Result, folder: Path, console: Console, *, as_json: bool) -> None:
-    """Show what was found, and exit as it went."""
-    if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(result.report)).decode())
-    else:
-        console.print(_table(result.report))
-        for line in result.report.missed:
-            console.print(f"[bold red]missed[/] {escape(line)}", soft_wrap=True)
-        for change in result.report.slower:
-            console.print(
-                f"slower than {result.report.compared_with}: {change.measure}, "
-                f"{seconds(change.before_s)} then, {seconds(change.now_s)} now"
-            )
-        console.print(f"report: {folder / PAGE_FILE}", soft_wrap=True)
-    if result.interrupted:
-        raise typer.Exit(INTERRUPTED_CODE)
-    if not result.report.passed:
-        raise typer.Exit(1)
-
-
-def _table(report: DrillReport) -> Table:
-    verdict = "[green]passed[/]" if report.passed else "[bold red]FAILED[/]"
-    caption = EMULATED if report.emulated else None
-    table = Table(title=f"{report.title}: {verdict}, {report.took_s:g} s", caption=caption, show_header=False)
-    for row in figures(report):
-        table.add_row(*row)
-    for name, took_s in report.rto.parts_s.items():
-        table.add_row(f"  {name}", seconds(took_s), "of the RTO")
-    if report.rto.served_again_s is not None:
-        table.add_row("served again", seconds(report.rto.served_again_s), "by sources' own retries")
-    return table
-
-
-def _teller(console: Console) -> Say:
-    begun = time.monotonic()
-
-    def say(line: str) -> None:
-        console.print(
-            f"[dim]{time.monotonic() - begun:6.1f} s[/]  {escape(line)}", soft_wrap=True, highlight=False
-        )
-
-    return say

@@ -18,5 +18,10 @@ def show_progress(event: StepEvent) -> None:
 
 
 def clock_time(at_ms: int) -> str:
-    """Epoch milliseconds as a time of day in UTC."""
+    """Epoch milliseconds as a time of day in UTC, of what happens now."""
     return datetime.fromtimestamp(at_ms / 1_000, UTC).strftime("%H:%M:%SZ")
+
+
+def date_time(at_ms: int) -> str:
+    """Epoch milliseconds as a date and time in UTC, of what may have happened last week."""
+    return datetime.fromtimestamp(at_ms / 1_000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")

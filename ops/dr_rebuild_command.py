@@ -193,6 +193,5 @@ def _conclude(done: Rebuilt, folder: Path, *, as_json: bool) -> None:
     took_s = (done.outcome.ended_ms - done.outcome.started_ms) / 1_000
     typer.echo(f"rebuilt in {' and '.join(done.plan.regions)} in {took_s:.1f} s")
     if (folder / STACK).exists():
-        typer.echo(
-            f"it runs on an embedded AWS of its own; end it: responder local down --run-dir {folder / STACK}"
-        )
+        end = running.command_line("responder local down", folder / STACK)
+        typer.echo(f"it runs on an embedded AWS of its own; end it: {end}")

@@ -6,42 +6,25 @@ import time
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import Progress
 
-from clients.deployment import Deployment
 from components.site import tags_of
-from dr.comparison.states import Side
-from dr.exports.requests import table_arn
-from dr.restores.calls import RestoreRefusedError
 from dr.restores.repair import Plan, apply_repair, plan_repair, summary
 from dr.restores.restore import Restored, Restorer, new_table_name
 from dr.restores.settings import EVENTUAL, Settings, SettingsUnknownError, read_settings, settings_of
 from ops import running
-from ops.dr_data_commands import (
-    LATEST,
-    LIVE,
-    SHOWN,
-    MaxAge,
-    Region,
-    fetch_good,
-    moment,
-    root_of,
-    show_findings,
-    state,
-)
+from ops.dr_data_commands import SHOWN, MaxAge, Region, show_findings
+from ops.dr_restore_sources import Asked, prepare, tell
+from ops.dr_states import LIVE, TABLE, moment
 from ops.opened_stack import OpenedStack, Outputs, StackName, confirm, open_stack
 from ops.options import AsJson, DryRun, RunDir, Yes
+from ops.regions import asking
 from ops.terminal import printable
-from topology.names import RESTORE
 from topology.tables import ALERTS
-
-NEWEST: Final = "newest"
-_TABLE: Final = "table:"
 
 
 def restore(  # noqa: PLR0913 - one argument for each option
@@ -87,33 +70,33 @@ def restore(  # noqa: PLR0913 - one argument for each option
     setting is lacking afterwards. A strong ledger becomes strong again by --copy only.
     """
     _one_of(to, export, backup, copy, resume=resume, target=target)
-    if max_age and export is None and (copy is None or copy == LIVE or copy.startswith(_TABLE)):
+    if max_age and export is None and (copy is None or copy == LIVE or copy.startswith(TABLE)):
         raise typer.BadParameter("--max-age is of an export: give it with --export, or --copy of one")
     stack = open_stack(run_dir, outputs)
     deployment, where = stack.deployment, region or stack.deployment.primary.region
     name = target or new_table_name(deployment, datetime.now(UTC))
-    what = f"{name} is made in {where}, {_source(to, export, backup, copy)}."
-    if dry_run:
-        typer.echo(f"would do: {what}")
-        return
-    confirm(deployment, what, yes=yes, stack_name=stack_name)
-    wanted = wanted_settings(stack, where)
-    if not replicas:
-        wanted = replace(wanted, replicas=())
-    if copy is None:
-        wanted = replace(wanted, consistency=EVENTUAL)
-    restorer = Restorer(deployment, where, wanted, lambda step: typer.echo(step, err=True))
-    if resume:
-        done = restorer.resume(name)
-    elif to is not None:
-        done = restorer.to_time(moment(to), target=name)
-    elif backup is not None:
-        point = None if backup == NEWEST else backup
-        done = restorer.from_backup(
-            point, target=name, role_arn=role_arn or restore_role(deployment, where, name)
-        )
-    else:
-        done = _from_files(restorer, export=export, copy=copy, target=name, max_age=max_age)
+    asked = Asked(
+        to=to,
+        export=export,
+        backup=backup,
+        copy=copy,
+        max_age=timedelta(hours=max_age) if max_age else None,
+        role_arn=role_arn,
+    )
+    with tempfile.TemporaryDirectory(prefix="responder-dr-") as folder:
+        with asking(deployment, where):
+            ready = prepare(deployment, where, asked, target=name, folder=Path(folder))
+        if dry_run:
+            typer.echo(f"would do: {ready.what}")
+            return
+        confirm(deployment, ready.what, yes=yes, stack_name=stack_name)
+        with asking(deployment, where):
+            wanted = wanted_settings(stack, where)
+            if not replicas:
+                wanted = replace(wanted, replicas=())
+            if copy is None:
+                wanted = replace(wanted, consistency=EVENTUAL)
+            done = ready.act(Restorer(deployment, where, wanted, tell))
     _show(done, as_json=as_json)
     if done.lacking:
         raise typer.Exit(1)
@@ -149,7 +132,7 @@ def repair(  # noqa: PLR0913 - one argument for each option
     """
     deployment = open_stack(run_dir, outputs).deployment
     where = region or deployment.primary.region
-    with tempfile.TemporaryDirectory(prefix="responder-dr-") as folder:
+    with tempfile.TemporaryDirectory(prefix="responder-dr-") as folder, asking(deployment, where):
         plan = plan_repair(
             deployment,
             where,
@@ -193,64 +176,12 @@ def wanted_settings(stack: OpenedStack, region: str) -> Settings:
         return settings_of(ALERTS, config, region, tags_of(config))
 
 
-def restore_role(deployment: Deployment, region: str, target: str) -> str:
-    """The role of `components.backups` by which AWS Backup restores the ledger in a region.
-
-    Raises:
-        RestoreRefusedError: it may not make a table of that name.
-    """
-    prefix = deployment.names.restored(ALERTS, "")
-    if not target.startswith(prefix):
-        raise RestoreRefusedError(
-            f"AWS Backup may restore into {prefix}... only, not into {target}; name it so, or give --role-arn"
-        )
-    account = table_arn(deployment, region).split(":")[4]
-    return f"arn:aws:iam::{account}:role/{deployment.names.service_role(RESTORE, region)}"
-
-
-def _from_files(
-    restorer: Restorer, *, export: str | None, copy: str | None, target: str, max_age: float | None
-) -> Restored:
-    """Import an export that was checked, or copy a state's items."""
-    deployment, region = restorer.deployment, restorer.region
-    age = timedelta(hours=max_age) if max_age else None
-    with tempfile.TemporaryDirectory(prefix="responder-dr-") as scratch:
-        folder = Path(scratch)
-        if export is not None:
-            root = root_of(deployment, region, export)
-            return restorer.import_export(
-                fetch_good(deployment, region, root, folder, max_age=age), target=target
-            )
-        side: Side = state(deployment, region, copy or LATEST, folder, max_age=age)
-        progress_file = running.ROOT / ".local" / f"{target}.progress.json"
-        with Progress(transient=True) as bar:
-            task = bar.add_task("items")
-            done, _ = restorer.copy(
-                side,
-                target=target,
-                progress_file=progress_file,
-                progress=lambda count, total: bar.update(task, completed=count, total=total),
-            )
-        progress_file.unlink()
-    return done
-
-
 def _one_of(*sources: str | None, resume: bool, target: str) -> None:
     """Refuse other than one way to restore."""
     if sum(one is not None for one in sources) + resume != 1:
         raise typer.BadParameter("give one of --to, --export, --backup, --copy and --resume")
     if resume and not target:
         raise typer.BadParameter("--resume needs the --target that is there")
-
-
-def _source(to: str | None, export: str | None, backup: str | None, copy: str | None) -> str:
-    if to is not None:
-        return f"as the ledger was at {moment(to).isoformat(timespec='seconds')}"
-    if export is not None:
-        return f"by importing the export {export}"
-    if backup is not None:
-        return f"from the recovery point {backup}"
-    return f"with copies of the items of {copy}" if copy is not None else "by the restore that was broken off"
 
 
 def _show(done: Restored, *, as_json: bool) -> None:

@@ -91,7 +91,15 @@ def confirm(deployment: Deployment, what: str, *, yes: bool, stack_name: str) ->
     stack = deployment.names.stack
     if stack_name == stack or (yes and stack != PRODUCTION_STACK):
         return
-    typed = stack_name or typer.prompt(f"{what} Type the stack's name, {stack}, to do it", err=True)
+    try:
+        typed = stack_name or typer.prompt(f"{what} Type the stack's name, {stack}, to do it", err=True)
+    except typer.Abort as error:
+        if isinstance(error.__context__, EOFError):
+            option = f"--stack-name {stack}" if stack == PRODUCTION_STACK else "--yes"
+            raise typer.BadParameter(
+                f"nobody answers the question; {option} does without. Nothing was done"
+            ) from error
+        raise
     if typed != stack:
         raise typer.BadParameter(f"{typed!r} is not {stack!r}; nothing was done")
 

@@ -1,5 +1,6 @@
 """Options that several commands share, so that they mean and say the same everywhere."""
 
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -9,3 +10,19 @@ RunDir = Annotated[Path, typer.Option(help="Folder of the local stack; another o
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts instead of a table.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
+
+
+def check_writable(folder: Path, option: str) -> None:
+    """Make the folder that `option` names for reports, and write into it, before anything is started for one.
+
+    Raises:
+        typer.BadParameter: that cannot be done.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise typer.BadParameter(
+            f"{option}: no report can be written into {folder} ({error.strerror}); name another folder"
+        ) from error

@@ -101,13 +101,14 @@ def redrive(
         raise typer.BadParameter("give the ids of PARKED alerts, or --all")
     deployment = open_stack(run_dir, outputs).deployment
     alerts = ParkedAlerts(deployment)
-    wanted = list(dict.fromkeys(alert_ids or ())) or [one.alert_id for one in alerts.read(limit=MAX_REDRIVEN)]
-    if dry_run:
-        outcomes = {alert_id: _would(alerts, alert_id) for alert_id in wanted}
+    if alert_ids:
+        outcomes = {one: _would(alerts, one) for one in alert_ids}
     else:
-        if wanted:
-            confirm(deployment, f"{len(wanted)} alerts go out again.", yes=yes, stack_name=stack_name)
-        outcomes = {one: alerts.redrive(one, now_s=time.time_ns() // 1_000_000_000) for one in wanted}
+        outcomes = {one.alert_id: Redrive.DONE for one in alerts.read(limit=MAX_REDRIVEN)}
+    going = [one for one, outcome in outcomes.items() if outcome.done]
+    if going and not dry_run:
+        confirm(deployment, f"{len(going)} alerts go out again.", yes=yes, stack_name=stack_name)
+        outcomes |= {one: alerts.redrive(one, now_s=time.time_ns() // 1_000_000_000) for one in going}
     _report(outcomes, dry_run=dry_run, as_json=as_json)
     if not all(outcome.done for outcome in outcomes.values()):
         raise typer.Exit(1)

@@ -18,6 +18,7 @@ from loadtests.storm import StormPlan, blow
 from loadtests.storm_report import StormReport, make_report
 from ops import local, running
 from ops.demo.progress import ProgressLine
+from ops.options import check_writable
 from ops.running import REPORTS
 
 
@@ -26,13 +27,15 @@ def storm(
     minutes: Annotated[float, typer.Option(min=0.05, max=60, help="How long it blows.")] = 3.0,
     per_minute: Annotated[int, typer.Option(min=1, max=6_000, help="Alerts a minute.")] = 1_000,
     critical: Annotated[float, typer.Option(min=0, max=100, help="Percent of them CRITICAL.")] = 2.0,
-    report: Annotated[Path, typer.Option(help="Where the JSON report goes.")] = REPORTS / "storm.json",
+    report: Annotated[Path, typer.Option(help="Where the JSON report goes.", dir_okay=False)] = REPORTS
+    / "storm.json",
 ) -> None:
     """Send 1,000 alerts a minute for 3 minutes into a stack whose Slack takes one message a second.
 
     Exits 1 if CRITICAL alerts take too long, the end takes too long, or an alert is not accounted for.
     """
     plan = StormPlan(minutes=minutes, per_minute=per_minute, critical_percent=critical)
+    check_writable(report.parent, "--report")
     scratch = running.ROOT / ".local"
     scratch.mkdir(exist_ok=True)
     run_dir = Path(tempfile.mkdtemp(prefix="storm-", dir=scratch))

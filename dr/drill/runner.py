@@ -37,10 +37,15 @@ from dr.drill.summary import write_summary
 from dr.drill.table_corruption import kept_table, undo_damage
 from dr.drill.tables import drop_tables
 from topology.config import StackConfig
+from topology.errors import ExplainedError
 from topology.regions import FAILOVER, PRIMARY
 
 LOCK_FILE: Final = "drill.lock"
 ERRORS_FILE: Final = "drill-errors.txt"
+
+
+class ReportUnwrittenError(ExplainedError):
+    """A drill put back what it could, and its report is nowhere; going on with it writes one."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,11 @@ def only_drill(run_dir: Path) -> Iterator[None]:
 
 
 def run_drill(scenario: Scenario, play: Play, *, config: StackConfig, folder: Path) -> Result:
-    """Play what is left of `scenario`, put everything back, audit, and write the reports into `folder`."""
+    """Play what is left of `scenario`, put everything back, audit, and write the reports into `folder`.
+
+    Raises:
+        ReportUnwrittenError: they cannot be written.
+    """
     stopped, interrupted = None, False
     try:
         if Moment.LOAD_ENDED not in play.file.state.moments:
@@ -96,10 +105,16 @@ def run_drill(scenario: Scenario, play: Play, *, config: StackConfig, folder: Pa
             stopped=stopped,
         )
         plot = _plot(scenario, play, config)
-        report = make_report(play.file.state, plot, evidence, past=read_history(folder))
+        try:
+            report = make_report(play.file.state, plot, evidence, past=read_history(folder))
+            for write in (write_json, write_page, write_summary):
+                write(report, folder)
+        except OSError as error:
+            raise ReportUnwrittenError(
+                f"the drill has ended, and its report cannot be written into {folder} ({error}); have it by "
+                f"`responder dr drill --resume --run-dir {play.stage.run_dir} --report FOLDER`"
+            ) from error
         play.file.close(passed=report.passed)
-        for write in (write_json, write_page, write_summary):
-            write(report, folder)
     return Result(report, interrupted)
 
 

@@ -67,9 +67,14 @@ class ExportInfo:
     reason: str
 
     @property
+    def export_id(self) -> str:
+        """The last part of its ARN."""
+        return _export_id(self.arn)
+
+    @property
     def root(self) -> str:
         """The key of its folder."""
-        path = f"AWSDynamoDB/{_export_id(self.arn)}"
+        path = f"AWSDynamoDB/{self.export_id}"
         return f"{self.prefix}/{path}" if self.prefix else path
 
 

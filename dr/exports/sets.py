@@ -125,7 +125,7 @@ def fetch_good(objects: Objects, export: Export, folder: Path, *, expected: Expe
         shown = "; ".join(f"{one.code} {one.subject}: {one.text}" for one in first)
         raise ExportRefusedError(
             f"the export {export.root} is not good, {len(checked.findings)} findings: {shown}; "
-            "see `responder dr check`"
+            "`dr check` names every one"
         )
 
 

@@ -171,7 +171,7 @@ def perform(steps: Sequence[Step], entry: Written, *, clock: Clock, on_step: OnS
         for step in steps:
             _perform(step, entry, clock, on_step)
         entry.write(state=State.DONE, ended_ms=clock.now_ms())
-    except (Exception, KeyboardInterrupt) as error:
+    except (Exception, KeyboardInterrupt, SystemExit) as error:
         # Whatever it is and wherever it comes, others are not to wait for a step's deadline because of it.
         _close(entry, error, clock, on_step)
         raise
@@ -229,7 +229,7 @@ def _act(step: Step, turn: Turn) -> Done:
 def _ended_by(error: BaseException) -> State:
     if isinstance(error, OperationRefusedError):
         return State.REFUSED
-    return State.INTERRUPTED if isinstance(error, KeyboardInterrupt) else State.FAILED
+    return State.FAILED if isinstance(error, Exception) else State.INTERRUPTED
 
 
 def _close(entry: Written, error: BaseException, clock: Clock, on_step: OnStep) -> None:

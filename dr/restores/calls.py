@@ -20,7 +20,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/PointInTimeReco
 
 _FINISHED: Final = frozenset({"COMPLETED", "FAILED", "ABORTED", "CANCELLED"})
 
-GO_ON: Final = "go on by `responder dr restore --resume --target {}`, with a copy by the same --copy"
+GO_ON: Final = "go on with --resume --target {} in place of its source, with a copy by the same --copy"
 """What a person does about a restore that AWS has begun."""
 
 OnStep = Callable[[str], None]
@@ -66,33 +66,38 @@ class RegionalAws:
 
     def await_restorable(self, at: datetime) -> None:
         """Return once the live ledger can be restored to `at`."""
-        table, region, told = self.deployment.alerts_table, self.region, False
+        table, told = self.deployment.alerts_table, False
         deadline = time.monotonic() + LATEST_WITHIN_S
-        while True:
-            if self.describe(table) is None:
-                raise RestoreRefusedError(
-                    f"{table} is not there in {region}, so no time of it can be restored: use --export, "
-                    "--copy or --backup, or the backup that DynamoDB keeps of a deleted table for 35 days"
-                )
-            window = self.call("dynamodb", "describe_continuous_backups", TableName=table)
-            described = window["ContinuousBackupsDescription"].get("PointInTimeRecoveryDescription", {})
-            earliest, latest = (
-                described.get("EarliestRestorableDateTime"),
-                described.get("LatestRestorableDateTime"),
-            )
-            if described.get("PointInTimeRecoveryStatus") != "ENABLED" or earliest is None or latest is None:
-                raise RestoreRefusedError(f"point-in-time recovery of {table} is off in {region}")
-            if earliest <= at <= latest:
-                return
-            if at < earliest or at > datetime.now(UTC) or time.monotonic() > deadline:
-                raise RestoreRefusedError(
-                    f"{table} can be restored to a time from {when(earliest)} to {when(latest)}, "
-                    f"not to {when(at)}"
-                )
+        while (latest := self.restorable_to(at, may_come=time.monotonic() <= deadline)) < at:
             if not told:
                 self.on_step(f"DynamoDB can restore {table} up to {when(latest)} yet; {when(at)} is awaited")
                 told = True
             time.sleep(POLLS_S[0])
+
+    def restorable_to(self, at: datetime, *, may_come: bool = True) -> datetime:
+        """The latest time that the live ledger can be restored to; if that is before `at`, wait.
+
+        Raises:
+            RestoreRefusedError: it cannot be restored to `at`, or only later and not `may_come`.
+        """
+        table, region = self.deployment.alerts_table, self.region
+        if self.describe(table) is None:
+            raise RestoreRefusedError(
+                f"{table} is not there in {region}, so no time of it can be restored: use --export, "
+                "--copy or --backup, or the backup that DynamoDB keeps of a deleted table for 35 days"
+            )
+        window = self.call("dynamodb", "describe_continuous_backups", TableName=table)
+        described = window["ContinuousBackupsDescription"].get("PointInTimeRecoveryDescription", {})
+        earliest: datetime | None = described.get("EarliestRestorableDateTime")
+        latest: datetime | None = described.get("LatestRestorableDateTime")
+        if described.get("PointInTimeRecoveryStatus") != "ENABLED" or earliest is None or latest is None:
+            raise RestoreRefusedError(f"point-in-time recovery of {table} is off in {region}")
+        if at < earliest or (at > latest and (at > datetime.now(UTC) or not may_come)):
+            raise RestoreRefusedError(
+                f"{table} can be restored to a time from {when(earliest)} to {when(latest)}, "
+                f"not to {when(at)}"
+            )
+        return latest
 
     def await_import(self, arn: str, target: str) -> None:
         """Wait until an import has succeeded."""
@@ -116,6 +121,11 @@ class RegionalAws:
         over_first = sorted(self._restore_jobs(), key=lambda job: job["Status"] not in _FINISHED)
         return any(self._made(job, target) for job in over_first)
 
+    def backup_under_way(self, target: str) -> bool:
+        """Whether a job of AWS Backup goes on that may make a table of that name; see `backup_restored`."""
+        name = f":table/{target}"
+        return any(_goes_on(job, name) for job in self._restore_jobs())
+
     def await_restore_job(self, job: str, target: str) -> dict[str, Any]:
         """A restore job of AWS Backup, once it is over, well or not."""
         return self._await_finished(
@@ -134,7 +144,7 @@ class RegionalAws:
 
     def _made(self, job: dict[str, Any], target: str) -> bool:
         name = f":table/{target}"
-        if job["Status"] not in _FINISHED and str(job.get("CreatedResourceArn", name)).endswith(name):
+        if _goes_on(job, name):
             self.on_step(f"AWS Backup restores a table by job {job['RestoreJobId']}, which is waited for")
             job = self.await_restore_job(job["RestoreJobId"], target)
         return job["Status"] == "COMPLETED" and str(job.get("CreatedResourceArn", "")).endswith(name)
@@ -181,6 +191,11 @@ class RegionalAws:
     def _ask(self, service: str, action: str, **request: Any) -> dict[str, Any]:
         client = self.deployment.clients.client(service, self.region)
         return dict(getattr(client, action)(**request))
+
+
+def _goes_on(job: dict[str, Any], name: str) -> bool:
+    """Whether a restore job may yet make the table whose ARN ends so."""
+    return job["Status"] not in _FINISHED and str(job.get("CreatedResourceArn", name)).endswith(name)
 
 
 def when(at: datetime) -> str:

@@ -36,6 +36,9 @@ ROWS_MAX: Final = 100_000
 
 TRIES: Final = 5
 _BATCH: Final = 100
+_NO_TABLE: Final = frozenset({"ResourceNotFoundException", "ValidationException"})
+"""The latter of what is no table's name at all."""
+
 _CONFLICT: Final = "ReplicatedWriteConflictException"
 
 
@@ -174,6 +177,11 @@ def _time_shown(
     try:
         described = dynamodb.describe_table(TableName=restored)["Table"]
     except (BotoCoreError, ClientError) as error:
+        if isinstance(error, ClientError) and error.response["Error"]["Code"] in _NO_TABLE:
+            raise TableUnreadableError(
+                f"there is no table {restored} in {dynamodb.meta.region_name}; name the one that "
+                "`dr restore` has made"
+            ) from error
         raise TableUnreadableError(f"the table {restored} cannot be read: {error}") from error
     account = described["TableArn"].split(":")[4]
     origin = described.get("RestoreSummary", {})
@@ -189,12 +197,12 @@ def _time_shown(
     if source is None and not vouched:
         raise RepairRefusedError(
             f"DynamoDB does not know where {restored} came from, so it may be another ledger; "
-            "restore by point-in-time recovery, or vouch for it"
+            "restore by point-in-time recovery, or vouch for it by --vouched"
         )
     at: datetime | None = origin.get("RestoreDateTime") if source is not None else None
     if at is None or "SourceBackupArn" in origin:  # of a backup it may be the time of the restore
         if as_of is None:
-            raise RepairRefusedError(f"which time {restored} shows is not known; say as of when it is")
+            raise RepairRefusedError(f"which time {restored} shows is not known; say it by --as-of")
         return as_of
     if as_of is not None and as_of.replace(microsecond=0) != at.replace(microsecond=0):
         raise RepairRefusedError(

@@ -27,6 +27,7 @@ from dr.restores.calls import (
     RestoreRefusedError,
     when,
 )
+from dr.restores.preconditions import NOT_THERE, permit_fill, permit_new, refuse_incremental, refuse_live
 from dr.restores.settings import (
     Settings,
     SettingsUnknownError,
@@ -75,12 +76,9 @@ class Restorer:
             RestoreRefusedError: the target is there or no new table's, or the export is incremental.
             RestoreFailedError: the import failed.
         """
-        self._permit(target)
+        permit_new(self._aws, target)
+        refuse_incremental(export)
         bucket = endpoints_of(self.deployment, self.region).backup_bucket
-        if export.summary.incremental:
-            raise RestoreRefusedError(
-                "DynamoDB imports full exports only; copy the full one and its changes into a table by --copy"
-            )
         self.on_step(f"DynamoDB imports {export.root} into {target}")
         answer = self._aws.call(
             "dynamodb",
@@ -103,7 +101,7 @@ class Restorer:
                 the ledger itself is gone.
             RestoreFailedError: the restore failed.
         """
-        self._permit(target)
+        permit_new(self._aws, target)
         at, table = at.replace(microsecond=0), self.deployment.alerts_table
         self._aws.await_restorable(at)
         self.on_step(f"DynamoDB restores {table} as of {when(at)} into {target}")
@@ -125,12 +123,12 @@ class Restorer:
             RestoreRefusedError: it is a live table, it is not there, or AWS did not fill it.
             RestoreFailedError: its import failed, it does not come up, or does not take its settings.
         """
-        self._refuse_live(target)
+        refuse_live(self.deployment, target)
         table = self._aws.describe(target)
         if table is None and self._aws.backup_restored(target):
             table = self._aws.describe(target)
         if table is None:
-            raise RestoreRefusedError(f"there is no table {target} in {self.region}; begin its restore anew")
+            raise RestoreRefusedError(NOT_THERE.format(target, self.region))
         arn = table["TableArn"]
         imports = self._aws.call("dynamodb", "list_imports", TableArn=arn)["ImportSummaryList"]
         for one in imports:
@@ -148,7 +146,7 @@ class Restorer:
             RestoreRefusedError: the target is there or no new table's, or there is no such recovery point.
             RestoreFailedError: the restore job failed.
         """
-        self._permit(target)
+        permit_new(self._aws, target)
         point = self._aws.recovery_point(recovery_point)
         self.on_step(f"AWS Backup restores {point} into {target}")
         job = self._aws.call(
@@ -178,7 +176,7 @@ class Restorer:
             RestoreFailedError: it is not as the state is afterwards, item by item.
             TableUnwritableError: it does not take items.
         """
-        self._refuse_live(target)
+        refuse_live(self.deployment, target)
         if not progress_file.exists():
             self.on_step(f"{target} is made, empty")
             self._make_empty(target)
@@ -205,12 +203,10 @@ class Restorer:
 
     def _make_empty(self, target: str) -> None:
         """Make the target, or go on with one that was made and not filled."""
-        there = self._aws.describe(target)
+        there = permit_fill(self._aws, target)
         if there is None:
             definition = table_definition(ALERTS, target)
             self._aws.call("dynamodb", "create_table", **definition, StreamSpecification=_STREAM)
-        elif self._aws.call("dynamodb", "scan", TableName=target, Limit=1, ConsistentRead=True)["Items"]:
-            raise RestoreRefusedError(_THERE.format(target))
         self._aws.await_active(target)
         strong = STRONG.upper()
         is_strong = there is not None and there.get("MultiRegionConsistency") == strong
@@ -244,22 +240,6 @@ class Restorer:
             raise RestoreFailedError(f"{error}: {GO_ON.format(target)}") from error
         lacking = differences(self.wanted, found, table=target)
         return Restored(target, self.region, source, tuple(put_back), tuple(lacking))
-
-    def _live(self) -> tuple[str, ...]:
-        stack = self.deployment
-        return stack.alerts_table, stack.analysis_cache_table, stack.coordination_table
-
-    def _refuse_live(self, target: str) -> None:
-        if target in self._live():
-            raise RestoreRefusedError(
-                f"{target} is a table of the running stack; restores go into a new table, name another one"
-            )
-
-    def _permit(self, target: str) -> None:
-        """Refuse a target that is a live table or is there already."""
-        self._refuse_live(target)
-        if self._aws.describe(target) is not None:
-            raise RestoreRefusedError(_THERE.format(target))
 
 
 def remove_restored(deployment: Deployment, region: str, table: str) -> None:
@@ -295,7 +275,4 @@ def new_table_name(deployment: Deployment, now: datetime) -> str:
     return deployment.names.restored(ALERTS, f"{now.astimezone(UTC):%Y%m%dT%H%M%S}")
 
 
-_THERE: Final = (
-    "the table {} is there already; restores go into a new table, unless --resume goes on with one"
-)
 _STREAM: Final = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}

@@ -113,6 +113,15 @@ def copy_items(
     return Copied(done.written, done.already, tuple(done.conflicting))
 
 
+def check_progress(progress_file: Path, table: str, side: Side) -> None:
+    """Refuse to go on with the copy of another state.
+
+    Raises:
+        TableUnwritableError: `progress_file` is there, and is of another copy.
+    """
+    _Progress.read(progress_file, table, side.label)
+
+
 class _Progress(msgspec.Struct, kw_only=True):
     """How far a copy is; what the progress file holds."""
 

@@ -18,7 +18,7 @@ from dr.drill.bad_writer import BROKEN, CHANGED, DELETED, Damage, choose, read_i
 from dr.drill.play import DrillFailedError, Phase, Play
 from dr.drill.record import DrillFile, Moment, read_state
 from dr.drill.report import PutBack
-from dr.drill.runner import ERRORS_FILE, Result, run_drill
+from dr.drill.runner import ERRORS_FILE, ReportUnwrittenError, Result, run_drill
 from dr.drill.scenarios import Scenario
 from dr.drill.stage import Health, Loss
 from dr.drill.table_corruption import DAMAGE, TABLE
@@ -130,6 +130,17 @@ def test_its_reports_are_written_whatever_happened(stage: FakeStage, tmp_path: P
     assert report["passed"] is False
     assert "Failed" in (folder / "drill.html").read_text(encoding="utf-8")
     assert "FAILED" in (folder / "drill.md").read_text(encoding="utf-8")
+
+
+def test_a_drill_whose_report_cannot_be_written_can_be_gone_on_with(stage: FakeStage, tmp_path: Path) -> None:
+    """It is put back, not ended: going on with it writes the report."""
+    (tmp_path / "reports").touch()
+    with pytest.raises(ReportUnwrittenError, match=r"dr drill --resume --run-dir .* --report FOLDER"):
+        _run(stage, tmp_path, _lose)
+    assert stage.lost == {}
+    found = read_state(stage.run_dir)
+    assert found is not None
+    assert found.passed is None
 
 
 @pytest.mark.parametrize("error", [RuntimeError("a bug"), OSError("no network")])

@@ -13,6 +13,7 @@ from clients.deployment import Deployment
 from dr.comparison.states import TableUnreadableError
 from dr.exports.planted import GOOD_SETTINGS
 from dr.restores.calls import RegionalAws, RestoreFailedError, RestoreRefusedError
+from dr.restores.preconditions import permit_resume
 from dr.restores.repair import plan_repair
 from dr.restores.restore import Restorer
 from dr.restores.table_definition import table_definition
@@ -111,6 +112,19 @@ def test_a_restore_job_of_another_table_is_not_waited_for(deployment: Deployment
     assert not asked(deployment, [{"Status": "RUNNING", "CreatedResourceArn": f"{ARN}2"}], within_s=0)
 
 
+def test_what_goes_on_is_resumed_without_being_waited_for_first(deployment: Deployment) -> None:
+    """A dry run takes seconds; with neither a table nor such a job there is nothing to resume."""
+
+    def permitted(*jobs: Mapping[str, Any]) -> None:
+        backup = FakeBackup({f"job{number}": [job] for number, job in enumerate(jobs)})
+        stack = replace(deployment, clients=WithBackup(backup))
+        permit_resume(RegionalAws(stack, PRIMARY, lambda _: None, 0), TARGET)
+
+    permitted(ANOTHERS, RUNNING)
+    with pytest.raises(RestoreRefusedError, match="begin its restore anew"):
+        permitted(ANOTHERS, {"Status": "FAILED"})
+
+
 def test_a_restore_job_that_failed_restored_nothing(deployment: Deployment) -> None:
     """Whatever it had begun to make."""
     assert not asked(deployment, [RUNNING, {"Status": "FAILED", "CreatedResourceArn": ARN}])
@@ -124,7 +138,7 @@ def test_a_wait_outlives_what_aws_is_too_busy_for(deployment: Deployment) -> Non
 
 def test_a_wait_ends_at_its_deadline_by_saying_how_to_go_on(deployment: Deployment) -> None:
     """And what was seen last."""
-    with pytest.raises(RestoreFailedError, match=r"ThrottlingException.*; go on by .*--resume"):
+    with pytest.raises(RestoreFailedError, match=r"ThrottlingException.*; go on with --resume"):
         asked(deployment, [RUNNING, refusal("ThrottlingException")], within_s=0)
 
 

@@ -7,7 +7,9 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from dr.operations.operation import Outcome
 from ops.cli import app
+from ops.dr_commands import _conclude
 from ops.opened_stack import command_on, confirm, read_outputs
 from ops.running import RUN_DIR
 from tests.fakes.dr_stack import DrStack, dr_stack
@@ -62,3 +64,17 @@ def test_every_step_of_a_failover_of_a_real_stack_is_shown_before_it(tmp_path: P
     assert [one["step"] for one in json.loads(shown.output)] == [
         "check", "replication", "prove", "switch", "settle",
     ]  # fmt: skip
+
+
+def test_a_failover_of_last_week_is_told_with_its_date(capsys: pytest.CaptureFixture[str]) -> None:
+    """A time of day alone would be taken for today's."""
+    done = Outcome(
+        operation="failover",
+        token="",
+        already_done=True,
+        started_ms=0,
+        ended_ms=1_700_000_000_000,
+        steps=(),
+    )
+    _conclude(done, "already failed over", "responder dr status", as_json=False)
+    assert capsys.readouterr().out == "already failed over, since 2023-11-14 22:13:20Z\n"

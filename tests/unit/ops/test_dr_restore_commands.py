@@ -6,7 +6,8 @@ import pytest
 import typer
 
 from dr.restores.calls import RestoreRefusedError
-from ops.dr_restore_commands import restore, restore_role
+from ops.dr_restore_commands import restore
+from ops.dr_restore_sources import restore_role
 from tests.fakes.deployment import FAILOVER, PRIMARY
 from tests.fakes.dr_stack import dr_stack
 

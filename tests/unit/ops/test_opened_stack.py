@@ -65,6 +65,25 @@ def test_parked_alerts_of_a_real_stack_are_redriven_once_its_name_is_typed(outpu
     assert shown["alert"]["status"] == "RECEIVED"
 
 
+def test_what_cannot_be_redriven_is_said_before_anybody_is_asked(outputs: str) -> None:
+    """What is asked about is what goes out."""
+    park("a1")
+    missing = responder("parked", "redrive", "a2", "--outputs", outputs)
+    assert (missing.exit_code, missing.stderr) == (1, "a2: there is no such alert\n")
+    both = responder("parked", "redrive", "a1", "a2", "--outputs", outputs, typed="dev\n")
+    assert "1 alerts go out again." in both.stderr
+    assert both.exit_code == 1
+    assert both.stdout.endswith("redriven 1 of 2\n")
+
+
+def test_a_question_that_nobody_answers_ends_with_the_option_that_does_without(outputs: str) -> None:
+    """As in a script, whose standard input is closed."""
+    park("a1")
+    done = responder("parked", "redrive", "a1", "--outputs", outputs)
+    assert done.exit_code == 2
+    assert "--yes" in done.stderr
+
+
 def test_a_real_stack_is_audited_without_slack_and_that_is_said(outputs: str, tmp_path: Path) -> None:
     """What Slack has is unknown, and no number stands for it."""
     for region in (PRIMARY, FAILOVER):
