@@ -10,7 +10,7 @@ Service = Literal["slack", "claude"]
 KINDS: Final[dict[Service, frozenset[str]]] = {
     "slack": frozenset(
         {"rate_limited", "server_error", "invalid_token", "no_active_hooks", "channel_is_archived",
-         "slow", "hang", "reset", "reset_after_accept"}
+         "invalid_payload", "slow", "hang", "reset", "reset_after_accept"}
     ),
     "claude": frozenset(
         {"rate_limited", "overloaded", "server_error", "spend_limit", "slow", "hang", "reset",

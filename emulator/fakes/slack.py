@@ -209,6 +209,7 @@ _WEBHOOK_FAULTS: Final = {
     "invalid_token": (403, "invalid_token"),
     "no_active_hooks": (404, "no_active_hooks"),
     "channel_is_archived": (410, "channel_is_archived"),
+    "invalid_payload": (400, "invalid_payload"),
     "rate_limited": (429, "rate_limited"),
 }
 _API_FAULTS: Final = {
@@ -216,6 +217,7 @@ _API_FAULTS: Final = {
     "invalid_token": (200, '{"ok":false,"error":"invalid_auth"}'),
     "no_active_hooks": (200, '{"ok":false,"error":"channel_not_found"}'),
     "channel_is_archived": (200, '{"ok":false,"error":"is_archived"}'),
+    "invalid_payload": (200, '{"ok":false,"error":"invalid_blocks"}'),
     "rate_limited": (429, '{"ok":false,"error":"ratelimited"}'),
 }
 """How each way in says it: status and body."""

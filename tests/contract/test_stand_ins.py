@@ -19,6 +19,7 @@ from handlers.domain.ports import (
     AnalystFailedError,
     Notifier,
     NotifierMisaddressedError,
+    NotifierRefusedError,
     NotifierThrottledError,
     NotifierUnavailableError,
 )
@@ -128,22 +129,24 @@ def test_alerts_digests_and_follow_ups_arrive_as_what_they_are(
 
 THROTTLED = {"rate_limited"}
 MISADDRESSED = {"invalid_token", "no_active_hooks", "channel_is_archived"}
+REFUSED = {"invalid_payload"}
 UNAVAILABLE = {"server_error": False, "slow": True, "hang": True, "reset": True, "reset_after_accept": True}
 """Kind to whether it may have been posted."""
 
 
 def test_every_failure_of_slack_is_judged() -> None:
     """One that is added to the stand-in has to be added here."""
-    assert THROTTLED | MISADDRESSED | UNAVAILABLE.keys() == KINDS["slack"]
+    assert THROTTLED | MISADDRESSED | REFUSED | UNAVAILABLE.keys() == KINDS["slack"]
 
 
-@pytest.mark.parametrize("kind", sorted(THROTTLED | MISADDRESSED | UNAVAILABLE.keys()))
+@pytest.mark.parametrize("kind", sorted(THROTTLED | MISADDRESSED | REFUSED | UNAVAILABLE.keys()))
 def test_failure_of_slack_is_told_as_it_is(slack: tuple[FakeSlack, Faults, Notifier], kind: str) -> None:
     """Later, hardly, or perhaps posted: each has its own error."""
     _, faults, notifier = slack
     faults.add(Fault(service="slack", kind=kind, times=1, retry_after_s=300, delay_s=1.0))
     expected: dict[str, type[Exception]] = dict.fromkeys(MISADDRESSED, NotifierMisaddressedError)
     expected |= dict.fromkeys(THROTTLED, NotifierThrottledError)
+    expected |= dict.fromkeys(REFUSED, NotifierRefusedError)
     with pytest.raises(expected.get(kind, NotifierUnavailableError)) as raised:
         notifier.post(notification_of(ALERT), timeout_s=0.4)
     if isinstance(raised.value, NotifierThrottledError):

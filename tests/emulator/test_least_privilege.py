@@ -15,7 +15,6 @@ import requests
 from audit.ledger import read_ledger
 from emulator.control import Emulator
 from emulator.errors import RefusedError
-from handlers.domain.limits import MAX_ADDRESS_ATTEMPTS
 from ops.local import LocalStack, deploy
 from ops.running import api_keys, local_config
 from topology.functions import ANALYSIS, DISTRIBUTION, RECEPTION, RECOVERY, FunctionSpec
@@ -26,9 +25,6 @@ Eventually = Callable[..., Any]
 REGION = "us-east-1"
 SOON_S = 40.0
 """Two cold functions; every call is checked against a policy."""
-
-PARKED_S = 100.0
-"""Half a minute of waiting for Slack's address between the attempts, and as `SOON_S` besides."""
 
 
 @pytest.fixture(scope="module")
@@ -133,9 +129,9 @@ def test_recovery_may_do_all_that_a_parked_alert_needs(stack: LocalStack, eventu
     stack.emulator.slow_claude(3.0)
     parent = accepted_id(stack, "Parked")
     repeat = post(stack, "Parked").json()["alerts"][0]
-    stack.emulator.set_fault("slack", "channel_is_archived", times=MAX_ADDRESS_ATTEMPTS)
+    stack.emulator.set_fault("slack", "invalid_payload", times=1)
     assert (repeat["status"], repeat["parent_id"]) == ("SUPPRESSED", parent)
-    eventually(lambda: status_of(stack, parent) == "PARKED", within_s=PARKED_S)
+    eventually(lambda: status_of(stack, parent) == "PARKED", within_s=SOON_S)
     stack.emulator.slow_claude(0.05)
 
     def promoted() -> bool:
@@ -149,9 +145,9 @@ def test_recovery_may_do_all_that_a_parked_alert_needs(stack: LocalStack, eventu
 
 def test_reception_may_promote_a_repeat_of_a_parked_alert(stack: LocalStack, eventually: Eventually) -> None:
     """The one row that reception moves on."""
-    stack.emulator.set_fault("slack", "channel_is_archived", times=MAX_ADDRESS_ATTEMPTS)
+    stack.emulator.set_fault("slack", "invalid_payload", times=1)
     parent = accepted_id(stack, "Parked before its repeat")
-    eventually(lambda: status_of(stack, parent) == "PARKED", within_s=PARKED_S)
+    eventually(lambda: status_of(stack, parent) == "PARKED", within_s=SOON_S)
     repeat = post(stack, "Parked before its repeat").json()["alerts"][0]
     assert (repeat["status"], repeat["alert_id"] != parent) == ("RECEIVED", True)
     eventually(lambda: status_of(stack, repeat["alert_id"]) == "NOTIFIED", within_s=SOON_S)

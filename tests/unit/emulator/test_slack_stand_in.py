@@ -173,6 +173,7 @@ def test_webhooks_of_two_channels_are_told_apart(slack: Slack) -> None:
         ("server_error", 500, "rollup_error"),
         ("no_active_hooks", 404, "no_active_hooks"),
         ("channel_is_archived", 410, "channel_is_archived"),
+        ("invalid_payload", 400, "invalid_payload"),
     ],
 )
 def test_fault_is_met_as_often_as_asked(slack: Slack, kind: str, status: int, body: str) -> None:
@@ -335,6 +336,7 @@ def test_wrong_token_is_refused(slack: Slack, channel: str) -> None:
         ("server_error", 500, "internal_error"),
         ("invalid_token", 200, "invalid_auth"),
         ("channel_is_archived", 200, "is_archived"),
+        ("invalid_payload", 200, "invalid_blocks"),
     ],
 )
 def test_faults_are_met_by_the_bot_too(slack: Slack, channel: str, kind: str, status: int, code: str) -> None:
