@@ -149,9 +149,9 @@ def hunt(mutants: Sequence[Mutant], *, seeds: int, workers: int | None) -> Itera
 def _spread(function: Any, tasks: Iterable[tuple[Any, ...]], workers: int) -> Iterator[Any]:
     """The results of `function` for each task, as they come, with at most two tasks waiting a process."""
     if workers == 1:
-        _quiet()
-        for task in tasks:
-            yield function(*task)
+        with quiet():
+            for task in tasks:
+                yield function(*task)
         return
     left = iter(tasks)
     context = get_context("spawn")

@@ -64,8 +64,13 @@ def drill(stage: LocalStage, scenario: str, folder: Path, *, at: Callable[[str],
         return run_drill(SCENARIOS[scenario], play, config=local_config(), folder=folder)
 
 
+def loads() -> set[threading.Thread]:
+    """The threads that post; a test that ran before in this process may have left one."""
+    return {one for one in threading.enumerate() if one.name == "load"}
+
+
 def left_behind(stage: LocalStage) -> dict[str, Any]:
-    """What a drill could leave: lost regions, a switch that is on, tables, threads that post, processes."""
+    """What a drill could leave: lost regions, a switch that is on, tables, processes; `loads` besides."""
     deployment = stage.deployment
     switch = CoordinationRecords(deployment, deployment.failover.region).switched_on_ms()
     return {
@@ -77,7 +82,6 @@ def left_behind(stage: LocalStage) -> dict[str, Any]:
             for name in deployment.clients.client("dynamodb", one.region).list_tables()["TableNames"]
             if "-drill-" in name
         ],
-        "threads": [one.name for one in threading.enumerate() if one.name == "load"],
         "processes": len(psutil.Process().children()),
     }
 
@@ -86,7 +90,7 @@ def test_a_drill_passes_with_every_alert_accounted_for_and_leaves_nothing(
     stage: LocalStage, tmp_path: Path
 ) -> None:
     """A bad writer, its detection, a restore, a repair, under load; the report has the RTO in parts."""
-    before = left_behind(stage)
+    before, others = left_behind(stage), loads()
     report = drill(stage, CORRUPTED, tmp_path, at=lambda _: None).report
     assert report.missed == ()
     assert report.passed
@@ -97,6 +101,7 @@ def test_a_drill_passes_with_every_alert_accounted_for_and_leaves_nothing(
     assert [run.name for run in report.phases] == [phase.name for phase in SCENARIOS[CORRUPTED].phases]
     assert report.put_back.not_done == ()
     assert left_behind(stage) == before
+    assert loads() <= others
 
 
 def test_a_drill_that_is_stopped_brings_its_region_back(
@@ -105,7 +110,7 @@ def test_a_drill_that_is_stopped_brings_its_region_back(
     endings: None,  # noqa: ARG001 - as a command has them
 ) -> None:
     """Told to stop while the region is lost: the load ends, the region answers, and nothing stays."""
-    before = left_behind(stage)
+    before, others = left_behind(stage), loads()
 
     def stop(phase: str) -> None:
         if phase == "detection":
@@ -116,3 +121,4 @@ def test_a_drill_that_is_stopped_brings_its_region_back(
     assert result.report.put_back.not_done == ()
     assert f"regions brought back: {stage.deployment.primary.region}" in result.report.put_back.done
     assert left_behind(stage) == before
+    assert loads() <= others
