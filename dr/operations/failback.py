@@ -12,9 +12,9 @@ from typing import Final
 from clients.coordination import CoordinationRecords, CoordinationUnreachableError, switch_name
 from clients.deployment import Deployment
 from dr.operations.adoption import settle
-from dr.operations.failover import outcome_of, route_step
+from dr.operations.failover import route_step
 from dr.operations.journal import Journal, OperationFailedError, OperationRefusedError, State
-from dr.operations.operation import Done, OnStep, Outcome, Step, Turn, quiet, run
+from dr.operations.operation import Done, OnStep, Outcome, Step, Turn, outcome_of, quiet, run
 from dr.operations.outside import Outside
 from dr.operations.proof import healthy, prove, switch_shown
 from dr.operations.replication import agree
@@ -137,7 +137,7 @@ def _nothing_to_do(deployment: Deployment, journal: Journal) -> Outcome | None:
     if switched_on or (found is not None and found.state is not State.DONE):
         return None
     if found is not None and found.operation == FAILBACK:
-        return outcome_of(found)
+        return outcome_of(found, already_done=True)
     return Outcome(operation=FAILBACK, token="", already_done=True, started_ms=0, ended_ms=0, steps=())
 
 

@@ -21,8 +21,8 @@ from clients.coordination import (
 from clients.deployment import Deployment
 from clients.routing import RoutingUnknownError
 from dr.operations.adoption import adopt
-from dr.operations.journal import Journal, OperationFailedError, OperationRecord, OperationRefusedError, State
-from dr.operations.operation import Done, OnStep, Outcome, Step, Turn, quiet, run
+from dr.operations.journal import Journal, OperationFailedError, OperationRefusedError, State
+from dr.operations.operation import Done, OnStep, Outcome, Step, Turn, outcome_of, quiet, run
 from dr.operations.outside import Outside
 from dr.operations.proof import healthy, prove, switch_shown
 from dr.operations.switching import HeldSwitch
@@ -182,19 +182,7 @@ def _already_done(deployment: Deployment, journal: Journal, outside: Outside) ->
         return None
     if deployment.alerts_url and not _answers(deployment, outside, to.region, lambda _: None):
         return None
-    return outcome_of(found)
-
-
-def outcome_of(found: OperationRecord) -> Outcome:
-    """An operation that was done before, as if it had been now."""
-    return Outcome(
-        operation=found.operation,
-        token=found.token,
-        already_done=True,
-        started_ms=found.started_ms,
-        ended_ms=found.ended_ms,
-        steps=found.steps,
-    )
+    return outcome_of(found, already_done=True)
 
 
 class _Failover:

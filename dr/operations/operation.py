@@ -17,6 +17,7 @@ from clients.rows import LedgerUnreachableError
 from dr.operations.journal import (
     Journal,
     OperationFailedError,
+    OperationRecord,
     OperationRefusedError,
     State,
     StepRecord,
@@ -175,11 +176,15 @@ def perform(steps: Sequence[Step], entry: Written, *, clock: Clock, on_step: OnS
         # Whatever it is and wherever it comes, others are not to wait for a step's deadline because of it.
         _close(entry, error, clock, on_step)
         raise
-    record = entry.record
+    return outcome_of(entry.record, already_done=False)
+
+
+def outcome_of(record: OperationRecord, *, already_done: bool) -> Outcome:
+    """What became of the operation; `already_done`: before, so that nothing was done now."""
     return Outcome(
         operation=record.operation,
         token=record.token,
-        already_done=False,
+        already_done=already_done,
         started_ms=record.started_ms,
         ended_ms=record.ended_ms,
         steps=record.steps,
