@@ -1,8 +1,8 @@
 """The coordination table as operators use it: records under a version, and the switch of each region.
 
 Disaster recovery writes a region's switch and keeps its own progress here, so that another machine can go on
-where one died. The handlers read and write the same records (`handlers.adapters.coordination`,
-`handlers.domain.switch`); a contract test compares.
+where one died. The handlers read and write the same records (`handlers.adapters.aws.coordination`,
+`handlers.domain.regions.switch`); a contract test compares.
 """
 
 from collections.abc import Mapping

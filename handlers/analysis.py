@@ -3,15 +3,15 @@
 import os
 from typing import Any, Final
 
-from handlers.adapters.batches import work_batch
+from handlers.adapters.aws.dynamodb import DynamoAnalysisCache
 from handlers.adapters.claude import ClaudeAnalyst
-from handlers.adapters.dynamodb import DynamoAnalysisCache
-from handlers.adapters.invocation import Context, Event
+from handlers.adapters.lambda_events.invocation import Context, Event
+from handlers.adapters.lambda_events.sqs_batch import work_batch
+from handlers.bootstrap import Parts
 from handlers.domain.alert import Step
-from handlers.domain.analysis import AnalysisWork
-from handlers.domain.breaker import Breaker
+from handlers.domain.delivery.analysis import AnalysisWork
+from handlers.domain.delivery.breaker import Breaker
 from handlers.domain.states import Actor
-from handlers.parts import Parts
 from handlers.settings import AnalysisSettings
 
 _settings: Final = AnalysisSettings.from_environment(os.environ)

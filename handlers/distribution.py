@@ -3,16 +3,16 @@
 import os
 from typing import Any, Final
 
-from handlers.adapters.batches import work_batch
-from handlers.adapters.invocation import Context, Event
-from handlers.adapters.slack import SlackNotifier
-from handlers.adapters.slack_bot import SlackBotNotifier
+from handlers.adapters.lambda_events.invocation import Context, Event
+from handlers.adapters.lambda_events.sqs_batch import work_batch
+from handlers.adapters.slack.bot import SlackBotNotifier
+from handlers.adapters.slack.webhook import SlackNotifier
 from handlers.adapters.system import ThreadSpread
+from handlers.bootstrap import Parts
 from handlers.domain.alert import Step
-from handlers.domain.distribution import DistributionWork
-from handlers.domain.pacing import Pace
+from handlers.domain.delivery.distribution import DistributionWork
+from handlers.domain.delivery.rate_limit import Pace
 from handlers.domain.states import Actor
-from handlers.parts import Parts
 from handlers.settings import DistributionSettings
 
 _settings: Final = DistributionSettings.from_environment(os.environ)

@@ -3,17 +3,17 @@
 import os
 from typing import Any, Final
 
-from handlers.adapters import aws
-from handlers.adapters.coordination import DynamoCoordination
-from handlers.adapters.dynamodb import DynamoLedger
-from handlers.adapters.front_door import alarm_messages, proxy_answer, request_of
-from handlers.adapters.invocation import Context, Event
+from handlers.adapters.aws import clients as aws
+from handlers.adapters.aws.coordination import DynamoCoordination
+from handlers.adapters.aws.dynamodb import DynamoLedger
+from handlers.adapters.lambda_events.invocation import Context, Event
+from handlers.adapters.lambda_events.requests import alarm_messages, proxy_answer, request_of
 from handlers.adapters.system import SystemRandomness, ThreadSpread
-from handlers.domain.alarms import AlarmIntake
-from handlers.domain.reception import Reception
-from handlers.domain.switch import Switch
-from handlers.domain.webhook import Webhook
-from handlers.parts import Parts
+from handlers.bootstrap import Parts
+from handlers.domain.intake.alarms import AlarmIntake
+from handlers.domain.intake.reception import Reception
+from handlers.domain.intake.webhook import Webhook
+from handlers.domain.regions.switch import Switch
 from handlers.settings import ReceptionSettings
 
 _settings: Final = ReceptionSettings.from_environment(os.environ)

@@ -4,10 +4,10 @@ import dataclasses
 import os
 from typing import Any, Final
 
-from handlers.adapters import metrics
-from handlers.adapters.invocation import Context, Event
-from handlers.domain.recovery import Recovery
-from handlers.parts import Parts
+from handlers.adapters.aws import metrics
+from handlers.adapters.lambda_events.invocation import Context, Event
+from handlers.bootstrap import Parts
+from handlers.domain.regions.recovery import Recovery
 from handlers.settings import RecoverySettings
 
 _settings: Final = RecoverySettings.from_environment(os.environ)

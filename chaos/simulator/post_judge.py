@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 from chaos.simulator.scenario import Scenario
 from chaos.simulator.scheduler import Scheduler
 from handlers.domain.alert import Alert, Status
+from handlers.domain.delivery.messages import FollowUpNotice, Message
 from handlers.domain.limits import MAX_DEFERRAL_S
 from handlers.domain.ports import Record
-from handlers.domain.slack_message import FollowUpNotice, Message
 from topology.config_keys import KEYS
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from chaos.simulator.machine import Machine
 from chaos.simulator.scenario import Kind
 from chaos.simulator.tables import Table
 from handlers.domain.alert import Analysis
-from handlers.domain.pacing import RECORD as PACE
+from handlers.domain.delivery.rate_limit import RECORD as PACE
 from handlers.domain.ports import CacheUnavailableError, CoordinationUnavailableError, Record
 
 _TIMEOUT_MS: Final = (2_500, 3_500)

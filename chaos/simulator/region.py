@@ -13,11 +13,11 @@ from chaos.simulator.queues import Consume, Message, OnEnd, WorkQueue
 from chaos.simulator.scenario import MACHINE_SKEW_MS, REGIONS
 from chaos.simulator.wiring import CONFIG, Backends
 from chaos.simulator.world import World
-from handlers.adapters.batches import work_batch
+from handlers.adapters.lambda_events.sqs_batch import work_batch
 from handlers.domain.alert import Queue
-from handlers.domain.claims import Allotment, PoisonMessageError
+from handlers.domain.delivery.leases import Allotment, PoisonMessageError
+from handlers.domain.intake.webhook import Request, Response
 from handlers.domain.ports import LedgerUnavailableError
-from handlers.domain.webhook import Request, Response
 from topology.functions import FUNCTIONS
 from topology.limits import SQS_VISIBILITY_FACTOR
 from topology.queues import WORK_QUEUES

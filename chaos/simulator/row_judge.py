@@ -7,8 +7,8 @@ from chaos.simulator.scenario import REFUSED_MARK, REGIONS, Scenario, peer_of
 from chaos.simulator.scheduler import Scheduler
 from handlers.domain.alert import Alert, Status
 from handlers.domain.limits import MAX_ATTEMPTS
-from handlers.domain.ownership import record_name
 from handlers.domain.ports import Record
+from handlers.domain.regions.ownership import record_name
 from handlers.domain.states import MOVES, Actor, Condition
 
 if TYPE_CHECKING:

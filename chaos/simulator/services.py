@@ -12,6 +12,7 @@ from chaos.simulator.scenario import DEADLY_MARK, REFUSED_MARK, Kind
 from chaos.simulator.scheduler import START_MS
 from chaos.simulator.world import World
 from handlers.domain.alert import Alert, Analysis
+from handlers.domain.delivery.messages import Digest, FollowUpNotice, Message
 from handlers.domain.ports import (
     AnalystBusyError,
     AnalystFailedError,
@@ -22,7 +23,6 @@ from handlers.domain.ports import (
     NotifierThrottledError,
     NotifierUnavailableError,
 )
-from handlers.domain.slack_message import Digest, FollowUpNotice, Message
 
 _RETRY_AFTERS_S: Final = (None, 1.0, 5.0, 45.0, 300.0)
 _MOST_TRIED: Final = 100_000

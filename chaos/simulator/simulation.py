@@ -19,7 +19,7 @@ from chaos.simulator.tables import Table
 from chaos.simulator.verdict import judge_dead_letters, judge_rest, tally, unexplained, unsettled
 from chaos.simulator.wiring import CONFIG, Backends
 from chaos.simulator.world import World
-from handlers.domain.breaker import MAX_ASKED_OPEN_MS
+from handlers.domain.delivery.breaker import MAX_ASKED_OPEN_MS
 from handlers.domain.limits import (
     MAX_ATTEMPTS,
     MAX_BACKOFF_S,
@@ -29,7 +29,7 @@ from handlers.domain.limits import (
     PARKED_LOOK_S,
 )
 from handlers.domain.ports import Record
-from handlers.domain.switch import switch_name
+from handlers.domain.regions.switch import switch_name
 
 _LOOK_MS: Final = 30_000
 

@@ -11,8 +11,8 @@ from chaos.simulator.scheduler import START_MS
 from chaos.simulator.wiring import CONFIG
 from chaos.simulator.world import World
 from handlers.domain.alert import Severity, Status, parked_lane
+from handlers.domain.intake.webhook import Request, Response
 from handlers.domain.states import Actor, check, redriven
-from handlers.domain.webhook import Request, Response
 
 _MAX_TRIES: Final = 6
 _ACCEPTED: Final = 202

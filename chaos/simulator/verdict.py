@@ -9,7 +9,7 @@ from chaos.simulator.queues import WorkQueue
 from chaos.simulator.services import Post, digest_id_of
 from chaos.simulator.wiring import CONFIG
 from handlers.domain.alert import Alert, Status
-from handlers.domain.slack_message import Digest
+from handlers.domain.delivery.messages import Digest
 
 
 def unsettled(rows: Mapping[str, Alert]) -> list[str]:

@@ -12,18 +12,18 @@ from chaos.simulator.scenario import REGIONS, peer_of
 from chaos.simulator.services import AnalystPort, NotifierPort, Slack
 from chaos.simulator.tables import Table
 from handlers.domain.alert import Analysis, Queue, Step
-from handlers.domain.analysis import AnalysisWork
-from handlers.domain.breaker import Breaker
-from handlers.domain.claims import Claims
-from handlers.domain.distribution import DistributionWork
-from handlers.domain.ownership import MovingOwnership, Ownership, SharedOwnership
-from handlers.domain.pacing import Pace
+from handlers.domain.delivery.analysis import AnalysisWork
+from handlers.domain.delivery.breaker import Breaker
+from handlers.domain.delivery.distribution import DistributionWork
+from handlers.domain.delivery.leases import Claims
+from handlers.domain.delivery.rate_limit import Pace
+from handlers.domain.intake.reception import Reception
+from handlers.domain.intake.webhook import Webhook
 from handlers.domain.ports import Record
-from handlers.domain.reception import Reception
-from handlers.domain.recovery import Recovery
+from handlers.domain.regions.ownership import MovingOwnership, Ownership, SharedOwnership
+from handlers.domain.regions.recovery import Recovery
+from handlers.domain.regions.switch import Switch
 from handlers.domain.states import Actor
-from handlers.domain.switch import Switch
-from handlers.domain.webhook import Webhook
 from topology.config import StackConfig
 
 CONFIG: Final = StackConfig.parse(

@@ -171,7 +171,7 @@ class _Nudge:
 
 
 def _took_over(deployment: Deployment, region: str, since_ms: int) -> bool:
-    """Whether Recovery there has acted on its switch; `handlers.domain.ownership` has the record."""
+    """Whether Recovery there has acted on its switch; `handlers.domain.regions.ownership` has the record."""
     record = CoordinationRecords(deployment, region).read(ownership_name(region))
     return record is not None and int(record.values.get("switched_ms", 0)) >= since_ms
 

@@ -13,8 +13,8 @@ from typing import Annotated, Final, Literal
 import anthropic
 import msgspec
 
+from handlers.adapters.aws.secrets import Secret, SecretMissingError, SecretUnavailableError
 from handlers.adapters.http import countdown, retry_after_of, within
-from handlers.adapters.secrets import Secret, SecretMissingError, SecretUnavailableError
 from handlers.domain.alert import Alert, Analysis
 from handlers.domain.limits import MAX_ACTIONS, MAX_ANALYSIS_TEXT_CHARS, cut
 from handlers.domain.ports import AnalystBusyError, AnalystFailedError, AnalystUnconfiguredError, ModelAnswer

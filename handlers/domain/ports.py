@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from handlers.domain.alert import Alert, Analysis, Queue
-from handlers.domain.slack_message import Message
+from handlers.domain.delivery.messages import Message
 from handlers.domain.states import Actor
 
 T = TypeVar("T")

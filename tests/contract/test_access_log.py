@@ -9,7 +9,7 @@ from pythonjsonlogger.json import JsonFormatter
 
 from audit import access_log
 from components.webhook import ACCESS_LOG_FORMAT, ROUTES
-from handlers.adapters.front_door import request_of
+from handlers.adapters.lambda_events.requests import request_of
 from tests.unit.handlers.builders import World, body
 
 

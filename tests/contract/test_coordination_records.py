@@ -9,11 +9,11 @@ from moto import mock_aws
 from clients import coordination
 from clients.coordination import CoordinationRecords, CoordinationUnreachableError, VersionedRecord
 from clients.deployment import Deployment
-from handlers.adapters import aws as adapters
-from handlers.adapters.coordination import DynamoCoordination
-from handlers.domain.ownership import record_name
+from handlers.adapters.aws import clients as adapters
+from handlers.adapters.aws.coordination import DynamoCoordination
 from handlers.domain.ports import Record
-from handlers.domain.switch import Switch, switch_name
+from handlers.domain.regions.ownership import record_name
+from handlers.domain.regions.switch import Switch, switch_name
 from tests.fakes.deployment import FAILOVER, PRIMARY, deployment_on_moto
 from tests.fakes.switches import set_switch
 

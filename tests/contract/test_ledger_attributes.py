@@ -4,7 +4,7 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
-from handlers.adapters import dynamodb, metrics
+from handlers.adapters.aws import dynamodb, metrics
 from handlers.domain.alert import Alert, Doubt, Queue, Severity, Status
 from handlers.domain.limits import MAX_DELAY_S
 from handlers.domain.states import MOVES

@@ -11,9 +11,9 @@ from moto import mock_aws
 from clients import ledger
 from clients.deployment import Deployment
 from clients.ledger import REDRIVE_GRACE_S, ParkedAlerts, Redrive
-from handlers.adapters import aws as adapters
-from handlers.adapters.dynamodb import DynamoLedger
-from handlers.adapters.items import item_of
+from handlers.adapters.aws import clients as adapters
+from handlers.adapters.aws.dynamodb import DynamoLedger
+from handlers.adapters.aws.items import item_of
 from handlers.domain.alert import Alert, Doubt, Severity, Status
 from handlers.domain.states import MOVES, VERSION, Actor, looked_at, parked, redriven
 from tests.fakes.deployment import PRIMARY, deployment_on_moto

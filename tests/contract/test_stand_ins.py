@@ -11,9 +11,10 @@ from emulator.fakes.claude import FakeClaude
 from emulator.fakes.faults import KINDS, Fault, Faults
 from emulator.fakes.slack import FakeSlack, RateLimit
 from handlers.adapters.claude import ClaudeAnalyst
-from handlers.adapters.slack import SlackNotifier
-from handlers.adapters.slack_bot import SlackBotNotifier
+from handlers.adapters.slack.bot import SlackBotNotifier
+from handlers.adapters.slack.webhook import SlackNotifier
 from handlers.domain.alert import Status
+from handlers.domain.delivery.messages import digest_id_of, digest_of, follow_up_of, notification_of
 from handlers.domain.ports import (
     AnalystBusyError,
     AnalystFailedError,
@@ -23,7 +24,6 @@ from handlers.domain.ports import (
     NotifierThrottledError,
     NotifierUnavailableError,
 )
-from handlers.domain.slack_message import digest_id_of, digest_of, follow_up_of, notification_of
 from tests.fakes.loop_thread import LoopThread
 from tests.fakes.secrets import FakeSecret
 from tests.unit.handlers.builders import REGION, row

@@ -1,6 +1,6 @@
 """A secret with a scripted value."""
 
-from handlers.adapters.secrets import Secret
+from handlers.adapters.aws.secrets import Secret
 
 
 class FakeSecret(Secret):

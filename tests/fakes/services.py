@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from handlers.domain.alert import Alert, Analysis, Queue
+from handlers.domain.delivery.messages import Digest, Message, Notification
 from handlers.domain.ports import ModelAnswer, OutboxError
-from handlers.domain.slack_message import Digest, Message, Notification
 
 ANALYSIS = Analysis(
     summary="The disk is full.",

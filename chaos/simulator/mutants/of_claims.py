@@ -5,10 +5,10 @@ from typing import Final
 
 from chaos.simulator.ledger import Store
 from chaos.simulator.mutants.mutant import mutant
-from handlers.domain import claims
 from handlers.domain.alert import Alert
-from handlers.domain.claims import Allotment, Claims
-from handlers.domain.distribution import DistributionWork
+from handlers.domain.delivery import leases as claims
+from handlers.domain.delivery.distribution import DistributionWork
+from handlers.domain.delivery.leases import Allotment, Claims
 
 
 def _unclaimed(self: Claims, alert: Alert, _allotment: Allotment) -> Alert:

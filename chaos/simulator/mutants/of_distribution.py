@@ -6,18 +6,18 @@ from dataclasses import replace
 from typing import Any, Final
 
 from chaos.simulator.mutants.mutant import mutant
-from handlers.domain import distribution
 from handlers.domain.alert import Alert, Doubt, FollowUp
-from handlers.domain.claims import Allotment
-from handlers.domain.distribution import DistributionWork
-from handlers.domain.pacing import Pace
+from handlers.domain.delivery import distribution
+from handlers.domain.delivery.distribution import DistributionWork
+from handlers.domain.delivery.leases import Allotment
+from handlers.domain.delivery.messages import Digest, Notification, digest_of, notification_of
+from handlers.domain.delivery.rate_limit import Pace
 from handlers.domain.ports import (
     NotifierMisaddressedError,
     NotifierRefusedError,
     NotifierThrottledError,
     NotifierUnavailableError,
 )
-from handlers.domain.slack_message import Digest, Notification, digest_of, notification_of
 from handlers.domain.states import deferred, notified, parked
 
 _NOTIFIER_ERRORS: Final = (

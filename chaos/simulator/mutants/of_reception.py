@@ -7,11 +7,11 @@ from itertools import count
 from typing import Any, Final
 
 from chaos.simulator.mutants.mutant import mutant
-from handlers.domain import reception
 from handlers.domain.alert import Alert, Status
+from handlers.domain.intake import reception
+from handlers.domain.intake.reception import Reception
 from handlers.domain.ports import LedgerUnavailableError, OutboxError
-from handlers.domain.reception import Reception
-from handlers.domain.recovery import Recovery
+from handlers.domain.regions.recovery import Recovery
 from handlers.domain.states import suppressed
 
 _place = Reception._place

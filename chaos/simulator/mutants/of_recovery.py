@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from chaos.simulator.mutants.mutant import mutant
-from handlers.domain import recovery, states
+from handlers.domain import states
 from handlers.domain.alert import Alert, Severity, Status, follow_up_lane, open_lane
-from handlers.domain.breaker import Breaker
+from handlers.domain.delivery.breaker import Breaker
 from handlers.domain.limits import MAX_RECOVERED_PER_RUN
-from handlers.domain.ownership import Standing
 from handlers.domain.ports import CoordinationUnavailableError
-from handlers.domain.recovery import Recovery
+from handlers.domain.regions import recovery
+from handlers.domain.regions.ownership import Standing
+from handlers.domain.regions.recovery import Recovery
 
 _LATER_S: Final = 9_999
 

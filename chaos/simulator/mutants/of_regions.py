@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from chaos.simulator.mutants.mutant import mutant
 from handlers.domain.alert import Alert
-from handlers.domain.ownership import MovingOwnership, OwnStanding, record_name
 from handlers.domain.ports import CoordinationUnavailableError, LedgerUnavailableError
-from handlers.domain.switch import Switch
+from handlers.domain.regions.ownership import MovingOwnership, OwnStanding, record_name
+from handlers.domain.regions.switch import Switch
 
 
 def _unfenced(read: Callable[..., Any]) -> Callable[..., Any]:

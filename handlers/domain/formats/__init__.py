@@ -1,6 +1,7 @@
 """The formats of alert bodies. Adding one is adding a module here with a `FORMAT`; nothing else changes.
 
-`FORMATS` holds them in the order in which they are asked, those marked `last_resort` after all others.
+`FORMATS` holds them in the order in which they are asked, those marked `last_resort` after all others. They
+are loaded at the end of this module, since they import the rest of it.
 """
 
 import pkgutil
@@ -8,6 +9,18 @@ from importlib import import_module
 from typing import Any, Final, Protocol
 
 from handlers.domain.alert import IncomingAlert
+
+
+class RefusedError(Exception):
+    """The request is wrong, nothing was written. `hint`: what to do; `field`: where; `http_status`: a 4xx."""
+
+    def __init__(self, http_status: int, code: str, *, hint: str, field: str | None = None) -> None:
+        """`code` is for programs, `hint` for people."""
+        super().__init__(f"{code}: {hint}" + (f" (at {field})" if field else ""))
+        self.http_status = http_status
+        self.code = code
+        self.hint = hint
+        self.field = field
 
 
 class Format(Protocol):

@@ -1,8 +1,8 @@
 """The message that a CloudWatch alarm publishes to SNS, metric or composite.
 
 SNS cannot send an API key, so alarms come in by a Lambda subscription on this stack's own topic
-(`handlers.domain.alarms` takes the message out of the event). An SNS envelope that is POSTed to the webhook
-is refused, and its SubscribeURL is never fetched: anybody could have written it.
+(`handlers.domain.intake.alarms` takes the message out of the event). An SNS envelope that is POSTed to the
+webhook is refused, and its SubscribeURL is never fetched: anybody could have written it.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Notify_Users_Alarm_Changes.html
 """
@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from handlers.domain.alert import IncomingAlert, Severity
-from handlers.domain.refusal import RefusedError
+from handlers.domain.formats import RefusedError
 
 _SEVERITY: Final = {"ALARM": Severity.HIGH, "INSUFFICIENT_DATA": Severity.MEDIUM, "OK": Severity.INFO}
 """An alarm has no severity. Missing data is unknown, never healthy, so it is not INFO."""

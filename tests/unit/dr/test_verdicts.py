@@ -10,7 +10,7 @@ import pytest
 from dr.restores.row_rules import breaches
 from dr.restores.table_items import exported
 from dr.restores.verdicts import DOUBT, Judge
-from handlers.adapters.items import item_of
+from handlers.adapters.aws.items import item_of
 from handlers.domain import states
 from handlers.domain.alert import Alert, Doubt, Status
 from tests.fakes.services import ANALYSIS

@@ -6,20 +6,20 @@ from pathlib import Path
 from typing import Any
 
 from handlers.domain.alert import Alert, Status, Step
-from handlers.domain.analysis import AnalysisWork
-from handlers.domain.breaker import Breaker
-from handlers.domain.claims import Allotment, Claims
-from handlers.domain.distribution import DistributionWork
+from handlers.domain.delivery.analysis import AnalysisWork
+from handlers.domain.delivery.breaker import Breaker
+from handlers.domain.delivery.distribution import DistributionWork
+from handlers.domain.delivery.leases import Allotment, Claims
+from handlers.domain.delivery.rate_limit import Pace
 from handlers.domain.formats.generic import FORMAT
-from handlers.domain.intake import parse_body
-from handlers.domain.ownership import Ownership, SharedOwnership
-from handlers.domain.pacing import Pace
-from handlers.domain.reception import Reception, Submission
-from handlers.domain.recovery import Recovery
-from handlers.domain.rows import new_row
+from handlers.domain.intake.bodies import parse_body
+from handlers.domain.intake.reception import Reception, Submission
+from handlers.domain.intake.rows import new_row
+from handlers.domain.intake.webhook import Request, Response, Webhook
+from handlers.domain.regions.ownership import Ownership, SharedOwnership
+from handlers.domain.regions.recovery import Recovery
+from handlers.domain.regions.switch import Switch
 from handlers.domain.states import Actor, analyzed, received
-from handlers.domain.switch import Switch
-from handlers.domain.webhook import Request, Response, Webhook
 from tests.fakes.ledger import FakeAnalysisCache, FakeCoordination, FakeLedger
 from tests.fakes.machine import FakeClock, FakeRandomness, in_turn
 from tests.fakes.services import ANALYSIS, FakeAnalyst, FakeNotifier, FakeOutbox

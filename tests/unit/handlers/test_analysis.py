@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from handlers.domain.alert import FollowUp, Queue, Status
-from handlers.domain.breaker import FAILURES_TO_OPEN
-from handlers.domain.claims import Allotment, PoisonMessageError
+from handlers.domain.delivery.breaker import FAILURES_TO_OPEN
+from handlers.domain.delivery.leases import Allotment, PoisonMessageError
 from handlers.domain.ports import (
     AnalystBusyError,
     AnalystFailedError,

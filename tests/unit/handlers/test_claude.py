@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 import pytest
 
+from handlers.adapters.aws.secrets import Secret, SecretMissingError, SecretUnavailableError
 from handlers.adapters.claude import ClaudeAnalyst
-from handlers.adapters.secrets import Secret, SecretMissingError, SecretUnavailableError
 from handlers.domain.limits import MAX_ACTIONS, MAX_ANALYSIS_TEXT_CHARS
 from handlers.domain.ports import AnalystBusyError, AnalystFailedError, AnalystUnconfiguredError, ModelAnswer
 from tests.fakes.http_server import Answer, ScriptedServer

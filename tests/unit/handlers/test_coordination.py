@@ -6,10 +6,10 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from handlers.adapters import aws as clients
-from handlers.adapters.coordination import DynamoCoordination
-from handlers.domain.breaker import Breaker
-from handlers.domain.pacing import Pace
+from handlers.adapters.aws import clients
+from handlers.adapters.aws.coordination import DynamoCoordination
+from handlers.domain.delivery.breaker import Breaker
+from handlers.domain.delivery.rate_limit import Pace
 from handlers.domain.ports import CoordinationUnavailableError, Record
 from tests.fakes.machine import FakeClock
 from tests.unit.handlers.builders import REGION, SLACK_INTERVAL_MS

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from handlers.domain.alert import Doubt, FollowUp, Queue, Severity, Status, open_lane
-from handlers.domain.claims import PoisonMessageError
+from handlers.domain.delivery.leases import PoisonMessageError
+from handlers.domain.delivery.messages import FollowUpNotice, digest_id_of
 from handlers.domain.limits import (
     FIRST_BACKOFF_S,
     LEAST_JITTER,
@@ -24,7 +25,6 @@ from handlers.domain.ports import (
     NotifierThrottledError,
     NotifierUnavailableError,
 )
-from handlers.domain.slack_message import FollowUpNotice, digest_id_of
 from handlers.domain.states import analyzed, claimed, follow_up_ready, notified
 from tests.fakes.ledger import ledger_down
 from tests.fakes.services import ANALYSIS

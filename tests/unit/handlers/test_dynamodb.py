@@ -10,9 +10,9 @@ import msgspec
 import pytest
 from botocore.stub import Stubber
 
-from handlers.adapters import aws as clients
-from handlers.adapters.dynamodb import DynamoAnalysisCache, DynamoLedger
-from handlers.adapters.items import item_of
+from handlers.adapters.aws import clients
+from handlers.adapters.aws.dynamodb import DynamoAnalysisCache, DynamoLedger
+from handlers.adapters.aws.items import item_of
 from handlers.domain.alert import Alert, Doubt, Severity, Status, open_lane, parked_lane
 from handlers.domain.ports import CacheUnavailableError, LedgerUnavailableError, MalformedRowError
 from handlers.domain.states import (

@@ -14,10 +14,10 @@ import msgspec
 import pytest
 
 from handlers.adapters import logs
-from handlers.adapters.items import item_of
+from handlers.adapters.aws.items import item_of
 from handlers.domain.alert import Status, parked_lane
 from handlers.domain.limits import MAX_ATTEMPTS
-from handlers.domain.ownership import MovingOwnership
+from handlers.domain.regions.ownership import MovingOwnership
 from handlers.domain.states import claimed, parked
 from handlers.settings import (
     AnalysisSettings,

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from handlers.adapters.batches import work_batch
-from handlers.adapters.front_door import alarm_messages, proxy_answer, request_of
-from handlers.domain.alarms import AlarmMessage
-from handlers.domain.claims import Allotment, PoisonMessageError
-from handlers.domain.webhook import Response
+from handlers.adapters.lambda_events.requests import alarm_messages, proxy_answer, request_of
+from handlers.adapters.lambda_events.sqs_batch import work_batch
+from handlers.domain.delivery.leases import Allotment, PoisonMessageError
+from handlers.domain.intake.alarms import AlarmMessage
+from handlers.domain.intake.webhook import Response
 from tests.fakes.machine import FakeClock
 from tests.unit.handlers.builders import World, body
 

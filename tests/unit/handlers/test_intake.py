@@ -8,10 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.domain.alert import Severity, severity_of
-from handlers.domain.formats import FORMATS
-from handlers.domain.intake import parse_body
+from handlers.domain.formats import FORMATS, RefusedError
+from handlers.domain.intake.bodies import parse_body
 from handlers.domain.limits import MAX_BODY_BYTES
-from handlers.domain.refusal import RefusedError
 from tests.unit.handlers.builders import body, fixture
 
 

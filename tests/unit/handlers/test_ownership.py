@@ -5,9 +5,9 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from handlers.domain.alert import Alert
-from handlers.domain.ownership import MovingOwnership, SharedOwnership, record_name
 from handlers.domain.ports import LedgerUnavailableError, Record
-from handlers.domain.switch import switch_name
+from handlers.domain.regions.ownership import MovingOwnership, SharedOwnership, record_name
+from handlers.domain.regions.switch import switch_name
 from tests.fakes.ledger import FakeCoordination
 from tests.fakes.machine import FakeClock
 from tests.unit.handlers.builders import PEER, REGION, row

@@ -13,9 +13,9 @@ from handlers.domain.limits import (
     MAX_RECOVERED_PER_RUN,
     MAX_UNREADABLE_PER_LANE,
 )
-from handlers.domain.ownership import SharedOwnership
 from handlers.domain.ports import LedgerUnavailableError, MalformedRowError
-from handlers.domain.recovery import RecoveryReport
+from handlers.domain.regions.ownership import SharedOwnership
+from handlers.domain.regions.recovery import RecoveryReport
 from handlers.domain.states import Actor, analyzed, claimed, notified, parked, suppressed
 from tests.unit.handlers.builders import LEASE_S, PEER, REGION, World, row
 

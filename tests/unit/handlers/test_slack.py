@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from handlers.adapters.secrets import SecretMissingError, SecretUnavailableError
-from handlers.adapters.slack import SlackNotifier
+from handlers.adapters.aws.secrets import SecretMissingError, SecretUnavailableError
+from handlers.adapters.slack.webhook import SlackNotifier
 from handlers.domain.alert import Alert, Analysis, Severity, Status
+from handlers.domain.delivery.messages import Message, digest_of, follow_up_of, notification_of
 from handlers.domain.limits import MAX_DIGEST_ALERTS
 from handlers.domain.ports import (
     NotifierMisaddressedError,
@@ -20,7 +21,6 @@ from handlers.domain.ports import (
     NotifierThrottledError,
     NotifierUnavailableError,
 )
-from handlers.domain.slack_message import Message, digest_of, follow_up_of, notification_of
 from tests.fakes.http_server import Answer, ScriptedServer
 from tests.fakes.secrets import FakeSecret
 from tests.unit.handlers.builders import row

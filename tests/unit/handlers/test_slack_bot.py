@@ -8,17 +8,23 @@ from typing import Any
 
 import pytest
 
-from handlers.adapters.secrets import SecretMissingError, SecretUnavailableError
-from handlers.adapters.slack_bot import SlackBotNotifier
-from handlers.adapters.slack_http import send
+from handlers.adapters.aws.secrets import SecretMissingError, SecretUnavailableError
+from handlers.adapters.slack.bot import SlackBotNotifier
+from handlers.adapters.slack.http import send
 from handlers.domain.alert import Status
+from handlers.domain.delivery.messages import (
+    FollowUpNotice,
+    Message,
+    digest_of,
+    follow_up_of,
+    notification_of,
+)
 from handlers.domain.ports import (
     NotifierMisaddressedError,
     NotifierRefusedError,
     NotifierThrottledError,
     NotifierUnavailableError,
 )
-from handlers.domain.slack_message import FollowUpNotice, Message, digest_of, follow_up_of, notification_of
 from tests.fakes.http_server import Answer, ScriptedServer
 from tests.fakes.secrets import FakeSecret
 from tests.unit.handlers.builders import row

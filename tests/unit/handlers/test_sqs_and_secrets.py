@@ -8,9 +8,9 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from handlers.adapters import aws as clients
-from handlers.adapters.secrets import MAX_AGE_S, Secret, SecretMissingError, SecretUnavailableError
-from handlers.adapters.sqs import SqsOutbox
+from handlers.adapters.aws import clients
+from handlers.adapters.aws.secrets import MAX_AGE_S, Secret, SecretMissingError, SecretUnavailableError
+from handlers.adapters.aws.sqs import SqsOutbox
 from handlers.domain.alert import Queue
 from handlers.domain.ports import OutboxError
 from tests.fakes.machine import FakeClock

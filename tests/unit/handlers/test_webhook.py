@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.domain.alarms import AlarmIntake, AlarmMessage
 from handlers.domain.alert import Status
+from handlers.domain.formats import RefusedError
+from handlers.domain.intake.alarms import AlarmIntake, AlarmMessage
+from handlers.domain.intake.webhook import Request
 from handlers.domain.ports import LedgerUnavailableError, Record
-from handlers.domain.refusal import RefusedError
-from handlers.domain.switch import switch_name
-from handlers.domain.webhook import Request
+from handlers.domain.regions.switch import switch_name
 from tests.fakes.ledger import ledger_down
 from tests.unit.handlers.builders import EVENT_WINDOW_S, PEER, REGION, World, body, fixture, post
 

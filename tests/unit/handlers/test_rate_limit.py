@@ -4,9 +4,9 @@ from itertools import pairwise
 
 import pytest
 
-from handlers.domain.breaker import FAILURES_TO_OPEN, FIRST_OPEN_MS, MAX_OPEN_MS, PROBE_MS, Breaker
+from handlers.domain.delivery.breaker import FAILURES_TO_OPEN, FIRST_OPEN_MS, MAX_OPEN_MS, PROBE_MS, Breaker
+from handlers.domain.delivery.rate_limit import Pace
 from handlers.domain.limits import REMEMBERED_MS
-from handlers.domain.pacing import Pace
 from handlers.domain.ports import Record
 from tests.fakes.ledger import FakeCoordination
 from tests.fakes.machine import FakeClock

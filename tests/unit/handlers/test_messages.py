@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from handlers.domain.alert import Alert, Analysis, FollowUp, Severity, Status
-from handlers.domain.slack_message import (
+from handlers.domain.delivery.messages import (
     HEADER_CHARS,
     SECTION_CHARS,
     digest_id_of,

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import msgspec
 
-from handlers.adapters.invocation import Context, Event, killed_at_ms
-from handlers.domain.claims import Allotment, PoisonMessageError
+from handlers.adapters.lambda_events.invocation import Context, Event, killed_at_ms
+from handlers.domain.delivery.leases import Allotment, PoisonMessageError
 from handlers.domain.ports import Clock
 
 _log = logging.getLogger(__name__)

@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
-from handlers.adapters.invocation import Event
-from handlers.domain.alarms import AlarmMessage
-from handlers.domain.webhook import Request, Response
+from handlers.adapters.lambda_events.invocation import Event
+from handlers.domain.intake.alarms import AlarmMessage
+from handlers.domain.intake.webhook import Request, Response
 
 
 def request_of(event: Event) -> Request:

@@ -6,15 +6,16 @@ Each entry point makes its parts at its cold start, and adds what it alone needs
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from handlers.adapters import aws, logs
-from handlers.adapters.coordination import DynamoCoordination
-from handlers.adapters.dynamodb import DynamoLedger
-from handlers.adapters.secrets import Secret
-from handlers.adapters.sqs import SqsOutbox
+from handlers.adapters import logs
+from handlers.adapters.aws import clients as aws
+from handlers.adapters.aws.coordination import DynamoCoordination
+from handlers.adapters.aws.dynamodb import DynamoLedger
+from handlers.adapters.aws.secrets import Secret
+from handlers.adapters.aws.sqs import SqsOutbox
 from handlers.adapters.system import SystemClock, SystemRandomness, SystemSleeper
 from handlers.domain.alert import Queue, Step
-from handlers.domain.claims import Claims
-from handlers.domain.ownership import MovingOwnership, Ownership, SharedOwnership
+from handlers.domain.delivery.leases import Claims
+from handlers.domain.regions.ownership import MovingOwnership, Ownership, SharedOwnership
 from handlers.domain.states import Actor
 from handlers.settings import Settings
 

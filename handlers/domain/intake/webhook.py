@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from handlers.domain.alert import Alert
+from handlers.domain.formats import RefusedError
 from handlers.domain.identity import body_hash_of
-from handlers.domain.intake import parse_body
+from handlers.domain.intake.bodies import parse_body
+from handlers.domain.intake.reception import Reception, Submission
 from handlers.domain.limits import MAX_IDEMPOTENCY_KEY_CHARS
 from handlers.domain.ports import CoordinationUnavailableError, Ledger, LedgerUnavailableError
-from handlers.domain.reception import Reception, Submission
-from handlers.domain.refusal import RefusedError
-from handlers.domain.switch import Switch
+from handlers.domain.regions.switch import Switch
 
 _log = logging.getLogger(__name__)
 

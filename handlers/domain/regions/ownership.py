@@ -3,7 +3,7 @@
 Under a `strong` ledger each may work on all: conditional writes hold across regions. Under an `eventual` one
 they hold within a region only, so an alert belongs to the region that took it in, until a **takeover**: by
 itself after the other region has been silent for a configured time, or by an operator who turns on this
-region's switch (`handlers.domain.switch`).
+region's switch (`handlers.domain.regions.switch`).
 
 Each region writes one record, its own, and reads the other's:
 
@@ -42,7 +42,7 @@ from handlers.domain.ports import (
     LedgerUnavailableError,
     Record,
 )
-from handlers.domain.switch import Switch
+from handlers.domain.regions.switch import Switch
 
 _NO_EPOCH: Final = -1
 

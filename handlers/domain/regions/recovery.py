@@ -30,7 +30,6 @@ from handlers.domain.limits import (
     MAX_UNREADABLE_PER_LANE,
     PARKED_LOOK_S,
 )
-from handlers.domain.ownership import Ownership, Standing
 from handlers.domain.ports import (
     Clock,
     Ledger,
@@ -39,6 +38,7 @@ from handlers.domain.ports import (
     Outbox,
     OutboxError,
 )
+from handlers.domain.regions.ownership import Ownership, Standing
 from handlers.domain.states import (
     Actor,
     IllegalMoveError,

@@ -11,17 +11,17 @@ from typing import Any, Final
 import msgspec
 from slack_sdk.webhook import WebhookResponse
 
+from handlers.adapters.aws.secrets import Secret, SecretMissingError, SecretUnavailableError
 from handlers.adapters.http import countdown
-from handlers.adapters.secrets import Secret, SecretMissingError, SecretUnavailableError
-from handlers.adapters.slack_blocks import edited_payload_of, payload_of
-from handlers.adapters.slack_http import is_sendable, send
+from handlers.adapters.slack.blocks import edited_payload_of, payload_of
+from handlers.adapters.slack.http import is_sendable, send
+from handlers.domain.delivery.messages import FollowUpNotice, Message
 from handlers.domain.ports import (
     NotifierMisaddressedError,
     NotifierRefusedError,
     NotifierThrottledError,
     NotifierUnavailableError,
 )
-from handlers.domain.slack_message import FollowUpNotice, Message
 
 _log = logging.getLogger(__name__)
 

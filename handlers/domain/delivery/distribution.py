@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from handlers.domain.alert import Alert, Doubt, Queue, Severity, open_lane
-from handlers.domain.claims import Allotment, Claims, leave_to_recovery
+from handlers.domain.delivery.leases import Allotment, Claims, leave_to_recovery
+from handlers.domain.delivery.messages import Message, digest_of, follow_up_of, notification_of
+from handlers.domain.delivery.rate_limit import Pace
 from handlers.domain.limits import (
     DIGEST_GATHER_S,
     FIRST_BACKOFF_S,
@@ -27,7 +29,6 @@ from handlers.domain.limits import (
     MAX_FOLLOW_UP_WAITS,
     MIN_DIGEST_ALERTS,
 )
-from handlers.domain.pacing import Pace
 from handlers.domain.ports import (
     LedgerUnavailableError,
     Notifier,
@@ -37,7 +38,6 @@ from handlers.domain.ports import (
     NotifierUnavailableError,
     Spread,
 )
-from handlers.domain.slack_message import Message, digest_of, follow_up_of, notification_of
 from handlers.domain.states import deferred, follow_up_ended, notified, parked
 
 T = TypeVar("T")

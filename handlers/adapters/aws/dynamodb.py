@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
-from handlers.adapters.items import item_of, plain_of, serialize
+from handlers.adapters.aws.items import item_of, plain_of, serialize
 from handlers.domain.alert import Alert, Analysis, Status
 from handlers.domain.ports import CacheUnavailableError, LedgerUnavailableError, MalformedRowError
 from handlers.domain.states import VERSION, Actor, check

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from handlers.domain.alert import Alert, IncomingAlert, Queue, Status
+from handlers.domain.formats import RefusedError
 from handlers.domain.identity import alert_id_of, identity_of, identity_of_key
-from handlers.domain.ownership import Ownership
+from handlers.domain.intake.rows import new_row
 from handlers.domain.ports import (
     Clock,
     Ledger,
@@ -23,8 +24,7 @@ from handlers.domain.ports import (
     Randomness,
     Spread,
 )
-from handlers.domain.refusal import RefusedError
-from handlers.domain.rows import new_row
+from handlers.domain.regions.ownership import Ownership
 from handlers.domain.states import Actor, promoted, received, suppressed
 
 _log = logging.getLogger(__name__)

@@ -12,7 +12,6 @@ from typing import Final
 
 from handlers.domain.alert import Alert, Doubt, Step
 from handlers.domain.limits import LEASE_MARGIN_S, MAX_DELAY_S
-from handlers.domain.ownership import Ownership
 from handlers.domain.ports import (
     Clock,
     Ledger,
@@ -22,6 +21,7 @@ from handlers.domain.ports import (
     Randomness,
     Sleeper,
 )
+from handlers.domain.regions.ownership import Ownership
 from handlers.domain.states import VERSION, Actor, claimed, is_free, postponed
 
 _log = logging.getLogger(__name__)

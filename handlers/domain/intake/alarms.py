@@ -7,9 +7,9 @@ again, and a failure that stays is counted and alarmed instead of lost in silenc
 import logging
 from dataclasses import dataclass
 
-from handlers.domain.intake import parse_body
-from handlers.domain.reception import Reception, Submission
-from handlers.domain.refusal import RefusedError
+from handlers.domain.formats import RefusedError
+from handlers.domain.intake.bodies import parse_body
+from handlers.domain.intake.reception import Reception, Submission
 
 _log = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from handlers.domain.alert import Alert, Analysis, Severity, Step
-from handlers.domain.breaker import Breaker
-from handlers.domain.claims import Allotment, Claims, leave_to_recovery
+from handlers.domain.delivery.breaker import Breaker
+from handlers.domain.delivery.leases import Allotment, Claims, leave_to_recovery
 from handlers.domain.limits import (
     ANALYSIS_PATIENCE_S,
     CRITICAL_ANALYSIS_PATIENCE_S,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
-from handlers.adapters.items import item_of, plain_of
+from handlers.adapters.aws.items import item_of, plain_of
 from handlers.domain.ports import CoordinationUnavailableError, Record
 
 if TYPE_CHECKING:

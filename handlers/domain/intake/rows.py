@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -16,7 +17,6 @@ from handlers.domain.limits import (
     MAX_TITLE_CHARS,
     cut,
 )
-from handlers.domain.links import is_web_link
 
 
 def new_row(
@@ -47,7 +47,7 @@ def new_row(
         },
         component=_name(alert.component),
         host=_name(alert.host),
-        link=alert.link if is_web_link(alert.link, max_chars=MAX_LINK_CHARS) else None,
+        link=alert.link if _is_web_link(alert.link, max_chars=MAX_LINK_CHARS) else None,
         started_at=_name(alert.started_at),
     )
     return _with_raw(row, alert.part)
@@ -70,3 +70,14 @@ def _with_raw(row: Alert, part: str) -> Alert:
     if len(encoded) <= room:
         return replace(row, raw=part)
     return replace(row, raw=encoded[:room].decode(errors="ignore"), raw_truncated=True)
+
+
+def _is_web_link(text: str | None, *, max_chars: int) -> bool:
+    """Whether `text` is a complete http or https address of printable ASCII that a person may click on."""
+    if not text or len(text) > max_chars or not text.isascii() or not text.isprintable() or " " in text:
+        return False
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.username is None
+    except ValueError:  # an address such as http://[:: that cannot be split
+        return False

@@ -8,16 +8,16 @@ from typing import Final
 
 from slack_sdk.webhook import WebhookResponse
 
+from handlers.adapters.aws.secrets import Secret, SecretMissingError, SecretUnavailableError
 from handlers.adapters.http import countdown
-from handlers.adapters.secrets import Secret, SecretMissingError, SecretUnavailableError
-from handlers.adapters.slack_blocks import payload_of
-from handlers.adapters.slack_http import is_sendable, send
+from handlers.adapters.slack.blocks import payload_of
+from handlers.adapters.slack.http import is_sendable, send
+from handlers.domain.delivery.messages import Message
 from handlers.domain.ports import (
     NotifierMisaddressedError,
     NotifierRefusedError,
     NotifierUnavailableError,
 )
-from handlers.domain.slack_message import Message
 
 _MAX_REASON_CHARS: Final = 100
 _MAYBE_ROTATED: Final = frozenset({403, 404, 410})

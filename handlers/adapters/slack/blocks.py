@@ -19,8 +19,8 @@ from slack_sdk.models.blocks import (
     SectionBlock,
 )
 
+from handlers.domain.delivery.messages import Digest, FollowUpNotice, Message, Notification
 from handlers.domain.ports import NotifierRefusedError
-from handlers.domain.slack_message import Digest, FollowUpNotice, Message, Notification
 
 
 def payload_of(message: Message) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""The AWS services that the handlers call, each as a port of the domain."""

@@ -1,0 +1,1 @@
+"""What comes in: bodies become alerts, alerts become rows, and only then is anything promised."""

@@ -1,0 +1,1 @@
+"""Which region works on which alert, and what it does about those that nobody works on."""
