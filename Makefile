@@ -35,7 +35,7 @@ check: setup ## Everything that must be green: format, lint, types, imports, tes
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 bench-audit: setup ## Time and memory of the audit at a million alerts (ALERTS=n)
-	@$(BIN)/python -m audit.bench --alerts $(or $(ALERTS),1000000)
+	@$(BIN)/python -m benchmarks.audit --alerts $(or $(ALERTS),1000000)
 
 format: setup ## Format the code, and mend what the linter can
 	$(BIN)/ruff format .
@@ -46,10 +46,10 @@ packages: setup ## Build the Lambda packages for AWS (arm64) into build/packages
 
 SEEDS ?= 10000
 simulate: setup ## Run SEEDS=10000 seeds of the simulator under each consistency, on all cores
-	@$(BIN)/python -m chaos.simulator --seeds $(SEEDS) --report reports/simulate.json
+	@$(BIN)/python -m simulator --seeds $(SEEDS) --report reports/simulate.json
 
 simulate-mutants: setup ## Plant each bug and show the seed that catches it
-	@$(BIN)/python -m chaos.simulator mutants --report reports/simulate-mutants.json
+	@$(BIN)/python -m simulator mutants --report reports/simulate-mutants.json
 
 clean: ## Remove what was built; a running local stack is left alone
 	rm -rf build reports .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
@@ -74,4 +74,4 @@ drill-all: setup ## Every drill, a rebuild from the backup bucket alone, and eve
 	@$(BIN)/responder dr drill --all
 
 bench-restore: setup ## Check and compare exports of a million items: time, memory, planted faults (ITEMS=n)
-	@$(BIN)/python -m dr.comparison.bench --items $(or $(ITEMS),1000000)
+	@$(BIN)/python -m benchmarks.restore --items $(or $(ITEMS),1000000)

@@ -9,14 +9,14 @@ from pathlib import Path
 import pulumi
 import pulumi_aws as aws
 
-from components.backups import Backups
+from components.backups.across_regions import Backups
 from components.global_data import GlobalData
-from components.packages import PackageError, Target, build_packages, packages_in, target_of
 from components.region import Region
+from components.region_context import Site
 from components.routing import Routing
-from components.site import Site
 from components.stack_config import configuration_to_keep, load_stack_config
 from components.stack_record import StackRecord
+from lambda_packages.build import PackageError, Target, build_packages, packages_in, target_of
 from topology.config import ConfigError
 from topology.functions import FunctionSpec
 from topology.regions import FAILOVER, PRIMARY, ROLES, Role

@@ -11,15 +11,15 @@ from typing import Any, Final, Literal, Protocol
 
 from clients.deployment import Deployment, RegionEndpoints
 from clients.sender import Webhook
-from emulator.attached import attached_deployment
-from emulator.control import Emulator
+from emulator.attached_stack import attached_deployment
+from emulator.client import Emulator
 from emulator.fault_log import FiredFault
-from emulator.project import stack_config
-from emulator.wire import SlackMessage
+from emulator.protocol import SlackMessage
+from emulator.pulumi.project import stack_config
+from lambda_packages import ROOT
 from topology.config import StackConfig
 from topology.names import PRODUCTION_STACK
 
-ROOT: Final = Path(__file__).resolve().parent.parent
 RECEIPTS_FILE: Final = "chaos-receipts.jsonl"
 
 Loss = Literal["kill", "freeze", "cut"]
@@ -59,10 +59,10 @@ class Target(Protocol):
         """Have DynamoDB refuse calls in the way that SDKs retry."""
 
     def fail_claude(self, kind: str, *, retry_after_s: int, delay_s: float) -> None:
-        """Have Claude fail in one of the ways of `emulator.fakes.faults`."""
+        """Have Claude fail in one of the ways of `emulator.stand_ins.faults`."""
 
     def fail_slack(self, kind: str, *, retry_after_s: int) -> None:
-        """Have Slack fail in one of the ways of `emulator.fakes.faults`."""
+        """Have Slack fail in one of the ways of `emulator.stand_ins.faults`."""
 
     def end_faults(self) -> None:
         """End every fault but the loss of a region."""

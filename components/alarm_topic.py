@@ -4,7 +4,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.policies import resource_policy
-from components.site import Site
+from components.region_context import Site
 
 _CLOUDWATCH = {"Service": "cloudwatch.amazonaws.com"}
 

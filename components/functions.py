@@ -7,7 +7,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.policies import Grant, identity_policy, log_grant, trust_policy
-from components.site import Site
+from components.region_context import Site
 from topology.functions import LAMBDA_ARCHITECTURE, LAMBDA_RUNTIME, FunctionSpec
 from topology.names import LIVE_ALIAS
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pulumi
 import pulumi_aws as aws
 
-from components.site import arn_in, tags_of
+from components.region_context import arn_in, tags_of
 from topology.config import StackConfig
 from topology.config_keys import STRONG
 from topology.names import Names

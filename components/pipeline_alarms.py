@@ -6,7 +6,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.alarm_topic import AlarmTopic
-from components.site import Site
+from components.region_context import Site
 from topology.metrics import NAMESPACE, PARKED_ALERTS, PERIOD_S, STACK_DIMENSION
 from topology.queues import DEAD_LETTER_QUEUES
 

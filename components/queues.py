@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pulumi
 import pulumi_aws as aws
 
-from components.site import Site
+from components.region_context import Site
 from topology.limits import SQS_VISIBILITY_FACTOR
 from topology.queues import (
     DEAD_LETTER_QUEUES,

@@ -7,15 +7,15 @@ from typing import Final
 import pulumi
 
 from components.alarm_topic import AlarmTopic
-from components.backup_bucket import BackupBucket
-from components.backup_schedules import BackupSchedules
-from components.backup_vault import BackupVault
+from components.backups.bucket import BackupBucket
+from components.backups.schedules import BackupSchedules
+from components.backups.vault import BackupVault
 from components.functions import Function
 from components.global_data import GlobalData
 from components.pipeline_alarms import PipelineAlarms
 from components.policies import Reach, function_grants
 from components.queues import Queues
-from components.site import Site
+from components.region_context import Site
 from components.triggers import Triggers
 from components.webhook import Webhook
 from handlers.settings import (

@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 import pulumi
 import pulumi_aws as aws
 
-from components.site import Site
+from components.region_context import Site
 from components.webhook import Webhook
 from topology.outputs import output_key
 from topology.regions import FAILOVER, PRIMARY, Role

@@ -6,7 +6,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.policies import Grant, identity_policy, trust_policy
-from components.site import Site
+from components.region_context import Site
 
 
 class ServiceRole(pulumi.ComponentResource):

@@ -10,8 +10,8 @@ from typing import Final
 import pulumi
 import pulumi_aws as aws
 
-from components.backup_bucket import BackupBucket
-from components.site import Site
+from components.backups.bucket import BackupBucket
+from components.region_context import Site
 from topology.backups import LATEST, package_key, stack_key
 from topology.functions import FunctionSpec
 from topology.names import PROJECT

@@ -9,7 +9,7 @@ from components.alarm_topic import AlarmTopic
 from components.functions import Function
 from components.policies import Grant, identity_policy, trust_policy
 from components.queues import Queues
-from components.site import Site
+from components.region_context import Site
 from topology.config import StackConfig
 from topology.functions import RECEPTION, RECOVERY, FunctionSpec
 from topology.limits import LAMBDA_EVENT_SOURCE_CONCURRENCY_MIN

@@ -10,7 +10,7 @@ import pulumi_aws as aws
 
 from components.functions import Function
 from components.gateway_errors import GATEWAY_ERRORS, GatewayError
-from components.site import Site
+from components.region_context import Site
 from topology.names import API_STAGE
 
 ROUTES: Mapping[str, str] = {"alerts": "POST", "health": "GET", "switch": "GET"}

@@ -1,7 +1,7 @@
 """Faults of AWS itself: what a person, a test or a chaos experiment can ask of the AWS processes.
 
 The supervisor writes those in force to one file in the run folder; each AWS process looks at it before an
-invocation or a call (`emulator.host_faults`). So a fault is in force when `set_aws_fault` returns, also for a
+invocation or a call (`emulator.aws.faults`). So a fault is in force when `set_aws_fault` returns, also for a
 region that is revived later, and nothing has to be told to a process that is frozen.
 """
 
@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from emulator.fakes.faults import FaultError
+from emulator.stand_ins.faults import FaultError
 
 FILE: Final = "aws-faults.json"
 

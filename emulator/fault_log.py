@@ -1,7 +1,7 @@
 """The log of faults that really fired: who was hit, by what, when. An experiment with none proves nothing.
 
 The supervisor writes what the stand-ins and the regions were made to do, each AWS process what it injected
-(`emulator.host_faults`), all to one file in the run folder: so it outlives a region that is killed.
+(`emulator.aws.faults`), all to one file in the run folder: so it outlives a region that is killed.
 """
 
 import os

@@ -4,7 +4,7 @@ import os
 
 import psutil
 
-from emulator.control import Emulator
+from emulator.client import Emulator
 
 
 class ProcessorTime:

@@ -18,7 +18,7 @@ from audit.in_flight import in_flight
 from clients.deployment import Deployment
 from clients.receipts import ReceiptsFile
 from clients.sender import Sender, Tally, Webhook
-from emulator.control import Emulator
+from emulator.client import Emulator
 from loadtests.processor_time import ProcessorTime
 
 CRITICAL: Final = "CRITICAL"

@@ -12,7 +12,7 @@ from audit.ledger import LedgerRow
 from audit.outcome import Audit
 from clients.receipts import Receipt
 from clients.reports import write_report
-from emulator.wire import SlackMessage
+from emulator.protocol import SlackMessage
 from loadtests.storm import Storm, StormPlan
 
 CRITICAL_P95_GOAL_S: Final = 5.0

@@ -17,7 +17,7 @@ from audit.access_log import access_receipts
 from audit.comparison import EVER, Window
 from audit.outcome import IN_DIGEST, NOTIFIED, PARKED, SUPPRESSED, UNEXPLAINED, Audit
 from audit.stack import audit_stack
-from ops import running
+from ops.local import running
 from ops.opened_stack import Outputs, open_stack
 from ops.options import AsJson, RunDir
 

@@ -17,11 +17,13 @@ from chaos import catalogue
 from chaos.runner import Outcome, run, variables_of
 from chaos.target import ChaosRefusedError, permit
 from clients.interrupts import INTERRUPTED_CODE, interrupt_on_ending
-from emulator.control import Emulator
-from emulator.project import stack_config
-from ops import local, running
+from emulator import local_stack
+from emulator.client import Emulator
+from emulator.pulumi.project import stack_config
+from lambda_packages import ROOT
+from ops.local import running
+from ops.local.running import REPORTS
 from ops.options import AsJson, check_writable
-from ops.running import REPORTS
 from topology.names import LOCAL_STACK
 
 app = typer.Typer(
@@ -72,7 +74,7 @@ def run_experiments(
         raise typer.BadParameter(f"name experiments or say --all; there are {', '.join(catalogue.names())}")
     try:
         variables = {name: variables_of(name, var or []) for name in wanted}
-        permit(stack_config(running.ROOT, LOCAL_STACK), typed_stack=stack_name)
+        permit(stack_config(ROOT, LOCAL_STACK), typed_stack=stack_name)
     except ChaosRefusedError as error:
         raise typer.BadParameter(str(error)) from error
     check_writable(reports, "--reports")
@@ -104,12 +106,12 @@ def _stack(run_dir: Path | None, console: Console) -> Iterator[Path]:
         running.attach(run_dir)
         yield run_dir
         return
-    scratch = running.ROOT / ".local"
+    scratch = ROOT / ".local"
     scratch.mkdir(exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="chaos-", dir=scratch))
     try:
         with Emulator.start(folder, regions=running.local_config().regions) as emulator:
-            local.deploy(emulator)
+            local_stack.deploy(emulator)
             yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -12,10 +12,11 @@ import typer
 
 from clients.aws import AwsClients
 from clients.deployment import Deployment
-from emulator.attached import attached_deployment
-from emulator.control import Emulator
-from emulator.project import stack_config
-from ops import running
+from emulator.attached_stack import attached_deployment
+from emulator.client import Emulator
+from emulator.pulumi.project import stack_config
+from lambda_packages import ROOT
+from ops.local import running
 from topology.config import StackConfig
 from topology.names import PRODUCTION_STACK
 
@@ -48,7 +49,7 @@ class OpenedStack:
         Raises:
             ConfigError: with every problem of the file.
         """
-        return stack_config(running.ROOT, self.deployment.names.stack)
+        return stack_config(ROOT, self.deployment.names.stack)
 
 
 def open_stack(run_dir: Path, outputs: Path | None, *, attempts_max: int = 0) -> OpenedStack:

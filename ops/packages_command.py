@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from components.packages import HOST, LAMBDA, build_packages
+from lambda_packages.build import HOST, LAMBDA, build_packages
 
 
 def packages(

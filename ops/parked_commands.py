@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from clients.ledger import PARKED, ParkedAlert, ParkedAlerts, Redrive
-from ops import running
+from ops.local import running
 from ops.opened_stack import Outputs, StackName, confirm, open_stack
 from ops.options import AsJson, DryRun, RunDir, Yes
 from ops.terminal import printable

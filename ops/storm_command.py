@@ -13,13 +13,15 @@ from audit.ledger import scan_ledger
 from audit.stack import audit_stack
 from clients.interrupts import interrupt_on_ending
 from clients.receipts import read_receipts
-from emulator.control import Emulator
+from emulator import local_stack
+from emulator.client import Emulator
+from lambda_packages import ROOT
 from loadtests.storm import StormPlan, blow
 from loadtests.storm_report import StormReport, make_report
-from ops import local, running
 from ops.demo.progress import ProgressLine
+from ops.local import running
+from ops.local.running import REPORTS
 from ops.options import check_writable
-from ops.running import REPORTS
 
 
 def storm(
@@ -36,14 +38,14 @@ def storm(
     """
     plan = StormPlan(minutes=minutes, per_minute=per_minute, critical_percent=critical)
     check_writable(report.parent, "--report")
-    scratch = running.ROOT / ".local"
+    scratch = ROOT / ".local"
     scratch.mkdir(exist_ok=True)
     run_dir = Path(tempfile.mkdtemp(prefix="storm-", dir=scratch))
     interrupt_on_ending()
     console = Console()
     try:
         with Emulator.start(run_dir, regions=running.local_config().regions) as emulator:
-            found = _run(plan, local.deploy(emulator), console)
+            found = _run(plan, local_stack.deploy(emulator), console)
     finally:
         shutil.rmtree(run_dir, ignore_errors=True)
     found.write(report)
@@ -53,7 +55,7 @@ def storm(
         raise typer.Exit(1)
 
 
-def _run(plan: StormPlan, stack: local.LocalStack, console: Console) -> StormReport:
+def _run(plan: StormPlan, stack: local_stack.LocalStack, console: Console) -> StormReport:
     emulator, deployment = stack.emulator, stack.deployment
     receipts = emulator.run_dir / running.RECEIPTS_FILE
     progress = ProgressLine(console)

@@ -10,7 +10,7 @@ PARKED_ALERTS: Final = "ParkedAlerts"
 
 BACKUP_AGE: Final = "BackupAgeS"
 """Seconds from the time that a backup shows until it was finished. The state machine that makes the backup
-(`components.state_machines`) writes it under `BACKUP_DIMENSION`, and only for a good one."""
+(`components.backups.state_machines`) writes it under `BACKUP_DIMENSION`, and only for a good one."""
 
 STACK_DIMENSION: Final = "Stack"
 BACKUP_DIMENSION: Final = "Backup"

@@ -14,8 +14,8 @@ from clients.deployment import Deployment
 from clients.routing import RoutingUnknownError, resolve_region
 from clients.sender import Webhook
 from dr.operations.outside import Outside
-from emulator.attached import attached_deployment
-from emulator.control import Emulator
+from emulator.attached_stack import attached_deployment
+from emulator.client import Emulator
 
 Loss = Literal["kill", "freeze"]
 

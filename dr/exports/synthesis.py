@@ -1,6 +1,6 @@
 """Exports that never were: realistic ledger items in DynamoDB's export layout, for measurements and tests.
 
-`dr.comparison.bench` makes two of a million items each; unit tests make small ones. Items are filled into a
+`benchmarks.restore` makes two of a million items each; unit tests make small ones. Items are filled into a
 text, not encoded one by one: a million takes seconds instead of minutes.
 """
 

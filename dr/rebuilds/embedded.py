@@ -5,17 +5,16 @@ again, as a person does with the real ones.
 """
 
 import shutil
-from pathlib import Path
 from typing import Final
 
 from clients.aws import AwsClients
 from clients.deployment import Deployment
 from dr.rebuilds.plan import RebuildPlan
-from emulator.attached import STATE_FILE
-from emulator.control import Emulator
-from emulator.deploy import up
+from emulator.attached_stack import STATE_FILE
+from emulator.client import Emulator
+from emulator.pulumi.deploy import up
+from lambda_packages import ROOT
 
-PROGRAM: Final = Path(__file__).resolve().parents[2]
 _FILES: Final = ("__main__.py", "Pulumi.yaml")
 
 
@@ -27,7 +26,7 @@ def deploy_plan(plan: RebuildPlan, emulator: Emulator) -> Deployment:
         StateError: the state file cannot be used.
     """
     for name in _FILES:
-        shutil.copyfile(PROGRAM / name, plan.folder / name)
+        shutil.copyfile(ROOT / name, plan.folder / name)
     stand_ins = emulator.stand_ins()
     deployed = up(
         stack=plan.stack,

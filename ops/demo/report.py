@@ -12,7 +12,7 @@ from audit.outcome import Audit
 from clients.receipts import Receipt
 from clients.reports import write_report
 from clients.sender import Tally
-from emulator.wire import SlackMessage
+from emulator.protocol import SlackMessage
 
 _PERCENTILE_STEPS = 100
 

@@ -20,13 +20,13 @@ from audit.stack import audit_stack
 from clients.interrupts import handle_endings
 from clients.receipts import Receipt, ReceiptsFile, read_receipts
 from clients.sender import Sender, Webhook
-from emulator.control import Emulator
+from emulator.client import Emulator
+from emulator.local_stack import LocalStack, deploy
 from ops.demo.progress import ProgressLine
 from ops.demo.replay import Post, read_stream, replay
 from ops.demo.report import DemoReport, make_report
 from ops.demo.slack_view import view
-from ops.local import LocalStack, deploy
-from ops.running import local_config, webhooks_of
+from ops.local.running import local_config, webhooks_of
 from topology.errors import ExplainedError
 
 KILL_AT: Final = 0.5

@@ -18,7 +18,7 @@ from pulumi.runtime.config import CONFIG
 from pulumi.runtime.mocks import MockCallArgs, MockEngine, MockMonitor, MockResourceArgs, MockSettings
 from pulumi.runtime.stack import run_in_stack
 
-from components.packages import Target
+from lambda_packages.build import Target
 from topology.functions import FUNCTIONS, FunctionSpec
 
 ROOT = Path(__file__).resolve().parents[2]

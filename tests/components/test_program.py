@@ -9,7 +9,7 @@ import pulumi
 import pytest
 from pulumi.runtime import rpc
 
-from components.packages import PackageError
+from lambda_packages.build import PackageError
 from tests.components.recorder import Registered, Run, run_program, stack_file, stand_ins
 from topology import outputs
 from topology.names import API_STAGE, STACKS, Names

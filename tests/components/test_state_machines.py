@@ -5,7 +5,7 @@ from typing import Any
 import jsonata
 import pytest
 
-from components.state_machines import daily_copies, full_export_watch, incremental_export
+from components.backups.state_machines import daily_copies, full_export_watch, incremental_export
 
 FULL = full_export_watch(table_arn="arn:table", bucket="b", stack="prod")
 INCREMENTAL = incremental_export(table_arn="arn:table", bucket="b", stack="prod", hours=3)

@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from components.packages import (
+from handlers.settings import (
+    AnalysisSettings,
+    DistributionSettings,
+    ReceptionSettings,
+    RecoverySettings,
+    variable,
+)
+from lambda_packages.build import (
     HOST,
     LAMBDA,
     PackageError,
@@ -15,13 +22,6 @@ from components.packages import (
     build_package,
     build_packages,
     handler_sources,
-)
-from handlers.settings import (
-    AnalysisSettings,
-    DistributionSettings,
-    ReceptionSettings,
-    RecoverySettings,
-    variable,
 )
 from topology.functions import ANALYSIS, DISTRIBUTION, FUNCTIONS, RECEPTION, RECOVERY, FunctionSpec
 

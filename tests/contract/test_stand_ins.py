@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from emulator.fakes.claude import FakeClaude
-from emulator.fakes.faults import KINDS, Fault, Faults
-from emulator.fakes.slack import FakeSlack, RateLimit
+from emulator.stand_ins.claude import FakeClaude
+from emulator.stand_ins.faults import KINDS, Fault, Faults
+from emulator.stand_ins.slack import FakeSlack, RateLimit
 from handlers.adapters.claude import ClaudeAnalyst
 from handlers.adapters.slack.bot import SlackBotNotifier
 from handlers.adapters.slack.webhook import SlackNotifier

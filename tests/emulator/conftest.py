@@ -13,7 +13,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from emulator.control import Emulator
+from emulator.client import Emulator
 from tests.emulator.deployer import Deployer
 
 REGIONS = ("us-east-1", "us-west-2")

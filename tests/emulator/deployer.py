@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from emulator.control import Emulator
-from emulator.deploy import DeployResult, down, up
-from emulator.provider.engine import Progress
+from emulator.client import Emulator
+from emulator.pulumi.deploy import DeployResult, down, up
+from emulator.pulumi.engine import Progress
 
 
 @dataclass

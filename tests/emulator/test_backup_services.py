@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError
 
-from emulator.control import Emulator
+from emulator.client import Emulator
 from emulator.errors import RefusedError
 
 pytestmark = pytest.mark.emulator

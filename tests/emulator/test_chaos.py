@@ -15,10 +15,10 @@ from audit.ledger import read_ledger
 from chaos import actions
 from chaos.runner import Outcome, run
 from clients.sender import Webhook
-from emulator.control import Emulator
+from emulator.client import Emulator
 from emulator.errors import RefusedError
-from ops.local import LocalStack, deploy
-from ops.running import webhooks_of
+from emulator.local_stack import LocalStack, deploy
+from ops.local.running import webhooks_of
 from topology.functions import RECOVERY
 from topology.names import LIVE_ALIAS
 

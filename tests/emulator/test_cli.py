@@ -12,8 +12,8 @@ import pytest
 import requests
 
 from clients.receipts import Receipt, ReceiptsFile
-from emulator.attached import attached_deployment
-from emulator.control import Emulator
+from emulator.attached_stack import attached_deployment
+from emulator.client import Emulator
 
 pytestmark = pytest.mark.emulator
 

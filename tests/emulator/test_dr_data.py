@@ -32,7 +32,7 @@ from dr.restores.restore import Restorer, remove_restored
 from dr.restores.settings import EVENTUAL, Settings, read_settings, reapply
 from dr.restores.table_definition import table_definition
 from dr.restores.table_items import copy_items, spool_table
-from emulator.control import Emulator
+from emulator.client import Emulator
 from topology.outputs import ALL
 from topology.tables import ALERTS
 

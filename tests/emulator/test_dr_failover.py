@@ -14,11 +14,11 @@ from dr.operations.failback import FailbackDeadlines, failback
 from dr.operations.failover import failover
 from dr.operations.journal import OperationRefusedError, State
 from dr.operations.status import DrStatus, read_status
-from emulator.control import Emulator
-from ops.local import LocalStack, deploy
+from emulator.client import Emulator
+from emulator.local_stack import LocalStack, deploy
+from ops.local.running import webhooks_of
 from ops.opened_stack import OpenedStack, open_stack
 from ops.outside import outside_of
-from ops.running import webhooks_of
 
 pytestmark = pytest.mark.emulator
 

@@ -17,9 +17,9 @@ from dr.drill.record import DrillFile, DrillState, now_ms
 from dr.drill.runner import Result, only_drill, run_drill
 from dr.drill.scenarios import REGION_KILLED, SCENARIOS
 from dr.drill.stage import LocalStage
-from emulator.control import Emulator
-from ops.local import deploy
-from ops.running import local_config
+from emulator.client import Emulator
+from emulator.local_stack import deploy
+from ops.local.running import local_config
 
 pytestmark = pytest.mark.emulator
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import requests
 
-from emulator.control import Emulator
-from emulator.wire import SlackMessage
-from ops.local import LocalStack, deploy
-from ops.running import api_keys, local_config
+from emulator.client import Emulator
+from emulator.local_stack import LocalStack, deploy
+from emulator.protocol import SlackMessage
+from ops.local.running import api_keys, local_config
 from topology.functions import RECOVERY
 
 pytestmark = pytest.mark.emulator

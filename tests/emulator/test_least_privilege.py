@@ -13,10 +13,10 @@ import pytest
 import requests
 
 from audit.ledger import read_ledger
-from emulator.control import Emulator
+from emulator.client import Emulator
 from emulator.errors import RefusedError
-from ops.local import LocalStack, deploy
-from ops.running import api_keys, local_config
+from emulator.local_stack import LocalStack, deploy
+from ops.local.running import api_keys, local_config
 from topology.functions import ANALYSIS, DISTRIBUTION, RECEPTION, RECOVERY, FunctionSpec
 
 pytestmark = pytest.mark.emulator

@@ -12,7 +12,7 @@ import dns.rcode
 import pytest
 from botocore.exceptions import BotoCoreError
 
-from emulator.control import Emulator
+from emulator.client import Emulator
 from emulator.errors import RefusedError
 from tests.emulator.conftest import REGIONS, Client
 from tests.fakes.http_server import Answer, ScriptedServer

@@ -17,11 +17,11 @@ from audit.ledger import LedgerRow, read_ledger, scan_ledger
 from clients.coordination import CoordinationRecords
 from clients.receipts import Receipt
 from clients.routing import resolve_region
-from emulator.control import Emulator
-from emulator.egress import SLACK_HOST
-from emulator.wire import SlackMessage
-from ops.local import LocalStack, deploy
-from ops.running import api_keys
+from emulator.client import Emulator
+from emulator.local_stack import LocalStack, deploy
+from emulator.protocol import SlackMessage
+from emulator.supervisor.egress import SLACK_HOST
+from ops.local.running import api_keys
 from tests.fakes.switches import set_switch
 
 pytestmark = pytest.mark.emulator

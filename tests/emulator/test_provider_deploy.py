@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import requests
 
-from emulator.attached import read_outputs
-from emulator.deploy import DeployError
-from emulator.provider.state import StateError
+from emulator.attached_stack import read_outputs
+from emulator.pulumi.deploy import DeployError
+from emulator.pulumi.state import StateError
 from tests.emulator.deployer import Deployer
 
 pytestmark = pytest.mark.emulator

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import urllib3
 
-from emulator.control import Emulator
+from emulator.client import Emulator
 
 pytestmark = pytest.mark.emulator
 

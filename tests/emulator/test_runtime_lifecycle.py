@@ -20,7 +20,7 @@ import psutil
 import pytest
 from botocore.exceptions import ClientError
 
-from emulator.control import Emulator
+from emulator.client import Emulator
 from emulator.errors import (
     AlreadyRunningError,
     NotRunningError,
@@ -29,7 +29,7 @@ from emulator.errors import (
     StartFailedError,
 )
 from emulator.ports import PortPlan
-from emulator.processes import Host, HostSpec
+from emulator.supervisor.processes import Host, HostSpec
 
 pytestmark = pytest.mark.emulator
 
@@ -135,7 +135,7 @@ def test_detached_emulator_outlives_its_starter_and_a_started_one_does_not(tmp_p
     program = textwrap.dedent("""
         import os, signal, sys
         from pathlib import Path
-        from emulator.control import Emulator
+        from emulator.client import Emulator
         Emulator.start(Path(sys.argv[1]), regions=("us-east-1", "us-west-2"), detach=sys.argv[2] == "detach")
         os.kill(os.getpid(), signal.SIGKILL)
     """)

@@ -17,7 +17,7 @@ import urllib3
 from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
-from emulator.control import Emulator
+from emulator.client import Emulator
 from emulator.errors import RefusedError
 
 pytestmark = pytest.mark.emulator

@@ -6,9 +6,9 @@ from typing import Any
 
 from ministack.services import dynamodb, s3
 
-from emulator import bucket_mends
-from emulator.exports import Exports
-from emulator.point_in_time import Recovery
+from emulator.aws import s3 as retention
+from emulator.aws.dynamodb.exports import Exports
+from emulator.aws.dynamodb.point_in_time import Recovery
 
 NOW_S = 1_790_000_000.25
 TABLE = "things"
@@ -29,7 +29,7 @@ class InProcessAws:
         recovery = Recovery(lambda: self.now_s)
         recovery.install()
         Exports(recovery).install()
-        bucket_mends.keep_retention()
+        retention.keep_retention()
 
     def call(self, operation: str, **arguments: Any) -> dict[str, Any]:
         """One call of DynamoDB. An export that it starts is over when it returns.

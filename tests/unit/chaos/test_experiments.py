@@ -22,7 +22,7 @@ from chaos.target import ROOT, ChaosRefusedError, open_target, permit
 from clients.load import LoadFailedError
 from emulator.errors import NotRunningError
 from emulator.fault_log import FiredFault
-from emulator.project import stack_config
+from emulator.pulumi.project import stack_config
 from ops.cli import app
 from topology.config import StackConfig
 

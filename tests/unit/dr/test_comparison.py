@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import sqlglot
 
-from dr.comparison import bench
+from benchmarks import restore
 from dr.comparison.athena import DIALECT, comparison_sql, table_sql
 from dr.comparison.canonical import NotAnItemError
 from dr.comparison.items import ComparisonError, Difference, compare
@@ -178,7 +178,7 @@ def test_what_is_no_item_is_an_error_and_not_a_difference(side: Files, line: str
 
 def test_the_benchmark_finds_what_it_planted(capsys: pytest.CaptureFixture[str]) -> None:
     """At a small size here; `make bench-restore` measures a million."""
-    assert bench.main(["--items", "500", "--any-speed"]) == 0
+    assert restore.main(["--items", "500", "--any-speed"]) == 0
     assert "all of them named, and nothing else" in capsys.readouterr().out
 
 

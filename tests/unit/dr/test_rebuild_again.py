@@ -16,7 +16,7 @@ from dr.operations.journal import OperationRefusedError
 from dr.operations.operation import Outcome
 from dr.rebuilds.folder import KEPT, LOG, Kept, Wanted
 from dr.rebuilds.rebuild import rebuild
-from ops.dr_rebuild_command import planned
+from ops.dr.rebuild_command import planned
 from tests.fakes.aws_tables import create_tables
 from tests.fakes.dr_bucket import backup_bucket
 from tests.fakes.dr_stack import FAILOVER, PRIMARY, DrStack, FakeFunctions, dr_stack

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from emulator.aws.faults import faulty_calls, faulty_invocations
 from emulator.aws_faults import AwsFault, FaultFile, checked
-from emulator.fakes.faults import Fault, FaultError, Faults
 from emulator.fault_log import FaultLog
-from emulator.host_faults import faulty_calls, faulty_invocations
+from emulator.stand_ins.faults import Fault, FaultError, Faults
 
 REGIONS = ("us-east-1", "us-west-2")
 CONFIG = {

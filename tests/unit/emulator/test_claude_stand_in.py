@@ -11,9 +11,9 @@ import pytest
 import urllib3
 from aiohttp import web
 
-from emulator.fakes.claude import FakeClaude
-from emulator.fakes.faults import Fault, FaultError, Faults
-from emulator.fakes.schema_sample import SchemaError, sample, title_of
+from emulator.stand_ins.claude import FakeClaude
+from emulator.stand_ins.faults import Fault, FaultError, Faults
+from emulator.stand_ins.schema_sample import SchemaError, sample, title_of
 
 SCHEMA: dict[str, Any] = {
     "type": "object",

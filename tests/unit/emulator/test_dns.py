@@ -9,8 +9,8 @@ import dns.opcode
 import dns.rcode
 import pytest
 
-from emulator.dns import answer
-from emulator.hosted_zones import RecordSet, Zone
+from emulator.route53.dns import answer
+from emulator.route53.hosted_zones import RecordSet, Zone
 
 NAME = "alerts.responder.test"
 SOA = "ns-1.awsdns-1.com. awsdns-hostmaster.amazon.com. 1 7200 900 1209600 86400"

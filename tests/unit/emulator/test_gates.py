@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from emulator.egress import Egress
 from emulator.errors import PortInUseError
-from emulator.gate import Gate, passing_to
+from emulator.supervisor.egress import Egress
+from emulator.supervisor.gate import Gate, passing_to
 
 Run = Callable[[Any], Any]
 NOTHING = 1

@@ -7,8 +7,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from emulator.health_checks import Board, Look, look
-from emulator.hosted_zones import HealthCheck, health_check
+from emulator.route53.health_checks import Board, Look, look
+from emulator.route53.hosted_zones import HealthCheck, health_check
 
 GOOD, BAD = Look(passed=True, said="HTTP 200"), Look(passed=False, said="HTTP 503")
 SECOND = 1_000

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from emulator.project import Project, read_project
+from emulator.pulumi.project import Project, read_project
 
 PROJECT = """
 name: shop

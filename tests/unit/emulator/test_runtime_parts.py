@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import make_mocked_request
 
-from emulator import runfile
-from emulator.control import Emulator
+from emulator.aws.host import save, without_messages
+from emulator.client import Emulator
 from emulator.deviations import DEVIATIONS
-from emulator.edge import Scope, scope_of
 from emulator.errors import AlreadyRunningError, EmulatorError
-from emulator.host import save, without_messages
 from emulator.ports import BELOW_EPHEMERAL, free_port
-from emulator.processes import HostSpec, host_environment, log_tail
+from emulator.supervisor import runfile
+from emulator.supervisor.edge import Scope, scope_of
+from emulator.supervisor.processes import HostSpec, host_environment, log_tail
 
 SIGNED = "AWS4-HMAC-SHA256 Credential=AKIA/20261123/{}/aws4_request, SignedHeaders=host, Signature=0"
 

@@ -11,7 +11,8 @@ import pytest
 from aiohttp import web
 from ministack.services import eventbridge, scheduler, stepfunctions
 
-from emulator import schedules, sdk_calls
+from emulator.aws import scheduler as schedules
+from emulator.aws import sdk_calls
 
 REGION = "eu-central-1"
 

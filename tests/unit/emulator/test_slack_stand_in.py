@@ -14,9 +14,9 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 from slack_sdk.webhook import WebhookClient
 
-from emulator.egress import SLACK_HOST
-from emulator.fakes.faults import Fault, Faults
-from emulator.fakes.slack import FakeSlack, RateLimit
+from emulator.stand_ins.faults import Fault, Faults
+from emulator.stand_ins.slack import FakeSlack, RateLimit
+from emulator.supervisor.egress import SLACK_HOST
 
 REGION = "us-east-1"
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from emulator import table_history
-from emulator.table_history import History, Item
+from emulator.aws.dynamodb import table_history
+from emulator.aws.dynamodb.table_history import History, Item
 
 KEY, KEYS = ("a", "-"), {"id": {"S": "a"}}
 

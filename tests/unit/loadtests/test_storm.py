@@ -8,7 +8,7 @@ from audit.ledger import LedgerRow
 from audit.outcome import Audit
 from clients.receipts import Receipt
 from clients.sender import Tally
-from emulator.wire import SlackMessage
+from emulator.protocol import SlackMessage
 from loadtests.storm import CRITICAL, Storm, StormPlan
 from loadtests.storm_report import Latency, StormReport, make_report
 

@@ -8,10 +8,10 @@ import pulumi
 import pytest
 from pulumi.runtime import rpc
 
-from emulator.provider.arguments import Arguments
-from emulator.provider.errors import MissingArgumentError, UnknownArgumentError
-from emulator.provider.outputs import unspoken_outputs
-from emulator.provider.resource import Created, Existing, Inputs, Place, ResourceType
+from emulator.pulumi.provider.arguments import Arguments
+from emulator.pulumi.provider.errors import MissingArgumentError, UnknownArgumentError
+from emulator.pulumi.provider.outputs import unspoken_outputs
+from emulator.pulumi.provider.resource import Created, Existing, Inputs, Place, ResourceType
 
 SALT = b"0123456789abcdef"
 

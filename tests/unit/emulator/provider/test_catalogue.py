@@ -4,8 +4,8 @@ import pulumi_aws
 import pytest
 from pulumi import _types
 
-from emulator.provider.catalogue import CATALOGUE, ignored_arguments
-from emulator.provider.resource import ResourceType
+from emulator.pulumi.provider.catalogue import CATALOGUE, ignored_arguments
+from emulator.pulumi.provider.resource import ResourceType
 
 RESOURCES = [pytest.param(resource, id=type_) for type_, resource in CATALOGUE.items()]
 

@@ -10,16 +10,16 @@ from botocore.exceptions import ClientError
 from pulumi.runtime import rpc
 
 from clients.aws import AwsClients
-from emulator.provider.engine import Engine, Options, Progress, Registered
-from emulator.provider.errors import (
+from emulator.pulumi.engine import Engine, Options, Progress, Registered
+from emulator.pulumi.provider.errors import (
     DuplicateUrnError,
     HookRefusedError,
     ProtectedError,
     UnknownArgumentError,
     UnknownResourceTypeError,
 )
-from emulator.provider.resource import Created, Existing, Inputs, Place, ResourceType
-from emulator.provider.state import State
+from emulator.pulumi.provider.resource import Created, Existing, Inputs, Place, ResourceType
+from emulator.pulumi.state import State
 
 TYPE = "aws:sqs/queue:Queue"
 USUAL = Options(protect=False, secret_outputs=frozenset(), before_update=lambda *_: None)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from emulator.provider.state import Record, State, StateError
+from emulator.pulumi.state import Record, State, StateError
 
 RECORD = Record("aws:sqs/queue:Queue", "http://q", "us-east-1", {"name": "q"}, {"arn": "arn:q"})
 

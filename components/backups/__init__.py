@@ -1,0 +1,1 @@
+"""Backups: each region's bucket, vault and schedules, and what spans both regions."""

@@ -1,0 +1,42 @@
+"""The AWS Backup vault of a region, and its lock."""
+
+import pulumi
+import pulumi_aws as aws
+
+from components.region_context import Site
+
+COMPLIANCE_GRACE_DAYS = 3
+"""For which a compliance lock can still be taken back: the least that AWS takes.
+https://docs.aws.amazon.com/aws-backup/latest/devguide/vault-lock.html"""
+
+
+class BackupVault(pulumi.ComponentResource):
+    """A vault whose recovery points cannot be deleted before the stack's lock days are over.
+
+    In governance mode whoever may delete the lock itself can; in compliance mode, once the days of grace are
+    over, nobody can, not even AWS.
+    """
+
+    def __init__(self, site: Site, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Register the vault and its lock."""
+        super().__init__("incident:region:BackupVault", site.logical("vault"), None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        vault = aws.backup.Vault(
+            site.logical("vault"),
+            region=site.region,
+            name=site.names.backup_vault,
+            force_destroy=not site.config.deletion_protection,
+            tags=site.tags,
+            opts=child,
+        )
+        aws.backup.VaultLockConfiguration(
+            site.logical("vault"),
+            region=site.region,
+            backup_vault_name=vault.name,
+            min_retention_days=site.config.backup_lock_days,
+            changeable_for_days=COMPLIANCE_GRACE_DAYS if site.config.backup_lock == "compliance" else None,
+            opts=child,
+        )
+        self.name = vault.name
+        self.arn = vault.arn
+        self.register_outputs({})

@@ -1,0 +1,107 @@
+"""API Gateway: the access log, which ministack takes settings for and never writes, and throttled functions.
+
+`emulator.aws.host` installs both. A stage with `accessLogSettings` gets a line for each answer in the log group
+that they name; of the format's variables, those are known that the pipeline's own format uses.
+https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-logging.html
+"""
+
+import json
+import time
+from contextvars import ContextVar
+from typing import Any, Final
+
+from ministack.services import apigateway_v1, cloudwatch_logs
+
+_STREAM: Final = "access"
+"""AWS names streams by a hash; nobody looks for one."""
+
+_request: ContextVar[dict[str, Any] | None] = ContextVar("request", default=None)
+"""What ministack knows of the request under way."""
+
+
+def write_access_logs() -> None:
+    """From now on, write the access logs, and give Lambda the request id that they have.
+
+    ministack gives the function another id than its own error responses, on AWS it is one.
+    """
+    handle, execute = apigateway_v1._handle_execute_in_scope, apigateway_v1._execute_in_scope  # noqa: SLF001 - around every request
+    build_event = apigateway_v1._build_lambda_event_v1  # noqa: SLF001 - where the function's request id is made
+
+    async def handle_and_log(
+        api_id: str, stage_name: str, method: str, path: str, *rest: Any
+    ) -> tuple[int, dict[str, str], bytes]:
+        token = _request.set(None)
+        try:
+            begun_ms = time.time_ns() // 1_000_000
+            answer: tuple[int, dict[str, str], bytes] = await handle(api_id, stage_name, method, path, *rest)
+            request = _request.get()
+            if request is not None:
+                variables = {
+                    "$context.requestId": request["request_id"],
+                    "$context.requestTimeEpoch": str(begun_ms),
+                    "$context.httpMethod": method,
+                    "$context.resourcePath": request["resource_path"] or path,
+                    "$context.status": str(answer[0]),
+                }
+                _write((request["stage"] or {}).get("accessLogSettings") or {}, variables)
+            return answer
+        finally:
+            _request.reset(token)
+
+    async def execute_and_remember(request: dict[str, Any], *rest: Any) -> Any:
+        _request.set(request)
+        return await execute(request, *rest)
+
+    def event_with_its_id(*given: Any, **named: Any) -> dict[str, Any]:
+        event: dict[str, Any] = build_event(*given, **named)
+        request = _request.get()
+        if request is not None:
+            event["requestContext"]["requestId"] = request["request_id"]
+        return event
+
+    apigateway_v1._handle_execute_in_scope = handle_and_log  # noqa: SLF001 - as above
+    apigateway_v1._execute_in_scope = execute_and_remember  # noqa: SLF001 - as above
+    apigateway_v1._build_lambda_event_v1 = event_with_its_id  # noqa: SLF001 - as above
+
+
+def _write(settings: dict[str, str], variables: dict[str, str]) -> None:
+    """Append one line, within the region of the request. No settings or no such group: no log, as on AWS."""
+    group = settings.get("destinationArn", "").partition(":log-group:")[2]
+    if group not in cloudwatch_logs._log_groups:  # noqa: SLF001 - where they are stored
+        return
+    line = settings["format"]
+    for name, value in variables.items():
+        line = line.replace(json.dumps(name), json.dumps(value))
+    if _STREAM not in cloudwatch_logs._log_groups[group]["streams"]:  # noqa: SLF001 - as above
+        cloudwatch_logs._create_log_stream({"logGroupName": group, "logStreamName": _STREAM})  # noqa: SLF001 - the API's own handler
+    event = {"timestamp": int(variables["$context.requestTimeEpoch"]), "message": line}
+    cloudwatch_logs._put_log_events(  # noqa: SLF001 - the API's own handler
+        {"logGroupName": group, "logStreamName": _STREAM, "logEvents": [event]}
+    )
+
+
+def count_throttling_as_failed_integration() -> None:
+    """Have an API answer a throttled function's caller by its own gateway response, as on AWS.
+
+    ministack hands Lambda's 429 through, whose callers give up where they would send again after a 5xx.
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
+    """
+    answer_of, invoke = apigateway_v1._lambda_proxy_response, apigateway_v1._invoke_lambda_proxy_v1  # noqa: SLF001 - all goes by these
+
+    def answer_unless_throttled(result: dict[str, Any]) -> Any:
+        if result.get("throttle"):
+            raise _ThrottledError
+        return answer_of(result)
+
+    async def invoke_or_fail(*given: Any, **named: Any) -> Any:
+        try:
+            return await invoke(*given, **named)
+        except _ThrottledError:
+            return apigateway_v1._gw_error("INTEGRATION_FAILURE", "Internal server error")  # noqa: SLF001 - its own form of these
+
+    apigateway_v1._lambda_proxy_response = answer_unless_throttled  # noqa: SLF001 - as above
+    apigateway_v1._invoke_lambda_proxy_v1 = invoke_or_fail  # noqa: SLF001 - as above
+
+
+class _ThrottledError(Exception):
+    """A function takes no more now; it never leaves this module."""

@@ -1,0 +1,1 @@
+"""DynamoDB: point-in-time recovery and exports."""

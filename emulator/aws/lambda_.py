@@ -1,0 +1,65 @@
+"""Lambda's concurrency as on AWS, and packages that are unpacked once."""
+
+import hashlib
+import shutil
+import tempfile
+import types
+import zipfile
+from pathlib import Path
+from typing import Any, Final
+
+from ministack.core import lambda_runtime
+from ministack.services import lambda_svc
+
+DIGEST_DIGITS: Final = 32
+"""Of a package's folder name."""
+
+
+def share_reserved_concurrency() -> None:
+    """Have a function's reserved concurrency hold for its versions and aliases too, as on AWS.
+
+    ministack looks for it on the record that is invoked, and a version's record has none: everything here
+    is invoked through an alias, so a burst would start a worker for each request.
+    https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
+    """
+    of_record = lambda_svc._reserved_concurrency  # noqa: SLF001 - the one place that decides it
+
+    def of_function(record: dict[str, Any], config: dict[str, Any]) -> int | None:
+        function = lambda_svc._functions.get(config.get("FunctionName"))  # noqa: SLF001 - where it is stored
+        reserved: int | None = of_record(function or record, config)
+        return reserved
+
+    lambda_svc._reserved_concurrency = of_function  # noqa: SLF001 - as above
+
+
+def share_unpacked_packages(folder: Path) -> None:
+    """Have the workers of one package share it unpacked in `folder`, each through a symbolic link.
+
+    ministack unpacks a package for every worker: 7,000 files and seconds of processor time for the largest of
+    ours, at each cold start, and again to remove them.
+    """
+
+    class SharedZip(zipfile.ZipFile):
+        def extractall(self, path: Any = None, *_: Any, **__: Any) -> None:
+            package = Path(str(self.filename))
+            shared = folder / hashlib.sha256(package.read_bytes()).hexdigest()[:DIGEST_DIGITS]
+            if not shared.exists():
+                self._unpack_to(shared)
+            Path(path).rmdir()
+            Path(path).symlink_to(shared, target_is_directory=True)
+
+        def _unpack_to(self, shared: Path) -> None:
+            """In one step, as other threads and the other region's process may do the same."""
+            folder.mkdir(parents=True, exist_ok=True)
+            draft = Path(tempfile.mkdtemp(dir=folder))
+            super().extractall(draft)
+            try:
+                draft.rename(shared)
+            except OSError:
+                if not shared.exists():
+                    raise
+                shutil.rmtree(draft)
+
+    shared_zip = types.SimpleNamespace(**vars(zipfile))
+    shared_zip.ZipFile = SharedZip
+    lambda_runtime.zipfile = shared_zip

@@ -1,0 +1,115 @@
+"""The local stack: packages, embedded AWS, deployment and secrets, brought up as one thing.
+
+`responder local`, the demo and the end-to-end tests all bring a stack up through here.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from clients.aws import AwsClients
+from clients.deployment import Deployment
+from emulator.attached_stack import STATE_FILE
+from emulator.client import Emulator
+from emulator.pulumi.deploy import DeployResult, up
+from emulator.pulumi.engine import GLOBAL_REGION
+from lambda_packages import ROOT
+from lambda_packages.build import HOST, build_packages
+from topology.names import LOCAL_STACK
+
+ZONE: Final = "responder.test"
+DOMAIN: Final = f"alerts.{ZONE}"
+"""The name that fails over; only the embedded AWS's DNS server knows of it (RFC 6761 keeps `.test` free)."""
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class RealServices:
+    """The secrets of the real Slack and Claude; None where the stand-in is used."""
+
+    slack_webhook: str | None = field(default=None, repr=False)
+    anthropic_key: str | None = field(default=None, repr=False)
+
+
+STAND_INS: Final = RealServices()
+
+
+@dataclass(frozen=True)
+class LocalStack:
+    """A stack on the embedded AWS. `deploy_s`: from the program's start to its outputs, in seconds."""
+
+    emulator: Emulator
+    deployment: Deployment
+    deployed: DeployResult
+    deploy_s: float
+
+
+def deploy(
+    emulator: Emulator,
+    *,
+    real: RealServices = STAND_INS,
+    with_bot: bool = False,
+    progress: Progress = lambda _: None,
+) -> LocalStack:
+    """Run the Pulumi program against a running emulator and give the handlers their secrets.
+
+    Used for the first `up` and for every later one: what did not change is left alone. `with_bot`: post to
+    the Slack stand-in by a bot's token instead of a webhook.
+
+    Raises:
+        PackageError: a Lambda package could not be built.
+        DeployError: the program or a resource failed; what was created is in the state file.
+        StateError: the state file cannot be used.
+    """
+    stand_ins = emulator.stand_ins()
+    channel = (stand_ins.slack_channel or "") if with_bot else ""
+    progress("building the Lambda packages (kept until a source changes)")
+    build_packages(HOST)
+    clients = AwsClients(emulator.edge_url)
+    progress("deploying both regions with the real Pulumi program")
+    begun = time.monotonic()
+    deployed = up(
+        stack=LOCAL_STACK,
+        edge_url=emulator.edge_url,
+        webhook_base_urls={region: emulator.webhook_base_url(region) for region in emulator.regions},
+        state_path=emulator.run_dir / STATE_FILE,
+        project_dir=ROOT,
+        instance_id=emulator.instance_id,
+        config={
+            "slackWebhookOrigin": f"{stand_ins.slack_webhook_origin}/",
+            "slackChannel": channel,
+            "domain": DOMAIN,
+            "hostedZoneId": _hosted_zone(clients),
+        },
+    )
+    deploy_s = time.monotonic() - begun
+    deployment = Deployment.from_outputs(deployed.outputs, clients)
+    _put_secrets(
+        deployment,
+        {
+            deployment.names.slack_webhook_secret: real.slack_webhook or stand_ins.slack_webhook_url,
+            deployment.names.anthropic_key_secret: real.anthropic_key or stand_ins.anthropic_api_key,
+            **({deployment.names.slack_bot_token_secret: stand_ins.slack_bot_token} if channel else {}),
+        },
+    )
+    emulator.checkpoint()
+    return LocalStack(emulator, deployment, deployed, deploy_s)
+
+
+def _hosted_zone(clients: AwsClients) -> str:
+    """The id of the zone that the domain is in, made where there is none: a zone belongs to no stack."""
+    route53 = clients.client("route53", GLOBAL_REGION)
+    for zone in route53.list_hosted_zones()["HostedZones"]:
+        if zone["Name"] == f"{ZONE}.":
+            return str(zone["Id"]).rpartition("/")[2]
+    made = route53.create_hosted_zone(Name=ZONE, CallerReference=ZONE)
+    return str(made["HostedZone"]["Id"]).rpartition("/")[2]
+
+
+def _put_secrets(deployment: Deployment, values: Mapping[str, str | None]) -> None:
+    """Write the secrets' values in the primary region; their replicas follow."""
+    manager = deployment.clients.client("secretsmanager", deployment.primary.region)
+    for name, value in values.items():
+        manager.put_secret_value(SecretId=name, SecretString=value)

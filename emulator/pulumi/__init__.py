@@ -1,0 +1,1 @@
+"""The real Pulumi program, run in process against the embedded AWS."""

@@ -1,0 +1,239 @@
+"""`pulumi up` and `pulumi destroy` for the embedded AWS, in process: the real program, no Pulumi CLI.
+
+The command line, the demo and the tests call `up` and `down`. A state file tells the next run what
+there is; it belongs to one emulator, so another emulator's is discarded.
+"""
+
+import asyncio
+import logging
+import runpy
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+
+import pulumi
+from pulumi import runtime
+from pulumi.runtime import rpc
+from pulumi.runtime.mocks import MockEngine
+from pulumi.runtime.settings import SETTINGS, Settings, configure
+from pulumi.runtime.stack import run_in_stack
+
+from clients.aws import AwsClients
+from emulator.pulumi.engine import GLOBAL_REGION, Action, Engine, Progress
+from emulator.pulumi.monitor import ProviderMonitor
+from emulator.pulumi.project import Project, read_project
+from emulator.pulumi.provider.catalogue import FUNCTIONS
+from emulator.pulumi.state import State
+from topology.errors import ExplainedError
+
+TIMEOUT_S: Final = 300
+"""Of a whole run: packages that have to be built first take most of it."""
+
+STOP_TIMEOUT_S: Final = 60
+"""How long calls under way may take to end after an interruption; each has a timeout of its own."""
+
+
+class DeployError(ExplainedError):
+    """The stack is not as the program wants it; `problems` has one line for each thing that is wrong."""
+
+    def __init__(self, problems: list[str]) -> None:
+        """Keep the lines apart, for whoever shows them as a list."""
+        self.problems = problems
+        super().__init__("\n".join(problems))
+
+
+@dataclass(frozen=True)
+class DeployResult:
+    """What a run did. `outputs` are the stack's, its secrets in plain text: keep them in memory.
+
+    `discarded` counts what was recorded of an emulator that is gone.
+    """
+
+    outputs: Mapping[str, Any] = field(repr=False)
+    created: int
+    updated: int
+    replaced: int
+    same: int
+    deleted: int
+    discarded: int
+    duration_s: float
+
+
+def up(
+    *,
+    stack: str,
+    edge_url: str,
+    webhook_base_urls: Mapping[str, str],
+    state_path: Path,
+    project_dir: Path,
+    instance_id: str,
+    config: Mapping[str, str] = MappingProxyType({}),
+    on_progress: Callable[[Progress], None] = lambda _: None,
+) -> DeployResult:
+    """Make the emulator at `edge_url` be what the program in `project_dir` says for `stack`.
+
+    `webhook_base_urls` maps a region to where its API Gateway is reached; `instance_id` names the
+    emulator, so that the state of one that is gone is not taken for this one's; `config` overrides keys of
+    the stack's file, as `pulumi up --config` does. `on_progress` is called from several threads.
+
+    Raises:
+        DeployError: the program or its configuration is wrong, a resource failed, or the run took longer
+            than `TIMEOUT_S`. What was done is recorded: the next run goes on from there.
+        StateError: the state file cannot be used; nothing was done.
+    """
+    started = time.monotonic()
+    project = read_project(project_dir, stack, overrides=config)
+    if project.problems:
+        raise DeployError(list(project.problems))
+    state, discarded = State.of(instance_id, path=state_path, stack=stack)
+    clients = AwsClients(edge_url)
+    engine = Engine(
+        clients=clients, webhook_base_urls=webhook_base_urls, state=state, on_progress=on_progress
+    )
+    functions = {token: partial(answer, clients, GLOBAL_REGION) for token, answer in FUNCTIONS.items()}
+    monitor = ProviderMonitor(engine, functions)
+    try:
+        _run(project, monitor)
+        problems = engine.prune()
+        if problems:
+            raise DeployError(problems)
+        outputs = {name: value for name, value in monitor.outputs.items() if not rpc.is_rpc_secret(value)}
+        state.outputs = outputs
+    finally:
+        state.save()
+    plain = {name: rpc.unwrap_rpc_secret(value) for name, value in monitor.outputs.items()}
+    return _result(plain, engine.counts, discarded, started)
+
+
+def down(
+    *,
+    stack: str,
+    edge_url: str,
+    state_path: Path,
+    instance_id: str,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+) -> DeployResult:
+    """Delete everything that `state_path` lists, dependants first, and then the file.
+
+    Raises:
+        DeployError: something could not be deleted; it stays in the state, all else is gone.
+        StateError: the state file cannot be used; nothing was done.
+    """
+    started = time.monotonic()
+    state, discarded = State.of(instance_id, path=state_path, stack=stack)
+    engine = Engine(clients=AwsClients(edge_url), webhook_base_urls={}, state=state, on_progress=on_progress)
+    try:
+        problems = engine.destroy()
+    finally:
+        state.save()
+    if problems:
+        raise DeployError(problems)
+    state.erase()
+    return _result({}, engine.counts, discarded, started)
+
+
+def _result(
+    outputs: Mapping[str, Any], counts: Counter[Action], discarded: int, started: float
+) -> DeployResult:
+    return DeployResult(
+        outputs=outputs,
+        created=counts["create"],
+        updated=counts["update"],
+        replaced=counts["replace"],
+        same=counts["same"],
+        deleted=counts["delete"],
+        discarded=discarded,
+        duration_s=time.monotonic() - started,
+    )
+
+
+def _run(project: Project, monitor: ProviderMonitor) -> None:
+    """Run the program to its end in a thread of its own.
+
+    A fresh thread has no context variables, in which the SDK keeps its settings: so several runs of one
+    process do not meet, and no event loop of the caller's is in the way.
+
+    Raises:
+        DeployError: as `up`.
+    """
+    failures: list[BaseException] = []
+
+    def program() -> None:
+        try:
+            _run_program(project, monitor)
+        except BaseException as error:  # noqa: BLE001 - the edge of the thread: handed to the caller below
+            failures.append(error)
+
+    thread = threading.Thread(target=program, name=f"pulumi-{project.stack}", daemon=True)
+    thread.start()
+    try:
+        thread.join(TIMEOUT_S)
+    except KeyboardInterrupt:
+        monitor.stop()
+        thread.join(STOP_TIMEOUT_S)
+        raise
+    if thread.is_alive():
+        monitor.stop()
+        raise DeployError([f"the program has not ended within {TIMEOUT_S} s; see what it waits for"])
+    cause = failures[0] if failures else None
+    if monitor.problems:
+        raise DeployError(sorted(set(monitor.problems))) from cause
+    if cause is not None:
+        raise DeployError(_lines(cause)) from cause
+
+
+def _run_program(project: Project, monitor: ProviderMonitor) -> None:
+    """Run the program as the Pulumi CLI's language host does, against `monitor`."""
+    configure(
+        Settings(
+            project=project.name,
+            stack=project.stack,
+            monitor=monitor,
+            engine=MockEngine(logging.getLogger("emulator.pulumi.deploy.program")),
+            dry_run=False,
+            organization="organization",
+            root_directory=str(project.directory),
+        )
+    )
+    runtime.set_all_config(dict(project.config), secret_keys=[])
+
+    async def program() -> None:
+        runpy.run_path(str(project.directory / "__main__.py"), run_name="__main__")
+        await _settle()
+
+    with asyncio.Runner() as runner:
+        # After one failure each output that hangs on it would be reported: thousands of lines.
+        runner.get_loop().set_exception_handler(lambda _loop, _context: None)
+        runner.run(run_in_stack(program))
+
+
+async def _settle() -> None:
+    """Wait until every output has its value, or one failed; the SDK reports which.
+
+    The SDK's own wait looks at all of them again whenever one has its value, which for this program's
+    hundreds takes longer than making the resources.
+    """
+    while True:
+        with SETTINGS.lock:
+            waiting = [task for task in SETTINGS.outputs if not task.done()]
+        if not waiting:
+            return
+        done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_EXCEPTION)
+        if any(task.cancelled() or task.exception() for task in done):
+            return
+
+
+def _lines(error: BaseException) -> list[str]:
+    """What a person is told of an error that the program raised itself."""
+    problems = getattr(error.__cause__, "problems", None)
+    if isinstance(problems, list):
+        return [str(problem) for problem in problems]
+    if isinstance(error, pulumi.RunError):
+        return [str(error)]
+    return [f"the program failed: {type(error).__name__}: {error}"]

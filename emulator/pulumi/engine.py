@@ -1,0 +1,258 @@
+"""Brings the embedded AWS to what the program registers: creates, updates, replaces, leaves or deletes.
+
+It does what the Pulumi engine does with a provider, in one process. The monitor calls `register` from
+several threads; `emulator.pulumi.deploy` calls the rest.
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from clients.aws import AwsClients
+from emulator.pulumi.provider.arguments import Arguments, wrapped_secret
+from emulator.pulumi.provider.catalogue import CATALOGUE
+from emulator.pulumi.provider.errors import (
+    DuplicateUrnError,
+    ProtectedError,
+    UnknownArgumentError,
+    UnknownResourceTypeError,
+)
+from emulator.pulumi.provider.outputs import unspoken_outputs
+from emulator.pulumi.provider.resource import Existing, Inputs, Place, ResourceType
+from emulator.pulumi.state import Record, State
+
+GLOBAL_REGION: Final = "us-east-1"
+"""Where IAM, which has no region, is signed for.
+https://docs.aws.amazon.com/general/latest/gr/iam-service.html"""
+
+_GONE: Final = frozenset(
+    {
+        "NoSuchEntity",
+        "NoSuchHealthCheck",
+        "NoSuchHostedZone",
+        "NotFound",
+        "NotFoundException",
+        "NoSuchBucket",
+        "QueueDoesNotExist",
+        "AWS.SimpleQueueService.NonExistentQueue",
+        "ResourceNotFoundException",
+        "StateMachineDoesNotExist",
+    }
+)
+"""Error codes that say a resource does not exist; deleting it again is then no failure."""
+
+Action = Literal["create", "update", "replace", "same", "delete"]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One resource that was just dealt with."""
+
+    action: Action
+    type: str
+    name: str
+    region: str
+
+
+@dataclass(frozen=True)
+class Registered:
+    """What the program gets back for a resource; secret outputs are wrapped as the SDK wants them."""
+
+    id: str
+    outputs: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Options:
+    """The resource options that are honoured. `before_update` takes id, old inputs and new; it may raise."""
+
+    protect: bool
+    secret_outputs: frozenset[str]
+    before_update: Callable[[str, Inputs, Inputs], None]
+
+
+class Engine:
+    """One run of one program, or one removal, against one `State`."""
+
+    def __init__(
+        self,
+        *,
+        clients: AwsClients,
+        webhook_base_urls: Mapping[str, str],
+        state: State,
+        on_progress: Callable[[Progress], None],
+        catalogue: Mapping[str, ResourceType] = CATALOGUE,
+    ) -> None:
+        """Start with nothing registered. `on_progress` is called from several threads."""
+        self._clients = clients
+        self._webhook_base_urls = webhook_base_urls
+        self._state = state
+        self._salt = bytes.fromhex(state.salt)
+        self._on_progress = on_progress
+        self._catalogue = catalogue
+        self._registered: set[str] = set()
+        self._lock = threading.Lock()
+        self.counts: Counter[Action] = Counter()
+
+    def register(self, urn: str, type_: str, raw: Mapping[str, Any], options: Options) -> Registered:
+        """Make the resource `urn` be as `raw` says; returns when it is.
+
+        Raises:
+            ProviderError: the program asks for something that the provider does not know.
+            ClientError, BotoCoreError: the embedded AWS refused, or did not answer.
+        """
+        resource = self._catalogue.get(type_)
+        if resource is None:
+            raise UnknownResourceTypeError(
+                f"resource type {type_!r} is not known to the in-process provider; add a handler under "
+                "emulator/provider and list it in emulator/pulumi/provider/catalogue.py"
+            )
+        with self._lock:
+            if urn in self._registered:
+                raise DuplicateUrnError(f"{urn} is registered twice; give one of them another name")
+            self._registered.add(urn)
+        if not options.secret_outputs <= resource.secrets:
+            named = ", ".join(sorted(options.secret_outputs - resource.secrets))
+            raise UnknownArgumentError(
+                f"resource option additionalSecretOutputs names {named}, which the handler of {type_} would "
+                "write to the state; add it to the handler's `secrets`"
+            )
+        arguments = Arguments.parse(raw, resource)
+        place = self._place(arguments.inputs["region"] if resource.regional else GLOBAL_REGION)
+        wanted = _Wanted(urn, resource, place, arguments, options)
+        old = self._state.resources.get(urn)
+        if old is None:
+            return self._create(wanted, "create")
+        recorded = arguments.recorded(self._salt)
+        changed = {k for k in old.inputs.keys() | recorded.keys() if old.inputs.get(k) != recorded.get(k)}
+        if not old.complete or not changed <= _roots(resource.updates) | resource.ignored.keys():
+            if resource.create_before_delete and not old.protect:
+                self._state.retire(urn)
+            else:
+                self._delete(urn, old)
+            return self._create(wanted, "replace")
+        return self._keep(wanted, old, changed)
+
+    def prune(self) -> list[str]:
+        """Delete what the state holds and the program no longer registers, dependants first.
+
+        Returns one line for each resource that could not be deleted; it stays in the state.
+        """
+        gone = [urn for urn in self._state.resources if urn not in self._registered]
+        return self._delete_all([*reversed(gone), *reversed(self._state.retired)])
+
+    def destroy(self) -> list[str]:
+        """Delete everything that the state holds, dependants first; returns as `prune`."""
+        return self._delete_all([*reversed(self._state.resources), *reversed(self._state.retired)])
+
+    def _create(self, wanted: "_Wanted", action: Action) -> Registered:
+        """Make a resource; it is recorded before the steps that may fail after its creation."""
+        resource, place, inputs = wanted.resource, wanted.place, wanted.arguments.inputs
+        created = resource.create(place, inputs)
+        recorded = wanted.arguments.recorded(self._salt)
+        record = Record(
+            resource.type,
+            created.id,
+            place.region,
+            recorded,
+            _public(resource, created.outputs),
+            protect=wanted.options.protect,
+            complete=False,
+        )
+        self._state.note(wanted.urn, record)
+        outputs = {**created.outputs, **resource.complete(place, created, inputs)}
+        record = replace(record, outputs=_public(resource, outputs), complete=True)
+        self._state.put(wanted.urn, record)
+        secrets = {name: outputs[name] for name in outputs.keys() & resource.secrets}
+        return self._registered_as(wanted, record, secrets, action)
+
+    def _keep(self, wanted: "_Wanted", old: Record, changed: set[str]) -> Registered:
+        """Update a resource in place, or leave it as it is."""
+        resource, place, inputs = wanted.resource, wanted.place, wanted.arguments.inputs
+        existing = Existing(old.id, Inputs(old.inputs), old.outputs)
+        outputs = old.outputs
+        if changed:
+            wanted.options.before_update(old.id, existing.inputs, inputs)
+            outputs = {**outputs, **resource.update(place, existing, inputs, changed)}
+        record = replace(
+            old,
+            inputs=wanted.arguments.recorded(self._salt),
+            outputs=outputs,
+            protect=wanted.options.protect,
+        )
+        self._state.put(wanted.urn, record)
+        secrets = resource.read_secrets(place, existing)
+        return self._registered_as(wanted, record, secrets, "update" if changed else "same")
+
+    def _registered_as(
+        self, wanted: "_Wanted", record: Record, secrets: Mapping[str, Any], action: Action
+    ) -> Registered:
+        self._count(action, record, wanted.urn)
+        outputs = {**unspoken_outputs(record.type), **wanted.arguments.echoed(), **record.outputs}
+        outputs |= {name: wrapped_secret(value) for name, value in secrets.items()}
+        return Registered(record.id, outputs)
+
+    def _delete_all(self, keys: list[str]) -> list[str]:
+        problems: list[str] = []
+        for key in keys:
+            record = self._state.retired.get(key) or self._state.resources[key]
+            try:
+                self._delete(key, record)
+            except (ProtectedError, ClientError, BotoCoreError) as error:
+                problems.append(f"{key}: {error}")
+            else:
+                self._count("delete", record, key)
+        return problems
+
+    def _delete(self, key: str, record: Record) -> None:
+        """Delete one recorded resource; one that is gone already counts as deleted.
+
+        Raises:
+            ProtectedError: the program that made it asked that it stay.
+        """
+        if record.protect:
+            raise ProtectedError(
+                f"{record.type} {record.id} is protected and would be deleted; deploy it without "
+                "protect=True first"
+            )
+        existing = Existing(record.id, Inputs(record.inputs), record.outputs)
+        try:
+            self._catalogue[record.type].delete(self._place(record.region), existing)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in _GONE:
+                raise
+        self._state.forget(key)
+
+    def _place(self, region: str) -> Place:
+        return Place(self._clients, region, self._webhook_base_urls)
+
+    def _count(self, action: Action, record: Record, urn: str) -> None:
+        with self._lock:
+            self.counts[action] += 1
+        name = urn.partition("#")[0].rpartition("::")[2]
+        self._on_progress(Progress(action, record.type, name, record.region))
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """One registration, checked."""
+
+    urn: str
+    resource: ResourceType
+    place: Place
+    arguments: Arguments
+    options: Options
+
+
+def _public(resource: ResourceType, outputs: Mapping[str, Any]) -> dict[str, Any]:
+    """The outputs that may be written down."""
+    return {name: value for name, value in outputs.items() if name not in resource.secrets}
+
+
+def _roots(names: frozenset[str]) -> frozenset[str]:
+    """The top-level arguments of dotted names."""
+    return frozenset(name.partition(".")[0] for name in names)

@@ -1,0 +1,224 @@
+"""What the Pulumi SDK talks to in place of the CLI's engine; it hands each registration to `Engine`.
+
+The SDK's own mock monitor supplies the protocol; here each call really does something. Whatever of a
+request is not carried out is refused.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import grpc
+from botocore.exceptions import BotoCoreError, ClientError
+from google.protobuf import empty_pb2, struct_pb2
+from pulumi.runtime import rpc
+from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks
+from pulumi.runtime.proto import alias_pb2, callback_pb2, resource_pb2
+
+from emulator.pulumi.engine import Engine, Options
+from emulator.pulumi.hooks import run_hook, update_of
+from emulator.pulumi.provider.catalogue import CATALOGUE
+from emulator.pulumi.provider.errors import ProviderError, UnknownArgumentError, UnknownResourceTypeError
+from emulator.pulumi.provider.outputs import forgotten_outputs
+from emulator.pulumi.provider.resource import Inputs
+
+STACK_TYPE: Final = "pulumi:pulumi:Stack"
+
+Function = Callable[[], Mapping[str, Any]]
+"""What answers an invoke; the arguments of the only one known make no difference."""
+
+_UNSUPPORTED_OPTIONS: Final = (
+    "aliasURNs",
+    "deleteBeforeReplace",
+    "deletedWith",
+    "ignoreChanges",
+    "importId",
+    "remote",
+    "replaceOnChanges",
+    "replace_with",
+    "retainOnDelete",
+    "state_migrations",
+    "transforms",
+)
+_UNSUPPORTED_HOOKS: Final = (
+    "before_create",
+    "after_create",
+    "after_update",
+    "before_delete",
+    "after_delete",
+    "on_error",
+)
+
+
+class _NoTransforms(Mocks):
+    """Refuses what the SDK's mock monitor would take and not carry out."""
+
+    def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
+        """Never called: `ProviderMonitor` registers resources itself."""
+        raise UnknownResourceTypeError(f"{args.typ} {args.name!r} did not go through the provider")
+
+    def call(self, args: MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
+        """Never called: `ProviderMonitor` answers functions itself."""
+        raise UnknownResourceTypeError(f"function {args.token} did not go through the provider")
+
+    def register_transform(self, transform: object) -> None:
+        """Refuse a transform of the stack's resources.
+
+        Raises:
+            UnknownArgumentError: always.
+        """
+        raise UnknownArgumentError(
+            f"stack transform {transform!r} is not carried out in process; leave it out"
+        )
+
+    register_invoke_transform = register_transform
+
+
+class StoppedError(Exception):
+    """Another resource failed, so no further one is started."""
+
+
+class ProviderMonitor(MockMonitor):
+    """Serves one run of a program. The SDK calls it from several threads.
+
+    `outputs` are the stack's, secrets still wrapped; `problems` has one line for each failed resource.
+    """
+
+    def __init__(self, engine: Engine, functions: Mapping[str, Function]) -> None:
+        """Register resources with `engine`; `functions` maps an invoke's token to what answers it."""
+        super().__init__(_NoTransforms())
+        self._engine = engine
+        self._functions = functions
+        self._hooks: dict[str, callback_pb2.Callback] = {}
+        self._stopped = threading.Event()
+        self.outputs: dict[str, Any] = {}
+        self.problems: list[str] = []
+
+    def stop(self) -> None:
+        """Start no further resource; those under way go on."""
+        self._stopped.set()
+
+    def RegisterResource(  # noqa: N802 - the protocol's name
+        self, request: resource_pb2.RegisterResourceRequest
+    ) -> resource_pb2.RegisterResourceResponse:
+        """Make one resource, or note a component, which is only a name for its children."""
+        urn = self.make_urn(request.parent, request.type, request.name)
+        if request.type == STACK_TYPE:
+            return resource_pb2.RegisterResourceResponse(urn=urn)
+        if self._stopped.is_set():
+            raise StoppedError("another resource failed")
+        try:
+            _refuse_unsupported(request)
+            if not request.custom:
+                return resource_pb2.RegisterResourceResponse(urn=urn)
+            raw = rpc.deserialize_properties(request.object)
+            registered = self._engine.register(urn, request.type, raw, self._options(urn, request))
+        except (ProviderError, ClientError, BotoCoreError, grpc.RpcError, OSError) as error:
+            self._fail(f"{request.type} {request.name!r}: {error}")
+            raise
+        outputs = struct_pb2.Struct()
+        outputs.update(registered.outputs)
+        return resource_pb2.RegisterResourceResponse(urn=urn, id=registered.id, object=outputs)
+
+    def RegisterResourceOutputs(  # noqa: N802 - the protocol's name
+        self, request: resource_pb2.RegisterResourceOutputsRequest
+    ) -> empty_pb2.Empty:
+        """Keep the stack's outputs; a component's are of no use to anyone here."""
+        if f"::{STACK_TYPE}::" in request.urn:
+            self.outputs = rpc.deserialize_properties(request.outputs)
+            for name, value in self.outputs.items():
+                for output in forgotten_outputs(rpc.unwrap_rpc_secret(value)):
+                    self._fail(
+                        f"stack output {name!r} is made from an output that has no value ({output}); give "
+                        "that output in its resource's handler under emulator/provider"
+                    )
+        return empty_pb2.Empty()
+
+    def ReadResource(  # noqa: N802 - the protocol's name
+        self, request: resource_pb2.ReadResourceRequest
+    ) -> resource_pb2.ReadResourceResponse:
+        """Refuse: a resource that the stack does not own cannot exist on a fresh embedded AWS.
+
+        Raises:
+            UnknownResourceTypeError: always.
+        """
+        problem = f"{request.type} {request.name!r}: reading a resource of others is not supported"
+        self._fail(problem)
+        raise UnknownResourceTypeError(problem)
+
+    def Invoke(  # noqa: N802 - the protocol's name
+        self, request: resource_pb2.ResourceInvokeRequest
+    ) -> resource_pb2.ResourceInvokeResponse:
+        """Answer a function that the program calls.
+
+        Raises:
+            UnknownResourceTypeError: the function is not known here.
+        """
+        function = self._functions.get(request.tok)
+        if function is None:
+            problem = (
+                f"function {request.tok!r} is not known to the in-process provider; add it to "
+                "emulator/pulumi/provider/catalogue.py"
+            )
+            self._fail(problem)
+            raise UnknownResourceTypeError(problem)
+        answer = struct_pb2.Struct()
+        answer.update(function())
+        return resource_pb2.ResourceInvokeResponse(**{"return": answer})
+
+    def RegisterResourceHook(  # noqa: N802 - the protocol's name
+        self, request: resource_pb2.RegisterResourceHookRequest
+    ) -> empty_pb2.Empty:
+        """Remember where the SDK serves a hook.
+
+        Raises:
+            UnknownArgumentError: its errors are to be ignored, which nothing here does.
+        """
+        if request.ignore_errors:
+            problem = f"hook {request.name!r}: ignore_errors is not carried out in process; leave it out"
+            self._fail(problem)
+            raise UnknownArgumentError(problem)
+        self._hooks[request.name] = request.callback
+        return empty_pb2.Empty()
+
+    def _options(self, urn: str, request: resource_pb2.RegisterResourceRequest) -> Options:
+        callbacks = [self._hooks[name] for name in request.hooks.before_update]
+
+        def before_update(resource_id: str, old: Inputs, new: Inputs) -> None:
+            for callback in callbacks:
+                run_hook(callback, update_of(request, urn, resource_id, old=old, new=new))
+
+        return Options(request.protect, frozenset(request.additionalSecretOutputs), before_update)
+
+    def _fail(self, problem: str) -> None:
+        self.problems.append(problem)
+        self._stopped.set()
+
+
+def _refuse_unsupported(request: resource_pb2.RegisterResourceRequest) -> None:
+    """Check the options of a resource or a component.
+
+    Raises:
+        UnknownArgumentError: an option that would have no effect here.
+    """
+    unsupported = [name for name in _UNSUPPORTED_OPTIONS if getattr(request, name)]
+    if not all(_is_of_the_sdk(alias) for alias in request.aliases):
+        unsupported.append("aliases")
+    unsupported += [f"hooks.{name}" for name in _UNSUPPORTED_HOOKS if getattr(request.hooks, name)]
+    if request.HasField("replacement_trigger"):
+        unsupported.append("replacement_trigger")
+    if unsupported:
+        raise UnknownArgumentError(
+            f"resource option {', '.join(unsupported)} is not carried out by the in-process provider; "
+            "teach emulator/pulumi/monitor.py, or leave it out"
+        )
+
+
+def _is_of_the_sdk(alias: alias_pb2.Alias) -> bool:
+    """Whether an alias says only what the type was called in an older SDK, as the SDK itself adds.
+
+    No state of ours holds a type that the catalogue does not know, so there is nothing that it could name.
+    """
+    spec = alias.spec
+    says_more = alias.urn or spec.name or spec.stack or spec.project or spec.parentUrn or spec.noParent
+    return not says_more and spec.type not in CATALOGUE

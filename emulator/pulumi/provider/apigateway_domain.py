@@ -1,0 +1,76 @@
+"""API Gateway custom domains, and which stage each one serves."""
+
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+from emulator.pulumi.provider.apigateway import set_tags
+from emulator.pulumi.provider.resource import Created, Existing, Inputs, Place, ResourceType
+
+ROOT: Final = "(none)"
+"""What API Gateway calls the base path of a mapping at the root of a domain.
+https://docs.aws.amazon.com/apigateway/latest/api/API_BasePathMapping.html"""
+
+
+class DomainName(ResourceType):
+    """A regional custom domain; its id is its name."""
+
+    type = "aws:apigateway/domainName:DomainName"
+    updates = frozenset({"tags"})
+    replaces = frozenset(
+        {"domainName", "endpointConfiguration.types", "regionalCertificateArn", "securityPolicy"}
+    )
+    secrets = frozenset({"certificatePrivateKey"})
+
+    def create(self, place: Place, inputs: Inputs) -> Created:
+        """Create the domain; its regional name is what DNS points to."""
+        types = inputs["endpointConfiguration"]["types"]
+        domain = place.client("apigateway").create_domain_name(
+            domainName=inputs["domainName"],
+            regionalCertificateArn=inputs["regionalCertificateArn"],
+            securityPolicy=inputs["securityPolicy"],
+            endpointConfiguration={"types": [types] if isinstance(types, str) else types},
+            tags=inputs.get("tags", {}),
+        )
+        return Created(
+            domain["domainName"],
+            {
+                "arn": f"arn:aws:apigateway:{place.region}::/domainnames/{domain['domainName']}",
+                "regionalDomainName": domain["regionalDomainName"],
+                "regionalZoneId": domain["regionalHostedZoneId"],
+            },
+        )
+
+    def update(
+        self, place: Place, existing: Existing, inputs: Inputs, changed: Collection[str]
+    ) -> Mapping[str, Any]:
+        """Set the tags."""
+        del changed
+        set_tags(place, existing.outputs["arn"], existing, inputs)
+        return {}
+
+    def delete(self, place: Place, existing: Existing) -> None:
+        """Delete the domain with its mappings."""
+        place.client("apigateway").delete_domain_name(domainName=existing.id)
+
+
+class BasePathMapping(ResourceType):
+    """The stage at the root of a domain; its id has the real provider's form."""
+
+    type = "aws:apigateway/basePathMapping:BasePathMapping"
+    replaces = frozenset({"domainName", "restApi", "stageName"})
+
+    def create(self, place: Place, inputs: Inputs) -> Created:
+        """Map the root to the stage."""
+        place.client("apigateway").create_base_path_mapping(
+            domainName=inputs["domainName"], restApiId=inputs["restApi"], stage=inputs["stageName"]
+        )
+        return Created(f"{inputs['domainName']}/", {})
+
+    def delete(self, place: Place, existing: Existing) -> None:
+        """Serve nothing at the domain's root."""
+        place.client("apigateway").delete_base_path_mapping(
+            domainName=existing.inputs["domainName"], basePath=ROOT
+        )
+
+
+RESOURCES: Final = (DomainName(), BasePathMapping())

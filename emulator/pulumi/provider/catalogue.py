@@ -1,0 +1,83 @@
+"""Everything that the in-process provider knows: types of resources, and functions."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from clients.aws import AwsClients
+from emulator.pulumi.provider import (
+    acm,
+    apigateway,
+    apigateway_access,
+    apigateway_domain,
+    backup,
+    backup_testing,
+    cloudwatch,
+    dynamodb,
+    iam,
+    kms,
+    lambda_,
+    logs,
+    route53,
+    s3,
+    s3_settings,
+    scheduler,
+    secretsmanager,
+    sns,
+    sqs,
+    stepfunctions,
+)
+from emulator.pulumi.provider.resource import ResourceType
+
+_MODULES: Final = (
+    acm,
+    apigateway,
+    apigateway_access,
+    apigateway_domain,
+    backup,
+    backup_testing,
+    cloudwatch,
+    dynamodb,
+    iam,
+    kms,
+    lambda_,
+    logs,
+    route53,
+    s3,
+    s3_settings,
+    scheduler,
+    secretsmanager,
+    sns,
+    sqs,
+    stepfunctions,
+)
+
+CATALOGUE: Final[Mapping[str, ResourceType]] = {
+    resource.type: resource for module in _MODULES for resource in module.RESOURCES
+}
+"""Handlers by Pulumi type."""
+
+
+def caller_identity(clients: AwsClients, region: str) -> Mapping[str, Any]:
+    """Answer `aws.get_caller_identity()`."""
+    identity = clients.client("sts", region).get_caller_identity()
+    return {
+        "id": identity["Account"],
+        "accountId": identity["Account"],
+        "arn": identity["Arn"],
+        "userId": identity["UserId"],
+    }
+
+
+FUNCTIONS: Final[Mapping[str, Callable[[AwsClients, str], Mapping[str, Any]]]] = {
+    "aws:index/getCallerIdentity:getCallerIdentity": caller_identity,
+}
+"""Functions (invokes) by token; each takes the clients and a region to ask in."""
+
+
+def ignored_arguments() -> list[tuple[str, str, str]]:
+    """Every argument that the embedded AWS takes and does not honour: type, argument, reason."""
+    return [
+        (resource.type, name, reason)
+        for resource in CATALOGUE.values()
+        for name, reason in resource.ignored.items()
+    ]

@@ -1,0 +1,70 @@
+"""CloudWatch alarms on one metric."""
+
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+from emulator.pulumi.provider.resource import (
+    Created,
+    Existing,
+    Inputs,
+    Place,
+    ResourceType,
+    pick,
+    removed_tags,
+    tag_list,
+)
+
+_ARGUMENTS: Final = {
+    "alarmActions": "AlarmActions",
+    "alarmDescription": "AlarmDescription",
+    "comparisonOperator": "ComparisonOperator",
+    "evaluationPeriods": "EvaluationPeriods",
+    "metricName": "MetricName",
+    "namespace": "Namespace",
+    "period": "Period",
+    "statistic": "Statistic",
+    "threshold": "Threshold",
+    "treatMissingData": "TreatMissingData",
+}
+
+
+class MetricAlarm(ResourceType):
+    """An alarm; its id is its name. The embedded CloudWatch evaluates it when a metric is put."""
+
+    type = "aws:cloudwatch/metricAlarm:MetricAlarm"
+    updates = frozenset({*_ARGUMENTS, "dimensions", "tags"})
+    replaces = frozenset({"name"})
+
+    def create(self, place: Place, inputs: Inputs) -> Created:
+        """Put the alarm with its tags."""
+        place.client("cloudwatch").put_metric_alarm(**_alarm(inputs), Tags=tag_list(inputs))
+        return Created(inputs["name"], {})
+
+    def complete(self, place: Place, created: Created, inputs: Inputs) -> Mapping[str, Any]:
+        """Ask for the ARN."""
+        del inputs
+        [alarm] = place.client("cloudwatch").describe_alarms(AlarmNames=[created.id])["MetricAlarms"]
+        return {"arn": alarm["AlarmArn"]}
+
+    def update(
+        self, place: Place, existing: Existing, inputs: Inputs, changed: Collection[str]
+    ) -> Mapping[str, Any]:
+        """Put the whole alarm again, as the API does, and the tags, which it keeps as they were made."""
+        cloudwatch, arn = place.client("cloudwatch"), existing.outputs["arn"]
+        cloudwatch.put_metric_alarm(**_alarm(inputs))
+        if "tags" in changed:
+            cloudwatch.untag_resource(ResourceARN=arn, TagKeys=removed_tags(existing, inputs))
+            cloudwatch.tag_resource(ResourceARN=arn, Tags=tag_list(inputs))
+        return {}
+
+    def delete(self, place: Place, existing: Existing) -> None:
+        """Delete the alarm."""
+        place.client("cloudwatch").delete_alarms(AlarmNames=[existing.id])
+
+
+RESOURCES: Final = (MetricAlarm(),)
+
+
+def _alarm(inputs: Inputs) -> dict[str, Any]:
+    dimensions = [{"Name": name, "Value": value} for name, value in inputs.get("dimensions", {}).items()]
+    return {"AlarmName": inputs["name"], "Dimensions": dimensions, **pick(inputs, _ARGUMENTS)}

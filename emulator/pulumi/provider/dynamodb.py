@@ -1,0 +1,181 @@
+"""DynamoDB tables, global ones included."""
+
+from collections.abc import Collection, Mapping
+from typing import Any, ClassVar, Final
+
+from emulator.pulumi.provider.resource import (
+    Created,
+    Existing,
+    Inputs,
+    Place,
+    ResourceType,
+    removed_tags,
+    tag_list,
+)
+
+
+class Table(ResourceType):
+    """An on-demand table and its replicas; its id is its name.
+
+    The embedded DynamoDB takes replicas only by a second call, for a table whose stream is on.
+    """
+
+    type = "aws:dynamodb/table:Table"
+    updates = frozenset(
+        {
+            "attributes.name",
+            "attributes.type",
+            "deletionProtectionEnabled",
+            "pointInTimeRecovery.enabled",
+            "replicas.pointInTimeRecovery",
+            "replicas.regionName",
+            "tags",
+            "ttl.attributeName",
+            "ttl.enabled",
+        }
+    )
+    replaces = frozenset(
+        {
+            "billingMode",
+            "globalSecondaryIndexes.keySchemas.attributeName",
+            "globalSecondaryIndexes.keySchemas.keyType",
+            "globalSecondaryIndexes.name",
+            "globalSecondaryIndexes.nonKeyAttributes",
+            "globalSecondaryIndexes.projectionType",
+            "hashKey",
+            "name",
+            "rangeKey",
+            "streamEnabled",
+            "streamViewType",
+        }
+    )
+    ignored: ClassVar[Mapping[str, str]] = {
+        "globalTableWitness": "replicas are one store in one process; no witness is needed to agree",
+        "replicas.consistencyMode": "every replica is written at once, which is stricter than EVENTUAL",
+        "replicas.deletionProtectionEnabled": "protection of the table covers its replicas",
+        "replicas.propagateTags": "the emulator keeps one set of tags for all replicas",
+        "serverSideEncryption": "recorded, but nothing is encrypted",
+    }
+
+    def create(self, place: Place, inputs: Inputs) -> Created:
+        """Create the table in its own region."""
+        table = place.client("dynamodb").create_table(
+            TableName=inputs["name"],
+            AttributeDefinitions=[
+                {"AttributeName": item["name"], "AttributeType": item["type"]}
+                for item in inputs["attributes"]
+            ],
+            KeySchema=_key_schema(inputs),
+            BillingMode=inputs["billingMode"],
+            DeletionProtectionEnabled=inputs.get("deletionProtectionEnabled", False),
+            Tags=tag_list(inputs),
+            **_optional(inputs),
+        )["TableDescription"]
+        outputs = {"arn": table["TableArn"], "streamArn": table.get("LatestStreamArn", "")}
+        return Created(table["TableName"], {**outputs, "replicaRegions": []})
+
+    def complete(self, place: Place, created: Created, inputs: Inputs) -> Mapping[str, Any]:
+        """Wait for the table, then add replicas, TTL and point-in-time recovery."""
+        dynamodb = place.client("dynamodb")
+        dynamodb.get_waiter("table_exists").wait(
+            TableName=created.id, WaiterConfig={"Delay": 1, "MaxAttempts": 30}
+        )
+        if "ttl" in inputs:
+            _set_ttl(place, created.id, inputs)
+        if "pointInTimeRecovery" in inputs:
+            _set_recovery(place, created.id, inputs)
+        return _replicate(place, created.id, [], inputs)
+
+    def update(
+        self, place: Place, existing: Existing, inputs: Inputs, changed: Collection[str]
+    ) -> Mapping[str, Any]:
+        """Set what changed; keys and indexes are not changed in place."""
+        dynamodb, name = place.client("dynamodb"), existing.id
+        if "deletionProtectionEnabled" in changed:
+            dynamodb.update_table(
+                TableName=name,
+                DeletionProtectionEnabled=inputs.get("deletionProtectionEnabled", False),
+            )
+        if "ttl" in changed:
+            _set_ttl(place, name, inputs, before=existing.inputs.get("ttl"))
+        if "pointInTimeRecovery" in changed:
+            _set_recovery(place, name, inputs)
+        if "tags" in changed:
+            arn = existing.outputs["arn"]
+            dynamodb.untag_resource(ResourceArn=arn, TagKeys=removed_tags(existing, inputs))
+            dynamodb.tag_resource(ResourceArn=arn, Tags=tag_list(inputs))
+        if "replicas" in changed:
+            return _replicate(place, name, existing.outputs["replicaRegions"], inputs)
+        return {}
+
+    def delete(self, place: Place, existing: Existing) -> None:
+        """Remove the replicas, then the table with its items."""
+        _replicate(place, existing.id, existing.outputs["replicaRegions"], Inputs())
+        place.client("dynamodb").delete_table(TableName=existing.id)
+
+
+RESOURCES: Final = (Table(),)
+
+
+def _key_schema(inputs: Inputs) -> list[dict[str, str]]:
+    schema = [{"AttributeName": inputs["hashKey"], "KeyType": "HASH"}]
+    if "rangeKey" in inputs:
+        schema.append({"AttributeName": inputs["rangeKey"], "KeyType": "RANGE"})
+    return schema
+
+
+def _optional(inputs: Inputs) -> dict[str, Any]:
+    """What a table may have: indexes, a stream, encryption with DynamoDB's own key."""
+    optional: dict[str, Any] = {}
+    if "globalSecondaryIndexes" in inputs:
+        optional["GlobalSecondaryIndexes"] = [_index(index) for index in inputs["globalSecondaryIndexes"]]
+    if inputs.get("streamEnabled"):
+        view = inputs["streamViewType"]
+        optional["StreamSpecification"] = {"StreamEnabled": True, "StreamViewType": view}
+    if "serverSideEncryption" in inputs:
+        optional["SSESpecification"] = {"Enabled": inputs["serverSideEncryption"]["enabled"]}
+    return optional
+
+
+def _index(index: Mapping[str, Any]) -> dict[str, Any]:
+    projection = {"ProjectionType": index["projectionType"]}
+    if "nonKeyAttributes" in index:
+        projection["NonKeyAttributes"] = index["nonKeyAttributes"]
+    schema = [
+        {"AttributeName": key["attributeName"], "KeyType": key["keyType"]} for key in index["keySchemas"]
+    ]
+    return {"IndexName": index["name"], "KeySchema": schema, "Projection": projection}
+
+
+def _replicate(place: Place, name: str, before: list[str], inputs: Inputs) -> Mapping[str, Any]:
+    """Make the replica regions be those of the arguments; `before` are those that exist."""
+    wanted = [replica["regionName"] for replica in inputs.get("replicas", [])]
+    updates = [{"Create": {"RegionName": region}} for region in wanted if region not in before]
+    updates += [{"Delete": {"RegionName": region}} for region in before if region not in wanted]
+    for update in updates:  # one a call, as AWS asks
+        place.client("dynamodb").update_table(TableName=name, ReplicaUpdates=[update])
+    for replica in inputs.get("replicas", []):
+        there = place.clients.client("dynamodb", replica["regionName"])
+        _switch_recovery(there, name, enabled=replica.get("pointInTimeRecovery", False))
+    return {"replicaRegions": wanted}
+
+
+def _set_ttl(place: Place, name: str, inputs: Inputs, before: Mapping[str, Any] | None = None) -> None:
+    """Turn TTL on or off; without the argument, off for the attribute it was on for."""
+    ttl = inputs.get("ttl") or {**(before or {}), "enabled": False}
+    place.client("dynamodb").update_time_to_live(
+        TableName=name,
+        TimeToLiveSpecification={"Enabled": ttl["enabled"], "AttributeName": ttl["attributeName"]},
+    )
+
+
+def _set_recovery(place: Place, name: str, inputs: Inputs) -> None:
+    enabled = inputs.get("pointInTimeRecovery", {}).get("enabled", False)
+    _switch_recovery(place.client("dynamodb"), name, enabled=enabled)
+
+
+def _switch_recovery(dynamodb: Any, name: str, *, enabled: bool) -> None:
+    """Each replica has a recovery of its own."""
+    dynamodb.update_continuous_backups(
+        TableName=name, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": enabled}
+    )

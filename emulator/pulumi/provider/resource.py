@@ -1,0 +1,129 @@
+"""The port of the provider: what a handler of one resource type declares and does.
+
+The service modules beside this one implement `ResourceType`; the engine calls them from several threads.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from clients.aws import AwsClients
+from emulator.pulumi.provider.errors import MissingArgumentError
+
+
+class Inputs(dict[str, Any]):
+    """A resource's arguments as plain data: camelCase names, whole numbers as int, secrets unwrapped."""
+
+    def __missing__(self, name: str) -> Any:
+        """Refuse to go on without an argument that a handler needs.
+
+        Raises:
+            MissingArgumentError: always.
+        """
+        raise MissingArgumentError(
+            f"argument {name!r} has no value; set it, or if it comes from another resource's output, give "
+            "that output in the resource's handler under emulator/provider"
+        )
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a resource is made: its region on the embedded AWS.
+
+    `webhook_base_urls` has, for each region, the address at which its API Gateway takes requests.
+    """
+
+    clients: AwsClients
+    region: str
+    webhook_base_urls: Mapping[str, str]
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of this region."""
+        return self.clients.client(service, self.region)
+
+
+@dataclass(frozen=True)
+class Created:
+    """A resource that has just been made. `outputs` are what its arguments do not say already."""
+
+    id: str
+    outputs: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Existing:
+    """A resource as recorded. In `inputs`, secrets and files are digests; `outputs` hold no secret."""
+
+    id: str
+    inputs: Inputs
+    outputs: Mapping[str, Any]
+
+
+class ResourceType(ABC):
+    """How one type of resource is made, changed and removed.
+
+    Every argument that a program may use is named in one of `updates`, `replaces` or `ignored`; a name
+    with a dot is a key of a nested block, `tags` and other maps are named whole. `region` is understood
+    for every regional type.
+    """
+
+    type: ClassVar[str]
+    """The Pulumi type, such as `aws:sqs/queue:Queue`."""
+
+    updates: ClassVar[frozenset[str]] = frozenset()
+    """Arguments that `update` can change in place."""
+
+    replaces: ClassVar[frozenset[str]] = frozenset()
+    """Arguments whose change makes a new resource."""
+
+    ignored: ClassVar[Mapping[str, str]] = {}
+    """Arguments that the embedded AWS takes and does not honour, each with the reason."""
+
+    secrets: ClassVar[frozenset[str]] = frozenset()
+    """Arguments and outputs that never reach the state file."""
+
+    regional: ClassVar[bool] = True
+    """False for IAM, whose resources have no region."""
+
+    create_before_delete: ClassVar[bool] = False
+    """True where a replacement gets an id of its own and the old one is in use until the end."""
+
+    @abstractmethod
+    def create(self, place: Place, inputs: Inputs) -> Created:
+        """Make the resource by one call, so that nothing is made that the state does not know."""
+
+    def complete(self, place: Place, created: Created, inputs: Inputs) -> Mapping[str, Any]:
+        """Whatever else it takes until the resource is as asked for; returns further outputs."""
+        del place, created, inputs
+        return {}
+
+    def update(
+        self, place: Place, existing: Existing, inputs: Inputs, changed: Collection[str]
+    ) -> Mapping[str, Any]:
+        """Change the arguments in `changed`, all of them in `updates`; returns the outputs that changed."""
+        raise NotImplementedError(f"{self.type} declares updates without implementing them")
+
+    @abstractmethod
+    def delete(self, place: Place, existing: Existing) -> None:
+        """Remove the resource. Whether it is gone already is the engine's matter."""
+
+    def read_secrets(self, place: Place, existing: Existing) -> Mapping[str, Any]:
+        """The secret outputs of a resource that exists; they are asked for again, never stored."""
+        del place, existing
+        return {}
+
+
+def pick(inputs: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """The arguments that are set, under the names that AWS's API gives them (`names`: ours to AWS's)."""
+    return {theirs: inputs[ours] for ours, theirs in names.items() if ours in inputs}
+
+
+def tag_list(inputs: Mapping[str, Any], key: str = "Key", value: str = "Value") -> list[dict[str, str]]:
+    """The tags in the list form of most services; IAM, DynamoDB and SNS use `Key`, KMS `TagKey`."""
+    return [{key: name, value: text} for name, text in inputs.get("tags", {}).items()]
+
+
+def removed_tags(existing: Existing, inputs: Mapping[str, Any]) -> list[str]:
+    """The names of tags that the resource has and the program no longer sets."""
+    return sorted(existing.inputs.get("tags", {}).keys() - inputs.get("tags", {}).keys())

@@ -1,0 +1,68 @@
+"""EventBridge Scheduler's schedules."""
+
+from collections.abc import Collection, Mapping
+from typing import Any, ClassVar, Final
+
+from emulator.pulumi.provider.resource import Created, Existing, Inputs, Place, ResourceType, pick
+
+GROUP: Final = "default"
+
+
+class Schedule(ResourceType):
+    """A schedule of the default group; its id is `<group>/<name>`, as in the real provider."""
+
+    type = "aws:scheduler/schedule:Schedule"
+    updates = frozenset(
+        {
+            "scheduleExpression",
+            "flexibleTimeWindow.mode",
+            "target.arn",
+            "target.roleArn",
+            "target.input",
+        }
+    )
+    replaces = frozenset({"name"})
+    ignored: ClassVar[Mapping[str, str]] = {
+        "target.retryPolicy": "the embedded Scheduler calls a target once and drops what fails",
+    }
+
+    def create(self, place: Place, inputs: Inputs) -> Created:
+        """Create the schedule; it runs from then on."""
+        arn = place.client("scheduler").create_schedule(**_schedule(inputs))["ScheduleArn"]
+        return Created(f"{GROUP}/{inputs['name']}", {"arn": arn})
+
+    def update(
+        self, place: Place, existing: Existing, inputs: Inputs, changed: Collection[str]
+    ) -> Mapping[str, Any]:
+        """Replace the whole definition, as the API does."""
+        del existing, changed
+        place.client("scheduler").update_schedule(**_schedule(inputs))
+        return {}
+
+    def delete(self, place: Place, existing: Existing) -> None:
+        """Delete the schedule."""
+        group, _, name = existing.id.partition("/")
+        place.client("scheduler").delete_schedule(GroupName=group, Name=name)
+
+
+RESOURCES: Final = (Schedule(),)
+
+
+def _schedule(inputs: Inputs) -> dict[str, Any]:
+    target = inputs["target"]
+    definition = {
+        "Name": inputs["name"],
+        "GroupName": GROUP,
+        "ScheduleExpression": inputs["scheduleExpression"],
+        "FlexibleTimeWindow": {"Mode": inputs["flexibleTimeWindow"]["mode"]},
+        "Target": pick(target, {"arn": "Arn", "roleArn": "RoleArn", "input": "Input"}),
+    }
+    if "retryPolicy" in target:
+        definition["Target"]["RetryPolicy"] = pick(
+            target["retryPolicy"],
+            {
+                "maximumEventAgeInSeconds": "MaximumEventAgeInSeconds",
+                "maximumRetryAttempts": "MaximumRetryAttempts",
+            },
+        )
+    return definition

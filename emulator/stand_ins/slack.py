@@ -1,0 +1,241 @@
+"""A stand-in for Slack: incoming webhooks and the two methods of the Web API that post and edit.
+
+Posts are checked, kept, and can be read. Protocols:
+https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks (handling errors),
+https://docs.slack.dev/reference/methods/chat.postMessage and https://docs.slack.dev/reference/methods/chat.update
+What was posted is what `responder audit` compares the ledger with, so it is written down before `ok` is said.
+"""
+
+import asyncio
+import math
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from aiohttp import hdrs, web
+
+from emulator.protocol import SlackMessage
+from emulator.stand_ins import slack_marks, slack_page
+from emulator.stand_ins.block_kit import RejectedError, checked
+from emulator.stand_ins.faults import Fault, Faults
+from emulator.supervisor.egress import SLACK_HOST
+
+BODY_MAX_BYTES: Final = 1_000_000
+SHOWN_MAX: Final = 200
+
+
+class RateLimit:
+    """A token bucket for each channel: `per_s` messages a second, bursts of `burst`.
+
+    Slack allows about 1 a second and short bursts. https://docs.slack.dev/apis/web-api/rate-limits
+    """
+
+    def __init__(self, per_s: float, burst: int, clock: Callable[[], float] = time.monotonic) -> None:
+        """Start full."""
+        self._per_s, self._burst, self._clock = per_s, burst, clock
+        self._channels: dict[str, tuple[float, float]] = {}
+
+    def take(self, channel: str) -> float:
+        """Take one message's place; 0 if there was one, else the seconds until there is."""
+        now = self._clock()
+        tokens, at = self._channels.get(channel, (float(self._burst), now))
+        tokens = min(float(self._burst), tokens + (now - at) * self._per_s)
+        if tokens < 1:
+            self._channels[channel] = (tokens, now)
+            return (1 - tokens) / self._per_s
+        self._channels[channel] = (tokens - 1, now)
+        return 0.0
+
+
+class FakeSlack:
+    """Webhooks, a bot, the messages they brought, and a page to read them."""
+
+    def __init__(self, record: Path, faults: Faults) -> None:
+        """`record`: the JSON-lines file of accepted messages, made anew; an edit is a line of its own."""
+        record.touch(mode=0o600)
+        self._record = record.open("w", encoding="utf-8", buffering=1)
+        self._faults = faults
+        self._webhooks: dict[str, str] = {}
+        self._channels: dict[str, str] = {}
+        self.bot_token = f"xoxb-local-{secrets.token_hex(16)}"
+        self.messages: list[SlackMessage] = []
+        self.rate_limit: RateLimit | None = None
+        self.rate_limited = 0
+
+    def add_webhook(self, channel: str) -> str:
+        """Make another webhook for `channel`; return its URL, which is a secret."""
+        path = f"T{secrets.token_hex(4).upper()}/B{secrets.token_hex(4).upper()}/{secrets.token_hex(12)}"
+        self._webhooks[path] = channel
+        return f"http://{SLACK_HOST}/services/{path}"
+
+    def add_channel(self, channel: str) -> str:
+        """Give the bot a seat in `channel`; return the channel's id."""
+        channel_id = f"C{secrets.token_hex(5).upper()}"
+        self._channels[channel_id] = channel
+        return channel_id
+
+    def application(self, region: str) -> web.Application:
+        """The application that `region` posts to: webhooks and Web API."""
+
+        async def to_webhook(request: web.Request) -> web.Response:
+            return await self._to_webhook(request, region)
+
+        async def call(request: web.Request) -> web.Response:
+            return await self._call(request, region)
+
+        app = web.Application(client_max_size=BODY_MAX_BYTES)
+        app.router.add_post("/services/{path:.+}", to_webhook)
+        app.router.add_post("/api/{method}", call)
+        return app
+
+    def reader(self) -> web.Application:
+        """The application that a person reads: a page at `/`, JSON at `/messages`."""
+
+        async def page(_: web.Request) -> web.Response:
+            return slack_page.response(self.messages[-SHOWN_MAX:], total=len(self.messages))
+
+        async def messages(_: web.Request) -> web.Response:
+            return web.Response(body=msgspec.json.encode(self.messages), content_type="application/json")
+
+        app = web.Application()
+        app.router.add_get("/", page)
+        app.router.add_get("/messages", messages)
+        return app
+
+    def close(self) -> None:
+        """Close the record."""
+        self._record.close()
+
+    async def _to_webhook(self, request: web.Request, region: str) -> web.Response:
+        fault = self._faults.meet("slack", region)
+        if fault is not None and (answer := await _answer(fault, request, _WEBHOOK_FAULTS)):
+            return answer
+        channel = self._webhooks.get(request.match_info["path"])
+        if channel is None:
+            return web.Response(status=403, text="invalid_token")
+        try:
+            payload = checked(await request.read())
+        except RejectedError as error:
+            return web.Response(status=400, text=error.code)
+        if wait_s := self._wait_s(channel):
+            return _rate_limited(wait_s, "rate_limited")
+        self._post(payload, channel, region)
+        if fault is not None and fault.kind == "reset_after_accept":
+            return drop(request)
+        return web.Response(text="ok")
+
+    async def _call(self, request: web.Request, region: str) -> web.Response:
+        """One call of the Web API, which answers 200 to nearly everything and says more in its body."""
+        fault = self._faults.meet("slack", region)
+        if fault is not None and (answer := await _answer(fault, request, _API_FAULTS)):
+            return answer
+        try:
+            answered = self._called(request, await request.read(), region)
+        except RejectedError as error:
+            code = "invalid_json" if error.code == "invalid_payload" else error.code
+            return web.json_response({"ok": False, "error": code})
+        if fault is not None and fault.kind == "reset_after_accept":
+            return drop(request)
+        return answered
+
+    def _called(self, request: web.Request, body: bytes, region: str) -> web.Response:
+        method = request.match_info["method"]
+        if method not in {"chat.postMessage", "chat.update"}:
+            raise RejectedError("unknown_method", f"this stand-in has no {method}")
+        bearer = request.headers.get(hdrs.AUTHORIZATION, "").removeprefix("Bearer ")
+        if bearer != self.bot_token:
+            raise RejectedError("invalid_auth" if bearer else "not_authed", "not the bot's token")
+        payload = checked(body)
+        channel_id = payload.get("channel")
+        channel = self._channels.get(channel_id) if isinstance(channel_id, str) else None
+        if channel is None:
+            raise RejectedError("channel_not_found", "the bot has no seat in this channel")
+        if method == "chat.update":
+            message = self._edit(payload, channel)
+        elif wait_s := self._wait_s(channel):
+            return _rate_limited(wait_s, '{"ok":false,"error":"ratelimited"}')
+        else:
+            message = self._post(payload, channel, region)
+        return web.json_response({"ok": True, "channel": channel_id, "ts": message.ts, "message": payload})
+
+    def _wait_s(self, channel: str) -> float:
+        """0 if the channel's limit has room for one more, else the seconds until it has."""
+        wait_s = 0.0 if self.rate_limit is None else self.rate_limit.take(channel)
+        self.rate_limited += wait_s > 0
+        return wait_s
+
+    def _post(self, payload: dict[str, Any], channel: str, region: str) -> SlackMessage:
+        at_us = time.time_ns() // 1_000
+        message = SlackMessage(
+            received_at_ms=at_us // 1_000,
+            channel=channel,
+            region=region,
+            payload=payload,
+            ts=f"{at_us // 1_000_000}.{at_us % 1_000_000:06}",
+            **slack_marks.marks_of(payload),
+        )
+        self._write(message)
+        self.messages.append(message)
+        return message
+
+    def _edit(self, payload: dict[str, Any], channel: str) -> SlackMessage:
+        """Put another text in the place of a message's; it stays where and when it was posted."""
+        for index, message in enumerate(self.messages):
+            if (message.channel, message.ts) == (channel, payload.get("ts")):
+                edited = msgspec.structs.replace(
+                    message, payload=payload, edited=True, **slack_marks.marks_of(payload)
+                )
+                self._write(edited)
+                self.messages[index] = edited
+                return edited
+        raise RejectedError("message_not_found", "no message of this channel has this ts")
+
+    def _write(self, message: SlackMessage) -> None:
+        self._record.write(msgspec.json.encode(message).decode() + "\n")
+
+
+def drop(request: web.Request) -> web.Response:
+    """Close the connection without an answer; the response is only what aiohttp asks for."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response(status=503)
+
+
+_WEBHOOK_FAULTS: Final = {
+    "server_error": (500, "rollup_error"),
+    "invalid_token": (403, "invalid_token"),
+    "no_active_hooks": (404, "no_active_hooks"),
+    "channel_is_archived": (410, "channel_is_archived"),
+    "invalid_payload": (400, "invalid_payload"),
+    "rate_limited": (429, "rate_limited"),
+}
+_API_FAULTS: Final = {
+    "server_error": (500, '{"ok":false,"error":"internal_error"}'),
+    "invalid_token": (200, '{"ok":false,"error":"invalid_auth"}'),
+    "no_active_hooks": (200, '{"ok":false,"error":"channel_not_found"}'),
+    "channel_is_archived": (200, '{"ok":false,"error":"is_archived"}'),
+    "invalid_payload": (200, '{"ok":false,"error":"invalid_blocks"}'),
+    "rate_limited": (429, '{"ok":false,"error":"ratelimited"}'),
+}
+"""How each way in says it: status and body."""
+
+
+async def _answer(
+    fault: Fault, request: web.Request, answers: Mapping[str, tuple[int, str]]
+) -> web.Response | None:
+    """What the fault answers in the place of Slack; None if Slack goes on."""
+    if fault.kind == "rate_limited":
+        return _rate_limited(fault.retry_after_s, answers[fault.kind][1])
+    if fault.kind in answers:
+        status, text = answers[fault.kind]
+        return web.Response(status=status, text=text)
+    if fault.kind in {"slow", "hang"}:
+        await asyncio.sleep(fault.delay_s)
+    return drop(request) if fault.kind in {"hang", "reset"} else None
+
+
+def _rate_limited(wait_s: float, text: str) -> web.Response:
+    return web.Response(status=429, text=text, headers={"Retry-After": str(math.ceil(wait_s))})

@@ -1,0 +1,1 @@
+"""`responder dr`: disaster recovery from the command line."""

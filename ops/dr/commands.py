@@ -1,0 +1,189 @@
+"""`responder dr failover | failback | status`: failing over and back, and how that stands."""
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import asdict
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from clients.deployment import Deployment
+from clients.interrupts import interrupt_on_ending
+from dr.exports.requests import export_age_s
+from dr.operations.failback import failback as fail_back
+from dr.operations.failback import failback_steps
+from dr.operations.failover import failover as fail_over
+from dr.operations.failover import failover_steps, what_it_does
+from dr.operations.operation import Outcome, Step
+from dr.operations.proof import healthy
+from dr.operations.status import DrStatus, RegionState, read_status
+from ops.dr.progress import date_time, show_progress
+from ops.local import running
+from ops.opened_stack import Outputs, StackName, TakeOver, command_on, confirm, open_stack, operator
+from ops.options import AsJson, DryRun, RunDir, Yes
+from ops.outside import outside_of
+
+_HOUR_S = 3_600
+
+ATTEMPTS_MAX = 2
+"""Of each call of a failover or failback, so that a region that takes calls and never answers them does not
+hold up a step much beyond its deadline."""
+
+
+def failover(
+    *,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    stack_name: StackName = "",
+    take_over: TakeOver = False,
+    run_dir: RunDir = running.RUN_DIR,
+    outputs: Outputs = None,
+    as_json: AsJson = False,
+) -> None:
+    """Have the failover region stand in for the primary, and prove that it does. Again: go on from there.
+
+    Calls nothing in the primary region, which need not answer, and no control plane of Route 53. Without a
+    domain it moves no source: at its end it says where sources still post to.
+    """
+    stack = open_stack(run_dir, outputs, attempts_max=ATTEMPTS_MAX)
+    deployment, outside = stack.deployment, outside_of(stack)
+    if dry_run:
+        _show_steps(failover_steps(deployment), as_json=as_json)
+        return
+    lost = deployment.primary
+    seen = {True: "is HEALTHY", False: "is not healthy", None: "does not answer"}[healthy(outside.web, lost)]
+    typer.echo(f"{lost.region} {seen}", err=True)
+    confirm(deployment, what_it_does(deployment), yes=yes, stack_name=stack_name)
+    interrupt_on_ending()
+    outcome = fail_over(
+        deployment, operator=operator(), on_step=show_progress, take_over=take_over, outside=outside
+    )
+    look = command_on("responder dr status", run_dir, outputs)
+    _conclude(outcome, "already failed over", look, as_json=as_json)
+    typer.echo(what_it_does(deployment), err=True)
+
+
+def failback(
+    *,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    stack_name: StackName = "",
+    take_over: TakeOver = False,
+    run_dir: RunDir = running.RUN_DIR,
+    outputs: Outputs = None,
+    as_json: AsJson = False,
+) -> None:
+    """Have the primary region take new alerts again, once that loses none. Again: go on with it.
+
+    Refuses while a region is not healthy, while replication lags, and with both switches on; the switch stays
+    on unless an alert that is posted to the primary reaches people.
+    """
+    stack = open_stack(run_dir, outputs, attempts_max=ATTEMPTS_MAX)
+    deployment, outside = stack.deployment, outside_of(stack)
+    if dry_run:
+        _show_steps(failback_steps(deployment), as_json=as_json)
+        return
+    what = f"{deployment.primary.region} takes new alerts again."
+    confirm(deployment, what, yes=yes, stack_name=stack_name)
+    interrupt_on_ending()
+    outcome = fail_back(
+        deployment, operator=operator(), on_step=show_progress, take_over=take_over, outside=outside
+    )
+    look = command_on("responder dr status", run_dir, outputs)
+    _conclude(outcome, "not failed over, so there is nothing to fail back from", look, as_json=as_json)
+
+
+def status(*, run_dir: RunDir = running.RUN_DIR, outputs: Outputs = None, as_json: AsJson = False) -> None:
+    """Say how both regions, routing, replication, exports and any operation under way stand.
+
+    What does not answer is unknown, which is not well. Exits 1 if anything is not well.
+    """
+    stack = open_stack(run_dir, outputs, attempts_max=1)
+    unexported = set[str]()
+
+    def export_age(deployment: Deployment, region: str, now_s: float) -> int | None:
+        age_s = export_age_s(deployment, region, now_s)
+        if age_s is None:
+            unexported.add(region)
+        return age_s
+
+    found = read_status(
+        stack.deployment,
+        export_age=export_age,
+        export_max_age_s=stack.config.export_max_age_h * _HOUR_S,
+        outside=outside_of(stack),
+    )
+    if as_json:
+        typer.echo(json.dumps({**asdict(found), "well": found.well}, indent=2))
+    else:
+        _show_status(found, Console(), unexported)
+        for region in sorted(unexported):
+            make = command_on(f"responder dr export --region {region}", run_dir, outputs)
+            typer.echo(f"{region} has no full export yet; `{make}` makes one")
+    if not found.well:
+        raise typer.Exit(1)
+
+
+def _show_steps(steps: Sequence[Step], *, as_json: bool) -> None:
+    if as_json:
+        rows = [{"step": one.name, "what": one.title, "deadline_s": one.deadline_s} for one in steps]
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    table = Table("step", "what", "within")
+    for one in steps:
+        table.add_row(one.name, one.title, f"{one.deadline_s} s")
+    Console().print(table)
+
+
+def _conclude(outcome: Outcome, already: str, look: str, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(asdict(outcome), indent=2))
+    elif outcome.already_done:
+        since = f", since {date_time(outcome.ended_ms)}" if outcome.ended_ms else ""
+        typer.echo(f"{already}{since}")
+    else:
+        took_s = (outcome.ended_ms - outcome.started_ms) / 1_000
+        typer.echo(f"{outcome.operation} done in {took_s:.1f} s; now see: {look}")
+
+
+def _show_status(found: DrStatus, console: Console, unexported: Collection[str]) -> None:
+    table = Table("region", "role", "health", "switch", "open", "overdue", "newest export")
+    for one in found.regions:
+        table.add_row(one.region, one.role, *_cells(one, unexported))
+    console.print(table)
+
+    def line(text: str) -> None:
+        console.print(text, soft_wrap=True, highlight=False)
+
+    if found.answers is not None:
+        line(f"the name answers {found.answers}")
+    lags = ", ".join(f"{way} {took_ms} ms" for way, took_ms in (found.lag_ms or {}).items())
+    line(f"replication {lags or '[red]unknown[/]'}")
+    if found.operation is not None:
+        last = found.operation
+        line(f"{last.operation} by {escape(last.operator)}, {last.state}, begun {date_time(last.started_ms)}")
+        for step in last.steps:
+            line(f"  {step.name:<12} {step.state:<12} {escape(step.detail)}")
+    for problem in found.problems:
+        line(f"[red]not well[/] {escape(problem)}")
+    if found.well:
+        line("[green]well[/]")
+
+
+def _cells(one: RegionState, unexported: Collection[str]) -> tuple[str, ...]:
+    def coloured(text: str, *, good: bool) -> str:
+        return f"[{'green' if good else 'red'}]{text}[/]"
+
+    opened, age_s = one.open_alerts, one.export_age_s
+    count = "unknown" if opened is None else f"{opened.total}{'' if opened.complete else ' or more'}"
+    return (
+        coloured(one.health, good=one.health == "healthy"),
+        coloured(one.switch, good=one.switch == "off"),
+        count,
+        "unknown" if opened is None else str(opened.overdue),
+        ("none yet" if one.region in unexported else "unknown")
+        if age_s is None
+        else f"{age_s / _HOUR_S:.1f} h ago",
+    )

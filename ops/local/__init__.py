@@ -1,0 +1,1 @@
+"""`responder local`: the stack on the embedded AWS, from up to down."""

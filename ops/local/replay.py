@@ -1,0 +1,124 @@
+"""`responder local replay`: sends the demo's alerts, then waits until they are at rest."""
+
+import asyncio
+import shlex
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Final
+
+import aiohttp
+import typer
+from rich.console import Console
+
+from audit.in_flight import in_flight
+from clients.receipts import Receipt, ReceiptsFile
+from clients.sender import Sender, Tally, Webhook
+from emulator.attached_stack import attached_deployment
+from ops.demo.progress import ProgressLine
+from ops.demo.replay import Post, read_stream, replay
+from ops.local import running
+from ops.options import RunDir
+
+AT_REST_WITHIN_S: Final = 120.0
+"""Recovery runs each minute, and what it re-enqueues takes seconds."""
+
+POLL_S: Final = 0.5
+
+
+class Noted(ReceiptsFile):
+    """A receipts file that also says which alerts were promised now; an earlier replay's are in it too."""
+
+    def __init__(self, path: Path) -> None:
+        """Open `path` for appending."""
+        super().__init__(path)
+        self.ids: set[str] = set()
+
+    def add(self, receipt: Receipt) -> None:
+        """Append one receipt."""
+        super().add(receipt)
+        self.ids.add(receipt.alert_id)
+
+
+def replay_stream(
+    receipts: Annotated[
+        Path | None,
+        typer.Option(help="Where a line for each 202'd alert is appended; in the run folder if left out."),
+    ] = None,
+    *,
+    no_wait: Annotated[
+        bool, typer.Option("--no-wait", help="End when all is sent, while alerts are still under way.")
+    ] = False,
+    run_dir: RunDir = running.RUN_DIR,
+) -> None:
+    """Send the demo's alerts to the running stack, with receipts that `responder audit` reads.
+
+    Exits 1 if one was refused or given up, or is not at rest in time.
+    """
+    deployment = attached_deployment(running.attach(run_dir))
+    console, path = Console(), receipts or run_dir / running.RECEIPTS_FILE
+    audit = f"responder audit --receipts {shlex.quote(str(path))}" if receipts else "responder audit"
+    audit = running.command_line(audit, run_dir)
+    try:
+        tally, ids = asyncio.run(send(read_stream(), running.webhooks_of(deployment), path, console))
+        at_rest = no_wait or wait_at_rest(lambda: in_flight(deployment, path) & ids, console)
+    except KeyboardInterrupt as interrupt:
+        raise KeyboardInterrupt(f"what was accepted goes on; later: {audit}") from interrupt
+    console.print(f"now try: {audit}", soft_wrap=True, markup=False)
+    if tally.given_up or tally.refused or not at_rest:
+        raise typer.Exit(1)
+
+
+async def send(
+    posts: Sequence[Post], webhooks: tuple[Webhook, ...], path: Path, console: Console
+) -> tuple[Tally, set[str]]:
+    """Post all, with receipts in `path`, and say how that ended, even if it is cancelled.
+
+    Returns what happened to the posts, and the ids of the alerts that were promised.
+    """
+    progress = ProgressLine(console)
+    with Noted(path) as out:
+        async with aiohttp.ClientSession() as session:
+            sender = Sender(session, out)
+            sending = asyncio.create_task(replay(sender, posts, webhooks))
+            try:
+                while not sending.done():
+                    progress.show(f"posted {sender.tally.posted}, accepted {sender.tally.accepted}")
+                    await asyncio.wait({sending}, timeout=POLL_S)
+                await sending
+            finally:
+                sending.cancel()
+                await asyncio.gather(sending, return_exceptions=True)
+                progress.close()
+                _show(sender.tally, path, console)
+    return sender.tally, out.ids
+
+
+def wait_at_rest(
+    under_way: Callable[[], set[str]], console: Console, *, within_s: float = AT_REST_WITHIN_S
+) -> bool:
+    """Wait until no alert is `under_way`, and say how that came out; False if some are `within_s` later.
+
+    Raises:
+        LedgerUnreadableError: no region answers, so nobody can say.
+    """
+    progress, begun = ProgressLine(console), time.monotonic()
+    try:
+        while waiting := len(under_way()):
+            if time.monotonic() - begun > within_s:
+                console.print(f"[red]{waiting} alerts are not at rest after {within_s:g} s[/]")
+                return False
+            progress.show(f"{waiting} alerts are on their way")
+            time.sleep(POLL_S)
+    finally:
+        progress.close()
+    console.print(f"all at rest after {time.monotonic() - begun:.0f} s")
+    return True
+
+
+def _show(tally: Tally, path: Path, console: Console) -> None:
+    regions = ", ".join(f"{region} {count}" for region, count in sorted(tally.accepted_by_region.items()))
+    console.print(
+        f"accepted {tally.accepted} ({regions}); refused {tally.refused.total()}; gave up {tally.given_up}"
+    )
+    console.print(f"receipts: {path}", soft_wrap=True, markup=False)

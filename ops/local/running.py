@@ -1,0 +1,61 @@
+"""The local stack that runs: where it is, and how to reach it. `emulator.local_stack` brings it up."""
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from clients.deployment import Deployment, RegionEndpoints
+from clients.sender import Webhook
+from emulator.client import Emulator
+from emulator.errors import NotRunningError
+from emulator.pulumi.project import stack_config
+from lambda_packages import ROOT
+from topology.config import StackConfig
+from topology.names import LOCAL_STACK
+
+RUN_DIR: Final = ROOT / ".local" / "stack"
+"""Where the stack that `responder local up` leaves running keeps its state and logs."""
+
+REPORTS: Final = ROOT / "reports"
+RECEIPTS_FILE: Final = "receipts.jsonl"
+"""What `responder local replay` was promised, and what `responder audit` reads by default."""
+
+
+def local_config() -> StackConfig:
+    """The configuration of the local stack.
+
+    Raises:
+        ConfigError: with every problem in `Pulumi.local.yaml`.
+    """
+    return stack_config(ROOT, LOCAL_STACK)
+
+
+def command_line(words: str, run_dir: Path) -> str:
+    """The command to tell a person, such as `responder audit`, so that it acts on the stack in `run_dir`."""
+    folder = run_dir.resolve()
+    return words if folder == RUN_DIR else f"{words} --run-dir {shlex.quote(str(folder))}"
+
+
+def attach(run_dir: Path) -> Emulator:
+    """The emulator of the local stack that runs in `run_dir`.
+
+    Raises:
+        NotRunningError: with the command that starts one.
+    """
+    try:
+        return Emulator.attach(run_dir)
+    except NotRunningError as error:
+        start = command_line("responder local up", run_dir)
+        raise NotRunningError(f"{error}, with `{start}`") from error
+
+
+def api_keys(deployment: Deployment) -> Mapping[RegionEndpoints, str]:
+    """Each region's API key, asked of its API Gateway."""
+    return {endpoints: deployment.api_key(endpoints) for endpoints in deployment.regions}
+
+
+def webhooks_of(deployment: Deployment) -> tuple[Webhook, ...]:
+    """Where a source posts, the primary first."""
+    keys = api_keys(deployment)
+    return tuple(Webhook(e.region, e.webhook_url, keys[e]) for e in deployment.regions)

@@ -1,0 +1,284 @@
+"""The ledger: the alerts table with its indexes, and the port by which one machine's handler reaches it."""
+
+import heapq
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Final, TypeVar
+
+from handlers.domain.alert import Alert, Status
+from handlers.domain.ports import LedgerUnavailableError
+from handlers.domain.states import VERSION, Actor, IllegalMoveError, check
+from simulator.history import short
+from simulator.machine import Machine
+from simulator.scenario import REGIONS, Kind
+from simulator.tables import Table
+from simulator.world import World
+
+T = TypeVar("T")
+
+_INDEX_LAGS_MS: Final = (3_000, 15_000, 60_000)
+_INDEX_DELAY_MS: Final = 20
+_TIMEOUT_MS: Final = (2_500, 3_500)
+"""When the client, with its two tries, gives up."""
+
+_LATE_MS: Final = (200, 8_000)
+_ATTRIBUTES: Final = tuple(spec.name for spec in fields(Alert))
+
+
+@dataclass
+class _Index:
+    """What one replica's indexes show: each entry a while after its row."""
+
+    _now_ms: Callable[[], int]
+    _shown: dict[str, tuple[int, Alert]] = field(default_factory=dict)
+    _lanes: dict[str, dict[str, Alert]] = field(default_factory=dict)
+    _children: dict[str, dict[str, Alert]] = field(default_factory=dict)
+    _coming: list[tuple[int, int, Alert]] = field(default_factory=list)
+    _order: int = 0
+
+    def update(self, row: Alert, *, lag_ms: int) -> None:
+        """Show `row` in `lag_ms`."""
+        self._order += 1
+        heapq.heappush(self._coming, (self._now_ms() + lag_ms, self._order, row))
+
+    def lane(self, lane: str) -> list[Alert]:
+        """The entries of a lane, the longest due first."""
+        self._catch_up()
+        entries = self._lanes.get(lane)
+        if not entries:
+            return []
+        return sorted(entries.values(), key=lambda row: (row.due_at or 0, row.alert_id))
+
+    def children(self, parent_id: str) -> list[Alert]:
+        """The entries of a parent's repeats, by id."""
+        self._catch_up()
+        return [row for _, row in sorted(self._children.get(parent_id, {}).items())]
+
+    def _catch_up(self) -> None:
+        now_ms = self._now_ms()
+        while self._coming and self._coming[0][0] <= now_ms:
+            _, order, row = heapq.heappop(self._coming)
+            alert_id = row.alert_id
+            old_order, old = self._shown.get(alert_id, (0, None))
+            if old_order > order:
+                continue
+            if old is not None and old.open_lane is not None:
+                del self._lanes[old.open_lane][alert_id]
+            self._shown[alert_id] = (order, row)
+            if row.open_lane is not None:
+                self._lanes.setdefault(row.open_lane, {})[alert_id] = row
+            if row.parent_id is not None:
+                self._children.setdefault(row.parent_id, {})[alert_id] = row
+
+
+class Store:
+    """The table, in both regions. `guards`: the attributes that a conditional write compares."""
+
+    guards: tuple[str, ...] = VERSION
+
+    def __init__(self, world: World) -> None:
+        """Empty."""
+        self.world = world
+        self._shared = world.scenario.consistency == "strong"
+        self._indexes = {region: _Index(lambda: world.scheduler.now_ms) for region in REGIONS}
+        self._random = world.random("ledger")
+        self._writes = 0
+        self.table: Table[Alert] = Table(
+            world, name="alerts", replicated=not self._shared, on_write=self._index
+        )
+        world.judge.posts.read = self.table.read
+
+    def create(self, region: str, alert: Alert) -> bool:
+        """See `Ledger`."""
+        if self.table.read(region, alert.alert_id) is not None:
+            return False
+        self.table.write(region, alert.alert_id, alert)
+        return True
+
+    def replace(self, region: str, before: Alert, after: Alert) -> Alert | None:
+        """See `Ledger`; returns what is stored then, or None. As DynamoDB does, changes only what differs."""
+        stored = self.table.read(region, before.alert_id)
+        if stored is None or any(getattr(stored, name) != getattr(before, name) for name in self.guards):
+            return None
+        new = after
+        if stored is not before and stored != before:
+            changes = {
+                name: getattr(after, name)
+                for name in _ATTRIBUTES
+                if getattr(after, name) != getattr(before, name)
+            }
+            new = replace(stored, **changes)
+        self.table.write(region, before.alert_id, new)
+        return new
+
+    def lane(self, region: str, lane: str) -> list[Alert]:
+        """What the open index shows in `region`."""
+        return self._indexes[region].lane(lane)
+
+    def children(self, region: str, parent_id: str) -> list[Alert]:
+        """What the children index shows in `region`."""
+        return self._indexes[region].children(parent_id)
+
+    def _index(self, region: str, alert_id: str, row: Alert) -> None:
+        self._writes += 1
+        for replica in REGIONS if self._shared else (region,):
+            lag_ms = _INDEX_DELAY_MS
+            odds = self.world.odds.get("index_lag")
+            key = f"index:{replica}:{alert_id}:{self._writes}:index_lag"
+            if odds and self._random.random() < odds and self.world.fires("index_lag", key):
+                lag_ms = self._random.choice(_INDEX_LAGS_MS)
+            self._indexes[replica].update(row, lag_ms=lag_ms)
+
+
+class LedgerPort:
+    """`Ledger` for what runs in `machine`."""
+
+    def __init__(self, machine: Machine, store: Store) -> None:
+        """Its calls go from the machine's region."""
+        self._machine = machine
+        self._store = store
+        self._world = machine.world
+        self._region = machine.region
+
+    def probe(self) -> None:
+        """See `Ledger`."""
+        self._call("ledger.probe", lambda: None)
+
+    def get(self, alert_id: str) -> Alert | None:
+        """See `Ledger`."""
+        invocation = self._machine.invocation
+
+        def effect() -> Alert | None:
+            row = self._store.table.read(self._region, alert_id)
+            invocation.held[alert_id] = row is not None and row.lease_token in invocation.tokens
+            return row
+
+        return self._call(f"ledger.get {short(alert_id)}", effect)
+
+    def create(self, alert: Alert, *, actor: Actor) -> bool:
+        """See `Ledger`."""
+        self._check(actor, None, alert)
+
+        def effect() -> bool:
+            done = self._store.create(self._region, alert)
+            if done:
+                self._world.judge.rows.wrote(self._machine.invocation, actor, None, alert)
+            return done
+
+        return self._write(f"ledger.create {short(alert.alert_id)} {alert.status}", effect)
+
+    def replace(self, before: Alert, after: Alert, *, actor: Actor) -> bool:
+        """See `Ledger`."""
+        self._check(actor, before, after)
+        invocation = self._machine.invocation
+
+        def effect() -> bool:
+            stored = self._store.table.read(self._region, before.alert_id)
+            new = self._store.replace(self._region, before, after)
+            if new is None:
+                return False
+            self._world.judge.rows.wrote(invocation, actor, stored, new)
+            return True
+
+        return self._write(
+            f"ledger.replace {short(before.alert_id)} {before.status} -> {after.status}"
+            f"{_changes(before, after) if self._world.history.kept else ''}",
+            effect,
+        )
+
+    def overdue(self, lane: str, *, now_s: int, limit: int) -> Sequence[str]:
+        """See `Ledger`."""
+
+        def effect() -> list[str]:
+            due = self._store.lane(self._region, lane)
+            return [row.alert_id for row in due if (row.due_at or 0) <= now_s][:limit]
+
+        return self._call(f"ledger.overdue {lane}", effect)
+
+    def waiting(self, lane: str, *, limit: int) -> Sequence[str]:
+        """See `Ledger`."""
+
+        def effect() -> list[str]:
+            shown = self._store.lane(self._region, lane)
+            found = [row for row in shown if row.status is Status.ANALYZED and not row.alone]
+            return [row.alert_id for row in found if row.lease_token is None][:limit]
+
+        return self._call(f"ledger.waiting {lane}", effect)
+
+    def count(self, lane: str, *, limit: int) -> int:
+        """See `Ledger`."""
+        return self._call(
+            f"ledger.count {lane}", lambda: min(len(self._store.lane(self._region, lane)), limit)
+        )
+
+    def suppressed_children(self, parent_id: str, *, limit: int) -> Sequence[str]:
+        """See `Ledger`."""
+
+        def effect() -> list[str]:
+            rows = self._store.children(self._region, parent_id)
+            return [row.alert_id for row in rows if row.status is Status.SUPPRESSED][:limit]
+
+        return self._call(f"ledger.suppressed_children {short(parent_id)}", effect)
+
+    def _check(self, actor: Actor, before: Alert | None, after: Alert) -> None:
+        try:
+            check(actor, before, after)
+        except IllegalMoveError as error:
+            self._world.judge.rows.illegal(after.alert_id, str(error))
+            raise
+
+    def _write(self, what: str, effect: Callable[[], bool]) -> bool:
+        """A conditional write, with the faults that leave its outcome unknown."""
+        invocation = self._machine.invocation
+        if invocation.fires("ledger_lost_answer"):
+            return self._call(what, effect, told="no answer")
+        if invocation.fires("ledger_late_write"):
+            late_ms = _TIMEOUT_MS[1] + invocation.random.randint(*_LATE_MS)
+            return self._call(what, effect, told="no answer yet", out_ms=late_ms)
+        if invocation.fires("ledger_unseen_write"):
+            # The client's second try meets what its first has written.
+            self._call(what, effect)
+            return False
+        return self._call(what, effect)
+
+    def _call(
+        self, what: str, effect: Callable[[], T], *, told: str | None = None, out_ms: int | None = None
+    ) -> T:
+        invocation = self._machine.invocation
+        draw = invocation.random
+        sent: Callable[[], T] | None = effect
+        quick = False
+        if self._down():
+            sent, told, quick = None, "out of reach", draw.random() < 0.3  # noqa: PLR2004 - some refuse at once
+        elif told is None and invocation.fires("ledger_throttled"):
+            sent, told, quick = None, "throttled", True
+        elif told is None and invocation.fires("ledger_lost_request"):
+            sent, told = None, "no answer"
+        instead = None
+        if told is not None:
+            after_ms = draw.randint(20, 200) if quick else draw.randint(*_TIMEOUT_MS)
+            instead = (after_ms, LedgerUnavailableError(f"simulated: {told}"))
+            invocation.ledger_errors += 1
+        return invocation.call(
+            what,
+            sent,
+            out_ms=draw.randint(2, 30) if out_ms is None else out_ms,
+            back_ms=draw.randint(1, 10),
+            instead=instead,
+        )
+
+    def _down(self) -> bool:
+        """A strong table is out of reach for the region that a partition leaves without a majority."""
+        world, region = self._world, self._region
+        if world.active(Kind.LEDGER_DOWN, region):
+            return True
+        return world.scenario.consistency == "strong" and bool(world.active(Kind.PARTITION, region))
+
+
+def _changes(before: Alert, after: Alert) -> str:
+    """What a write changes besides the status, for the history."""
+    names = ("attempts", "not_before", "due_at", "follow_up", "digest_id", "doubts", "epoch", "owner")
+    changed = {n: getattr(after, n) for n in names if getattr(after, n) != getattr(before, n)}
+    if before.lease_token != after.lease_token:
+        changed["lease"] = (after.lease_token or "given up")[:8]
+    return f" {changed}" if changed else ""

@@ -1,0 +1,175 @@
+"""Bugs around Slack: its pace, its failures, digests and follow-ups."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any, Final
+
+from handlers.domain.alert import Alert, Doubt, FollowUp
+from handlers.domain.delivery import distribution
+from handlers.domain.delivery.distribution import DistributionWork
+from handlers.domain.delivery.leases import Allotment
+from handlers.domain.delivery.messages import Digest, Notification, digest_of, notification_of
+from handlers.domain.delivery.rate_limit import Pace
+from handlers.domain.ports import (
+    NotifierMisaddressedError,
+    NotifierRefusedError,
+    NotifierThrottledError,
+    NotifierUnavailableError,
+)
+from handlers.domain.states import deferred, notified, parked
+from simulator.mutants.mutant import mutant
+
+_NOTIFIER_ERRORS: Final = (
+    NotifierMisaddressedError,
+    NotifierRefusedError,
+    NotifierThrottledError,
+    NotifierUnavailableError,
+)
+
+_digest = DistributionWork._digest
+_failed = DistributionWork._failed
+_record = DistributionWork._record
+_refused = DistributionWork._refused
+
+
+def _no_slot(_self: Pace, *, urgent: bool) -> int:
+    return 0 * urgent
+
+
+def _not_closed(_self: Pace, *, until_ms: int) -> None:
+    """Slack's wish is forgotten: `until_ms` is."""
+    del until_ms
+
+
+def _waited_for(self: DistributionWork, _alert: Alert, *, wait_s: float, urgent: bool) -> None:
+    """The worker sleeps until it is worth trying again."""
+    self.claims.sleeper.sleep(wait_s + 5 * (not urgent))
+
+
+def _recorded_first(self: DistributionWork, alert: Alert, allotment: Allotment) -> None:
+    """NOTIFIED is written before the POST, so that nothing is posted twice."""
+    after = notified(alert, at_ms=self.claims.clock.now_ms())
+    if self.claims.still_mine(alert) and self.claims.write(alert, after, until_ms=allotment.killed_at_ms):
+        with suppress(*_NOTIFIER_ERRORS):
+            self.notifier.post(notification_of(alert), timeout_s=5)
+
+
+def _refused_as_notified(
+    self: DistributionWork, alert: Alert, _reason: str, allotment: Allotment, **_: Any
+) -> None:
+    after = notified(alert, at_ms=self.claims.clock.now_ms())
+    self.claims.write(alert, after, until_ms=allotment.killed_at_ms)
+
+
+def _refused_together(
+    self: DistributionWork, alert: Alert, reason: str, allotment: Allotment, **_: Any
+) -> None:
+    """All of a digest are PARKED for the one that Slack refuses."""
+    _refused(self, alert, reason, allotment, alone=True)
+
+
+def _failed_without_limit(self: DistributionWork, alert: Alert, _error: Any, allotment: Allotment) -> None:
+    after = deferred(
+        alert,
+        not_before=self.claims.clock.now_ms() // 1000 + 4,
+        lease_s=self.claims.lease_s,
+        attempts=alert.attempts + 1,
+        doubt=Doubt.OUTCOME_UNKNOWN,
+    )
+    if self.claims.write(alert, after, until_ms=allotment.killed_at_ms):
+        self.claims.hint(after, delay_s=4)
+
+
+def _misaddressed_as_refused(self: DistributionWork, alert: Alert, error: Any, allotment: Allotment) -> None:
+    """The webhook of the next minute is not waited for."""
+    if isinstance(error, NotifierMisaddressedError):
+        _refused(self, alert, str(error), allotment, alone=True)
+    else:
+        _failed(self, alert, error, allotment)
+
+
+def _undoubted(alert: Alert, **changes: Any) -> Alert:
+    return deferred(alert, **{**changes, "doubt": None})
+
+
+def _parked_undoubted(alert: Alert, **changes: Any) -> Alert:
+    """It matters once an operator redrives it."""
+    return parked(alert, **{**changes, "doubt": None})
+
+
+def _digest_of_less(alerts: Sequence[Alert]) -> Digest:
+    """The last alert is left out of the message, and marked with the others."""
+    return digest_of(alerts[:-1] if len(alerts) > 1 else alerts)
+
+
+def _half_recorded(self: DistributionWork, before: Alert, after: Alert, allotment: Allotment) -> None:
+    """Of a digest only some are marked; the others go out again."""
+    if after.digest_id is None or int(before.alert_id[1:3], 16) % 2:
+        _record(self, before, after, allotment)
+
+
+def _digest_and_single(self: DistributionWork, claimed: Sequence[Alert], allotment: Allotment) -> None:
+    """One of the members is posted alone too."""
+    with suppress(*_NOTIFIER_ERRORS):
+        self.notifier.post(notification_of(claimed[-1]), timeout_s=5)
+    _digest(self, claimed, allotment)
+
+
+def _as_alert(alert: Alert) -> Notification:
+    return notification_of(alert)
+
+
+def _unlisted(alert: Alert, **changes: Any) -> Alert:
+    """A follow-up is wanted, but lies in no lane where anybody looks."""
+    after = notified(alert, **changes)
+    return replace(after, open_lane=None, due_at=None) if after.follow_up is FollowUp.WANTED else after
+
+
+MUTANTS: Final = (
+    mutant("no-pace", "everybody posts at once", (Pace, "take", _no_slot)),
+    mutant("retry-after-ignored", "Slack's 429 closes nothing", (Pace, "close", _not_closed)),
+    mutant(
+        "worker-waits", "a worker sleeps until there is a slot", (DistributionWork, "_postpone", _waited_for)
+    ),
+    mutant(
+        "recorded-first",
+        "NOTIFIED is written before the POST",
+        (DistributionWork, "_single", _recorded_first),
+    ),
+    mutant(
+        "refused-as-notified",
+        "what Slack refuses counts as NOTIFIED",
+        (DistributionWork, "_refused", _refused_as_notified),
+    ),
+    mutant(
+        "refused-together",
+        "a digest's refusal parks all its alerts",
+        (DistributionWork, "_refused", _refused_together),
+    ),
+    mutant(
+        "failed-unlimited", "distribution never parks", (DistributionWork, "_failed", _failed_without_limit)
+    ),
+    mutant(
+        "misaddressed-as-refused",
+        "an address that is away for a moment parks",
+        (DistributionWork, "_failed", _misaddressed_as_refused),
+    ),
+    mutant("doubt-unrecorded", "an unknown outcome leaves no doubt", (distribution, "deferred", _undoubted)),
+    mutant("doubt-lost-in-parking", "PARKED forgets a doubt", (distribution, "parked", _parked_undoubted)),
+    mutant(
+        "digest-marks-more", "a digest marks one it left out", (distribution, "digest_of", _digest_of_less)
+    ),
+    mutant(
+        "digest-marks-less",
+        "a digest marks half of its alerts",
+        (DistributionWork, "_record", _half_recorded),
+    ),
+    mutant(
+        "digest-and-single",
+        "one of a digest goes out alone too",
+        (DistributionWork, "_digest", _digest_and_single),
+    ),
+    mutant("follow-up-as-alert", "a follow-up is a second alert", (distribution, "follow_up_of", _as_alert)),
+    mutant("follow-up-unlisted", "a wanted follow-up is in no lane", (distribution, "notified", _unlisted)),
+)

@@ -1,0 +1,77 @@
+"""Bugs in what is promised to a source, and in what becomes of repeats."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from itertools import count
+from typing import Any, Final
+
+from handlers.domain.alert import Alert, Status
+from handlers.domain.intake import reception
+from handlers.domain.intake.reception import Reception
+from handlers.domain.ports import LedgerUnavailableError, OutboxError
+from handlers.domain.regions.recovery import Recovery
+from handlers.domain.states import suppressed
+from simulator.mutants.mutant import mutant
+
+_place = Reception._place
+
+
+def _random_identity() -> Callable[[Any], str]:
+    numbers = count()
+    return lambda _alert: f"{next(numbers):064x}"
+
+
+def _accepted_unwritten(self: Reception, draft: Any, until_ms: int) -> Any:
+    try:
+        return _place(self, draft, until_ms)
+    except LedgerUnavailableError:
+        return reception._Placed(row=draft.row)
+
+
+def _hint_before_row(self: Reception, draft: Any, until_ms: int) -> Any:
+    with suppress(OutboxError):
+        self.outbox.send(draft.row.queue, [draft.row.alert_id])
+    return _place(self, draft, until_ms)
+
+
+def _child_suppressed(self: Reception, row: Alert, parent: Alert, _until_ms: int) -> Any:
+    """Whatever its parent is."""
+    family = parent.parent_id or parent.alert_id
+    child = replace(row, alert_id=f"{family}.{self.randomness.hex(8)}", parent_id=family)
+    child = suppressed(child, at_ms=child.accepted_at_ms)
+    self.ledger.create(child, actor=self.actor)
+    return reception._Placed(row=child, earlier=parent)
+
+
+def _child_dropped(_self: Reception, row: Alert, parent: Alert, _until_ms: int) -> Any:
+    """It gets an id in its answer, and no row."""
+    child = replace(row, alert_id=f"{parent.alert_id}.0badc0de", status=Status.SUPPRESSED)
+    return reception._Placed(row=child, earlier=parent)
+
+
+def _no_heir(_self: Recovery, _family: str) -> None:
+    """Nobody goes out in the place of a PARKED alert."""
+
+
+MUTANTS: Final = (
+    mutant("random-id", "the id is no function of the alert", (reception, "identity_of", _random_identity())),
+    mutant(
+        "accepted-unwritten", "202 although the ledger failed", (Reception, "_place", _accepted_unwritten)
+    ),
+    mutant(
+        "hint-before-row", "the hint is sent before the row is there", (Reception, "_place", _hint_before_row)
+    ),
+    mutant("child-dropped", "a repeat is answered 202 and not kept", (Reception, "_child", _child_dropped)),
+    mutant(
+        "never-promoted",
+        "repeats of a PARKED alert stay so",
+        (Recovery, "_next_heir", _no_heir),
+    ),
+    mutant(
+        "suppressed-under-parked",
+        "a repeat of a PARKED alert is SUPPRESSED, and stays so",
+        (Reception, "_child", _child_suppressed),
+        (Recovery, "_next_heir", _no_heir),
+    ),
+)

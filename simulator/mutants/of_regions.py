@@ -1,0 +1,71 @@
+"""Bugs in who owns an alert under an eventual ledger."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Final
+
+from handlers.domain.alert import Alert
+from handlers.domain.ports import CoordinationUnavailableError, LedgerUnavailableError
+from handlers.domain.regions.ownership import MovingOwnership, OwnStanding, record_name
+from handlers.domain.regions.switch import Switch
+from simulator.mutants.mutant import mutant
+
+
+def _unfenced(read: Callable[..., Any]) -> Callable[..., Any]:
+    def wrapped(self: MovingOwnership, now_ms: int) -> Any:
+        record, standing = read(self, now_ms)
+        return record, replace(standing, fenced=False, epoch=standing.own.epoch)
+
+    return wrapped
+
+
+def _holds_all(_self: OwnStanding, _alert: Alert) -> bool:
+    return True
+
+
+def _both_owners(self: OwnStanding) -> tuple[str, str]:
+    return (self.region, self.peer)
+
+
+def _beat(self: MovingOwnership) -> None:
+    """It says that this region runs, and no more."""
+    now_ms = self.clock.now_ms()
+    try:
+        record, standing = self._read(now_ms)
+        self.coordination.write(record_name(self.region), record, standing.own.values(beat_ms=now_ms))
+    except CoordinationUnavailableError as error:
+        raise LedgerUnavailableError(str(error)) from error
+    self._remembered = None
+
+
+def _off(_self: Switch) -> int:
+    return 0
+
+
+MUTANTS: Final = (
+    mutant(
+        "fence-ignored",
+        "a region that comes back works on everything at once",
+        (MovingOwnership, "_read", _unfenced(MovingOwnership._read)),
+        consistency="eventual",
+    ),
+    mutant(
+        "owner-ignored",
+        "each region works on the alerts of both",
+        (OwnStanding, "holds", _holds_all),
+        (OwnStanding, "owners", property(_both_owners)),
+        consistency="eventual",
+    ),
+    mutant(
+        "no-takeover",
+        "nobody takes over from a silent region",
+        (MovingOwnership, "beat", _beat),
+        consistency="eventual",
+    ),
+    mutant(
+        "switch-ignored",
+        "an operator's failover moves no alert",
+        (Switch, "since_ms", _off),
+        consistency="eventual",
+    ),
+)

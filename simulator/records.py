@@ -1,0 +1,111 @@
+"""The coordination table and the analysis cache, as one machine's handler reaches them."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from handlers.domain.alert import Analysis
+from handlers.domain.delivery.rate_limit import RECORD as PACE
+from handlers.domain.ports import CacheUnavailableError, CoordinationUnavailableError, Record
+from simulator.machine import Machine
+from simulator.scenario import Kind
+from simulator.tables import Table
+
+_TIMEOUT_MS: Final = (2_500, 3_500)
+
+
+class CoordinationPort:
+    """`Coordination` for what runs in `machine`."""
+
+    def __init__(self, machine: Machine, table: Table[Record]) -> None:
+        """Its calls go from the machine's region."""
+        self._machine = machine
+        self._table = table
+
+    def read(self, name: str) -> Record | None:
+        """See `Coordination`."""
+        region, invocation = self._machine.region, self._machine.invocation
+
+        self._may_fail(f"coordination.read {name}")
+        draw = invocation.random
+        return invocation.call(
+            f"coordination.read {name}",
+            lambda: self._table.read(region, name),
+            out_ms=draw.randint(2, 20),
+            back_ms=draw.randint(1, 10),
+        )
+
+    def write(self, name: str, before: Record | None, values: Mapping[str, int]) -> bool:
+        """See `Coordination`."""
+        region, invocation, judge = self._machine.region, self._machine.invocation, self._machine.world.judge
+        asked_ms = self._machine.world.now_ms
+
+        def effect() -> bool:
+            stored = self._table.read(region, name)
+            if (stored.version if stored else 0) != (before.version if before else 0):
+                return False
+            new = Record(version=stored.version + 1 if stored else 1, values=dict(values))
+            self._table.write(region, name, new)
+            if name == PACE:
+                judge.posts.paced(invocation, asked_ms, stored, new)
+            return True
+
+        what = f"coordination.write {name} {dict(values)}"
+        self._may_fail(what)
+        draw = invocation.random
+        instead = None
+        if invocation.fires("coordination_lost_answer"):
+            invocation.coordination_errors += 1
+            instead = (draw.randint(*_TIMEOUT_MS), CoordinationUnavailableError("simulated: no answer"))
+        return invocation.call(
+            what, effect, out_ms=draw.randint(2, 30), back_ms=draw.randint(1, 10), instead=instead
+        )
+
+    def _may_fail(self, what: str) -> None:
+        world, invocation, region = self._machine.world, self._machine.invocation, self._machine.region
+        cut = world.scenario.consistency == "strong" and world.active(Kind.PARTITION, region)
+        down = cut or world.active(Kind.COORDINATION_DOWN, region)
+        if down or invocation.fires("coordination_failed"):
+            invocation.coordination_errors += 1
+            error = CoordinationUnavailableError("simulated: out of reach")
+            invocation.call(
+                what, None, out_ms=0, instead=(invocation.random.choice((30, *_TIMEOUT_MS)), error)
+            )
+
+
+class CachePort:
+    """`AnalysisCache` for what runs in `machine`. Its table is an eventual one always."""
+
+    def __init__(self, machine: Machine, table: Table[tuple[Analysis, int]]) -> None:
+        """Its calls go from the machine's region."""
+        self._machine = machine
+        self._table = table
+
+    def get(self, signature: str, *, now_s: int) -> Analysis | None:
+        """See `AnalysisCache`."""
+        self._may_fail("cache.get")
+        region = self._machine.region
+
+        def effect() -> Analysis | None:
+            found = self._table.read(region, signature)
+            return found[0] if found is not None and found[1] > now_s else None
+
+        return self._machine.invocation.call("cache.get", effect, out_ms=5, back_ms=3)
+
+    def put(self, signature: str, analysis: Analysis, *, expires_at: int) -> None:
+        """See `AnalysisCache`."""
+        self._may_fail("cache.put")
+        region = self._machine.region
+        self._machine.invocation.call(
+            "cache.put",
+            lambda: self._table.write(region, signature, (analysis, expires_at)),
+            out_ms=5,
+            back_ms=3,
+        )
+
+    def _may_fail(self, what: str) -> None:
+        invocation = self._machine.invocation
+        if self._machine.world.active(Kind.CACHE_DOWN, self._machine.region) or invocation.fires(
+            "cache_failed"
+        ):
+            error = CacheUnavailableError("simulated: out of reach")
+            invocation.call(what, None, out_ms=0, instead=(invocation.random.choice((30, 2_500)), error))

@@ -1,0 +1,219 @@
+"""One region: its functions' execution environments, its queues and its schedule."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from handlers.adapters.lambda_events.sqs_batch import work_batch
+from handlers.domain.alert import Queue
+from handlers.domain.delivery.leases import Allotment, PoisonMessageError
+from handlers.domain.intake.webhook import Request, Response
+from handlers.domain.ports import LedgerUnavailableError
+from simulator import wiring
+from simulator.history import short
+from simulator.machine import Invocation, Machine
+from simulator.queues import Consume, Message, OnEnd, WorkQueue
+from simulator.scenario import MACHINE_SKEW_MS, REGIONS
+from simulator.wiring import CONFIG, Backends
+from simulator.world import World
+from topology.functions import FUNCTIONS
+from topology.limits import SQS_VISIBILITY_FACTOR
+from topology.queues import WORK_QUEUES
+
+_TIMEOUTS_S: Final = {spec.key: CONFIG.timeout_s[spec] for spec in FUNCTIONS}
+POISON_IDS: Final = ("a0000000000000000000000000000000",)
+"""Of alerts that there never were: what a poison message may name."""
+
+_RECOVERY_EVERY_MS: Final = 60_000
+
+
+class Region:
+    """Runs what is asked of it, unless it is down."""
+
+    def __init__(self, world: World, name: str, backends: Backends) -> None:
+        """Its queues are put among the backends; its schedule begins."""
+        self.world = world
+        self.name = name
+        self._backends = backends
+        self._skew_ms = world.scenario.skew_ms[REGIONS.index(name)]
+        self._idle: dict[str, list[tuple[Machine, Any]]] = {key: [] for key in wiring.BUILDERS}
+        self._living: dict[str, Invocation] = {}
+        self._names: Counter[str] = Counter()
+        self._random = world.random(f"region {name}")
+        self.queues = {
+            Queue(spec.key): WorkQueue(
+                world=world,
+                region=name,
+                spec=spec,
+                visibility_ms=_TIMEOUTS_S[spec.consumer.key] * SQS_VISIBILITY_FACTOR * 1000,
+                concurrency=world.scenario.concurrency,
+                consume=self._consumer(spec.consumer.key),
+            )
+            for spec in WORK_QUEUES
+            if spec.consumer is not None
+        }
+        backends.queues[name] = self.queues
+        world.scheduler.after(self._random.randint(0, _RECOVERY_EVERY_MS), self._tick)
+
+    def go_down(self, *, lose_queues: bool) -> None:
+        """Everything that runs dies; it stays down as long as the incident says."""
+        self.world.note(self.name, "goes down")
+        for invocation in list(self._living.values()):
+            invocation.kill("the region went down")
+        for idle in self._idle.values():
+            idle.clear()
+        if lose_queues:
+            self.purge()
+
+    def purge(self) -> None:
+        """Empty the work queues."""
+        self.world.note(self.name, "its queues are purged")
+        for queue in self.queues.values():
+            queue.purge()
+
+    def end(self) -> None:
+        """Let go of everything that still runs: the run is over."""
+        for invocation in list(self._living.values()):
+            invocation.kill("the run is over")
+
+    def answer(self, label: str, request: Request, *, answered: Callable[[Response | None], None]) -> None:
+        """Have reception answer a request; None if it died over it, or after the gateway's timeout."""
+        told: list[None] = []
+
+        def tell(response: Response | None) -> None:
+            if not told:
+                told.append(None)
+                answered(response)
+
+        def main(webhook: Any, machine: Machine) -> None:
+            until_ms = machine.now_ms() + machine.get_remaining_time_in_millis() * 2 // 5
+            tell(webhook.answer(request, until_ms=until_ms))
+
+        self._invoke("reception", label, main, on_end=lambda _invocation: tell(None))
+
+    def _invoke(
+        self,
+        function: str,
+        label: str,
+        main: Callable[[Any, Machine], None],
+        *,
+        on_end: Callable[[Invocation], None],
+    ) -> None:
+        """Run `main` with a function's handler object in an idle execution environment, or a new one."""
+        scope = f"{self.name}/{function}/{label}"
+        self._names[scope] += 1
+        idle = self._idle[function]
+        machine, handler = idle.pop() if idle else self._new(function)
+        invocation = Invocation(
+            self.world,
+            name=f"{scope}#{self._names[scope]}",
+            region=self.name,
+            function=function,
+            timeout_ms=_TIMEOUTS_S[function] * 1000,
+        )
+        machine.enter(invocation)
+        self._living[invocation.name] = invocation
+
+        def whole() -> None:
+            try:
+                main(handler, machine)
+            except Exception as error:  # noqa: BLE001 - whatever a handler lets out is what we look for
+                self.world.judge.broken(
+                    "handler_raised", f"{invocation.name}: {type(error).__name__}: {error}"
+                )
+
+        def ended() -> None:
+            del self._living[invocation.name]
+            self.world.judge.posts.ended(invocation)
+            if not invocation.killed:
+                idle.append((machine, handler))
+            on_end(invocation)
+
+        invocation.begin(whole, on_end=ended)
+
+    def _new(self, function: str) -> tuple[Machine, object]:
+        skew_ms = self._skew_ms + self._random.randint(-MACHINE_SKEW_MS, MACHINE_SKEW_MS)
+        machine = Machine(self.world, region=self.name, function=function, skew_ms=skew_ms)
+        return machine, wiring.BUILDERS[function](machine, self._backends)
+
+    def _consumer(self, function: str) -> Consume:
+        def consume(batch: Sequence[Message], on_end: OnEnd) -> None:
+            records = [{"messageId": one.message_id, "body": one.body} for one in batch]
+            kept: list[frozenset[str]] = []
+
+            def main(handler: Any, machine: Machine) -> None:
+                def work(alert_id: str, allotment: Allotment) -> None:
+                    self._watched(machine, handler.work, alert_id, allotment)
+
+                answer = work_batch({"Records": records}, work, context=machine, clock=machine)
+                failures = answer["batchItemFailures"]
+                kept.append(frozenset(failure["itemIdentifier"] for failure in failures))
+
+            self._invoke(
+                function,
+                _label_of(batch[0]),
+                main,
+                on_end=lambda invocation: on_end(
+                    kept[0] if kept else None, invocation.killed or invocation.was_frozen
+                ),
+            )
+
+        return consume
+
+    def _watched(
+        self,
+        machine: Machine,
+        work: Callable[[str, Allotment], None],
+        alert_id: str,
+        allotment: Allotment,
+    ) -> None:
+        """`work`, told of what it lets out: `work_batch` takes everything for a failed message."""
+        try:
+            work(alert_id, allotment)
+        except PoisonMessageError as error:
+            if alert_id not in POISON_IDS:
+                self.world.judge.broken("hint_is_poison", f"{machine.invocation.name}: {error}")
+            raise
+        except Exception as error:
+            name = machine.invocation.name
+            self.world.judge.broken("handler_raised", f"{name}: {type(error).__name__}: {error}")
+            raise
+
+    def _tick(self) -> None:
+        """The schedule: Recovery once a minute, or not at all, or twice."""
+        self.world.scheduler.after(_RECOVERY_EVERY_MS, self._tick)
+        if self.world.halted_ms(self.name):
+            return
+        odds = self.world.odds
+        minute = f"{self.name}:{self.world.now_ms // _RECOVERY_EVERY_MS}"
+        if self._random.random() < odds.get("recovery_skipped", 0) and self.world.fires(
+            "recovery_skipped", f"{minute}:recovery_skipped"
+        ):
+            return
+        self._recover()
+        if self._random.random() < odds.get("recovery_twice", 0) and self.world.fires(
+            "recovery_twice", f"{minute}:recovery_twice"
+        ):
+            self._recover()
+
+    def _recover(self) -> None:
+        def main(handler: Any, machine: Machine) -> None:
+            until_ms = machine.now_ms() + machine.get_remaining_time_in_millis() * 3 // 4
+            try:
+                handler.run(until_ms=until_ms)
+            except LedgerUnavailableError:
+                self.world.note(machine.invocation.name, "ended early: the ledger is unavailable")
+
+        minute = self.world.now_ms // _RECOVERY_EVERY_MS
+        self._invoke("recovery", str(minute), main, on_end=lambda _invocation: None)
+
+
+def _label_of(message: Message) -> str:
+    """What an invocation is named after: the alert of its first message."""
+    try:
+        hint = msgspec.json.decode(message.body)
+        return short(str(hint["alert_id"]))
+    except (msgspec.DecodeError, KeyError, TypeError):
+        return "poison"

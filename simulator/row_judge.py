@@ -1,0 +1,169 @@
+"""Judges the ledger's writes: each must be a move of the state machine whose condition really held."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Final
+
+from handlers.domain.alert import Alert, Status
+from handlers.domain.limits import MAX_ATTEMPTS
+from handlers.domain.ports import Record
+from handlers.domain.regions.ownership import record_name
+from handlers.domain.states import MOVES, Actor, Condition
+from simulator.scenario import REFUSED_MARK, REGIONS, Scenario, peer_of
+from simulator.scheduler import Scheduler
+
+if TYPE_CHECKING:
+    from simulator.machine import Invocation
+
+_STANDING_MS: Final = 10_000
+"""How long a worker may act on what it knew of the regions a while ago."""
+
+_CONDITIONS: Final[Mapping[tuple[Actor, Status | None, Status], tuple[Condition, ...]]] = {
+    (move.actor, move.origin, move.target): tuple(
+        other.condition
+        for other in MOVES
+        if (other.actor, other.origin, other.target) == (move.actor, move.origin, move.target)
+    )
+    for move in MOVES
+}
+
+
+class RowJudge:
+    """Of one run. `broken(rule, text)` is told what is wrong."""
+
+    def __init__(self, scenario: Scenario, scheduler: Scheduler, broken: Callable[[str, str], None]) -> None:
+        """No row is there."""
+        self.workers: dict[str, dict[str, None]] = {}
+        """By alert: the regions that ever worked on it."""
+        self.creators: dict[str, dict[str, None]] = {}
+        """By alert: the regions that took it in."""
+        self.made_ms: dict[str, tuple[int, int]] = {}
+        """By alert: when the request began that made its row, and when the row was there."""
+        self.records: Callable[[str, str], Record | None] = lambda _region, _name: None
+        """The coordination record as a region sees it."""
+        self._strong = scenario.consistency == "strong"
+        self._takeover_ms = scenario.takeover_after_s * 1000
+        self._skew_ms = scenario.disagreement_ms
+        self._scheduler = scheduler
+        self._broken = broken
+        self._holders: dict[str, Invocation] = {}
+        """By token: who made it."""
+        self._ever_parked: set[str] = set()
+
+    def illegal(self, alert_id: str, text: str) -> None:
+        """A handler tried a move that the state machine does not have."""
+        self._broken("illegal_move", f"{alert_id}: {text}")
+
+    def wrote(self, invocation: "Invocation | None", actor: Actor, stored: Alert | None, new: Alert) -> None:
+        """A conditional write has replaced `stored` by `new`; no `invocation` for an operator."""
+        origin = stored.status if stored else None
+        conditions = _CONDITIONS.get((actor, origin, new.status), ())
+        if not any(self._holds(condition, invocation, stored, new) for condition in conditions):
+            self._broken(
+                "condition_broken",
+                f"{actor} wrote {new.alert_id} from {origin} to {new.status}, "
+                f"but none of {', '.join(conditions) or 'no condition at all'} held",
+            )
+        if new.attempts > MAX_ATTEMPTS:
+            self._broken("attempts_unlimited", f"{new.alert_id} is at attempt {new.attempts}")
+        if new.status is Status.PARKED and stored is not None and origin is not Status.PARKED:
+            self._judge_parked(stored, new)
+        if invocation is None:
+            return
+        if stored is None:
+            self.creators.setdefault(new.alert_id, {})[invocation.region] = None
+            self.made_ms.setdefault(new.alert_id, (invocation.started_ms, self._scheduler.now_ms))
+        elif stored.step is not None:  # or it is only promoted, or looked at: nobody works on it yet
+            self._note_work(invocation, stored, new)
+
+    def taken_over(self, silent: str, by: str) -> None:
+        """`silent` has been so for long, and `by` was well all the while: it must have taken over."""
+        own, other = self._record(by, by), self._record(by, silent)
+        if own.get("peer_through", -1) < other.get("epoch", 0):
+            self._broken("not_taken_over", f"{by} has not taken over from {silent}")
+
+    def switched(self, by: str, since_ms: int) -> None:
+        """The switch of `by` has been on since then, and all is well there: it must have taken over."""
+        if self._record(by, by).get("switched_ms", 0) < since_ms:
+            self._broken("not_taken_over", f"{by} has not taken over, and its switch is on")
+
+    def _holds(
+        self, condition: Condition, invocation: "Invocation | None", stored: Alert | None, new: Alert
+    ) -> bool:
+        """Whether a move's condition really held, give or take what the clocks disagree."""
+        if stored is None or condition is Condition.ABSENT:
+            return stored is None and condition is Condition.ABSENT
+        if invocation is None or condition is Condition.ASKED:
+            return invocation is None and condition is Condition.ASKED
+        latest_s = (self._scheduler.now_ms + self._skew_ms) // 1000 + 1
+        overdue = stored.due_at is not None and stored.due_at <= latest_s
+        return {
+            Condition.FREE: overdue or stored.lease_token is None,
+            Condition.HELD: stored.lease_token in invocation.tokens,
+            Condition.OVERDUE: overdue,
+            Condition.FAMILY_OVERDUE: stored.status is Status.PARKED,
+            Condition.PARENT_PARKED: new.parent_id in self._ever_parked or not self._strong,
+        }[condition]
+
+    def _judge_parked(self, stored: Alert, new: Alert) -> None:
+        """It says why, and there is a reason: Slack refuses it, or its attempts are used up."""
+        self._ever_parked.add(new.alert_id)
+        if not (new.parked_reason or "").strip():
+            self._broken("parked_without_reason", new.alert_id)
+        if REFUSED_MARK not in new.title and stored.attempts < MAX_ATTEMPTS - 1:
+            self._broken(
+                "parked_too_soon", f"{new.alert_id} after {stored.attempts} attempts: {new.parked_reason}"
+            )
+
+    def _note_work(self, invocation: "Invocation", stored: Alert, new: Alert) -> None:
+        """Somebody works on it: who holds it now, and from whom it was taken."""
+        self.workers.setdefault(new.alert_id, {})[invocation.region] = None
+        holder = self._holders.get(stored.lease_token or "")
+        if holder is not None and holder is not invocation and not holder.over:
+            holder.claim_lost.add(new.alert_id)
+        if new.lease_token is not None and new.lease_token in invocation.tokens:
+            self._holders[new.lease_token] = invocation
+            invocation.claims[new.alert_id] = new.lease_token
+        else:
+            invocation.claims.pop(new.alert_id, None)
+        if not self._strong:
+            self._judge_ownership(invocation, stored, new)
+
+    def _judge_ownership(self, invocation: "Invocation", stored: Alert, new: Alert) -> None:
+        """Under an eventual ledger: who may work on it, give or take a standing that is remembered."""
+        alert_id = new.alert_id
+        terms = [self._record(region, region).get("term", 0) for region in REGIONS]
+        both_work = len(self.workers[alert_id]) > 1
+        if both_work and len(self.creators.get(alert_id, {})) < len(REGIONS) and not any(terms):
+            self._broken("worked_by_both", f"{alert_id} is worked on by both regions, and nobody took over")
+        begins = new.step is stored.step
+        old = self._scheduler.now_ms - invocation.started_ms > _STANDING_MS
+        if not begins or old or invocation.was_frozen:
+            return
+        epoch = self._fenced_below(invocation.region)
+        if epoch is not None and (new.owner != invocation.region or new.epoch < epoch):
+            self._broken(
+                "unfenced", f"{invocation.name} works on {alert_id} before it has seen the other region"
+            )
+
+    def _fenced_below(self, region: str) -> int | None:
+        """The epoch that a region's own alerts must have for it to work on them; None if it is not fenced.
+
+        Fenced is who was silent for the whole takeover time, until it has seen the other's later beat, or
+        the other was silent for as long.
+        """
+        own, other = self._record(region, region), self._record(region, peer_of(region))
+        earliest_ms = self._scheduler.now_ms - self._skew_ms
+        latest_ms = self._scheduler.now_ms + self._skew_ms
+        if not own:
+            return None
+        if earliest_ms - own["beat_ms"] > self._takeover_ms + _STANDING_MS:
+            return own["epoch"] + 1
+        returned_ms = own["returned_ms"]
+        unseen = returned_ms > 0 and other.get("beat_ms", 0) <= returned_ms
+        fenced = unseen and earliest_ms - returned_ms > _STANDING_MS
+        return own["epoch"] if fenced and latest_ms - returned_ms < self._takeover_ms else None
+
+    def _record(self, region: str, of: str) -> Mapping[str, int]:
+        """What `region` sees of the record of region `of`."""
+        record = self.records(region, record_name(of))
+        return record.values if record else {}

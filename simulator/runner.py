@@ -1,0 +1,211 @@
+"""Many seeds on all cores, and the mutants: what `make simulate` and `make simulate-mutants` do."""
+
+import logging
+import os
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from itertools import islice
+from multiprocessing import get_context
+from typing import Any, Final
+
+from simulator.drawing import scenario_of
+from simulator.mutants.catalogue import planted
+from simulator.mutants.mutant import Mutant
+from simulator.scenario import Consistency, Scenario
+from simulator.simulation import Outcome, run
+
+CHUNK: Final = 20
+"""Seeds that a process runs before it reports."""
+
+MAX_KEPT: Final = 50
+"""Violations that a report names; all are counted."""
+
+MUTANT_SEEDS: Final = 2_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """A seed that broke a promise."""
+
+    seed: int
+    consistency: Consistency
+    rule: str
+    text: str
+
+    def as_json(self) -> dict[str, object]:
+        """For the report; `replay` is the command that shows it."""
+        return {
+            "seed": self.seed,
+            "consistency": self.consistency,
+            "rule": self.rule,
+            "text": self.text,
+            "replay": f"responder simulate --seed {self.seed} --consistency {self.consistency} --shrink",
+        }
+
+
+@dataclass(kw_only=True)
+class Report:
+    """What came of many seeds. `counts`: faults that fired, and what came of the alerts."""
+
+    seeds: int = 0
+    runs: int = 0
+    seconds: float = 0.0
+    violations: Counter[str] = field(default_factory=Counter)
+    found: list[Found] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def ok(self) -> bool:
+        """Whether no promise was broken."""
+        return not self.violations
+
+    def as_json(self) -> dict[str, object]:
+        """For `reports/simulate.json`."""
+        return {
+            "ok": self.ok,
+            "seeds": self.seeds,
+            "runs": self.runs,
+            "seconds": round(self.seconds, 1),
+            "runs_per_s": round(self.runs / self.seconds, 1) if self.seconds else None,
+            "unaccounted": self.violations["unaccounted"],
+            "not_live": self.violations["not_live"],
+            "safety_violations": self.violations.total() - self.violations["not_live"],
+            "violations": dict(sorted(self.violations.items())),
+            "found": [one.as_json() for one in self.found],
+            "counts": dict(sorted(self.counts.items())),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caught:
+    """A mutant and the first seed that caught it; `found` None: it survived `seeds` of them.
+
+    It holds the mutant's name, since its modules cannot go from one process to another.
+    """
+
+    name: str
+    seeds: int
+    found: Found | None
+
+    @property
+    def mutant(self) -> Mutant:
+        """The one that was planted."""
+        return planted(self.name)
+
+    def as_json(self) -> dict[str, object]:
+        """For `reports/simulate-mutants.json`."""
+        return {
+            "mutant": self.mutant.name,
+            "bug": self.mutant.bug,
+            "consistency": self.mutant.consistency,
+            "caught": self.found is not None,
+            "seeds": self.seeds,
+            "seed": self.found.seed if self.found else None,
+            "rule": self.found.rule if self.found else None,
+            "text": self.found.text if self.found else None,
+        }
+
+
+def run_with(scenario: Scenario, mutant: Mutant | None, *, keep_history: bool = False) -> Outcome:
+    """Run one scenario, with a mutant switched on or none."""
+    with mutant.on() if mutant else nullcontext():
+        return run(scenario, keep_history=keep_history)
+
+
+def simulate(
+    seeds: range, consistencies: Sequence[Consistency], *, mutant: Mutant | None = None, workers: int | None
+) -> Iterator[Report]:
+    """Run every seed under each consistency; gives the report so far after each chunk, the last is all.
+
+    `workers`: processes; None for one a core.
+    """
+    report, started = Report(), time.monotonic()
+    tasks = (
+        (seeds[start : start + CHUNK], consistency, mutant.name if mutant else None)
+        for start in range(0, len(seeds), CHUNK)
+        for consistency in consistencies
+    )
+    for part in _spread(_chunk, tasks, workers or os.cpu_count() or 1):
+        report.runs += part.runs
+        report.seeds = report.runs // len(consistencies)
+        report.seconds = time.monotonic() - started
+        report.violations += part.violations
+        report.counts += part.counts
+        report.found = sorted([*report.found, *part.found], key=lambda one: (one.seed, one.consistency))
+        del report.found[MAX_KEPT:]
+        yield report
+
+
+def hunt(mutants: Sequence[Mutant], *, seeds: int, workers: int | None) -> Iterator[Caught]:
+    """Run each mutant until a seed catches it, at most `seeds` of them; gives each when it is done."""
+    tasks = ((mutant.name, seeds) for mutant in mutants)
+    yield from _spread(_catch, tasks, workers or os.cpu_count() or 1)
+
+
+def _spread(function: Any, tasks: Iterable[tuple[Any, ...]], workers: int) -> Iterator[Any]:
+    """The results of `function` for each task, as they come, with at most two tasks waiting a process."""
+    if workers == 1:
+        with quiet():
+            for task in tasks:
+                yield function(*task)
+        return
+    left = iter(tasks)
+    context = get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_quiet) as pool:
+        running: set[Future[Any]] = {pool.submit(function, *task) for task in islice(left, 2 * workers)}
+        while running:
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            running |= {pool.submit(function, *task) for task in islice(left, len(done))}
+            for one in done:
+                yield one.result()
+
+
+def _quiet() -> None:
+    logging.disable(logging.CRITICAL)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """The handlers log what they do; thousands of runs of that are of no use."""
+    before = logging.root.manager.disable
+    _quiet()
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+def _chunk(seeds: range, consistency: Consistency, mutant_name: str | None) -> Report:
+    report, mutant = Report(), planted(mutant_name) if mutant_name else None
+    for seed in seeds:
+        outcome = run_with(scenario_of(seed, consistency), mutant)
+        report.runs += 1
+        report.counts += outcome.counts
+        if found := _found(outcome):
+            report.violations[found.rule] += 1
+            report.found.append(found)
+    return report
+
+
+def _catch(name: str, seeds: int) -> Caught:
+    mutant = planted(name)
+    for seed in range(seeds):
+        if found := _found(run_with(scenario_of(seed, mutant.consistency), mutant)):
+            return Caught(name=name, seeds=seed + 1, found=found)
+    return Caught(name=name, seeds=seeds, found=None)
+
+
+def _found(outcome: Outcome) -> Found | None:
+    violation = outcome.violation
+    if violation is None:
+        return None
+    return Found(
+        seed=outcome.scenario.seed,
+        consistency=outcome.scenario.consistency,
+        rule=violation.rule,
+        text=violation.text,
+    )

@@ -1,0 +1,155 @@
+"""What can only be judged when everything has come to rest, or should have."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
+
+from handlers.domain.alert import Alert, Status
+from handlers.domain.delivery.messages import Digest
+from simulator.judge import Judge
+from simulator.queues import WorkQueue
+from simulator.services import Post, digest_id_of
+from simulator.wiring import CONFIG
+
+
+def unsettled(rows: Mapping[str, Alert]) -> list[str]:
+    """Why not everything is at rest: one line an alert; open ones are marked by their status."""
+    families: dict[str, list[Alert]] = {}
+    for row in rows.values():
+        families.setdefault(row.parent_id or row.alert_id, []).append(row)
+    problems = []
+    for row in rows.values():
+        if not row.status.at_rest:
+            problems.append(f"{row.alert_id} is {row.status} ({row.attempts} attempts)")
+        elif row.step is not None:
+            problems.append(f"{row.alert_id} waits for its follow-up, {row.follow_up}")
+        elif row.status is Status.SUPPRESSED and not any(
+            one.status is Status.NOTIFIED or not one.status.at_rest
+            for one in families[row.parent_id or row.alert_id]
+        ):
+            problems.append(f"{row.alert_id} is SUPPRESSED, and none of its family is open or NOTIFIED")
+    return problems
+
+
+def judge_rest(judge: Judge, rows: Mapping[str, Alert], receipts: Iterable[str], *, strong: bool) -> None:
+    """Judge the rows of a run that has come to rest, against what was promised and what Slack has."""
+    for alert_id in receipts:
+        if alert_id not in rows:
+            judge.broken("unaccounted", f"{alert_id} was answered 202 and has no row")
+    for row in rows.values():
+        if row.status is Status.NOTIFIED:
+            _judge_notified(judge, row)
+        _judge_duplicates(judge, row, strong=strong)
+    _judge_digests(judge, rows)
+    if strong:
+        _judge_identities(judge, rows)
+
+
+def judge_dead_letters(judge: Judge, queue: WorkQueue) -> None:
+    """The dead-letter queues are for poison, and for hints whose workers died each time."""
+    for message in queue.dead:
+        if not message.is_poison and message.killed < message.receives:
+            judge.broken("dead_letter", f"{message.body} of {queue.spec.key} is no poison")
+
+
+def unexplained(judge: Judge, rows: Mapping[str, Alert]) -> int:
+    """How many posts too many there are that the rows' doubts do not count: eventual ledgers only."""
+    return sum(
+        max(len(judge.posts.alerts.get(alert_id, ())) - 1 - sum(row.doubts.values()), 0)
+        for alert_id, row in rows.items()
+    )
+
+
+def _judge_notified(judge: Judge, row: Alert) -> None:
+    posts = judge.posts.alerts.get(row.alert_id, [])
+    wanted = [
+        post
+        for post in posts
+        if (post.message.digest_id if isinstance(post.message, Digest) else None) == row.digest_id
+    ]
+    if not wanted:
+        judge.broken(
+            "notified_unposted", f"{row.alert_id} is NOTIFIED (digest {row.digest_id}), and Slack lacks it"
+        )
+
+
+def _judge_digests(judge: Judge, rows: Mapping[str, Alert]) -> None:
+    """The audit's own rule: the rows that carry a digest's id, if they are all of it, make up that id."""
+    members: dict[str, list[str]] = {}
+    for row in rows.values():
+        if row.digest_id is not None:
+            members.setdefault(row.digest_id, []).append(row.alert_id)
+    counts = {
+        post.message.digest_id: post.message.alert_count
+        for posts in judge.posts.alerts.values()
+        for post in posts
+        if isinstance(post.message, Digest)
+    }
+    for digest_id, alert_ids in members.items():
+        if len(alert_ids) > counts.get(digest_id, 0) or (
+            len(alert_ids) == counts[digest_id] and digest_id != digest_id_of(alert_ids)
+        ):
+            judge.broken("digest_unprovable", f"{digest_id} is carried by others than its members")
+
+
+def _judge_identities(judge: Judge, rows: Mapping[str, Alert]) -> None:
+    """Under a strong ledger two alerts of one fault, a window apart at most, are an alert and its repeat.
+
+    Known by their titles, which the sources make; not if one was taken in while the other was not there yet,
+    nor if the later one's clock was behind the earlier one's: nobody looks for alerts of the future.
+    """
+    roots: dict[tuple[str, bool, bool], list[Alert]] = {}
+    for row in rows.values():
+        if row.parent_id is None:
+            keyed, by_content = row.body_hash is not None, '"event_id"' not in row.raw
+            roots.setdefault((row.title, keyed, by_content), []).append(row)
+    for (title, keyed, by_content), found in roots.items():
+        single = by_content and not keyed and found[0].source == "simulator"
+        window_s = CONFIG.dedupe_content_window_s if single else CONFIG.dedupe_event_window_s
+        found.sort(key=lambda row: judge.rows.made_ms[row.alert_id][1])
+        for earlier, later in pairwise(found):
+            apart_ms = later.accepted_at_ms - earlier.accepted_at_ms
+            seen = judge.rows.made_ms[earlier.alert_id][1] < judge.rows.made_ms[later.alert_id][0]
+            if seen and 0 <= apart_ms < window_s * 1000:
+                judge.broken("identity_split", f"{title!r} is both {earlier.alert_id} and {later.alert_id}")
+
+
+def _judge_duplicates(judge: Judge, row: Alert, *, strong: bool) -> None:
+    """A post too many needs a cause that really was, and a doubt in the row that counts it."""
+    rows = judge.rows
+    if not strong and max(len(of.get(row.alert_id, ())) for of in (rows.workers, rows.creators)) > 1:
+        return  # both regions worked on it, or took it in: the one cause that an eventual ledger adds
+    for what, posts in (("alert", judge.posts.alerts), ("follow-up", judge.posts.follow_ups)):
+        found = posts.get(row.alert_id, [])
+        clean = [post for post in found if not _disturbed(post, row.alert_id)]
+        if len(clean) > 1:
+            names = ", ".join(post.invocation.name for post in clean)
+            judge.broken(
+                "duplicate_without_cause", f"{what} {row.alert_id} by {names}, none of them disturbed"
+            )
+    extra = len(judge.posts.alerts.get(row.alert_id, ())) - 1
+    if extra > sum(row.doubts.values()):
+        judge.broken(
+            "duplicate_uncounted", f"{row.alert_id} was posted {extra + 1} times, doubts {dict(row.doubts)}"
+        )
+
+
+def _disturbed(post: Post, alert_id: str) -> bool:
+    """Whether its poster had a reason not to know, or not to record, that Slack has it."""
+    by = post.invocation
+    return (
+        not post.answered or by.killed or by.was_frozen or by.ledger_errors > 0 or alert_id in by.claim_lost
+    )
+
+
+def tally(rows: Mapping[str, Alert], judge: Judge) -> Counter[str]:
+    """What came of the alerts, for the report."""
+    counts: Counter[str] = Counter(str(row.status) for row in rows.values())
+    counts["posts"] = sum(map(len, judge.posts.alerts.values()))
+    counts["duplicates"] = sum(max(len(posts) - 1, 0) for posts in judge.posts.alerts.values())
+    counts["follow_ups"] = sum(map(len, judge.posts.follow_ups.values()))
+    counts["in_digest"] = sum(row.digest_id is not None for row in rows.values())
+    for row in rows.values():
+        for doubt, times in row.doubts.items():
+            counts[f"doubt {doubt}"] += times
+    return counts

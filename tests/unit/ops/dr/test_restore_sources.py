@@ -1,0 +1,146 @@
+"""What a restore starts from, before anybody is asked: a dry run promises nothing that would be refused."""
+
+import re
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import boto3
+import pytest
+
+from clients.deployment import Deployment
+from dr.exports.requests import ExportRefusedError
+from dr.exports.synthesis import ACCOUNT, BUCKET, TABLE_ARN, Recipe, synthesize
+from dr.restores.calls import RestoreRefusedError
+from dr.restores.table_definition import table_definition
+from dr.restores.table_items import TableUnwritableError
+from ops.dr.restore_sources import Asked, Ready, prepare
+from ops.local import running
+from tests.fakes.deployment import PRIMARY, deployment_on_moto
+from topology.tables import ALERTS
+
+NEW = "a-new-table"
+LEDGER = TABLE_ARN.rpartition("/")[2]
+RECIPE = Recipe(items=3)
+EXPORT = Asked(export="latest")
+
+
+@pytest.fixture
+def deployment(aws: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deployment:  # noqa: ARG001 - moto
+    """A stack with a ledger and a good export of three items in its bucket."""
+    monkeypatch.setattr(running, "ROOT", tmp_path / "root")
+    stack = deployment_on_moto()
+    topic = f"arn:aws:sns:x:{ACCOUNT}:alarms"
+    both = {"alarm_topic_arn": topic, "backup_bucket": BUCKET}
+    boto3.client("s3", region_name=PRIMARY).create_bucket(Bucket=BUCKET)
+    boto3.client("dynamodb", region_name=PRIMARY).create_table(**table_definition(ALERTS, LEDGER))
+    synthesize(tmp_path / "bucket", RECIPE)
+    for path in (tmp_path / "bucket").rglob("*.*"):
+        if path.is_file():
+            put(path.relative_to(tmp_path / "bucket").as_posix(), path.read_bytes())
+    return replace(
+        stack,
+        alerts_table=LEDGER,
+        primary=replace(stack.primary, **both),
+        failover=replace(stack.failover, **both),
+    )
+
+
+def put(key: str, content: bytes) -> None:
+    """An object of the bucket, uploaded in one part as DynamoDB does it."""
+    s3 = boto3.client("s3", region_name=PRIMARY)
+    where = {"Bucket": BUCKET, "Key": key}
+    upload = {**where, "UploadId": s3.create_multipart_upload(**where)["UploadId"]}
+    part = {"ETag": s3.upload_part(**upload, PartNumber=1, Body=content)["ETag"], "PartNumber": 1}
+    s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": [part]})
+
+
+def prepared(deployment: Deployment, folder: Path, asked: Asked, target: str = NEW) -> Ready:
+    """What the command shows before it asks."""
+    return prepare(deployment, PRIMARY, asked, target=target, folder=folder)
+
+
+@pytest.mark.parametrize(
+    "asked", [EXPORT, Asked(to="0s"), Asked(backup="newest"), Asked(copy="live"), Asked()]
+)
+@pytest.mark.parametrize(
+    ("target", "reason"),
+    [(LEDGER, "a table of the running stack"), ("bad name!", "no name of a table")],
+)
+def test_a_target_that_would_be_refused_is_so_before_anybody_is_asked(
+    deployment: Deployment, tmp_path: Path, asked: Asked, target: str, reason: str
+) -> None:
+    """Whatever it is restored from."""
+    with pytest.raises(RestoreRefusedError, match=reason):
+        prepared(deployment, tmp_path / "to", asked, target)
+
+
+@pytest.mark.parametrize("asked", [EXPORT, Asked(to="0s"), Asked(backup="newest")])
+def test_a_target_that_is_there_is_refused_before_anybody_is_asked(
+    deployment: Deployment, tmp_path: Path, asked: Asked
+) -> None:
+    """An empty one too: these make their table by themselves."""
+    boto3.client("dynamodb", region_name=PRIMARY).create_table(**table_definition(ALERTS, NEW))
+    with pytest.raises(RestoreRefusedError, match="is there already"):
+        prepared(deployment, tmp_path / "to", asked)
+
+
+def test_the_export_that_latest_means_is_named_with_its_time_items_and_age(
+    deployment: Deployment, tmp_path: Path
+) -> None:
+    """So that whoever is asked knows what they get."""
+    what = prepared(deployment, tmp_path / "to", EXPORT).what
+    shown = rf"the export {RECIPE.export_id} of 2024-11-23T03:00:00.000Z, \d+ days, [\d:]+ old, 3 items"
+    assert re.search(shown, what)
+
+
+def test_an_export_that_is_spoilt_or_too_old_is_refused_before_anybody_is_asked(
+    deployment: Deployment, tmp_path: Path
+) -> None:
+    """It is fetched and checked for the dry run too."""
+    with pytest.raises(ExportRefusedError, match="too-old"):
+        prepared(deployment, tmp_path / "old", replace(EXPORT, max_age=timedelta(hours=1)))
+    data = next((tmp_path / "bucket").rglob("*.json.gz"))
+    put(data.relative_to(tmp_path / "bucket").as_posix(), b"spoilt")
+    with pytest.raises(ExportRefusedError, match="file-gzip"):
+        prepared(deployment, tmp_path / "spoilt", EXPORT)
+
+
+def test_a_time_outside_of_the_window_is_refused_before_anybody_is_asked(
+    deployment: Deployment, tmp_path: Path
+) -> None:
+    """So is any time while point-in-time recovery is off."""
+    with pytest.raises(RestoreRefusedError, match="is off"):
+        prepared(deployment, tmp_path, Asked(to="10m"))
+    boto3.client("dynamodb", region_name=PRIMARY).update_continuous_backups(
+        TableName=LEDGER, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
+    )
+    with pytest.raises(RestoreRefusedError, match="can be restored to a time from"):
+        prepared(deployment, tmp_path, Asked(to="2020-01-01T00:00:00Z"))
+
+
+def test_a_copy_is_refused_into_a_table_with_items_or_of_another_state(
+    deployment: Deployment, tmp_path: Path
+) -> None:
+    """The first would mix them, and so would the second."""
+    dynamodb = boto3.client("dynamodb", region_name=PRIMARY)
+    dynamodb.create_table(**table_definition(ALERTS, NEW))
+    assert (
+        "with copies of the items of table" in prepared(deployment, tmp_path / "a", Asked(copy="live")).what
+    )
+    dynamodb.put_item(TableName=NEW, Item={"alert_id": {"S": "a"}})
+    with pytest.raises(RestoreRefusedError, match="is there already"):
+        prepared(deployment, tmp_path / "b", Asked(copy="live"))
+    progress = running.ROOT / ".local" / f"{NEW}.progress.json"
+    progress.parent.mkdir(parents=True)
+    progress.write_text(f'{{"table": "{NEW}", "source": "another"}}')
+    with pytest.raises(TableUnwritableError, match="go on with that one"):
+        prepared(deployment, tmp_path / "c", Asked(copy="live"))
+
+
+def test_another_region_than_the_stacks_is_refused_before_it_is_asked(
+    deployment: Deployment, tmp_path: Path
+) -> None:
+    """With the two that there are."""
+    with pytest.raises(ExportRefusedError, match="not in eu-west-1"):
+        prepare(deployment, "eu-west-1", Asked(to="0s"), target=NEW, folder=tmp_path)
