@@ -118,7 +118,7 @@ def _duplicates(database: Database) -> tuple[dict[str, int], int]:
     """Duplicates by cause, and how many members of digests are among the unexplained ones.
 
     A digest names its members by a hash only. So which ones were posted and not recorded cannot be told; the
-    doubts that rows have left over must be enough for all of them.
+    possible duplicates that rows have left over must be enough for all of them.
     """
     *explained, unexplained, spare_unknown, spare_abandoned, spare_moved = database.row(queries.SURPLUS)
     counts = dict(zip(CAUSES, explained, strict=True))

@@ -17,7 +17,10 @@ class LedgerUnreadableError(ExplainedError):
 
 @dataclass(frozen=True, kw_only=True)
 class LedgerRow:
-    """One alert as one region's ledger has it; times in epoch milliseconds, the last three are doubts."""
+    """One alert as one region's ledger has it; times in epoch milliseconds.
+
+    The last three count possible duplicates.
+    """
 
     alert_id: str
     status: str
@@ -28,8 +31,8 @@ class LedgerRow:
     notified_at_ms: int | None = None
     digest_id: str | None = None
     outcome_unknown: int = 0
-    claim_abandoned: int = 0
-    ownership_moved: int = 0
+    lease_expired: int = 0
+    ownership_transferred: int = 0
 
 
 _ATTRIBUTES: Final = (
@@ -41,7 +44,7 @@ _ATTRIBUTES: Final = (
     "accepted_at_ms",
     "notified_at_ms",
     "digest_id",
-    "doubts",
+    "possible_duplicates",
 )
 
 
@@ -78,9 +81,9 @@ def _row(item: Mapping[str, Mapping[str, Any]]) -> LedgerRow:
     """A row of DynamoDB's form. One without a status or a region is kept, and is not at rest anywhere."""
     values: dict[str, Any] = {"status": "", "region": ""}
     for name, value in item.items():
-        if name == "doubts":
-            counts = {doubt: int(float(n["N"])) for doubt, n in value.get("M", {}).items()}
-            values |= {doubt: count for doubt, count in counts.items() if doubt in CAUSES}
+        if name == "possible_duplicates":
+            counts = {cause: int(float(n["N"])) for cause, n in value.get("M", {}).items()}
+            values |= {cause: count for cause, count in counts.items() if cause in CAUSES}
         elif "N" in value:
             values[name] = int(float(value["N"]))
         elif "S" in value:

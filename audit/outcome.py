@@ -13,9 +13,9 @@ IN_DIGEST: Final = "IN_DIGEST"
 """Of the NOTIFIED ones, those that went out as a part of a digest."""
 
 UNEXPLAINED: Final = "unexplained"
-CAUSES: Final = ("outcome_unknown", "claim_abandoned", "ownership_moved")
-"""The doubts of a row that explain a duplicate; docs/architecture.md says what each means. One that two could
-explain is counted under the first."""
+CAUSES: Final = ("outcome_unknown", "lease_expired", "ownership_transferred")
+"""The possible duplicates of a row that explain a duplicate; docs/architecture.md says what each means. One
+that two could explain is counted under the first."""
 
 MAX_LISTED: Final = 1_000
 """Ids in an outcome. The counts are of all, and the problems file has all."""

@@ -4,7 +4,7 @@
 
 - `receipts(alert_id, status, region, sent_at_ms, accepted_at_ms)`: one row a 202'd alert, repeats included
 - `ledger(read_in, alert_id, status, region, owner, parent_id, accepted_at_ms, notified_at_ms, digest_id,
-  outcome_unknown, claim_abandoned, ownership_moved)`: one row an alert and a region whose ledger was read
+  outcome_unknown, lease_expired, ownership_transferred)`: one row an alert and a region whose ledger was read
 - `slack(kind, id, members, received_at_ms)`: `kind` is alert, digest or follow_up; `id` the alert's or the
   digest's; `members` how many alerts a digest says that it is about
 
@@ -35,8 +35,8 @@ LEDGER: Final = {
     "notified_at_ms": "BIGINT",
     "digest_id": "VARCHAR",
     "outcome_unknown": "BIGINT",
-    "claim_abandoned": "BIGINT",
-    "ownership_moved": "BIGINT",
+    "lease_expired": "BIGINT",
+    "ownership_transferred": "BIGINT",
 }
 SLACK: Final = {"kind": "VARCHAR", "id": "VARCHAR", "members": "BIGINT", "received_at_ms": "BIGINT"}
 
@@ -56,8 +56,8 @@ PREPARE: Final = (
     SELECT alert_id, count(*) AS copies, {_SAME} AS agreed,
            max(status) AS status, max(region) AS region, max(parent_id) AS parent_id,
            max(accepted_at_ms) AS accepted_at_ms, max(digest_id) AS digest_id,
-           max(outcome_unknown) AS outcome_unknown, max(claim_abandoned) AS claim_abandoned,
-           max(ownership_moved) AS ownership_moved
+           max(outcome_unknown) AS outcome_unknown, max(lease_expired) AS lease_expired,
+           max(ownership_transferred) AS ownership_transferred
     FROM ledger GROUP BY alert_id
     """,  # noqa: S608 - `_SAME` is made of the names above
     # A family is an alert and its repeats. It is alive if one of them is open, or was told to people.
@@ -102,19 +102,19 @@ PREPARE: Final = (
     ), beyond AS (
         SELECT *, greatest(posts - (status <> 'PARKED')::INT, 0) AS extra FROM posted
         WHERE status <> 'SUPPRESSED'
-          AND (posts > 0 OR outcome_unknown + claim_abandoned + ownership_moved > 0)
+          AND (posts > 0 OR outcome_unknown + lease_expired + ownership_transferred > 0)
     ), first AS (
         SELECT *, least(extra, outcome_unknown) AS by_unknown FROM beyond
     ), second AS (
-        SELECT *, least(extra - by_unknown, claim_abandoned) AS by_abandoned FROM first
+        SELECT *, least(extra - by_unknown, lease_expired) AS by_abandoned FROM first
     ), third AS (
-        SELECT *, least(extra - by_unknown - by_abandoned, ownership_moved) AS by_moved FROM second
+        SELECT *, least(extra - by_unknown - by_abandoned, ownership_transferred) AS by_moved FROM second
     )
     SELECT alert_id, posts, in_window, by_unknown, by_abandoned, by_moved,
            extra - by_unknown - by_abandoned - by_moved AS unexplained,
            outcome_unknown - by_unknown AS spare_unknown,
-           claim_abandoned - by_abandoned AS spare_abandoned,
-           ownership_moved - by_moved AS spare_moved
+           lease_expired - by_abandoned AS spare_abandoned,
+           ownership_transferred - by_moved AS spare_moved
     FROM third
     """,
     """
@@ -209,11 +209,11 @@ SHORTFALL: Final = """
     WHERE verdict = 'short' AND received_at_ms >= $since_ms
 """
 UNEXPLAINED: Final = """
-    SELECT alert_id, 'in Slack ' || posts || ' times, and no doubt of its row explains ' || unexplained
-    FROM surplus WHERE unexplained > 0 AND in_window ORDER BY alert_id
+    SELECT alert_id, 'in Slack ' || posts || ' times, and its row counts no possible duplicate that explains '
+        || unexplained FROM surplus WHERE unexplained > 0 AND in_window ORDER BY alert_id
 """
 SHORT_DIGESTS: Final = """
     SELECT digest_id, 'a digest of ' || members || ' alerts in Slack, of which the ledger knows ' || rows
-                      || '; the doubts of all rows explain too few of the others'
+                      || '; the possible duplicates of all rows explain too few of the others'
     FROM digests WHERE verdict = 'short' AND received_at_ms >= $since_ms ORDER BY digest_id
 """

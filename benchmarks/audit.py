@@ -133,8 +133,8 @@ def _cycle(start: int) -> tuple[list[LedgerRow], list[_Message]]:
                 row = replace(
                     row,
                     outcome_unknown=int(cause == "outcome_unknown"),
-                    claim_abandoned=int(cause == "claim_abandoned"),
-                    ownership_moved=int(cause == "ownership_moved"),
+                    lease_expired=int(cause == "lease_expired"),
+                    ownership_transferred=int(cause == "ownership_transferred"),
                 )
         elif n < 998:  # noqa: PLR2004 - see `_CYCLE`
             row = replace(

@@ -1,23 +1,20 @@
 """The coordination table as operators use it: records under a version, and the switch of each region.
 
 Disaster recovery writes a region's switch and keeps its own progress here, so that another machine can go on
-where one died. The handlers read and write the same records (`handlers.adapters.aws.coordination`,
-`handlers.domain.regions.switch`); a contract test compares.
+where one died. The handlers read and write the same records, by the same two functions.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from clients.deployment import Deployment
+from handlers.adapters.aws.coordination import read_record, write_record
+from handlers.adapters.aws.items import plain_of
 from topology.errors import ExplainedError
-
-_LOST: Final = frozenset({"ConditionalCheckFailedException", "ReplicatedWriteConflictException"})
-"""Somebody else has written, or is writing in the other region.
-https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/V2globaltables_HowItWorks.html"""
+from topology.records import switch_record
 
 
 class CoordinationUnreachableError(ExplainedError):
@@ -30,16 +27,6 @@ class VersionedRecord:
 
     version: int
     values: Mapping[str, Any]
-
-
-def switch_name(region: str) -> str:
-    """The name of a region's switch record."""
-    return f"switch#{region}"
-
-
-def ownership_name(region: str) -> str:
-    """The name of the record by which a region's Recovery says whose alerts it works on."""
-    return f"region#{region}"
 
 
 class CoordinationRecords:
@@ -58,15 +45,13 @@ class CoordinationRecords:
             CoordinationUnreachableError: the region does not answer.
         """
         try:
-            answer = self._client.get_item(
-                TableName=self._table, Key={"name": {"S": name}}, ConsistentRead=True
-            )
+            item = read_record(self._client, self._table, name)
         except (ClientError, BotoCoreError) as error:
             raise self._unreachable(name, "read", error) from error
-        if "Item" not in answer:
+        if item is None:
             return None
-        item = TypeDeserializer().deserialize({"M": answer["Item"]})
-        return VersionedRecord(int(item["version"]), _whole(item["values"]))
+        record = plain_of(item)
+        return VersionedRecord(record["version"], record["values"])
 
     def write(self, name: str, before: VersionedRecord | None, values: Mapping[str, Any]) -> bool:
         """Put `values` in place of `before`; False if somebody else has written since it was read.
@@ -74,27 +59,10 @@ class CoordinationRecords:
         Raises:
             CoordinationUnreachableError: it may have been written or not; read it again.
         """
-        guard: dict[str, Any] = {
-            "ConditionExpression": "attribute_not_exists(#name)",
-            "ExpressionAttributeNames": {"#name": "name"},
-        }
-        if before is not None:
-            guard = {
-                "ConditionExpression": "#version = :version",
-                "ExpressionAttributeNames": {"#version": "version"},
-                "ExpressionAttributeValues": {":version": {"N": str(before.version)}},
-            }
-        record = {"name": name, "version": before.version + 1 if before else 1, "values": dict(values)}
-        item = TypeSerializer().serialize(record)["M"]
         try:
-            self._client.put_item(TableName=self._table, Item=item, **guard)
-        except ClientError as error:
-            if error.response.get("Error", {}).get("Code") in _LOST:
-                return False
+            return write_record(self._client, self._table, name, before.version if before else 0, values)
+        except (ClientError, BotoCoreError) as error:
             raise self._unreachable(name, "written", error) from error
-        except BotoCoreError as error:
-            raise self._unreachable(name, "written", error) from error
-        return True
 
     def switched_on_ms(self, *, of: str = "") -> int:
         """Since when the switch of this region is on, in epoch milliseconds; 0 while it is off.
@@ -104,17 +72,8 @@ class CoordinationRecords:
         Raises:
             CoordinationUnreachableError: the region does not answer.
         """
-        record = self.read(switch_name(of or self.region))
+        record = self.read(switch_record(of or self.region))
         return int(record.values.get("since_ms", 0)) if record else 0
 
     def _unreachable(self, name: str, done: str, error: Exception) -> CoordinationUnreachableError:
         return CoordinationUnreachableError(f"record {name!r} was not {done} in {self.region}: {error}")
-
-
-def _whole(value: Any) -> Any:
-    """Numbers come as Decimal; every number of a record is whole."""
-    if isinstance(value, Mapping):
-        return {key: _whole(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_whole(item) for item in value]
-    return value if isinstance(value, str | bool) or value is None else int(value)

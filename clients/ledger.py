@@ -1,7 +1,7 @@
 """What an operator does about PARKED alerts: find them, look at one with its family, send it out again.
 
-`responder parked` uses it. The handlers' state machine allows one move to an operator, PARKED to RECEIVED;
-`redrive` writes exactly the row that `handlers.domain.states.redriven` describes (a contract test compares).
+`responder parked` uses it. The handlers' state machine allows one move to an operator, PARKED to RECEIVED:
+`redrive` makes it by the handlers' own ledger.
 """
 
 import json
@@ -12,27 +12,23 @@ from enum import StrEnum
 from functools import partial
 from typing import Any, Final, TypeVar
 
-from boto3.dynamodb.types import TypeDeserializer
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnectionError
 
 from clients.deployment import Deployment, RegionEndpoints
 from clients.rows import LedgerUnreachableError, read_items
+from handlers.adapters.aws.dynamodb import DynamoLedger
+from handlers.adapters.aws.items import plain_of
+from handlers.domain.ports import LedgerUnavailableError, MalformedRowError
+from handlers.domain.states import Actor, redriven
+from topology.alerts import Severity, Status, parked_key
 from topology.config_keys import STRONG
 from topology.tables import CHILDREN_INDEX, OPEN_INDEX
 
-PARKED: Final = "PARKED"
-RECEIVED: Final = "RECEIVED"
-CRITICAL: Final = "CRITICAL"
-
-VERSION: Final = ("status", "lease_token", "due_at", "attempts", "not_before")
-"""What a conditional write compares, as in `handlers.domain.states`."""
-
 REDRIVE_GRACE_S: Final = 60
-"""A redriven alert whose hint is lost is found by Recovery after this."""
+"""A redriven alert whose wake-up is lost is found by Recovery after this."""
 
 MAX_FAMILY: Final = 100
-_TRIES: Final = 3
 _SHOWN: Final = (
     "alert_id",
     "status",
@@ -42,7 +38,7 @@ _SHOWN: Final = (
     "title",
     "parked_reason",
     "accepted_at_ms",
-    "heir_id",
+    "successor_id",
 )
 
 _ALERT_ID: Final = re.compile(r"[0-9a-z]{1,64}(\.[0-9a-f]{1,16})?")
@@ -59,7 +55,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class ParkedAlert:
-    """One PARKED alert. `heir_id`: the repeat that went out in its place."""
+    """One PARKED alert. `successor_id`: the repeat that went out in its place."""
 
     alert_id: str
     severity: str
@@ -68,22 +64,23 @@ class ParkedAlert:
     title: str
     reason: str
     accepted_at_ms: int
-    heir_id: str | None
+    successor_id: str | None
 
 
 class Redrive(StrEnum):
     """What came of one redrive."""
 
     DONE = "redriven"
-    DONE_WITHOUT_HINT = "redriven; its hint was not sent, so Recovery takes it up in a minute or two"
+    DONE_WITHOUT_WAKE_UP = "redriven; its wake-up was not sent, so Recovery takes it up in a minute or two"
     MISSING = "there is no such alert"
     NOT_PARKED = "it is not PARKED"
+    MALFORMED = "its row cannot be read, by no handler either; correct or delete it"
     CHANGED = "somebody else moved it at the same time; look at it again"
 
     @property
     def done(self) -> bool:
         """Whether the alert is on its way."""
-        return self in (Redrive.DONE, Redrive.DONE_WITHOUT_HINT)
+        return self in (Redrive.DONE, Redrive.DONE_WITHOUT_WAKE_UP)
 
 
 class ParkedAlerts:
@@ -107,7 +104,7 @@ class ParkedAlerts:
         """
         found: list[ParkedAlert] = []
         for owner, regions in self._owners():
-            ids = self._ask(regions, partial(self._ids, lane=f"{owner}#{PARKED}", limit=limit))
+            ids = self._ask(regions, partial(self._ids, key=parked_key(owner), limit=limit))
             found += self._ask(regions, partial(self._still_parked, ids=ids))
         return sorted(found, key=lambda alert: (alert.accepted_at_ms, alert.alert_id))
 
@@ -136,58 +133,33 @@ class ParkedAlerts:
         Raises:
             LedgerUnreachableError: the region that has to write it does not answer.
         """
-        seen = self.get(alert_id)
-        if seen is None:
-            return Redrive.MISSING
-        endpoints, row = self._ask(
-            self._writers(seen["owner"]), lambda region: (region, self._get(region, alert_id))
-        )
+        row = self.get(alert_id)
         if row is None:
             return Redrive.MISSING
-        if row["status"] != PARKED:
+        endpoints, outcome = self._ask(
+            self._writers(row["owner"]),
+            lambda region: (region, self._unpark(region, alert_id, now_s + REDRIVE_GRACE_S)),
+        )
+        if outcome is not Redrive.DONE or self._send_wake_up(endpoints, row):
+            return outcome
+        return Redrive.DONE_WITHOUT_WAKE_UP
+
+    def _unpark(self, endpoints: RegionEndpoints, alert_id: str, due_at: int) -> Redrive:
+        """Write it if nobody has moved it since it was read."""
+        ledger = DynamoLedger(self._dynamodb(endpoints), self._deployment.alerts_table)
+        try:
+            alert = ledger.get(alert_id)
+        except MalformedRowError:
+            return Redrive.MALFORMED
+        if alert is None:
+            return Redrive.MISSING
+        if alert.status is not Status.PARKED:
             return Redrive.NOT_PARKED
-        if not self._ask([endpoints], lambda region: self._unpark(region, row, now_s + REDRIVE_GRACE_S)):
-            return Redrive.CHANGED
-        return Redrive.DONE if self._hint(endpoints, row) else Redrive.DONE_WITHOUT_HINT
+        done = ledger.replace(alert, redriven(alert, due_at=due_at), actor=Actor.OPERATOR)
+        return Redrive.DONE if done else Redrive.CHANGED
 
-    def _unpark(self, endpoints: RegionEndpoints, row: Row, due_at: int) -> bool:
-        """Write it if nobody has moved it since it was read. Two regions writing at once try again."""
-        guards = {name: row.get(name) for name in VERSION}
-        sets: Mapping[str, str | int] = {
-            "status": RECEIVED,
-            "open_lane": f"{row['owner']}#{row['severity']}",
-            "due_at": due_at,
-            "attempts": 0,
-        }
-        values = {f":{name}": _typed(value) for name, value in sets.items()}
-        values |= {f":was_{name}": _typed(value) for name, value in guards.items() if value is not None}
-        for attempt in range(1, _TRIES + 1):
-            try:
-                self._dynamodb(endpoints).update_item(
-                    TableName=self._deployment.alerts_table,
-                    Key={"alert_id": {"S": row["alert_id"]}},
-                    UpdateExpression="SET "
-                    + ", ".join(f"#{name} = :{name}" for name in sets)
-                    + " REMOVE parked_reason, alone",
-                    ConditionExpression=" AND ".join(
-                        f"attribute_not_exists(#{name})" if value is None else f"#{name} = :was_{name}"
-                        for name, value in guards.items()
-                    ),
-                    ExpressionAttributeNames={f"#{name}": name for name in {**sets, **guards}},
-                    ExpressionAttributeValues=values,
-                )
-            except ClientError as error:
-                code = error.response["Error"]["Code"]
-                if code == "ConditionalCheckFailedException":
-                    return False
-                if code != "ReplicatedWriteConflictException" or attempt == _TRIES:
-                    raise
-            else:
-                return True
-        return False
-
-    def _hint(self, endpoints: RegionEndpoints, row: Row) -> bool:
-        urgent = row["severity"] == CRITICAL
+    def _send_wake_up(self, endpoints: RegionEndpoints, row: Row) -> bool:
+        urgent = row["severity"] == Severity.CRITICAL
         url = endpoints.processing_critical_queue_url if urgent else endpoints.processing_queue_url
         try:
             self._deployment.clients.client("sqs", endpoints.region).send_message(
@@ -197,15 +169,15 @@ class ParkedAlerts:
             return False
         return True
 
-    def _ids(self, endpoints: RegionEndpoints, *, lane: str, limit: int) -> list[str]:
+    def _ids(self, endpoints: RegionEndpoints, *, key: str, limit: int) -> list[str]:
         pages = (
             self._dynamodb(endpoints)
             .get_paginator("query")
             .paginate(
                 TableName=self._deployment.alerts_table,
                 IndexName=OPEN_INDEX.name,
-                KeyConditionExpression="open_lane = :lane",
-                ExpressionAttributeValues={":lane": {"S": lane}},
+                KeyConditionExpression="open_key = :key",
+                ExpressionAttributeValues={":key": {"S": key}},
                 ProjectionExpression="alert_id",
                 PaginationConfig={"MaxItems": limit},
             )
@@ -217,7 +189,7 @@ class ParkedAlerts:
         items = read_items(
             self._dynamodb(endpoints), self._deployment.alerts_table, ids, attributes=_SHOWN[1:]
         )
-        return [_parked_alert(row) for row in map(_plain, items) if row["status"] == PARKED]
+        return [_parked_alert(row) for row in map(plain_of, items) if row["status"] == Status.PARKED]
 
     def _get(self, endpoints: RegionEndpoints, alert_id: str) -> Row | None:
         if not _ALERT_ID.fullmatch(alert_id):
@@ -225,7 +197,7 @@ class ParkedAlerts:
         answer = self._dynamodb(endpoints).get_item(
             TableName=self._deployment.alerts_table, Key={"alert_id": {"S": alert_id}}, ConsistentRead=True
         )
-        return _plain(answer["Item"]) if "Item" in answer else None
+        return plain_of(answer["Item"]) if "Item" in answer else None
 
     def _repeats(self, endpoints: RegionEndpoints, parent_id: str) -> list[tuple[str, str]]:
         pages = (
@@ -249,6 +221,10 @@ class ParkedAlerts:
                 return question(endpoints)
             except (BotoCoreError, ClientError) as error:
                 failed[endpoints.region] = error
+            except LedgerUnavailableError as error:
+                failed[endpoints.region] = (
+                    error.__cause__ if isinstance(error.__cause__, Exception) else error
+                )
         said = "; ".join(f"the ledger of {region} {_failure(error)}" for region, error in failed.items())
         silent = all(isinstance(error, _SILENT) for error in failed.values())
         todo = "bring the region back" if silent else "put right what it says"
@@ -287,23 +263,5 @@ def _parked_alert(row: Row) -> ParkedAlert:
         title=row.get("title", ""),
         reason=row.get("parked_reason", ""),
         accepted_at_ms=row.get("accepted_at_ms", 0),
-        heir_id=row.get("heir_id"),
+        successor_id=row.get("successor_id"),
     )
-
-
-class _WholeNumbers(TypeDeserializer):
-    """boto3 would make Decimals of numbers; our tables hold whole ones."""
-
-    def _deserialize_n(self, value: str) -> int:
-        return int(value)
-
-
-_DESERIALIZER: Final = _WholeNumbers()
-
-
-def _plain(item: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _DESERIALIZER.deserialize(value) for name, value in item.items()}
-
-
-def _typed(value: str | int) -> dict[str, str]:
-    return {"N": str(value)} if isinstance(value, int) else {"S": value}

@@ -59,7 +59,7 @@ def function_grants(spec: FunctionSpec, reach: Reach) -> tuple[Grant, ...]:
     alerts, queues = reach.alerts_table, reach.queues
     coordination = Grant(_AGREE, (reach.coordination_table,))
     processing = (queues[PROCESSING], queues[PROCESSING_CRITICAL])
-    lanes = (queues[DISTRIBUTION_QUEUE], queues[DISTRIBUTION_CRITICAL])
+    distribution_queues = (queues[DISTRIBUTION_QUEUE], queues[DISTRIBUTION_CRITICAL])
     work: Mapping[FunctionSpec, tuple[Grant, ...]] = {
         RECEPTION: (
             Grant(("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"), (alerts,)),
@@ -71,14 +71,14 @@ def function_grants(spec: FunctionSpec, reach: Reach) -> tuple[Grant, ...]:
             Grant(("dynamodb:GetItem", "dynamodb:PutItem"), (reach.analysis_cache_table,)),
             coordination,
             Grant((*_CONSUME, *_SEND), processing),
-            Grant(_SEND, lanes),
+            Grant(_SEND, distribution_queues),
             Grant(("secretsmanager:GetSecretValue",), (reach.anthropic_key_secret,)),
         ),
         DISTRIBUTION: (
             Grant(_MOVE, (alerts,)),
             Grant(("dynamodb:Query",), (_index_arn(alerts, OPEN_INDEX),)),
             coordination,
-            Grant((*_CONSUME, *_SEND), lanes),
+            Grant((*_CONSUME, *_SEND), distribution_queues),
             Grant(("secretsmanager:GetSecretValue",), (reach.slack_secret,)),
         ),
         RECOVERY: (

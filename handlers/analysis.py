@@ -1,4 +1,4 @@
-"""The analysis function: hints from both processing queues in, analysed alerts and hints out."""
+"""The analysis function: wake-ups from both processing queues in, analysed alerts and wake-ups out."""
 
 import os
 from typing import Any, Final
@@ -17,7 +17,7 @@ from handlers.settings import AnalysisSettings
 _settings: Final = AnalysisSettings.from_environment(os.environ)
 _parts: Final = Parts.of(_settings, function="analysis")
 _work: Final = AnalysisWork(
-    claims=_parts.claims(Actor.ANALYSIS, Step.ANALYSIS),
+    leases=_parts.leases(Actor.ANALYSIS, Step.ANALYSIS),
     cache=DynamoAnalysisCache(_parts.dynamodb, _settings.analysis_cache_table),
     analyst=ClaudeAnalyst(_parts.secret(_settings.anthropic_key_secret), model=_settings.claude_model),
     breaker=Breaker(coordination=_parts.coordination, clock=_parts.clock),

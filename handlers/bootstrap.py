@@ -11,13 +11,14 @@ from handlers.adapters.aws import clients as aws
 from handlers.adapters.aws.coordination import DynamoCoordination
 from handlers.adapters.aws.dynamodb import DynamoLedger
 from handlers.adapters.aws.secrets import Secret
-from handlers.adapters.aws.sqs import SqsOutbox
+from handlers.adapters.aws.sqs import SqsQueueSender
 from handlers.adapters.system import SystemClock, SystemRandomness, SystemSleeper
-from handlers.domain.alert import Queue, Step
-from handlers.domain.delivery.leases import Claims
+from handlers.domain.alert import Step
+from handlers.domain.delivery.leases import Leases
 from handlers.domain.regions.ownership import MovingOwnership, Ownership, SharedOwnership
 from handlers.domain.states import Actor
 from handlers.settings import Settings
+from topology.queues import Queue
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -30,7 +31,7 @@ class Parts:
     settings: Settings
     dynamodb: "DynamoDBClient"
     ledger: DynamoLedger
-    outbox: SqsOutbox
+    queue_sender: SqsQueueSender
     coordination: DynamoCoordination
     ownership: Ownership
     clock: SystemClock
@@ -46,7 +47,7 @@ class Parts:
             dynamodb=dynamodb,
             ledger=DynamoLedger(dynamodb, settings.alerts_table),
             # Which of them a function may really send to is its role's to say.
-            outbox=SqsOutbox(
+            queue_sender=SqsQueueSender(
                 aws.client("sqs", settings.aws_region),
                 {
                     Queue.PROCESSING: settings.processing_queue_url,
@@ -60,11 +61,11 @@ class Parts:
             clock=clock,
         )
 
-    def claims(self, actor: Actor, step: Step) -> Claims:
+    def leases(self, actor: Actor, step: Step) -> Leases:
         """The claims of the worker that this function is."""
-        return Claims(
+        return Leases(
             ledger=self.ledger,
-            outbox=self.outbox,
+            queue_sender=self.queue_sender,
             ownership=self.ownership,
             clock=self.clock,
             randomness=SystemRandomness(),

@@ -1,4 +1,4 @@
-"""The distribution function: hints from both distribution queues in, Slack messages out."""
+"""The distribution function: wake-ups from both distribution queues in, Slack messages out."""
 
 import os
 from typing import Any, Final
@@ -7,18 +7,18 @@ from handlers.adapters.lambda_events.invocation import Context, Event
 from handlers.adapters.lambda_events.sqs_batch import work_batch
 from handlers.adapters.slack.bot import SlackBotNotifier
 from handlers.adapters.slack.webhook import SlackNotifier
-from handlers.adapters.system import ThreadSpread
+from handlers.adapters.system import ThreadExecutor
 from handlers.bootstrap import Parts
 from handlers.domain.alert import Step
 from handlers.domain.delivery.distribution import DistributionWork
-from handlers.domain.delivery.rate_limit import Pace
+from handlers.domain.delivery.rate_limit import RateLimiter
 from handlers.domain.states import Actor
 from handlers.settings import DistributionSettings
 
 _settings: Final = DistributionSettings.from_environment(os.environ)
 _parts: Final = Parts.of(_settings, function="distribution")
 _work: Final = DistributionWork(
-    claims=_parts.claims(Actor.DISTRIBUTION, Step.DISTRIBUTION),
+    leases=_parts.leases(Actor.DISTRIBUTION, Step.DISTRIBUTION),
     notifier=SlackBotNotifier(
         _parts.secret(_settings.slack_bot_token_secret),
         channel=_settings.slack_channel,
@@ -28,8 +28,10 @@ _work: Final = DistributionWork(
     else SlackNotifier(
         _parts.secret(_settings.slack_webhook_secret), allowed_origin=_settings.slack_webhook_origin
     ),
-    pace=Pace(coordination=_parts.coordination, clock=_parts.clock, interval_ms=_settings.slack_interval_ms),
-    spread=ThreadSpread(),
+    rate_limiter=RateLimiter(
+        coordination=_parts.coordination, clock=_parts.clock, interval_ms=_settings.slack_interval_ms
+    ),
+    executor=ThreadExecutor(),
 )
 
 

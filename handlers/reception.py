@@ -1,4 +1,4 @@
-"""The reception function: API Gateway's requests and SNS's alarms in, the ledger and hints out."""
+"""The reception function: API Gateway's requests and SNS's alarms in, the ledger and wake-ups out."""
 
 import os
 from typing import Any, Final
@@ -8,7 +8,7 @@ from handlers.adapters.aws.coordination import DynamoCoordination
 from handlers.adapters.aws.dynamodb import DynamoLedger
 from handlers.adapters.lambda_events.invocation import Context, Event
 from handlers.adapters.lambda_events.requests import alarm_messages, proxy_answer, request_of
-from handlers.adapters.system import SystemRandomness, ThreadSpread
+from handlers.adapters.system import SystemRandomness, ThreadExecutor
 from handlers.bootstrap import Parts
 from handlers.domain.intake.alarms import AlarmIntake
 from handlers.domain.intake.reception import Reception
@@ -20,11 +20,11 @@ _settings: Final = ReceptionSettings.from_environment(os.environ)
 _parts: Final = Parts.of(_settings, function="reception")
 _reception: Final = Reception(
     ledger=_parts.ledger,
-    outbox=_parts.outbox,
+    queue_sender=_parts.queue_sender,
     ownership=_parts.ownership,
     clock=_parts.clock,
     randomness=SystemRandomness(),
-    spread=ThreadSpread(),
+    executor=ThreadExecutor(),
     region=_settings.aws_region,
     lease_s=_settings.lease_s,
     event_window_s=_settings.dedupe_event_window_s,

@@ -14,7 +14,7 @@ _settings: Final = RecoverySettings.from_environment(os.environ)
 _parts: Final = Parts.of(_settings, function="recovery")
 _recovery: Final = Recovery(
     ledger=_parts.ledger,
-    outbox=_parts.outbox,
+    queue_sender=_parts.queue_sender,
     ownership=_parts.ownership,
     clock=_parts.clock,
     lease_s=_settings.lease_s,
@@ -23,7 +23,7 @@ _recovery: Final = Recovery(
 
 def handler(_event: Event, context: Context) -> dict[str, Any]:
     """Recover what is overdue; answers the counts, and tells CloudWatch how many alerts are PARKED."""
-    # The last quarter is for the row under way to run into its timeouts, and for its chunk's hints.
+    # The last quarter is for the row under way to run into its timeouts, and for its chunk's wake-ups.
     until_ms = _parts.clock.now_ms() + context.get_remaining_time_in_millis() * 3 // 4
     report = _recovery.run(until_ms=until_ms)
     metrics.put_parked(report.parked_now, stack=_settings.stack, at_ms=_parts.clock.now_ms())

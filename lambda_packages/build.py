@@ -34,6 +34,9 @@ ZIP_EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 BOTOCORE_SERVICES: Final = frozenset({"dynamodb", "sqs", "secretsmanager"})
 """Service models kept of botocore's 400: 15 MB of data less to unpack."""
 
+OURS: Final = ("handlers", "topology")
+"""Of our packages, those that a function may import."""
+
 _NOT_SHIPPED: Final = (
     "bin",
     ".lock",
@@ -173,7 +176,7 @@ def handler_sources(spec: FunctionSpec) -> Iterator[Path]:
 def _module_files(module: str) -> Iterator[Path]:
     """The files that importing `module` runs: its parents' `__init__.py` and its own."""
     parts = module.split(".")
-    if parts[0] != "handlers":
+    if parts[0] not in OURS:
         return
     for depth in range(1, len(parts) + 1):
         base = ROOT.joinpath(*parts[:depth])

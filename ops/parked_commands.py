@@ -11,11 +11,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from clients.ledger import PARKED, ParkedAlert, ParkedAlerts, Redrive
+from clients.ledger import ParkedAlert, ParkedAlerts, Redrive
 from ops.local import running
 from ops.opened_stack import Outputs, StackName, confirm, open_stack
 from ops.options import AsJson, DryRun, RunDir, Yes
 from ops.terminal import printable
+from topology.alerts import Severity, Status
 
 MAX_REDRIVEN: Final = 1_000
 """By one `redrive --all`: what Slack can be told in a quarter of an hour, or in a few digests."""
@@ -94,8 +95,8 @@ def redrive(
 ) -> None:
     """Send PARKED alerts through the pipeline again, from the start and with all attempts before them.
 
-    One that has an heir, a repeat that went out in its place, is told to people once more. Exits 1 if any
-    of the alerts could not be redriven.
+    One that has an successor, a repeat that went out in its place, is told to people once more. Exits 1 if
+    any of the alerts could not be redriven.
     """
     if bool(alert_ids) == all_parked:
         raise typer.BadParameter("give the ids of PARKED alerts, or --all")
@@ -119,7 +120,7 @@ def _would(alerts: ParkedAlerts, alert_id: str) -> Redrive:
     row = alerts.get(alert_id)
     if row is None:
         return Redrive.MISSING
-    return Redrive.DONE if row["status"] == PARKED else Redrive.NOT_PARKED
+    return Redrive.DONE if row["status"] == Status.PARKED else Redrive.NOT_PARKED
 
 
 def _report(outcomes: dict[str, Redrive], *, dry_run: bool, as_json: bool) -> None:
@@ -143,15 +144,15 @@ def _table(found: Sequence[ParkedAlert]) -> Table:
     table = Table("alert", "severity", "region", "age", "title", "reason")
     now_s = time.time()
     for one in found:
-        heir = f" (heir {one.heir_id})" if one.heir_id else ""
+        successor = f" (successor {one.successor_id})" if one.successor_id else ""
         table.add_row(
             one.alert_id,
             one.severity,
             one.region,
             _age(now_s - one.accepted_at_ms / 1_000),
             escape(printable(one.title)),
-            escape(printable(one.reason + heir)),
-            style="bold red" if one.severity == "CRITICAL" else None,
+            escape(printable(one.reason + successor)),
+            style="bold red" if one.severity == Severity.CRITICAL else None,
         )
     return table
 

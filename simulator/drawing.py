@@ -8,7 +8,6 @@ from dataclasses import replace
 from random import Random
 from typing import Final
 
-from handlers.domain.alert import Severity
 from simulator.scenario import (
     CONSISTENCIES,
     FAULTS,
@@ -21,6 +20,7 @@ from simulator.scenario import (
     Kind,
     Scenario,
 )
+from topology.alerts import Severity
 
 _S: Final = 1_000
 _MIN: Final = 60 * _S

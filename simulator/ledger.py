@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Final, TypeVar
 
-from handlers.domain.alert import Alert, Status
+from handlers.domain.alert import Alert
 from handlers.domain.ports import LedgerUnavailableError
 from handlers.domain.states import VERSION, Actor, IllegalMoveError, check
 from simulator.history import short
@@ -13,6 +13,7 @@ from simulator.machine import Machine
 from simulator.scenario import REGIONS, Kind
 from simulator.tables import Table
 from simulator.world import World
+from topology.alerts import Status
 
 T = TypeVar("T")
 
@@ -31,7 +32,7 @@ class _Index:
 
     _now_ms: Callable[[], int]
     _shown: dict[str, tuple[int, Alert]] = field(default_factory=dict)
-    _lanes: dict[str, dict[str, Alert]] = field(default_factory=dict)
+    _by_open_key: dict[str, dict[str, Alert]] = field(default_factory=dict)
     _children: dict[str, dict[str, Alert]] = field(default_factory=dict)
     _coming: list[tuple[int, int, Alert]] = field(default_factory=list)
     _order: int = 0
@@ -41,10 +42,10 @@ class _Index:
         self._order += 1
         heapq.heappush(self._coming, (self._now_ms() + lag_ms, self._order, row))
 
-    def lane(self, lane: str) -> list[Alert]:
-        """The entries of a lane, the longest due first."""
+    def under(self, key: str) -> list[Alert]:
+        """The entries of a key, the longest due first."""
         self._catch_up()
-        entries = self._lanes.get(lane)
+        entries = self._by_open_key.get(key)
         if not entries:
             return []
         return sorted(entries.values(), key=lambda row: (row.due_at or 0, row.alert_id))
@@ -62,11 +63,11 @@ class _Index:
             old_order, old = self._shown.get(alert_id, (0, None))
             if old_order > order:
                 continue
-            if old is not None and old.open_lane is not None:
-                del self._lanes[old.open_lane][alert_id]
+            if old is not None and old.open_key is not None:
+                del self._by_open_key[old.open_key][alert_id]
             self._shown[alert_id] = (order, row)
-            if row.open_lane is not None:
-                self._lanes.setdefault(row.open_lane, {})[alert_id] = row
+            if row.open_key is not None:
+                self._by_open_key.setdefault(row.open_key, {})[alert_id] = row
             if row.parent_id is not None:
                 self._children.setdefault(row.parent_id, {})[alert_id] = row
 
@@ -111,9 +112,9 @@ class Store:
         self.table.write(region, before.alert_id, new)
         return new
 
-    def lane(self, region: str, lane: str) -> list[Alert]:
+    def under(self, region: str, key: str) -> list[Alert]:
         """What the open index shows in `region`."""
-        return self._indexes[region].lane(lane)
+        return self._indexes[region].under(key)
 
     def children(self, region: str, parent_id: str) -> list[Alert]:
         """What the children index shows in `region`."""
@@ -186,29 +187,29 @@ class LedgerPort:
             effect,
         )
 
-    def overdue(self, lane: str, *, now_s: int, limit: int) -> Sequence[str]:
+    def overdue(self, key: str, *, now_s: int, limit: int) -> Sequence[str]:
         """See `Ledger`."""
 
         def effect() -> list[str]:
-            due = self._store.lane(self._region, lane)
+            due = self._store.under(self._region, key)
             return [row.alert_id for row in due if (row.due_at or 0) <= now_s][:limit]
 
-        return self._call(f"ledger.overdue {lane}", effect)
+        return self._call(f"ledger.overdue {key}", effect)
 
-    def waiting(self, lane: str, *, limit: int) -> Sequence[str]:
+    def waiting(self, key: str, *, limit: int) -> Sequence[str]:
         """See `Ledger`."""
 
         def effect() -> list[str]:
-            shown = self._store.lane(self._region, lane)
+            shown = self._store.under(self._region, key)
             found = [row for row in shown if row.status is Status.ANALYZED and not row.alone]
             return [row.alert_id for row in found if row.lease_token is None][:limit]
 
-        return self._call(f"ledger.waiting {lane}", effect)
+        return self._call(f"ledger.waiting {key}", effect)
 
-    def count(self, lane: str, *, limit: int) -> int:
+    def count(self, key: str, *, limit: int) -> int:
         """See `Ledger`."""
         return self._call(
-            f"ledger.count {lane}", lambda: min(len(self._store.lane(self._region, lane)), limit)
+            f"ledger.count {key}", lambda: min(len(self._store.under(self._region, key)), limit)
         )
 
     def suppressed_children(self, parent_id: str, *, limit: int) -> Sequence[str]:
@@ -277,7 +278,16 @@ class LedgerPort:
 
 def _changes(before: Alert, after: Alert) -> str:
     """What a write changes besides the status, for the history."""
-    names = ("attempts", "not_before", "due_at", "follow_up", "digest_id", "doubts", "epoch", "owner")
+    names = (
+        "attempts",
+        "not_before",
+        "due_at",
+        "follow_up",
+        "digest_id",
+        "possible_duplicates",
+        "epoch",
+        "owner",
+    )
     changed = {n: getattr(after, n) for n in names if getattr(after, n) != getattr(before, n)}
     if before.lease_token != after.lease_token:
         changed["lease"] = (after.lease_token or "given up")[:8]

@@ -1,7 +1,7 @@
 """Lambda: execution environments that live on between invocations, and invocations that die or stand still.
 
-An invocation is one greenlet, and more while it uses `Spread`. It gives control away at each call of a port.
-A call that was sent has its effect even if its caller is dead or frozen by then.
+An invocation is one greenlet, and more while it uses `Executor`. It gives control away at each call of a
+port. A call that was sent has its effect even if its caller is dead or frozen by then.
 """
 
 from collections.abc import Callable, Iterable
@@ -14,7 +14,7 @@ from simulator.world import World
 T = TypeVar("T")
 R = TypeVar("R")
 
-SPREAD_WORKERS: Final = 10
+EXECUTOR_WORKERS: Final = 10
 _FREEZES_MS: Final = (2_000, 40_000, 100_000, 200_000)
 _MAX_LATE_KILL_MS: Final = 3_000
 """A frozen invocation that wakes after its end runs on for up to this long before it is killed."""
@@ -42,7 +42,7 @@ class Invocation:
         self._frozen_until_ms = 0
         self.tokens: set[str] = set()
         """The lease tokens that it made."""
-        self.claims: dict[str, str] = {}
+        self.leases: dict[str, str] = {}
         """By alert: the token of the claim that it wrote."""
         self.held: dict[str, bool] = {}
         """By alert: whether its claim held when it last read the row."""
@@ -125,8 +125,8 @@ class Invocation:
         self.world.scheduler.after(ms, lambda: self._resume(waiter, (None, None)))
         self._answer()
 
-    def spread(self, function: Callable[[T], R], items: Iterable[T]) -> list[R]:
-        """See `Spread`: as a pool of threads would."""
+    def map(self, function: Callable[[T], R], items: Iterable[T]) -> list[R]:
+        """See `Executor`: as a pool of threads would."""
         given = list(items)
         if len(given) <= 1:
             return [function(item) for item in given]
@@ -148,7 +148,7 @@ class Invocation:
                 self.world.scheduler.after(0, lambda: self._resume(waiter, (None, None)))
 
         done: list[None] = []
-        for _ in range(min(SPREAD_WORKERS, len(given))):
+        for _ in range(min(EXECUTOR_WORKERS, len(given))):
             self._spawn(work)
         self._answer()
         for error in errors:
@@ -182,7 +182,7 @@ class Invocation:
             self.world.note(self.name, f"{what}: {type(error).__name__}")
             return None, error
         if self.world.history.kept and value != []:
-            self.world.note(self.name, f"{what}: {shown(value)}")  # but nothing of a lane that is empty
+            self.world.note(self.name, f"{what}: {shown(value)}")  # but nothing of a key that is empty
         return value, None
 
     def _resume(self, waiter: greenlet, outcome: tuple[Any, Exception | None]) -> None:
@@ -233,7 +233,7 @@ class Invocation:
 class Machine:
     """One execution environment: what a handler keeps between invocations lives as long as this.
 
-    It is the clock, the sleeper, the randomness and the spread of the handler that runs in it.
+    It is the clock, the sleeper, the randomness and the executor of the handler that runs in it.
     """
 
     def __init__(self, world: World, *, region: str, function: str, skew_ms: int) -> None:
@@ -274,9 +274,9 @@ class Machine:
         """See `Randomness`."""
         return self.invocation.random.random()
 
-    def spread(self, function: Callable[[T], R], items: Iterable[T]) -> list[R]:
-        """See `Spread`."""
-        return self.invocation.spread(function, items)
+    def map(self, function: Callable[[T], R], items: Iterable[T]) -> list[R]:
+        """See `Executor`."""
+        return self.invocation.map(function, items)
 
     def get_remaining_time_in_millis(self) -> int:
         """Of Lambda's context. Lambda's own timer knows no skew."""

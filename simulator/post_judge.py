@@ -4,12 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from handlers.domain.alert import Alert, Status
+from handlers.domain.alert import Alert
 from handlers.domain.delivery.messages import FollowUpNotice, Message
 from handlers.domain.limits import MAX_DEFERRAL_S
 from handlers.domain.ports import Record
 from simulator.scenario import Scenario
 from simulator.scheduler import Scheduler
+from topology.alerts import Status
 from topology.config_keys import KEYS
 
 if TYPE_CHECKING:

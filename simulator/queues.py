@@ -10,13 +10,12 @@ from typing import Final
 
 import msgspec
 
-from handlers.domain.alert import Queue
-from handlers.domain.ports import OutboxError
+from handlers.domain.ports import QueueSendError
 from simulator.history import short
 from simulator.machine import Machine
 from simulator.scenario import Kind
 from simulator.world import World
-from topology.queues import MAX_RECEIVE_COUNT, QueueSpec
+from topology.queues import MAX_RECEIVE_COUNT, Queue, QueueSpec
 
 _LATE_MS: Final = (1_000, 90_000)
 _POLL_MS: Final = 40
@@ -126,8 +125,8 @@ class WorkQueue:
         self.consume(batch, ended)
 
 
-class OutboxPort:
-    """`Outbox` for what runs in `machine`: onto the queues of its own region."""
+class QueueSenderPort:
+    """`QueueSender` for what runs in `machine`: onto the queues of its own region."""
 
     def __init__(self, machine: Machine, queues: dict[Queue, WorkQueue]) -> None:
         """`queues`: of the machine's region."""
@@ -135,12 +134,12 @@ class OutboxPort:
         self._queues = queues
 
     def send(self, queue: Queue, alert_ids: Sequence[str], *, delay_s: int = 0) -> None:
-        """See `Outbox`."""
+        """See `QueueSender`."""
         invocation, world = self._machine.invocation, self._machine.world
         draw, target = invocation.random, self._queues[queue]
-        what = f"outbox.send {queue} {[short(alert_id) for alert_id in alert_ids]}"
+        what = f"queue_sender.send {queue} {[short(alert_id) for alert_id in alert_ids]}"
         what += f" in {delay_s} s" if delay_s else ""
-        error = OutboxError("simulated: not surely sent")
+        error = QueueSendError("simulated: not surely sent")
         denied = world.active(Kind.QUEUES_DENIED, self._machine.region)
         if denied or invocation.fires("send_failed"):
             invocation.call(what, None, out_ms=0, instead=(draw.choice((30, 3_000)), error))

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Final
 
 from handlers.domain.alert import Analysis
-from handlers.domain.delivery.rate_limit import RECORD as PACE
 from handlers.domain.ports import CacheUnavailableError, CoordinationUnavailableError, Record
 from simulator.machine import Machine
 from simulator.scenario import Kind
 from simulator.tables import Table
+from topology.records import SLACK_RATE
 
 _TIMEOUT_MS: Final = (2_500, 3_500)
 
@@ -45,7 +45,7 @@ class CoordinationPort:
                 return False
             new = Record(version=stored.version + 1 if stored else 1, values=dict(values))
             self._table.write(region, name, new)
-            if name == PACE:
+            if name == SLACK_RATE:
                 judge.posts.paced(invocation, asked_ms, stored, new)
             return True
 

@@ -7,8 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from handlers.adapters.lambda_events.sqs_batch import work_batch
-from handlers.domain.alert import Queue
-from handlers.domain.delivery.leases import Allotment, PoisonMessageError
+from handlers.domain.delivery.leases import Deadline, PoisonMessageError
 from handlers.domain.intake.webhook import Request, Response
 from handlers.domain.ports import LedgerUnavailableError
 from simulator import wiring
@@ -20,7 +19,7 @@ from simulator.wiring import CONFIG, Backends
 from simulator.world import World
 from topology.functions import FUNCTIONS
 from topology.limits import SQS_VISIBILITY_FACTOR
-from topology.queues import WORK_QUEUES
+from topology.queues import WORK_QUEUES, Queue
 
 _TIMEOUTS_S: Final = {spec.key: CONFIG.timeout_s[spec] for spec in FUNCTIONS}
 POISON_IDS: Final = ("a0000000000000000000000000000000",)
@@ -144,8 +143,8 @@ class Region:
             kept: list[frozenset[str]] = []
 
             def main(handler: Any, machine: Machine) -> None:
-                def work(alert_id: str, allotment: Allotment) -> None:
-                    self._watched(machine, handler.work, alert_id, allotment)
+                def work(alert_id: str, deadline: Deadline) -> None:
+                    self._watched(machine, handler.work, alert_id, deadline)
 
                 answer = work_batch({"Records": records}, work, context=machine, clock=machine)
                 failures = answer["batchItemFailures"]
@@ -165,16 +164,16 @@ class Region:
     def _watched(
         self,
         machine: Machine,
-        work: Callable[[str, Allotment], None],
+        work: Callable[[str, Deadline], None],
         alert_id: str,
-        allotment: Allotment,
+        deadline: Deadline,
     ) -> None:
         """`work`, told of what it lets out: `work_batch` takes everything for a failed message."""
         try:
-            work(alert_id, allotment)
+            work(alert_id, deadline)
         except PoisonMessageError as error:
             if alert_id not in POISON_IDS:
-                self.world.judge.broken("hint_is_poison", f"{machine.invocation.name}: {error}")
+                self.world.judge.broken("wake_up_is_poison", f"{machine.invocation.name}: {error}")
             raise
         except Exception as error:
             name = machine.invocation.name
@@ -213,7 +212,7 @@ class Region:
 def _label_of(message: Message) -> str:
     """What an invocation is named after: the alert of its first message."""
     try:
-        hint = msgspec.json.decode(message.body)
-        return short(str(hint["alert_id"]))
+        wake_up = msgspec.json.decode(message.body)
+        return short(str(wake_up["alert_id"]))
     except (msgspec.DecodeError, KeyError, TypeError):
         return "poison"

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
-from handlers.domain.alert import Alert, Status
+from handlers.domain.alert import Alert
 from handlers.domain.limits import MAX_ATTEMPTS
 from handlers.domain.ports import Record
-from handlers.domain.regions.ownership import record_name
 from handlers.domain.states import MOVES, Actor, Condition
 from simulator.scenario import REFUSED_MARK, REGIONS, Scenario, peer_of
 from simulator.scheduler import Scheduler
+from topology.alerts import Status
+from topology.records import ownership_record
 
 if TYPE_CHECKING:
     from simulator.machine import Invocation
@@ -122,14 +123,14 @@ class RowJudge:
             holder.claim_lost.add(new.alert_id)
         if new.lease_token is not None and new.lease_token in invocation.tokens:
             self._holders[new.lease_token] = invocation
-            invocation.claims[new.alert_id] = new.lease_token
+            invocation.leases[new.alert_id] = new.lease_token
         else:
-            invocation.claims.pop(new.alert_id, None)
+            invocation.leases.pop(new.alert_id, None)
         if not self._strong:
             self._judge_ownership(invocation, stored, new)
 
     def _judge_ownership(self, invocation: "Invocation", stored: Alert, new: Alert) -> None:
-        """Under an eventual ledger: who may work on it, give or take a standing that is remembered."""
+        """Under an eventual ledger: who may work on it, give or take a view that is remembered."""
         alert_id = new.alert_id
         terms = [self._record(region, region).get("term", 0) for region in REGIONS]
         both_work = len(self.workers[alert_id]) > 1
@@ -156,14 +157,14 @@ class RowJudge:
         latest_ms = self._scheduler.now_ms + self._skew_ms
         if not own:
             return None
-        if earliest_ms - own["beat_ms"] > self._takeover_ms + _STANDING_MS:
+        if earliest_ms - own["heartbeat_ms"] > self._takeover_ms + _STANDING_MS:
             return own["epoch"] + 1
         returned_ms = own["returned_ms"]
-        unseen = returned_ms > 0 and other.get("beat_ms", 0) <= returned_ms
+        unseen = returned_ms > 0 and other.get("heartbeat_ms", 0) <= returned_ms
         fenced = unseen and earliest_ms - returned_ms > _STANDING_MS
         return own["epoch"] if fenced and latest_ms - returned_ms < self._takeover_ms else None
 
     def _record(self, region: str, of: str) -> Mapping[str, int]:
         """What `region` sees of the record of region `of`."""
-        record = self.records(region, record_name(of))
+        record = self.records(region, ownership_record(of))
         return record.values if record else {}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Final, Literal
 
-from handlers.domain.alert import Severity
+from topology.alerts import Severity
 
 Consistency = Literal["strong", "eventual"]
 CONSISTENCIES: Final[tuple[Consistency, ...]] = ("strong", "eventual")

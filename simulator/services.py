@@ -201,7 +201,7 @@ def members_of(message: Message, invocation: Invocation) -> tuple[str, ...] | No
     """
     if not isinstance(message, Digest):
         return (message.alert_id,)
-    claimed = sorted(invocation.claims)
+    claimed = sorted(invocation.leases)
     held = [alert_id for alert_id in claimed if invocation.held.get(alert_id)]
     for candidates in (held, claimed):
         for members in islice(combinations(candidates, message.alert_count), _MOST_TRIED):

@@ -16,7 +16,6 @@ from handlers.domain.limits import (
     PARKED_LOOK_S,
 )
 from handlers.domain.ports import Record
-from handlers.domain.regions.switch import switch_name
 from simulator.history import History
 from simulator.judge import Violation
 from simulator.ledger import Store
@@ -30,6 +29,7 @@ from simulator.tables import Table
 from simulator.verdict import judge_dead_letters, judge_rest, tally, unexplained, unsettled
 from simulator.wiring import CONFIG, Backends
 from simulator.world import World
+from topology.records import switch_record
 
 _LOOK_MS: Final = 30_000
 
@@ -148,7 +148,7 @@ class _Simulation:
 
     def _turn_switch(self, incident: Incident, *, since_ms: int) -> None:
         """What `responder dr failover` and `failback` do, if they reach the region."""
-        region, name = incident.region, switch_name(incident.region)
+        region, name = incident.region, switch_record(incident.region)
         if self._world.halted_ms(region) or self._world.active(Kind.COORDINATION_DOWN, region):
             return
         before = self._coordination.read(region, name)

@@ -4,7 +4,6 @@ from typing import Final
 
 import msgspec
 
-from handlers.domain.alert import Severity, Status, parked_lane
 from handlers.domain.intake.webhook import Request, Response
 from handlers.domain.states import Actor, check, redriven
 from simulator.ledger import Store
@@ -13,6 +12,7 @@ from simulator.scenario import DEADLY_MARK, REFUSED_MARK, REGIONS, Arrival
 from simulator.scheduler import START_MS
 from simulator.wiring import CONFIG
 from simulator.world import World
+from topology.alerts import Severity, Status, parked_key
 
 _MAX_TRIES: Final = 6
 _ACCEPTED: Final = 202
@@ -127,7 +127,7 @@ def mark_of(arrival: Arrival) -> str:
 def redrive_parked(world: World, store: Store, region: str) -> None:
     """What the operator's command does: every PARKED alert that `region` shows is RECEIVED again."""
     for owner in REGIONS:
-        for shown in store.lane(region, parked_lane(owner)):
+        for shown in store.under(region, parked_key(owner)):
             before = store.table.read(region, shown.alert_id)
             if before is None or before.status is not Status.PARKED:
                 continue

@@ -4,12 +4,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
 
-from handlers.domain.alert import Alert, Status
+from handlers.domain.alert import Alert
 from handlers.domain.delivery.messages import Digest
 from simulator.judge import Judge
 from simulator.queues import WorkQueue
 from simulator.services import Post, digest_id_of
 from simulator.wiring import CONFIG
+from topology.alerts import Status
 
 
 def unsettled(rows: Mapping[str, Alert]) -> list[str]:
@@ -46,16 +47,16 @@ def judge_rest(judge: Judge, rows: Mapping[str, Alert], receipts: Iterable[str],
 
 
 def judge_dead_letters(judge: Judge, queue: WorkQueue) -> None:
-    """The dead-letter queues are for poison, and for hints whose workers died each time."""
+    """The dead-letter queues are for poison, and for wake-ups whose workers died each time."""
     for message in queue.dead:
         if not message.is_poison and message.killed < message.receives:
             judge.broken("dead_letter", f"{message.body} of {queue.spec.key} is no poison")
 
 
 def unexplained(judge: Judge, rows: Mapping[str, Alert]) -> int:
-    """How many posts too many there are that the rows' doubts do not count: eventual ledgers only."""
+    """How many posts too many there are that no row counts as possible: eventual ledgers only."""
     return sum(
-        max(len(judge.posts.alerts.get(alert_id, ())) - 1 - sum(row.doubts.values()), 0)
+        max(len(judge.posts.alerts.get(alert_id, ())) - 1 - sum(row.possible_duplicates.values()), 0)
         for alert_id, row in rows.items()
     )
 
@@ -115,7 +116,7 @@ def _judge_identities(judge: Judge, rows: Mapping[str, Alert]) -> None:
 
 
 def _judge_duplicates(judge: Judge, row: Alert, *, strong: bool) -> None:
-    """A post too many needs a cause that really was, and a doubt in the row that counts it."""
+    """A post too many needs a cause that really was, and a cause in the row that counts it."""
     rows = judge.rows
     if not strong and max(len(of.get(row.alert_id, ())) for of in (rows.workers, rows.creators)) > 1:
         return  # both regions worked on it, or took it in: the one cause that an eventual ledger adds
@@ -128,9 +129,10 @@ def _judge_duplicates(judge: Judge, row: Alert, *, strong: bool) -> None:
                 "duplicate_without_cause", f"{what} {row.alert_id} by {names}, none of them disturbed"
             )
     extra = len(judge.posts.alerts.get(row.alert_id, ())) - 1
-    if extra > sum(row.doubts.values()):
+    if extra > sum(row.possible_duplicates.values()):
         judge.broken(
-            "duplicate_uncounted", f"{row.alert_id} was posted {extra + 1} times, doubts {dict(row.doubts)}"
+            "duplicate_uncounted",
+            f"{row.alert_id} was posted {extra + 1} times, possible: {dict(row.possible_duplicates)}",
         )
 
 
@@ -150,6 +152,6 @@ def tally(rows: Mapping[str, Alert], judge: Judge) -> Counter[str]:
     counts["follow_ups"] = sum(map(len, judge.posts.follow_ups.values()))
     counts["in_digest"] = sum(row.digest_id is not None for row in rows.values())
     for row in rows.values():
-        for doubt, times in row.doubts.items():
-            counts[f"doubt {doubt}"] += times
+        for cause, times in row.possible_duplicates.items():
+            counts[f"possible_duplicate {cause}"] += times
     return counts

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from handlers.domain.alert import Analysis, Queue, Step
+from handlers.domain.alert import Analysis, Step
 from handlers.domain.delivery.analysis import AnalysisWork
 from handlers.domain.delivery.breaker import Breaker
 from handlers.domain.delivery.distribution import DistributionWork
-from handlers.domain.delivery.leases import Claims
-from handlers.domain.delivery.rate_limit import Pace
+from handlers.domain.delivery.leases import Leases
+from handlers.domain.delivery.rate_limit import RateLimiter
 from handlers.domain.intake.reception import Reception
 from handlers.domain.intake.webhook import Webhook
 from handlers.domain.ports import Record
@@ -19,12 +19,13 @@ from handlers.domain.regions.switch import Switch
 from handlers.domain.states import Actor
 from simulator.ledger import LedgerPort, Store
 from simulator.machine import Machine
-from simulator.queues import OutboxPort, WorkQueue
+from simulator.queues import QueueSenderPort, WorkQueue
 from simulator.records import CachePort, CoordinationPort
 from simulator.scenario import REGIONS, peer_of
 from simulator.services import AnalystPort, NotifierPort, Slack
 from simulator.tables import Table
 from topology.config import StackConfig
+from topology.queues import Queue
 
 CONFIG: Final = StackConfig.parse(
     stack="prod",
@@ -49,10 +50,10 @@ def webhook(machine: Machine, backends: Backends) -> Webhook:
     ledger = LedgerPort(machine, backends.store)
     reception = Reception(
         ledger=ledger,
-        outbox=_outbox(machine, backends),
+        queue_sender=_queue_sender(machine, backends),
         clock=machine,
         randomness=machine,
-        spread=machine.spread,
+        executor=machine,
         ownership=_ownership(machine, backends),
         region=machine.region,
         lease_s=CONFIG.lease_s,
@@ -70,7 +71,7 @@ def webhook(machine: Machine, backends: Backends) -> Webhook:
 def analysis(machine: Machine, backends: Backends) -> AnalysisWork:
     """The analysis function's."""
     return AnalysisWork(
-        claims=_claims(machine, backends, Actor.ANALYSIS, Step.ANALYSIS),
+        leases=_leases(machine, backends, Actor.ANALYSIS, Step.ANALYSIS),
         cache=CachePort(machine, backends.cache),
         analyst=AnalystPort(machine),
         breaker=Breaker(coordination=CoordinationPort(machine, backends.coordination), clock=machine),
@@ -81,14 +82,14 @@ def analysis(machine: Machine, backends: Backends) -> AnalysisWork:
 def distribution(machine: Machine, backends: Backends) -> DistributionWork:
     """The distribution function's."""
     return DistributionWork(
-        claims=_claims(machine, backends, Actor.DISTRIBUTION, Step.DISTRIBUTION),
+        leases=_leases(machine, backends, Actor.DISTRIBUTION, Step.DISTRIBUTION),
         notifier=NotifierPort(machine, backends.slack),
-        pace=Pace(
+        rate_limiter=RateLimiter(
             coordination=CoordinationPort(machine, backends.coordination),
             clock=machine,
             interval_ms=CONFIG.slack_interval_ms,
         ),
-        spread=machine.spread,
+        executor=machine,
     )
 
 
@@ -96,7 +97,7 @@ def recovery(machine: Machine, backends: Backends) -> Recovery:
     """The recovery function's."""
     return Recovery(
         ledger=LedgerPort(machine, backends.store),
-        outbox=_outbox(machine, backends),
+        queue_sender=_queue_sender(machine, backends),
         ownership=_ownership(machine, backends),
         clock=machine,
         lease_s=CONFIG.lease_s,
@@ -111,10 +112,10 @@ BUILDERS: Final[dict[str, Callable[[Machine, Backends], object]]] = {
 }
 
 
-def _claims(machine: Machine, backends: Backends, actor: Actor, step: Step) -> Claims:
-    return Claims(
+def _leases(machine: Machine, backends: Backends, actor: Actor, step: Step) -> Leases:
+    return Leases(
         ledger=LedgerPort(machine, backends.store),
-        outbox=_outbox(machine, backends),
+        queue_sender=_queue_sender(machine, backends),
         ownership=_ownership(machine, backends),
         clock=machine,
         randomness=machine,
@@ -125,8 +126,8 @@ def _claims(machine: Machine, backends: Backends, actor: Actor, step: Step) -> C
     )
 
 
-def _outbox(machine: Machine, backends: Backends) -> OutboxPort:
-    return OutboxPort(machine, backends.queues[machine.region])
+def _queue_sender(machine: Machine, backends: Backends) -> QueueSenderPort:
+    return QueueSenderPort(machine, backends.queues[machine.region])
 
 
 def _ownership(machine: Machine, backends: Backends) -> Ownership:

@@ -4,9 +4,8 @@ from typing import Final
 
 NAMESPACE: Final = "McpIncidentResponder"
 PARKED_ALERTS: Final = "ParkedAlerts"
-"""How many alerts are PARKED for the region to see to, once a minute, by Recovery.
-
-`handlers.adapters.aws.metrics` writes it (a test compares)."""
+"""How many alerts are PARKED for the region to see to, once a minute, by Recovery
+(`handlers.adapters.aws.metrics`)."""
 
 BACKUP_AGE: Final = "BackupAgeS"
 """Seconds from the time that a backup shows until it was finished. The state machine that makes the backup

@@ -44,11 +44,11 @@ TIMESTAMP_INDEX: Final = IndexSpec("timestamp-index", KeySpec("severity", "S"), 
 
 OPEN_INDEX: Final = IndexSpec(
     "open-index",
-    KeySpec("open_lane", "S"),
+    KeySpec("open_key", "S"),
     KeySpec("due_at", "N"),
     projected=("status", "severity", "attempts", "lease_token", "alone"),
 )
-"""Sparse: only alerts that somebody still has to see to carry `open_lane` (`<owner region>#` and a severity,
+"""Sparse: only alerts that somebody still has to see to carry `open_key` (`<owner region>#` and a severity,
 `PARKED` or `FOLLOW_UP`), so they are found by a constant number of queries and never by a scan."""
 
 CHILDREN_INDEX: Final = IndexSpec(

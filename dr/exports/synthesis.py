@@ -18,7 +18,7 @@ from typing import IO, Final
 import msgspec
 
 from dr.exports.manifest import FILES, SUMMARY, md5_base64
-from topology.severities import SEVERITIES
+from topology.alerts import Severity
 
 ACCOUNT: Final = "000000000000"
 BUCKET: Final = "mcp-responder-backups"
@@ -178,7 +178,7 @@ def _row(number: int, sentences: Sequence[str], title: str | None, *, otherwise:
     seed, at_s, count = int(identity[:12], 16), _FIRST_SECOND + number // 3, len(sentences)
     text = _ITEM.format(
         id=f"a{identity}",
-        severity=SEVERITIES[seed % 5],
+        severity=list(Severity)[seed % 5],
         at_s=at_s,
         end_s=at_s + 1,
         expires_s=at_s + 864_000,

@@ -8,13 +8,14 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from clients.coordination import CoordinationRecords, ownership_name
+from clients.coordination import CoordinationRecords
 from clients.deployment import Deployment
 from clients.recovery import run_recovery
 from dr.operations.operation import Done, Turn
 from dr.operations.rows import read_rows
+from topology.alerts import Severity
 from topology.config_keys import STRONG
-from topology.severities import SEVERITIES
+from topology.records import ownership_record
 from topology.tables import OPEN_INDEX
 
 MAX_LEFT: Final = 10_000
@@ -56,7 +57,7 @@ def open_alerts(deployment: Deployment, *, seen_in: str, owner: str, now_s: int)
     Raises:
         botocore.exceptions.ClientError, BotoCoreError: `seen_in` does not answer.
     """
-    counts = dict.fromkeys(SEVERITIES, 0)
+    counts = dict.fromkeys(map(str, Severity), 0)
     overdue = read = 0
     for severity, item in _open(deployment, seen_in, owner):
         counts[severity] += 1
@@ -172,7 +173,7 @@ class _Nudge:
 
 def _took_over(deployment: Deployment, region: str, since_ms: int) -> bool:
     """Whether Recovery there has acted on its switch; `handlers.domain.regions.ownership` has the record."""
-    record = CoordinationRecords(deployment, region).read(ownership_name(region))
+    record = CoordinationRecords(deployment, region).read(ownership_record(region))
     return record is not None and int(record.values.get("switched_ms", 0)) >= since_ms
 
 
@@ -189,8 +190,8 @@ def _lanes(deployment: Deployment, seen_in: str, owners: Sequence[str]) -> tuple
 
 def _of_rows(deployment: Deployment, seen_in: str, ids: Iterable[str]) -> dict[str, Progress]:
     """Those of `ids` that are open still, by their own rows."""
-    rows = read_rows(deployment, seen_in, ids, attributes=["open_lane", *_MOVING])
-    return {alert_id: _progress(row) for alert_id, row in rows.items() if "open_lane" in row}
+    rows = read_rows(deployment, seen_in, ids, attributes=["open_key", *_MOVING])
+    return {alert_id: _progress(row) for alert_id, row in rows.items() if "open_key" in row}
 
 
 def _progress(item: Mapping[str, Any]) -> Progress:
@@ -212,15 +213,15 @@ def _due_at(state: Progress) -> int:
 
 
 def _open(deployment: Deployment, seen_in: str, owner: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The items of the open index in the owner's lanes with their severity, at most `MAX_LEFT`."""
+    """The items of the open index under the owner's key with their severity, at most `MAX_LEFT`."""
     paginator = deployment.clients.client("dynamodb", seen_in).get_paginator("query")
     left = MAX_LEFT
-    for severity in SEVERITIES:
+    for severity in Severity:
         pages = paginator.paginate(
             TableName=deployment.alerts_table,
             IndexName=OPEN_INDEX.name,
-            KeyConditionExpression="open_lane = :lane",
-            ExpressionAttributeValues={":lane": {"S": f"{owner}#{severity}"}},
+            KeyConditionExpression="open_key = :key",
+            ExpressionAttributeValues={":key": {"S": f"{owner}#{severity}"}},
             PaginationConfig={"MaxItems": left},
         )
         for page in pages:

@@ -9,7 +9,7 @@ either region does not matter: the ledger has it.
 from dataclasses import dataclass
 from typing import Final
 
-from clients.coordination import CoordinationRecords, CoordinationUnreachableError, switch_name
+from clients.coordination import CoordinationRecords, CoordinationUnreachableError
 from clients.deployment import Deployment
 from dr.operations.adoption import settle
 from dr.operations.failover import route_step
@@ -19,6 +19,7 @@ from dr.operations.outside import Outside
 from dr.operations.proof import healthy, prove, switch_shown
 from dr.operations.replication import agree
 from dr.operations.switching import HeldSwitch
+from topology.records import switch_record
 
 FAILBACK: Final = "failback"
 
@@ -158,7 +159,7 @@ def _check(deployment: Deployment, turn: Turn, outside: Outside) -> Done:
     if on or CoordinationRecords(deployment, to.region).switched_on_ms():
         raise OperationRefusedError(
             "the switches of both regions are on, so neither is routed to and nobody knows which was meant; "
-            f"turn that of {to.region} off: since_ms = 0 in record {switch_name(to.region)} of the "
+            f"turn that of {to.region} off: since_ms = 0 in record {switch_record(to.region)} of the "
             "coordination table"
         )
     return Done("both regions are healthy")

@@ -15,8 +15,6 @@ from clients.aws import passes
 from clients.coordination import (
     CoordinationRecords,
     CoordinationUnreachableError,
-    ownership_name,
-    switch_name,
 )
 from clients.deployment import Deployment
 from clients.routing import RoutingUnknownError
@@ -27,6 +25,7 @@ from dr.operations.outside import Outside
 from dr.operations.proof import healthy, prove, switch_shown
 from dr.operations.switching import HeldSwitch
 from topology.config_keys import STRONG
+from topology.records import ownership_record, switch_record
 
 FAILOVER: Final = "failover"
 
@@ -200,7 +199,7 @@ class _Failover:
         if self._records.switched_on_ms(of=lost):
             raise OperationRefusedError(
                 f"the switch of {lost} is on as {to} has it, and with both on neither region would be routed "
-                f"to; turn it off in {lost} first: since_ms = 0 in record {switch_name(lost)} of the "
+                f"to; turn it off in {lost} first: since_ms = 0 in record {switch_record(lost)} of the "
                 "coordination table"
             )
 
@@ -241,7 +240,7 @@ class _Failover:
 
     def _later_than_the_last(self, now_ms: int) -> int:
         """Recovery takes over once for each later time, so a clock that runs behind must not repeat one."""
-        own = self._records.read(ownership_name(self._to.region))
+        own = self._records.read(ownership_record(self._to.region))
         last_ms = int(own.values.get("switched_ms", 0)) if own else 0
         return max(now_ms, last_ms + 1)
 

@@ -29,8 +29,7 @@ from typing import Any, Final, Protocol, Self
 from clients.coordination import CoordinationRecords, CoordinationUnreachableError, VersionedRecord
 from clients.deployment import Deployment
 from topology.errors import ExplainedError
-
-RECORD: Final = "dr"
+from topology.records import OPERATION
 
 GRACE_MS: Final = 5_000
 """How long after its step's deadline a run still counts as alive: for its last write, and for two machines'
@@ -135,7 +134,7 @@ class Journal:
         Raises:
             CoordinationUnreachableError: the region does not answer.
         """
-        return _operation_of(self._records.read(RECORD))
+        return _operation_of(self._records.read(OPERATION))
 
     def open(
         self, operation: str, *, operator: str, now_ms: int, deadline_s: float, take_over: bool
@@ -149,7 +148,7 @@ class Journal:
             OperationFailedError: the region does not answer.
         """
         try:
-            before = self._records.read(RECORD)
+            before = self._records.read(OPERATION)
         except CoordinationUnreachableError as error:
             raise OperationFailedError(f"{error}; nothing was done") from error
         found = _operation_of(before)
@@ -211,16 +210,16 @@ class Entry:
         refused = self.record.state is State.REFUSED
         values = asdict(self._done if refused and self._done else self.record)
         try:
-            written = self._records.write(RECORD, self._before, values)
+            written = self._records.write(OPERATION, self._before, values)
             if not written:
                 # A try of ours that got no answer may have been written after all.
-                found = self._records.read(RECORD)
+                found = self._records.read(OPERATION)
                 if found is None or found.values.get("token") != self.record.token:
                     raise OperationLostError(
                         f"another run has taken the place of this {self.record.operation}; "
                         "see `responder dr status`"
                     )
-                written = self._records.write(RECORD, found, values)
+                written = self._records.write(OPERATION, found, values)
                 self._before = found
             version = self._before.version + 1 if self._before else 1
         except CoordinationUnreachableError as error:

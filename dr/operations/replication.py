@@ -16,7 +16,7 @@ from clients.deployment import Deployment
 from dr.operations.journal import OperationFailedError, OperationRefusedError
 from dr.operations.operation import Done, Turn
 from dr.operations.rows import read_rows
-from topology.severities import SEVERITIES
+from topology.alerts import Severity
 from topology.tables import TIMESTAMP_INDEX
 
 MARKER_WITHIN_S: Final = 20.0
@@ -117,7 +117,7 @@ def _recent(deployment: Deployment, region: str, until_s: int) -> set[str]:
     """The ids of the alerts that were accepted last, up to a time in epoch seconds."""
     paginator = deployment.clients.client("dynamodb", region).get_paginator("query")
     ids: set[str] = set()
-    for severity in SEVERITIES:
+    for severity in Severity:
         pages = paginator.paginate(
             TableName=deployment.alerts_table,
             IndexName=TIMESTAMP_INDEX.name,

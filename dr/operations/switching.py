@@ -5,9 +5,10 @@ run looks before it writes in the journal that it will turn the switch, and turn
 always writes, also where the switch is as it should be: what a sleeping run has looked at is the past then.
 """
 
-from clients.coordination import CoordinationRecords, VersionedRecord, switch_name
+from clients.coordination import CoordinationRecords, VersionedRecord
 from clients.deployment import Deployment
 from dr.operations.journal import OperationLostError
+from topology.records import switch_record
 
 
 class HeldSwitch:
@@ -17,7 +18,7 @@ class HeldSwitch:
         """Nothing is looked at yet."""
         self.region = region
         self._records = CoordinationRecords(deployment, region)
-        self._name = switch_name(region)
+        self._name = switch_record(region)
         self._seen: VersionedRecord | None = None
 
     @property

@@ -1,6 +1,6 @@
 """Gives the alerts that a lost stack left open to the region that it was rebuilt in.
 
-An alert lies in a lane of the open index that is named for its owner, and Recovery looks at the lanes of its
+An alert lies under a key of the open index that is named for its owner, and Recovery looks at the keys of its
 own stack's regions only. What was open in regions that are no more would never be seen to.
 """
 
@@ -12,20 +12,20 @@ from botocore.exceptions import ClientError
 from clients.deployment import Deployment
 from dr.operations.journal import OperationFailedError
 from dr.operations.operation import Done, Turn
-from topology.severities import SEVERITIES
+from topology.alerts import DuplicateCause, Severity
 from topology.tables import OPEN_INDEX
 
-LANES: Final = (*SEVERITIES, "FOLLOW_UP", "PARKED")
+OPEN_KEYS: Final = (*Severity, "FOLLOW_UP", "PARKED")
 
 _PAGE: Final = 500
 _LOST: Final = "ConditionalCheckFailedException"
 
 
 def reown(deployment: Deployment, turn: Turn, *, former: Sequence[str]) -> Done:
-    """Give every alert in a lane of the `former` owners to the primary region. Facts: `moved`.
+    """Give every alert under a key of the `former` owners to the primary region. Facts: `moved`.
 
-    What has not come to rest may have gone out after the moment that the backup shows: it carries a doubt for
-    it, `ownership_moved`, by which an audit knows the cause of a duplicate.
+    What has not come to rest may have gone out after the moment that the backup shows: it carries a possible
+    duplicate for it, `ownership_transferred`, by which an audit knows the cause of a duplicate.
 
     Raises:
         OperationFailedError: some are left at the step's deadline.
@@ -37,11 +37,11 @@ def reown(deployment: Deployment, turn: Turn, *, former: Sequence[str]) -> Done:
         nonlocal moved
         left = False
         for owner in former:
-            for lane in LANES:
-                for alert_id in _ids(deployment, f"{owner}#{lane}"):
+            for key in OPEN_KEYS:
+                for alert_id in _ids(deployment, f"{owner}#{key}"):
                     if turn.left_s() <= 0:
                         raise OperationFailedError(f"{moved} alerts are moved and not all; run it again")
-                    moved += _move(deployment, alert_id, owner=owner, lane=lane)
+                    moved += _move(deployment, alert_id, owner=owner, key=key)
                     left = True
         if left:
             turn.say(f"{moved} alerts moved to {to}")
@@ -51,44 +51,45 @@ def reown(deployment: Deployment, turn: Turn, *, former: Sequence[str]) -> Done:
     return Done(f"{moved} open, PARKED or half-done alerts belong to {to} now", {"moved": moved})
 
 
-def _ids(deployment: Deployment, lane: str) -> Iterator[str]:
+def _ids(deployment: Deployment, key: str) -> Iterator[str]:
     answer: dict[str, Any] = deployment.clients.client("dynamodb", deployment.primary.region).query(
         TableName=deployment.alerts_table,
         IndexName=OPEN_INDEX.name,
-        KeyConditionExpression="open_lane = :lane",
-        ExpressionAttributeValues={":lane": {"S": lane}},
+        KeyConditionExpression="open_key = :key",
+        ExpressionAttributeValues={":key": {"S": key}},
         Limit=_PAGE,
     )
     for item in answer["Items"]:
         yield item["alert_id"]["S"]
 
 
-def _move(deployment: Deployment, alert_id: str, *, owner: str, lane: str) -> int:
+def _move(deployment: Deployment, alert_id: str, *, owner: str, key: str) -> int:
     """Move one; 0 where it lies there no more, as the index lags behind."""
     to = deployment.primary.region
     client = deployment.clients.client("dynamodb", to)
     where: dict[str, Any] = {"TableName": deployment.alerts_table, "Key": {"alert_id": {"S": alert_id}}}
-    sets = ["#owner = :to", "open_lane = :lane", "epoch = :zero"]
+    sets = ["#owner = :to", "open_key = :key", "epoch = :zero"]
     values: dict[str, Any] = {
         ":to": {"S": to},
-        ":lane": {"S": f"{to}#{lane}"},
-        ":was": {"S": f"{owner}#{lane}"},
+        ":key": {"S": f"{to}#{key}"},
+        ":was": {"S": f"{owner}#{key}"},
         ":zero": {"N": "0"},
     }
     try:
-        if lane in SEVERITIES:
+        if key in list(Severity):
             client.update_item(
                 **where,
-                UpdateExpression="SET doubts = if_not_exists(doubts, :none)",
-                ConditionExpression="open_lane = :was",
+                UpdateExpression="SET possible_duplicates = if_not_exists(possible_duplicates, :none)",
+                ConditionExpression="open_key = :was",
                 ExpressionAttributeValues={":none": {"M": {}}, ":was": values[":was"]},
             )
-            sets.append("doubts.ownership_moved = if_not_exists(doubts.ownership_moved, :zero) + :one")
+            counter = f"possible_duplicates.{DuplicateCause.OWNERSHIP_TRANSFERRED}"
+            sets.append(f"{counter} = if_not_exists({counter}, :zero) + :one")
             values[":one"] = {"N": "1"}
         client.update_item(
             **where,
             UpdateExpression="SET " + ", ".join(sets),
-            ConditionExpression="open_lane = :was",
+            ConditionExpression="open_key = :was",
             ExpressionAttributeNames={"#owner": "owner"},
             ExpressionAttributeValues=values,
         )

@@ -2,14 +2,14 @@
 
 The handlers keep these rules in `handlers.domain.states`, which dr does not import; a test has rows of
 every state made there and finds nothing in them here. A bad writer keeps no rules: an alert that it takes out
-of its lane or puts off for ever looks as if it had moved on, and nobody would ever see to it.
+of its key or puts off for ever looks as if it had moved on, and nobody would ever see to it.
 """
 
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from audit.outcome import AT_REST
-from topology.severities import SEVERITIES
+from topology.alerts import Severity
 
 OPEN: Final = frozenset({"RECEIVED", "ANALYZED"})
 STATES: Final = OPEN | AT_REST
@@ -49,15 +49,15 @@ def breaches(row: Item, *, regions: Collection[str], now_s: float) -> tuple[str,
     lacking = [name for name in ALWAYS if name not in row]
     if lacking:
         return (f"it lacks {', '.join(lacking)}",)
-    lane, due_at = _lane(row, status), number(row, "due_at")
+    key, due_at = _open_key(row, status), number(row, "due_at")
     at_work = status in OPEN or (status == "NOTIFIED" and "follow_up" in row)
     expires = status in {"NOTIFIED", "SUPPRESSED"}
     rules = {
         "its owner is no region of the stack": _text(row, "owner") in regions,
-        "there is no severity like that": _text(row, "severity") in SEVERITIES,
-        f"open_lane is not {lane or 'absent'}": row.get("open_lane") == ({"S": lane} if lane else None),
-        "due_at is there, or is not, against its lane": (lane is None) == ("due_at" not in row),
-        "due_at is no time, or too far away": lane is None
+        "there is no severity like that": _text(row, "severity") in list(Severity),
+        f"open_key is not {key or 'absent'}": row.get("open_key") == ({"S": key} if key else None),
+        "due_at is there, or is not, against its key": (key is None) == ("due_at" not in row),
+        "due_at is no time, or too far away": key is None
         or (due_at is not None and due_at <= now_s + DUE_WITHIN_S),
         "it is leased or deferred, and nobody is to work on it": at_work
         or not any(name in row for name in _AT_WORK_ONLY),
@@ -87,8 +87,8 @@ def number(row: Item | None, name: str) -> int | None:
         return None
 
 
-def _lane(row: Item, status: str) -> str | None:
-    """The lane of the open index that it belongs under."""
+def _open_key(row: Item, status: str) -> str | None:
+    """The key of the open index that it belongs under."""
     owner = _text(row, "owner")
     if status in OPEN:
         return f"{owner}#{_text(row, 'severity')}"

@@ -20,10 +20,10 @@ LEAVES: Final = {"PARKED": OPEN | {"NOTIFIED"}, "SUPPRESSED": STATES}
 WRITTEN_WITHIN_MS: Final = API_INTEGRATION_TIMEOUT_MAX_S * 1_000
 """A row is written at most so long after its alert was accepted: reception has no more time."""
 
-DOUBT: Final = "ownership_moved"
+DOUBT: Final = "ownership_transferred"
 """Carried by what is put back undelivered: it may have gone out since, and an audit knows the cause by it."""
 
-_LOOKED_AT: Final = frozenset({"due_at", "heir_id"})
+_LOOKED_AT: Final = frozenset({"due_at", "successor_id"})
 """What Recovery changes in a PARKED row that nobody redrives."""
 
 
@@ -104,20 +104,20 @@ class Judge:
             return Verdict(
                 "person", f"it was {was} and is {is_now}: a redrive or a promotion would do that too"
             )
-        if not wrong and was == is_now and "open_lane" in before:
+        if not wrong and was == is_now and "open_key" in before:
             return Verdict("person", f"somebody still sees to it; changed: {names}")
         return Verdict("put back", f"it was {was} at rest; changed: {names}", self._again(before))
 
     def _again(self, before: Item) -> Item:
         """The row as it was, for whoever sees to it now: its lease is long over, and it may have gone out."""
         row = dict(before)
-        if "open_lane" in row:
+        if "open_key" in row:
             row = {name: value for name, value in row.items() if name not in {"lease_token", "not_before"}}
             row["due_at"] = {"N": str(int(self.now_s))}
         if row.get("status", {}).get("S") in OPEN | {"PARKED"}:
-            doubts = dict(row.get("doubts", {}).get("M", {}))
-            count = number(doubts, DOUBT) or 0
-            row["doubts"] = {"M": doubts | {DOUBT: {"N": str(count + 1)}}}
+            possible_duplicates = dict(row.get("possible_duplicates", {}).get("M", {}))
+            count = number(possible_duplicates, DOUBT) or 0
+            row["possible_duplicates"] = {"M": possible_duplicates | {DOUBT: {"N": str(count + 1)}}}
         return row
 
     def _breaches(self, row: Item) -> str:

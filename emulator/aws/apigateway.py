@@ -1,7 +1,7 @@
 """API Gateway: the access log, which ministack takes settings for and never writes, and throttled functions.
 
-`emulator.aws.host` installs both. A stage with `accessLogSettings` gets a line for each answer in the log group
-that they name; of the format's variables, those are known that the pipeline's own format uses.
+`emulator.aws.host` installs both. A stage with `accessLogSettings` gets a line for each answer in the log
+group that they name; of the format's variables, those are known that the pipeline's own format uses.
 https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-logging.html
 """
 

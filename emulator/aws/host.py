@@ -8,7 +8,7 @@ ministack saves its state on a clean shutdown only, and a killed region has none
 control plane (functions, mappings, the API and its keys, schedules, alarms) into STATE_DIR; after a SIGKILL
 a new process on the same port and STATE_DIR has it again. Messages are left out: what sat in the region's
 queues when it was killed is gone. That is harsher than AWS, whose SQS is durable, and it is what the
-pipeline claims to bear, since a queue message is only a hint.
+pipeline claims to bear, since a queue message is only a wake-up.
 
 Settings come from the environment (see `emulator.supervisor.processes.host_environment`).
 """

@@ -1,8 +1,8 @@
 """S3's retention where ministack leaves it out: on multipart uploads, on copies and on replicas.
 
 `emulator.aws.host` installs it. On AWS a new version gets its bucket's default retention however it was
-written, a copy gets its own and not its source's, and a replica gets the retention of what it is a replica of;
-both buckets must have Object Lock.
+written, a copy gets its own and not its source's, and a replica gets the retention of what it is a replica
+of; both buckets must have Object Lock.
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html#object-lock-managing-replication
 """
 

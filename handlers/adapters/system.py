@@ -40,15 +40,15 @@ class SystemRandomness:
         return secrets.randbelow(1 << 32) / (1 << 32)
 
 
-class ThreadSpread:
-    """`Spread` over a few threads, which live as long as the execution environment."""
+class ThreadExecutor:
+    """`Executor` over a few threads, which live as long as the execution environment."""
 
     def __init__(self) -> None:
         """Threads start when they are first needed."""
-        self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="spread")
+        self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="executor")
 
-    def __call__(self, function: Callable[[T], R], items: Iterable[T]) -> list[R]:
-        """See `Spread`. One item is done on the caller's own thread."""
+    def map(self, function: Callable[[T], R], items: Iterable[T]) -> list[R]:
+        """See `Executor`. One item is done on the caller's own thread."""
         given = list(items)
         if len(given) <= 1:
             return [function(item) for item in given]

@@ -9,16 +9,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-
-class Severity(StrEnum):
-    """How bad it is. Declared most severe first: Recovery works in this order."""
-
-    CRITICAL = "CRITICAL"
-    HIGH = "HIGH"
-    MEDIUM = "MEDIUM"
-    LOW = "LOW"
-    INFO = "INFO"
-
+from topology.alerts import FollowUp, Severity, Status, follow_up_key, open_key, parked_key
+from topology.queues import Queue
 
 DEFAULT_SEVERITY: Final = Severity.MEDIUM
 """Of an alert whose severity is missing or unknown: seen by people, wakes nobody."""
@@ -39,44 +31,11 @@ def severity_of(text: str | None) -> Severity:
     return _BY_ALIAS.get(word, DEFAULT_SEVERITY)
 
 
-class Status(StrEnum):
-    """Where an alert stands. `states.MOVES` says who may move it on."""
-
-    RECEIVED = "RECEIVED"
-    ANALYZED = "ANALYZED"
-    NOTIFIED = "NOTIFIED"
-    SUPPRESSED = "SUPPRESSED"
-    PARKED = "PARKED"
-
-    @property
-    def at_rest(self) -> bool:
-        """Whether no handler will move it on."""
-        return self not in (Status.RECEIVED, Status.ANALYZED)
-
-
-class FollowUp(StrEnum):
-    """What is still to be done about an alert that went out without its analysis. It rests all the same."""
-
-    WANTED = "WANTED"
-    """The model is to be asked again."""
-    READY = "READY"
-    """The analysis is there, and is to be posted after the alert."""
-
-
 class Step(StrEnum):
     """Which worker an alert waits for."""
 
     ANALYSIS = "analysis"
     DISTRIBUTION = "distribution"
-
-
-class Queue(StrEnum):
-    """The work queues: what the outbox sends to."""
-
-    PROCESSING = "processing"
-    PROCESSING_CRITICAL = "processing-critical"
-    DISTRIBUTION = "distribution"
-    DISTRIBUTION_CRITICAL = "distribution-critical"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,11 +76,11 @@ class Alert:
     """One row of the ledger. None means that the attribute is absent.
 
     `timestamp`, `due_at`, `not_before` and `expires_at` are epoch seconds, `..._ms` epoch milliseconds.
-    `body_hash` is there when the sender gave an `Idempotency-Key`. `epoch` is its owner's at acceptance (see
-    `ownership`). `doubts` counts, by `Doubt`, how often it may have been posted without our knowing.
-    `digest_id` is there when it went out as a part of a digest, `alone` when Slack refused a digest with it,
-    `slack_ref` when its message can be edited. `heir_id`: the repeat that was promoted in its place when it
-    was PARKED.
+    `schema` is the number of the row's form (`topology.alerts.SCHEMA`). `body_hash` is there when the sender
+    gave an `Idempotency-Key`. `epoch` is its owner's at acceptance (see `ownership`). `possible_duplicates`
+    counts, by `DuplicateCause`, how often it may have been posted without our knowing. `digest_id` is there
+    when it went out as a part of a digest, `alone` when Slack refused a digest with it, `slack_ref` when its
+    message can be edited. `successor_id`: the repeat that was promoted in its place when it was PARKED.
     """
 
     alert_id: str
@@ -138,18 +97,19 @@ class Alert:
     message: str
     identity: str
     raw: str
+    schema: int
     raw_truncated: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
     attempts: int = 0
     epoch: int = 0
-    doubts: Mapping[str, int] = field(default_factory=dict)
+    possible_duplicates: Mapping[str, int] = field(default_factory=dict)
     component: str | None = None
     host: str | None = None
     link: str | None = None
     started_at: str | None = None
     parent_id: str | None = None
     body_hash: str | None = None
-    open_lane: str | None = None
+    open_key: str | None = None
     due_at: int | None = None
     lease_token: str | None = None
     not_before: int | None = None
@@ -157,7 +117,7 @@ class Alert:
     analysis_error: str | None = None
     follow_up: FollowUp | None = None
     parked_reason: str | None = None
-    heir_id: str | None = None
+    successor_id: str | None = None
     alone: bool | None = None
     notified_at_ms: int | None = None
     digest_id: str | None = None
@@ -177,43 +137,17 @@ class Alert:
 
     @property
     def queue(self) -> Queue:
-        """Where a hint about this alert goes while it waits for a worker. A follow-up is never urgent."""
+        """Where a wake-up about this alert goes while it waits for a worker. A follow-up is never urgent."""
         urgent = self.severity is Severity.CRITICAL and not self.status.at_rest
         if self.step is Step.ANALYSIS:
             return Queue.PROCESSING_CRITICAL if urgent else Queue.PROCESSING
         return Queue.DISTRIBUTION_CRITICAL if urgent else Queue.DISTRIBUTION
 
     @property
-    def lane(self) -> str | None:
-        """The `open_lane` it belongs under, as it stands."""
+    def expected_open_key(self) -> str | None:
+        """The `open_key` it belongs under, as it stands."""
         if not self.status.at_rest:
-            return open_lane(self.owner, self.severity)
+            return open_key(self.owner, self.severity)
         if self.status is Status.PARKED:
-            return parked_lane(self.owner)
-        return follow_up_lane(self.owner) if self.step is not None else None
-
-
-class Doubt(StrEnum):
-    """Why an alert may have been posted without our knowing: the only allowed causes of a duplicate."""
-
-    OUTCOME_UNKNOWN = "outcome_unknown"
-    """A POST got no answer: it timed out, or its connection broke."""
-    CLAIM_ABANDONED = "claim_abandoned"
-    """A worker's lease ran out: it crashed, was frozen, or could not write what it had done."""
-    OWNERSHIP_MOVED = "ownership_moved"
-    """Under an eventual ledger: the other region acts for the owner, whose last writes may be unseen."""
-
-
-def open_lane(owner: str, severity: Severity) -> str:
-    """The key of the open index that an alert at work lies under."""
-    return f"{owner}#{severity}"
-
-
-def parked_lane(owner: str) -> str:
-    """The key of the open index that a PARKED alert lies under."""
-    return f"{owner}#{Status.PARKED}"
-
-
-def follow_up_lane(owner: str) -> str:
-    """The key of the open index that a NOTIFIED alert lies under whose analysis is still to follow."""
-    return f"{owner}#FOLLOW_UP"
+            return parked_key(self.owner)
+        return follow_up_key(self.owner) if self.step is not None else None

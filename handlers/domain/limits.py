@@ -78,7 +78,7 @@ MIN_DIGEST_ALERTS: Final = 4
 MAX_DIGEST_ALERTS: Final = 100
 """Fewer are read more easily one by one; more could not be recorded in the time that an invocation has."""
 
-DIGEST_GATHER_S: Final = 5
+DIGEST_WINDOW_S: Final = 5
 """An alert that found no room twice waits this long, so that a storm gathers into few messages."""
 
 PARKED_LOOK_S: Final = 3_600
@@ -90,17 +90,14 @@ MAX_RECOVERED_PER_RUN: Final = 500
 MAX_FOLLOW_UPS_PER_RUN: Final = 50
 """So that what follows up yesterday's outage never stands before today's alerts."""
 
-MAX_UNREADABLE_PER_LANE: Final = 500
-"""Rows that nobody can read stay at the head of their lane until somebody corrects them. So many are passed
-over beside the `MAX_RECOVERED_PER_RUN`, whose turns they do not take; where one lane has more, what lies
+MAX_UNREADABLE_PER_KEY: Final = 500
+"""Rows that nobody can read stay at the head of their key until somebody corrects them. So many are passed
+over beside the `MAX_RECOVERED_PER_RUN`, whose turns they do not take; where one key has more, what lies
 behind them waits. Of follow-ups they take the turns: there everybody has been told already."""
 
 REMEMBERED_MS: Final = 5_000
 """How old may be what a worker remembers of a shared record and acts on without reading it again. A frozen
 worker's clock shows that it is older."""
-
-MAX_DELAY_S: Final = 900
-"""Of an SQS message. https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html"""
 
 MAX_DEFERRAL_S: Final = 3_600
 """However long a service asks us to stay away, an alert is tried again within the hour."""

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from handlers.domain.alert import Alert, Analysis, Queue
+from handlers.domain.alert import Alert, Analysis
 from handlers.domain.delivery.messages import Message
 from handlers.domain.states import Actor
+from topology.queues import Queue
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -24,8 +25,8 @@ class MalformedRowError(LedgerUnavailableError):
     """One row cannot be read, and will not be until somebody corrects it; the others can."""
 
 
-class OutboxError(Exception):
-    """A hint could not be sent, or not surely. Recovery will send another."""
+class QueueSendError(Exception):
+    """A wake-up could not be sent, or not surely. Recovery will send another."""
 
 
 class CacheUnavailableError(Exception):
@@ -106,17 +107,17 @@ class Ledger(Protocol):
     def replace(self, before: Alert, after: Alert, *, actor: Actor) -> bool:
         """Write `after` if the stored row still agrees with `before` in `states.VERSION`; else False."""
 
-    def overdue(self, lane: str, *, now_s: int, limit: int) -> Sequence[str]:
-        """At most `limit` ids in an open lane with `due_at` passed, oldest first; may lag behind the rows."""
+    def overdue(self, key: str, *, now_s: int, limit: int) -> Sequence[str]:
+        """At most `limit` ids under an open key with `due_at` passed, oldest first; it may lag."""
 
-    def waiting(self, lane: str, *, limit: int) -> Sequence[str]:
-        """At most `limit` ids of ANALYZED alerts in an open lane that may go into a digest and have no lease.
+    def waiting(self, key: str, *, limit: int) -> Sequence[str]:
+        """At most `limit` ids of ANALYZED alerts under an open key that may go into a digest, with no lease.
 
         It may lag behind the rows.
         """
 
-    def count(self, lane: str, *, limit: int) -> int:
-        """How many alerts lie in an open lane, counted to `limit`; may lag behind the rows."""
+    def count(self, key: str, *, limit: int) -> int:
+        """How many alerts lie under an open key, counted to `limit`; may lag behind the rows."""
 
     def suppressed_children(self, parent_id: str, *, limit: int) -> Sequence[str]:
         """At most `limit` ids of the SUPPRESSED repeats of an alert; may lag behind the rows."""
@@ -153,14 +154,14 @@ class AnalysisCache(Protocol):
         """Keep it until `expires_at` (epoch seconds)."""
 
 
-class Outbox(Protocol):
-    """The queues. A message is a hint about an alert, never the alert."""
+class QueueSender(Protocol):
+    """The queues. A message is a wake-up about an alert, never the alert."""
 
     def send(self, queue: Queue, alert_ids: Sequence[str], *, delay_s: int = 0) -> None:
-        """Send one hint an id, to arrive after `delay_s` (0 to 900).
+        """Send one wake-up an id, to arrive after `delay_s` (0 to 900).
 
         Raises:
-            OutboxError: if any of them was not surely sent.
+            QueueSendError: if any of them was not surely sent.
         """
 
 
@@ -217,8 +218,8 @@ class Randomness(Protocol):
         """At least 0, below 1."""
 
 
-class Spread(Protocol):
-    """Runs independent calls, at once where the place allows it."""
+class Executor(Protocol):
+    """Runs independent calls, side by side where it can."""
 
-    def __call__(self, function: Callable[[T], R], items: Iterable[T]) -> list[R]:
+    def map(self, function: Callable[[T], R], items: Iterable[T]) -> list[R]:
         """The results in order. Every call has ended when this returns or raises."""

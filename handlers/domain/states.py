@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from handlers.domain.alert import Alert, Analysis, Doubt, FollowUp, Status, Step
+from handlers.domain.alert import Alert, Analysis, Step
 from handlers.domain.limits import FOLLOW_UP_AFTER_S, MAX_REASON_CHARS, REST_RETENTION_S, cut
+from topology.alerts import DuplicateCause, FollowUp, Status
 
 
 class IllegalMoveError(Exception):
@@ -124,8 +125,8 @@ def _contradictions(row: Alert) -> Mapping[str, bool]:
     """What a row may not look like, and whether this one does."""
     status, at_work = row.status, row.step is not None
     return {
-        "open_lane is not the lane it belongs under": row.open_lane != row.lane,
-        "due_at and open_lane go together": (row.due_at is None) != (row.open_lane is None),
+        "open_key is not the one it belongs under": row.open_key != row.expected_open_key,
+        "due_at and open_key go together": (row.due_at is None) != (row.open_key is None),
         "lease_token and not_before belong to alerts at work": not at_work
         and (row.lease_token is not None or row.not_before is not None),
         "NOTIFIED and SUPPRESSED alerts expire, and no others": (row.expires_at is not None)
@@ -159,10 +160,13 @@ def promoted(alert: Alert, *, due_at: int) -> Alert:
     return _placed(replace(alert, status=Status.RECEIVED, expires_at=None), due_at)
 
 
-def claimed(alert: Alert, *, token: str, due_at: int, doubt: Doubt | None = None) -> Alert:
-    """`alert` with a lease: `token` works on it until `due_at`. `doubt`: besides that of a lease run out."""
+def claimed(alert: Alert, *, token: str, due_at: int, duplicate_cause: DuplicateCause | None = None) -> Alert:
+    """`alert` with a lease: `token` works on it until `due_at`.
+
+    `duplicate_cause`: besides that of an expired lease.
+    """
     mine = replace(_without_lease(alert), lease_token=token, due_at=due_at)
-    return mine if doubt is None else _doubted(mine, doubt)
+    return mine if duplicate_cause is None else _counted(mine, duplicate_cause)
 
 
 def deferred(
@@ -171,7 +175,7 @@ def deferred(
     not_before: int,
     lease_s: int,
     attempts: int,
-    doubt: Doubt | None = None,
+    duplicate_cause: DuplicateCause | None = None,
     alone: bool = False,
 ) -> Alert:
     """`alert` given back, to be tried from `not_before` on; Recovery acts a lease after that.
@@ -186,7 +190,7 @@ def deferred(
         attempts=attempts,
         alone=True if alone else alert.alone,
     )
-    return after if doubt is None else _doubted(after, doubt)
+    return after if duplicate_cause is None else _counted(after, duplicate_cause)
 
 
 def postponed(alert: Alert, *, not_before: int, lease_s: int) -> Alert:
@@ -229,14 +233,14 @@ def notified(
     return after if after.step is None else _placed(after, at_ms // 1000 + FOLLOW_UP_AFTER_S)
 
 
-def parked(alert: Alert, *, reason: str, due_at: int, doubt: Doubt | None = None) -> Alert:
+def parked(alert: Alert, *, reason: str, due_at: int, duplicate_cause: DuplicateCause | None = None) -> Alert:
     """`alert` at rest until an operator acts: kept without expiry, `reason` shown to people.
 
-    From `due_at` on Recovery looks whether it has repeats, one of which must go out in its place. `doubt`:
-    why it may have been posted all the same, which counts once an operator redrives it.
+    From `due_at` on Recovery looks whether it has repeats, one of which must go out in its place.
+    `duplicate_cause`: why it may have been posted all the same, which counts once an operator redrives it.
     """
     after = replace(
-        _rested(alert if doubt is None else _doubted(alert, doubt)),
+        _rested(alert if duplicate_cause is None else _counted(alert, duplicate_cause)),
         status=Status.PARKED,
         follow_up=None,
         parked_reason=cut(reason, MAX_REASON_CHARS),
@@ -245,13 +249,13 @@ def parked(alert: Alert, *, reason: str, due_at: int, doubt: Doubt | None = None
 
 
 def given_up(alert: Alert, *, reason: str, due_at: int) -> Alert:
-    """`parked`, for an `alert` whose lease may have run out: its holder is a doubt then."""
+    """`parked`, for an `alert` whose lease may have run out: its holder is a possible duplicate then."""
     return parked(_without_lease(alert), reason=reason, due_at=due_at)
 
 
-def looked_at(alert: Alert, *, due_at: int, heir_id: str | None) -> Alert:
-    """The PARKED `alert`, whose repeats need not be looked at until `due_at`; `heir_id` stands in for it."""
-    return replace(alert, due_at=due_at, heir_id=heir_id)
+def looked_at(alert: Alert, *, due_at: int, successor_id: str | None) -> Alert:
+    """The PARKED `alert`, whose repeats need no look until `due_at`; `successor_id` stands in for it."""
+    return replace(alert, due_at=due_at, successor_id=successor_id)
 
 
 def redriven(alert: Alert, *, due_at: int) -> Alert:
@@ -285,23 +289,29 @@ def follow_up_ended(alert: Alert) -> Alert:
 
 
 def _placed(alert: Alert, due_at: int) -> Alert:
-    return replace(alert, open_lane=alert.lane, due_at=due_at)
+    return replace(alert, open_key=alert.expected_open_key, due_at=due_at)
 
 
 def _rested(alert: Alert) -> Alert:
-    return replace(alert, open_lane=None, due_at=None, lease_token=None, not_before=None)
+    return replace(alert, open_key=None, due_at=None, lease_token=None, not_before=None)
 
 
 def _without_lease(alert: Alert) -> Alert:
-    """`alert` free; a lease that its holder never gave back is a doubt where the holder was to post it."""
+    """`alert` free; an expired lease of a holder that was to post it is a possible duplicate."""
     free = replace(alert, lease_token=None, not_before=None)
     if alert.lease_token is None or alert.step is not Step.DISTRIBUTION or alert.status.at_rest:
         return free
-    return _doubted(free, Doubt.CLAIM_ABANDONED)
+    return _counted(free, DuplicateCause.LEASE_EXPIRED)
 
 
-def _doubted(alert: Alert, doubt: Doubt) -> Alert:
-    return replace(alert, doubts={**alert.doubts, doubt.value: alert.doubts.get(doubt.value, 0) + 1})
+def _counted(alert: Alert, duplicate_cause: DuplicateCause) -> Alert:
+    return replace(
+        alert,
+        possible_duplicates={
+            **alert.possible_duplicates,
+            duplicate_cause.value: alert.possible_duplicates.get(duplicate_cause.value, 0) + 1,
+        },
+    )
 
 
 def _expiry(at_ms: int) -> int:

@@ -4,14 +4,14 @@ from dataclasses import replace
 from typing import Final
 
 from handlers.domain.alert import Alert
-from handlers.domain.delivery import leases as claims
+from handlers.domain.delivery import leases
 from handlers.domain.delivery.distribution import DistributionWork
-from handlers.domain.delivery.leases import Allotment, Claims
+from handlers.domain.delivery.leases import Deadline, Leases
 from simulator.ledger import Store
 from simulator.mutants.mutant import mutant
 
 
-def _unclaimed(self: Claims, alert: Alert, _allotment: Allotment) -> Alert:
+def _unclaimed(self: Leases, alert: Alert, _deadline: Deadline) -> Alert:
     """It goes to work on the row as it was read."""
     return replace(alert, lease_token=self.randomness.hex(32), due_at=(alert.due_at or 0) + 9_999)
 
@@ -20,7 +20,7 @@ def _always_free(_alert: Alert, *, now_s: int) -> bool:
     return now_s > 0
 
 
-def _always_mine(_self: Claims, _alert: Alert) -> bool:
+def _always_mine(_self: Leases, _alert: Alert) -> bool:
     return True
 
 
@@ -28,20 +28,24 @@ def _time_enough(_self: DistributionWork, _until_ms: int) -> int:
     return 20_000
 
 
-def _hint(self: Claims, alert: Alert, *, delay_s: int = 0) -> None:
-    self.outbox.send(alert.queue, [alert.alert_id], delay_s=delay_s)
+def _send_wake_up(self: Leases, alert: Alert, *, delay_s: int = 0) -> None:
+    self.queue_sender.send(alert.queue, [alert.alert_id], delay_s=delay_s)
 
 
 MUTANTS: Final = (
-    mutant("no-lease", "work begins without a claim", (Claims, "claim", _unclaimed)),
-    mutant("lease-ignored", "a live lease keeps nobody off", (claims, "is_free", _always_free)),
+    mutant("no-lease", "work begins without a claim", (Leases, "claim", _unclaimed)),
+    mutant("lease-ignored", "a live lease keeps nobody off", (leases, "is_free", _always_free)),
     mutant(
         "wakes-and-posts",
         "no look at claim or time right before the POST",
-        (Claims, "still_mine", _always_mine),
+        (Leases, "still_mine", _always_mine),
         (DistributionWork, "_ms_until", _time_enough),
     ),
     mutant("unconditional-write", "rows are overwritten unseen", (Store, "guards", ())),
     mutant("lease-only", "a write compares the lease alone", (Store, "guards", ("lease_token",))),
-    mutant("hint-raises", "a hint that cannot be sent fails the message", (Claims, "hint", _hint)),
+    mutant(
+        "wake-up-raises",
+        "a wake-up that cannot be sent fails the message",
+        (Leases, "send_wake_up", _send_wake_up),
+    ),
 )

@@ -5,12 +5,12 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
 
-from handlers.domain.alert import Alert, Doubt, FollowUp
+from handlers.domain.alert import Alert
 from handlers.domain.delivery import distribution
 from handlers.domain.delivery.distribution import DistributionWork
-from handlers.domain.delivery.leases import Allotment
+from handlers.domain.delivery.leases import Deadline
 from handlers.domain.delivery.messages import Digest, Notification, digest_of, notification_of
-from handlers.domain.delivery.rate_limit import Pace
+from handlers.domain.delivery.rate_limit import RateLimiter
 from handlers.domain.ports import (
     NotifierMisaddressedError,
     NotifierRefusedError,
@@ -19,6 +19,7 @@ from handlers.domain.ports import (
 )
 from handlers.domain.states import deferred, notified, parked
 from simulator.mutants.mutant import mutant
+from topology.alerts import DuplicateCause, FollowUp
 
 _NOTIFIER_ERRORS: Final = (
     NotifierMisaddressedError,
@@ -33,69 +34,69 @@ _record = DistributionWork._record
 _refused = DistributionWork._refused
 
 
-def _no_slot(_self: Pace, *, urgent: bool) -> int:
+def _no_slot(_self: RateLimiter, *, urgent: bool) -> int:
     return 0 * urgent
 
 
-def _not_closed(_self: Pace, *, until_ms: int) -> None:
+def _not_backed_off(_self: RateLimiter, *, until_ms: int) -> None:
     """Slack's wish is forgotten: `until_ms` is."""
     del until_ms
 
 
 def _waited_for(self: DistributionWork, _alert: Alert, *, wait_s: float, urgent: bool) -> None:
     """The worker sleeps until it is worth trying again."""
-    self.claims.sleeper.sleep(wait_s + 5 * (not urgent))
+    self.leases.sleeper.sleep(wait_s + 5 * (not urgent))
 
 
-def _recorded_first(self: DistributionWork, alert: Alert, allotment: Allotment) -> None:
+def _recorded_first(self: DistributionWork, alert: Alert, deadline: Deadline) -> None:
     """NOTIFIED is written before the POST, so that nothing is posted twice."""
-    after = notified(alert, at_ms=self.claims.clock.now_ms())
-    if self.claims.still_mine(alert) and self.claims.write(alert, after, until_ms=allotment.killed_at_ms):
+    after = notified(alert, at_ms=self.leases.clock.now_ms())
+    if self.leases.still_mine(alert) and self.leases.write(alert, after, until_ms=deadline.hard_ms):
         with suppress(*_NOTIFIER_ERRORS):
             self.notifier.post(notification_of(alert), timeout_s=5)
 
 
 def _refused_as_notified(
-    self: DistributionWork, alert: Alert, _reason: str, allotment: Allotment, **_: Any
+    self: DistributionWork, alert: Alert, _reason: str, deadline: Deadline, **_: Any
 ) -> None:
-    after = notified(alert, at_ms=self.claims.clock.now_ms())
-    self.claims.write(alert, after, until_ms=allotment.killed_at_ms)
+    after = notified(alert, at_ms=self.leases.clock.now_ms())
+    self.leases.write(alert, after, until_ms=deadline.hard_ms)
 
 
 def _refused_together(
-    self: DistributionWork, alert: Alert, reason: str, allotment: Allotment, **_: Any
+    self: DistributionWork, alert: Alert, reason: str, deadline: Deadline, **_: Any
 ) -> None:
     """All of a digest are PARKED for the one that Slack refuses."""
-    _refused(self, alert, reason, allotment, alone=True)
+    _refused(self, alert, reason, deadline, alone=True)
 
 
-def _failed_without_limit(self: DistributionWork, alert: Alert, _error: Any, allotment: Allotment) -> None:
+def _failed_without_limit(self: DistributionWork, alert: Alert, _error: Any, deadline: Deadline) -> None:
     after = deferred(
         alert,
-        not_before=self.claims.clock.now_ms() // 1000 + 4,
-        lease_s=self.claims.lease_s,
+        not_before=self.leases.clock.now_ms() // 1000 + 4,
+        lease_s=self.leases.lease_s,
         attempts=alert.attempts + 1,
-        doubt=Doubt.OUTCOME_UNKNOWN,
+        duplicate_cause=DuplicateCause.OUTCOME_UNKNOWN,
     )
-    if self.claims.write(alert, after, until_ms=allotment.killed_at_ms):
-        self.claims.hint(after, delay_s=4)
+    if self.leases.write(alert, after, until_ms=deadline.hard_ms):
+        self.leases.send_wake_up(after, delay_s=4)
 
 
-def _misaddressed_as_refused(self: DistributionWork, alert: Alert, error: Any, allotment: Allotment) -> None:
+def _misaddressed_as_refused(self: DistributionWork, alert: Alert, error: Any, deadline: Deadline) -> None:
     """The webhook of the next minute is not waited for."""
     if isinstance(error, NotifierMisaddressedError):
-        _refused(self, alert, str(error), allotment, alone=True)
+        _refused(self, alert, str(error), deadline, alone=True)
     else:
-        _failed(self, alert, error, allotment)
+        _failed(self, alert, error, deadline)
 
 
-def _undoubted(alert: Alert, **changes: Any) -> Alert:
-    return deferred(alert, **{**changes, "doubt": None})
+def _uncounted(alert: Alert, **changes: Any) -> Alert:
+    return deferred(alert, **{**changes, "duplicate_cause": None})
 
 
-def _parked_undoubted(alert: Alert, **changes: Any) -> Alert:
+def _parked_uncounted(alert: Alert, **changes: Any) -> Alert:
     """It matters once an operator redrives it."""
-    return parked(alert, **{**changes, "doubt": None})
+    return parked(alert, **{**changes, "duplicate_cause": None})
 
 
 def _digest_of_less(alerts: Sequence[Alert]) -> Digest:
@@ -103,17 +104,17 @@ def _digest_of_less(alerts: Sequence[Alert]) -> Digest:
     return digest_of(alerts[:-1] if len(alerts) > 1 else alerts)
 
 
-def _half_recorded(self: DistributionWork, before: Alert, after: Alert, allotment: Allotment) -> None:
+def _half_recorded(self: DistributionWork, before: Alert, after: Alert, deadline: Deadline) -> None:
     """Of a digest only some are marked; the others go out again."""
     if after.digest_id is None or int(before.alert_id[1:3], 16) % 2:
-        _record(self, before, after, allotment)
+        _record(self, before, after, deadline)
 
 
-def _digest_and_single(self: DistributionWork, claimed: Sequence[Alert], allotment: Allotment) -> None:
+def _digest_and_single(self: DistributionWork, claimed: Sequence[Alert], deadline: Deadline) -> None:
     """One of the members is posted alone too."""
     with suppress(*_NOTIFIER_ERRORS):
         self.notifier.post(notification_of(claimed[-1]), timeout_s=5)
-    _digest(self, claimed, allotment)
+    _digest(self, claimed, deadline)
 
 
 def _as_alert(alert: Alert) -> Notification:
@@ -121,14 +122,14 @@ def _as_alert(alert: Alert) -> Notification:
 
 
 def _unlisted(alert: Alert, **changes: Any) -> Alert:
-    """A follow-up is wanted, but lies in no lane where anybody looks."""
+    """A follow-up is wanted, but lies under no key where anybody looks."""
     after = notified(alert, **changes)
-    return replace(after, open_lane=None, due_at=None) if after.follow_up is FollowUp.WANTED else after
+    return replace(after, open_key=None, due_at=None) if after.follow_up is FollowUp.WANTED else after
 
 
 MUTANTS: Final = (
-    mutant("no-pace", "everybody posts at once", (Pace, "take", _no_slot)),
-    mutant("retry-after-ignored", "Slack's 429 closes nothing", (Pace, "close", _not_closed)),
+    mutant("no-rate-limit", "everybody posts at once", (RateLimiter, "reserve", _no_slot)),
+    mutant("retry-after-ignored", "Slack's 429 closes nothing", (RateLimiter, "back_off", _not_backed_off)),
     mutant(
         "worker-waits", "a worker sleeps until there is a slot", (DistributionWork, "_postpone", _waited_for)
     ),
@@ -155,8 +156,16 @@ MUTANTS: Final = (
         "an address that is away for a moment parks",
         (DistributionWork, "_failed", _misaddressed_as_refused),
     ),
-    mutant("doubt-unrecorded", "an unknown outcome leaves no doubt", (distribution, "deferred", _undoubted)),
-    mutant("doubt-lost-in-parking", "PARKED forgets a doubt", (distribution, "parked", _parked_undoubted)),
+    mutant(
+        "possible-duplicate-unrecorded",
+        "an unknown outcome leaves no possible duplicate",
+        (distribution, "deferred", _uncounted),
+    ),
+    mutant(
+        "possible-duplicate-lost-in-parking",
+        "PARKED forgets a possible duplicate",
+        (distribution, "parked", _parked_uncounted),
+    ),
     mutant(
         "digest-marks-more", "a digest marks one it left out", (distribution, "digest_of", _digest_of_less)
     ),
@@ -171,5 +180,5 @@ MUTANTS: Final = (
         (DistributionWork, "_digest", _digest_and_single),
     ),
     mutant("follow-up-as-alert", "a follow-up is a second alert", (distribution, "follow_up_of", _as_alert)),
-    mutant("follow-up-unlisted", "a wanted follow-up is in no lane", (distribution, "notified", _unlisted)),
+    mutant("follow-up-unlisted", "a wanted follow-up is under no key", (distribution, "notified", _unlisted)),
 )

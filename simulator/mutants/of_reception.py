@@ -6,13 +6,14 @@ from dataclasses import replace
 from itertools import count
 from typing import Any, Final
 
-from handlers.domain.alert import Alert, Status
+from handlers.domain.alert import Alert
 from handlers.domain.intake import reception
 from handlers.domain.intake.reception import Reception
-from handlers.domain.ports import LedgerUnavailableError, OutboxError
+from handlers.domain.ports import LedgerUnavailableError, QueueSendError
 from handlers.domain.regions.recovery import Recovery
 from handlers.domain.states import suppressed
 from simulator.mutants.mutant import mutant
+from topology.alerts import Status
 
 _place = Reception._place
 
@@ -29,9 +30,9 @@ def _accepted_unwritten(self: Reception, draft: Any, until_ms: int) -> Any:
         return reception._Placed(row=draft.row)
 
 
-def _hint_before_row(self: Reception, draft: Any, until_ms: int) -> Any:
-    with suppress(OutboxError):
-        self.outbox.send(draft.row.queue, [draft.row.alert_id])
+def _wake_up_before_row(self: Reception, draft: Any, until_ms: int) -> Any:
+    with suppress(QueueSendError):
+        self.queue_sender.send(draft.row.queue, [draft.row.alert_id])
     return _place(self, draft, until_ms)
 
 
@@ -50,7 +51,7 @@ def _child_dropped(_self: Reception, row: Alert, parent: Alert, _until_ms: int) 
     return reception._Placed(row=child, earlier=parent)
 
 
-def _no_heir(_self: Recovery, _family: str) -> None:
+def _no_successor(_self: Recovery, _family: str) -> None:
     """Nobody goes out in the place of a PARKED alert."""
 
 
@@ -60,18 +61,20 @@ MUTANTS: Final = (
         "accepted-unwritten", "202 although the ledger failed", (Reception, "_place", _accepted_unwritten)
     ),
     mutant(
-        "hint-before-row", "the hint is sent before the row is there", (Reception, "_place", _hint_before_row)
+        "wake-up-before-row",
+        "the wake-up is sent before the row is there",
+        (Reception, "_place", _wake_up_before_row),
     ),
     mutant("child-dropped", "a repeat is answered 202 and not kept", (Reception, "_child", _child_dropped)),
     mutant(
         "never-promoted",
         "repeats of a PARKED alert stay so",
-        (Recovery, "_next_heir", _no_heir),
+        (Recovery, "_next_successor", _no_successor),
     ),
     mutant(
         "suppressed-under-parked",
         "a repeat of a PARKED alert is SUPPRESSED, and stays so",
         (Reception, "_child", _child_suppressed),
-        (Recovery, "_next_heir", _no_heir),
+        (Recovery, "_next_successor", _no_successor),
     ),
 )

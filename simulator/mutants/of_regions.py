@@ -6,33 +6,34 @@ from typing import Any, Final
 
 from handlers.domain.alert import Alert
 from handlers.domain.ports import CoordinationUnavailableError, LedgerUnavailableError
-from handlers.domain.regions.ownership import MovingOwnership, OwnStanding, record_name
+from handlers.domain.regions.ownership import MovingOwnership, RegionOwnershipView
 from handlers.domain.regions.switch import Switch
 from simulator.mutants.mutant import mutant
+from topology.records import ownership_record
 
 
 def _unfenced(read: Callable[..., Any]) -> Callable[..., Any]:
     def wrapped(self: MovingOwnership, now_ms: int) -> Any:
-        record, standing = read(self, now_ms)
-        return record, replace(standing, fenced=False, epoch=standing.own.epoch)
+        record, view = read(self, now_ms)
+        return record, replace(view, fenced=False, epoch=view.own.epoch)
 
     return wrapped
 
 
-def _holds_all(_self: OwnStanding, _alert: Alert) -> bool:
+def _owns_all(_self: RegionOwnershipView, _alert: Alert) -> bool:
     return True
 
 
-def _both_owners(self: OwnStanding) -> tuple[str, str]:
+def _both_owners(self: RegionOwnershipView) -> tuple[str, str]:
     return (self.region, self.peer)
 
 
-def _beat(self: MovingOwnership) -> None:
+def _heartbeat(self: MovingOwnership) -> None:
     """It says that this region runs, and no more."""
     now_ms = self.clock.now_ms()
     try:
-        record, standing = self._read(now_ms)
-        self.coordination.write(record_name(self.region), record, standing.own.values(beat_ms=now_ms))
+        record, view = self._read(now_ms)
+        self.coordination.write(ownership_record(self.region), record, view.own.values(heartbeat_ms=now_ms))
     except CoordinationUnavailableError as error:
         raise LedgerUnavailableError(str(error)) from error
     self._remembered = None
@@ -52,14 +53,14 @@ MUTANTS: Final = (
     mutant(
         "owner-ignored",
         "each region works on the alerts of both",
-        (OwnStanding, "holds", _holds_all),
-        (OwnStanding, "owners", property(_both_owners)),
+        (RegionOwnershipView, "owns", _owns_all),
+        (RegionOwnershipView, "owners", property(_both_owners)),
         consistency="eventual",
     ),
     mutant(
         "no-takeover",
         "nobody takes over from a silent region",
-        (MovingOwnership, "beat", _beat),
+        (MovingOwnership, "heartbeat", _heartbeat),
         consistency="eventual",
     ),
     mutant(

@@ -25,7 +25,7 @@ def test_tables_have_the_keys_and_indexes_of_the_specs(run: Run) -> None:
     assert alerts["attributes"] == [
         {"name": "alert_id", "type": "S"},
         {"name": "due_at", "type": "N"},
-        {"name": "open_lane", "type": "S"},
+        {"name": "open_key", "type": "S"},
         {"name": "parent_id", "type": "S"},
         {"name": "severity", "type": "S"},
         {"name": "timestamp", "type": "N"},
@@ -42,7 +42,7 @@ def test_tables_have_the_keys_and_indexes_of_the_specs(run: Run) -> None:
         {
             "name": "open-index",
             "keySchemas": [
-                {"attributeName": "open_lane", "keyType": "HASH"},
+                {"attributeName": "open_key", "keyType": "HASH"},
                 {"attributeName": "due_at", "keyType": "RANGE"},
             ],
             "projectionType": "INCLUDE",

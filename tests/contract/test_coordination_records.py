@@ -1,4 +1,4 @@
-"""Operators may not import the handlers, so how they read and write shared records is compared here."""
+"""What an operator writes into the coordination table is what the handlers read there."""
 
 from collections.abc import Iterator
 
@@ -6,16 +6,15 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from clients import coordination
 from clients.coordination import CoordinationRecords, CoordinationUnreachableError, VersionedRecord
 from clients.deployment import Deployment
 from handlers.adapters.aws import clients as adapters
 from handlers.adapters.aws.coordination import DynamoCoordination
 from handlers.domain.ports import Record
-from handlers.domain.regions.ownership import record_name
-from handlers.domain.regions.switch import Switch, switch_name
+from handlers.domain.regions.switch import Switch
 from tests.fakes.deployment import FAILOVER, PRIMARY, deployment_on_moto
 from tests.fakes.switches import set_switch
+from topology.records import switch_record
 
 
 @pytest.fixture
@@ -42,13 +41,7 @@ def test_switch_that_an_operator_turns_is_the_one_that_the_handlers_see(deployme
         assert set_switch(operators, since_ms)
         assert operators.switched_on_ms() == since_ms
     assert [*seen, switch.since_ms()] == [0, 1_795_420_800_000, 0]
-    assert CoordinationRecords(deployment, PRIMARY).read(switch_name(FAILOVER)) is None
-
-
-def test_records_have_one_name_on_both_sides() -> None:
-    """Each region's switch, and whose alerts its Recovery works on."""
-    names = coordination.switch_name(FAILOVER), coordination.ownership_name(FAILOVER)
-    assert names == (switch_name(FAILOVER), record_name(FAILOVER))
+    assert CoordinationRecords(deployment, PRIMARY).read(switch_record(FAILOVER)) is None
 
 
 def test_records_are_written_under_one_version_by_both(deployment: Deployment) -> None:

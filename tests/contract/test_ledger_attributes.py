@@ -1,17 +1,13 @@
-"""Handlers may not import the topology, so the names that both must agree on are compared here."""
+"""The ledger's attributes: as keys and indexes name them, and as docs/architecture.md does."""
 
 import re
 from dataclasses import fields
 from pathlib import Path
 
-from handlers.adapters.aws import dynamodb, metrics
-from handlers.domain.alert import Alert, Doubt, Queue, Severity, Status
-from handlers.domain.limits import MAX_DELAY_S
+from handlers.domain.alert import Alert
 from handlers.domain.states import MOVES
-from topology import metrics as watched
-from topology.limits import SQS_BATCH_MAX, SQS_DELAY_MAX_S
-from topology.queues import WORK_QUEUES
-from topology.tables import ALERTS, CHILDREN_INDEX, OPEN_INDEX, TIMESTAMP_INDEX
+from topology.alerts import DuplicateCause, Severity, Status
+from topology.tables import ALERTS
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "architecture.md").read_text()
 ATTRIBUTES = {field.name: field.type for field in fields(Alert)}
@@ -30,31 +26,6 @@ def test_projected_attributes_are_attributes_of_an_alert() -> None:
     """An index that projects a name nobody writes would be empty there."""
     for index in ALERTS.indexes:
         assert set(index.projected or ()) <= ATTRIBUTES.keys()
-
-
-def test_indexes_that_are_queried_are_those_that_exist() -> None:
-    """By name, and by their keys."""
-    assert (OPEN_INDEX.name, CHILDREN_INDEX.name) == (dynamodb.OPEN_INDEX, dynamodb.CHILDREN_INDEX)
-    assert CHILDREN_INDEX.hash_key.name == "parent_id"
-    assert (OPEN_INDEX.hash_key.name, OPEN_INDEX.range_key.name) == ("open_lane", "due_at")
-    assert (TIMESTAMP_INDEX.hash_key.name, TIMESTAMP_INDEX.range_key.name) == ("severity", "timestamp")
-
-
-def test_queues_are_those_of_the_topology() -> None:
-    """One by one."""
-    assert {str(queue) for queue in Queue} == {spec.key for spec in WORK_QUEUES}
-
-
-def test_limits_of_sqs_are_those_of_the_topology() -> None:
-    """The handlers carry their own copy, as they import nothing of ours."""
-    assert MAX_DELAY_S == SQS_DELAY_MAX_S
-    assert SQS_BATCH_MAX == 10
-
-
-def test_the_alarm_watches_the_metric_that_recovery_writes() -> None:
-    """Another name or dimension would be another metric, and the alarm would wait for ever."""
-    written = (metrics.NAMESPACE, metrics.PARKED_ALERTS, metrics.STACK_DIMENSION)
-    assert written == (watched.NAMESPACE, watched.PARKED_ALERTS, watched.STACK_DIMENSION)
 
 
 def test_document_lists_every_attribute_and_status() -> None:
@@ -78,6 +49,6 @@ def test_document_has_the_state_machine_as_the_handlers_have_it() -> None:
 
 
 def test_document_has_every_cause_of_a_duplicate() -> None:
-    """The doubts that a row may carry, and no others."""
+    """The possible duplicates that a row may carry, and no others."""
     table = DOCUMENT.split("### Duplicates")[1].split("### ")[0]
-    assert re.findall(r"^\| `([a-z_]+)`", table, re.MULTILINE) == [doubt.value for doubt in Doubt]
+    assert re.findall(r"^\| `([a-z_]+)`", table, re.MULTILINE) == [cause.value for cause in DuplicateCause]

@@ -13,7 +13,6 @@ from emulator.stand_ins.slack import FakeSlack, RateLimit
 from handlers.adapters.claude import ClaudeAnalyst
 from handlers.adapters.slack.bot import SlackBotNotifier
 from handlers.adapters.slack.webhook import SlackNotifier
-from handlers.domain.alert import Status
 from handlers.domain.delivery.messages import digest_id_of, digest_of, follow_up_of, notification_of
 from handlers.domain.ports import (
     AnalystBusyError,
@@ -27,6 +26,7 @@ from handlers.domain.ports import (
 from tests.fakes.loop_thread import LoopThread
 from tests.fakes.secrets import FakeSecret
 from tests.unit.handlers.builders import REGION, row
+from topology.alerts import Status
 
 ALERT = row(status=Status.ANALYZED)
 

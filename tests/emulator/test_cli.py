@@ -148,7 +148,7 @@ def park(run_dir: Path, alert_id: str) -> None:
         "created_at": "2026-11-23T08:00:00.000Z", "accepted_at_ms": now_s * 1_000, "region": "us-east-1",
         "owner": "us-east-1", "format": "generic", "source": "test", "title": "Parked \x1b[2J alert",
         "message": "m", "identity": "i" * 64, "raw": "{}", "attempts": 12, "due_at": now_s + 600,
-        "open_lane": "us-east-1#PARKED", "parked_reason": "Slack said no_service",
+        "open_key": "us-east-1#PARKED", "parked_reason": "Slack said no_service",
     }  # fmt: skip
     deployment.clients.client("dynamodb", "us-east-1").put_item(
         TableName=deployment.alerts_table,

@@ -84,4 +84,4 @@ def test_analysis_that_comes_late_is_edited_into_the_message(
     assert "No analysis" not in str(last.payload)
     assert "Probable cause" in str(last.payload)
     eventually(lambda: "follow_up" not in item_of(stack, alert_id))
-    assert "open_lane" not in item_of(stack, alert_id)
+    assert "open_key" not in item_of(stack, alert_id)

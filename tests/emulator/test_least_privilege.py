@@ -112,7 +112,7 @@ def test_reception_without_the_ledger_promises_nothing(stack: LocalStack) -> Non
 def test_reception_without_the_queue_still_keeps_its_promise(
     stack: LocalStack, eventually: Eventually
 ) -> None:
-    """A message is only a hint: 202, and Recovery brings the alert to Slack."""
+    """A message is only a wake-up: 202, and Recovery brings the alert to Slack."""
     with without(stack, RECEPTION, "sqs:SendMessage"):
         alert_id = accepted_id(stack, "No hint")
         assert status_of(stack, alert_id) == "RECEIVED"

@@ -104,7 +104,7 @@ def test_an_alert_comes_out_in_slack_with_its_analysis(
     assert row_of(stack, alert_id, "us-east-1") == row_of(stack, alert_id, "us-west-2")
     item = item_of(stack, alert_id)
     assert item["analysis"]["M"]["summary"]["S"]
-    assert "open_lane" not in item, "at rest: no longer in the index of open alerts"
+    assert "open_key" not in item, "at rest: no longer in the index of open alerts"
     assert int(item["expires_at"]["N"]) > int(item["timestamp"]["N"])
 
 

@@ -178,7 +178,7 @@ def test_record_of_a_pid_that_now_belongs_to_another_process_harms_nobody(tmp_pa
         bystander.wait()
 
 
-def test_auth_lane_enforces_iam_and_has_no_regions_to_kill(
+def test_auth_key_enforces_iam_and_has_no_regions_to_kill(
     tmp_path: Path, client_at: Callable[..., Any]
 ) -> None:
     """With auth an unpermitted user is denied; all regions are one process, so none can be killed alone."""

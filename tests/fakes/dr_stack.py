@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,8 +13,12 @@ from clients.aws import AwsClients
 from clients.coordination import CoordinationRecords
 from clients.deployment import Deployment
 from dr.operations.outside import Answer, Outside
+from handlers.adapters.aws.dynamodb import attributes_of
+from handlers.adapters.aws.items import item_of
 from tests.fakes.aws_tables import create_tables
 from tests.fakes.machine import FakeClock
+from tests.unit.handlers.builders import row
+from topology.alerts import Status
 from topology.names import Names
 from topology.outputs import ALL
 
@@ -201,15 +205,16 @@ def dr_stack(*, consistency: str = "strong", domain: str = "") -> DrStack:
 
 def put_alert(alert_id: str, *, status: str, region: str, due_at: int = 0, in_region: str = PRIMARY) -> None:
     """Store an alert of `region` in the tables of `in_region`; open ones are in the index."""
-    item: dict[str, Any] = {
-        "alert_id": {"S": alert_id},
-        "status": {"S": status},
-        "severity": {"S": "HIGH"},
-        "timestamp": {"N": "1700000000"},
-        "region": {"S": region},
-        "owner": {"S": region},
-        "attempts": {"N": "0"},
-    }
-    if status in {"RECEIVED", "ANALYZED"}:
-        item |= {"open_lane": {"S": f"{region}#HIGH"}, "due_at": {"N": str(due_at)}}
+    at_work = status in {"RECEIVED", "ANALYZED"}
+    alert = replace(
+        row(),
+        alert_id=alert_id,
+        status=Status(status),
+        timestamp=1_700_000_000,
+        region=region,
+        owner=region,
+        open_key=f"{region}#HIGH" if at_work else None,
+        due_at=due_at if at_work else None,
+    )
+    item = item_of(attributes_of(alert))
     boto3.client("dynamodb", region_name=in_region).put_item(TableName="alerts", Item=item)

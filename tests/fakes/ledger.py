@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 
-from handlers.domain.alert import Alert, Analysis, Status
+from handlers.domain.alert import Alert, Analysis
 from handlers.domain.ports import (
     CacheUnavailableError,
     CoordinationUnavailableError,
@@ -11,6 +11,7 @@ from handlers.domain.ports import (
     Record,
 )
 from handlers.domain.states import VERSION, Actor, check
+from topology.alerts import Status
 
 
 def _no_fault(_operation: str) -> None:
@@ -58,32 +59,32 @@ class FakeLedger:
         self.after("replace")
         return True
 
-    def overdue(self, lane: str, *, now_s: int, limit: int) -> Sequence[str]:
+    def overdue(self, key: str, *, now_s: int, limit: int) -> Sequence[str]:
         """See `Ledger`."""
         self.before("overdue")
-        self.queried_lanes.append(lane)
-        due = [row for row in self.rows.values() if row.open_lane == lane and (row.due_at or 0) <= now_s]
+        self.queried_lanes.append(key)
+        due = [row for row in self.rows.values() if row.open_key == key and (row.due_at or 0) <= now_s]
         return [row.alert_id for row in sorted(due, key=lambda row: row.due_at or 0)][:limit]
 
-    def waiting(self, lane: str, *, limit: int) -> Sequence[str]:
+    def waiting(self, key: str, *, limit: int) -> Sequence[str]:
         """See `Ledger`."""
         self.before("waiting")
-        self.queried_lanes.append(lane)
+        self.queried_lanes.append(key)
         found = [
             row
             for row in self.rows.values()
-            if row.open_lane == lane
+            if row.open_key == key
             and row.status is Status.ANALYZED
             and row.lease_token is None
             and not row.alone
         ]
         return [row.alert_id for row in sorted(found, key=lambda row: row.due_at or 0)][:limit]
 
-    def count(self, lane: str, *, limit: int) -> int:
+    def count(self, key: str, *, limit: int) -> int:
         """See `Ledger`."""
         self.before("count")
-        self.queried_lanes.append(lane)
-        return min(sum(row.open_lane == lane for row in self.rows.values()), limit)
+        self.queried_lanes.append(key)
+        return min(sum(row.open_key == key for row in self.rows.values()), limit)
 
     def suppressed_children(self, parent_id: str, *, limit: int) -> Sequence[str]:
         """See `Ledger`."""

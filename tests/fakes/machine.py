@@ -53,6 +53,9 @@ class FakeRandomness:
         return 0.5
 
 
-def in_turn(function: Callable[[T], R], items: Iterable[T]) -> list[R]:
-    """`Spread` without threads."""
-    return [function(item) for item in items]
+class SerialExecutor:
+    """`Executor` without threads."""
+
+    def map(self, function: Callable[[T], R], items: Iterable[T]) -> list[R]:
+        """See `Executor`."""
+        return [function(item) for item in items]

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from handlers.domain.alert import Alert, Analysis, Queue
+from handlers.domain.alert import Alert, Analysis
 from handlers.domain.delivery.messages import Digest, Message, Notification
-from handlers.domain.ports import ModelAnswer, OutboxError
+from handlers.domain.ports import ModelAnswer, QueueSendError
+from topology.queues import Queue
 
 ANALYSIS = Analysis(
     summary="The disk is full.",
@@ -17,16 +18,16 @@ ANALYSIS = Analysis(
 
 
 @dataclass
-class FakeOutbox:
-    """`Outbox` that keeps what was sent as (queue, alert id, delay)."""
+class FakeQueueSender:
+    """`QueueSender` that keeps what was sent as (queue, alert id, delay)."""
 
     sent: list[tuple[Queue, str, int]] = field(default_factory=list)
     down: bool = False
 
     def send(self, queue: Queue, alert_ids: Sequence[str], *, delay_s: int = 0) -> None:
-        """See `Outbox`."""
+        """See `QueueSender`."""
         if self.down:
-            raise OutboxError("the outbox is down on purpose")
+            raise QueueSendError("the queue_sender is down on purpose")
         assert 0 <= delay_s <= 900
         self.sent += [(queue, alert_id, delay_s) for alert_id in alert_ids]
 

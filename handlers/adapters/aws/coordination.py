@@ -32,13 +32,10 @@ class DynamoCoordination:
     def read(self, name: str) -> Record | None:
         """See `Coordination`."""
         try:
-            answer = self._client.get_item(
-                TableName=self._table, Key={"name": {"S": name}}, ConsistentRead=True
-            )
+            item = read_record(self._client, self._table, name)
         except (ClientError, BotoCoreError) as error:
             raise CoordinationUnavailableError(f"the record {name!r} was not read: {error}") from error
-        item = answer.get("Item")
-        if not item:
+        if item is None:
             return None
         try:
             return msgspec.convert(plain_of(item), Record)
@@ -49,22 +46,45 @@ class DynamoCoordination:
 
     def write(self, name: str, before: Record | None, values: Mapping[str, int]) -> bool:
         """See `Coordination`. A try that had been written after all makes the SDK's next one lose: False."""
-        version = before.version if before else 0
-        guard: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(#name)"}
-        guard["ExpressionAttributeNames"] = {"#name": "name"}
-        if before is not None:
-            guard = {
-                "ConditionExpression": "#version = :version",
-                "ExpressionAttributeNames": {"#version": "version"},
-                "ExpressionAttributeValues": {":version": {"N": str(version)}},
-            }
-        item = item_of({"name": name, "version": version + 1, "values": dict(values)})
         try:
-            self._client.put_item(TableName=self._table, Item=item, **guard)
-        except ClientError as error:
-            if error.response.get("Error", {}).get("Code") in _LOST:
-                return False
+            return write_record(self._client, self._table, name, before.version if before else 0, values)
+        except (ClientError, BotoCoreError) as error:
             raise CoordinationUnavailableError(f"the record {name!r} was not written: {error}") from error
-        except BotoCoreError as error:
-            raise CoordinationUnavailableError(f"the record {name!r} was not written: {error}") from error
-        return True
+
+
+def read_record(client: "DynamoDBClient", table: str, name: str) -> Mapping[str, Any] | None:
+    """The record's item by a strongly consistent read, or None if it was never written.
+
+    Raises:
+        botocore.exceptions.ClientError, BotoCoreError: nothing is known.
+    """
+    answer = client.get_item(TableName=table, Key={"name": {"S": name}}, ConsistentRead=True)
+    return answer.get("Item") or None
+
+
+def write_record(
+    client: "DynamoDBClient", table: str, name: str, version: int, values: Mapping[str, Any]
+) -> bool:
+    """Put `values` over the record of this `version` (0: there is none); False if somebody else has written.
+
+    Raises:
+        botocore.exceptions.ClientError, BotoCoreError: whether it was written is unknown.
+    """
+    guard: dict[str, Any] = {
+        "ConditionExpression": "attribute_not_exists(#name)",
+        "ExpressionAttributeNames": {"#name": "name"},
+    }
+    if version:
+        guard = {
+            "ConditionExpression": "#version = :version",
+            "ExpressionAttributeNames": {"#version": "version"},
+            "ExpressionAttributeValues": {":version": {"N": str(version)}},
+        }
+    item = item_of({"name": name, "version": version + 1, "values": dict(values)})
+    try:
+        client.put_item(TableName=table, Item=item, **guard)
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") in _LOST:
+            return False
+        raise
+    return True

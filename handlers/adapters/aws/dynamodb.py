@@ -8,17 +8,17 @@ import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
 from handlers.adapters.aws.items import item_of, plain_of, serialize
-from handlers.domain.alert import Alert, Analysis, Status
+from handlers.domain.alert import Alert, Analysis
 from handlers.domain.ports import CacheUnavailableError, LedgerUnavailableError, MalformedRowError
 from handlers.domain.states import VERSION, Actor, check
+from topology.alerts import Status
+from topology.tables import CHILDREN_INDEX, OPEN_INDEX
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _log = logging.getLogger(__name__)
 
-OPEN_INDEX: Final = "open-index"
-CHILDREN_INDEX: Final = "children-index"
 _PROBE_ID: Final = "health-probe"
 """An id that no alert has: the read itself is what is tested."""
 
@@ -60,14 +60,14 @@ class DynamoLedger:
         check(actor, None, alert)
         return self._write(
             self._client.put_item,
-            Item=item_of(_attributes(alert)),
+            Item=item_of(attributes_of(alert)),
             ConditionExpression="attribute_not_exists(alert_id)",
         )
 
     def replace(self, before: Alert, after: Alert, *, actor: Actor) -> bool:
         """See `Ledger`. Touches the changed attributes only: what a newer version wrote beside them stays."""
         check(actor, before, after)
-        old, new = _attributes(before), _attributes(after)
+        old, new = attributes_of(before), attributes_of(after)
         sets = {name: value for name, value in new.items() if old.get(name) != value}
         removes = sorted(old.keys() - new.keys())
         guards = {name: old.get(name) for name in VERSION}
@@ -89,34 +89,34 @@ class DynamoLedger:
             ExpressionAttributeValues=values,
         )
 
-    def overdue(self, lane: str, *, now_s: int, limit: int) -> Sequence[str]:
+    def overdue(self, key: str, *, now_s: int, limit: int) -> Sequence[str]:
         """See `Ledger`: usually one page of the sparse index."""
         return self._ids(
             limit=limit,
-            IndexName=OPEN_INDEX,
-            KeyConditionExpression="open_lane = :lane AND due_at <= :now",
-            ExpressionAttributeValues={":lane": {"S": lane}, ":now": {"N": str(now_s)}},
+            IndexName=OPEN_INDEX.name,
+            KeyConditionExpression="open_key = :key AND due_at <= :now",
+            ExpressionAttributeValues={":key": {"S": key}, ":now": {"N": str(now_s)}},
         )
 
-    def waiting(self, lane: str, *, limit: int) -> Sequence[str]:
-        """See `Ledger`: those that are due first, among the first rows of the lane."""
+    def waiting(self, key: str, *, limit: int) -> Sequence[str]:
+        """See `Ledger`: those that are due first, among the first rows of the key."""
         return self._ids(
             limit=limit,
-            IndexName=OPEN_INDEX,
-            KeyConditionExpression="open_lane = :lane",
+            IndexName=OPEN_INDEX.name,
+            KeyConditionExpression="open_key = :key",
             FilterExpression="#status = :status AND attribute_not_exists(lease_token)"
             " AND attribute_not_exists(alone)",
             ExpressionAttributeNames={"#status": "status"},
-            ExpressionAttributeValues={":lane": {"S": lane}, ":status": {"S": Status.ANALYZED}},
+            ExpressionAttributeValues={":key": {"S": key}, ":status": {"S": Status.ANALYZED}},
         )
 
-    def count(self, lane: str, *, limit: int) -> int:
+    def count(self, key: str, *, limit: int) -> int:
         """See `Ledger`. Reads the sparse index only."""
         counted = 0
         for page in self._pages(
-            IndexName=OPEN_INDEX,
-            KeyConditionExpression="open_lane = :lane",
-            ExpressionAttributeValues={":lane": {"S": lane}},
+            IndexName=OPEN_INDEX.name,
+            KeyConditionExpression="open_key = :key",
+            ExpressionAttributeValues={":key": {"S": key}},
             Select="COUNT",
             Limit=limit,
         ):
@@ -129,7 +129,7 @@ class DynamoLedger:
         """See `Ledger`."""
         return self._ids(
             limit=limit,
-            IndexName=CHILDREN_INDEX,
+            IndexName=CHILDREN_INDEX.name,
             KeyConditionExpression="parent_id = :parent",
             FilterExpression="#status = :status",
             ExpressionAttributeNames={"#status": "status"},
@@ -224,14 +224,14 @@ class DynamoAnalysisCache:
 
     def put(self, signature: str, analysis: Analysis, *, expires_at: int) -> None:
         """See `AnalysisCache`."""
-        item = {"error_signature": signature, "analysis": _attributes(analysis), "expires_at": expires_at}
+        item = {"error_signature": signature, "analysis": attributes_of(analysis), "expires_at": expires_at}
         try:
             self._client.put_item(TableName=self._table, Item=item_of(item))
         except (ClientError, BotoCoreError) as error:
             raise CacheUnavailableError(f"the analysis was not cached: {error}") from error
 
 
-def _attributes(value: Alert | Analysis) -> dict[str, Any]:
+def attributes_of(value: Alert | Analysis) -> dict[str, Any]:
     """The attributes that are present, as plain values."""
     plain: dict[str, Any] = msgspec.to_builtins(value)
     return {name: part for name, part in plain.items() if part is not None}

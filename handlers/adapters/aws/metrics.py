@@ -5,13 +5,10 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedd
 """
 
 import sys
-from typing import Final
 
 import msgspec
 
-NAMESPACE: Final = "McpIncidentResponder"
-PARKED_ALERTS: Final = "ParkedAlerts"
-STACK_DIMENSION: Final = "Stack"
+from topology.metrics import NAMESPACE, PARKED_ALERTS, STACK_DIMENSION
 
 
 def put_parked(count: int, *, stack: str, at_ms: int) -> None:

@@ -1,4 +1,4 @@
-"""The outbox on SQS."""
+"""The queue_sender on SQS."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
-from handlers.domain.alert import Queue
-from handlers.domain.ports import OutboxError
+from handlers.domain.ports import QueueSendError
+from topology.queues import Queue
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -16,8 +16,8 @@ _BATCH: Final = 10
 """https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html"""
 
 
-class SqsOutbox:
-    """`Outbox` on the work queues of this region."""
+class SqsQueueSender:
+    """`QueueSender` on the work queues of this region."""
 
     def __init__(self, client: "SQSClient", urls: Mapping[Queue, str]) -> None:
         """`urls`: one for each queue that this function may send to."""
@@ -25,7 +25,10 @@ class SqsOutbox:
         self._urls = urls
 
     def send(self, queue: Queue, alert_ids: Sequence[str], *, delay_s: int = 0) -> None:
-        """See `Outbox`: in batches of ten. Out of reach once, the rest is not tried: a try takes seconds."""
+        """See `QueueSender`: in batches of ten.
+
+        After one that cannot be sent no other is tried: each try takes seconds.
+        """
         unsent: list[str] = []
         for start in range(0, len(alert_ids), _BATCH):
             batch = alert_ids[start : start + _BATCH]
@@ -42,7 +45,9 @@ class SqsOutbox:
                     ],
                 )
             except (ClientError, BotoCoreError) as error:
-                raise OutboxError(f"hints not sent to {queue}: {[*unsent, *alert_ids[start:]]}") from error
+                raise QueueSendError(
+                    f"wake-ups not sent to {queue}: {[*unsent, *alert_ids[start:]]}"
+                ) from error
             unsent += [batch[int(entry["Id"])] for entry in answer.get("Failed", [])]
         if unsent:
-            raise OutboxError(f"hints not sent to {queue}: {unsent}")
+            raise QueueSendError(f"wake-ups not sent to {queue}: {unsent}")

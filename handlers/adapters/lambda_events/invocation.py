@@ -18,6 +18,6 @@ class Context(Protocol):
         """Until the invocation is killed."""
 
 
-def killed_at_ms(context: Context, clock: Clock) -> int:
+def hard_ms(context: Context, clock: Clock) -> int:
     """When this invocation will be killed, epoch milliseconds."""
     return clock.now_ms() + context.get_remaining_time_in_millis()

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import msgspec
 
-from handlers.adapters.lambda_events.invocation import Context, Event, killed_at_ms
-from handlers.domain.delivery.leases import Allotment, PoisonMessageError
+from handlers.adapters.lambda_events.invocation import Context, Event, hard_ms
+from handlers.domain.delivery.leases import Deadline, PoisonMessageError
 from handlers.domain.ports import Clock
 
 _log = logging.getLogger(__name__)
@@ -20,13 +20,13 @@ _LATE: Final = 4
 
 
 def work_batch(
-    event: Event, work: Callable[[str, Allotment], None], *, context: Context, clock: Clock
+    event: Event, work: Callable[[str, Deadline], None], *, context: Context, clock: Clock
 ) -> dict[str, Any]:
     """Do each message of an SQS event; answers which to keep in the queue: the poison and what broke us.
 
     https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html#services-sqs-batchfailurereporting
     """
-    started_ms, end_ms = clock.now_ms(), killed_at_ms(context, clock)
+    started_ms, end_ms = clock.now_ms(), hard_ms(context, clock)
     total_ms = end_ms - started_ms
     failed: list[str] = []
     records = event["Records"]
@@ -38,15 +38,15 @@ def work_batch(
             failed += [late["messageId"] for late in records[number - 1 :]]
             break
         share_ms = total_ms if number == len(records) else total_ms // _MAX_SHARE
-        allotment = Allotment(
-            until_ms=min(end_ms, now_ms + share_ms),
-            killed_at_ms=end_ms,
-            too_late=end_ms - now_ms < total_ms // _LATE,
+        deadline = Deadline(
+            soft_ms=min(end_ms, now_ms + share_ms),
+            hard_ms=end_ms,
+            expired=end_ms - now_ms < total_ms // _LATE,
         )
         message_id, alert_id = record["messageId"], None
         try:
             alert_id = _alert_id_of(record["body"])
-            work(alert_id, allotment)
+            work(alert_id, deadline)
         except PoisonMessageError as error:
             _log.error("Poison message", extra={"message_id": message_id, "reason": str(error)})
             failed.append(message_id)
@@ -56,12 +56,12 @@ def work_batch(
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
 
-class _Hint(msgspec.Struct):
+class _WakeUp(msgspec.Struct):
     alert_id: str
 
 
 def _alert_id_of(body: str) -> str:
     try:
-        return msgspec.json.decode(body, type=_Hint).alert_id
+        return msgspec.json.decode(body, type=_WakeUp).alert_id
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise PoisonMessageError(f'not {{"alert_id": "..."}}: {error}') from error

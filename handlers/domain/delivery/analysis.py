@@ -9,9 +9,9 @@ import logging
 from dataclasses import dataclass, replace
 from typing import Final
 
-from handlers.domain.alert import Alert, Analysis, Severity, Step
+from handlers.domain.alert import Alert, Analysis, Step
 from handlers.domain.delivery.breaker import Breaker
-from handlers.domain.delivery.leases import Allotment, Claims, leave_to_recovery
+from handlers.domain.delivery.leases import Deadline, Leases, leave_to_recovery
 from handlers.domain.limits import (
     ANALYSIS_PATIENCE_S,
     CRITICAL_ANALYSIS_PATIENCE_S,
@@ -29,11 +29,12 @@ from handlers.domain.ports import (
 )
 from handlers.domain.signature import error_signature
 from handlers.domain.states import analyzed, deferred, follow_up_ended, follow_up_ready
+from topology.alerts import Severity
 
 _log = logging.getLogger(__name__)
 
 _LEDGER_RESERVE_MS: Final = 3_000
-"""Kept for the ledger write and the hint after the model has answered."""
+"""Kept for the ledger write and the wake-up after the model has answered."""
 
 _LEAST_CALL_MS: Final = 2_000
 """Less time than this is not worth a call: it would be paid for and thrown away."""
@@ -54,48 +55,43 @@ class _Outcome:
 class AnalysisWork:
     """Analyses one alert at a time. `cache_ttl_s`: how long an analysis is reused."""
 
-    claims: Claims
+    leases: Leases
     cache: AnalysisCache
     analyst: Analyst
     breaker: Breaker
     cache_ttl_s: int
 
-    def work(self, alert_id: str, allotment: Allotment) -> None:
+    def work(self, alert_id: str, deadline: Deadline) -> None:
         """Bring the alert to ANALYZED, or its follow-up to READY, if it is there to be worked on.
 
         Raises:
             PoisonMessageError: there is no such alert.
         """
-        leave_to_recovery(alert_id, lambda: self._work(alert_id, allotment))
+        leave_to_recovery(alert_id, lambda: self._work(alert_id, deadline))
 
-    def _work(self, alert_id: str, allotment: Allotment) -> None:
-        alert = self.claims.take(alert_id, allotment)
+    def _work(self, alert_id: str, deadline: Deadline) -> None:
+        alert = self.leases.acquire(alert_id, deadline)
         if alert is None:
             return
         critical = alert.severity is Severity.CRITICAL and not alert.status.at_rest
         patience_s = CRITICAL_ANALYSIS_PATIENCE_S if critical else ANALYSIS_PATIENCE_S
-        until_ms = min(
-            allotment.until_ms - _LEDGER_RESERVE_MS, self.claims.clock.now_ms() + patience_s * 1000
-        )
+        until_ms = min(deadline.soft_ms - _LEDGER_RESERVE_MS, self.leases.clock.now_ms() + patience_s * 1000)
         outcome = self._outcome(alert, until_ms=until_ms)
         if alert.status.at_rest:
             after = self._followed_up(alert, outcome)
         else:
-            due_at = self.claims.clock.now_ms() // 1000 + self.claims.lease_s
+            due_at = self.leases.clock.now_ms() // 1000 + self.leases.lease_s
             after = analyzed(
                 alert, outcome.analysis or outcome.reason, due_at=due_at, follow_up=outcome.later
             )
-        if (
-            self.claims.write(alert, after, until_ms=allotment.killed_at_ms)
-            and after.step is Step.DISTRIBUTION
-        ):
-            self.claims.hint(after)
+        if self.leases.write(alert, after, until_ms=deadline.hard_ms) and after.step is Step.DISTRIBUTION:
+            self.leases.send_wake_up(after)
 
     def _followed_up(self, alert: Alert, outcome: _Outcome) -> Alert:
         """The NOTIFIED alert with its analysis, or for another try by Recovery, or with no hope of one."""
-        now_s = self.claims.clock.now_ms() // 1000
+        now_s = self.leases.clock.now_ms() // 1000
         if outcome.analysis is not None:
-            return follow_up_ready(alert, outcome.analysis, due_at=now_s + self.claims.lease_s)
+            return follow_up_ready(alert, outcome.analysis, due_at=now_s + self.leases.lease_s)
         if outcome.later:
             wait_s = min(FOLLOW_UP_AFTER_S << alert.attempts, MAX_BACKOFF_S)
             return deferred(alert, not_before=now_s, lease_s=wait_s, attempts=alert.attempts)
@@ -124,7 +120,7 @@ class AnalysisWork:
         """What the model says, asked again while it is busy and time is left."""
         reason = "no time was left to ask the model"
         for attempt in range(MAX_ANALYST_CALLS):
-            started_ms = self.claims.clock.now_ms()
+            started_ms = self.leases.clock.now_ms()
             if until_ms - started_ms < _LEAST_CALL_MS:
                 break
             if not self.breaker.allows():
@@ -141,12 +137,12 @@ class AnalysisWork:
             except AnalystBusyError as error:
                 reason = str(error)
                 pause_s = self._pause_s(error, attempt)
-                in_time = self.claims.clock.now_ms() + pause_s * 1000 + _LEAST_CALL_MS <= until_ms
+                in_time = self.leases.clock.now_ms() + pause_s * 1000 + _LEAST_CALL_MS <= until_ms
                 self.breaker.failed(stay_away_s=None if in_time else error.retry_after_s)
                 if not in_time:
                     break
                 if attempt < MAX_ANALYST_CALLS - 1:
-                    self.claims.sleeper.sleep(pause_s)
+                    self.leases.sleeper.sleep(pause_s)
                 continue
             self.breaker.succeeded()
             _log.info(
@@ -156,7 +152,7 @@ class AnalysisWork:
                     "model": answer.analysis.model,
                     "input_tokens": answer.input_tokens,
                     "output_tokens": answer.output_tokens,
-                    "latency_ms": self.claims.clock.now_ms() - started_ms,
+                    "latency_ms": self.leases.clock.now_ms() - started_ms,
                 },
             )
             return _Outcome(analysis=answer.analysis)
@@ -166,17 +162,17 @@ class AnalysisWork:
         """As long as the service asked for, else doubling from a second, with jitter."""
         if error.retry_after_s is not None:
             return error.retry_after_s
-        return _BASE_PAUSE_S * (1 << attempt) * (0.5 + self.claims.randomness.fraction())
+        return _BASE_PAUSE_S * (1 << attempt) * (0.5 + self.leases.randomness.fraction())
 
     def _cached(self, alert: Alert, signature: str) -> Analysis | None:
         try:
-            return self.cache.get(signature, now_s=self.claims.clock.now_ms() // 1000)
+            return self.cache.get(signature, now_s=self.leases.clock.now_ms() // 1000)
         except CacheUnavailableError:
             _log.warning("The cache did not answer", extra={"alert_id": alert.alert_id}, exc_info=True)
             return None
 
     def _keep(self, alert: Alert, signature: str, analysis: Analysis) -> None:
-        expires_at = self.claims.clock.now_ms() // 1000 + self.cache_ttl_s
+        expires_at = self.leases.clock.now_ms() // 1000 + self.cache_ttl_s
         try:
             self.cache.put(signature, analysis, expires_at=expires_at)
         except CacheUnavailableError:

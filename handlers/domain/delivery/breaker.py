@@ -15,10 +15,10 @@ from typing import Final
 
 from handlers.domain.ports import Clock, Coordination, CoordinationUnavailableError
 from handlers.domain.shared_record import SharedRecord
+from topology.records import CLAUDE_BREAKER
 
 _log = logging.getLogger(__name__)
 
-RECORD: Final = "claude"
 FAILURES_TO_OPEN: Final = 5
 FIRST_OPEN_MS: Final = 15_000
 MAX_OPEN_MS: Final = 300_000
@@ -45,7 +45,7 @@ class Breaker:
 
     def __post_init__(self) -> None:
         """Nothing is known yet."""
-        self._record = SharedRecord(coordination=self.coordination, clock=self.clock, name=RECORD)
+        self._record = SharedRecord(coordination=self.coordination, clock=self.clock, name=CLAUDE_BREAKER)
 
     def allows(self) -> bool:
         """Whether to ask Claude now. True for one caller only once an open circuit's time is over."""

@@ -1,9 +1,9 @@
-"""Distribution: from ANALYZED to NOTIFIED, through Slack, at Slack's pace.
+"""Distribution: from ANALYZED to NOTIFIED, through Slack, at Slack's rate_limiter.
 
-An alert is posted when there is a slot for it, or comes back later. One that has come back before, or takes a
-slot that others were waiting for, brings those along: a storm goes out as digests. A message is posted only
-while its claims hold. What may have been posted without our knowing is written into the row as a doubt and
-tried again, so that every duplicate has a cause that can be counted.
+An alert is posted when there is a slot for it, or comes back later. One that has come back before, or takes
+a slot that others were waiting for, brings those along: a storm goes out as digests. A message is posted
+only while its claims hold. What may have been posted without our knowing is written into the row as a
+possible duplicate and tried again, so that every duplicate has a cause that can be counted.
 """
 
 import logging
@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from handlers.domain.alert import Alert, Doubt, Queue, Severity, open_lane
-from handlers.domain.delivery.leases import Allotment, Claims, leave_to_recovery
+from handlers.domain.alert import Alert
+from handlers.domain.delivery.leases import Deadline, Leases, leave_to_recovery
 from handlers.domain.delivery.messages import Message, digest_of, follow_up_of, notification_of
-from handlers.domain.delivery.rate_limit import Pace
+from handlers.domain.delivery.rate_limit import RateLimiter
 from handlers.domain.limits import (
-    DIGEST_GATHER_S,
+    DIGEST_WINDOW_S,
     FIRST_BACKOFF_S,
     LEAST_JITTER,
     MAX_ADDRESS_ATTEMPTS,
@@ -30,15 +30,17 @@ from handlers.domain.limits import (
     MIN_DIGEST_ALERTS,
 )
 from handlers.domain.ports import (
+    Executor,
     LedgerUnavailableError,
     Notifier,
     NotifierMisaddressedError,
     NotifierRefusedError,
     NotifierThrottledError,
     NotifierUnavailableError,
-    Spread,
 )
 from handlers.domain.states import deferred, follow_up_ended, notified, parked
+from topology.alerts import DuplicateCause, Severity, open_key
+from topology.queues import Queue
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -61,127 +63,125 @@ _JITTER_S: Final = 2.0
 class DistributionWork:
     """Posts one alert at a time, or one and those that wait with it."""
 
-    claims: Claims
+    leases: Leases
     notifier: Notifier
-    pace: Pace
-    spread: Spread
+    rate_limiter: RateLimiter
+    executor: Executor
 
-    def work(self, alert_id: str, allotment: Allotment) -> None:
+    def work(self, alert_id: str, deadline: Deadline) -> None:
         """Bring the alert to NOTIFIED, or give it back for later, or park it, if it is there to be worked on.
 
         Raises:
             PoisonMessageError: there is no such alert.
         """
-        leave_to_recovery(alert_id, lambda: self._work(alert_id, allotment))
+        leave_to_recovery(alert_id, lambda: self._work(alert_id, deadline))
 
-    def _work(self, alert_id: str, allotment: Allotment) -> None:
-        alert = self.claims.look(alert_id, allotment)
+    def _work(self, alert_id: str, deadline: Deadline) -> None:
+        alert = self.leases.look(alert_id, deadline)
         if alert is None:
             return
         if alert.status.at_rest and alert.attempts < MAX_FOLLOW_UP_WAITS and self._anything_waits():
-            wait_s = DIGEST_GATHER_S << alert.attempts
-            self.claims.postpone(alert, wait_s=wait_s + self._jitter_s(), attempts=alert.attempts + 1)
+            wait_s = DIGEST_WINDOW_S << alert.attempts
+            self.leases.postpone(alert, wait_s=wait_s + self._jitter_s(), attempts=alert.attempts + 1)
             return
         urgent = alert.queue is Queue.DISTRIBUTION_CRITICAL
-        if wait_ms := self.pace.take(urgent=urgent):
+        if wait_ms := self.rate_limiter.reserve(urgent=urgent):
             self._postpone(alert, wait_s=wait_ms / 1000, urgent=urgent)
             return
-        mine = self.claims.claim(alert, allotment)
+        mine = self.leases.claim(alert, deadline)
         if mine is None:
             return
         if mine.status.at_rest:
-            self._follow_up(mine, allotment)
+            self._follow_up(mine, deadline)
             return
-        backlog = alert.not_before is not None or self.pace.crowded
-        others = self._others(mine, allotment) if backlog and not alert.alone else []
+        backlog = alert.not_before is not None or self.rate_limiter.crowded
+        others = self._others(mine, deadline) if backlog and not alert.alone else []
         if others:
-            self._digest([mine, *others], allotment)
+            self._digest([mine, *others], deadline)
         else:
-            self._single(mine, allotment)
+            self._single(mine, deadline)
 
     def _postpone(self, alert: Alert, *, wait_s: float, urgent: bool) -> None:
         """Who waited before waits longer: there is a backlog, and it goes out together."""
         if not urgent:
             if alert.not_before is not None:
-                wait_s = max(wait_s, DIGEST_GATHER_S)
+                wait_s = max(wait_s, DIGEST_WINDOW_S)
             wait_s += self._jitter_s()
-        self.claims.postpone(alert, wait_s=min(wait_s, MAX_DEFERRAL_S))
+        self.leases.postpone(alert, wait_s=min(wait_s, MAX_DEFERRAL_S))
 
     def _jitter_s(self) -> float:
-        return _JITTER_S * self.claims.randomness.fraction()
+        return _JITTER_S * self.leases.randomness.fraction()
 
     def _anything_waits(self) -> bool:
         """Whether people are still to be told of an ordinary alert, before which no follow-up goes."""
-        return any(self.claims.ledger.waiting(lane, limit=1) for lane in self._lanes(critical=False))
+        return any(self.leases.ledger.waiting(key, limit=1) for key in self._open_keys(critical=False))
 
-    def _lanes(self, *, critical: bool) -> list[str]:
-        """The lanes of one of the two queues, the most severe first."""
-        owners = self.claims.ownership.standing().owners
+    def _open_keys(self, *, critical: bool) -> list[str]:
+        """The open keys of one of the two queues, the most severe first."""
+        owners = self.leases.ownership.view().owners
         severities = [one for one in Severity if (one is Severity.CRITICAL) is critical]
-        return [open_lane(owner, severity) for severity in severities for owner in owners]
+        return [open_key(owner, severity) for severity in severities for owner in owners]
 
-    def _others(self, mine: Alert, allotment: Allotment) -> list[Alert]:
+    def _others(self, mine: Alert, deadline: Deadline) -> list[Alert]:
         """What waits in the same queue, if enough for a digest, claimed; most severe, then longest due."""
         # It takes along what is behind it in the batch, so it may use the time of these too.
-        if self._ms_until(allotment.killed_at_ms) < 2 * _DIGEST_RESERVE_MS:
+        if self._ms_until(deadline.hard_ms) < 2 * _DIGEST_RESERVE_MS:
             return []
         waiting: list[str] = []
-        for lane in self._lanes(critical=mine.severity is Severity.CRITICAL):
+        for key in self._open_keys(critical=mine.severity is Severity.CRITICAL):
             if room := MAX_DIGEST_ALERTS - len(waiting):
-                waiting += self.claims.ledger.waiting(lane, limit=room)
+                waiting += self.leases.ledger.waiting(key, limit=room)
         wanted = [alert_id for alert_id in waiting if alert_id != mine.alert_id][: MAX_DIGEST_ALERTS - 1]
         if len(wanted) + 1 < MIN_DIGEST_ALERTS:
             return []
-        return self._each(lambda alert_id: self.claims.claim_waiting(alert_id, allotment), wanted)
+        return self._each(lambda alert_id: self.leases.claim_waiting(alert_id, deadline), wanted)
 
-    def _digest(self, claimed: Sequence[Alert], allotment: Allotment) -> None:
+    def _digest(self, claimed: Sequence[Alert], deadline: Deadline) -> None:
         """One message for all of `claimed` whose claim still holds."""
-        members = self._each(lambda alert: alert if self.claims.still_mine(alert) else None, claimed)
+        members = self._each(lambda alert: alert if self.leases.still_mine(alert) else None, claimed)
         if not members:
             return
         digest = digest_of(members)
 
         def record(alert: Alert, at_ms: int) -> None:
-            self._record(alert, notified(alert, at_ms=at_ms, digest_id=digest.digest_id), allotment)
+            self._record(alert, notified(alert, at_ms=at_ms, digest_id=digest.digest_id), deadline)
 
         def posted(at_ms: int, _reference: str | None) -> None:
             _log.info("Posted a digest", extra={"digest_id": digest.digest_id, "alerts": len(members)})
             self._each(lambda alert: record(alert, at_ms), members)
             if len(claimed) < MAX_DIGEST_ALERTS and members[0].severity is not Severity.CRITICAL:
-                self.pace.gather()
+                self.rate_limiter.open_digest_window()
 
-        self._post(
-            digest, members, allotment, until_ms=allotment.killed_at_ms - _DIGEST_RESERVE_MS, posted=posted
-        )
+        self._post(digest, members, deadline, until_ms=deadline.hard_ms - _DIGEST_RESERVE_MS, posted=posted)
 
-    def _single(self, alert: Alert, allotment: Allotment) -> None:
-        if not self.claims.still_mine(alert):
+    def _single(self, alert: Alert, deadline: Deadline) -> None:
+        if not self.leases.still_mine(alert):
             _log.warning("The claim was lost before the POST", extra={"alert_id": alert.alert_id})
             return
 
         def posted(at_ms: int, reference: str | None) -> None:
-            self._record(alert, notified(alert, at_ms=at_ms, slack_ref=reference), allotment)
+            self._record(alert, notified(alert, at_ms=at_ms, slack_ref=reference), deadline)
 
         self._post(
             notification_of(alert),
             [alert],
-            allotment,
-            until_ms=allotment.until_ms - _LEDGER_RESERVE_MS,
+            deadline,
+            until_ms=deadline.soft_ms - _LEDGER_RESERVE_MS,
             posted=posted,
         )
 
-    def _follow_up(self, alert: Alert, allotment: Allotment) -> None:
-        if not self.claims.still_mine(alert):
+    def _follow_up(self, alert: Alert, deadline: Deadline) -> None:
+        if not self.leases.still_mine(alert):
             return
 
         def posted(_at_ms: int, _reference: str | None) -> None:
-            self._record(alert, follow_up_ended(alert), allotment)
+            self._record(alert, follow_up_ended(alert), deadline)
 
         self._post(
             follow_up_of(alert),
             [alert],
-            allotment,
-            until_ms=allotment.until_ms - _LEDGER_RESERVE_MS,
+            deadline,
+            until_ms=deadline.soft_ms - _LEDGER_RESERVE_MS,
             posted=posted,
         )
 
@@ -189,7 +189,7 @@ class DistributionWork:
         self,
         message: Message,
         alerts: Sequence[Alert],
-        allotment: Allotment,
+        deadline: Deadline,
         *,
         until_ms: int,
         posted: Callable[[int, str | None], object],
@@ -197,7 +197,7 @@ class DistributionWork:
         """Post `message` about `alerts` before `until_ms`; then record it by `posted`, or give each back."""
         left_ms = self._ms_until(until_ms)
         if left_ms < _LEAST_POST_MS:
-            self._each(lambda alert: self._give_back(alert, allotment, wait_s=1), alerts)
+            self._each(lambda alert: self._give_back(alert, deadline, wait_s=1), alerts)
             return
         try:
             reference = self.notifier.post(message, timeout_s=min(left_ms / 1000, _MAX_POST_S))
@@ -205,23 +205,23 @@ class DistributionWork:
             asked_s = _DEFAULT_RETRY_AFTER_S if error.retry_after_s is None else error.retry_after_s
             wait_s = min(max(asked_s, 1), MAX_DEFERRAL_S)
             _log.info("Slack asked to wait", extra={"alerts": len(alerts), "retry_after_s": wait_s})
-            self.pace.close(until_ms=self.claims.clock.now_ms() + round(wait_s * 1000))
-            self._each(lambda alert: self._give_back(alert, allotment, wait_s=wait_s), alerts)
+            self.rate_limiter.back_off(until_ms=self.leases.clock.now_ms() + round(wait_s * 1000))
+            self._each(lambda alert: self._give_back(alert, deadline, wait_s=wait_s), alerts)
         except (NotifierUnavailableError, NotifierMisaddressedError) as error:
             failure = error  # a name that the function below may keep
-            self._each(lambda alert: self._failed(alert, failure, allotment), alerts)
+            self._each(lambda alert: self._failed(alert, failure, deadline), alerts)
         except NotifierRefusedError as error:
             reason = str(error)
             alone = len(alerts) == 1
-            self._each(lambda alert: self._refused(alert, reason, allotment, alone=alone), alerts)
+            self._each(lambda alert: self._refused(alert, reason, deadline, alone=alone), alerts)
         else:
-            posted(self.claims.clock.now_ms(), reference)
+            posted(self.leases.clock.now_ms(), reference)
 
-    def _record(self, before: Alert, after: Alert, allotment: Allotment) -> None:
-        now_ms = self.claims.clock.now_ms()
+    def _record(self, before: Alert, after: Alert, deadline: Deadline) -> None:
+        now_ms = self.leases.clock.now_ms()
         extra = {"alert_id": before.alert_id, "alert_to_slack_ms": now_ms - before.accepted_at_ms}
         try:
-            recorded = self.claims.write(before, after, until_ms=allotment.killed_at_ms)
+            recorded = self.leases.write(before, after, until_ms=deadline.hard_ms)
         except LedgerUnavailableError:
             _log.exception("Posted but not recorded", extra=extra)
             return
@@ -231,7 +231,7 @@ class DistributionWork:
             _log.warning("Posted but not recorded", extra=extra)
 
     def _failed(
-        self, alert: Alert, error: NotifierUnavailableError | NotifierMisaddressedError, allotment: Allotment
+        self, alert: Alert, error: NotifierUnavailableError | NotifierMisaddressedError, deadline: Deadline
     ) -> None:
         """Give it back for later, or up after the last attempt; an unusable address has only the last few."""
         limit = MAX_FOLLOW_UP_ATTEMPTS if alert.status.at_rest else MAX_ATTEMPTS
@@ -241,58 +241,67 @@ class DistributionWork:
             skipped, unknown = 0, error.outcome_unknown
         # Who was not tried that often yet goes on from there, so the row needs no second count.
         attempts = max(alert.attempts, skipped) + 1
-        doubt = Doubt.OUTCOME_UNKNOWN if unknown and not alert.status.at_rest else None
+        duplicate_cause = DuplicateCause.OUTCOME_UNKNOWN if unknown and not alert.status.at_rest else None
         _log.warning(
             "Slack failed",
-            extra={"alert_id": alert.alert_id, "attempts": attempts, "reason": str(error), "doubt": doubt},
+            extra={
+                "alert_id": alert.alert_id,
+                "attempts": attempts,
+                "reason": str(error),
+                "duplicate_cause": duplicate_cause,
+            },
         )
         if attempts >= limit:
             why = "Slack's address stays unusable" if skipped else "no attempt is left"
-            self._give_up(alert, f"{why}: {error}", allotment, doubt=doubt)
+            self._give_up(alert, f"{why}: {error}", deadline, duplicate_cause=duplicate_cause)
             return
         backoff_s = min(FIRST_BACKOFF_S << attempts - skipped - 1, MAX_BACKOFF_S)
-        jitter = LEAST_JITTER + 2 * (1 - LEAST_JITTER) * self.claims.randomness.fraction()
-        self._give_back(alert, allotment, wait_s=backoff_s * jitter, attempts=attempts, doubt=doubt)
+        jitter = LEAST_JITTER + 2 * (1 - LEAST_JITTER) * self.leases.randomness.fraction()
+        self._give_back(
+            alert, deadline, wait_s=backoff_s * jitter, attempts=attempts, duplicate_cause=duplicate_cause
+        )
 
-    def _refused(self, alert: Alert, reason: str, allotment: Allotment, *, alone: bool) -> None:
+    def _refused(self, alert: Alert, reason: str, deadline: Deadline, *, alone: bool) -> None:
         """Park it; one of a digest is tried alone first, as the refusal may be another's."""
         _log.error("Slack refuses it", extra={"alert_id": alert.alert_id, "reason": reason, "alone": alone})
         if alone:
-            self._give_up(alert, reason, allotment)
+            self._give_up(alert, reason, deadline)
         else:
-            self._give_back(alert, allotment, wait_s=1, alone=True)
+            self._give_back(alert, deadline, wait_s=1, alone=True)
 
     def _give_up(
-        self, alert: Alert, reason: str, allotment: Allotment, *, doubt: Doubt | None = None
+        self, alert: Alert, reason: str, deadline: Deadline, *, duplicate_cause: DuplicateCause | None = None
     ) -> None:
-        now_s = self.claims.clock.now_ms() // 1000
+        now_s = self.leases.clock.now_ms() // 1000
         if alert.status.at_rest:
             after = follow_up_ended(alert)
         else:
-            after = parked(alert, reason=reason, due_at=now_s + self.claims.lease_s, doubt=doubt)
-        self.claims.write(alert, after, until_ms=allotment.killed_at_ms)
+            after = parked(
+                alert, reason=reason, due_at=now_s + self.leases.lease_s, duplicate_cause=duplicate_cause
+            )
+        self.leases.write(alert, after, until_ms=deadline.hard_ms)
 
     def _give_back(
         self,
         alert: Alert,
-        allotment: Allotment,
+        deadline: Deadline,
         *,
         wait_s: float,
         attempts: int | None = None,
-        doubt: Doubt | None = None,
+        duplicate_cause: DuplicateCause | None = None,
         alone: bool = False,
     ) -> None:
         wait = math.ceil(max(wait_s, 1))
         after = deferred(
             alert,
-            not_before=self.claims.clock.now_ms() // 1000 + wait,
-            lease_s=self.claims.lease_s,
+            not_before=self.leases.clock.now_ms() // 1000 + wait,
+            lease_s=self.leases.lease_s,
             attempts=alert.attempts if attempts is None else attempts,
-            doubt=doubt,
+            duplicate_cause=duplicate_cause,
             alone=alone,
         )
-        if self.claims.write(alert, after, until_ms=allotment.killed_at_ms):
-            self.claims.hint(after, delay_s=wait)
+        if self.leases.write(alert, after, until_ms=deadline.hard_ms):
+            self.leases.send_wake_up(after, delay_s=wait)
 
     def _each(self, function: Callable[[T], R | None], items: Iterable[T]) -> list[R]:
         """What `function` made of each; one that the ledger fails is left to Recovery, the others go on."""
@@ -304,7 +313,7 @@ class DistributionWork:
                 _log.exception("The ledger is unavailable, leaving one alert to Recovery")
                 return None
 
-        return [done for done in self.spread(safely, items) if done is not None]
+        return [done for done in self.executor.map(safely, items) if done is not None]
 
     def _ms_until(self, until_ms: int) -> int:
-        return until_ms - self.claims.clock.now_ms()
+        return until_ms - self.leases.clock.now_ms()

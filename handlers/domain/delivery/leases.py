@@ -1,7 +1,7 @@
-"""Claims: how analysis and distribution get hold of one alert, keep others off it, and give it back.
+"""Leases: how analysis and distribution get hold of one alert, keep others off it, and give it back.
 
-A queue message is only a hint. Whoever cannot claim the alert drops the hint: either somebody works on it,
-or it has moved on, or Recovery will send another.
+A queue message is only a wake-up. Whoever cannot claim the alert drops the wake-up: either somebody works on
+it, or it has moved on, or Recovery will send another.
 """
 
 import logging
@@ -10,19 +10,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from handlers.domain.alert import Alert, Doubt, Step
-from handlers.domain.limits import LEASE_MARGIN_S, MAX_DELAY_S
+from handlers.domain.alert import Alert, Step
+from handlers.domain.limits import LEASE_MARGIN_S
 from handlers.domain.ports import (
     Clock,
     Ledger,
     LedgerUnavailableError,
-    Outbox,
-    OutboxError,
+    QueueSender,
+    QueueSendError,
     Randomness,
     Sleeper,
 )
 from handlers.domain.regions.ownership import Ownership
 from handlers.domain.states import VERSION, Actor, claimed, is_free, postponed
+from topology.alerts import DuplicateCause
+from topology.limits import SQS_DELAY_MAX_S
 
 _log = logging.getLogger(__name__)
 
@@ -35,23 +37,23 @@ class PoisonMessageError(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Allotment:
-    """The time for one message: finish by `until_ms`; the invocation is killed at `killed_at_ms`.
+class Deadline:
+    """The time for one message: finish by `soft_ms`; the invocation is killed at `hard_ms`.
 
-    `too_late`: so little is left that another invocation should do it.
+    `expired`: so little is left that another invocation should do it.
     """
 
-    until_ms: int
-    killed_at_ms: int
-    too_late: bool = False
+    soft_ms: int
+    hard_ms: int
+    expired: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
-class Claims:
+class Leases:
     """The claims of one kind of worker: `actor` works on alerts that wait for `step`."""
 
     ledger: Ledger
-    outbox: Outbox
+    queue_sender: QueueSender
     ownership: Ownership
     clock: Clock
     randomness: Randomness
@@ -60,16 +62,16 @@ class Claims:
     step: Step
     lease_s: int
 
-    def take(self, alert_id: str, allotment: Allotment) -> Alert | None:
-        """Claim the alert; None if there is nothing to do for this hint. Raises as `look` does."""
-        alert = self.look(alert_id, allotment)
-        return None if alert is None else self.claim(alert, allotment)
+    def acquire(self, alert_id: str, deadline: Deadline) -> Alert | None:
+        """Claim the alert; None if there is nothing to do for this wake-up. Raises as `look` does."""
+        alert = self.look(alert_id, deadline)
+        return None if alert is None else self.claim(alert, deadline)
 
-    def look(self, alert_id: str, allotment: Allotment) -> Alert | None:
-        """The alert, if it is there to be claimed now; None if there is nothing to do for this hint.
+    def look(self, alert_id: str, deadline: Deadline) -> Alert | None:
+        """The alert, if it is there to be claimed now; None if there is nothing to do for this wake-up.
 
         Raises:
-            PoisonMessageError: there is no such alert. A row is always written before its hint.
+            PoisonMessageError: there is no such alert. A row is always written before its wake-up.
             LedgerUnavailableError: nothing is known.
         """
         alert = self.ledger.get(alert_id)
@@ -81,30 +83,32 @@ class Claims:
             _log.info("Nothing to do", extra={"alert_id": alert_id, "status": alert.status})
             return None
         wait_s = max((alert.not_before or 0) - self.clock.now_ms() // 1000, 0)
-        if wait_s or allotment.too_late:
-            self.hint(alert, delay_s=wait_s)
+        if wait_s or deadline.expired:
+            self.send_wake_up(alert, delay_s=wait_s)
             return None
         return alert
 
-    def claim(self, alert: Alert, allotment: Allotment) -> Alert | None:
+    def claim(self, alert: Alert, deadline: Deadline) -> Alert | None:
         """Claim `alert` as it was read; None if it is not there any more.
 
         Raises:
             LedgerUnavailableError: whether it is claimed is unknown.
         """
-        moved = self.step is Step.DISTRIBUTION and self.ownership.standing().moved(alert)
+        moved = self.step is Step.DISTRIBUTION and self.ownership.view().transferred(alert)
         mine = claimed(
             alert,
             token=self.randomness.hex(_TOKEN_DIGITS),
-            due_at=math.ceil(allotment.killed_at_ms / 1000) + LEASE_MARGIN_S,
-            doubt=Doubt.OWNERSHIP_MOVED if moved and not alert.status.at_rest else None,
+            due_at=math.ceil(deadline.hard_ms / 1000) + LEASE_MARGIN_S,
+            duplicate_cause=DuplicateCause.OWNERSHIP_TRANSFERRED
+            if moved and not alert.status.at_rest
+            else None,
         )
         if not self.ledger.replace(alert, mine, actor=self.actor):
             _log.info("Somebody else was faster", extra={"alert_id": alert.alert_id})
             return None
         return mine
 
-    def claim_waiting(self, alert_id: str, allotment: Allotment) -> Alert | None:
+    def claim_waiting(self, alert_id: str, deadline: Deadline) -> Alert | None:
         """Claim an open alert that may go together with others, whenever it is due; None if there is none.
 
         Raises:
@@ -115,7 +119,7 @@ class Claims:
             return None
         if alert.status.at_rest or not self._is_there_for_us(alert):
             return None
-        return self.claim(alert, allotment)
+        return self.claim(alert, deadline)
 
     def still_mine(self, alert: Alert) -> bool:
         """Whether the claim holds now: asked right before a side effect, as we may have been frozen."""
@@ -124,7 +128,7 @@ class Claims:
             stored is not None
             and stored.step is alert.step
             and stored.lease_token == alert.lease_token
-            and self.ownership.standing().holds(stored)
+            and self.ownership.view().owns(stored)
             and self.clock.now_ms() < (alert.due_at or 0) * 1000
         )
 
@@ -141,7 +145,7 @@ class Claims:
         if attempts is not None:
             after = replace(after, attempts=attempts)
         if self.ledger.replace(alert, after, actor=self.actor):
-            self.hint(after, delay_s=wait)
+            self.send_wake_up(after, delay_s=wait)
 
     def write(self, before: Alert, after: Alert, *, until_ms: int) -> bool:
         """Replace `before`, which is claimed, by `after`; tried thrice, as work has been done for it.
@@ -160,19 +164,21 @@ class Claims:
             _log.warning("The claim was lost", extra={"alert_id": before.alert_id, "wanted": after.status})
         return done
 
-    def hint(self, alert: Alert, *, delay_s: int = 0) -> None:
-        """Send a hint to where the alert goes next. A failure is only logged: Recovery will send one."""
+    def send_wake_up(self, alert: Alert, *, delay_s: int = 0) -> None:
+        """Send a wake-up to where the alert goes next. A failure is only logged: Recovery will send one."""
         try:
-            self.outbox.send(alert.queue, [alert.alert_id], delay_s=min(max(delay_s, 0), MAX_DELAY_S))
-        except OutboxError:
-            _log.warning("Hint not sent, Recovery will", extra={"alert_id": alert.alert_id}, exc_info=True)
+            self.queue_sender.send(
+                alert.queue, [alert.alert_id], delay_s=min(max(delay_s, 0), SQS_DELAY_MAX_S)
+            )
+        except QueueSendError:
+            _log.warning("Wake-up not sent, Recovery will", extra={"alert_id": alert.alert_id}, exc_info=True)
 
     def _is_there_for_us(self, alert: Alert) -> bool:
         """Whether it waits for this step, nobody works on it, and it is this region's to work on."""
         return (
             alert.step is self.step
             and is_free(alert, now_s=self.clock.now_ms() // 1000)
-            and self.ownership.standing().holds(alert)
+            and self.ownership.view().owns(alert)
         )
 
     def _replace_unless_unavailable(self, before: Alert, after: Alert, *, until_ms: int) -> bool:
@@ -187,7 +193,7 @@ class Claims:
 
 
 def leave_to_recovery(alert_id: str, work: Callable[[], None]) -> None:
-    """Do `work`; if the ledger fails, log it and drop the hint: the alert's lease runs out and Recovery acts.
+    """Do `work`; if the ledger fails, log it and drop the wake-up: the lease runs out and Recovery acts.
 
     The receive count of a queue is no place for this retry, since a dead-letter queue is for poison only.
     """

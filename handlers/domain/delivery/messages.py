@@ -11,8 +11,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from handlers.domain.alert import Alert, FollowUp, Severity
+from handlers.domain.alert import Alert
 from handlers.domain.limits import cut
+from topology.alerts import FollowUp, Severity
 
 HEADER_CHARS: Final = 150
 """https://docs.slack.dev/reference/block-kit/blocks/header-block/"""

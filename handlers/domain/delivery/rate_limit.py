@@ -14,13 +14,13 @@ import logging
 from dataclasses import dataclass, field
 from typing import Final
 
-from handlers.domain.limits import DIGEST_GATHER_S, MAX_DEFERRAL_S
+from handlers.domain.limits import DIGEST_WINDOW_S, MAX_DEFERRAL_S
 from handlers.domain.ports import Clock, Coordination, CoordinationUnavailableError
 from handlers.domain.shared_record import SharedRecord
+from topology.records import SLACK_RATE
 
 _log = logging.getLogger(__name__)
 
-RECORD: Final = "slack"
 _TRIES: Final = 3
 _CLOCKS_MS: Final = 5_000
 """How far machines' clocks may disagree."""
@@ -42,7 +42,7 @@ https://docs.slack.dev/apis/web-api/rate-limits"""
 
 
 @dataclass(kw_only=True)
-class Pace:
+class RateLimiter:
     """One message each `interval_ms`. What was read a moment ago is used first: a closed slot stays closed.
 
     `crowded`: the slot that was taken last had hardly become free, so others are waiting for one.
@@ -56,9 +56,9 @@ class Pace:
 
     def __post_init__(self) -> None:
         """Nothing is known yet."""
-        self._record = SharedRecord(coordination=self.coordination, clock=self.clock, name=RECORD)
+        self._record = SharedRecord(coordination=self.coordination, clock=self.clock, name=SLACK_RATE)
 
-    def take(self, *, urgent: bool) -> int:
+    def reserve(self, *, urgent: bool) -> int:
         """Take a slot: 0 if there was one, else the milliseconds until it is worth trying again."""
         if self._record.fresh and (wait_ms := self._wait_ms(urgent=urgent)):
             return wait_ms
@@ -79,13 +79,13 @@ class Pace:
             return self._wait_ms(urgent=urgent)
         return self.interval_ms
 
-    def close(self, *, until_ms: int) -> None:
+    def back_off(self, *, until_ms: int) -> None:
         """Slack asked everybody to stay away until `until_ms`."""
         self._raise_to(_CLOSED, until_ms, ahead_ms=MAX_DEFERRAL_S * 1000)
 
-    def gather(self) -> None:
+    def open_digest_window(self) -> None:
         """A digest went out: let ordinary alerts gather for the next one."""
-        ahead_ms = DIGEST_GATHER_S * 1000
+        ahead_ms = DIGEST_WINDOW_S * 1000
         self._raise_to(_GATHERED, self.clock.now_ms() + ahead_ms, ahead_ms=ahead_ms)
 
     def _wait_ms(self, *, urgent: bool) -> int:
@@ -96,7 +96,7 @@ class Pace:
         gives_way = urgent is self._turn()
         free_ms = self._bounded(_NEXT, self.interval_ms) + (self.interval_ms if gives_way else 0)
         if not urgent:
-            free_ms = max(free_ms, self._bounded(_GATHERED, DIGEST_GATHER_S * 1000))
+            free_ms = max(free_ms, self._bounded(_GATHERED, DIGEST_WINDOW_S * 1000))
         return max(free_ms, self._bounded(_CLOSED, MAX_DEFERRAL_S * 1000))
 
     def _turn(self) -> bool:

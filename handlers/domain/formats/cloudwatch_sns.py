@@ -11,8 +11,9 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from handlers.domain.alert import IncomingAlert, Severity
+from handlers.domain.alert import IncomingAlert
 from handlers.domain.formats import RefusedError
+from topology.alerts import Severity
 
 _SEVERITY: Final = {"ALARM": Severity.HIGH, "INSUFFICIENT_DATA": Severity.MEDIUM, "OK": Severity.INFO}
 """An alarm has no severity. Missing data is unknown, never healthy, so it is not INFO."""

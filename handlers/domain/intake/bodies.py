@@ -10,9 +10,10 @@ from typing import Any, Final
 
 import msgspec
 
-from handlers.domain.alert import IncomingAlert, Severity
+from handlers.domain.alert import IncomingAlert
 from handlers.domain.formats import FORMATS, RefusedError
 from handlers.domain.limits import MAX_ALERTS_PER_BODY, MAX_BODY_BYTES, MAX_NESTING
+from topology.alerts import Severity
 
 _FORBIDDEN: Final = re.compile("[\x00\ud800-\udfff]")
 _RESOLVED: Final = frozenset({"resolved", "ok", "recovered", "closed", "inactive", "normal"})

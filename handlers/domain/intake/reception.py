@@ -1,9 +1,9 @@
 """Reception: turns incoming alerts into ledger rows and only then lets the caller promise anything.
 
-The rows decide. A hint to the processing queue follows, and its loss is Recovery's to mend. A body of which
-only some rows could be written is refused as a whole (503): those rows are live, Recovery or the source's
-retry carries them on, and a retry that finds them becomes their SUPPRESSED repeat, so nothing promised
-ever depends on a row that nobody works on.
+The rows decide. A wake-up to the processing queue follows, and its loss is Recovery's to mend. A body of
+which only some rows could be written is refused as a whole (503): those rows are live, Recovery or the
+source's retry carries them on, and a retry that finds them becomes their SUPPRESSED repeat, so nothing
+promised ever depends on a row that nobody works on.
 """
 
 import logging
@@ -11,21 +11,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from handlers.domain.alert import Alert, IncomingAlert, Queue, Status
+from handlers.domain.alert import Alert, IncomingAlert
 from handlers.domain.formats import RefusedError
 from handlers.domain.identity import alert_id_of, identity_of, identity_of_key
 from handlers.domain.intake.rows import new_row
 from handlers.domain.ports import (
     Clock,
+    Executor,
     Ledger,
     LedgerUnavailableError,
-    Outbox,
-    OutboxError,
+    QueueSender,
+    QueueSendError,
     Randomness,
-    Spread,
 )
 from handlers.domain.regions.ownership import Ownership
 from handlers.domain.states import Actor, promoted, received, suppressed
+from topology.alerts import Status
+from topology.queues import Queue
 
 _log = logging.getLogger(__name__)
 
@@ -66,10 +68,10 @@ class Reception:
     """Takes submissions in. Windows and leases in seconds."""
 
     ledger: Ledger
-    outbox: Outbox
+    queue_sender: QueueSender
     clock: Clock
     randomness: Randomness
-    spread: Spread
+    executor: Executor
     ownership: Ownership
     region: str
     lease_s: int
@@ -78,7 +80,7 @@ class Reception:
     actor: Actor = field(default=Actor.RECEPTION, init=False)
 
     def accept(self, submission: Submission, *, until_ms: int) -> list[Alert]:
-        """Write a row for every alert, in order, and send the hints.
+        """Write a row for every alert, in order, and send the wake-ups.
 
         Returns the rows that answer for the alerts. With a key that was used before with the same body,
         these are the rows of that time.
@@ -100,12 +102,12 @@ class Reception:
         # With a key the first goes alone: it meets a reused key before anything else is written.
         alone = 1 if submission.key is not None else 0
         placed = [self._place(draft, until_ms) for draft in leaders[:alone]]
-        placed += self.spread(lambda draft: self._place(draft, until_ms), leaders[alone:])
+        placed += self.executor.map(lambda draft: self._place(draft, until_ms), leaders[alone:])
         first_rows = {draft.row.alert_id: first.row for draft, first in zip(leaders, placed, strict=True)}
-        placed += self.spread(
+        placed += self.executor.map(
             lambda draft: self._child(draft.row, first_rows[draft.row.alert_id], until_ms), followers
         )
-        self._hint(placed)
+        self._send_wake_ups(placed)
         answers = {id(draft): one.row for draft, one in zip([*leaders, *followers], placed, strict=True)}
         return [answers[id(draft)] for draft in drafts]
 
@@ -185,10 +187,10 @@ class Reception:
         if self.clock.now_ms() >= until_ms:
             raise LedgerUnavailableError("the ledger is too slow to write the whole body in time; send again")
 
-    def _hint(self, answers: Sequence[_Placed]) -> None:
-        """Send hints for the rows to be worked on, and for earlier ones that nobody has touched yet.
+    def _send_wake_ups(self, answers: Sequence[_Placed]) -> None:
+        """Send wake-ups for the rows to be worked on, and for earlier ones that nobody has touched yet.
 
-        Those may have been written for a request that was answered 503, before any hint.
+        Those may have been written for a request that was answered 503, before any wake-up.
         """
         rows = [row for answer in answers for row in (answer.row, answer.earlier) if row is not None]
         waiting: dict[Queue, dict[str, None]] = {}
@@ -197,7 +199,7 @@ class Reception:
                 waiting.setdefault(row.queue, {})[row.alert_id] = None
         for queue, alert_ids in waiting.items():
             try:
-                self.outbox.send(queue, list(alert_ids))
-            except OutboxError:
+                self.queue_sender.send(queue, list(alert_ids))
+            except QueueSendError:
                 extra = {"alert_ids": list(alert_ids)}
-                _log.warning("Hints not sent, Recovery will", extra=extra, exc_info=True)
+                _log.warning("Wake-ups not sent, Recovery will", extra=extra, exc_info=True)

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from handlers.domain.alert import Alert, IncomingAlert, Status
+from handlers.domain.alert import Alert, IncomingAlert
 from handlers.domain.limits import (
     LATER_ATTRIBUTES_BYTES,
     MAX_ITEM_BYTES,
@@ -17,12 +17,13 @@ from handlers.domain.limits import (
     MAX_TITLE_CHARS,
     cut,
 )
+from topology.alerts import SCHEMA, Status
 
 
 def new_row(
     alert: IncomingAlert, *, alert_id: str, identity: str, at_ms: int, region: str, body_format: str
 ) -> Alert:
-    """The row of an alert accepted at `at_ms` in `region`: RECEIVED, but in no open lane yet.
+    """The row of an alert accepted at `at_ms` in `region`: RECEIVED, but under no open key yet.
 
     What is too long is cut with a mark; the body's part is kept as far as the item stays below its limit.
     """
@@ -41,6 +42,7 @@ def new_row(
         message=cut(alert.message, MAX_MESSAGE_CHARS),
         identity=identity,
         raw="",
+        schema=SCHEMA,
         labels={
             cut(name, MAX_NAME_CHARS): cut(text, MAX_NAME_CHARS)
             for name, text in sorted(alert.labels.items())[:MAX_LABELS]

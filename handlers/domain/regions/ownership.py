@@ -9,7 +9,7 @@ Each region writes one record, its own, and reads the other's:
 
 | value | meaning |
 |---|---|
-| `beat_ms` | when this region's Recovery last ran |
+| `heartbeat_ms` | when this region's Recovery last ran |
 | `since_ms` | when it first ran |
 | `epoch` | carried by new alerts; counted up when a takeover of this region is seen, and on its return |
 | `term` | of its latest takeover; the highest term wins |
@@ -26,7 +26,7 @@ until the other has been silent for the whole time too. What it accepts meanwhil
 no takeover can have covered, and is worked on at once.
 
 During a partition both regions may take over; terms are then equal, and each keeps its own. What both worked
-on may be notified twice, and is counted (`Doubt.OWNERSHIP_MOVED`).
+on may be notified twice, and is counted (`DuplicateCause.OWNERSHIP_TRANSFERRED`).
 """
 
 from collections.abc import Mapping
@@ -43,20 +43,16 @@ from handlers.domain.ports import (
     Record,
 )
 from handlers.domain.regions.switch import Switch
+from topology.records import ownership_record
 
 _NO_EPOCH: Final = -1
-
-
-def record_name(region: str) -> str:
-    """The name of a region's record in the coordination table."""
-    return f"region#{region}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Region:
     """One region's record."""
 
-    beat_ms: int
+    heartbeat_ms: int
     since_ms: int
     epoch: int = 0
     term: int = 0
@@ -69,7 +65,7 @@ class _Region:
     def of(cls, record: Record | None, *, unseen_since_ms: int) -> "_Region":
         """The region, or one that has never run and is taken to be silent since `unseen_since_ms`."""
         if record is None:
-            return cls(beat_ms=unseen_since_ms, since_ms=unseen_since_ms)
+            return cls(heartbeat_ms=unseen_since_ms, since_ms=unseen_since_ms)
         values = record.values
         return cls(**{name: values[name] for name in cls.__dataclass_fields__ if name in values})
 
@@ -78,7 +74,7 @@ class _Region:
         return {name: getattr(self, name) for name in self.__dataclass_fields__} | changes
 
 
-class Standing(Protocol):
+class OwnershipView(Protocol):
     """What a region may work on, as far as it knows."""
 
     @property
@@ -87,20 +83,20 @@ class Standing(Protocol):
 
     @property
     def owners(self) -> tuple[str, ...]:
-        """The regions whose lanes may hold work for this one."""
+        """The regions whose keys may hold work for this one."""
 
-    def holds(self, alert: Alert, /) -> bool:
+    def owns(self, alert: Alert, /) -> bool:
         """Whether this region is the one to work on `alert`."""
 
-    def moved(self, alert: Alert, /) -> bool:
+    def transferred(self, alert: Alert, /) -> bool:
         """Whether `alert` has changed hands, so that its former holder's last writes may be unseen."""
 
 
 class Ownership(Protocol):
-    """How a handler comes by its region's standing."""
+    """How a handler comes by its region's view."""
 
-    def standing(self) -> Standing:
-        """The standing now.
+    def view(self) -> OwnershipView:
+        """The view now.
 
         Raises:
             LedgerUnavailableError: it is unknown. Leave the alert to Recovery.
@@ -109,7 +105,7 @@ class Ownership(Protocol):
     def epoch(self) -> int:
         """What a new alert carries; the lowest where that is unknown, as either region then finds it."""
 
-    def beat(self) -> None:
+    def heartbeat(self) -> None:
         """Say that this region runs, and take over from the other or give way to it where that is due.
 
         Raises:
@@ -118,18 +114,18 @@ class Ownership(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SharedStanding:
-    """`Standing` under a strong ledger: everything is everybody's."""
+class SharedOwnershipView:
+    """`OwnershipView` under a strong ledger: everything is everybody's."""
 
     owners: tuple[str, ...]
     epoch: int = 0
 
-    def holds(self, alert: Alert) -> bool:  # noqa: ARG002 - everything, so also this one
-        """See `Standing`."""
+    def owns(self, alert: Alert) -> bool:  # noqa: ARG002 - everything, so also this one
+        """See `OwnershipView`."""
         return True
 
-    def moved(self, alert: Alert) -> bool:  # noqa: ARG002 - nothing ever does
-        """See `Standing`."""
+    def transferred(self, alert: Alert) -> bool:  # noqa: ARG002 - nothing ever does
+        """See `OwnershipView`."""
         return False
 
 
@@ -139,21 +135,21 @@ class SharedOwnership:
 
     owners: tuple[str, ...]
 
-    def standing(self) -> SharedStanding:
+    def view(self) -> SharedOwnershipView:
         """See `Ownership`."""
-        return SharedStanding(owners=self.owners)
+        return SharedOwnershipView(owners=self.owners)
 
     def epoch(self) -> int:
         """See `Ownership`."""
         return 0
 
-    def beat(self) -> None:
+    def heartbeat(self) -> None:
         """See `Ownership`."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class OwnStanding:
-    """`Standing` under an eventual ledger."""
+class RegionOwnershipView:
+    """`OwnershipView` under an eventual ledger."""
 
     region: str
     peer: str
@@ -164,17 +160,17 @@ class OwnStanding:
 
     @property
     def owners(self) -> tuple[str, ...]:
-        """See `Standing`."""
+        """See `OwnershipView`."""
         return (self.region, self.peer) if self.own.peer_through > _NO_EPOCH else (self.region,)
 
-    def holds(self, alert: Alert) -> bool:
-        """See `Standing`."""
+    def owns(self, alert: Alert) -> bool:
+        """See `OwnershipView`."""
         if self.fenced:
             return alert.owner == self.region and alert.epoch >= self.epoch
         return self._holder(alert) == self.region
 
-    def moved(self, alert: Alert) -> bool:
-        """See `Standing`."""
+    def transferred(self, alert: Alert) -> bool:
+        """See `OwnershipView`."""
         return any(term for term, _ in self._takeovers(alert))
 
     def _holder(self, alert: Alert) -> str:
@@ -201,51 +197,51 @@ class MovingOwnership:
     region: str
     peer: str
     takeover_after_s: int
-    _remembered: tuple[int, OwnStanding] | None = field(default=None, init=False)
+    _remembered: tuple[int, RegionOwnershipView] | None = field(default=None, init=False)
 
-    def standing(self) -> OwnStanding:
+    def view(self) -> RegionOwnershipView:
         """See `Ownership`. Read again after a few seconds."""
         now_ms = self.clock.now_ms()
         if self._remembered is not None and 0 <= now_ms - self._remembered[0] < REMEMBERED_MS:
             return self._remembered[1]
         try:
-            _, standing = self._read(now_ms)
+            _, view = self._read(now_ms)
         except CoordinationUnavailableError as error:
             raise LedgerUnavailableError(f"whose alerts these are is unknown: {error}") from error
-        self._remembered = (now_ms, standing)
-        return standing
+        self._remembered = (now_ms, view)
+        return view
 
     def epoch(self) -> int:
         """See `Ownership`."""
         try:
-            return self.standing().epoch
+            return self.view().epoch
         except LedgerUnavailableError:
             return 0
 
-    def beat(self) -> None:
+    def heartbeat(self) -> None:
         """See `Ownership`. A write that is lost to another run in this region says the same."""
         now_ms = self.clock.now_ms()
         try:
-            record, standing = self._read(now_ms)
+            record, view = self._read(now_ms)
             switched_ms = Switch(coordination=self.coordination, region=self.region).since_ms()
-            after = self._next(standing, now_ms, switched_ms)
-            self.coordination.write(record_name(self.region), record, after)
+            after = self._next(view, now_ms, switched_ms)
+            self.coordination.write(ownership_record(self.region), record, after)
         except CoordinationUnavailableError as error:
             raise LedgerUnavailableError(f"this region's record was not written: {error}") from error
         self._remembered = None
 
-    def _read(self, now_ms: int) -> tuple[Record | None, OwnStanding]:
-        record = self.coordination.read(record_name(self.region))
+    def _read(self, now_ms: int) -> tuple[Record | None, RegionOwnershipView]:
+        record = self.coordination.read(ownership_record(self.region))
         own = _Region.of(record, unseen_since_ms=now_ms)
         # The other's record is read after ours: what it says is at least as new as our own view of ourselves.
-        other = _Region.of(self.coordination.read(record_name(self.peer)), unseen_since_ms=own.since_ms)
-        away = self._silent(own.beat_ms, now_ms)
+        other = _Region.of(self.coordination.read(ownership_record(self.peer)), unseen_since_ms=own.since_ms)
+        away = self._silent(own.heartbeat_ms, now_ms)
         fenced = away or (
             own.returned_ms > 0
-            and other.beat_ms <= own.returned_ms
+            and other.heartbeat_ms <= own.returned_ms
             and not self._silent(own.returned_ms, now_ms)
         )
-        standing = OwnStanding(
+        view = RegionOwnershipView(
             region=self.region,
             peer=self.peer,
             own=own,
@@ -253,30 +249,30 @@ class MovingOwnership:
             fenced=fenced,
             epoch=own.epoch + 1 if away else own.epoch,
         )
-        return record, standing
+        return record, view
 
-    def _next(self, standing: OwnStanding, now_ms: int, switched_ms: int) -> Mapping[str, int]:
+    def _next(self, view: RegionOwnershipView, now_ms: int, switched_ms: int) -> Mapping[str, int]:
         """This region's record after a beat; `switched_ms`: since when its switch is on, or 0."""
-        own, other = standing.own, standing.other
-        if self._silent(own.beat_ms, now_ms):
-            # Workers without a Recovery have given new alerts the epoch between, see `standing`.
-            return own.values(beat_ms=now_ms, epoch=own.epoch + 2, returned_ms=now_ms)
-        if standing.fenced:
-            return own.values(beat_ms=now_ms)
+        own, other = view.own, view.other
+        if self._silent(own.heartbeat_ms, now_ms):
+            # Workers without a Recovery have given new alerts the epoch between, see `view`.
+            return own.values(heartbeat_ms=now_ms, epoch=own.epoch + 2, returned_ms=now_ms)
+        if view.fenced:
+            return own.values(heartbeat_ms=now_ms)
         if other.term > own.term and other.peer_through >= own.epoch:
-            return own.values(beat_ms=now_ms, epoch=other.peer_through + 1)
+            return own.values(heartbeat_ms=now_ms, epoch=other.peer_through + 1)
         taken = own.term > other.term and own.peer_through >= other.epoch
         asked = switched_ms > own.switched_ms
-        if asked or (self._silent(other.beat_ms, now_ms) and not taken):
+        if asked or (self._silent(other.heartbeat_ms, now_ms) and not taken):
             return own.values(
-                beat_ms=now_ms,
+                heartbeat_ms=now_ms,
                 switched_ms=max(switched_ms, own.switched_ms),
                 epoch=own.epoch + 1,
                 term=max(own.term, other.term) + 1,
                 own_through=own.epoch,
                 peer_through=other.epoch + 1,
             )
-        return own.values(beat_ms=now_ms)
+        return own.values(heartbeat_ms=now_ms)
 
-    def _silent(self, beat_ms: int, now_ms: int) -> bool:
-        return now_ms - beat_ms > self.takeover_after_s * 1000
+    def _silent(self, heartbeat_ms: int, now_ms: int) -> bool:
+        return now_ms - heartbeat_ms > self.takeover_after_s * 1000

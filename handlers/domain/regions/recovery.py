@@ -1,7 +1,7 @@
 """Recovery: each minute in each region, sees to whatever nobody else will.
 
-- Open alerts whose lease ran out get another hint, ever later, and are PARKED after too many attempts.
-- Follow-ups that are due get a hint too, and are given up after a while.
+- Open alerts whose lease ran out get another wake-up, ever later, and are PARKED after too many attempts.
+- Follow-ups that are due get a wake-up too, and are given up after a while.
 - A PARKED alert that suppressed repeats has one of them promoted: somebody has to be told.
 
 It finds them by a constant number of queries of the sparse index, and with nothing due that is all it costs.
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
 
-from handlers.domain.alert import Alert, Queue, Severity, Status, follow_up_lane, open_lane, parked_lane
+from handlers.domain.alert import Alert
 from handlers.domain.limits import (
     FOLLOW_UP_AFTER_S,
     MAX_ATTEMPTS,
@@ -27,7 +27,7 @@ from handlers.domain.limits import (
     MAX_LEASE_BACKOFF_S,
     MAX_PARKED_COUNTED,
     MAX_RECOVERED_PER_RUN,
-    MAX_UNREADABLE_PER_LANE,
+    MAX_UNREADABLE_PER_KEY,
     PARKED_LOOK_S,
 )
 from handlers.domain.ports import (
@@ -35,10 +35,10 @@ from handlers.domain.ports import (
     Ledger,
     LedgerUnavailableError,
     MalformedRowError,
-    Outbox,
-    OutboxError,
+    QueueSender,
+    QueueSendError,
 )
-from handlers.domain.regions.ownership import Ownership, Standing
+from handlers.domain.regions.ownership import Ownership, OwnershipView
 from handlers.domain.states import (
     Actor,
     IllegalMoveError,
@@ -48,6 +48,8 @@ from handlers.domain.states import (
     promoted,
     recovered,
 )
+from topology.alerts import Severity, Status, follow_up_key, open_key, parked_key
+from topology.queues import Queue
 
 _log = logging.getLogger(__name__)
 
@@ -55,7 +57,7 @@ _MAX_FAILURES: Final = 5
 """In a row: then it is the ledger that fails, not one alert."""
 
 _CHUNK: Final = 10
-"""Rows moved before their hints are sent: a crash between the two costs these another lease."""
+"""Rows moved before their wake-ups are sent: a crash between the two costs these another lease."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +84,7 @@ class Recovery:
     """Recovers the alerts that are this region's to work on, the most severe first, the longest due first."""
 
     ledger: Ledger
-    outbox: Outbox
+    queue_sender: QueueSender
     ownership: Ownership
     clock: Clock
     lease_s: int
@@ -92,25 +94,25 @@ class Recovery:
         """See to at most `MAX_RECOVERED_PER_RUN` alerts, and to none after `until_ms`.
 
         One alert that cannot be seen to is passed over, so that it costs no other its turn; nor do the
-        unreadable ones, however many, up to `MAX_UNREADABLE_PER_LANE`.
+        unreadable ones, however many, up to `MAX_UNREADABLE_PER_KEY`.
 
         Raises:
             LedgerUnavailableError: the ledger fails every alert; what was moved so far is safe, and hinted.
         """
-        self.ownership.beat()
-        standing = self.ownership.standing()
+        self.ownership.heartbeat()
+        view = self.ownership.view()
         counts: Counter[str] = Counter()
-        due = self._due(standing)
+        due = self._due(view)
         in_time, failures, turns = True, 0, MAX_RECOVERED_PER_RUN
         while in_time and (chunk := list(islice(due, min(_CHUNK, turns)))):
-            hints: dict[Queue, list[str]] = {}
+            wake_ups: dict[Queue, list[str]] = {}
             try:
                 for alert_id in chunk:
                     in_time = self.clock.now_ms() < until_ms
                     if not in_time:
                         break
                     try:
-                        done, after = self._see_to(alert_id, standing)
+                        done, after = self._see_to(alert_id, view)
                         failures = 0
                     except (MalformedRowError, IllegalMoveError):
                         _log.exception("Passed over: correct its row", extra={"alert_id": alert_id})
@@ -124,9 +126,9 @@ class Recovery:
                     if done != "unreadable":
                         turns -= 1
                     if after is not None and after.step is not None:
-                        hints.setdefault(after.queue, []).append(after.alert_id)
+                        wake_ups.setdefault(after.queue, []).append(after.alert_id)
             finally:
-                self._send(hints)
+                self._send(wake_ups)
         report = RecoveryReport(
             recovered=counts["recovered"],
             parked=counts["parked"],
@@ -134,33 +136,33 @@ class Recovery:
             follow_ups=counts["follow_up"],
             passed_over=counts["passed_over"],
             unreadable=counts["unreadable"],
-            left_over=not in_time or not turns or counts["unreadable"] >= MAX_UNREADABLE_PER_LANE,
+            left_over=not in_time or not turns or counts["unreadable"] >= MAX_UNREADABLE_PER_KEY,
             parked_now=sum(
-                self.ledger.count(parked_lane(owner), limit=MAX_PARKED_COUNTED) for owner in standing.owners
+                self.ledger.count(parked_key(owner), limit=MAX_PARKED_COUNTED) for owner in view.owners
             ),
         )
         _log.info("Recovery ran", extra={"report": report})
         return report
 
-    def _due(self, standing: Standing) -> Iterator[str]:
-        """The ids to look at, lane by lane; a lane is queried once the ones before it are through."""
+    def _due(self, view: OwnershipView) -> Iterator[str]:
+        """The ids to look at, key by key; one is queried once those before it are through."""
         limits = [
-            (open_lane(owner, severity), MAX_RECOVERED_PER_RUN + MAX_UNREADABLE_PER_LANE)
+            (open_key(owner, severity), MAX_RECOVERED_PER_RUN + MAX_UNREADABLE_PER_KEY)
             for severity in Severity
-            for owner in standing.owners
+            for owner in view.owners
         ]
-        limits += [(follow_up_lane(owner), MAX_FOLLOW_UPS_PER_RUN) for owner in standing.owners]
+        limits += [(follow_up_key(owner), MAX_FOLLOW_UPS_PER_RUN) for owner in view.owners]
         limits += [
-            (parked_lane(owner), MAX_RECOVERED_PER_RUN + MAX_UNREADABLE_PER_LANE) for owner in standing.owners
+            (parked_key(owner), MAX_RECOVERED_PER_RUN + MAX_UNREADABLE_PER_KEY) for owner in view.owners
         ]
-        for lane, limit in limits:
-            yield from self.ledger.overdue(lane, now_s=self.clock.now_ms() // 1000, limit=limit)
+        for key, limit in limits:
+            yield from self.ledger.overdue(key, now_s=self.clock.now_ms() // 1000, limit=limit)
 
-    def _see_to(self, alert_id: str, standing: Standing) -> tuple[str, Alert | None]:
+    def _see_to(self, alert_id: str, view: OwnershipView) -> tuple[str, Alert | None]:
         """What was done, as the report counts it, and the row that now waits for a worker, if one does."""
         alert = self.ledger.get(alert_id)
         now_s = self.clock.now_ms() // 1000
-        if alert is None or alert.due_at is None or alert.due_at > now_s or not standing.holds(alert):
+        if alert is None or alert.due_at is None or alert.due_at > now_s or not view.owns(alert):
             return "passed_over", None
         if alert.status is Status.PARKED:
             return self._look_at_repeats(alert, now_s)
@@ -193,26 +195,31 @@ class Recovery:
         """Promote one SUPPRESSED repeat of a PARKED alert, unless one that was promoted before is getting on.
 
         When what was promoted is PARKED too, the next one is: it is the first of the family that decides. It
-        names its heir before that is promoted, so that two regions, or a crash in between, promote no second.
+        names its successor before that is promoted, so that two regions, or a crash in between, promote no
+        second.
         """
         later = now_s + PARKED_LOOK_S
         first = self._relative(alert.parent_id) if alert.parent_id else alert
         if first is None or first.status is not Status.PARKED:
-            return self._moved(alert, looked_at(alert, due_at=later, heir_id=alert.heir_id), "passed_over")
+            return self._moved(
+                alert, looked_at(alert, due_at=later, successor_id=alert.successor_id), "passed_over"
+            )
         if alert.alert_id != first.alert_id:
-            self.ledger.replace(alert, looked_at(alert, due_at=later, heir_id=None), actor=self.actor)
-        heir = self._relative(first.heir_id) if first.heir_id else None
-        if heir is None or heir.status is Status.PARKED:
-            heir = self._next_heir(first.alert_id)
-        if heir is None or heir.status is not Status.SUPPRESSED:
-            return self._moved(first, looked_at(first, due_at=later, heir_id=first.heir_id), "passed_over")
-        named = looked_at(first, due_at=now_s + self.lease_s, heir_id=heir.alert_id)
+            self.ledger.replace(alert, looked_at(alert, due_at=later, successor_id=None), actor=self.actor)
+        successor = self._relative(first.successor_id) if first.successor_id else None
+        if successor is None or successor.status is Status.PARKED:
+            successor = self._next_successor(first.alert_id)
+        if successor is None or successor.status is not Status.SUPPRESSED:
+            return self._moved(
+                first, looked_at(first, due_at=later, successor_id=first.successor_id), "passed_over"
+            )
+        named = looked_at(first, due_at=now_s + self.lease_s, successor_id=successor.alert_id)
         if not self.ledger.replace(first, named, actor=self.actor):
             return "passed_over", None
-        _log.warning("Promoting in the place of a PARKED alert", extra={"alert_id": heir.alert_id})
-        return self._moved(heir, promoted(heir, due_at=now_s + self.lease_s), "promoted")
+        _log.warning("Promoting in the place of a PARKED alert", extra={"alert_id": successor.alert_id})
+        return self._moved(successor, promoted(successor, due_at=now_s + self.lease_s), "promoted")
 
-    def _next_heir(self, family: str) -> Alert | None:
+    def _next_successor(self, family: str) -> Alert | None:
         """A repeat that is SUPPRESSED; the index that names it may be behind."""
         for child_id in self.ledger.suppressed_children(family, limit=MAX_CHILDREN_LOOKED_AT):
             child = self._relative(child_id)
@@ -233,9 +240,11 @@ class Recovery:
             return done, after
         return "passed_over", None
 
-    def _send(self, hints: dict[Queue, list[str]]) -> None:
-        for queue, alert_ids in hints.items():
+    def _send(self, wake_ups: dict[Queue, list[str]]) -> None:
+        for queue, alert_ids in wake_ups.items():
             try:
-                self.outbox.send(queue, alert_ids)
-            except OutboxError:
-                _log.warning("Hints not sent", extra={"queue": queue, "alert_ids": alert_ids}, exc_info=True)
+                self.queue_sender.send(queue, alert_ids)
+            except QueueSendError:
+                _log.warning(
+                    "Wake-ups not sent", extra={"queue": queue, "alert_ids": alert_ids}, exc_info=True
+                )

@@ -12,11 +12,7 @@ other's alerts once for each time that it is turned on (under an eventual ledger
 from dataclasses import dataclass
 
 from handlers.domain.ports import Coordination
-
-
-def switch_name(region: str) -> str:
-    """The name of a region's switch in the coordination table."""
-    return f"switch#{region}"
+from topology.records import switch_record
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,5 +28,5 @@ class Switch:
         Raises:
             CoordinationUnavailableError: it is unknown.
         """
-        record = self.coordination.read(switch_name(self.region))
+        record = self.coordination.read(switch_record(self.region))
         return record.values.get("since_ms", 0) if record else 0

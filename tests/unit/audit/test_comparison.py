@@ -14,7 +14,7 @@ from audit.outcome import MAX_LISTED, Audit
 from clients.receipts import Receipt
 
 EAST, WEST = "us-east-1", "us-west-2"
-EXPLAINED = {"outcome_unknown": 0, "claim_abandoned": 0, "ownership_moved": 0, "unexplained": 0}
+EXPLAINED = {"outcome_unknown": 0, "lease_expired": 0, "ownership_transferred": 0, "unexplained": 0}
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def test_a_row_missing_in_one_region_is_named_with_the_region() -> None:
         {"owner": WEST},
         {"accepted_at_ms": None},
         {"digest_id": "d0"},
-        {"claim_abandoned": 1},
+        {"lease_expired": 1},
     ],
 )
 def test_a_row_overwritten_in_one_region_is_named(values: dict[str, object]) -> None:
@@ -184,16 +184,16 @@ def test_a_row_that_took_the_place_of_another_in_a_digest_is_named() -> None:
     assert found.digests_verified == 0
 
 
-def test_a_digest_with_unrecorded_members_is_explained_by_their_doubts() -> None:
+def test_a_digest_with_unrecorded_members_is_explained_by_their_possible_duplicates() -> None:
     """Its worker died while it recorded: the member left behind was posted again, and its row says why."""
-    rows = changed(ROWS, "g3", digest_id=None, claim_abandoned=1)
+    rows = changed(ROWS, "g3", digest_id=None, lease_expired=1)
     found = run(rows, slack=(*SLACK, Post(("g3",))))
     assert found.passed
-    assert found.duplicates_by_cause == {**EXPLAINED, "claim_abandoned": 1}
+    assert found.duplicates_by_cause == {**EXPLAINED, "lease_expired": 1}
     assert (found.digests, found.digests_verified) == (1, 0)
 
 
-def test_a_digest_with_unrecorded_members_and_no_doubt_is_named() -> None:
+def test_a_digest_with_unrecorded_members_and_no_possible_duplicate_is_named() -> None:
     """More alerts were told than anybody knows of."""
     found = run(changed(ROWS, "g3", digest_id=None), slack=(*SLACK, Post(("g3",))))
     assert not found.passed
@@ -202,11 +202,11 @@ def test_a_digest_with_unrecorded_members_and_no_doubt_is_named() -> None:
     assert "a digest of 3 alerts in Slack, of which the ledger knows 2" in found.unexplained[DIGEST]
 
 
-def test_a_doubt_explains_one_duplicate_and_not_two() -> None:
+def test_a_possible_duplicate_explains_one_duplicate_and_not_two() -> None:
     """A doubt that a message of its own has used up does not cover a digest's member as well."""
-    rows = changed(ROWS, "g3", digest_id=None, claim_abandoned=1)
+    rows = changed(ROWS, "g3", digest_id=None, lease_expired=1)
     found = run(rows, slack=(*SLACK, Post(("g3",)), Post(("g3",))))
-    assert found.duplicates_by_cause == {**EXPLAINED, "claim_abandoned": 1, "unexplained": 1}
+    assert found.duplicates_by_cause == {**EXPLAINED, "lease_expired": 1, "unexplained": 1}
     assert not found.passed
 
 
@@ -223,8 +223,8 @@ def test_digests_with_one_id_and_two_counts_are_wrong() -> None:
     assert set(run(slack=(*SLACK, Post(digests=((DIGEST, 2),)))).problems) == {"g1", "g2", "g3"}
 
 
-@pytest.mark.parametrize("cause", ["outcome_unknown", "claim_abandoned", "ownership_moved"])
-def test_a_duplicate_is_counted_under_the_doubt_of_its_row(cause: str) -> None:
+@pytest.mark.parametrize("cause", ["outcome_unknown", "lease_expired", "ownership_transferred"])
+def test_a_duplicate_is_counted_under_the_possible_duplicate_of_its_row(cause: str) -> None:
     """Seen twice is counted, by cause; seen never is a failure."""
     found = run(changed(ROWS, "a1", **{cause: 2}), slack=(*SLACK, Post(("a1",))))
     assert found.passed
@@ -237,17 +237,19 @@ def test_a_duplicate_that_nothing_explains_fails_a_strong_ledger_and_is_named() 
     found = run(slack=(*SLACK, Post(("a1",)), Post(("a1",))))
     assert (found.unaccounted, found.passed) == (0, False)
     assert found.duplicates_by_cause == {**EXPLAINED, "unexplained": 2}
-    assert found.unexplained == {"a1": "in Slack 3 times, and no doubt of its row explains 2"}
+    assert found.unexplained == {
+        "a1": "in Slack 3 times, and its row counts no possible duplicate that explains 2"
+    }
 
 
 def test_a_duplicate_that_nothing_explains_is_counted_under_an_eventual_ledger() -> None:
-    """Where the last writer wins, a doubt may have been overwritten with the row that had it."""
+    """Where the last writer wins, a possible duplicate may have been overwritten with the row that had it."""
     found = run(slack=(*SLACK, Post(("a1",))), consistency="eventual")
     assert found.passed
     assert found.duplicates_by_cause == {**EXPLAINED, "unexplained": 1}
 
 
-def test_a_parked_alert_in_slack_needs_a_doubt() -> None:
+def test_a_parked_alert_in_slack_needs_a_possible_duplicate() -> None:
     """It was given up after a POST whose outcome nobody knew, or the row was overwritten."""
     slack = (*SLACK, Post(("a2",)))
     assert run(slack=slack).unexplained.keys() == {"a2"}

@@ -30,7 +30,7 @@ def receipts(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_row_is_read_with_its_doubts(deployment: Deployment) -> None:
+def test_a_row_is_read_with_its_possible_duplicates(deployment: Deployment) -> None:
     """And without what an audit does not compare, or does not know."""
     put(
         PRIMARY,
@@ -39,7 +39,7 @@ def test_a_row_is_read_with_its_doubts(deployment: Deployment) -> None:
         accepted_at_ms={"N": "7"},
         digest_id={"S": "d1"},
         raw={"S": "x" * 1_000},
-        doubts={"M": {"claim_abandoned": {"N": "2"}, "of a later version": {"N": "1"}}},
+        possible_duplicates={"M": {"lease_expired": {"N": "2"}, "of a later version": {"N": "1"}}},
     )
     assert read_ledger(deployment, PRIMARY) == {
         "a1": LedgerRow(
@@ -50,7 +50,7 @@ def test_a_row_is_read_with_its_doubts(deployment: Deployment) -> None:
             parent_id="a0",
             accepted_at_ms=7,
             digest_id="d1",
-            claim_abandoned=2,
+            lease_expired=2,
         )
     }
 

@@ -11,30 +11,30 @@ from botocore.exceptions import ClientError, NoCredentialsError
 from clients.deployment import Deployment
 from clients.ledger import REDRIVE_GRACE_S, ParkedAlerts, Redrive
 from clients.rows import LedgerUnreachableError
+from handlers.adapters.aws.dynamodb import attributes_of
+from handlers.adapters.aws.items import item_of
+from handlers.domain.states import parked
 from tests.fakes.deployment import FAILOVER, PRIMARY
+from tests.unit.handlers.builders import row
 
 NOW_S = 1_900_000_000
 
 
 def put(alert_id: str, *, region: str = PRIMARY, **values: Any) -> None:
     """Store a PARKED row in the region that owns it; a value of None leaves the attribute out."""
-    row = {
-        "alert_id": {"S": alert_id},
-        "status": {"S": "PARKED"},
-        "severity": {"S": "HIGH"},
-        "timestamp": {"N": "1800000000"},
-        "owner": {"S": region},
-        "region": {"S": region},
-        "title": {"S": "Disk full"},
-        "parked_reason": {"S": "Slack says no_service"},
-        "accepted_at_ms": {"N": "1800000000000"},
-        "attempts": {"N": "12"},
-        "open_lane": {"S": f"{region}#PARKED"},
-        "due_at": {"N": "1800000900"},
+    alert = replace(parked(row(), reason="Slack says no_service", due_at=1_800_000_900), attempts=12)
+    given: dict[str, Any] = {
+        **attributes_of(alert),
+        "alert_id": alert_id,
+        "region": region,
+        "owner": region,
+        "open_key": f"{region}#PARKED",
+        "title": "Disk full",
+        "accepted_at_ms": 1_800_000_000_000,
+        **values,
     }
-    row |= {name: {"N" if isinstance(v, int) else "S": str(v)} for name, v in values.items() if v is not None}
-    row = {name: value for name, value in row.items() if values.get(name, "") is not None}
-    boto3.client("dynamodb", region_name=region).put_item(TableName="alerts", Item=row)
+    row_item = item_of({name: value for name, value in given.items() if value is not None})
+    boto3.client("dynamodb", region_name=region).put_item(TableName="alerts", Item=row_item)
 
 
 def stored(alert_id: str, region: str = PRIMARY) -> dict[str, Any]:
@@ -45,7 +45,7 @@ def stored(alert_id: str, region: str = PRIMARY) -> dict[str, Any]:
     return dict(found["Item"])
 
 
-def hints(url: str, region: str = PRIMARY) -> list[str]:
+def wake_ups(url: str, region: str = PRIMARY) -> list[str]:
     """The ids that lie in a queue."""
     answer = boto3.client("sqs", region_name=region).receive_message(QueueUrl=url, MaxNumberOfMessages=10)
     return [json.loads(message["Body"])["alert_id"] for message in answer.get("Messages", [])]
@@ -54,11 +54,15 @@ def hints(url: str, region: str = PRIMARY) -> list[str]:
 def test_parked_alerts_of_both_regions_are_listed_newest_last(deployment: Deployment) -> None:
     """With what a person needs to decide."""
     put("a1", accepted_at_ms=3_000)
-    put("a2", region=FAILOVER, accepted_at_ms=1_000, heir_id="a2.b")
+    put("a2", region=FAILOVER, accepted_at_ms=1_000, successor_id="a2.b")
     put("a3", accepted_at_ms=2_000)
     found = ParkedAlerts(deployment).read(limit=10)
     assert [one.alert_id for one in found] == ["a2", "a3", "a1"]
-    assert (found[0].severity, found[0].reason, found[0].heir_id) == ("HIGH", "Slack says no_service", "a2.b")
+    assert (found[0].severity, found[0].reason, found[0].successor_id) == (
+        "HIGH",
+        "Slack says no_service",
+        "a2.b",
+    )
 
 
 def test_more_parked_alerts_than_one_read_takes_are_listed(deployment: Deployment) -> None:
@@ -77,7 +81,7 @@ def test_an_alert_that_the_index_still_shows_is_not_listed(deployment: Deploymen
 
 def test_a_lost_regions_parked_alerts_are_asked_of_the_other(deployment: Deployment) -> None:
     """Its replica has them."""
-    put("a1", region=FAILOVER, open_lane=f"{PRIMARY}#PARKED", owner=PRIMARY)
+    put("a1", region=FAILOVER, open_key=f"{PRIMARY}#PARKED", owner=PRIMARY)
     deployment.clients.lost = {PRIMARY}  # type: ignore[attr-defined]  # `LossyClients`
     assert [one.alert_id for one in ParkedAlerts(deployment).read(limit=10)] == ["a1"]
     deployment.clients.lost = {PRIMARY, FAILOVER}  # type: ignore[attr-defined]  # `LossyClients`
@@ -114,18 +118,18 @@ def test_what_no_region_can_help_is_not_called_silence(
 
 
 @pytest.mark.parametrize(("severity", "queue"), [("HIGH", "processing"), ("CRITICAL", "processing_critical")])
-def test_a_redriven_alert_starts_again_and_is_hinted_at(
+def test_a_redriven_alert_starts_again_and_is_woken(
     deployment: Deployment, severity: str, queue: str
 ) -> None:
-    """RECEIVED, in its owner's lane, with all its attempts before it."""
+    """RECEIVED, under its owner's key, with all its attempts before it."""
     put("a1", severity=severity)
     assert ParkedAlerts(deployment).redrive("a1", now_s=NOW_S) is Redrive.DONE
     item = stored("a1")
     assert (item["status"]["S"], item["attempts"]["N"]) == ("RECEIVED", "0")
-    assert item["open_lane"]["S"] == f"{PRIMARY}#{severity}"
+    assert item["open_key"]["S"] == f"{PRIMARY}#{severity}"
     assert int(item["due_at"]["N"]) == NOW_S + REDRIVE_GRACE_S
     assert "parked_reason" not in item
-    assert hints(getattr(deployment.primary, f"{queue}_queue_url")) == ["a1"]
+    assert wake_ups(getattr(deployment.primary, f"{queue}_queue_url")) == ["a1"]
 
 
 def test_an_alert_is_redriven_in_the_region_that_owns_it(deployment: Deployment) -> None:
@@ -135,7 +139,7 @@ def test_an_alert_is_redriven_in_the_region_that_owns_it(deployment: Deployment)
     assert ParkedAlerts(deployment).redrive("a1", now_s=NOW_S) is Redrive.DONE
     assert stored("a1", FAILOVER)["status"]["S"] == "RECEIVED"
     assert stored("a1", PRIMARY)["status"]["S"] == "PARKED"
-    assert hints(deployment.failover.processing_queue_url, FAILOVER) == ["a1"]
+    assert wake_ups(deployment.failover.processing_queue_url, FAILOVER) == ["a1"]
 
 
 def test_a_lost_owner_is_stood_in_for_under_a_strong_ledger_only(deployment: Deployment) -> None:
@@ -174,12 +178,12 @@ def test_an_alert_that_is_moved_meanwhile_is_not_overwritten(deployment: Deploym
     assert (stored("a1")["status"]["S"], stored("a1")["due_at"]["N"]) == ("PARKED", "7")
 
 
-def test_a_redrive_whose_hint_is_not_sent_counts(deployment: Deployment) -> None:
+def test_a_redrive_whose_wake_up_is_not_sent_counts(deployment: Deployment) -> None:
     """The ledger has it: Recovery finds it when its minute is over."""
     put("a1")
     boto3.client("sqs", region_name=PRIMARY).delete_queue(QueueUrl=deployment.primary.processing_queue_url)
     outcome = ParkedAlerts(deployment).redrive("a1", now_s=NOW_S)
-    assert outcome is Redrive.DONE_WITHOUT_HINT
+    assert outcome is Redrive.DONE_WITHOUT_WAKE_UP
     assert outcome.done
     assert stored("a1")["status"]["S"] == "RECEIVED"
 
@@ -187,8 +191,8 @@ def test_a_redrive_whose_hint_is_not_sent_counts(deployment: Deployment) -> None
 def test_a_family_is_the_first_alert_and_its_repeats(deployment: Deployment) -> None:
     """Seen from any of them."""
     put("a1")
-    put("a1.b", status="SUPPRESSED", parent_id="a1", open_lane=None, due_at=None)
-    put("a1.c", status="NOTIFIED", parent_id="a1", open_lane=None, due_at=None)
+    put("a1.b", status="SUPPRESSED", parent_id="a1", open_key=None, due_at=None)
+    put("a1.c", status="NOTIFIED", parent_id="a1", open_key=None, due_at=None)
     alerts = ParkedAlerts(deployment)
     expected = [("a1", "PARKED"), ("a1.b", "SUPPRESSED"), ("a1.c", "NOTIFIED")]
     for alert_id in ("a1", "a1.c"):

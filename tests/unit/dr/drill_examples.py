@@ -59,7 +59,7 @@ def audit(*, problems: Mapping[str, str] | None = None, unexplained: int = 0) ->
         unaccounted=len(found),
         unreceipted=0,
         by_region={},
-        duplicates_by_cause={"claim_abandoned": 2, "unexplained": unexplained},
+        duplicates_by_cause={"lease_expired": 2, "unexplained": unexplained},
         problems=found,
         unexplained={f"twice-{n}": "in Slack 2 times" for n in range(unexplained)},
     )

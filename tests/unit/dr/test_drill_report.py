@@ -173,7 +173,7 @@ def test_a_lost_alert_is_shown_with_its_age() -> None:
 
 def test_the_causes_of_duplicates_stand_beside_their_number() -> None:
     """The summary and the console have no other place for them."""
-    assert "| duplicates | 2 | in Slack: 2 x claim abandoned |" in summarise(report())
+    assert "| duplicates | 2 | in Slack: 2 x lease expired |" in summarise(report())
 
 
 def test_failed_tries_are_told_apart_by_answer_and_fault() -> None:

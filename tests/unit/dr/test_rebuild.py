@@ -249,8 +249,8 @@ def turn(stack: DrStack, seconds: int = 60) -> Turn:
     return Turn(clock=stack.clock, deadline_ms=deadline_ms, tell=lambda _: None)
 
 
-def test_open_alerts_become_the_new_regions_with_a_doubt(stack: DrStack) -> None:
-    """Recovery there finds them; what is at rest stays as it is. Running it twice counts no doubt twice."""
+def test_open_alerts_become_the_new_regions_with_a_possible_duplicate(stack: DrStack) -> None:
+    """Recovery there finds them; what is at rest stays as it is. Running it twice counts none twice."""
     put_alert("open", status="ANALYZED", region="ap-south-1", due_at=5)
     put_alert("rest", status="NOTIFIED", region="ap-south-1")
     put_alert("own", status="RECEIVED", region=PRIMARY, due_at=5)
@@ -259,11 +259,11 @@ def test_open_alerts_become_the_new_regions_with_a_doubt(stack: DrStack) -> None
     assert reown(stack.deployment, turn(stack), former=("ap-south-1",)).facts["moved"] == 0
     rows = scan()
     assert rows["open"]["owner"]["S"] == PRIMARY
-    assert rows["open"]["open_lane"]["S"] == f"{PRIMARY}#HIGH"
+    assert rows["open"]["open_key"]["S"] == f"{PRIMARY}#HIGH"
     assert rows["open"]["region"]["S"] == "ap-south-1"
-    assert rows["open"]["doubts"]["M"] == {"ownership_moved": {"N": "1"}}
-    assert (rows["rest"]["owner"]["S"], "doubts" in rows["rest"]) == ("ap-south-1", False)
-    assert "doubts" not in rows["own"]
+    assert rows["open"]["possible_duplicates"]["M"] == {"ownership_transferred": {"N": "1"}}
+    assert (rows["rest"]["owner"]["S"], rows["rest"]["possible_duplicates"]["M"]) == ("ap-south-1", {})
+    assert rows["own"]["possible_duplicates"]["M"] == {}
 
 
 def test_re_owning_stops_at_its_deadline_and_can_be_gone_on_with(stack: DrStack) -> None:
@@ -276,4 +276,4 @@ def test_re_owning_stops_at_its_deadline_and_can_be_gone_on_with(stack: DrStack)
 
 def test_the_program_that_is_deployed_again_is_the_projects_own() -> None:
     """A rebuild copies it from where the project is."""
-    assert all((embedded.PROGRAM / name).is_file() for name in ("__main__.py", "Pulumi.yaml"))
+    assert all((embedded.ROOT / name).is_file() for name in ("__main__.py", "Pulumi.yaml"))

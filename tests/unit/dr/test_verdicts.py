@@ -12,11 +12,12 @@ from dr.restores.table_items import exported
 from dr.restores.verdicts import DOUBT, Judge
 from handlers.adapters.aws.items import item_of
 from handlers.domain import states
-from handlers.domain.alert import Alert, Doubt, Status
+from handlers.domain.alert import Alert
 from tests.fakes.services import ANALYSIS
 from tests.unit.handlers.builders import PEER, REGION, row
+from topology.alerts import DuplicateCause, Status
 
-LANE = f"{REGION}#HIGH"
+OPEN_KEY = f"{REGION}#HIGH"
 REGIONS = (REGION, PEER)
 
 NEW = row(severity="high")
@@ -28,7 +29,7 @@ ANALYZED = states.analyzed(CLAIMED, "no answer", due_at=DUE, follow_up=True)
 NOTIFIED = states.notified(states.analyzed(CLAIMED, ANALYSIS, due_at=DUE), at_ms=NOW_S * 1_000)
 FOLLOWED_UP = states.notified(ANALYZED, at_ms=NOW_S * 1_000, slack_ref="C/1")
 PARKED = states.parked(ANALYZED, reason="refused", due_at=DUE)
-CHILD = states.suppressed(replace(NEW, open_lane=None, due_at=None, parent_id="a0"), at_ms=ACCEPTED_MS)
+CHILD = states.suppressed(replace(NEW, open_key=None, due_at=None, parent_id="a0"), at_ms=ACCEPTED_MS)
 
 
 def item(alert: Alert) -> dict[str, Any]:
@@ -56,7 +57,7 @@ def judge(*, as_of_ms: int = ACCEPTED_MS + 10_000) -> Judge:
         states.follow_up_ended(FOLLOWED_UP),
         states.notified(ANALYZED, at_ms=NOW_S * 1_000, digest_id="d"),
         PARKED,
-        states.looked_at(PARKED, due_at=DUE, heir_id="a2"),
+        states.looked_at(PARKED, due_at=DUE, successor_id="a2"),
         states.redriven(PARKED, due_at=DUE),
         CHILD,
         states.promoted(CHILD, due_at=DUE),
@@ -72,25 +73,25 @@ def test_a_row_that_the_handlers_make_breaks_no_rule(alert: Alert) -> None:
 
 
 BAD_WRITES: Mapping[str, dict[str, Any]] = {
-    "taken out of its lane": {"open_lane": None, "due_at": None},
+    "taken from under its key": {"open_key": None, "due_at": None},
     "put off for ever": {"due_at": {"N": "95617584000"}},
     "said to be delivered": {"status": {"S": "NOTIFIED"}},
-    "said to be delivered, and taken out": {"status": {"S": "NOTIFIED"}, "open_lane": None, "due_at": None},
+    "said to be delivered, and taken out": {"status": {"S": "NOTIFIED"}, "open_key": None, "due_at": None},
     "said to be delivered, with its time": {
         "status": {"S": "NOTIFIED"},
-        "open_lane": None,
+        "open_key": None,
         "due_at": None,
         "notified_at_ms": {"N": "1"},
         "expires_at": {"N": "99999999999"},
     },
     "said to be a repeat": {
         "status": {"S": "SUPPRESSED"},
-        "open_lane": None,
+        "open_key": None,
         "due_at": None,
         "expires_at": {"N": "99999999999"},
     },
-    "given to nobody": {"owner": {"S": "nowhere"}, "open_lane": {"S": "nowhere#HIGH"}},
-    "in another lane": {"open_lane": {"S": f"{REGION}#FOLLOW_UP"}},
+    "given to nobody": {"owner": {"S": "nowhere"}, "open_key": {"S": "nowhere#HIGH"}},
+    "under another key": {"open_key": {"S": f"{REGION}#FOLLOW_UP"}},
     "without a time": {"due_at": {"S": "soon"}},
     "about to be deleted": {"expires_at": {"N": "1"}},
     "in no state": {"status": {"S": "BROKEN"}},
@@ -120,7 +121,7 @@ def test_nothing_leads_from_work_to_a_repeat() -> None:
         (NOTIFIED, NEW, "put back"),
         (FOLLOWED_UP, states.follow_up_ended(FOLLOWED_UP), "person"),
         (PARKED, states.redriven(PARKED, due_at=DUE), "person"),
-        (PARKED, states.looked_at(PARKED, due_at=DUE + 9, heir_id=None), "normal"),
+        (PARKED, states.looked_at(PARKED, due_at=DUE + 9, successor_id=None), "normal"),
         (PARKED, replace(PARKED, parked_reason=None), "put back"),
         (CHILD, states.promoted(CHILD, due_at=DUE), "person"),
         (CHILD, replace(CHILD, expires_at=None), "put back"),
@@ -151,7 +152,9 @@ def test_a_row_that_was_not_there_and_does_not_say_that_it_is_new_is_shown(accep
 @pytest.mark.parametrize(
     "before", [CLAIMED, PARKED, states.deferred(NEW, not_before=1, lease_s=1, attempts=1)]
 )
-def test_a_deleted_alert_that_was_not_delivered_comes_back_free_and_in_doubt(before: Alert) -> None:
+def test_a_deleted_alert_that_was_not_delivered_comes_back_free_and_in_possible_duplicate(
+    before: Alert,
+) -> None:
     """Its lease is over, and it may have gone out since: an audit is to know why it is there twice."""
     found = judge().verdict(item(before), None).write
     assert found is not None
@@ -160,13 +163,13 @@ def test_a_deleted_alert_that_was_not_delivered_comes_back_free_and_in_doubt(bef
         lease_token=None,
         not_before=None,
         due_at=NOW_S,
-        doubts={**before.doubts, Doubt.OWNERSHIP_MOVED: 1},
+        possible_duplicates={**before.possible_duplicates, DuplicateCause.OWNERSHIP_TRANSFERRED: 1},
     )
     assert found == item(wanted)
-    assert Doubt(DOUBT) is Doubt.OWNERSHIP_MOVED
+    assert DuplicateCause(DOUBT) is DuplicateCause.OWNERSHIP_TRANSFERRED
     again = judge().verdict(found, None).write
     assert again is not None
-    assert again["doubts"]["M"][DOUBT] == {"N": "2"}
+    assert again["possible_duplicates"]["M"][DOUBT] == {"N": "2"}
 
 
 def test_a_delivered_alert_comes_back_as_it_was() -> None:

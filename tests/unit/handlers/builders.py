@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from handlers.domain.alert import Alert, Status, Step
+from handlers.domain.alert import Alert, Step
 from handlers.domain.delivery.analysis import AnalysisWork
 from handlers.domain.delivery.breaker import Breaker
 from handlers.domain.delivery.distribution import DistributionWork
-from handlers.domain.delivery.leases import Allotment, Claims
-from handlers.domain.delivery.rate_limit import Pace
+from handlers.domain.delivery.leases import Deadline, Leases
+from handlers.domain.delivery.rate_limit import RateLimiter
 from handlers.domain.formats.generic import FORMAT
 from handlers.domain.intake.bodies import parse_body
 from handlers.domain.intake.reception import Reception, Submission
@@ -21,8 +21,9 @@ from handlers.domain.regions.recovery import Recovery
 from handlers.domain.regions.switch import Switch
 from handlers.domain.states import Actor, analyzed, received
 from tests.fakes.ledger import FakeAnalysisCache, FakeCoordination, FakeLedger
-from tests.fakes.machine import FakeClock, FakeRandomness, in_turn
-from tests.fakes.services import ANALYSIS, FakeAnalyst, FakeNotifier, FakeOutbox
+from tests.fakes.machine import FakeClock, FakeRandomness, SerialExecutor
+from tests.fakes.services import ANALYSIS, FakeAnalyst, FakeNotifier, FakeQueueSender
+from topology.alerts import Status
 
 REGION, PEER = "us-east-1", "us-west-2"
 LEASE_S, EVENT_WINDOW_S, CONTENT_WINDOW_S, CACHE_TTL_S = 120, 3_600, 300, 86_400
@@ -81,7 +82,7 @@ class World:
 
     clock: FakeClock = field(default_factory=FakeClock)
     ledger: FakeLedger = field(default_factory=FakeLedger)
-    outbox: FakeOutbox = field(default_factory=FakeOutbox)
+    queue_sender: FakeQueueSender = field(default_factory=FakeQueueSender)
     cache: FakeAnalysisCache = field(default_factory=FakeAnalysisCache)
     analyst: FakeAnalyst = field(default_factory=FakeAnalyst)
     notifier: FakeNotifier = field(default_factory=FakeNotifier)
@@ -95,10 +96,10 @@ class World:
         """Reception in this region."""
         return Reception(
             ledger=self.ledger,
-            outbox=self.outbox,
+            queue_sender=self.queue_sender,
             clock=self.clock,
             randomness=self.randomness,
-            spread=in_turn,
+            executor=SerialExecutor(),
             ownership=self.ownership,
             region=self.region,
             lease_s=LEASE_S,
@@ -121,11 +122,11 @@ class World:
         submission = Submission(format=parsed.format, alerts=parsed.alerts)
         return self.reception.accept(submission, until_ms=self.clock.ms + 4_000)
 
-    def claims(self, actor: Actor, step: Step) -> Claims:
+    def leases(self, actor: Actor, step: Step) -> Leases:
         """The claims of one worker."""
-        return Claims(
+        return Leases(
             ledger=self.ledger,
-            outbox=self.outbox,
+            queue_sender=self.queue_sender,
             ownership=self.ownership,
             clock=self.clock,
             randomness=self.randomness,
@@ -139,7 +140,7 @@ class World:
     def analysis(self) -> AnalysisWork:
         """The analysis worker."""
         return AnalysisWork(
-            claims=self.claims(Actor.ANALYSIS, Step.ANALYSIS),
+            leases=self.leases(Actor.ANALYSIS, Step.ANALYSIS),
             cache=self.cache,
             analyst=self.analyst,
             breaker=Breaker(coordination=self.coordination, clock=self.clock),
@@ -150,10 +151,12 @@ class World:
     def distribution(self) -> DistributionWork:
         """The distribution worker."""
         return DistributionWork(
-            claims=self.claims(Actor.DISTRIBUTION, Step.DISTRIBUTION),
+            leases=self.leases(Actor.DISTRIBUTION, Step.DISTRIBUTION),
             notifier=self.notifier,
-            pace=Pace(coordination=self.coordination, clock=self.clock, interval_ms=SLACK_INTERVAL_MS),
-            spread=in_turn,
+            rate_limiter=RateLimiter(
+                coordination=self.coordination, clock=self.clock, interval_ms=SLACK_INTERVAL_MS
+            ),
+            executor=SerialExecutor(),
         )
 
     @property
@@ -161,16 +164,16 @@ class World:
         """Recovery in this region."""
         return Recovery(
             ledger=self.ledger,
-            outbox=self.outbox,
+            queue_sender=self.queue_sender,
             ownership=self.ownership,
             clock=self.clock,
             lease_s=LEASE_S,
         )
 
-    def time(self, seconds: float = 30) -> Allotment:
+    def time(self, seconds: float = 30) -> Deadline:
         """So many seconds for a message, the invocation ending with them."""
         end_ms = self.clock.ms + round(seconds * 1000)
-        return Allotment(until_ms=end_ms, killed_at_ms=end_ms)
+        return Deadline(soft_ms=end_ms, hard_ms=end_ms)
 
     def hold(self, *alerts: Alert) -> None:
         """Put rows into the ledger."""

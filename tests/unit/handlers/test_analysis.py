@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from handlers.domain.alert import FollowUp, Queue, Status
 from handlers.domain.delivery.breaker import FAILURES_TO_OPEN
-from handlers.domain.delivery.leases import Allotment, PoisonMessageError
+from handlers.domain.delivery.leases import Deadline, PoisonMessageError
 from handlers.domain.ports import (
     AnalystBusyError,
     AnalystFailedError,
@@ -20,6 +19,8 @@ from handlers.domain.states import analyzed, claimed, notified
 from tests.fakes.ledger import ledger_down
 from tests.fakes.services import ANALYSIS
 from tests.unit.handlers.builders import CACHE_TTL_S, LEASE_S, World, row
+from topology.alerts import FollowUp, Status
+from topology.queues import Queue
 
 
 def world_with(**fields: Any) -> World:
@@ -30,14 +31,14 @@ def world_with(**fields: Any) -> World:
 
 
 def test_alert_is_analysed_cached_and_sent_on() -> None:
-    """The model's answer is stored in the row and in the cache, and distribution gets a hint."""
+    """The model's answer is stored in the row and in the cache, and distribution gets a wake-up."""
     world = world_with()
     world.analysis.work("a1", world.time())
     stored = world.ledger.rows["a1"]
     assert (stored.status, stored.analysis, stored.analysis_error) == (Status.ANALYZED, ANALYSIS, None)
     assert (stored.lease_token, stored.attempts, stored.due_at) == (None, 0, world.clock.s + LEASE_S)
     assert world.cache.entries == {error_signature(stored): (ANALYSIS, world.clock.s + CACHE_TTL_S)}
-    assert world.outbox.sent == [(Queue.DISTRIBUTION, "a1", 0)]
+    assert world.queue_sender.sent == [(Queue.DISTRIBUTION, "a1", 0)]
 
 
 def test_attempts_count_for_one_step_only() -> None:
@@ -48,11 +49,11 @@ def test_attempts_count_for_one_step_only() -> None:
     assert world.ledger.rows["a1"].attempts == 0
 
 
-def test_critical_alert_takes_its_own_lane() -> None:
+def test_critical_alert_takes_its_own_key() -> None:
     """A backlog of others never delays it."""
     world = world_with(severity="CRITICAL")
     world.analysis.work("a1", world.time())
-    assert world.outbox.sent == [(Queue.DISTRIBUTION_CRITICAL, "a1", 0)]
+    assert world.queue_sender.sent == [(Queue.DISTRIBUTION_CRITICAL, "a1", 0)]
 
 
 def test_alike_alert_uses_the_cache(caplog: pytest.LogCaptureFixture) -> None:
@@ -111,7 +112,7 @@ def test_model_that_stays_busy_lets_the_alert_go_without() -> None:
         "Claude answered 529",
     )
     assert world.cache.entries == {}
-    assert world.outbox.sent == [(Queue.DISTRIBUTION, "a1", 0)]
+    assert world.queue_sender.sent == [(Queue.DISTRIBUTION, "a1", 0)]
 
 
 def test_retry_after_beyond_the_invocation_is_not_slept() -> None:
@@ -157,7 +158,7 @@ def test_missing_key_costs_the_analysis_and_not_the_alert() -> None:
     stored = world.ledger.rows["a1"]
     assert (stored.status, stored.follow_up) == (Status.ANALYZED, FollowUp.WANTED)
     assert stored.analysis_error == "the secret mcp-responder/anthropic-key is empty"
-    assert world.outbox.sent == [(Queue.DISTRIBUTION, "a1", 0)]
+    assert world.queue_sender.sent == [(Queue.DISTRIBUTION, "a1", 0)]
 
 
 @pytest.mark.parametrize(
@@ -223,11 +224,11 @@ def test_follow_up_is_analysed_and_sent_to_be_posted() -> None:
     stored = world.ledger.rows["a1"]
     assert (stored.status, stored.follow_up, stored.analysis) == (Status.NOTIFIED, FollowUp.READY, ANALYSIS)
     assert (stored.analysis_error, stored.slack_ref) == (None, "C1/1.2")
-    assert world.outbox.sent == [(Queue.DISTRIBUTION, "a1", 0)]
+    assert world.queue_sender.sent == [(Queue.DISTRIBUTION, "a1", 0)]
 
 
 def test_follow_up_that_is_still_not_to_be_had_waits_for_recovery() -> None:
-    """No hint of its own: Recovery decides how often."""
+    """No wake-up of its own: Recovery decides how often."""
     world = World()
     notified_without_analysis(world)
     world.analyst.script = [AnalystBusyError("529")]
@@ -235,7 +236,7 @@ def test_follow_up_that_is_still_not_to_be_had_waits_for_recovery() -> None:
     stored = world.ledger.rows["a1"]
     assert (stored.follow_up, stored.lease_token) == (FollowUp.WANTED, None)
     assert stored.due_at == world.clock.s + 60
-    assert world.outbox.sent == []
+    assert world.queue_sender.sent == []
 
 
 def test_follow_up_that_is_refused_ends() -> None:
@@ -245,7 +246,7 @@ def test_follow_up_that_is_refused_ends() -> None:
     world.analyst.script = [AnalystFailedError("refusal")]
     world.analysis.work("a1", world.time())
     stored = world.ledger.rows["a1"]
-    assert (stored.status, stored.follow_up, stored.open_lane, stored.due_at) == (
+    assert (stored.status, stored.follow_up, stored.open_key, stored.due_at) == (
         Status.NOTIFIED,
         None,
         None,
@@ -254,7 +255,7 @@ def test_follow_up_that_is_refused_ends() -> None:
 
 
 def test_unknown_alert_is_poison() -> None:
-    """A row is always written before its hint."""
+    """A row is always written before its wake-up."""
     with pytest.raises(PoisonMessageError, match="no alert 'a9'"):
         World().analysis.work("a9", World().time())
 
@@ -266,7 +267,7 @@ def test_alert_at_work_elsewhere_is_left_alone() -> None:
     world.hold(held)
     world.analysis.work("a1", world.time())
     assert world.ledger.rows["a1"] == held
-    assert world.outbox.sent == []
+    assert world.queue_sender.sent == []
 
 
 def test_lease_that_ran_out_is_taken_over() -> None:
@@ -280,16 +281,16 @@ def test_lease_that_ran_out_is_taken_over() -> None:
 def test_claim_lasts_as_long_as_the_invocation_and_two_seconds() -> None:
     """No longer, so that a crash costs little; no shorter, so that nobody else starts meanwhile."""
     world = world_with()
-    allotment = Allotment(until_ms=world.clock.ms + 30_000, killed_at_ms=world.clock.ms + 59_001)
-    world.analysis.work("a1", allotment)
+    deadline = Deadline(soft_ms=world.clock.ms + 30_000, hard_ms=world.clock.ms + 59_001)
+    world.analysis.work("a1", deadline)
     claim = world.ledger.writes[0]
     assert claim.lease_token
     assert claim.due_at == world.clock.s + 62
 
 
 @pytest.mark.parametrize("status", [Status.ANALYZED, Status.NOTIFIED])
-def test_second_hint_does_nothing(status: Status) -> None:
-    """Hints come twice and late; the row knows."""
+def test_second_wake_up_does_nothing(status: Status) -> None:
+    """Wake-ups come twice and late; the row knows."""
     world = World()
     alert = row(status=Status.ANALYZED)
     stored = alert if status is Status.ANALYZED else notified(alert, at_ms=1)
@@ -302,9 +303,9 @@ def test_second_hint_does_nothing(status: Status) -> None:
 def test_late_message_is_left_to_another_invocation() -> None:
     """What comes to its turn when the invocation is nearly over is hinted again, unclaimed."""
     world = world_with()
-    world.analysis.work("a1", replace(world.time(5), too_late=True))
+    world.analysis.work("a1", replace(world.time(5), expired=True))
     assert world.ledger.writes == []
-    assert world.outbox.sent == [(Queue.PROCESSING, "a1", 0)]
+    assert world.queue_sender.sent == [(Queue.PROCESSING, "a1", 0)]
 
 
 def test_lost_claim_writes_nothing() -> None:
@@ -319,17 +320,17 @@ def test_lost_claim_writes_nothing() -> None:
     world.ledger.before = frozen_meanwhile
     world.analysis.work("a1", world.time())
     assert world.ledger.rows["a1"] == other
-    assert world.outbox.sent == []
+    assert world.queue_sender.sent == []
 
 
 def test_ledger_failing_at_once_leaves_the_alert_to_recovery() -> None:
-    """The hint is dropped, no receive is spent on it, and nothing is half done."""
+    """The wake-up is dropped, no receive is spent on it, and nothing is half done."""
     world = world_with()
     before = dict(world.ledger.rows)
     world.ledger.before = ledger_down()
     world.analysis.work("a1", world.time())
     assert world.ledger.rows == before
-    assert world.outbox.sent == []
+    assert world.queue_sender.sent == []
 
 
 def test_result_is_written_in_a_later_try() -> None:
@@ -350,7 +351,7 @@ def test_result_is_written_in_a_later_try() -> None:
 def test_failing_queue_leaves_the_analysed_alert_to_recovery() -> None:
     """The row is due again after a lease."""
     world = world_with()
-    world.outbox.down = True
+    world.queue_sender.down = True
     world.analysis.work("a1", world.time())
     stored = world.ledger.rows["a1"]
     assert (stored.status, stored.due_at) == (Status.ANALYZED, world.clock.s + LEASE_S)

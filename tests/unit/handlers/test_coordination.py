@@ -9,7 +9,7 @@ from botocore.stub import Stubber
 from handlers.adapters.aws import clients
 from handlers.adapters.aws.coordination import DynamoCoordination
 from handlers.domain.delivery.breaker import Breaker
-from handlers.domain.delivery.rate_limit import Pace
+from handlers.domain.delivery.rate_limit import RateLimiter
 from handlers.domain.ports import CoordinationUnavailableError, Record
 from tests.fakes.machine import FakeClock
 from tests.unit.handlers.builders import REGION, SLACK_INTERVAL_MS
@@ -99,10 +99,10 @@ def test_pace_and_breaker_work_on_it(coordination: DynamoCoordination) -> None:
     """Two instances share one slot, and one circuit."""
     clock = FakeClock()
     one, other = (
-        Pace(coordination=coordination, clock=clock, interval_ms=SLACK_INTERVAL_MS) for _ in range(2)
+        RateLimiter(coordination=coordination, clock=clock, interval_ms=SLACK_INTERVAL_MS) for _ in range(2)
     )
-    assert one.take(urgent=True) == 0
-    assert other.take(urgent=True) == SLACK_INTERVAL_MS
+    assert one.reserve(urgent=True) == 0
+    assert other.reserve(urgent=True) == SLACK_INTERVAL_MS
     asking, learning = (Breaker(coordination=coordination, clock=clock) for _ in range(2))
     assert asking.allows()
     asking.failed(stay_away_s=60)

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from handlers.domain.alert import Doubt, FollowUp, Queue, Severity, Status, open_lane
 from handlers.domain.delivery.leases import PoisonMessageError
 from handlers.domain.delivery.messages import FollowUpNotice, digest_id_of
 from handlers.domain.limits import (
@@ -29,6 +28,8 @@ from handlers.domain.states import analyzed, claimed, follow_up_ready, notified
 from tests.fakes.ledger import ledger_down
 from tests.fakes.services import ANALYSIS
 from tests.unit.handlers.builders import LEASE_S, PEER, REGION, World, row
+from topology.alerts import DuplicateCause, FollowUp, Severity, Status, open_key
+from topology.queues import Queue
 
 DOWN = NotifierUnavailableError("Slack answered 503", outcome_unknown=False)
 GONE = NotifierMisaddressedError("Slack refuses the webhook: 404 'no_service'")
@@ -50,13 +51,13 @@ def test_posted_alert_is_notified_and_rests() -> None:
     assert world.notifier.alert_ids == ["a1"]
     assert (stored.status, stored.notified_at_ms) == (Status.NOTIFIED, world.clock.ms)
     assert stored.expires_at == world.clock.s + 90 * 86_400
-    assert (stored.open_lane, stored.due_at, stored.lease_token) == (None, None, None)
-    assert world.outbox.sent == []
+    assert (stored.open_key, stored.due_at, stored.lease_token) == (None, None, None)
+    assert world.queue_sender.sent == []
 
 
 @pytest.mark.parametrize(("asked_s", "waited_s"), [(30, 30), (0, 1), (2.5, 3), (None, 5), (1e9, 3_600)])
 def test_throttling_defers_and_is_no_attempt(asked_s: float | None, waited_s: int) -> None:
-    """Retry-After becomes `not_before` and a delayed hint; nobody waits inside a worker."""
+    """Retry-After becomes `not_before` and a delayed wake-up; nobody waits inside a worker."""
     world = world_with()
     world.notifier.script = [NotifierThrottledError("429", retry_after_s=asked_s)]
     world.distribution.work("a1", world.time())
@@ -64,7 +65,7 @@ def test_throttling_defers_and_is_no_attempt(asked_s: float | None, waited_s: in
     assert (stored.status, stored.attempts, stored.lease_token) == (Status.ANALYZED, 0, None)
     assert stored.not_before == world.clock.s + waited_s
     assert stored.due_at == world.clock.s + waited_s + LEASE_S
-    assert world.outbox.sent == [(Queue.DISTRIBUTION, "a1", min(waited_s, 900))]
+    assert world.queue_sender.sent == [(Queue.DISTRIBUTION, "a1", min(waited_s, 900))]
     assert world.clock.slept_s == []
 
 
@@ -79,12 +80,12 @@ def test_failure_is_an_attempt_and_backs_off() -> None:
         waits.append(wait_s)
         world.clock.advance(wait_s)
     assert waits == [4, 8, 16, 32]
-    assert [delay for _, _, delay in world.outbox.sent] == waits
+    assert [delay for _, _, delay in world.queue_sender.sent] == waits
     assert world.ledger.rows["a1"].attempts == 4
 
 
 def test_last_attempt_parks_with_the_reason() -> None:
-    """After the last failure the alert is parked and no hint follows."""
+    """After the last failure the alert is parked and no wake-up follows."""
     world = world_with()
     world.hold(replace(world.ledger.rows["a1"], attempts=MAX_ATTEMPTS - 1))
     world.notifier.script = [DOWN]
@@ -92,7 +93,7 @@ def test_last_attempt_parks_with_the_reason() -> None:
     stored = world.ledger.rows["a1"]
     assert stored.status is Status.PARKED
     assert stored.parked_reason == "no attempt is left: Slack answered 503"
-    assert world.outbox.sent == []
+    assert world.queue_sender.sent == []
 
 
 def wait_and_work(world: World, alert_id: str = "a1") -> int:
@@ -112,7 +113,7 @@ def test_unusable_address_parks_after_half_a_minute(spent: int) -> None:
     waits = [wait_and_work(world) for _ in range(MAX_ADDRESS_ATTEMPTS)]
     stored = world.ledger.rows["a1"]
     assert waits == [0, 4, 8, 16]
-    assert (stored.status, stored.doubts) == (Status.PARKED, {})
+    assert (stored.status, stored.possible_duplicates) == (Status.PARKED, {})
     assert stored.parked_reason == (
         "Slack's address stays unusable: Slack refuses the webhook: 404 'no_service'"
     )
@@ -153,19 +154,19 @@ def test_refusal_parks_at_once() -> None:
     world.notifier.script = [NotifierRefusedError("Slack refuses the message: 400 'invalid_blocks'")]
     world.distribution.work("a1", world.time())
     stored = world.ledger.rows["a1"]
-    assert (stored.status, stored.expires_at, stored.open_lane) == (Status.PARKED, None, f"{REGION}#PARKED")
+    assert (stored.status, stored.expires_at, stored.open_key) == (Status.PARKED, None, f"{REGION}#PARKED")
     assert stored.parked_reason == "Slack refuses the message: 400 'invalid_blocks'"
 
 
 def test_deferred_alert_is_not_posted_early() -> None:
-    """A hint that comes before `not_before` is sent again for then."""
+    """A wake-up that comes before `not_before` is sent again for then."""
     world = world_with()
     deferred = replace(world.ledger.rows["a1"], not_before=world.clock.s + 2_000)
     world.hold(deferred)
     world.distribution.work("a1", world.time())
     assert world.notifier.posted == []
     assert world.ledger.rows["a1"] == deferred
-    assert world.outbox.sent == [(Queue.DISTRIBUTION, "a1", 900)]
+    assert world.queue_sender.sent == [(Queue.DISTRIBUTION, "a1", 900)]
 
 
 def test_deferred_alert_is_posted_when_its_time_has_come() -> None:
@@ -176,13 +177,13 @@ def test_deferred_alert_is_posted_when_its_time_has_come() -> None:
     assert world.ledger.rows["a1"].status is Status.NOTIFIED
 
 
-def test_critical_alert_is_deferred_on_its_own_lane() -> None:
+def test_critical_alert_is_deferred_on_its_own_key() -> None:
     """It never queues behind others."""
     world = world_with(severity="fatal")
     world.notifier.script = [NotifierThrottledError("429")]
     world.distribution.work("a1", world.time())
-    assert world.outbox.sent == [(Queue.DISTRIBUTION_CRITICAL, "a1", 5)]
-    assert world.ledger.rows["a1"].open_lane == open_lane(REGION, Severity.CRITICAL)
+    assert world.queue_sender.sent == [(Queue.DISTRIBUTION_CRITICAL, "a1", 5)]
+    assert world.ledger.rows["a1"].open_key == open_key(REGION, Severity.CRITICAL)
 
 
 def test_claim_lost_before_the_post_posts_nothing() -> None:
@@ -214,7 +215,7 @@ def test_little_time_defers_instead_of_posting() -> None:
     world.distribution.work("a1", world.time(1.2))
     assert world.notifier.posted == []
     assert world.ledger.rows["a1"].attempts == 0
-    assert world.outbox.sent == [(Queue.DISTRIBUTION, "a1", 1)]
+    assert world.queue_sender.sent == [(Queue.DISTRIBUTION, "a1", 1)]
 
 
 def test_post_gets_a_timeout_within_the_invocation() -> None:
@@ -228,20 +229,22 @@ def test_post_gets_a_timeout_within_the_invocation() -> None:
 
 
 @pytest.mark.parametrize(
-    ("unknown", "doubts"),
-    [(True, {Doubt.OUTCOME_UNKNOWN: 1}), (False, {})],
+    ("unknown", "possible_duplicates"),
+    [(True, {DuplicateCause.OUTCOME_UNKNOWN: 1}), (False, {})],
     ids=["outcome unknown", "not posted"],
 )
-def test_possible_duplicate_is_a_doubt_in_the_row(*, unknown: bool, doubts: dict[str, int]) -> None:
+def test_possible_duplicate_is_counted_in_the_row(
+    *, unknown: bool, possible_duplicates: dict[str, int]
+) -> None:
     """Each cause of a duplicate can be counted apart."""
     world = world_with()
     world.notifier.script = [NotifierUnavailableError("timeout", outcome_unknown=unknown)]
     world.distribution.work("a1", world.time())
-    assert world.ledger.rows["a1"].doubts == doubts
+    assert world.ledger.rows["a1"].possible_duplicates == possible_duplicates
 
 
-def test_post_that_cannot_be_recorded_is_left_to_recovery_with_a_doubt() -> None:
-    """The write is tried thrice; the lease that nobody gives back is the doubt."""
+def test_post_that_cannot_be_recorded_is_left_to_recovery_with_a_possible_duplicate() -> None:
+    """The write is tried thrice; the lease that nobody gives back is the cause."""
     world = world_with()
 
     def fails_after_the_post(operation: str) -> None:
@@ -253,11 +256,11 @@ def test_post_that_cannot_be_recorded_is_left_to_recovery_with_a_doubt() -> None
     assert world.clock.slept_s == [0.5, 1.5]
     stored = world.ledger.rows["a1"]
     assert (stored.status, stored.lease_token is not None) == (Status.ANALYZED, True)
-    assert world.outbox.sent == []
+    assert world.queue_sender.sent == []
     world.ledger.before = lambda _operation: None
     world.clock.advance(60)
     world.recovery.run(until_ms=world.clock.ms + 40_000)
-    assert world.ledger.rows["a1"].doubts == {Doubt.CLAIM_ABANDONED: 1}
+    assert world.ledger.rows["a1"].possible_duplicates == {DuplicateCause.LEASE_EXPIRED: 1}
 
 
 def test_claim_that_moved_during_the_post_is_not_overwritten() -> None:
@@ -275,7 +278,7 @@ def test_claim_that_moved_during_the_post_is_not_overwritten() -> None:
 
 
 def test_unknown_alert_is_poison() -> None:
-    """A row is always written before its hint."""
+    """A row is always written before its wake-up."""
     with pytest.raises(PoisonMessageError):
         World().distribution.work("a9", World().time())
 
@@ -306,14 +309,14 @@ def crowd(*alert_ids: str, **fields: Any) -> World:
 
 
 def test_second_message_of_a_second_waits_for_its_slot() -> None:
-    """It is postponed in the ledger and by a delayed hint; nobody waits inside a worker."""
+    """It is postponed in the ledger and by a delayed wake-up; nobody waits inside a worker."""
     world = crowd("a1", "a2")
     world.distribution.work("a1", world.time())
     world.distribution.work("a2", world.time())
     stored = world.ledger.rows["a2"]
     assert world.notifier.alert_ids == ["a1"]
     assert (stored.status, stored.attempts, stored.not_before) == (Status.ANALYZED, 0, world.clock.s + 3)
-    assert world.outbox.sent == [(Queue.DISTRIBUTION, "a2", 3)]
+    assert world.queue_sender.sent == [(Queue.DISTRIBUTION, "a2", 3)]
     assert world.clock.slept_s == []
 
 
@@ -383,7 +386,7 @@ def test_alerts_that_waited_go_out_as_one_digest() -> None:
 def test_newcomer_in_a_crowd_takes_the_others_along() -> None:
     """In a storm it is mostly newcomers who find the slot: the backlog must not wait behind them."""
     world = storm(10)
-    world.distribution.pace.take(urgent=False)
+    world.distribution.rate_limiter.reserve(urgent=False)
     world.clock.advance(2.5)
     world.hold(row("newcomer", status=Status.ANALYZED))
     world.distribution.work("newcomer", world.time())
@@ -461,7 +464,7 @@ def test_write_whose_answer_was_lost_is_recognised() -> None:
     world.ledger.after = answer_is_lost
     world.distribution.work("a1", world.time())
     stored = world.ledger.rows["a1"]
-    assert (stored.status, stored.doubts) == (Status.NOTIFIED, {})
+    assert (stored.status, stored.possible_duplicates) == (Status.NOTIFIED, {})
 
 
 def test_throttled_digest_gives_every_alert_back() -> None:
@@ -472,15 +475,17 @@ def test_throttled_digest_gives_every_alert_back() -> None:
     for stored in world.ledger.rows.values():
         assert (stored.status, stored.attempts, stored.lease_token) == (Status.ANALYZED, 0, None)
         assert stored.not_before == world.clock.s + 30
-    assert len(world.outbox.sent) == 4
+    assert len(world.queue_sender.sent) == 4
 
 
-def test_digest_of_unknown_outcome_is_a_doubt_about_each() -> None:
+def test_digest_of_unknown_outcome_is_a_possible_duplicate_about_each() -> None:
     """Each may turn up twice."""
     world = storm(4)
     world.notifier.script = [NotifierUnavailableError("timeout", outcome_unknown=True)]
     world.distribution.work("a000", world.time())
-    assert [r.doubts for r in world.ledger.rows.values()] == [{Doubt.OUTCOME_UNKNOWN: 1}] * 4
+    assert [r.possible_duplicates for r in world.ledger.rows.values()] == [
+        {DuplicateCause.OUTCOME_UNKNOWN: 1}
+    ] * 4
 
 
 def test_refused_digest_lets_each_alert_be_judged_alone() -> None:
@@ -505,7 +510,7 @@ def test_digest_at_an_unusable_address_stays_together() -> None:
 
 
 def test_member_that_the_ledger_fails_is_left_to_recovery_and_the_others_rest() -> None:
-    """One write that fails is one doubt, not forty."""
+    """One write that fails is one duplicate_cause, not forty."""
     world = storm(4)
 
     failures = iter([False, True, True, True])
@@ -530,11 +535,11 @@ def test_follow_up_is_posted_after_its_alert() -> None:
     assert isinstance(notice, FollowUpNotice)
     assert (notice.alert_id, notice.refers_to) == ("a1", "C1/1.2")
     stored = world.ledger.rows["a1"]
-    assert (stored.status, stored.follow_up, stored.open_lane) == (Status.NOTIFIED, None, None)
+    assert (stored.status, stored.follow_up, stored.open_key) == (Status.NOTIFIED, None, None)
 
 
 def test_alert_without_analysis_is_followed_up_after_it_was_posted() -> None:
-    """Recovery finds it in a lane of its own, a minute later."""
+    """Recovery finds it under a key of its own, a minute later."""
     world = World()
     world.hold(analyzed(row(), "529", due_at=world.clock.s, follow_up=True))
     world.notifier.script = ["C1/1.2"]
@@ -545,7 +550,7 @@ def test_alert_without_analysis_is_followed_up_after_it_was_posted() -> None:
         FollowUp.WANTED,
         "C1/1.2",
     )
-    assert (stored.open_lane, stored.due_at) == (f"{REGION}#FOLLOW_UP", world.clock.s + 60)
+    assert (stored.open_key, stored.due_at) == (f"{REGION}#FOLLOW_UP", world.clock.s + 60)
 
 
 def test_outage_of_slack_leaves_the_backlog_to_digests() -> None:
@@ -600,7 +605,7 @@ def test_follow_up_to_an_unusable_address_is_given_up_as_soon_as_an_alert() -> N
     world.notifier.script = [GONE]
     assert [wait_and_work(world) for _ in range(MAX_ADDRESS_ATTEMPTS)] == [0, 4, 8, 16]
     stored = world.ledger.rows["a1"]
-    assert (stored.status, stored.follow_up, stored.open_lane) == (Status.NOTIFIED, None, None)
+    assert (stored.status, stored.follow_up, stored.open_key) == (Status.NOTIFIED, None, None)
 
 
 def test_follow_ups_waiting_leaves_attempts_for_posting() -> None:

@@ -13,7 +13,7 @@ from botocore.stub import Stubber
 from handlers.adapters.aws import clients
 from handlers.adapters.aws.dynamodb import DynamoAnalysisCache, DynamoLedger
 from handlers.adapters.aws.items import item_of
-from handlers.domain.alert import Alert, Doubt, Severity, Status, open_lane, parked_lane
+from handlers.domain.alert import Alert
 from handlers.domain.ports import CacheUnavailableError, LedgerUnavailableError, MalformedRowError
 from handlers.domain.states import (
     Actor,
@@ -29,6 +29,7 @@ from handlers.domain.states import (
 )
 from tests.fakes.services import ANALYSIS
 from tests.unit.handlers.builders import REGION, World, body, row
+from topology.alerts import DuplicateCause, Severity, Status, open_key, parked_key
 
 
 @pytest.fixture
@@ -97,7 +98,7 @@ def test_whole_life_of_an_alert(ledger: DynamoLedger) -> None:
         assert ledger.replace(before, after, actor=actor)
         assert ledger.get("a1") == after
         before = after
-    assert not {"open_lane", "due_at", "lease_token", "not_before"} & stored("a1").keys()
+    assert not {"open_key", "due_at", "lease_token", "not_before"} & stored("a1").keys()
 
 
 @pytest.mark.parametrize(
@@ -159,23 +160,27 @@ def test_row_of_an_older_version_loads_and_moves(ledger: DynamoLedger) -> None:
     alert = row()
     ledger.create(alert, actor=Actor.RECEPTION)
     boto3.client("dynamodb", region_name=REGION).update_item(
-        TableName="alerts", Key={"alert_id": {"S": "a1"}}, UpdateExpression="REMOVE epoch, doubts"
+        TableName="alerts",
+        Key={"alert_id": {"S": "a1"}},
+        UpdateExpression="REMOVE epoch, possible_duplicates",
     )
     assert ledger.get("a1") == alert
     assert ledger.replace(alert, claimed(alert, token="t", due_at=9), actor=Actor.ANALYSIS)
-    assert not {"epoch", "doubts"} & stored("a1").keys()
+    assert not {"epoch", "possible_duplicates"} & stored("a1").keys()
 
 
-def test_doubts_are_kept_empty_and_counted(ledger: DynamoLedger) -> None:
+def test_possible_duplicates_are_kept_empty_and_counted(ledger: DynamoLedger) -> None:
     """An empty map is a map; a count comes back as a whole number."""
     alert = row(status=Status.ANALYZED)
     seed(alert)
-    assert stored("a1")["doubts"] == {"M": {}}
+    assert stored("a1")["possible_duplicates"] == {"M": {}}
     held = claimed(alert, token="t", due_at=9)
-    back = deferred(held, not_before=20, lease_s=9, attempts=1, doubt=Doubt.OUTCOME_UNKNOWN)
+    back = deferred(
+        held, not_before=20, lease_s=9, attempts=1, duplicate_cause=DuplicateCause.OUTCOME_UNKNOWN
+    )
     assert ledger.replace(alert, held, actor=Actor.DISTRIBUTION)
     assert ledger.replace(held, back, actor=Actor.DISTRIBUTION)
-    assert stored("a1")["doubts"] == {"M": {"outcome_unknown": {"N": "1"}}}
+    assert stored("a1")["possible_duplicates"] == {"M": {"outcome_unknown": {"N": "1"}}}
     assert ledger.get("a1") == back
 
 
@@ -189,19 +194,19 @@ def test_digest_and_slack_reference_are_kept(ledger: DynamoLedger) -> None:
     assert ledger.get("a1") == done
 
 
-def test_overdue_lists_one_lane_oldest_first(ledger: DynamoLedger) -> None:
-    """Only what is open, in the lane, and due; the second it is due counts."""
+def test_overdue_lists_one_key_oldest_first(ledger: DynamoLedger) -> None:
+    """Only what is open, in the key, and due; the second it is due counts."""
     for alert_id, due_at in (("late", 10), ("later", 5), ("now", 100), ("early", 101)):
         ledger.create(replace(row(alert_id), due_at=due_at), actor=Actor.RECEPTION)
     ledger.create(replace(row("low", severity="LOW"), due_at=1), actor=Actor.RECEPTION)
     seed(parked(claimed(row("rest"), token="t", due_at=1), reason="r", due_at=1))
-    lane = open_lane(REGION, Severity.HIGH)
-    assert ledger.overdue(lane, now_s=100, limit=10) == ["later", "late", "now"]
-    assert ledger.overdue(lane, now_s=100, limit=2) == ["later", "late"]
+    key = open_key(REGION, Severity.HIGH)
+    assert ledger.overdue(key, now_s=100, limit=10) == ["later", "late", "now"]
+    assert ledger.overdue(key, now_s=100, limit=2) == ["later", "late"]
 
 
 def test_waiting_lists_what_is_analysed_and_free_first_due_first(ledger: DynamoLedger) -> None:
-    """Not what still waits for its analysis, nor what somebody works on, nor another lane."""
+    """Not what still waits for its analysis, nor what somebody works on, nor another key."""
     ready = row(status=Status.ANALYZED)
     seed(
         *(
@@ -212,19 +217,19 @@ def test_waiting_lists_what_is_analysed_and_free_first_due_first(ledger: DynamoL
         replace(row(), alert_id="received", due_at=1),
         row("low", severity="LOW", status=Status.ANALYZED),
     )
-    lane = open_lane(REGION, Severity.HIGH)
-    assert ledger.waiting(lane, limit=10) == ["a", "c", "b"]
-    assert ledger.waiting(lane, limit=2) == ["a", "c"]
+    key = open_key(REGION, Severity.HIGH)
+    assert ledger.waiting(key, limit=10) == ["a", "c", "b"]
+    assert ledger.waiting(key, limit=2) == ["a", "c"]
     assert ledger.waiting("nowhere#HIGH", limit=2) == []
 
 
-def test_count_counts_a_lane_to_its_limit(ledger: DynamoLedger) -> None:
-    """PARKED alerts lie in a lane of their own."""
+def test_count_counts_a_key_to_its_limit(ledger: DynamoLedger) -> None:
+    """PARKED alerts lie under a key of their own."""
     gone = parked(claimed(row(), token="t", due_at=1), reason="r", due_at=1)
     seed(row("open"), *(replace(gone, alert_id=f"p{number}") for number in range(3)))
-    assert ledger.count(parked_lane(REGION), limit=10) == 3
-    assert ledger.count(parked_lane(REGION), limit=2) == 2
-    assert ledger.count(parked_lane("nowhere"), limit=2) == 0
+    assert ledger.count(parked_key(REGION), limit=10) == 3
+    assert ledger.count(parked_key(REGION), limit=2) == 2
+    assert ledger.count(parked_key("nowhere"), limit=2) == 0
 
 
 def test_suppressed_children_are_those_that_still_are(ledger: DynamoLedger) -> None:

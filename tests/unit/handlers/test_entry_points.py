@@ -15,7 +15,6 @@ import pytest
 
 from handlers.adapters import logs
 from handlers.adapters.aws.items import item_of
-from handlers.domain.alert import Status, parked_lane
 from handlers.domain.limits import MAX_ATTEMPTS
 from handlers.domain.regions.ownership import MovingOwnership
 from handlers.domain.states import claimed, parked
@@ -31,7 +30,8 @@ from handlers.settings import (
 from tests.fakes.http_server import Answer, ScriptedServer
 from tests.unit.handlers.builders import PEER, REGION, fixture, row
 from tests.unit.handlers.test_claude import message
-from tests.unit.handlers.test_events import hint, proxy_event, sqs_event
+from tests.unit.handlers.test_events import proxy_event, sqs_event, wake_up
+from topology.alerts import Status, parked_key
 
 TOPIC = "arn:aws:sns:us-east-1:123456789012:alarms"
 SETTINGS: dict[str, type[Settings]] = {
@@ -102,7 +102,7 @@ def load(
 
 
 def in_queue(name: str) -> list[str]:
-    """The ids of the hints in a queue."""
+    """The ids of the wake-ups in a queue."""
     sqs = boto3.client("sqs", region_name=REGION)
     url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
     got = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
@@ -124,9 +124,9 @@ def test_alert_goes_through_all_entry_points(
     alert_id = receipt["alert_id"]
     assert answer["statusCode"] == 202
     assert in_queue("processing") == [alert_id]
-    assert load("analysis").handler(sqs_event(hint(alert_id)), Context()) == {"batchItemFailures": []}
+    assert load("analysis").handler(sqs_event(wake_up(alert_id)), Context()) == {"batchItemFailures": []}
     assert in_queue("distribution") == [alert_id]
-    assert load("distribution").handler(sqs_event(hint(alert_id)), Context()) == {"batchItemFailures": []}
+    assert load("distribution").handler(sqs_event(wake_up(alert_id)), Context()) == {"batchItemFailures": []}
     item = row_of(alert_id)
     assert item["status"] == {"S": "NOTIFIED"}
     assert item["analysis"]["M"]["summary"] == {"S": "s"}
@@ -170,11 +170,11 @@ def test_recovery_entry_point_answers_its_counts_and_says_what_is_parked(
 def test_parked_alert_is_counted(
     load: Callable[[str], ModuleType], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """By the index, in both regions' lanes."""
+    """By the index, in both regions' keys."""
     held = claimed(row("gone", status=Status.ANALYZED), token="t", due_at=1)
     gone = parked(held, reason="r", due_at=row().timestamp * 2)
     for owner in (REGION, PEER):
-        plain = msgspec.to_builtins(replace(gone, alert_id=owner, open_lane=parked_lane(owner)))
+        plain = msgspec.to_builtins(replace(gone, alert_id=owner, open_key=parked_key(owner)))
         boto3.client("dynamodb", region_name=REGION).put_item(
             TableName="alerts",
             Item=item_of({name: part for name, part in plain.items() if part is not None}),
@@ -202,7 +202,7 @@ def test_recovery_beats_under_an_eventual_ledger(
     load("recovery").handler({}, Context())
     dynamodb = boto3.client("dynamodb", region_name=REGION)
     record = dynamodb.get_item(TableName="coordination", Key={"name": {"S": f"region#{REGION}"}})["Item"]
-    assert int(record["values"]["M"]["beat_ms"]["N"]) > 1_700_000_000_000
+    assert int(record["values"]["M"]["heartbeat_ms"]["N"]) > 1_700_000_000_000
 
 
 def test_bot_posts_where_a_channel_is_configured(
@@ -217,8 +217,8 @@ def test_bot_posts_where_a_channel_is_configured(
     monkeypatch.setenv(variable("slack_webhook_origin"), slack.url + "/")
     answer = load("reception").handler(proxy_event(), Context())
     alert_id = json.loads(answer["body"])["alerts"][0]["alert_id"]
-    load("analysis").handler(sqs_event(hint(alert_id)), Context())
-    load("distribution").handler(sqs_event(hint(alert_id)), Context())
+    load("analysis").handler(sqs_event(wake_up(alert_id)), Context())
+    load("distribution").handler(sqs_event(wake_up(alert_id)), Context())
     (heard,) = slack.heard
     assert (heard.path, heard.headers["authorization"]) == ("/api/chat.postMessage", "Bearer xoxb-verysecret")
     assert row_of(alert_id)["slack_ref"] == {"S": "C0123456789/1.2"}
@@ -266,14 +266,14 @@ def test_slack_secret_that_stays_missing_parks(load: Callable[[str], ModuleType]
     )
     answer = load("reception").handler(proxy_event(), Context())
     alert_id = json.loads(answer["body"])["alerts"][0]["alert_id"]
-    load("analysis").handler(sqs_event(hint(alert_id)), Context())
+    load("analysis").handler(sqs_event(wake_up(alert_id)), Context())
     boto3.client("dynamodb", region_name=REGION).update_item(
         TableName="alerts",
         Key={"alert_id": {"S": alert_id}},
         UpdateExpression="SET attempts = :spent",
         ExpressionAttributeValues={":spent": {"N": str(MAX_ATTEMPTS - 1)}},
     )
-    load("distribution").handler(sqs_event(hint(alert_id)), Context())
+    load("distribution").handler(sqs_event(wake_up(alert_id)), Context())
     item = row_of(alert_id)
     assert item["status"] == {"S": "PARKED"}
     assert "the secret slack does not exist" in item["parked_reason"]["S"]

@@ -8,7 +8,7 @@ import pytest
 
 from handlers.adapters.lambda_events.requests import alarm_messages, proxy_answer, request_of
 from handlers.adapters.lambda_events.sqs_batch import work_batch
-from handlers.domain.delivery.leases import Allotment, PoisonMessageError
+from handlers.domain.delivery.leases import Deadline, PoisonMessageError
 from handlers.domain.intake.alarms import AlarmMessage
 from handlers.domain.intake.webhook import Response
 from tests.fakes.machine import FakeClock
@@ -96,7 +96,7 @@ def sqs_event(*bodies: str) -> dict[str, Any]:
     return {"Records": [{"messageId": f"m{number}", "body": text} for number, text in enumerate(bodies)]}
 
 
-def hint(alert_id: str) -> str:
+def wake_up(alert_id: str) -> str:
     """A message about an alert."""
     return json.dumps({"alert_id": alert_id})
 
@@ -106,11 +106,11 @@ def hint(alert_id: str) -> str:
     ["", "x", "[]", "{}", '{"alert_id": 1}', '{"alert_id": null}', "[" * 100_000, '{"alert_id": "\\ud800"}'],
 )
 def test_poison_is_kept_for_the_dead_letter_queue_and_the_rest_is_done(poison: str) -> None:
-    """A body that is no hint never takes its batch along."""
+    """A body that is no wake-up never takes its batch along."""
     clock, done = FakeClock(), []
     answer = work_batch(
-        sqs_event(hint("a0"), poison, hint("a2")),
-        lambda alert_id, _allotment: done.append(alert_id),
+        sqs_event(wake_up("a0"), poison, wake_up("a2")),
+        lambda alert_id, _deadline: done.append(alert_id),
         context=FixedContext(clock, 30_000),
         clock=clock,
     )
@@ -125,13 +125,13 @@ def test_one_failing_alert_does_not_take_the_batch_along(
     """A defect is logged with its alert and reported; the others are done."""
     clock, done = FakeClock(), []
 
-    def work(alert_id: str, _allotment: Allotment) -> None:
+    def work(alert_id: str, _deadline: Deadline) -> None:
         if alert_id == "a0":
             raise error
         done.append(alert_id)
 
     answer = work_batch(
-        sqs_event(hint("a0"), hint("a1")), work, context=FixedContext(clock, 30_000), clock=clock
+        sqs_event(wake_up("a0"), wake_up("a1")), work, context=FixedContext(clock, 30_000), clock=clock
     )
     assert done == ["a1"]
     assert answer == {"batchItemFailures": [{"itemIdentifier": "m0"}]}
@@ -142,12 +142,15 @@ def test_time_is_shared_and_the_late_are_put_off() -> None:
     """A message may take half of the invocation; in the last quarter nothing is begun."""
     clock, given = FakeClock(), []
 
-    def work(_alert_id: str, allotment: Allotment) -> None:
-        given.append((allotment.until_ms - clock.ms, allotment.killed_at_ms - clock.ms, allotment.too_late))
+    def work(_alert_id: str, deadline: Deadline) -> None:
+        given.append((deadline.soft_ms - clock.ms, deadline.hard_ms - clock.ms, deadline.expired))
         clock.advance(16)
 
     work_batch(
-        sqs_event(*(hint(f"a{n}") for n in range(4))), work, context=FixedContext(clock, 60_000), clock=clock
+        sqs_event(*(wake_up(f"a{n}") for n in range(4))),
+        work,
+        context=FixedContext(clock, 60_000),
+        clock=clock,
     )
     assert given == [
         (30_000, 60_000, False),
@@ -161,13 +164,16 @@ def test_invocation_that_was_frozen_past_its_end_leaves_the_rest(caplog: pytest.
     """The rest stays in the queue; what was under way has its claim to tell it that it is too late."""
     clock, done = FakeClock(), []
 
-    def work(alert_id: str, _allotment: Allotment) -> None:
+    def work(alert_id: str, _deadline: Deadline) -> None:
         done.append(alert_id)
         if alert_id == "a1":
             clock.advance(60)
 
     answer = work_batch(
-        sqs_event(*(hint(f"a{n}") for n in range(4))), work, context=FixedContext(clock, 60_000), clock=clock
+        sqs_event(*(wake_up(f"a{n}") for n in range(4))),
+        work,
+        context=FixedContext(clock, 60_000),
+        clock=clock,
     )
     assert done == ["a0", "a1"]
     assert answer == {"batchItemFailures": [{"itemIdentifier": "m2"}, {"itemIdentifier": "m3"}]}
@@ -178,9 +184,9 @@ def test_message_alone_may_take_the_whole_invocation() -> None:
     """Nobody waits behind it."""
     clock, given = FakeClock(), []
     work_batch(
-        sqs_event(hint("a0")),
-        lambda _alert_id, allotment: given.append(allotment),
+        sqs_event(wake_up("a0")),
+        lambda _alert_id, deadline: given.append(deadline),
         context=FixedContext(clock, 60_000),
         clock=clock,
     )
-    assert given == [Allotment(until_ms=clock.ms + 60_000, killed_at_ms=clock.ms + 60_000)]
+    assert given == [Deadline(soft_ms=clock.ms + 60_000, hard_ms=clock.ms + 60_000)]

@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.domain.alert import Severity, severity_of
+from handlers.domain.alert import severity_of
 from handlers.domain.formats import FORMATS, RefusedError
 from handlers.domain.intake.bodies import parse_body
 from handlers.domain.limits import MAX_BODY_BYTES
 from tests.unit.handlers.builders import body, fixture
+from topology.alerts import Severity
 
 
 def nested(depth: int) -> bytes:
@@ -148,7 +149,7 @@ def test_sns_envelope_is_refused_and_explained(kind: str) -> None:
 def test_bad_body_is_refused_with_what_to_correct(
     content: bytes, status: int, code: str, field: str | None
 ) -> None:
-    """Each kind of bad body has a code, the field where there is one, and a hint."""
+    """Each kind of bad body has a code, the field where there is one, and a wake-up."""
     with pytest.raises(RefusedError) as refused:
         parse_body(content)
     error = refused.value

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from handlers.domain.alert import Alert, Analysis, FollowUp, Severity, Status
+from handlers.domain.alert import Alert, Analysis
 from handlers.domain.delivery.messages import (
     HEADER_CHARS,
     SECTION_CHARS,
@@ -17,6 +17,7 @@ from handlers.domain.delivery.messages import (
 )
 from tests.fakes.machine import START_MS
 from tests.unit.handlers.builders import REGION, row
+from topology.alerts import FollowUp, Severity, Status
 
 
 def test_message_shows_what_on_call_needs() -> None:

@@ -1,21 +1,22 @@
 """The four workers together over fakes: an alert's way from its body to Slack."""
 
-from handlers.domain.alert import Queue, Status
 from handlers.domain.ports import NotifierUnavailableError
 from tests.unit.handlers.builders import LEASE_S, PEER, World, body, fixture
+from topology.alerts import Status
+from topology.queues import Queue
 
 
 def deliver(world: World) -> None:
-    """Work on every hint until none is left; delayed ones when their time has come."""
+    """Work on every wake-up until none is left; delayed ones when their time has come."""
     for _ in range(200):
-        if not world.outbox.sent:
+        if not world.queue_sender.sent:
             return
-        queue, alert_id, delay_s = world.outbox.sent.pop(0)
+        queue, alert_id, delay_s = world.queue_sender.sent.pop(0)
         world.clock.advance(delay_s)
         analyses = queue in (Queue.PROCESSING, Queue.PROCESSING_CRITICAL)
         worker = world.analysis if analyses else world.distribution
         worker.work(alert_id, world.time())
-    raise AssertionError("hints never end")
+    raise AssertionError("wake-ups never end")
 
 
 def test_every_accepted_alert_reaches_slack_once() -> None:
@@ -46,7 +47,7 @@ def test_purged_queues_of_a_lost_region_are_recovered_by_the_other() -> None:
     lost = World()
     lost.accept(body())
     lost.accept(fixture("alertmanager"))
-    lost.outbox.sent.clear()
+    lost.queue_sender.sent.clear()
     other = World(ledger=lost.ledger, clock=lost.clock, region=PEER)
     assert other.recovery.run(until_ms=other.clock.ms + 40_000).recovered == 0
     other.clock.advance(LEASE_S)
@@ -56,10 +57,10 @@ def test_purged_queues_of_a_lost_region_are_recovered_by_the_other() -> None:
     assert len(other.notifier.posted) == 3
 
 
-def test_hints_delivered_twice_notify_once() -> None:
+def test_wake_ups_delivered_twice_notify_once() -> None:
     """Queues deliver at least once; the ledger makes it once."""
     world = World()
     world.accept(body())
-    world.outbox.sent *= 3
+    world.queue_sender.sent *= 3
     deliver(world)
     assert len(world.notifier.posted) == 1

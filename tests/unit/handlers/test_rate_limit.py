@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from handlers.domain.delivery.breaker import FAILURES_TO_OPEN, FIRST_OPEN_MS, MAX_OPEN_MS, PROBE_MS, Breaker
-from handlers.domain.delivery.rate_limit import Pace
+from handlers.domain.delivery.rate_limit import RateLimiter
 from handlers.domain.limits import REMEMBERED_MS
 from handlers.domain.ports import Record
 from tests.fakes.ledger import FakeCoordination
@@ -19,9 +19,9 @@ class Instances:
         """Nothing is recorded yet."""
         self.clock, self.coordination = FakeClock(), FakeCoordination()
 
-    def pace(self) -> Pace:
-        """Another instance's pace."""
-        return Pace(coordination=self.coordination, clock=self.clock, interval_ms=1_000)
+    def rate_limiter(self) -> RateLimiter:
+        """Another instance's rate_limiter."""
+        return RateLimiter(coordination=self.coordination, clock=self.clock, interval_ms=1_000)
 
     def breaker(self) -> Breaker:
         """Another instance's breaker."""
@@ -33,7 +33,7 @@ def test_no_two_urgent_messages_within_an_interval() -> None:
     all_of = Instances()
     taken_at: list[int] = []
     for _ in range(100):
-        if all_of.pace().take(urgent=True) == 0:
+        if all_of.rate_limiter().reserve(urgent=True) == 0:
             taken_at.append(all_of.clock.ms)
         all_of.clock.advance(0.1)
     assert {later - earlier for earlier, later in pairwise(taken_at)} == {1_000}
@@ -42,65 +42,65 @@ def test_no_two_urgent_messages_within_an_interval() -> None:
 def test_ordinary_messages_leave_every_other_slot_free() -> None:
     """So that an urgent one never waits for longer than a slot."""
     all_of = Instances()
-    assert all_of.pace().take(urgent=False) == 0
-    assert all_of.pace().take(urgent=False) == 2_000
-    assert all_of.pace().take(urgent=True) == 1_000
+    assert all_of.rate_limiter().reserve(urgent=False) == 0
+    assert all_of.rate_limiter().reserve(urgent=False) == 2_000
+    assert all_of.rate_limiter().reserve(urgent=True) == 1_000
     all_of.clock.advance(2)
-    assert all_of.pace().take(urgent=False) == 0
+    assert all_of.rate_limiter().reserve(urgent=False) == 0
 
 
 def test_closed_slot_is_not_read_again() -> None:
     """What is known to be closed costs nothing more."""
     all_of = Instances()
-    pace = all_of.pace()
-    pace.take(urgent=False)
+    rate_limiter = all_of.rate_limiter()
+    rate_limiter.reserve(urgent=False)
     reads = all_of.coordination.reads
     for _ in range(50):
-        assert pace.take(urgent=False) > 0
+        assert rate_limiter.reserve(urgent=False) > 0
     assert all_of.coordination.reads == reads
 
 
 def test_closure_is_read_again_after_a_moment() -> None:
     """Whoever opens it for all, by deleting the record, opens it for instances that have read it too."""
     all_of = Instances()
-    pace = all_of.pace()
-    pace.close(until_ms=all_of.clock.ms + 3_600_000)
+    rate_limiter = all_of.rate_limiter()
+    rate_limiter.back_off(until_ms=all_of.clock.ms + 3_600_000)
     all_of.coordination.records.clear()
     all_of.clock.advance(REMEMBERED_MS / 1000 - 1)
-    assert pace.take(urgent=True) > 0
+    assert rate_limiter.reserve(urgent=True) > 0
     all_of.clock.advance(1)
-    assert pace.take(urgent=True) == 0
+    assert rate_limiter.reserve(urgent=True) == 0
 
 
 def test_closure_that_cannot_be_read_again_binds_on() -> None:
     """What was known last is better than nothing."""
     all_of = Instances()
-    pace = all_of.pace()
-    pace.close(until_ms=all_of.clock.ms + 60_000)
+    rate_limiter = all_of.rate_limiter()
+    rate_limiter.back_off(until_ms=all_of.clock.ms + 60_000)
     all_of.coordination.down = True
     all_of.clock.advance(REMEMBERED_MS / 1000)
-    assert pace.take(urgent=True) == 55_000
+    assert rate_limiter.reserve(urgent=True) == 55_000
     all_of.clock.advance(55)
-    assert pace.take(urgent=True) == 0
+    assert rate_limiter.reserve(urgent=True) == 0
 
 
 def test_after_a_digest_ordinary_alerts_gather_and_urgent_ones_do_not() -> None:
     """Five seconds, for all instances."""
     all_of = Instances()
-    pace = all_of.pace()
-    pace.take(urgent=False)
-    pace.gather()
+    rate_limiter = all_of.rate_limiter()
+    rate_limiter.reserve(urgent=False)
+    rate_limiter.open_digest_window()
     all_of.clock.advance(1)
-    assert all_of.pace().take(urgent=True) == 0
-    assert all_of.pace().take(urgent=False) == 4_000
+    assert all_of.rate_limiter().reserve(urgent=True) == 0
+    assert all_of.rate_limiter().reserve(urgent=False) == 4_000
 
 
 def test_shorter_wish_does_not_open_what_a_longer_one_closed() -> None:
     """Two answers of Slack in the wrong order."""
     all_of = Instances()
-    all_of.pace().close(until_ms=all_of.clock.ms + 60_000)
-    all_of.pace().close(until_ms=all_of.clock.ms + 5_000)
-    assert all_of.pace().take(urgent=True) == 60_000
+    all_of.rate_limiter().back_off(until_ms=all_of.clock.ms + 60_000)
+    all_of.rate_limiter().back_off(until_ms=all_of.clock.ms + 5_000)
+    assert all_of.rate_limiter().reserve(urgent=True) == 60_000
 
 
 def test_record_of_a_clock_that_is_far_ahead_binds_for_a_moment_only() -> None:
@@ -110,17 +110,17 @@ def test_record_of_a_clock_that_is_far_ahead_binds_for_a_moment_only() -> None:
             all_of = Instances()
             ahead = Record(version=1, values={name: all_of.clock.ms * 2})
             all_of.coordination.records["slack"] = ahead
-            assert all_of.pace().take(urgent=urgent) == 0
+            assert all_of.rate_limiter().reserve(urgent=urgent) == 0
             all_of.clock.advance(3)
-            assert all_of.pace().take(urgent=urgent) == 0
+            assert all_of.rate_limiter().reserve(urgent=urgent) == 0
 
 
 def test_what_a_clock_far_ahead_wrote_hides_no_wish_of_slack() -> None:
     """A value that means nothing is written over by one that does."""
     all_of = Instances()
     all_of.coordination.records["slack"] = Record(version=1, values={"closed_ms": all_of.clock.ms * 2})
-    all_of.pace().close(until_ms=all_of.clock.ms + 30_000)
-    assert all_of.pace().take(urgent=True) == 30_000
+    all_of.rate_limiter().back_off(until_ms=all_of.clock.ms + 30_000)
+    assert all_of.rate_limiter().reserve(urgent=True) == 30_000
 
 
 def test_steady_stream_of_urgent_messages_starves_nobody() -> None:
@@ -129,7 +129,7 @@ def test_steady_stream_of_urgent_messages_starves_nobody() -> None:
     taken = {True: 0, False: 0}
     for _ in range(1_000):
         for urgent in (True, False):
-            taken[urgent] += all_of.pace().take(urgent=urgent) == 0
+            taken[urgent] += all_of.rate_limiter().reserve(urgent=urgent) == 0
         all_of.clock.advance(0.1)
     assert taken[False] >= 8
     assert taken[True] >= 80
@@ -140,7 +140,7 @@ def test_urgent_messages_alone_lose_one_slot_in_ten() -> None:
     all_of = Instances()
     taken = 0
     for _ in range(1_000):
-        taken += all_of.pace().take(urgent=True) == 0
+        taken += all_of.rate_limiter().reserve(urgent=True) == 0
         all_of.clock.advance(0.1)
     assert 88 <= taken <= 92
 

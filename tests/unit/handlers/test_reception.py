@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from handlers.domain.alert import Alert, Queue, Status
+from handlers.domain.alert import Alert
 from handlers.domain.limits import (
     CUT_MARK,
     LATER_ATTRIBUTES_BYTES,
@@ -28,27 +28,29 @@ from tests.unit.handlers.builders import (
     body,
     fixture,
 )
+from topology.alerts import Status
+from topology.queues import Queue
 
 
-def test_accepted_alert_is_stored_and_hinted() -> None:
-    """The row has every attribute of the contract, and the hint follows."""
+def test_accepted_alert_is_stored_and_its_wake_up_sent() -> None:
+    """The row has every attribute of the contract, and the wake-up follows."""
     world = World()
     (alert,) = world.accept(body(component="c", link="https://grafana.example/d/1"))
     assert world.ledger.rows == {alert.alert_id: alert}
     assert (alert.status, alert.severity, alert.region, alert.owner) == ("RECEIVED", "HIGH", REGION, REGION)
     assert (alert.timestamp, alert.created_at) == (START_MS // 1000, "2026-11-23T08:00:00.000Z")
-    assert (alert.open_lane, alert.due_at) == (f"{REGION}#HIGH", START_MS // 1000 + LEASE_S)
+    assert (alert.open_key, alert.due_at) == (f"{REGION}#HIGH", START_MS // 1000 + LEASE_S)
     assert (alert.lease_token, alert.expires_at, alert.attempts) == (None, None, 0)
     assert (alert.component, alert.link) == ("c", "https://grafana.example/d/1")
     assert alert.alert_id[0] == "a"
     assert len(alert.alert_id) == 33
-    assert world.outbox.sent == [(Queue.PROCESSING, alert.alert_id, 0)]
+    assert world.queue_sender.sent == [(Queue.PROCESSING, alert.alert_id, 0)]
 
 
 def test_failing_queue_does_not_take_the_promise_back() -> None:
-    """The ledger decides; Recovery sends the hint."""
+    """The ledger decides; Recovery sends the wake-up."""
     world = World()
-    world.outbox.down = True
+    world.queue_sender.down = True
     (alert,) = world.accept(body())
     assert alert.alert_id in world.ledger.rows
 
@@ -61,7 +63,7 @@ def test_failing_ledger_promises_nothing(operation: str) -> None:
     with pytest.raises(LedgerUnavailableError):
         world.accept(body())
     assert world.ledger.rows == {}
-    assert world.outbox.sent == []
+    assert world.queue_sender.sent == []
 
 
 def test_slow_ledger_stops_before_the_time_is_over() -> None:
@@ -74,7 +76,7 @@ def test_slow_ledger_stops_before_the_time_is_over() -> None:
 
 
 def test_retry_after_half_a_body_leaves_everything_worked_on() -> None:
-    """A body refused with 503 has written some rows; its retry hints those again and adds the others."""
+    """A body refused with 503 has written some rows; its retry wakes those again and adds the others."""
     world = World()
 
     def second_create_fails(operation: str) -> None:
@@ -85,12 +87,12 @@ def test_retry_after_half_a_body_leaves_everything_worked_on() -> None:
     with pytest.raises(LedgerUnavailableError):
         world.accept(fixture("alertmanager"))
     (first_id,) = world.ledger.rows
-    assert world.outbox.sent == []
+    assert world.queue_sender.sent == []
     world.ledger = type(world.ledger)(rows=world.ledger.rows)
     repeat, other = world.accept(fixture("alertmanager"))
     assert (repeat.status, repeat.parent_id) == (Status.SUPPRESSED, first_id)
     assert other.status is Status.RECEIVED
-    assert {alert_id for _, alert_id, _ in world.outbox.sent} == {first_id, other.alert_id}
+    assert {alert_id for _, alert_id, _ in world.queue_sender.sent} == {first_id, other.alert_id}
 
 
 def test_own_write_whose_answer_was_lost_is_worked_on() -> None:
@@ -104,7 +106,7 @@ def test_own_write_whose_answer_was_lost_is_worked_on() -> None:
     world.ledger.create = answers_wrongly  # type: ignore[method-assign]  # a fault of this one test
     (repeat,) = world.accept(body())
     assert (repeat.status, repeat.parent_id) == (Status.SUPPRESSED, next(iter(world.ledger.rows)))
-    assert world.outbox.sent == [(Queue.PROCESSING, repeat.parent_id, 0)]
+    assert world.queue_sender.sent == [(Queue.PROCESSING, repeat.parent_id, 0)]
 
 
 def test_repeat_is_suppressed_and_linked() -> None:
@@ -112,16 +114,16 @@ def test_repeat_is_suppressed_and_linked() -> None:
     world = World()
     (first,) = world.accept(body())
     world.hold(replace(first, lease_token="someone"))
-    world.outbox.sent.clear()
+    world.queue_sender.sent.clear()
     world.clock.advance(10)
     (repeat,) = world.accept(body(timestamp="2026-11-23T08:00:10Z"))
     assert (repeat.status, repeat.parent_id) == (Status.SUPPRESSED, first.alert_id)
     assert repeat.alert_id.startswith(first.alert_id + ".")
     assert len(repeat.alert_id) == len(first.alert_id) + 9
-    assert (repeat.open_lane, repeat.due_at) == (None, None)
+    assert (repeat.open_key, repeat.due_at) == (None, None)
     assert repeat.expires_at == world.clock.s + 90 * 86_400
     assert world.ledger.rows[repeat.alert_id] == repeat
-    assert world.outbox.sent == []
+    assert world.queue_sender.sent == []
 
 
 def test_retry_to_the_other_region_is_the_same_alert() -> None:
@@ -228,15 +230,15 @@ def test_repeat_of_a_parked_alert_is_worked_on() -> None:
     world.hold(parked(first, reason="no webhook", due_at=1))
     (repeat,) = world.accept(body())
     assert (repeat.status, repeat.parent_id) == (Status.RECEIVED, first.alert_id)
-    assert repeat.open_lane == f"{REGION}#HIGH"
-    assert (Queue.PROCESSING, repeat.alert_id, 0) in world.outbox.sent
+    assert repeat.open_key == f"{REGION}#HIGH"
+    assert (Queue.PROCESSING, repeat.alert_id, 0) in world.queue_sender.sent
 
 
 def test_repeat_whose_parent_is_parked_meanwhile_is_worked_on() -> None:
     """The parent was open when it was read, and PARKED when the repeat was written: nobody else sees it."""
     world = World()
     (first,) = world.accept(body())
-    world.outbox.sent.clear()
+    world.queue_sender.sent.clear()
 
     def parks_meanwhile(operation: str) -> None:
         if operation == "create":
@@ -246,14 +248,14 @@ def test_repeat_whose_parent_is_parked_meanwhile_is_worked_on() -> None:
     (repeat,) = world.accept(body())
     stored = world.ledger.rows[repeat.alert_id]
     assert (repeat, stored.status, stored.parent_id) == (stored, Status.RECEIVED, first.alert_id)
-    assert (Queue.PROCESSING, repeat.alert_id, 0) in world.outbox.sent
+    assert (Queue.PROCESSING, repeat.alert_id, 0) in world.queue_sender.sent
 
 
-def test_critical_alert_takes_its_own_lane_from_the_start() -> None:
+def test_critical_alert_takes_its_own_key_from_the_start() -> None:
     """A backlog of others delays neither its analysis nor its message."""
     world = World()
     world.accept(body(severity="CRITICAL"))
-    assert [queue for queue, _, _ in world.outbox.sent] == [Queue.PROCESSING_CRITICAL]
+    assert [queue for queue, _, _ in world.queue_sender.sent] == [Queue.PROCESSING_CRITICAL]
 
 
 def test_taken_child_id_is_drawn_again() -> None:

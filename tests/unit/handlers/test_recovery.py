@@ -5,19 +5,21 @@ from typing import Any
 
 import pytest
 
-from handlers.domain.alert import Alert, Queue, Severity, Status, open_lane
+from handlers.domain.alert import Alert
 from handlers.domain.limits import (
     MAX_ATTEMPTS,
     MAX_BACKOFF_S,
     MAX_FOLLOW_UP_ATTEMPTS,
     MAX_RECOVERED_PER_RUN,
-    MAX_UNREADABLE_PER_LANE,
+    MAX_UNREADABLE_PER_KEY,
 )
 from handlers.domain.ports import LedgerUnavailableError, MalformedRowError
 from handlers.domain.regions.ownership import SharedOwnership
 from handlers.domain.regions.recovery import RecoveryReport
 from handlers.domain.states import Actor, analyzed, claimed, notified, parked, suppressed
 from tests.unit.handlers.builders import LEASE_S, PEER, REGION, World, row
+from topology.alerts import Severity, Status, open_key
+from topology.queues import Queue
 
 
 def run(world: World, *, seconds: float = 40) -> RecoveryReport:
@@ -27,7 +29,7 @@ def run(world: World, *, seconds: float = 40) -> RecoveryReport:
 
 def run_in_both_regions(world: World) -> list[RecoveryReport]:
     """A run, and the other region's just before its first write."""
-    rival = World(ledger=world.ledger, clock=world.clock, outbox=world.outbox, region=PEER)
+    rival = World(ledger=world.ledger, clock=world.clock, queue_sender=world.queue_sender, region=PEER)
     reports: list[RecoveryReport] = []
 
     def meanwhile(operation: str) -> None:
@@ -58,7 +60,7 @@ def overdue(
         (Status.ANALYZED, "CRITICAL", Queue.DISTRIBUTION_CRITICAL),
     ],
 )
-def test_overdue_alert_is_hinted_to_where_it_belongs(status: Status, severity: str, queue: Queue) -> None:
+def test_overdue_alert_is_sent_to_where_it_belongs(status: Status, severity: str, queue: Queue) -> None:
     """Its lease is renewed, its holder loses it, and the try is counted."""
     world = World()
     alert = overdue(world, "a1", status=status, severity=severity)
@@ -67,7 +69,7 @@ def test_overdue_alert_is_hinted_to_where_it_belongs(status: Status, severity: s
     stored = world.ledger.rows["a1"]
     assert (stored.status, stored.attempts, stored.lease_token) == (status, 1, None)
     assert stored.due_at == world.clock.s + LEASE_S
-    assert world.outbox.sent == [(queue, "a1", 0)]
+    assert world.queue_sender.sent == [(queue, "a1", 0)]
     assert (report.recovered, report.passed_over, report.left_over) == (1, 0, False)
 
 
@@ -77,7 +79,7 @@ def test_alert_that_is_not_due_is_left_alone() -> None:
     alert = overdue(world, "a1", late_s=-1)
     run(world)
     assert world.ledger.rows["a1"] == alert
-    assert world.outbox.sent == []
+    assert world.queue_sender.sent == []
 
 
 @pytest.mark.parametrize("reason", [None, "r"], ids=["notified", "parked"])
@@ -86,12 +88,12 @@ def test_alert_at_rest_is_left_alone(reason: str | None) -> None:
     world = World()
     alert = overdue(world, "a1", status=Status.ANALYZED)
     rested = parked(alert, reason=reason, due_at=world.clock.s + 9) if reason else notified(alert, at_ms=1)
-    world.ledger.overdue = lambda lane, **_: ["a1"] if lane.endswith("HIGH") else []  # type: ignore[method-assign]  # a stale index
+    world.ledger.overdue = lambda key, **_: ["a1"] if key.endswith("HIGH") else []  # type: ignore[method-assign]  # a stale index
     world.hold(rested)
     report = run(world)
     assert world.ledger.rows["a1"] == rested
     assert report.passed_over == 2
-    assert world.outbox.sent == []
+    assert world.queue_sender.sent == []
 
 
 def test_alert_that_was_claimed_since_the_index_saw_it_is_left_alone() -> None:
@@ -99,22 +101,22 @@ def test_alert_that_was_claimed_since_the_index_saw_it_is_left_alone() -> None:
     world = World()
     held = claimed(row(), token="busy", due_at=world.clock.s + 1)
     world.hold(held)
-    world.ledger.overdue = lambda lane, **_: ["a1"] if lane == held.open_lane else []  # type: ignore[method-assign]  # a stale index
+    world.ledger.overdue = lambda key, **_: ["a1"] if key == held.open_key else []  # type: ignore[method-assign]  # a stale index
     report = run(world)
     assert world.ledger.rows["a1"] == held
     assert (report.recovered, report.passed_over) == (0, 1)
 
 
 def test_most_severe_and_oldest_come_first() -> None:
-    """Across both regions' lanes."""
+    """Across both regions' keys."""
     world = World()
     overdue(world, "low", late_s=999, severity="LOW")
     overdue(world, "new-critical", late_s=1, severity="CRITICAL")
     overdue(world, "old-critical", late_s=2, severity="CRITICAL")
     peers = overdue(world, "peer-critical", late_s=50, severity="CRITICAL")
-    world.hold(replace(peers, owner=PEER, open_lane=open_lane(PEER, Severity.CRITICAL)))
+    world.hold(replace(peers, owner=PEER, open_key=open_key(PEER, Severity.CRITICAL)))
     run(world)
-    assert [alert_id for _, alert_id, _ in world.outbox.sent] == [
+    assert [alert_id for _, alert_id, _ in world.queue_sender.sent] == [
         "old-critical",
         "new-critical",
         "peer-critical",
@@ -126,15 +128,15 @@ def test_alone_it_acts_for_its_own_region_only() -> None:
     """Under eventual consistency an alert is its owner's."""
     world = World()
     alert = overdue(world, "a1")
-    peers = replace(alert, owner=PEER, open_lane=open_lane(PEER, alert.severity))
+    peers = replace(alert, owner=PEER, open_key=open_key(PEER, alert.severity))
     world.hold(peers)
     world.ownership = SharedOwnership(owners=(REGION,))
     run(world)
     assert world.ledger.rows["a1"] == peers
-    assert {lane.split("#")[0] for lane in world.ledger.queried_lanes} == {REGION}
+    assert {key.split("#")[0] for key in world.ledger.queried_lanes} == {REGION}
 
 
-def test_nothing_to_do_costs_one_query_a_lane() -> None:
+def test_nothing_to_do_costs_one_query_a_key() -> None:
     """Constant, however many alerts are at rest."""
     world = World()
     for number in range(50):
@@ -163,18 +165,18 @@ def test_too_many_attempts_park() -> None:
     world.hold(replace(alert, attempts=MAX_ATTEMPTS))
     report = run(world)
     stored = world.ledger.rows["a1"]
-    assert (stored.status, report.parked, world.outbox.sent) == (Status.PARKED, 1, [])
+    assert (stored.status, report.parked, world.queue_sender.sent) == (Status.PARKED, 1, [])
     assert stored.parked_reason == "RECEIVED and tried 14 times without coming through"
 
 
 def test_two_regions_at_once_recover_an_alert_once() -> None:
-    """The conditional write decides, so one try is counted and one hint sent."""
+    """The conditional write decides, so one try is counted and one wake-up sent."""
     world = World()
     overdue(world, "a1")
     reports = run_in_both_regions(world)
     assert sorted(report.recovered for report in reports) == [0, 1]
     assert world.ledger.rows["a1"].attempts == 1
-    assert len(world.outbox.sent) == 1
+    assert len(world.queue_sender.sent) == 1
 
 
 def test_run_is_bounded_and_says_what_is_left() -> None:
@@ -185,7 +187,7 @@ def test_run_is_bounded_and_says_what_is_left() -> None:
     first, second = run(world), run(world)
     assert (first.recovered, first.left_over) == (MAX_RECOVERED_PER_RUN, True)
     assert (second.recovered, second.left_over) == (1, False)
-    assert len(world.outbox.sent) == MAX_RECOVERED_PER_RUN + 1
+    assert len(world.queue_sender.sent) == MAX_RECOVERED_PER_RUN + 1
 
 
 def test_run_stops_in_time() -> None:
@@ -196,19 +198,19 @@ def test_run_stops_in_time() -> None:
     world.ledger.after = lambda _operation: world.clock.advance(1)
     report = run(world, seconds=12)
     assert (report.recovered, report.left_over) == (12, True)
-    assert len(world.outbox.sent) == 12
+    assert len(world.queue_sender.sent) == 12
 
 
 def test_failing_queue_costs_another_lease_only() -> None:
     """The alert is due again, and the run goes on."""
     world = World()
     overdue(world, "a1")
-    world.outbox.down = True
+    world.queue_sender.down = True
     assert run(world).recovered == 1
-    world.outbox.down = False
+    world.queue_sender.down = False
     world.clock.advance(LEASE_S)
     assert run(world).recovered == 1
-    assert world.outbox.sent == [(Queue.PROCESSING, "a1", 0)]
+    assert world.queue_sender.sent == [(Queue.PROCESSING, "a1", 0)]
 
 
 def test_failing_ledger_ends_the_run() -> None:
@@ -246,7 +248,7 @@ def test_unreadable_rows_stop_no_other() -> None:
     unreadable(world, *bad)
     report = run(world)
     assert (report.recovered, report.unreadable, report.passed_over) == (1, 20, 0)
-    assert world.outbox.sent == [(Queue.PROCESSING, "good", 0)]
+    assert world.queue_sender.sent == [(Queue.PROCESSING, "good", 0)]
 
 
 def test_rows_that_contradict_the_state_machine_stop_no_other() -> None:
@@ -261,9 +263,9 @@ def test_rows_that_contradict_the_state_machine_stop_no_other() -> None:
 
 
 def test_unreadable_rows_take_nobodys_turn() -> None:
-    """A lane full of them is read past, and the run still sees to as many as without."""
+    """A key full of them is read past, and the run still sees to as many as without."""
     world = World()
-    bad = [f"bad{number}" for number in range(MAX_UNREADABLE_PER_LANE)]
+    bad = [f"bad{number}" for number in range(MAX_UNREADABLE_PER_KEY)]
     for alert_id in bad:
         overdue(world, alert_id, late_s=9)
     for number in range(MAX_RECOVERED_PER_RUN):
@@ -272,15 +274,15 @@ def test_unreadable_rows_take_nobodys_turn() -> None:
     report = run(world)
     assert (report.recovered, report.unreadable, report.left_over) == (
         MAX_RECOVERED_PER_RUN,
-        MAX_UNREADABLE_PER_LANE,
+        MAX_UNREADABLE_PER_KEY,
         True,
     )
 
 
-def test_lane_with_too_many_unreadable_rows_holds_up_itself_only() -> None:
-    """What is behind them in the lane waits, which the report says; the other lanes have their turn."""
+def test_key_with_too_many_unreadable_rows_holds_up_itself_only() -> None:
+    """What is behind them in the key waits, which the report says; the other keys have their turn."""
     world = World()
-    bad = [f"bad{number}" for number in range(MAX_RECOVERED_PER_RUN + MAX_UNREADABLE_PER_LANE)]
+    bad = [f"bad{number}" for number in range(MAX_RECOVERED_PER_RUN + MAX_UNREADABLE_PER_KEY)]
     for alert_id in bad:
         overdue(world, alert_id, late_s=9, severity="CRITICAL")
     overdue(world, "behind", severity="CRITICAL")
@@ -288,7 +290,7 @@ def test_lane_with_too_many_unreadable_rows_holds_up_itself_only() -> None:
     unreadable(world, *bad)
     report = run(world)
     assert (report.recovered, report.left_over) == (1, True)
-    assert world.outbox.sent == [(Queue.PROCESSING, "good", 0)]
+    assert world.queue_sender.sent == [(Queue.PROCESSING, "good", 0)]
 
 
 def test_tries_come_ever_later_and_outlast_an_outage_of_hours() -> None:
@@ -322,8 +324,8 @@ def test_one_repeat_of_a_parked_alert_is_promoted() -> None:
     assert run(world).promoted == 1
     rows = world.ledger.rows
     assert (rows["a1.1"].status, rows["a1.2"].status) == (Status.RECEIVED, Status.SUPPRESSED)
-    assert rows["a1"].heir_id == "a1.1"
-    assert world.outbox.sent == [(Queue.PROCESSING, "a1.1", 0)]
+    assert rows["a1"].successor_id == "a1.1"
+    assert world.queue_sender.sent == [(Queue.PROCESSING, "a1.1", 0)]
     world.clock.advance(3_600)
     world.hold(notified(replace(rows["a1.1"], status=Status.ANALYZED, lease_token="t"), at_ms=1))
     assert run(world).promoted == 0
@@ -337,7 +339,7 @@ def test_next_repeat_is_promoted_when_the_first_is_parked_too() -> None:
     world.hold(parked(world.ledger.rows["a1.1"], reason="r", due_at=world.clock.s))
     assert run(world).promoted == 1
     assert world.ledger.rows["a1.2"].status is Status.RECEIVED
-    assert world.ledger.rows["a1"].heir_id == "a1.2"
+    assert world.ledger.rows["a1"].successor_id == "a1.2"
 
 
 def test_parked_alert_without_repeats_is_counted_and_left_for_an_hour() -> None:
@@ -347,10 +349,10 @@ def test_parked_alert_without_repeats_is_counted_and_left_for_an_hour() -> None:
     assert run(world).parked_now == 1
     stored = world.ledger.rows["a1"]
     assert (stored.status, stored.due_at) == (Status.PARKED, world.clock.s + 3_600)
-    assert world.outbox.sent == []
+    assert world.queue_sender.sent == []
 
 
-def test_follow_up_is_hinted_and_given_up_in_the_end() -> None:
+def test_follow_up_gets_a_wake_up_and_given_up_in_the_end() -> None:
     """Later each time; the alert rests as NOTIFIED all along."""
     world = World()
     alert = analyzed(row(), "529", due_at=0, follow_up=True)
@@ -358,12 +360,12 @@ def test_follow_up_is_hinted_and_given_up_in_the_end() -> None:
     for _ in range(MAX_FOLLOW_UP_ATTEMPTS):
         world.clock.advance((world.ledger.rows["a1"].due_at or 0) - world.clock.s)
         assert run(world).follow_ups == 1
-    assert world.outbox.sent == [(Queue.PROCESSING, "a1", 0)] * MAX_FOLLOW_UP_ATTEMPTS
+    assert world.queue_sender.sent == [(Queue.PROCESSING, "a1", 0)] * MAX_FOLLOW_UP_ATTEMPTS
     world.clock.advance(MAX_BACKOFF_S)
     run(world)
     stored = world.ledger.rows["a1"]
-    assert (stored.status, stored.follow_up, stored.open_lane) == (Status.NOTIFIED, None, None)
-    assert len(world.outbox.sent) == MAX_FOLLOW_UP_ATTEMPTS
+    assert (stored.status, stored.follow_up, stored.open_key) == (Status.NOTIFIED, None, None)
+    assert len(world.queue_sender.sent) == MAX_FOLLOW_UP_ATTEMPTS
 
 
 def failing(world: World, *alert_ids: str) -> None:
@@ -378,7 +380,7 @@ def failing(world: World, *alert_ids: str) -> None:
     world.ledger.replace = fails_some  # type: ignore[method-assign]  # a fault of this one test
 
 
-def test_row_that_cannot_be_written_costs_no_other_its_hint() -> None:
+def test_row_that_cannot_be_written_costs_no_other_its_wake_up() -> None:
     """Those before it are hinted, and those behind it have their turn."""
     world = World()
     for number in range(9):
@@ -386,7 +388,7 @@ def test_row_that_cannot_be_written_costs_no_other_its_hint() -> None:
     failing(world, "a4")
     report = run(world)
     assert (report.recovered, report.passed_over) == (8, 1)
-    assert [alert_id for _, alert_id, _ in world.outbox.sent] == [f"a{n}" for n in range(9) if n != 4]
+    assert [alert_id for _, alert_id, _ in world.queue_sender.sent] == [f"a{n}" for n in range(9) if n != 4]
 
 
 def test_ledger_that_fails_everything_ends_the_run_after_its_hints() -> None:
@@ -397,22 +399,22 @@ def test_ledger_that_fails_everything_ends_the_run_after_its_hints() -> None:
     failing(world, *(f"a{number}" for number in range(2, 9)))
     with pytest.raises(LedgerUnavailableError):
         run(world)
-    assert [alert_id for _, alert_id, _ in world.outbox.sent] == ["a0", "a1"]
+    assert [alert_id for _, alert_id, _ in world.queue_sender.sent] == ["a0", "a1"]
 
 
-@pytest.mark.parametrize("heir_id", [None, "a1.1"])
-def test_repeat_that_cannot_be_read_keeps_no_other_from_being_promoted(heir_id: str | None) -> None:
+@pytest.mark.parametrize("successor_id", [None, "a1.1"])
+def test_repeat_that_cannot_be_read_keeps_no_other_from_being_promoted(successor_id: str | None) -> None:
     """Also when it was the one to stand in: somebody has to be told."""
     world = World()
     parent = parent_with_children(world, "a1.1", "a1.2")
-    world.hold(replace(parent, heir_id=heir_id))
+    world.hold(replace(parent, successor_id=successor_id))
     unreadable(world, "a1.1")
     assert run(world).promoted == 1
     assert world.ledger.rows["a1.2"].status is Status.RECEIVED
 
 
 def test_two_regions_at_once_promote_one_repeat() -> None:
-    """The first of the family names its heir, and only one of the two can write that."""
+    """The first of the family names its successor, and only one of the two can write that."""
     world = World()
     parent_with_children(world, "a1.1", "a1.2")
     reports = run_in_both_regions(world)
@@ -421,11 +423,11 @@ def test_two_regions_at_once_promote_one_repeat() -> None:
     assert statuses == [Status.RECEIVED, Status.SUPPRESSED]
 
 
-def test_heir_that_was_named_and_not_promoted_is_promoted_later() -> None:
+def test_successor_that_was_named_and_not_promoted_is_promoted_later() -> None:
     """A crash between the two writes costs a lease, and promotes nobody else."""
     world = World()
     parent = parent_with_children(world, "a1.1", "a1.2")
-    world.hold(replace(parent, heir_id="a1.2"))
+    world.hold(replace(parent, successor_id="a1.2"))
     assert run(world).promoted == 1
     assert world.ledger.rows["a1.2"].status is Status.RECEIVED
     assert world.ledger.rows["a1.1"].status is Status.SUPPRESSED

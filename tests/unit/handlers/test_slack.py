@@ -12,7 +12,7 @@ import pytest
 
 from handlers.adapters.aws.secrets import SecretMissingError, SecretUnavailableError
 from handlers.adapters.slack.webhook import SlackNotifier
-from handlers.domain.alert import Alert, Analysis, Severity, Status
+from handlers.domain.alert import Alert, Analysis
 from handlers.domain.delivery.messages import Message, digest_of, follow_up_of, notification_of
 from handlers.domain.limits import MAX_DIGEST_ALERTS
 from handlers.domain.ports import (
@@ -24,6 +24,7 @@ from handlers.domain.ports import (
 from tests.fakes.http_server import Answer, ScriptedServer
 from tests.fakes.secrets import FakeSecret
 from tests.unit.handlers.builders import row
+from topology.alerts import Severity, Status
 
 PATH = "/services/T000/B000/verysecret"
 
@@ -300,7 +301,7 @@ def test_url_of_another_origin_is_refused_unsent(url: str) -> None:
 
 @pytest.mark.parametrize("character", [" ", "\t", "\r\n", "\x7f", "é"])
 def test_url_that_cannot_be_sent_is_never_tried(serve: Callable[..., ScriptedServer], character: str) -> None:
-    """It is read again at once, as it may have been corrected; no try of it is in doubt."""
+    """It is read again at once, as it may have been corrected; no try of it is in duplicate_cause."""
     server = serve(Answer())
     broken = f"{server.url}/services/very{character}secret"
     with pytest.raises(NotifierMisaddressedError, match="space or line break") as raised:
@@ -311,7 +312,7 @@ def test_url_that_cannot_be_sent_is_never_tried(serve: Callable[..., ScriptedSer
 
 
 def test_url_that_no_client_takes_is_known_not_to_have_posted() -> None:
-    """Nothing was sent, so there is no doubt."""
+    """Nothing was sent, so there is no duplicate_cause."""
     with pytest.raises(NotifierUnavailableError) as raised:
         post("http://127.0.0.1:port/")
     assert not raised.value.outcome_unknown

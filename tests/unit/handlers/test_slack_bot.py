@@ -11,7 +11,6 @@ import pytest
 from handlers.adapters.aws.secrets import SecretMissingError, SecretUnavailableError
 from handlers.adapters.slack.bot import SlackBotNotifier
 from handlers.adapters.slack.http import send
-from handlers.domain.alert import Status
 from handlers.domain.delivery.messages import (
     FollowUpNotice,
     Message,
@@ -28,6 +27,7 @@ from handlers.domain.ports import (
 from tests.fakes.http_server import Answer, ScriptedServer
 from tests.fakes.secrets import FakeSecret
 from tests.unit.handlers.builders import row
+from topology.alerts import Status
 
 ALERT = row(status=Status.ANALYZED)
 

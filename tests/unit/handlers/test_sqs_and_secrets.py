@@ -1,4 +1,4 @@
-"""The outbox and the secrets on moto."""
+"""The queue_sender and the secrets on moto."""
 
 import json
 from collections.abc import Iterator
@@ -10,11 +10,11 @@ from botocore.stub import Stubber
 
 from handlers.adapters.aws import clients
 from handlers.adapters.aws.secrets import MAX_AGE_S, Secret, SecretMissingError, SecretUnavailableError
-from handlers.adapters.aws.sqs import SqsOutbox
-from handlers.domain.alert import Queue
-from handlers.domain.ports import OutboxError
+from handlers.adapters.aws.sqs import SqsQueueSender
+from handlers.domain.ports import QueueSendError
 from tests.fakes.machine import FakeClock
 from tests.unit.handlers.builders import REGION
+from topology.queues import Queue
 
 NAME = "mcp-responder-dev/slack-webhook"
 
@@ -32,27 +32,27 @@ def received(url: str) -> Iterator[dict[str, Any]]:
         yield from (json.loads(message["Body"]) for message in batch)
 
 
-def test_each_hint_is_a_message(queue_url: str) -> None:
+def test_each_wake_up_is_a_message(queue_url: str) -> None:
     """More than a batch of ten goes out whole, and a message holds the id and nothing else."""
     ids = [f"a{number}" for number in range(23)]
-    SqsOutbox(clients.client("sqs", REGION), {Queue.PROCESSING: queue_url}).send(Queue.PROCESSING, ids)
+    SqsQueueSender(clients.client("sqs", REGION), {Queue.PROCESSING: queue_url}).send(Queue.PROCESSING, ids)
     assert sorted(map(str, received(queue_url))) == sorted(str({"alert_id": one}) for one in ids)
 
 
-def test_delayed_hint_is_not_there_yet(queue_url: str) -> None:
+def test_delayed_wake_up_is_not_there_yet(queue_url: str) -> None:
     """The delay is the queue's, not ours."""
-    outbox = SqsOutbox(clients.client("sqs", REGION), {Queue.PROCESSING: queue_url})
-    outbox.send(Queue.PROCESSING, ["a1"], delay_s=900)
+    queue_sender = SqsQueueSender(clients.client("sqs", REGION), {Queue.PROCESSING: queue_url})
+    queue_sender.send(Queue.PROCESSING, ["a1"], delay_s=900)
     assert list(received(queue_url)) == []
 
 
 def test_missing_queue_is_an_error(aws: None) -> None:  # noqa: ARG001 - moto must run
-    """The caller decides what a lost hint means."""
-    outbox = SqsOutbox(
+    """The caller decides what a lost wake-up means."""
+    queue_sender = SqsQueueSender(
         clients.client("sqs", REGION), {Queue.PROCESSING: "https://sqs.us-east-1.amazonaws.com/1/no"}
     )
-    with pytest.raises(OutboxError, match="a1"):
-        outbox.send(Queue.PROCESSING, ["a1"])
+    with pytest.raises(QueueSendError, match="a1"):
+        queue_sender.send(Queue.PROCESSING, ["a1"])
 
 
 def test_partly_failed_batch_names_what_failed(aws: None) -> None:  # noqa: ARG001 - credentials
@@ -66,8 +66,8 @@ def test_partly_failed_batch_names_what_failed(aws: None) -> None:  # noqa: ARG0
             "Failed": [{"Id": "1", "SenderFault": False, "Code": "InternalError"}],
         },
     )
-    with stub, pytest.raises(OutboxError, match=r"\['a2'\]"):
-        SqsOutbox(client, {Queue.PROCESSING: "u"}).send(Queue.PROCESSING, ["a1", "a2"])
+    with stub, pytest.raises(QueueSendError, match=r"\['a2'\]"):
+        SqsQueueSender(client, {Queue.PROCESSING: "u"}).send(Queue.PROCESSING, ["a1", "a2"])
 
 
 def put_secret(value: str) -> None:

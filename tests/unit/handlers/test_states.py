@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from handlers.domain.alert import Alert, Doubt, FollowUp, Severity, Status
+from handlers.domain.alert import Alert
 from handlers.domain.states import (
     MOVES,
     Actor,
@@ -23,6 +23,7 @@ from handlers.domain.states import (
 )
 from tests.fakes.services import ANALYSIS
 from tests.unit.handlers.builders import row
+from topology.alerts import DuplicateCause, FollowUp, Severity, Status
 
 RECEIVED = row()
 HELD = claimed(row(status=Status.ANALYZED), token="t", due_at=9)
@@ -72,7 +73,7 @@ def test_only_a_holder_moves_an_alert_onwards() -> None:
         (Actor.RECEPTION, None, replace(RECEIVED, follow_up=FollowUp.WANTED)),
         (Actor.ANALYSIS, HELD, parked(HELD, reason="r", due_at=9)),
         (Actor.DISTRIBUTION, HELD, replace(notified(HELD, at_ms=1), expires_at=None)),
-        (Actor.DISTRIBUTION, HELD, replace(notified(HELD, at_ms=1), open_lane="l")),
+        (Actor.DISTRIBUTION, HELD, replace(notified(HELD, at_ms=1), open_key="l")),
         (Actor.DISTRIBUTION, HELD, replace(notified(HELD, at_ms=1), lease_token="t")),
         (Actor.DISTRIBUTION, HELD, replace(parked(HELD, reason="r", due_at=9), expires_at=1)),
         (Actor.DISTRIBUTION, HELD, replace(parked(HELD, reason="r", due_at=9), parked_reason=None)),
@@ -96,7 +97,7 @@ def test_lease_is_free_when_absent_or_run_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("row", "lane"),
+    ("row", "key"),
     [
         (RECEIVED, "us-east-1#HIGH"),
         (parked(HELD, reason="r", due_at=9), "us-east-1#PARKED"),
@@ -108,10 +109,10 @@ def test_lease_is_free_when_absent_or_run_out() -> None:
         (redriven(parked(HELD, reason="r", due_at=9), due_at=3), "us-east-1#HIGH"),
     ],
 )
-def test_row_lies_in_the_index_while_somebody_has_to_see_to_it(row: Alert, lane: str | None) -> None:
-    """Recovery, an operator or a follow-up; and under no other lane."""
-    assert (row.open_lane, row.lane) == (lane, lane)
-    assert (row.due_at is None) is (lane is None)
+def test_row_lies_in_the_index_while_somebody_has_to_see_to_it(row: Alert, key: str | None) -> None:
+    """Recovery, an operator or a follow-up; and under no other key."""
+    assert (row.open_key, row.expected_open_key) == (key, key)
+    assert (row.due_at is None) is (key is None)
 
 
 def test_redriven_alert_may_go_into_a_digest_again() -> None:
@@ -119,25 +120,27 @@ def test_redriven_alert_may_go_into_a_digest_again() -> None:
     assert redriven(parked(replace(HELD, alone=True), reason="r", due_at=9), due_at=3).alone is None
 
 
-def test_lease_that_was_never_given_back_is_a_doubt() -> None:
+def test_lease_that_was_never_given_back_is_a_possible_duplicate() -> None:
     """Its holder may have posted before it crashed, froze, or lost its write."""
     for taken in (recovered(HELD, due_at=99), claimed(HELD, token="next", due_at=99)):
-        assert taken.doubts == {Doubt.CLAIM_ABANDONED: 1}
+        assert taken.possible_duplicates == {DuplicateCause.LEASE_EXPIRED: 1}
     twice = recovered(claimed(recovered(HELD, due_at=9), token="u", due_at=9), due_at=9)
-    assert twice.doubts == {Doubt.CLAIM_ABANDONED: 2}
+    assert twice.possible_duplicates == {DuplicateCause.LEASE_EXPIRED: 2}
 
 
-def test_lease_on_an_analysis_is_no_doubt() -> None:
+def test_lease_on_an_analysis_is_no_possible_duplicate() -> None:
     """Nothing is posted before ANALYZED, and a follow-up is no alert."""
     held = claimed(RECEIVED, token="t", due_at=9)
     follow_up = claimed(notified(replace(HELD, follow_up=FollowUp.READY), at_ms=1), token="t", due_at=9)
-    assert recovered(held, due_at=9).doubts == recovered(follow_up, due_at=9).doubts == {}
+    assert (
+        recovered(held, due_at=9).possible_duplicates
+        == recovered(follow_up, due_at=9).possible_duplicates
+        == {}
+    )
 
 
 def test_follow_up_is_never_urgent() -> None:
     """The people who were woken by a critical alert are awake."""
-    alert = replace(
-        HELD, severity=Severity.CRITICAL, follow_up=FollowUp.READY, open_lane="us-east-1#CRITICAL"
-    )
+    alert = replace(HELD, severity=Severity.CRITICAL, follow_up=FollowUp.READY, open_key="us-east-1#CRITICAL")
     assert alert.queue.value == "distribution-critical"
     assert notified(alert, at_ms=1).queue.value == "distribution"

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.domain.alert import Status
 from handlers.domain.formats import RefusedError
 from handlers.domain.intake.alarms import AlarmIntake, AlarmMessage
 from handlers.domain.intake.webhook import Request
 from handlers.domain.ports import LedgerUnavailableError, Record
-from handlers.domain.regions.switch import switch_name
 from tests.fakes.ledger import ledger_down
 from tests.unit.handlers.builders import EVENT_WINDOW_S, PEER, REGION, World, body, fixture, post
+from topology.alerts import Status
+from topology.records import switch_record
 
 TOPIC = "arn:aws:sns:us-east-1:123456789012:alarms"
 
@@ -101,11 +101,11 @@ def test_switch_is_shown_as_on_only_while_it_is_on() -> None:
     world = World()
     ask = Request(method="GET", path="/switch", headers={}, body=b"")
     untouched = world.answer(ask)
-    world.coordination.records[switch_name(PEER)] = Record(version=1, values={"since_ms": 5})
+    world.coordination.records[switch_record(PEER)] = Record(version=1, values={"since_ms": 5})
     of_the_other = world.answer(ask)
-    world.coordination.records[switch_name(REGION)] = Record(version=1, values={"since_ms": 5})
+    world.coordination.records[switch_record(REGION)] = Record(version=1, values={"since_ms": 5})
     on = world.answer(ask)
-    world.coordination.records[switch_name(REGION)] = Record(version=2, values={"since_ms": 0})
+    world.coordination.records[switch_record(REGION)] = Record(version=2, values={"since_ms": 0})
     off = world.answer(ask)
     world.coordination.down = True
     unknown = world.answer(ask)
@@ -165,7 +165,7 @@ def test_half_written_keyed_body_is_completed_by_its_retry() -> None:
     assert response.body["alerts"][0]["alert_id"] == written
     assert [alert["status"] for alert in response.body["alerts"]] == ["RECEIVED", "RECEIVED"]
     assert len(world.ledger.rows) == 2
-    assert {alert_id for _, alert_id, _ in world.outbox.sent} == set(world.ledger.rows)
+    assert {alert_id for _, alert_id, _ in world.queue_sender.sent} == set(world.ledger.rows)
 
 
 _header = st.dictionaries(

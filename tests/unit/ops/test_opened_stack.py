@@ -38,7 +38,7 @@ def park(alert_id: str) -> None:
     boto3.client("dynamodb", region_name=PRIMARY).update_item(
         TableName="alerts",
         Key={"alert_id": {"S": alert_id}},
-        UpdateExpression="SET open_lane = :lane, due_at = :due, title = :text, parked_reason = :text",
+        UpdateExpression="SET open_key = :lane, due_at = :due, title = :text, parked_reason = :text",
         ExpressionAttributeValues={
             ":lane": {"S": f"{PRIMARY}#PARKED"}, ":due": {"N": "1"}, ":text": {"S": "no_service"},
         },

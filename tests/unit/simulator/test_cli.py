@@ -25,7 +25,7 @@ def test_seeds_are_run_and_reported(tmp_path: Path) -> None:
 
 def test_broken_promise_is_exit_1_and_says_how_to_see_it() -> None:
     """The seed, the rule and the command."""
-    arguments = ["--seeds", "3", "--workers", "1", "--mutant", "no-pace", "--consistency", "strong"]
+    arguments = ["--seeds", "3", "--workers", "1", "--mutant", "no-rate-limit", "--consistency", "strong"]
     result = RUN.invoke(app, arguments)
     assert result.exit_code == 1
     assert "posted_without_slot" in result.output
@@ -49,7 +49,7 @@ def test_one_seed_as_json() -> None:
 
 def test_shrunk_seed_prints_a_short_history() -> None:
     """Of a seed that breaks a promise; exit 1."""
-    arguments = ["--seed", "0", "--consistency", "strong", "--mutant", "no-pace", "--shrink"]
+    arguments = ["--seed", "0", "--consistency", "strong", "--mutant", "no-rate-limit", "--shrink"]
     result = RUN.invoke(app, arguments)
     assert result.exit_code == 1
     assert "1 requests, 0 faults" in result.output
@@ -59,7 +59,7 @@ def test_shrunk_seed_prints_a_short_history() -> None:
 def test_mutants_that_are_caught_are_exit_0(tmp_path: Path) -> None:
     """And the report has the seed of each."""
     path = tmp_path / "mutants.json"
-    names = ["no-pace", "child-dropped"]
+    names = ["no-rate-limit", "child-dropped"]
     result = RUN.invoke(app, ["mutants", *names, "--workers", "1", "--report", str(path)])
     assert result.exit_code == 0, result.output
     report = json.loads(path.read_text())

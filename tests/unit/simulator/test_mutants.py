@@ -15,10 +15,10 @@ from simulator.simulation import Outcome, run
 SEEDS = 60
 CAUGHT = {
     "child-dropped": "unaccounted",
-    "accepted-unwritten": "hint_is_poison",
-    "hint-before-row": "hint_is_poison",
+    "accepted-unwritten": "wake_up_is_poison",
+    "wake-up-before-row": "wake_up_is_poison",
     "lease-ignored": "condition_broken",
-    "no-pace": "posted_without_slot",
+    "no-rate-limit": "posted_without_slot",
     "retry-after-ignored": "retry_after_ignored",
     "worker-waits": "worker_held",
     "recorded-first": "notified_unposted",
@@ -26,7 +26,7 @@ CAUGHT = {
     "misaddressed-as-refused": "parked_too_soon",
     "recovery-skips-analyzed": "not_live",
     "digest-marks-less": "duplicate_without_cause",
-    "doubt-unrecorded": "duplicate_uncounted",
+    "possible-duplicate-unrecorded": "duplicate_uncounted",
     "random-id": "identity_split",
     "owner-ignored": "worked_by_both",
     "fence-ignored": "unfenced",
@@ -101,7 +101,7 @@ def test_shrinking_a_seed_that_keeps_every_promise_gives_its_history() -> None:
 
 def test_report_names_the_seeds_that_broke_a_promise() -> None:
     """With the command that shows each."""
-    report = list(simulate(range(20), ("strong",), mutant=planted("no-pace"), workers=1))[-1]
+    report = list(simulate(range(20), ("strong",), mutant=planted("no-rate-limit"), workers=1))[-1]
     assert not report.ok
     assert report.runs == 20
     written = report.as_json()
@@ -120,9 +120,9 @@ def test_hunt_says_that_a_mutant_survived() -> None:
 
 def test_hunt_uses_several_processes() -> None:
     """Each mutant is hunted in one of them, and comes back with its seed."""
-    hunted = list(hunt([planted("no-pace"), planted("child-dropped")], seeds=20, workers=2))
+    hunted = list(hunt([planted("no-rate-limit"), planted("child-dropped")], seeds=20, workers=2))
     assert {one.name: one.found.rule if one.found else None for one in hunted} == {
-        "no-pace": "posted_without_slot",
+        "no-rate-limit": "posted_without_slot",
         "child-dropped": "unaccounted",
     }
 

@@ -98,19 +98,19 @@ def test_conditional_write_is_refused_when_the_row_has_moved_on() -> None:
 
 
 def test_index_shows_a_row_a_moment_later() -> None:
-    """And no more under the lane that it left."""
+    """And no more under the key that it left."""
     world = world_of(consistency="strong")
     store = Store(world)
     before = row("a1")
-    lane = before.open_lane or ""
+    key = before.open_key or ""
     store.create(EAST, before)
-    assert store.lane(EAST, lane) == []
+    assert store.under(EAST, key) == []
     pass_s(world, 1)
-    assert [one.alert_id for one in store.lane(WEST, lane)] == ["a1"]
+    assert [one.alert_id for one in store.under(WEST, key)] == ["a1"]
     store.replace(EAST, before, parked(before, reason="r", due_at=9))
     pass_s(world, 1)
-    assert store.lane(EAST, lane) == []
-    assert [one.alert_id for one in store.lane(EAST, f"{before.owner}#PARKED")] == ["a1"]
+    assert store.under(EAST, key) == []
+    assert [one.alert_id for one in store.under(EAST, f"{before.owner}#PARKED")] == ["a1"]
 
 
 def test_index_that_lags_shows_what_was() -> None:
@@ -119,9 +119,9 @@ def test_index_that_lags_shows_what_was() -> None:
     store = Store(world)
     store.create(EAST, row("a1"))
     pass_s(world, 1)
-    assert store.lane(EAST, row("a1").open_lane or "") == []
+    assert store.under(EAST, row("a1").open_key or "") == []
     pass_s(world, 61)
-    assert store.lane(EAST, row("a1").open_lane or "") != []
+    assert store.under(EAST, row("a1").open_key or "") != []
     assert world.counts["index_lag"] == len(REGIONS)
 
 

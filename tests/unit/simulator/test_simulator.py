@@ -10,10 +10,10 @@ from dataclasses import replace
 
 import pytest
 
-from handlers.domain.alert import Severity
 from simulator.drawing import scenario_of
 from simulator.scenario import CONSISTENCIES, REGIONS, Arrival, Consistency, Incident, Kind, Scenario
 from simulator.simulation import run
+from topology.alerts import Severity
 
 SAMPLE = 25
 REPLAYED = (3, 14, 21)
@@ -150,8 +150,8 @@ def test_slacks_address_may_be_away_for_a_moment(gone_s: int, state: str) -> Non
 
 
 def test_slack_that_takes_and_does_not_answer_causes_counted_duplicates() -> None:
-    """Each is a doubt in its row."""
+    """Each is a possible duplicate in its row."""
     deaf = Incident(kind=Kind.SLACK_DEAF, from_ms=0, to_ms=60_000)
     outcome = run(scenario(incidents=(deaf,)))
     assert outcome.violation is None
-    assert 0 < outcome.counts["duplicates"] <= outcome.counts["doubt outcome_unknown"]
+    assert 0 < outcome.counts["duplicates"] <= outcome.counts["possible_duplicate outcome_unknown"]

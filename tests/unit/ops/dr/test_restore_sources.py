@@ -14,8 +14,8 @@ from dr.exports.synthesis import ACCOUNT, BUCKET, TABLE_ARN, Recipe, synthesize
 from dr.restores.calls import RestoreRefusedError
 from dr.restores.table_definition import table_definition
 from dr.restores.table_items import TableUnwritableError
+from ops.dr import restore_sources
 from ops.dr.restore_sources import Asked, Ready, prepare
-from ops.local import running
 from tests.fakes.deployment import PRIMARY, deployment_on_moto
 from topology.tables import ALERTS
 
@@ -28,7 +28,7 @@ EXPORT = Asked(export="latest")
 @pytest.fixture
 def deployment(aws: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deployment:  # noqa: ARG001 - moto
     """A stack with a ledger and a good export of three items in its bucket."""
-    monkeypatch.setattr(running, "ROOT", tmp_path / "root")
+    monkeypatch.setattr(restore_sources, "ROOT", tmp_path / "root")
     stack = deployment_on_moto()
     topic = f"arn:aws:sns:x:{ACCOUNT}:alarms"
     both = {"alarm_topic_arn": topic, "backup_bucket": BUCKET}
@@ -131,7 +131,7 @@ def test_a_copy_is_refused_into_a_table_with_items_or_of_another_state(
     dynamodb.put_item(TableName=NEW, Item={"alert_id": {"S": "a"}})
     with pytest.raises(RestoreRefusedError, match="is there already"):
         prepared(deployment, tmp_path / "b", Asked(copy="live"))
-    progress = running.ROOT / ".local" / f"{NEW}.progress.json"
+    progress = restore_sources.ROOT / ".local" / f"{NEW}.progress.json"
     progress.parent.mkdir(parents=True)
     progress.write_text(f'{{"table": "{NEW}", "source": "another"}}')
     with pytest.raises(TableUnwritableError, match="go on with that one"):
