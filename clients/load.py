@@ -1,4 +1,4 @@
-"""A load: alerts posted at a pace, on a thread of its own, until told to stop. For experiments and drills."""
+"""A load: alerts posted at a steady rate, on a thread of its own, until told to stop. For experiments and drills."""
 
 import asyncio
 import itertools

@@ -62,7 +62,7 @@ class Parts:
         )
 
     def leases(self, actor: Actor, step: Step) -> Leases:
-        """The claims of the worker that this function is."""
+        """The leases of the worker that this function is."""
         return Leases(
             ledger=self.ledger,
             queue_sender=self.queue_sender,

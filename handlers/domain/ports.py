@@ -166,7 +166,7 @@ class QueueSender(Protocol):
 
 
 class Analyst(Protocol):
-    """The model."""
+    """The model that analyses alerts: Claude."""
 
     def analyse(self, alert: Alert, *, timeout_s: float) -> ModelAnswer:
         """Analyse once.
@@ -179,7 +179,7 @@ class Analyst(Protocol):
 
 
 class Notifier(Protocol):
-    """Slack."""
+    """Where people are told: Slack."""
 
     def post(self, message: Message, *, timeout_s: float) -> str | None:
         """Post once, or edit what a follow-up refers to where Slack allows it.

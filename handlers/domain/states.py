@@ -20,7 +20,7 @@ class IllegalMoveError(Exception):
 
 
 class Actor(StrEnum):
-    """Who moves alerts."""
+    """Who may move an alert from one status to another."""
 
     RECEPTION = "reception"
     ANALYSIS = "analysis"

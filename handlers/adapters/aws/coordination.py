@@ -22,7 +22,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/V2globaltables_
 
 
 class DynamoCoordination:
-    """`Coordination` on its table."""
+    """`Coordination` on the coordination table of one region."""
 
     def __init__(self, client: "DynamoDBClient", table: str) -> None:
         """`client` decides region, timeouts and tries."""

@@ -1,4 +1,4 @@
-"""The queue_sender on SQS."""
+"""`QueueSender` on SQS: a wake-up is a message with an alert's id and nothing else."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final

@@ -137,7 +137,7 @@ def _answer_of(response: WebhookResponse) -> _Answer:
 
 
 def _error_of(code: str) -> Exception:
-    """Slack's word in the port's."""
+    """The port's error for an error code of Slack's Web API."""
     word = repr(code[:_MAX_REASON_CHARS])
     if code in _THROTTLED:
         return NotifierThrottledError(f"Slack answered {word}")

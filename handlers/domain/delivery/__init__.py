@@ -1,1 +1,1 @@
-"""What goes out: leases on alerts, their analysis, and Slack at the pace that it takes."""
+"""What goes out: leases on alerts, their analysis, and Slack within its rate limit."""

@@ -2,7 +2,7 @@
 
 An alert is posted when there is a slot for it, or comes back later. One that has come back before, or takes
 a slot that others were waiting for, brings those along: a storm goes out as digests. A message is posted
-only while its claims hold. What may have been posted without our knowing is written into the row as a
+only while its leases hold. What may have been posted without our knowing is written into the row as a
 possible duplicate and tried again, so that every duplicate has a cause that can be counted.
 """
 
@@ -137,7 +137,7 @@ class DistributionWork:
         return self._each(lambda alert_id: self.leases.claim_waiting(alert_id, deadline), wanted)
 
     def _digest(self, claimed: Sequence[Alert], deadline: Deadline) -> None:
-        """One message for all of `claimed` whose claim still holds."""
+        """One message for all of `claimed` whose lease still holds."""
         members = self._each(lambda alert: alert if self.leases.still_mine(alert) else None, claimed)
         if not members:
             return
@@ -156,7 +156,7 @@ class DistributionWork:
 
     def _single(self, alert: Alert, deadline: Deadline) -> None:
         if not self.leases.still_mine(alert):
-            _log.warning("The claim was lost before the POST", extra={"alert_id": alert.alert_id})
+            _log.warning("The lease was lost before the POST", extra={"alert_id": alert.alert_id})
             return
 
         def posted(at_ms: int, reference: str | None) -> None:

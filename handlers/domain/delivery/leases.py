@@ -50,7 +50,7 @@ class Deadline:
 
 @dataclass(frozen=True, kw_only=True)
 class Leases:
-    """The claims of one kind of worker: `actor` works on alerts that wait for `step`."""
+    """The leases of one kind of worker: `actor` works on alerts that wait for `step`."""
 
     ledger: Ledger
     queue_sender: QueueSender
@@ -94,13 +94,13 @@ class Leases:
         Raises:
             LedgerUnavailableError: whether it is claimed is unknown.
         """
-        moved = self.step is Step.DISTRIBUTION and self.ownership.view().transferred(alert)
+        transferred = self.step is Step.DISTRIBUTION and self.ownership.view().transferred(alert)
         mine = claimed(
             alert,
             token=self.randomness.hex(_TOKEN_DIGITS),
             due_at=math.ceil(deadline.hard_ms / 1000) + LEASE_MARGIN_S,
             duplicate_cause=DuplicateCause.OWNERSHIP_TRANSFERRED
-            if moved and not alert.status.at_rest
+            if transferred and not alert.status.at_rest
             else None,
         )
         if not self.ledger.replace(alert, mine, actor=self.actor):
@@ -122,7 +122,7 @@ class Leases:
         return self.claim(alert, deadline)
 
     def still_mine(self, alert: Alert) -> bool:
-        """Whether the claim holds now: asked right before a side effect, as we may have been frozen."""
+        """Whether the lease holds now: asked right before a side effect, as we may have been frozen."""
         stored = self.ledger.get(alert.alert_id)
         return (
             stored is not None
@@ -150,7 +150,7 @@ class Leases:
     def write(self, before: Alert, after: Alert, *, until_ms: int) -> bool:
         """Replace `before`, which is claimed, by `after`; tried thrice, as work has been done for it.
 
-        Returns False if the claim was lost.
+        Returns False if the lease was lost.
 
         Raises:
             LedgerUnavailableError: the last try failed; whether it was written is unknown.
@@ -161,7 +161,7 @@ class Leases:
         # A try whose answer was lost may have been the one that wrote it.
         done = stored is not None and all(getattr(stored, name) == getattr(after, name) for name in VERSION)
         if not done:
-            _log.warning("The claim was lost", extra={"alert_id": before.alert_id, "wanted": after.status})
+            _log.warning("The lease was lost", extra={"alert_id": before.alert_id, "wanted": after.status})
         return done
 
     def send_wake_up(self, alert: Alert, *, delay_s: int = 0) -> None:

@@ -84,7 +84,7 @@ Message = Notification | Digest | FollowUpNotice
 
 
 def notification_of(alert: Alert) -> Notification:
-    """The message about an alert."""
+    """What a message says of one alert, cut to Slack's limits."""
     fields = (
         ("Severity", alert.severity),
         ("Source", alert.source),

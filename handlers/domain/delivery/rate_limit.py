@@ -1,4 +1,4 @@
-"""The pace of Slack messages, shared by every instance and both regions through one small record.
+"""The rate limit of Slack messages, shared by every instance and both regions through one small record.
 
 Slack takes about one message a second for a channel. Whoever wants to post takes the next slot first, by a
 conditional write; who finds none comes back later instead of waiting in a worker. CRITICAL alerts take any
@@ -6,7 +6,7 @@ free slot, the others leave one free between, so that a backlog never stands in 
 Once in a while it is the other way round, so that a steady stream of CRITICAL alerts starves nobody.
 https://docs.slack.dev/apis/web-api/rate-limits
 
-Where the record cannot be read or written, posting goes on unless Slack was closed when it was last read: its
+Where the record cannot be read or written, posting goes on unless Slack had asked to wait when it was last read: its
 own 429 is then the limit.
 """
 
@@ -32,9 +32,9 @@ _NEXT: Final = "next_ms"
 """From when on the next slot may be taken."""
 _OFFERED: Final = "offered_ms"
 """When ordinary alerts last had a slot to themselves, taken or not."""
-_GATHERED: Final = "gathered_ms"
-"""Until when ordinary alerts gather for a digest."""
-_CLOSED: Final = "closed_ms"
+_WINDOW: Final = "window_ms"
+"""Until when the digest window is open: ordinary alerts wait in it for the next digest."""
+_BACK_OFF: Final = "back_off_ms"
 """Until when Slack asked everybody to stay away; CRITICAL alerts too, as it is the whole app that it limits,
 and may disable for good if it goes on. So only `MAX_DEFERRAL_S` cuts it short. Whoever knows better, as with
 a new webhook, deletes the record: within `REMEMBERED_MS` every worker has read that.
@@ -43,7 +43,7 @@ https://docs.slack.dev/apis/web-api/rate-limits"""
 
 @dataclass(kw_only=True)
 class RateLimiter:
-    """One message each `interval_ms`. What was read a moment ago is used first: a closed slot stays closed.
+    """One message each `interval_ms`. What was read a moment ago is used first: a back-off stays in force.
 
     `crowded`: the slot that was taken last had hardly become free, so others are waiting for one.
     """
@@ -75,18 +75,18 @@ class RateLimiter:
                     self.crowded = now_ms - free_ms < self.interval_ms
                     return 0
         except CoordinationUnavailableError:
-            _log.warning("The pace is unknown, going on by what was known last", exc_info=True)
+            _log.warning("The rate limit is unknown, going on by what was known last", exc_info=True)
             return self._wait_ms(urgent=urgent)
         return self.interval_ms
 
     def back_off(self, *, until_ms: int) -> None:
         """Slack asked everybody to stay away until `until_ms`."""
-        self._raise_to(_CLOSED, until_ms, ahead_ms=MAX_DEFERRAL_S * 1000)
+        self._raise_to(_BACK_OFF, until_ms, ahead_ms=MAX_DEFERRAL_S * 1000)
 
     def open_digest_window(self) -> None:
-        """A digest went out: let ordinary alerts gather for the next one."""
+        """A digest went out: let ordinary alerts wait for the next one."""
         ahead_ms = DIGEST_WINDOW_S * 1000
-        self._raise_to(_GATHERED, self.clock.now_ms() + ahead_ms, ahead_ms=ahead_ms)
+        self._raise_to(_WINDOW, self.clock.now_ms() + ahead_ms, ahead_ms=ahead_ms)
 
     def _wait_ms(self, *, urgent: bool) -> int:
         return max(0, self._free_ms(urgent=urgent) - self.clock.now_ms())
@@ -96,8 +96,8 @@ class RateLimiter:
         gives_way = urgent is self._turn()
         free_ms = self._bounded(_NEXT, self.interval_ms) + (self.interval_ms if gives_way else 0)
         if not urgent:
-            free_ms = max(free_ms, self._bounded(_GATHERED, DIGEST_WINDOW_S * 1000))
-        return max(free_ms, self._bounded(_CLOSED, MAX_DEFERRAL_S * 1000))
+            free_ms = max(free_ms, self._bounded(_WINDOW, DIGEST_WINDOW_S * 1000))
+        return max(free_ms, self._bounded(_BACK_OFF, MAX_DEFERRAL_S * 1000))
 
     def _turn(self) -> bool:
         """Whether ordinary alerts come first for once: they had no slot to themselves for a while."""
@@ -116,4 +116,4 @@ class RateLimiter:
                 if self._bounded(name, ahead_ms) >= until_ms or self._record.write({name: until_ms}):
                     return
         except CoordinationUnavailableError:
-            _log.warning("The pace was not written", exc_info=True)
+            _log.warning("The rate limit was not written", exc_info=True)

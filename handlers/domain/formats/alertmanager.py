@@ -30,7 +30,7 @@ class _Body(msgspec.Struct, rename="camel"):
 
 
 class AlertmanagerFormat:
-    """See the module."""
+    """Alertmanager's webhook, version 4: one alert for each member of `alerts`."""
 
     name = "alertmanager"
     last_resort = False

@@ -43,7 +43,7 @@ class _Alarm(msgspec.Struct, rename="pascal"):
 
 
 class CloudWatchFormat:
-    """See the module."""
+    """A CloudWatch alarm's change of state, as SNS delivers it: one alert."""
 
     name = "cloudwatch_sns"
     last_resort = False

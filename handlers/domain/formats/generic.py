@@ -29,7 +29,7 @@ class _Body(msgspec.Struct):
 
 
 class GenericFormat:
-    """See the module."""
+    """The project's own body: one flat object, one alert."""
 
     name = "generic"
     last_resort = True
@@ -39,7 +39,7 @@ class GenericFormat:
         return len(_MARKS & body.keys()) >= _MARKS_NEEDED
 
     def parse(self, body: dict[str, Any]) -> list[IncomingAlert]:
-        """The one alert."""
+        """The body's one alert."""
         fields = msgspec.convert(body, _Body)
         return [
             IncomingAlert(

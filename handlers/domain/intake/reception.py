@@ -1,6 +1,6 @@
 """Reception: turns incoming alerts into ledger rows and only then lets the caller promise anything.
 
-The rows decide. A wake-up to the processing queue follows, and its loss is Recovery's to mend. A body of
+The rows decide. A wake-up to the processing queue follows, and where it is lost Recovery sends another. A body of
 which only some rows could be written is refused as a whole (503): those rows are live, Recovery or the
 source's retry carries them on, and a retry that finds them becomes their SUPPRESSED repeat, so nothing
 promised ever depends on a row that nobody works on.
@@ -43,7 +43,7 @@ class Submission:
     alerts: Sequence[IncomingAlert]
     key: str | None = None
     body_hash: str | None = None
-    """Given with a key only."""
+    """Of the whole body; given together with an `Idempotency-Key` only."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -50,7 +50,7 @@ _NO_EPOCH: Final = -1
 
 @dataclass(frozen=True, kw_only=True)
 class _Region:
-    """One region's record."""
+    """One region's record, as the table in this module's text describes it."""
 
     heartbeat_ms: int
     since_ms: int
@@ -70,7 +70,7 @@ class _Region:
         return cls(**{name: values[name] for name in cls.__dataclass_fields__ if name in values})
 
     def values(self, **changes: int) -> Mapping[str, int]:
-        """What to write."""
+        """The record's values with these `changes`."""
         return {name: getattr(self, name) for name in self.__dataclass_fields__} | changes
 
 
@@ -252,7 +252,7 @@ class MovingOwnership:
         return record, view
 
     def _next(self, view: RegionOwnershipView, now_ms: int, switched_ms: int) -> Mapping[str, int]:
-        """This region's record after a beat; `switched_ms`: since when its switch is on, or 0."""
+        """This region's record after a heartbeat; `switched_ms`: since when its switch is on, or 0."""
         own, other = view.own, view.other
         if self._silent(own.heartbeat_ms, now_ms):
             # Workers without a Recovery have given new alerts the epoch between, see `view`.

@@ -105,7 +105,7 @@ def test_shorter_wish_does_not_open_what_a_longer_one_closed() -> None:
 
 def test_record_of_a_clock_that_is_far_ahead_binds_for_a_moment_only() -> None:
     """A machine in the wrong century silences nobody, now or later."""
-    for name in ("next_ms", "gathered_ms", "closed_ms", "offered_ms"):
+    for name in ("next_ms", "window_ms", "back_off_ms", "offered_ms"):
         for urgent in (True, False):
             all_of = Instances()
             ahead = Record(version=1, values={name: all_of.clock.ms * 2})
@@ -118,7 +118,7 @@ def test_record_of_a_clock_that_is_far_ahead_binds_for_a_moment_only() -> None:
 def test_what_a_clock_far_ahead_wrote_hides_no_wish_of_slack() -> None:
     """A value that means nothing is written over by one that does."""
     all_of = Instances()
-    all_of.coordination.records["slack"] = Record(version=1, values={"closed_ms": all_of.clock.ms * 2})
+    all_of.coordination.records["slack"] = Record(version=1, values={"back_off_ms": all_of.clock.ms * 2})
     all_of.rate_limiter().back_off(until_ms=all_of.clock.ms + 30_000)
     assert all_of.rate_limiter().reserve(urgent=True) == 30_000
 
