@@ -90,8 +90,9 @@ PREPARE: Final = (
                 ELSE 'verified' END AS verdict
     FROM posted LEFT JOIN recorded USING (digest_id)
     """,
-    # Messages beyond the one that the ledger knows of (none of a PARKED alert), by the possible duplicate that explains
-    # each. Doubts that are left over may explain members of a digest that were posted and not recorded.
+    # Messages beyond the one that the ledger knows of (none of a PARKED alert), by the possible duplicate
+    # that explains each. Doubts that are left over may explain members of a digest that were posted and not
+    # recorded.
     """
     CREATE TABLE surplus AS
     WITH posted AS (

@@ -1,4 +1,4 @@
-"""A load: alerts posted at a steady rate, on a thread of its own, until told to stop. For experiments and drills."""
+"""Load: alerts posted at a steady rate, on a thread of its own, until told to stop; for experiments and drills."""
 
 import asyncio
 import itertools

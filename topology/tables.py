@@ -71,7 +71,7 @@ ANALYSIS_CACHE: Final = TableSpec(
 COORDINATION: Final = TableSpec(
     "coordination", "coordination", KeySpec("name", "S"), shares_ledger_consistency=True
 )
-"""What instances and regions agree on, one small record each: Slack's rate limit, Claude's circuit breaker, and
-under an eventual ledger which region acts for which."""
+"""What instances and regions agree on, one small record each: Slack's rate limit, Claude's circuit breaker,
+and under an eventual ledger which region acts for which."""
 
 TABLES: Final = (ALERTS, ANALYSIS_CACHE, COORDINATION)

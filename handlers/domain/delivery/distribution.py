@@ -1,4 +1,4 @@
-"""Distribution: from ANALYZED to NOTIFIED, through Slack, at Slack's rate_limiter.
+"""Distribution: from ANALYZED to NOTIFIED, through Slack, within Slack's rate limit.
 
 An alert is posted when there is a slot for it, or comes back later. One that has come back before, or takes
 a slot that others were waiting for, brings those along: a storm goes out as digests. A message is posted

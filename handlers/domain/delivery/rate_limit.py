@@ -6,8 +6,8 @@ free slot, the others leave one free between, so that a backlog never stands in 
 Once in a while it is the other way round, so that a steady stream of CRITICAL alerts starves nobody.
 https://docs.slack.dev/apis/web-api/rate-limits
 
-Where the record cannot be read or written, posting goes on unless Slack had asked to wait when it was last read: its
-own 429 is then the limit.
+Where the record cannot be read or written, posting goes on unless Slack had asked to wait when it was last
+read: its own 429 is then the limit.
 """
 
 import logging

@@ -1,8 +1,8 @@
 """Reception: turns incoming alerts into ledger rows and only then lets the caller promise anything.
 
-The rows decide. A wake-up to the processing queue follows, and where it is lost Recovery sends another. A body of
-which only some rows could be written is refused as a whole (503): those rows are live, Recovery or the
-source's retry carries them on, and a retry that finds them becomes their SUPPRESSED repeat, so nothing
+The rows decide. A wake-up to the processing queue follows, and where it is lost Recovery sends another. A
+body of which only some rows could be written is refused as a whole (503): those rows are live, Recovery or
+the source's retry carries them on, and a retry that finds them becomes their SUPPRESSED repeat, so nothing
 promised ever depends on a row that nobody works on.
 """
 

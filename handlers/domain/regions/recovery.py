@@ -97,7 +97,8 @@ class Recovery:
         unreadable ones, however many, up to `MAX_UNREADABLE_PER_KEY`.
 
         Raises:
-            LedgerUnavailableError: the ledger fails every alert; what was moved so far is safe, and its wake-ups are sent.
+            LedgerUnavailableError: the ledger fails every alert; what was moved so far is safe, and its
+            wake-ups are sent.
         """
         self.ownership.heartbeat()
         view = self.ownership.view()

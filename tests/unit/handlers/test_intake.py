@@ -149,7 +149,7 @@ def test_sns_envelope_is_refused_and_explained(kind: str) -> None:
 def test_bad_body_is_refused_with_what_to_correct(
     content: bytes, status: int, code: str, field: str | None
 ) -> None:
-    """Each kind of bad body has a code, the field where there is one, and a wake-up."""
+    """Each kind of bad body has a code, the field where there is one, and a hint."""
     with pytest.raises(RefusedError) as refused:
         parse_body(content)
     error = refused.value

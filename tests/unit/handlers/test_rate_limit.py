@@ -20,7 +20,7 @@ class Instances:
         self.clock, self.coordination = FakeClock(), FakeCoordination()
 
     def rate_limiter(self) -> RateLimiter:
-        """Another instance's rate_limiter."""
+        """The rate limiter of another instance."""
         return RateLimiter(coordination=self.coordination, clock=self.clock, interval_ms=1_000)
 
     def breaker(self) -> Breaker:

@@ -1,4 +1,4 @@
-"""The queue_sender and the secrets on moto."""
+"""The queue sender and the secrets on moto."""
 
 import json
 from collections.abc import Iterator
