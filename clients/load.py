@@ -1,4 +1,4 @@
-"""Load: alerts posted at a steady rate, on a thread of its own, until told to stop; for experiments and drills."""
+"""Load: alerts posted at a steady rate, by a thread of its own, for experiments and drills."""
 
 import asyncio
 import itertools
