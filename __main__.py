@@ -12,7 +12,7 @@ import pulumi_aws as aws
 from components.backups.across_regions import Backups
 from components.global_data import GlobalData
 from components.region import Region
-from components.region_context import Site
+from components.region_context import RegionContext
 from components.routing import Routing
 from components.stack_config import configuration_to_keep, load_stack_config
 from components.stack_record import StackRecord
@@ -40,10 +40,10 @@ def main(build: Callable[[Target], Mapping[FunctionSpec, Path]] = build_packages
     outputs = dict(data.outputs)
     regions: dict[Role, Region] = {}
     for role in ROLES:
-        site = Site(config=config, role=role, account_id=account_id)
+        context = RegionContext(config=config, role=role, account_id=account_id)
         # A source that posts to a name which fails over cannot change its key with it.
         shared = regions[PRIMARY].webhook.api_key if config.domain and role == FAILOVER else None
-        regions[role] = Region(site, data=data, packages=packages, api_key=shared)
+        regions[role] = Region(context, data=data, packages=packages, api_key=shared)
         outputs |= regions[role].outputs
     if config.domain:
         routing = Routing(primary=regions[PRIMARY].webhook, failover=regions[FAILOVER].webhook)

@@ -4,7 +4,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.policies import resource_policy
-from components.region_context import Site
+from components.region_context import RegionContext
 
 _CLOUDWATCH = {"Service": "cloudwatch.amazonaws.com"}
 
@@ -19,24 +19,26 @@ class AlarmTopic(pulumi.ComponentResource):
     https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html#compatibility-with-aws-services
     """
 
-    def __init__(self, site: Site, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, context: RegionContext, opts: pulumi.ResourceOptions | None = None) -> None:
         """Register the key, the topic and its policy."""
-        super().__init__("incident:region:AlarmTopic", site.logical("alarms"), None, opts)
-        logical, child = site.logical("alarms"), pulumi.ResourceOptions(parent=self)
+        super().__init__("incident:region:AlarmTopic", context.logical("alarms"), None, opts)
+        logical, child = context.logical("alarms"), pulumi.ResourceOptions(parent=self)
         only_our_alarms = {
-            "StringEquals": {"aws:SourceAccount": site.account_id},
-            "ArnLike": {"aws:SourceArn": site.arn("cloudwatch", "alarm:*")},
+            "StringEquals": {"aws:SourceAccount": context.account_id},
+            "ArnLike": {"aws:SourceArn": context.arn("cloudwatch", "alarm:*")},
         }
         key = aws.kms.Key(
             logical,
-            region=site.region,
-            description=f"Encrypts the SNS topic {site.names.alarm_topic}",
+            region=context.region,
+            description=f"Encrypts the SNS topic {context.names.alarm_topic}",
             enable_key_rotation=True,
             policy=resource_policy(
                 [
                     {
                         "Sid": "AccountAdministersByIam",
-                        "Principal": {"AWS": pulumi.Output.format("arn:aws:iam::{0}:root", site.account_id)},
+                        "Principal": {
+                            "AWS": pulumi.Output.format("arn:aws:iam::{0}:root", context.account_id)
+                        },
                         "Action": "kms:*",
                         "Resource": "*",  # in a key's own policy: this key
                     },
@@ -49,20 +51,20 @@ class AlarmTopic(pulumi.ComponentResource):
                     },
                 ]
             ),
-            tags=site.tags,
+            tags=context.tags,
             opts=child,
         )
         topic = aws.sns.Topic(
             logical,
-            region=site.region,
-            name=site.names.alarm_topic,
+            region=context.region,
+            name=context.names.alarm_topic,
             kms_master_key_id=key.arn,
-            tags=site.tags,
+            tags=context.tags,
             opts=child,
         )
         aws.sns.TopicPolicy(
             logical,
-            region=site.region,
+            region=context.region,
             arn=topic.arn,
             policy=resource_policy(
                 [
@@ -77,13 +79,13 @@ class AlarmTopic(pulumi.ComponentResource):
             ),
             opts=child,
         )
-        if site.config.alarm_email:
+        if context.config.alarm_email:
             aws.sns.TopicSubscription(
-                site.logical("alarms-email"),
-                region=site.region,
+                context.logical("alarms-email"),
+                region=context.region,
                 topic=topic.arn,
                 protocol="email",
-                endpoint=site.config.alarm_email,
+                endpoint=context.config.alarm_email,
                 opts=child,
             )
         self.arn = topic.arn

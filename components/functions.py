@@ -7,7 +7,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.policies import Grant, identity_policy, log_grant, trust_policy
-from components.region_context import Site
+from components.region_context import RegionContext
 from topology.functions import LAMBDA_ARCHITECTURE, LAMBDA_RUNTIME, FunctionSpec
 from topology.names import LIVE_ALIAS
 
@@ -20,7 +20,7 @@ class Function(pulumi.ComponentResource):
 
     def __init__(
         self,
-        site: Site,
+        context: RegionContext,
         spec: FunctionSpec,
         *,
         package: Path,
@@ -29,21 +29,21 @@ class Function(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Register the function. `package` is a zip whose bytes change only when its contents do."""
-        super().__init__("incident:region:Function", site.logical(spec.key), None, opts)
-        logical, child = site.logical(spec.key), pulumi.ResourceOptions(parent=self)
+        super().__init__("incident:region:Function", context.logical(spec.key), None, opts)
+        logical, child = context.logical(spec.key), pulumi.ResourceOptions(parent=self)
         log_group = aws.cloudwatch.LogGroup(
             logical,
-            region=site.region,
-            name=site.names.log_group(spec),
-            retention_in_days=site.config.log_retention_days,
-            tags=site.tags,
+            region=context.region,
+            name=context.names.log_group(spec),
+            retention_in_days=context.config.log_retention_days,
+            tags=context.tags,
             opts=child,
         )
         role = aws.iam.Role(
             logical,
-            name=site.names.role(spec, site.region),
+            name=context.names.role(spec, context.region),
             assume_role_policy=trust_policy("lambda.amazonaws.com"),
-            tags=site.tags,
+            tags=context.tags,
             opts=child,
         )
         policy = aws.iam.RolePolicy(
@@ -54,29 +54,29 @@ class Function(pulumi.ComponentResource):
             opts=child,
         )
         # 0 in the configuration reserves nothing; 0 in Lambda would stop the function.
-        reserved = site.config.reserved_concurrency or None
+        reserved = context.config.reserved_concurrency or None
         function = aws.lambda_.Function(
             logical,
-            region=site.region,
-            name=site.names.function(spec),
+            region=context.region,
+            name=context.names.function(spec),
             description=spec.description,
             runtime=LAMBDA_RUNTIME,
             architectures=[LAMBDA_ARCHITECTURE],
             handler=spec.handler,
             code=pulumi.FileArchive(str(package)),
             role=role.arn,
-            memory_size=site.config.memory_mb[spec],
-            timeout=site.config.timeout_s[spec],
+            memory_size=context.config.memory_mb[spec],
+            timeout=context.config.timeout_s[spec],
             reserved_concurrent_executions=reserved,
             environment=aws.lambda_.FunctionEnvironmentArgs(variables=dict(environment)),
             publish=True,
-            tags=site.tags,
+            tags=context.tags,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[log_group, policy]),
         )
         self.name = function.name
         self.alias = aws.lambda_.Alias(
             logical,
-            region=site.region,
+            region=context.region,
             name=LIVE_ALIAS,
             function_name=function.name,
             function_version=function.version,

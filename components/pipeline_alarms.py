@@ -6,7 +6,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.alarm_topic import AlarmTopic
-from components.region_context import Site
+from components.region_context import RegionContext
 from topology.metrics import NAMESPACE, PARKED_ALERTS, PERIOD_S, STACK_DIMENSION
 from topology.queues import DEAD_LETTER_QUEUES
 
@@ -29,15 +29,17 @@ class PipelineAlarms(pulumi.ComponentResource):
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
     """
 
-    def __init__(self, site: Site, *, topic: AlarmTopic, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self, context: RegionContext, *, topic: AlarmTopic, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
         """Register the alarms."""
-        super().__init__("incident:region:PipelineAlarms", site.logical("alarms"), None, opts)
-        self._site, self._topic = site, topic
+        super().__init__("incident:region:PipelineAlarms", context.logical("alarms"), None, opts)
+        self._context, self._topic = context, topic
         parked = {"namespace": NAMESPACE, "metric_name": PARKED_ALERTS, "period": PERIOD_S}
-        of_stack = {STACK_DIMENSION: site.config.stack}
+        of_stack = {STACK_DIMENSION: context.config.stack}
         self._alarm(
             "parked",
-            name=site.names.parked_alarm,
+            name=context.names.parked_alarm,
             alarm_description="Alerts are PARKED: responder parked list --outputs FILE shows them and why",
             **parked,
             dimensions=of_stack,
@@ -49,7 +51,7 @@ class PipelineAlarms(pulumi.ComponentResource):
         )
         self._alarm(
             "recovery-silent",
-            name=site.names.recovery_alarm,
+            name=context.names.recovery_alarm,
             alarm_description=(
                 f"Recovery has not come to the end of a run for {_SILENT_MIN} minutes: what gets stuck stays "
                 "stuck. Look at its log and its schedule"
@@ -63,10 +65,10 @@ class PipelineAlarms(pulumi.ComponentResource):
             treat_missing_data="breaching",
         )
         for queue in DEAD_LETTER_QUEUES:
-            name = site.names.queue(queue)
+            name = context.names.queue(queue)
             self._alarm(
                 queue.key,
-                name=site.names.dead_letter_alarm(queue),
+                name=context.names.dead_letter_alarm(queue),
                 alarm_description=(
                     f"{name} holds messages that no worker could read. No alert is lost by that. See what "
                     "sent them, then delete them"
@@ -85,10 +87,10 @@ class PipelineAlarms(pulumi.ComponentResource):
 
     def _alarm(self, key: str, **settings: Any) -> None:
         aws.cloudwatch.MetricAlarm(
-            self._site.logical(key),
-            region=self._site.region,
+            self._context.logical(key),
+            region=self._context.region,
             alarm_actions=[self._topic.arn],
-            tags=self._site.tags,
+            tags=self._context.tags,
             opts=pulumi.ResourceOptions(parent=self),
             **settings,
         )

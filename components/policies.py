@@ -43,7 +43,7 @@ class Grant:
 
 
 @dataclass(frozen=True)
-class Reach:
+class RegionResources:
     """The ARNs, all in one region, of what that region's functions work on."""
 
     alerts_table: pulumi.Output[str]
@@ -54,32 +54,32 @@ class Reach:
     slack_secret: pulumi.Output[str]
 
 
-def function_grants(spec: FunctionSpec, reach: Reach) -> tuple[Grant, ...]:
+def function_grants(spec: FunctionSpec, resources: RegionResources) -> tuple[Grant, ...]:
     """What the function may do for its work; its log is `log_grant`."""
-    alerts, queues = reach.alerts_table, reach.queues
-    coordination = Grant(_AGREE, (reach.coordination_table,))
+    alerts, queues = resources.alerts_table, resources.queues
+    coordination = Grant(_AGREE, (resources.coordination_table,))
     processing = (queues[PROCESSING], queues[PROCESSING_CRITICAL])
     distribution_queues = (queues[DISTRIBUTION_QUEUE], queues[DISTRIBUTION_CRITICAL])
     work: Mapping[FunctionSpec, tuple[Grant, ...]] = {
         RECEPTION: (
             Grant(("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"), (alerts,)),
-            Grant(("dynamodb:GetItem",), (reach.coordination_table,)),
+            Grant(("dynamodb:GetItem",), (resources.coordination_table,)),
             Grant(_SEND, (*processing, queues[PROCESSING_DLQ])),
         ),
         ANALYSIS: (
             Grant(_MOVE, (alerts,)),
-            Grant(("dynamodb:GetItem", "dynamodb:PutItem"), (reach.analysis_cache_table,)),
+            Grant(("dynamodb:GetItem", "dynamodb:PutItem"), (resources.analysis_cache_table,)),
             coordination,
             Grant((*_CONSUME, *_SEND), processing),
             Grant(_SEND, distribution_queues),
-            Grant(("secretsmanager:GetSecretValue",), (reach.anthropic_key_secret,)),
+            Grant(("secretsmanager:GetSecretValue",), (resources.anthropic_key_secret,)),
         ),
         DISTRIBUTION: (
             Grant(_MOVE, (alerts,)),
             Grant(("dynamodb:Query",), (_index_arn(alerts, OPEN_INDEX),)),
             coordination,
             Grant((*_CONSUME, *_SEND), distribution_queues),
-            Grant(("secretsmanager:GetSecretValue",), (reach.slack_secret,)),
+            Grant(("secretsmanager:GetSecretValue",), (resources.slack_secret,)),
         ),
         RECOVERY: (
             Grant(_MOVE, (alerts,)),

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pulumi
 import pulumi_aws as aws
 
-from components.region_context import Site
+from components.region_context import RegionContext
 from topology.limits import SQS_VISIBILITY_FACTOR
 from topology.queues import (
     DEAD_LETTER_QUEUES,
@@ -20,10 +20,10 @@ from topology.queues import (
 class Queues(pulumi.ComponentResource):
     """Work queues that redrive to dead-letter queues, which take from those queues only."""
 
-    def __init__(self, site: Site, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, context: RegionContext, opts: pulumi.ResourceOptions | None = None) -> None:
         """Register the region's queues."""
-        super().__init__("incident:region:Queues", site.logical("queues"), None, opts)
-        self._site = site
+        super().__init__("incident:region:Queues", context.logical("queues"), None, opts)
+        self._context = context
         dead_letters = {spec: self._dead_letter(spec) for spec in DEAD_LETTER_QUEUES}
         work = {spec: self._work(spec, dead_letters) for spec in WORK_QUEUES}
         for spec, queue in dead_letters.items():
@@ -43,12 +43,12 @@ class Queues(pulumi.ComponentResource):
 
     def _dead_letter(self, spec: QueueSpec) -> aws.sqs.Queue:
         return aws.sqs.Queue(
-            self._site.logical(spec.key),
-            region=self._site.region,
-            name=self._site.names.queue(spec),
+            self._context.logical(spec.key),
+            region=self._context.region,
+            name=self._context.names.queue(spec),
             message_retention_seconds=DEAD_LETTER_RETENTION_S,
             sqs_managed_sse_enabled=True,
-            tags=self._site.tags,
+            tags=self._context.tags,
             opts=pulumi.ResourceOptions(parent=self),
         )
 
@@ -56,10 +56,10 @@ class Queues(pulumi.ComponentResource):
         if spec.consumer is None or spec.dead_letter is None:
             raise ValueError(f"work queue {spec.key!r} has no consumer or no dead-letter queue; give it both")
         return aws.sqs.Queue(
-            self._site.logical(spec.key),
-            region=self._site.region,
-            name=self._site.names.queue(spec),
-            visibility_timeout_seconds=SQS_VISIBILITY_FACTOR * self._site.config.timeout_s[spec.consumer],
+            self._context.logical(spec.key),
+            region=self._context.region,
+            name=self._context.names.queue(spec),
+            visibility_timeout_seconds=SQS_VISIBILITY_FACTOR * self._context.config.timeout_s[spec.consumer],
             message_retention_seconds=MESSAGE_RETENTION_S,
             redrive_policy=pulumi.Output.json_dumps(
                 {
@@ -68,7 +68,7 @@ class Queues(pulumi.ComponentResource):
                 }
             ),
             sqs_managed_sse_enabled=True,
-            tags=self._site.tags,
+            tags=self._context.tags,
             opts=pulumi.ResourceOptions(parent=self),
         )
 
@@ -77,8 +77,8 @@ class Queues(pulumi.ComponentResource):
     ) -> None:
         """A resource of its own: within the queue it would need the ARNs of queues that need this one's."""
         aws.sqs.RedriveAllowPolicy(
-            self._site.logical(spec.key),
-            region=self._site.region,
+            self._context.logical(spec.key),
+            region=self._context.region,
             queue_url=queue.url,
             redrive_allow_policy=pulumi.Output.json_dumps(
                 {"redrivePermission": "byQueue", "sourceQueueArns": sources}

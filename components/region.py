@@ -13,9 +13,9 @@ from components.backups.vault import BackupVault
 from components.functions import Function
 from components.global_data import GlobalData
 from components.pipeline_alarms import PipelineAlarms
-from components.policies import Reach, function_grants
+from components.policies import RegionResources, function_grants
 from components.queues import Queues
-from components.region_context import Site
+from components.region_context import RegionContext
 from components.triggers import Triggers
 from components.webhook import Webhook
 from handlers.settings import (
@@ -52,7 +52,7 @@ class Region(pulumi.ComponentResource):
 
     def __init__(
         self,
-        site: Site,
+        context: RegionContext,
         *,
         data: GlobalData,
         packages: Mapping[FunctionSpec, Path],
@@ -60,35 +60,35 @@ class Region(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Register the region. `packages` has the zip of each function; `api_key` as in `Webhook`."""
-        super().__init__("incident:region:Region", site.region, None, opts)
-        self.site = site
+        super().__init__("incident:region:Region", context.region, None, opts)
+        self.context = context
         self._data = data
         child = pulumi.ResourceOptions(parent=self)
-        self._queues = Queues(site, opts=child)
-        self._topic = AlarmTopic(site, opts=child)
-        PipelineAlarms(site, topic=self._topic, opts=child)
-        self.alerts_table = data.table_arn(ALERTS, site.region)
-        self.bucket = BackupBucket(site, opts=child)
-        self.vault = BackupVault(site, opts=child)
+        self._queues = Queues(context, opts=child)
+        self._topic = AlarmTopic(context, opts=child)
+        PipelineAlarms(context, topic=self._topic, opts=child)
+        self.alerts_table = data.table_arn(ALERTS, context.region)
+        self.bucket = BackupBucket(context, opts=child)
+        self.vault = BackupVault(context, opts=child)
         BackupSchedules(
-            site, bucket=self.bucket, alerts_table=self.alerts_table, topic=self._topic, opts=child
+            context, bucket=self.bucket, alerts_table=self.alerts_table, topic=self._topic, opts=child
         )
-        values, reach = self._setting_values(), self._reach()
+        values, resources = self._setting_values(), self._resources()
         self._functions = {
             spec: Function(
-                site,
+                context,
                 spec,
                 package=packages[spec],
                 environment={
                     variable(field): values[field] for field in sorted(SETTINGS[spec].deployed_fields())
                 },
-                grants=function_grants(spec, reach),
+                grants=function_grants(spec, resources),
                 opts=child,
             )
             for spec in FUNCTIONS
         }
-        Triggers(site, functions=self._functions, queues=self._queues, topic=self._topic, opts=child)
-        self.webhook = Webhook(site, reception=self._functions[RECEPTION], api_key=api_key, opts=child)
+        Triggers(context, functions=self._functions, queues=self._queues, topic=self._topic, opts=child)
+        self.webhook = Webhook(context, reception=self._functions[RECEPTION], api_key=api_key, opts=child)
         self.register_outputs({})
 
     @property
@@ -110,14 +110,14 @@ class Region(pulumi.ComponentResource):
             "BackupVaultName": self.vault.name,
             **{f"{spec.suffix}Name": function.name for spec, function in self._functions.items()},
         }
-        return {output_key(key, self.site.role): value for key, value in outputs.items()}
+        return {output_key(key, self.context.role): value for key, value in outputs.items()}
 
     def _setting_values(self) -> Mapping[str, pulumi.Input[str]]:
         """The value of every setting of every function, by field name; each takes what it declares."""
-        site, config, data = self.site, self.site.config, self._data
+        context, config, data = self.context, self.context.config, self._data
         return {
             "stack": config.stack,
-            "peer_region": config.peer(site.region),
+            "peer_region": config.peer(context.region),
             "alerts_table": data.tables[ALERTS].name,
             "analysis_cache_table": data.tables[ANALYSIS_CACHE].name,
             "coordination_table": data.tables[COORDINATION].name,
@@ -141,9 +141,9 @@ class Region(pulumi.ComponentResource):
             "slack_bot_token_secret": data.slack_bot_token_secret.name if data.slack_bot_token_secret else "",
         }
 
-    def _reach(self) -> Reach:
-        data, region = self._data, self.site.region
-        return Reach(
+    def _resources(self) -> RegionResources:
+        data, region = self._data, self.context.region
+        return RegionResources(
             alerts_table=self.alerts_table,
             analysis_cache_table=data.table_arn(ANALYSIS_CACHE, region),
             coordination_table=data.table_arn(COORDINATION, region),

@@ -26,7 +26,7 @@ def arn_in(arn: str, region: str) -> str:
 
 
 @dataclass(frozen=True)
-class Site:
+class RegionContext:
     """One region of a stack. `account_id` is known once the deployment runs."""
 
     config: StackConfig

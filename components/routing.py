@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 import pulumi
 import pulumi_aws as aws
 
-from components.region_context import Site
+from components.region_context import RegionContext
 from components.webhook import Webhook
 from topology.outputs import output_key
 from topology.regions import FAILOVER, PRIMARY, Role
@@ -56,26 +56,27 @@ class Routing(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Register certificates, custom domains, health checks and records."""
-        self._config = primary.site.config
+        self._config = primary.context.config
         super().__init__("incident:global:Routing", self._config.domain, None, opts)
         self._child = pulumi.ResourceOptions(parent=self)
         webhooks = {PRIMARY: primary, FAILOVER: failover}
-        certificates = {role: self._certificate(webhook.site) for role, webhook in webhooks.items()}
+        certificates = {role: self._certificate(webhook.context) for role, webhook in webhooks.items()}
         validation = self._validation_record(certificates[PRIMARY])
         self._domains = {
             role: self._domain(webhook, certificate=certificates[role], validation=validation)
             for role, webhook in webhooks.items()
         }
         health = {
-            role: self._look(webhook.site, "health", webhook.health_url) for role, webhook in webhooks.items()
+            role: self._look(webhook.context, "health", webhook.health_url)
+            for role, webhook in webhooks.items()
         }
         switch_off = {
-            role: self._look(webhook.site, "switch-off", webhook.switch_url, inverted=True)
+            role: self._look(webhook.context, "switch-off", webhook.switch_url, inverted=True)
             for role, webhook in webhooks.items()
         }
         for role, other in ((PRIMARY, FAILOVER), (FAILOVER, PRIMARY)):
-            site = webhooks[role].site
-            self._record(site, serves=self._serves(site, [health[role], switch_off[other]]))
+            context = webhooks[role].context
+            self._record(context, serves=self._serves(context, [health[role], switch_off[other]]))
         self.register_outputs({})
 
     @property
@@ -89,13 +90,13 @@ class Routing(pulumi.ComponentResource):
             },
         }
 
-    def _certificate(self, site: Site) -> aws.acm.Certificate:
+    def _certificate(self, context: RegionContext) -> aws.acm.Certificate:
         return aws.acm.Certificate(
-            site.logical("domain"),
-            region=site.region,
+            context.logical("domain"),
+            region=context.region,
             domain_name=self._config.domain,
             validation_method="DNS",
-            tags=site.tags,
+            tags=context.tags,
             opts=self._child,
         )
 
@@ -122,27 +123,27 @@ class Routing(pulumi.ComponentResource):
         self, webhook: Webhook, *, certificate: aws.acm.Certificate, validation: aws.route53.Record
     ) -> aws.apigateway.DomainName:
         """The custom domain of one region's API, at whose root its stage is."""
-        site = webhook.site
+        context = webhook.context
         valid = aws.acm.CertificateValidation(
-            site.logical("domain"),
-            region=site.region,
+            context.logical("domain"),
+            region=context.region,
             certificate_arn=certificate.arn,
             validation_record_fqdns=[validation.fqdn],
             opts=self._child,
         )
         domain = aws.apigateway.DomainName(
-            site.logical("domain"),
-            region=site.region,
+            context.logical("domain"),
+            region=context.region,
             domain_name=self._config.domain,
             regional_certificate_arn=valid.certificate_arn,
             security_policy="TLS_1_2",
             endpoint_configuration=aws.apigateway.DomainNameEndpointConfigurationArgs(types="REGIONAL"),
-            tags=site.tags,
+            tags=context.tags,
             opts=self._child,
         )
         aws.apigateway.BasePathMapping(
-            site.logical("domain"),
-            region=site.region,
+            context.logical("domain"),
+            region=context.region,
             domain_name=domain.domain_name,
             rest_api=webhook.api_id,
             stage_name=webhook.stage_name,
@@ -151,12 +152,12 @@ class Routing(pulumi.ComponentResource):
         return domain
 
     def _look(
-        self, site: Site, what: str, url: pulumi.Output[str], *, inverted: bool = False
+        self, context: RegionContext, what: str, url: pulumi.Output[str], *, inverted: bool = False
     ) -> aws.route53.HealthCheck:
         """A check that asks `url` for 200, from Route 53's checkers all over the world."""
         parts = url.apply(urlsplit)
         return aws.route53.HealthCheck(
-            site.logical(what),
+            context.logical(what),
             type=parts.apply(lambda found: found.scheme.upper()),
             fqdn=parts.apply(lambda found: found.hostname or ""),
             port=parts.apply(lambda found: found.port or PORTS[found.scheme]),
@@ -165,38 +166,40 @@ class Routing(pulumi.ComponentResource):
             failure_threshold=self._config.health_check_failures,
             invert_healthcheck=inverted,
             disabled=False,
-            tags=self._named(site, what),
+            tags=self._named(context, what),
             opts=self._child,
         )
 
-    def _serves(self, site: Site, both: Sequence[aws.route53.HealthCheck]) -> aws.route53.HealthCheck:
+    def _serves(
+        self, context: RegionContext, both: Sequence[aws.route53.HealthCheck]
+    ) -> aws.route53.HealthCheck:
         """Healthy while both are: the region answers, and the other one does not claim everything."""
         return aws.route53.HealthCheck(
-            site.logical("serves"),
+            context.logical("serves"),
             type="CALCULATED",
             child_healthchecks=[check.id for check in both],
             child_health_threshold=len(both),
             invert_healthcheck=False,
             disabled=False,
-            tags=self._named(site, "serves"),
+            tags=self._named(context, "serves"),
             opts=self._child,
         )
 
-    def _record(self, site: Site, *, serves: aws.route53.HealthCheck) -> None:
+    def _record(self, context: RegionContext, *, serves: aws.route53.HealthCheck) -> None:
         aws.route53.Record(
-            site.logical("alerts"),
+            context.logical("alerts"),
             zone_id=self._config.hosted_zone_id,
             name=self._config.domain,
             type="CNAME",
             ttl=NAME_TTL_S,
-            records=[self._domains[site.role].regional_domain_name],
-            set_identifier=site.region,
+            records=[self._domains[context.role].regional_domain_name],
+            set_identifier=context.region,
             failover_routing_policies=[
-                aws.route53.RecordFailoverRoutingPolicyArgs(type=RECORD_ROLES[site.role])
+                aws.route53.RecordFailoverRoutingPolicyArgs(type=RECORD_ROLES[context.role])
             ],
             health_check_id=serves.id,
             opts=self._child,
         )
 
-    def _named(self, site: Site, what: str) -> Mapping[str, str]:
-        return {**site.tags, "Name": site.names.health_check(site.region, what)}
+    def _named(self, context: RegionContext, what: str) -> Mapping[str, str]:
+        return {**context.tags, "Name": context.names.health_check(context.region, what)}

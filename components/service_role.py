@@ -6,7 +6,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.policies import Grant, identity_policy, trust_policy
-from components.region_context import Site
+from components.region_context import RegionContext
 
 
 class ServiceRole(pulumi.ComponentResource):
@@ -19,7 +19,7 @@ class ServiceRole(pulumi.ComponentResource):
 
     def __init__(
         self,
-        site: Site,
+        context: RegionContext,
         purpose: str,
         *,
         service: str,
@@ -28,20 +28,20 @@ class ServiceRole(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Register the role and its one policy."""
-        super().__init__("incident:region:ServiceRole", site.logical(purpose), None, opts)
+        super().__init__("incident:region:ServiceRole", context.logical(purpose), None, opts)
         child = pulumi.ResourceOptions(parent=self)
         only: Mapping[str, pulumi.Input[str]] = (
-            {"aws:SourceAccount": site.account_id, "aws:SourceArn": source} if source else {}
+            {"aws:SourceAccount": context.account_id, "aws:SourceArn": source} if source else {}
         )
         role = aws.iam.Role(
-            site.logical(purpose),
-            name=site.names.service_role(purpose, site.region),
+            context.logical(purpose),
+            name=context.names.service_role(purpose, context.region),
             assume_role_policy=trust_policy(service, {"StringEquals": only} if only else None),
-            tags=site.tags,
+            tags=context.tags,
             opts=child,
         )
         policy = aws.iam.RolePolicy(
-            site.logical(purpose), name="work", role=role.name, policy=identity_policy(grants), opts=child
+            context.logical(purpose), name="work", role=role.name, policy=identity_policy(grants), opts=child
         )
         self.arn: pulumi.Output[str] = pulumi.Output.all(role.arn, policy.id).apply(lambda known: known[0])
         self.register_outputs({})

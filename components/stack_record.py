@@ -11,7 +11,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.backups.bucket import BackupBucket
-from components.region_context import Site
+from components.region_context import RegionContext
 from topology.backups import LATEST, package_key, stack_key
 from topology.functions import FunctionSpec
 from topology.names import PROJECT
@@ -66,7 +66,7 @@ class StackRecordObjects(pulumi.ComponentResource):
 
     def __init__(
         self,
-        site: Site,
+        context: RegionContext,
         *,
         bucket: BackupBucket,
         record: StackRecord,
@@ -74,27 +74,27 @@ class StackRecordObjects(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Register an object for `stack.json` and one for each package, none of them before `after`."""
-        super().__init__("incident:global:StackRecord", site.logical("record"), None, opts)
+        super().__init__("incident:global:StackRecord", context.logical("record"), None, opts)
         child = pulumi.ResourceOptions(parent=self, depends_on=[after])
         aws.s3.BucketObjectv2(
-            site.logical("stack"),
-            region=site.region,
+            context.logical("stack"),
+            region=context.region,
             bucket=bucket.name,
             key=stack_key(LATEST),
             content=record.to_json(),
             content_type="application/json",
-            force_destroy=not site.config.deletion_protection,
+            force_destroy=not context.config.deletion_protection,
             opts=child,
         )
         for spec, package in record.packages.items():
             aws.s3.BucketObjectv2(
-                site.logical(spec.key),
-                region=site.region,
+                context.logical(spec.key),
+                region=context.region,
                 bucket=bucket.name,
                 key=package_key(LATEST, spec),
                 source=pulumi.FileAsset(str(package)),
                 content_type="application/zip",
-                force_destroy=not site.config.deletion_protection,
+                force_destroy=not context.config.deletion_protection,
                 opts=child,
             )
         self.register_outputs({})

@@ -9,7 +9,7 @@ from components.alarm_topic import AlarmTopic
 from components.functions import Function
 from components.policies import Grant, identity_policy, trust_policy
 from components.queues import Queues
-from components.region_context import Site
+from components.region_context import RegionContext
 from topology.config import StackConfig
 from topology.functions import RECEPTION, RECOVERY, FunctionSpec
 from topology.limits import LAMBDA_EVENT_SOURCE_CONCURRENCY_MIN
@@ -36,7 +36,7 @@ class Triggers(pulumi.ComponentResource):
 
     def __init__(
         self,
-        site: Site,
+        context: RegionContext,
         *,
         functions: Mapping[FunctionSpec, Function],
         queues: Queues,
@@ -44,8 +44,8 @@ class Triggers(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Register what invokes `functions`."""
-        super().__init__("incident:region:Triggers", site.logical("triggers"), None, opts)
-        self._site = site
+        super().__init__("incident:region:Triggers", context.logical("triggers"), None, opts)
+        self._context = context
         for spec in WORK_QUEUES:
             if spec.consumer is not None:
                 self._consume(spec, queues.arns[spec], functions[spec.consumer])
@@ -55,16 +55,16 @@ class Triggers(pulumi.ComponentResource):
 
     def _consume(self, spec: QueueSpec, queue_arn: pulumi.Output[str], function: Function) -> None:
         aws.lambda_.EventSourceMapping(
-            self._site.logical(spec.key),
-            region=self._site.region,
+            self._context.logical(spec.key),
+            region=self._context.region,
             event_source_arn=queue_arn,
             function_name=function.alias.arn,
             batch_size=spec.batch_size,
             function_response_types=["ReportBatchItemFailures"],
             scaling_config=aws.lambda_.EventSourceMappingScalingConfigArgs(
-                maximum_concurrency=queue_concurrency(self._site.config, spec)
+                maximum_concurrency=queue_concurrency(self._context.config, spec)
             ),
-            tags=self._site.tags,
+            tags=self._context.tags,
             opts=pulumi.ResourceOptions(parent=self),
         )
 
@@ -75,8 +75,8 @@ class Triggers(pulumi.ComponentResource):
         queue. https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
         """
         aws.lambda_.FunctionEventInvokeConfig(
-            self._site.logical("alarms"),
-            region=self._site.region,
+            self._context.logical("alarms"),
+            region=self._context.region,
             function_name=function.name,
             qualifier=function.alias.name,
             maximum_retry_attempts=2,
@@ -88,8 +88,8 @@ class Triggers(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
         permission = aws.lambda_.Permission(
-            self._site.logical("alarms"),
-            region=self._site.region,
+            self._context.logical("alarms"),
+            region=self._context.region,
             statement_id="alarms",
             action="lambda:InvokeFunction",
             function=function.name,
@@ -99,8 +99,8 @@ class Triggers(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
         aws.sns.TopicSubscription(
-            self._site.logical("alarms"),
-            region=self._site.region,
+            self._context.logical("alarms"),
+            region=self._context.region,
             topic=topic.arn,
             protocol="lambda",
             endpoint=function.alias.arn,
@@ -113,33 +113,33 @@ class Triggers(pulumi.ComponentResource):
         The trust policy names the schedule's group, as AWS asks for.
         https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html
         """
-        site, child = self._site, pulumi.ResourceOptions(parent=self)
+        context, child = self._context, pulumi.ResourceOptions(parent=self)
         role = aws.iam.Role(
-            site.logical("schedule"),
-            name=site.names.service_role("schedule", site.region),
+            context.logical("schedule"),
+            name=context.names.service_role("schedule", context.region),
             assume_role_policy=trust_policy(
                 "scheduler.amazonaws.com",
                 {
                     "StringEquals": {
-                        "aws:SourceAccount": site.account_id,
-                        "aws:SourceArn": site.arn("scheduler", "schedule-group/default"),
+                        "aws:SourceAccount": context.account_id,
+                        "aws:SourceArn": context.arn("scheduler", "schedule-group/default"),
                     }
                 },
             ),
-            tags=site.tags,
+            tags=context.tags,
             opts=child,
         )
         policy = aws.iam.RolePolicy(
-            site.logical("schedule"),
+            context.logical("schedule"),
             name="invoke",
             role=role.name,
             policy=identity_policy([Grant(("lambda:InvokeFunction",), (function.alias.arn,))]),
             opts=child,
         )
         aws.scheduler.Schedule(
-            site.logical("recovery"),
-            region=site.region,
-            name=site.names.recovery_schedule,
+            context.logical("recovery"),
+            region=context.region,
+            name=context.names.recovery_schedule,
             schedule_expression="rate(1 minute)",
             flexible_time_window=aws.scheduler.ScheduleFlexibleTimeWindowArgs(mode="OFF"),
             target=aws.scheduler.ScheduleTargetArgs(

@@ -10,7 +10,7 @@ import pulumi_aws as aws
 
 from components.functions import Function
 from components.gateway_errors import GATEWAY_ERRORS, GatewayError
-from components.region_context import Site
+from components.region_context import RegionContext
 from topology.names import API_STAGE
 
 ROUTES: Mapping[str, str] = {"alerts": "POST", "health": "GET", "switch": "GET"}
@@ -54,24 +54,24 @@ class Webhook(pulumi.ComponentResource):
 
     def __init__(
         self,
-        site: Site,
+        context: RegionContext,
         *,
         reception: Function,
         api_key: pulumi.Output[str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Register the API in front of `reception`; AWS makes up the key's value where `api_key` is None."""
-        super().__init__("incident:region:Webhook", site.logical("webhook"), None, opts)
-        self.site = site
+        super().__init__("incident:region:Webhook", context.logical("webhook"), None, opts)
+        self.context = context
         self._given_key = api_key
         self._child = pulumi.ResourceOptions(parent=self)
         self._reception = reception
         self._api = aws.apigateway.RestApi(
-            site.logical("api"),
-            region=site.region,
-            name=site.names.api,
+            context.logical("api"),
+            region=context.region,
+            name=context.names.api,
             endpoint_configuration=aws.apigateway.RestApiEndpointConfigurationArgs(types="REGIONAL"),
-            tags=site.tags,
+            tags=context.tags,
             opts=self._child,
         )
         parts = [
@@ -90,10 +90,10 @@ class Webhook(pulumi.ComponentResource):
         self.register_outputs({})
 
     def _alerts_route(self) -> list[pulumi.Resource]:
-        site = self.site
+        context = self.context
         model = aws.apigateway.Model(
-            site.logical("alert-body"),
-            region=site.region,
+            context.logical("alert-body"),
+            region=context.region,
             rest_api=self._api.id,
             name=BODY_MODEL["title"],
             content_type="application/json",
@@ -101,8 +101,8 @@ class Webhook(pulumi.ComponentResource):
             opts=self._child,
         )
         validator = aws.apigateway.RequestValidator(
-            site.logical("body"),
-            region=site.region,
+            context.logical("body"),
+            region=context.region,
             rest_api=self._api.id,
             name="body",
             validate_request_body=True,
@@ -121,10 +121,10 @@ class Webhook(pulumi.ComponentResource):
         models: Mapping[str, pulumi.Input[str]] | None = None,
     ) -> list[pulumi.Resource]:
         """The method and integration of a path, for the deployment to wait for."""
-        site, logical, http_method = self.site, self.site.logical(path), ROUTES[path]
+        context, logical, http_method = self.context, self.context.logical(path), ROUTES[path]
         resource = aws.apigateway.Resource(
             logical,
-            region=site.region,
+            region=context.region,
             rest_api=self._api.id,
             parent_id=self._api.root_resource_id,
             path_part=path,
@@ -132,7 +132,7 @@ class Webhook(pulumi.ComponentResource):
         )
         method = aws.apigateway.Method(
             logical,
-            region=site.region,
+            region=context.region,
             rest_api=self._api.id,
             resource_id=resource.id,
             http_method=http_method,
@@ -144,7 +144,7 @@ class Webhook(pulumi.ComponentResource):
         )
         integration = aws.apigateway.Integration(
             logical,
-            region=site.region,
+            region=context.region,
             rest_api=self._api.id,
             resource_id=resource.id,
             http_method=method.http_method,
@@ -155,7 +155,7 @@ class Webhook(pulumi.ComponentResource):
         )
         permission = aws.lambda_.Permission(
             logical,
-            region=site.region,
+            region=context.region,
             statement_id=f"webhook-{path}",
             action="lambda:InvokeFunction",
             function=self._reception.name,
@@ -168,8 +168,8 @@ class Webhook(pulumi.ComponentResource):
 
     def _gateway_error(self, error: GatewayError) -> aws.apigateway.Response:
         return aws.apigateway.Response(
-            self.site.logical(error.type.lower().replace("_", "-")),
-            region=self.site.region,
+            self.context.logical(error.type.lower().replace("_", "-")),
+            region=self.context.region,
             rest_api_id=self._api.id,
             response_type=error.type,
             status_code=error.status,
@@ -179,28 +179,28 @@ class Webhook(pulumi.ComponentResource):
         )
 
     def _stage(self, *, depends_on: list[pulumi.Resource]) -> aws.apigateway.Stage:
-        site = self.site
+        context = self.context
         deployment = aws.apigateway.Deployment(
-            site.logical("deployment"),
-            region=site.region,
+            context.logical("deployment"),
+            region=context.region,
             rest_api=self._api.id,
             triggers={"definition": self._reception.alias.invoke_arn.apply(definition_digest)},
             opts=pulumi.ResourceOptions(parent=self, depends_on=depends_on),
         )
         stage = aws.apigateway.Stage(
-            site.logical("stage"),
-            region=site.region,
+            context.logical("stage"),
+            region=context.region,
             rest_api=self._api.id,
             deployment=deployment.id,
             stage_name=API_STAGE,
-            access_log_settings=self._access_log() if site.config.api_access_log else None,
-            tags=site.tags,
+            access_log_settings=self._access_log() if context.config.api_access_log else None,
+            tags=context.tags,
             opts=self._child,
         )
         for path in ("health", "switch"):
             aws.apigateway.MethodSettings(
-                site.logical(path),
-                region=site.region,
+                context.logical(path),
+                region=context.region,
                 rest_api=self._api.id,
                 stage_name=stage.stage_name,
                 method_path=f"{path}/GET",
@@ -218,13 +218,13 @@ class Webhook(pulumi.ComponentResource):
         it would undo one another, so whoever runs the account sets it once.
         https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-logging.html
         """
-        site = self.site
+        context = self.context
         group = aws.cloudwatch.LogGroup(
-            site.logical("api"),
-            region=site.region,
-            name=site.names.api_log_group,
-            retention_in_days=site.config.log_retention_days,
-            tags=site.tags,
+            context.logical("api"),
+            region=context.region,
+            name=context.names.api_log_group,
+            retention_in_days=context.config.log_retention_days,
+            tags=context.tags,
             opts=self._child,
         )
         return aws.apigateway.StageAccessLogSettingsArgs(
@@ -232,29 +232,29 @@ class Webhook(pulumi.ComponentResource):
         )
 
     def _key(self, stage: aws.apigateway.Stage) -> aws.apigateway.ApiKey:
-        site = self.site
+        context = self.context
         plan = aws.apigateway.UsagePlan(
-            site.logical("sources"),
-            region=site.region,
-            name=site.names.usage_plan,
+            context.logical("sources"),
+            region=context.region,
+            name=context.names.usage_plan,
             api_stages=[aws.apigateway.UsagePlanApiStageArgs(api_id=self._api.id, stage=stage.stage_name)],
             throttle_settings=aws.apigateway.UsagePlanThrottleSettingsArgs(
-                rate_limit=site.config.api_rate_limit, burst_limit=site.config.api_burst_limit
+                rate_limit=context.config.api_rate_limit, burst_limit=context.config.api_burst_limit
             ),
-            tags=site.tags,
+            tags=context.tags,
             opts=self._child,
         )
         key = aws.apigateway.ApiKey(
-            site.logical("sources"),
-            region=site.region,
-            name=site.names.api_key,
+            context.logical("sources"),
+            region=context.region,
+            name=context.names.api_key,
             value=self._given_key,
-            tags=site.tags,
+            tags=context.tags,
             opts=self._child,
         )
         aws.apigateway.UsagePlanKey(
-            site.logical("sources"),
-            region=site.region,
+            context.logical("sources"),
+            region=context.region,
             usage_plan_id=plan.id,
             key_id=key.id,
             key_type="API_KEY",

@@ -76,7 +76,7 @@ class Backups(pulumi.ComponentResource):
         replication = self._replicate()
         # An object that is there before its replication is never copied.
         StackRecordObjects(
-            primary.site, bucket=primary.bucket, record=record, after=replication, opts=self._child
+            primary.context, bucket=primary.bucket, record=record, after=replication, opts=self._child
         )
         self._back_up()
         self._restore()
@@ -88,9 +88,9 @@ class Backups(pulumi.ComponentResource):
 
         https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html#object-lock-managing-replication
         """
-        site, source, copy = self._primary.site, self._primary.bucket, self._failover.bucket
+        context, source, copy = self._primary.context, self._primary.bucket, self._failover.bucket
         role = ServiceRole(
-            site,
+            context,
             "replication",
             service="s3.amazonaws.com",
             source=None,
@@ -112,8 +112,8 @@ class Backups(pulumi.ComponentResource):
             destination=aws.s3.BucketReplicationConfigRuleDestinationArgs(bucket=copy.arn),
         )
         return aws.s3.BucketReplicationConfig(
-            site.logical("backups"),
-            region=site.region,
+            context.logical("backups"),
+            region=context.region,
             bucket=source.name,
             role=role.arn,
             rules=[rule],
@@ -127,10 +127,10 @@ class Backups(pulumi.ComponentResource):
         copying from a vault for all resources:
         https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSBackupServiceRolePolicyForBackup.html
         """
-        site, table = self._primary.site, self._primary.alerts_table
+        context, table = self._primary.context, self._primary.alerts_table
         vaults = (self._primary.vault.arn, self._failover.vault.arn)
         role = ServiceRole(
-            site,
+            context,
             "backup",
             service="backup.amazonaws.com",
             source=None,
@@ -145,11 +145,11 @@ class Backups(pulumi.ComponentResource):
             ),
             opts=self._child,
         )
-        days = site.config.backup_retention_days
+        days = context.config.backup_retention_days
         plan = aws.backup.Plan(
-            site.logical("backup"),
-            region=site.region,
-            name=site.names.backup_vault,
+            context.logical("backup"),
+            region=context.region,
+            name=context.names.backup_vault,
             rules=[
                 aws.backup.PlanRuleArgs(
                     rule_name="daily",
@@ -166,12 +166,12 @@ class Backups(pulumi.ComponentResource):
                     ],
                 )
             ],
-            tags=site.tags,
+            tags=context.tags,
             opts=self._child,
         )
         aws.backup.Selection(
-            site.logical("backup"),
-            region=site.region,
+            context.logical("backup"),
+            region=context.region,
             name="ledger",
             plan_id=plan.id,
             iam_role_arn=role.arn,
@@ -182,10 +182,10 @@ class Backups(pulumi.ComponentResource):
     def _restore(self) -> None:
         """The role by which an operator restores a recovery point of either region: `dr restore --backup`."""
         for region in (self._primary, self._failover):
-            site = region.site
-            table = f"table/{site.names.restored(ALERTS, '*')}"
+            context = region.context
+            table = f"table/{context.names.restored(ALERTS, '*')}"
             ServiceRole(
-                site,
+                context,
                 RESTORE,
                 service="backup.amazonaws.com",
                 source=None,
@@ -198,9 +198,9 @@ class Backups(pulumi.ComponentResource):
 
         The copies are tested and not the originals: they are what is left when they are needed.
         """
-        site, vault = self._failover.site, self._failover.vault
+        context, vault = self._failover.context, self._failover.vault
         role = ServiceRole(
-            site,
+            context,
             "restore-testing",
             service="backup.amazonaws.com",
             source=None,
@@ -208,9 +208,9 @@ class Backups(pulumi.ComponentResource):
             opts=self._child,
         )
         plan = aws.backup.RestoreTestingPlan(
-            site.logical("restore-testing"),
-            region=site.region,
-            name=site.names.restore_testing_plan,
+            context.logical("restore-testing"),
+            region=context.region,
+            name=context.names.restore_testing_plan,
             schedule_expression=RESTORE_TEST_SCHEDULE,
             recovery_point_selection=aws.backup.RestoreTestingPlanRecoveryPointSelectionArgs(
                 algorithm="LATEST_WITHIN_WINDOW",
@@ -218,13 +218,13 @@ class Backups(pulumi.ComponentResource):
                 recovery_point_types=["SNAPSHOT"],
                 selection_window_days=_TESTED_WINDOW_DAYS,
             ),
-            tags=site.tags,
+            tags=context.tags,
             opts=self._child,
         )
         aws.backup.RestoreTestingSelection(
-            site.logical("restore-testing"),
-            region=site.region,
-            name=site.names.restore_testing_plan,
+            context.logical("restore-testing"),
+            region=context.region,
+            name=context.names.restore_testing_plan,
             restore_testing_plan_name=plan.name,
             protected_resource_type="DynamoDB",
             protected_resource_arns=["*"],  # of the one vault, which holds the ledger only
@@ -236,10 +236,10 @@ class Backups(pulumi.ComponentResource):
 def _restoring(region: Region, tables: str) -> tuple[Grant, ...]:
     """What AWS Backup needs to restore a recovery point of a region's vault into tables named so."""
     return (
-        Grant(_RESTORE, (region.site.arn("dynamodb", tables),)),
+        Grant(_RESTORE, (region.context.arn("dynamodb", tables),)),
         Grant(("backup:DescribeBackupVault",), (region.vault.arn,)),
     )
 
 
 def _recovery_points(*regions: Region) -> tuple[pulumi.Output[str], ...]:
-    return tuple(region.site.arn("backup", "recovery-point:*") for region in regions)
+    return tuple(region.context.arn("backup", "recovery-point:*") for region in regions)

@@ -4,7 +4,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.policies import resource_policy
-from components.region_context import Site
+from components.region_context import RegionContext
 from topology.backups import CONFIGS, EXPORTS, PACKAGES
 
 UPLOAD_DAYS = 7
@@ -18,25 +18,25 @@ class BackupBucket(pulumi.ComponentResource):
     replication, and whoever deletes it deletes every backup with it.
     """
 
-    def __init__(self, site: Site, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, context: RegionContext, opts: pulumi.ResourceOptions | None = None) -> None:
         """Register the bucket and its settings."""
-        super().__init__("incident:region:BackupBucket", site.logical("backups"), None, opts)
-        self._site = site
+        super().__init__("incident:region:BackupBucket", context.logical("backups"), None, opts)
+        self._context = context
         self._child = pulumi.ResourceOptions(parent=self)
         self._bucket = aws.s3.Bucket(
-            site.logical("backups"),
-            region=site.region,
-            bucket=site.names.backup_bucket(site.role, site.config.backup_bucket_suffix),
+            context.logical("backups"),
+            region=context.region,
+            bucket=context.names.backup_bucket(context.role, context.config.backup_bucket_suffix),
             object_lock_enabled=True,
-            force_destroy=not site.config.deletion_protection,
-            tags=site.tags,
+            force_destroy=not context.config.deletion_protection,
+            tags=context.tags,
             opts=self._child,
         )
         self.name = self._bucket.bucket
         self.arn = self._bucket.arn
         versioning = aws.s3.BucketVersioning(
-            site.logical("backups"),
-            region=site.region,
+            context.logical("backups"),
+            region=context.region,
             bucket=self.name,
             versioning_configuration=aws.s3.BucketVersioningVersioningConfigurationArgs(status="Enabled"),
             opts=self._child,
@@ -50,10 +50,10 @@ class BackupBucket(pulumi.ComponentResource):
 
     def _close(self) -> None:
         """Encrypted at rest and on its way, and never public."""
-        site = self._site
+        context = self._context
         aws.s3.BucketServerSideEncryptionConfiguration(
-            site.logical("backups"),
-            region=site.region,
+            context.logical("backups"),
+            region=context.region,
             bucket=self.name,
             rules=[
                 aws.s3.BucketServerSideEncryptionConfigurationRuleArgs(
@@ -65,8 +65,8 @@ class BackupBucket(pulumi.ComponentResource):
             opts=self._child,
         )
         closed = aws.s3.BucketPublicAccessBlock(
-            site.logical("backups"),
-            region=site.region,
+            context.logical("backups"),
+            region=context.region,
             bucket=self.name,
             block_public_acls=True,
             block_public_policy=True,
@@ -75,8 +75,8 @@ class BackupBucket(pulumi.ComponentResource):
             opts=self._child,
         )
         aws.s3.BucketPolicy(
-            site.logical("backups"),
-            region=site.region,
+            context.logical("backups"),
+            region=context.region,
             bucket=self.name,
             policy=resource_policy(
                 [
@@ -100,10 +100,10 @@ class BackupBucket(pulumi.ComponentResource):
         (November 2026) and was not tried: have one export made before relying on a new stack's backups.
         https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.html
         """
-        config = self._site.config
+        config = self._context.config
         return aws.s3.BucketObjectLockConfiguration(
-            self._site.logical("backups"),
-            region=self._site.region,
+            self._context.logical("backups"),
+            region=self._context.region,
             bucket=self.name,
             rule=aws.s3.BucketObjectLockConfigurationRuleArgs(
                 default_retention=aws.s3.BucketObjectLockConfigurationRuleDefaultRetentionArgs(
@@ -118,14 +118,14 @@ class BackupBucket(pulumi.ComponentResource):
 
         What was deleted or overwritten is kept for as long as a lock lasts, so that a mistake is found first.
         """
-        config = self._site.config
+        config = self._context.config
         rule, expiration = (
             aws.s3.BucketLifecycleConfigurationRuleArgs,
             aws.s3.BucketLifecycleConfigurationRuleExpirationArgs,
         )
         aws.s3.BucketLifecycleConfiguration(
-            self._site.logical("backups"),
-            region=self._site.region,
+            self._context.logical("backups"),
+            region=self._context.region,
             bucket=self.name,
             rules=[
                 *(

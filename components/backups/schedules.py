@@ -20,7 +20,7 @@ from components.backups.state_machines import (
     incremental_export,
 )
 from components.policies import Grant
-from components.region_context import Site
+from components.region_context import RegionContext
 from components.service_role import ServiceRole
 from topology.backups import (
     CONFIGS,
@@ -58,7 +58,7 @@ class BackupSchedules(pulumi.ComponentResource):
 
     def __init__(
         self,
-        site: Site,
+        context: RegionContext,
         *,
         bucket: BackupBucket,
         alerts_table: pulumi.Output[str],
@@ -66,10 +66,10 @@ class BackupSchedules(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Register what makes the backups. `alerts_table` is the ARN of the region's own replica."""
-        super().__init__("incident:region:BackupSchedules", site.logical("backups"), None, opts)
-        self._site, self._bucket, self._table = site, bucket, alerts_table
+        super().__init__("incident:region:BackupSchedules", context.logical("backups"), None, opts)
+        self._context, self._bucket, self._table = context, bucket, alerts_table
         self._child = pulumi.ResourceOptions(parent=self)
-        names, started = site.names, {"time": SCHEDULED_TIME}
+        names, started = context.names, {"time": SCHEDULED_TIME}
         watch, incremental, copies = (
             self._full_export_watch(),
             self._incremental_export(),
@@ -77,10 +77,10 @@ class BackupSchedules(pulumi.ComponentResource):
         )
         machines = (watch.arn, incremental.arn, copies.arn)
         role = ServiceRole(
-            site,
+            context,
             "backup-schedules",
             service="scheduler.amazonaws.com",
-            source=site.arn("scheduler", "schedule-group/default"),
+            source=context.arn("scheduler", "schedule-group/default"),
             grants=(*self._exporting(), Grant(("states:StartExecution",), machines)),
             opts=self._child,
         )
@@ -91,8 +91,8 @@ class BackupSchedules(pulumi.ComponentResource):
             (COPIES, names.daily_copies, COPY_SCHEDULE, copies.arn, started),
         ):
             aws.scheduler.Schedule(
-                site.logical(key),
-                region=site.region,
+                context.logical(key),
+                region=context.region,
                 name=name,
                 schedule_expression=expression,
                 flexible_time_window=aws.scheduler.ScheduleFlexibleTimeWindowArgs(mode="OFF"),
@@ -101,7 +101,7 @@ class BackupSchedules(pulumi.ComponentResource):
                 ),
                 opts=self._child,
             )
-        max_age_h = site.config.export_max_age_h
+        max_age_h = context.config.export_max_age_h
         self._alarm(FULL, topic, age_h=DAILY_WITHIN_H, silent_h=DAILY_WITHIN_H)
         # The newest export ages by an hour from one value to the next, so it is as old an hour sooner.
         self._alarm(INCREMENTAL, topic, age_h=max_age_h, silent_h=max_age_h - 1)
@@ -118,15 +118,15 @@ class BackupSchedules(pulumi.ComponentResource):
         )
 
     def _full_export_watch(self) -> aws.sfn.StateMachine:
-        stack = self._site.config.stack
+        stack = self._context.config.stack
         definition = pulumi.Output.all(self._table, self._bucket.name).apply(
             lambda known: json.dumps(full_export_watch(table_arn=known[0], bucket=known[1], stack=stack))
         )
         grants = (*self._exporting(), self._describing())
-        return self._machine("full-export-watch", self._site.names.full_export_watch, definition, grants)
+        return self._machine("full-export-watch", self._context.names.full_export_watch, definition, grants)
 
     def _incremental_export(self) -> aws.sfn.StateMachine:
-        config = self._site.config
+        config = self._context.config
         definition = pulumi.Output.all(self._table, self._bucket.name).apply(
             lambda known: json.dumps(
                 incremental_export(
@@ -135,10 +135,10 @@ class BackupSchedules(pulumi.ComponentResource):
             )
         )
         grants = (*self._exporting(), self._describing())
-        return self._machine(INCREMENTAL, self._site.names.incremental_export, definition, grants)
+        return self._machine(INCREMENTAL, self._context.names.incremental_export, definition, grants)
 
     def _daily_copies(self) -> aws.sfn.StateMachine:
-        stack = self._site.config.stack
+        stack = self._context.config.stack
         definition = self._bucket.name.apply(
             lambda bucket: json.dumps(daily_copies(bucket=bucket, stack=stack))
         )
@@ -147,7 +147,7 @@ class BackupSchedules(pulumi.ComponentResource):
             Grant(("s3:GetObject",), latest),
             Grant(("s3:PutObject",), (self._under(CONFIGS), self._under(PACKAGES))),
         )
-        return self._machine(COPIES, self._site.names.daily_copies, definition, grants)
+        return self._machine(COPIES, self._context.names.daily_copies, definition, grants)
 
     def _machine(
         self, purpose: str, name: str, definition: pulumi.Output[str], grants: Iterable[Grant]
@@ -156,26 +156,26 @@ class BackupSchedules(pulumi.ComponentResource):
 
         https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/iam-cw-condition-keys-namespace.html
         """
-        site = self._site
+        context = self._context
         measuring = Grant(
             ("cloudwatch:PutMetricData",), ("*",), {"StringEquals": {"cloudwatch:namespace": NAMESPACE}}
         )
         role = ServiceRole(
-            site,
+            context,
             purpose,
             service="states.amazonaws.com",
-            source=site.arn("states", f"stateMachine:{name}"),
+            source=context.arn("states", f"stateMachine:{name}"),
             grants=(*grants, measuring),
             opts=self._child,
         )
         return aws.sfn.StateMachine(
-            site.logical(purpose),
-            region=site.region,
+            context.logical(purpose),
+            region=context.region,
             name=name,
             type="STANDARD",
             definition=definition,
             role_arn=role.arn,
-            tags=site.tags,
+            tags=context.tags,
             opts=self._child,
         )
 
@@ -201,18 +201,18 @@ class BackupSchedules(pulumi.ComponentResource):
         yet, so it begins with the alarm. An alarm looks back over seven days at most.
         https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
         """
-        site = self._site
+        context = self._context
         aws.cloudwatch.MetricAlarm(
-            site.logical(f"{backup}-age"),
-            region=site.region,
-            name=site.names.backup_age_alarm(backup),
+            context.logical(f"{backup}-age"),
+            region=context.region,
+            name=context.names.backup_age_alarm(backup),
             alarm_description=(
                 f"The newest good {backup} is older than {age_h} hours, or none is known. Changes may be in "
                 "no export: responder dr status says from when on; responder dr export makes a full one"
             ),
             namespace=NAMESPACE,
             metric_name=BACKUP_AGE,
-            dimensions={STACK_DIMENSION: site.config.stack, BACKUP_DIMENSION: backup},
+            dimensions={STACK_DIMENSION: context.config.stack, BACKUP_DIMENSION: backup},
             statistic="Minimum",
             period=INCREMENTAL_EVERY_S,
             evaluation_periods=silent_h,
@@ -220,6 +220,6 @@ class BackupSchedules(pulumi.ComponentResource):
             comparison_operator="GreaterThanThreshold",
             treat_missing_data="breaching",
             alarm_actions=[topic.arn],
-            tags=site.tags,
+            tags=context.tags,
             opts=self._child,
         )

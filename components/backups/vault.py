@@ -3,7 +3,7 @@
 import pulumi
 import pulumi_aws as aws
 
-from components.region_context import Site
+from components.region_context import RegionContext
 
 COMPLIANCE_GRACE_DAYS = 3
 """For which a compliance lock can still be taken back: the least that AWS takes.
@@ -17,24 +17,24 @@ class BackupVault(pulumi.ComponentResource):
     over, nobody can, not even AWS.
     """
 
-    def __init__(self, site: Site, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, context: RegionContext, opts: pulumi.ResourceOptions | None = None) -> None:
         """Register the vault and its lock."""
-        super().__init__("incident:region:BackupVault", site.logical("vault"), None, opts)
+        super().__init__("incident:region:BackupVault", context.logical("vault"), None, opts)
         child = pulumi.ResourceOptions(parent=self)
         vault = aws.backup.Vault(
-            site.logical("vault"),
-            region=site.region,
-            name=site.names.backup_vault,
-            force_destroy=not site.config.deletion_protection,
-            tags=site.tags,
+            context.logical("vault"),
+            region=context.region,
+            name=context.names.backup_vault,
+            force_destroy=not context.config.deletion_protection,
+            tags=context.tags,
             opts=child,
         )
         aws.backup.VaultLockConfiguration(
-            site.logical("vault"),
-            region=site.region,
+            context.logical("vault"),
+            region=context.region,
             backup_vault_name=vault.name,
-            min_retention_days=site.config.backup_lock_days,
-            changeable_for_days=COMPLIANCE_GRACE_DAYS if site.config.backup_lock == "compliance" else None,
+            min_retention_days=context.config.backup_lock_days,
+            changeable_for_days=COMPLIANCE_GRACE_DAYS if context.config.backup_lock == "compliance" else None,
             opts=child,
         )
         self.name = vault.name
