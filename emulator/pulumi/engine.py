@@ -22,7 +22,7 @@ from emulator.pulumi.provider.errors import (
     UnknownResourceTypeError,
 )
 from emulator.pulumi.provider.outputs import unspoken_outputs
-from emulator.pulumi.provider.resource import Existing, Inputs, Place, ResourceType
+from emulator.pulumi.provider.resource import Existing, Inputs, ResourceContext, ResourceType
 from emulator.pulumi.state import Record, State
 
 GLOBAL_REGION: Final = "us-east-1"
@@ -122,11 +122,11 @@ class Engine:
                 "write to the state; add it to the handler's `secrets`"
             )
         arguments = Arguments.parse(raw, resource)
-        place = self._place(arguments.inputs["region"] if resource.regional else GLOBAL_REGION)
-        wanted = _Wanted(urn, resource, place, arguments, options)
+        context = self._context(arguments.inputs["region"] if resource.regional else GLOBAL_REGION)
+        request = _Request(urn, resource, context, arguments, options)
         old = self._state.resources.get(urn)
         if old is None:
-            return self._create(wanted, "create")
+            return self._create(request, "create")
         recorded = arguments.recorded(self._salt)
         changed = {k for k in old.inputs.keys() | recorded.keys() if old.inputs.get(k) != recorded.get(k)}
         if not old.complete or not changed <= _roots(resource.updates) | resource.ignored.keys():
@@ -134,8 +134,8 @@ class Engine:
                 self._state.retire(urn)
             else:
                 self._delete(urn, old)
-            return self._create(wanted, "replace")
-        return self._keep(wanted, old, changed)
+            return self._create(request, "replace")
+        return self._keep(request, old, changed)
 
     def prune(self) -> list[str]:
         """Delete what the state holds and the program no longer registers, dependants first.
@@ -149,50 +149,50 @@ class Engine:
         """Delete everything that the state holds, dependants first; returns as `prune`."""
         return self._delete_all([*reversed(self._state.resources), *reversed(self._state.retired)])
 
-    def _create(self, wanted: "_Wanted", action: Action) -> Registered:
+    def _create(self, request: "_Request", action: Action) -> Registered:
         """Make a resource; it is recorded before the steps that may fail after its creation."""
-        resource, place, inputs = wanted.resource, wanted.place, wanted.arguments.inputs
-        created = resource.create(place, inputs)
-        recorded = wanted.arguments.recorded(self._salt)
+        resource, context, inputs = request.resource, request.context, request.arguments.inputs
+        created = resource.create(context, inputs)
+        recorded = request.arguments.recorded(self._salt)
         record = Record(
             resource.type,
             created.id,
-            place.region,
+            context.region,
             recorded,
             _public(resource, created.outputs),
-            protect=wanted.options.protect,
+            protect=request.options.protect,
             complete=False,
         )
-        self._state.note(wanted.urn, record)
-        outputs = {**created.outputs, **resource.complete(place, created, inputs)}
+        self._state.note(request.urn, record)
+        outputs = {**created.outputs, **resource.complete(context, created, inputs)}
         record = replace(record, outputs=_public(resource, outputs), complete=True)
-        self._state.put(wanted.urn, record)
+        self._state.put(request.urn, record)
         secrets = {name: outputs[name] for name in outputs.keys() & resource.secrets}
-        return self._registered_as(wanted, record, secrets, action)
+        return self._registered_as(request, record, secrets, action)
 
-    def _keep(self, wanted: "_Wanted", old: Record, changed: set[str]) -> Registered:
+    def _keep(self, request: "_Request", old: Record, changed: set[str]) -> Registered:
         """Update a resource in place, or leave it as it is."""
-        resource, place, inputs = wanted.resource, wanted.place, wanted.arguments.inputs
+        resource, context, inputs = request.resource, request.context, request.arguments.inputs
         existing = Existing(old.id, Inputs(old.inputs), old.outputs)
         outputs = old.outputs
         if changed:
-            wanted.options.before_update(old.id, existing.inputs, inputs)
-            outputs = {**outputs, **resource.update(place, existing, inputs, changed)}
+            request.options.before_update(old.id, existing.inputs, inputs)
+            outputs = {**outputs, **resource.update(context, existing, inputs, changed)}
         record = replace(
             old,
-            inputs=wanted.arguments.recorded(self._salt),
+            inputs=request.arguments.recorded(self._salt),
             outputs=outputs,
-            protect=wanted.options.protect,
+            protect=request.options.protect,
         )
-        self._state.put(wanted.urn, record)
-        secrets = resource.read_secrets(place, existing)
-        return self._registered_as(wanted, record, secrets, "update" if changed else "same")
+        self._state.put(request.urn, record)
+        secrets = resource.read_secrets(context, existing)
+        return self._registered_as(request, record, secrets, "update" if changed else "same")
 
     def _registered_as(
-        self, wanted: "_Wanted", record: Record, secrets: Mapping[str, Any], action: Action
+        self, request: "_Request", record: Record, secrets: Mapping[str, Any], action: Action
     ) -> Registered:
-        self._count(action, record, wanted.urn)
-        outputs = {**unspoken_outputs(record.type), **wanted.arguments.echoed(), **record.outputs}
+        self._count(action, record, request.urn)
+        outputs = {**unspoken_outputs(record.type), **request.arguments.echoed(), **record.outputs}
         outputs |= {name: wrapped_secret(value) for name, value in secrets.items()}
         return Registered(record.id, outputs)
 
@@ -221,14 +221,14 @@ class Engine:
             )
         existing = Existing(record.id, Inputs(record.inputs), record.outputs)
         try:
-            self._catalogue[record.type].delete(self._place(record.region), existing)
+            self._catalogue[record.type].delete(self._context(record.region), existing)
         except ClientError as error:
             if error.response["Error"]["Code"] not in _GONE:
                 raise
         self._state.forget(key)
 
-    def _place(self, region: str) -> Place:
-        return Place(self._clients, region, self._webhook_base_urls)
+    def _context(self, region: str) -> ResourceContext:
+        return ResourceContext(self._clients, region, self._webhook_base_urls)
 
     def _count(self, action: Action, record: Record, urn: str) -> None:
         with self._lock:
@@ -238,12 +238,12 @@ class Engine:
 
 
 @dataclass(frozen=True)
-class _Wanted:
+class _Request:
     """One registration, checked."""
 
     urn: str
     resource: ResourceType
-    place: Place
+    context: ResourceContext
     arguments: Arguments
     options: Options
 

@@ -8,7 +8,7 @@ from emulator.pulumi.provider.resource import (
     Created,
     Existing,
     Inputs,
-    Place,
+    ResourceContext,
     ResourceType,
     removed_tags,
     tag_list,
@@ -24,19 +24,19 @@ class Certificate(ResourceType):
     secrets = frozenset({"privateKey", "privateKeyWo"})
     create_before_delete = True
 
-    def create(self, place: Place, inputs: Inputs) -> Created:
+    def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Ask for the certificate; the embedded ACM issues it at once."""
-        arn = place.client("acm").request_certificate(
+        arn = context.client("acm").request_certificate(
             DomainName=inputs["domainName"],
             ValidationMethod=inputs["validationMethod"],
             Tags=tag_list(inputs),
         )["CertificateArn"]
         return Created(arn, {"arn": arn})
 
-    def complete(self, place: Place, created: Created, inputs: Inputs) -> Mapping[str, Any]:
+    def complete(self, context: ResourceContext, created: Created, inputs: Inputs) -> Mapping[str, Any]:
         """Ask which records prove that the domain is ours."""
         del inputs
-        found = place.client("acm").describe_certificate(CertificateArn=created.id)["Certificate"]
+        found = context.client("acm").describe_certificate(CertificateArn=created.id)["Certificate"]
         return {
             "domainValidationOptions": [
                 {
@@ -50,20 +50,20 @@ class Certificate(ResourceType):
         }
 
     def update(
-        self, place: Place, existing: Existing, inputs: Inputs, changed: Collection[str]
+        self, context: ResourceContext, existing: Existing, inputs: Inputs, changed: Collection[str]
     ) -> Mapping[str, Any]:
         """Set the tags."""
         del changed
-        acm = place.client("acm")
+        acm = context.client("acm")
         gone = [{"Key": name} for name in removed_tags(existing, inputs)]
         if gone:
             acm.remove_tags_from_certificate(CertificateArn=existing.id, Tags=gone)
         acm.add_tags_to_certificate(CertificateArn=existing.id, Tags=tag_list(inputs))
         return {}
 
-    def delete(self, place: Place, existing: Existing) -> None:
+    def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Delete the certificate."""
-        place.client("acm").delete_certificate(CertificateArn=existing.id)
+        context.client("acm").delete_certificate(CertificateArn=existing.id)
 
 
 class CertificateValidation(ResourceType):
@@ -72,19 +72,19 @@ class CertificateValidation(ResourceType):
     type = "aws:acm/certificateValidation:CertificateValidation"
     replaces = frozenset({"certificateArn", "validationRecordFqdns"})
 
-    def create(self, place: Place, inputs: Inputs) -> Created:
+    def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """See that the certificate is issued.
 
         Raises:
             MissingArgumentError: it is not; the embedded ACM issues at once or never.
         """
         arn = inputs["certificateArn"]
-        status = place.client("acm").describe_certificate(CertificateArn=arn)["Certificate"]["Status"]
+        status = context.client("acm").describe_certificate(CertificateArn=arn)["Certificate"]["Status"]
         if status != "ISSUED":
             raise MissingArgumentError(f"certificate {arn} is {status}, not ISSUED; see its domain's records")
         return Created(arn, {})
 
-    def delete(self, place: Place, existing: Existing) -> None:
+    def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Do nothing: there is nothing to remove."""
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from emulator.pulumi.provider.resource import Created, Existing, Inputs, Place, ResourceType, pick
+from emulator.pulumi.provider.resource import Created, Existing, Inputs, ResourceContext, ResourceType, pick
 
 
 class RestApi(ResourceType):
@@ -13,38 +13,38 @@ class RestApi(ResourceType):
     updates = frozenset({"tags"})
     replaces = frozenset({"name", "endpointConfiguration.types"})
 
-    def create(self, place: Place, inputs: Inputs) -> Created:
+    def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Create the API."""
         types = inputs["endpointConfiguration"]["types"]
-        api = place.client("apigateway").create_rest_api(
+        api = context.client("apigateway").create_rest_api(
             name=inputs["name"],
             endpointConfiguration={"types": [types] if isinstance(types, str) else types},
             tags=inputs.get("tags", {}),
         )
-        return Created(api["id"], {"arn": f"arn:aws:apigateway:{place.region}::/restapis/{api['id']}"})
+        return Created(api["id"], {"arn": f"arn:aws:apigateway:{context.region}::/restapis/{api['id']}"})
 
-    def complete(self, place: Place, created: Created, inputs: Inputs) -> Mapping[str, Any]:
+    def complete(self, context: ResourceContext, created: Created, inputs: Inputs) -> Mapping[str, Any]:
         """Ask for the root resource and the account, of which the execution ARN is made."""
         del inputs
-        found = place.client("apigateway").get_resources(restApiId=created.id)["items"]
+        found = context.client("apigateway").get_resources(restApiId=created.id)["items"]
         root = next(resource["id"] for resource in found if resource["path"] == "/")
-        account = place.client("sts").get_caller_identity()["Account"]
+        account = context.client("sts").get_caller_identity()["Account"]
         return {
             "rootResourceId": root,
-            "executionArn": f"arn:aws:execute-api:{place.region}:{account}:{created.id}",
+            "executionArn": f"arn:aws:execute-api:{context.region}:{account}:{created.id}",
         }
 
     def update(
-        self, place: Place, existing: Existing, inputs: Inputs, changed: Collection[str]
+        self, context: ResourceContext, existing: Existing, inputs: Inputs, changed: Collection[str]
     ) -> Mapping[str, Any]:
         """Set the tags."""
         del changed
-        set_tags(place, existing.outputs["arn"], existing, inputs)
+        set_tags(context, existing.outputs["arn"], existing, inputs)
         return {}
 
-    def delete(self, place: Place, existing: Existing) -> None:
+    def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Delete the API with everything in it."""
-        place.client("apigateway").delete_rest_api(restApiId=existing.id)
+        context.client("apigateway").delete_rest_api(restApiId=existing.id)
 
 
 class ApiResource(ResourceType):
@@ -53,16 +53,16 @@ class ApiResource(ResourceType):
     type = "aws:apigateway/resource:Resource"
     replaces = frozenset({"restApi", "parentId", "pathPart"})
 
-    def create(self, place: Place, inputs: Inputs) -> Created:
+    def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Create the segment."""
-        resource = place.client("apigateway").create_resource(
+        resource = context.client("apigateway").create_resource(
             restApiId=inputs["restApi"], parentId=inputs["parentId"], pathPart=inputs["pathPart"]
         )
         return Created(resource["id"], {"path": resource["path"]})
 
-    def delete(self, place: Place, existing: Existing) -> None:
+    def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Delete the segment."""
-        place.client("apigateway").delete_resource(
+        context.client("apigateway").delete_resource(
             restApiId=existing.inputs["restApi"], resourceId=existing.id
         )
 
@@ -74,27 +74,27 @@ class Method(ResourceType):
     updates = frozenset({"apiKeyRequired", "authorization", "requestModels", "requestValidatorId"})
     replaces = frozenset({"httpMethod", "resourceId", "restApi"})
 
-    def create(self, place: Place, inputs: Inputs) -> Created:
+    def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Put the method."""
-        _put_method(place, inputs)
+        _put_method(context, inputs)
         return Created(_method_id("agm", inputs), {})
 
     def update(
-        self, place: Place, existing: Existing, inputs: Inputs, changed: Collection[str]
+        self, context: ResourceContext, existing: Existing, inputs: Inputs, changed: Collection[str]
     ) -> Mapping[str, Any]:
         """Put it again, and its integration, which the embedded API Gateway drops with the old method."""
         del existing, changed
-        client, key = place.client("apigateway"), _method(inputs)
+        client, key = context.client("apigateway"), _method(inputs)
         integration = client.get_method(**key).get("methodIntegration")
-        _put_method(place, inputs)
+        _put_method(context, inputs)
         if integration:
             names = {"httpMethod": "integrationHttpMethod", "type": "type", "uri": "uri"}
             client.put_integration(**key, **pick(integration, names))
         return {}
 
-    def delete(self, place: Place, existing: Existing) -> None:
+    def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Delete the method with its integration."""
-        place.client("apigateway").delete_method(**_method(existing.inputs))
+        context.client("apigateway").delete_method(**_method(existing.inputs))
 
 
 class Integration(ResourceType):
@@ -104,22 +104,22 @@ class Integration(ResourceType):
     updates = frozenset({"integrationHttpMethod", "type", "uri"})
     replaces = frozenset({"httpMethod", "resourceId", "restApi"})
 
-    def create(self, place: Place, inputs: Inputs) -> Created:
+    def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Put the integration."""
-        _put_integration(place, inputs)
+        _put_integration(context, inputs)
         return Created(_method_id("agi", inputs), {})
 
     def update(
-        self, place: Place, existing: Existing, inputs: Inputs, changed: Collection[str]
+        self, context: ResourceContext, existing: Existing, inputs: Inputs, changed: Collection[str]
     ) -> Mapping[str, Any]:
         """Put it again."""
         del existing, changed
-        _put_integration(place, inputs)
+        _put_integration(context, inputs)
         return {}
 
-    def delete(self, place: Place, existing: Existing) -> None:
+    def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Delete the integration."""
-        place.client("apigateway").delete_integration(**_method(existing.inputs))
+        context.client("apigateway").delete_integration(**_method(existing.inputs))
 
 
 class Response(ResourceType):
@@ -129,22 +129,22 @@ class Response(ResourceType):
     updates = frozenset({"responseParameters", "responseTemplates", "statusCode"})
     replaces = frozenset({"responseType", "restApiId"})
 
-    def create(self, place: Place, inputs: Inputs) -> Created:
+    def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Put the response."""
-        _put_response(place, inputs)
+        _put_response(context, inputs)
         return Created(f"aggr-{inputs['restApiId']}-{inputs['responseType']}", {})
 
     def update(
-        self, place: Place, existing: Existing, inputs: Inputs, changed: Collection[str]
+        self, context: ResourceContext, existing: Existing, inputs: Inputs, changed: Collection[str]
     ) -> Mapping[str, Any]:
         """Put it again."""
         del existing, changed
-        _put_response(place, inputs)
+        _put_response(context, inputs)
         return {}
 
-    def delete(self, place: Place, existing: Existing) -> None:
+    def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Go back to AWS's own answer."""
-        place.client("apigateway").delete_gateway_response(
+        context.client("apigateway").delete_gateway_response(
             restApiId=existing.inputs["restApiId"], responseType=existing.inputs["responseType"]
         )
 
@@ -155,9 +155,9 @@ class Model(ResourceType):
     type = "aws:apigateway/model:Model"
     replaces = frozenset({"contentType", "name", "restApi", "schema"})
 
-    def create(self, place: Place, inputs: Inputs) -> Created:
+    def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Create the model."""
-        place.client("apigateway").create_model(
+        context.client("apigateway").create_model(
             restApiId=inputs["restApi"],
             name=inputs["name"],
             contentType=inputs["contentType"],
@@ -165,9 +165,9 @@ class Model(ResourceType):
         )
         return Created(inputs["name"], {})
 
-    def delete(self, place: Place, existing: Existing) -> None:
+    def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Delete the model."""
-        place.client("apigateway").delete_model(restApiId=existing.inputs["restApi"], modelName=existing.id)
+        context.client("apigateway").delete_model(restApiId=existing.inputs["restApi"], modelName=existing.id)
 
 
 class RequestValidator(ResourceType):
@@ -176,9 +176,9 @@ class RequestValidator(ResourceType):
     type = "aws:apigateway/requestValidator:RequestValidator"
     replaces = frozenset({"name", "restApi", "validateRequestBody", "validateRequestParameters"})
 
-    def create(self, place: Place, inputs: Inputs) -> Created:
+    def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Create the validator."""
-        validator = place.client("apigateway").create_request_validator(
+        validator = context.client("apigateway").create_request_validator(
             restApiId=inputs["restApi"],
             name=inputs["name"],
             validateRequestBody=inputs.get("validateRequestBody", False),
@@ -186,9 +186,9 @@ class RequestValidator(ResourceType):
         )
         return Created(validator["id"], {})
 
-    def delete(self, place: Place, existing: Existing) -> None:
+    def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Delete the validator."""
-        place.client("apigateway").delete_request_validator(
+        context.client("apigateway").delete_request_validator(
             restApiId=existing.inputs["restApi"], requestValidatorId=existing.id
         )
 
@@ -200,14 +200,14 @@ class Deployment(ResourceType):
     replaces = frozenset({"restApi", "triggers"})
     create_before_delete = True
 
-    def create(self, place: Place, inputs: Inputs) -> Created:
+    def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Take the snapshot."""
-        deployment = place.client("apigateway").create_deployment(restApiId=inputs["restApi"])
+        deployment = context.client("apigateway").create_deployment(restApiId=inputs["restApi"])
         return Created(deployment["id"], {})
 
-    def delete(self, place: Place, existing: Existing) -> None:
+    def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Delete the snapshot, which no stage serves any more."""
-        place.client("apigateway").delete_deployment(
+        context.client("apigateway").delete_deployment(
             restApiId=existing.inputs["restApi"], deploymentId=existing.id
         )
 
@@ -224,9 +224,9 @@ RESOURCES: Final = (
 )
 
 
-def set_tags(place: Place, arn: str, existing: Existing, inputs: Inputs) -> None:
+def set_tags(context: ResourceContext, arn: str, existing: Existing, inputs: Inputs) -> None:
     """Make the tags of something of API Gateway be those of the arguments."""
-    client = place.client("apigateway")
+    client = context.client("apigateway")
     tags = inputs.get("tags", {})
     removed = sorted(existing.inputs.get("tags", {}).keys() - tags.keys())
     if removed:
@@ -248,25 +248,25 @@ def _method_id(prefix: str, inputs: Inputs) -> str:
     return f"{prefix}-{inputs['restApi']}-{inputs['resourceId']}-{inputs['httpMethod']}"
 
 
-def _put_method(place: Place, inputs: Inputs) -> None:
+def _put_method(context: ResourceContext, inputs: Inputs) -> None:
     names = ("apiKeyRequired", "requestModels", "requestValidatorId")
-    place.client("apigateway").put_method(
+    context.client("apigateway").put_method(
         **_method(inputs),
         authorizationType=inputs["authorization"],
         **pick(inputs, {name: name for name in names}),
     )
 
 
-def _put_integration(place: Place, inputs: Inputs) -> None:
+def _put_integration(context: ResourceContext, inputs: Inputs) -> None:
     names = ("integrationHttpMethod", "type", "uri")
-    place.client("apigateway").put_integration(
+    context.client("apigateway").put_integration(
         **_method(inputs), **pick(inputs, {name: name for name in names})
     )
 
 
-def _put_response(place: Place, inputs: Inputs) -> None:
+def _put_response(context: ResourceContext, inputs: Inputs) -> None:
     names = ("responseParameters", "responseTemplates", "statusCode")
-    place.client("apigateway").put_gateway_response(
+    context.client("apigateway").put_gateway_response(
         restApiId=inputs["restApiId"],
         responseType=inputs["responseType"],
         **pick(inputs, {name: name for name in names}),

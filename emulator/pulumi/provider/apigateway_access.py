@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from emulator.pulumi.provider.apigateway import set_tags
 from emulator.pulumi.provider.errors import MissingArgumentError
-from emulator.pulumi.provider.resource import Created, Existing, Inputs, Place, ResourceType, pick
+from emulator.pulumi.provider.resource import Created, Existing, Inputs, ResourceContext, ResourceType, pick
 
 
 class Stage(ResourceType):
@@ -17,53 +17,53 @@ class Stage(ResourceType):
     )
     replaces = frozenset({"restApi", "stageName"})
 
-    def create(self, place: Place, inputs: Inputs) -> Created:
+    def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Create the stage.
 
         Raises:
             MissingArgumentError: the caller of the deployment gave no address for this region.
         """
-        base_url = place.webhook_base_urls.get(place.region)
+        base_url = context.webhook_base_urls.get(context.region)
         if base_url is None:
             raise MissingArgumentError(
-                f"region {place.region} has no webhook address; start the emulator with this region, and "
+                f"region {context.region} has no webhook address; start the emulator with this region, and "
                 "pass its address in webhook_base_urls"
             )
         api, stage = inputs["restApi"], inputs["stageName"]
-        place.client("apigateway").create_stage(
+        context.client("apigateway").create_stage(
             restApiId=api, stageName=stage, deploymentId=inputs["deployment"], tags=inputs.get("tags", {})
         )
         return Created(
             f"ags-{api}-{stage}",
             {
-                "arn": f"arn:aws:apigateway:{place.region}::/restapis/{api}/stages/{stage}",
+                "arn": f"arn:aws:apigateway:{context.region}::/restapis/{api}/stages/{stage}",
                 "invokeUrl": f"{base_url}/restapis/{api}/{stage}/_user_request_",
             },
         )
 
-    def complete(self, place: Place, created: Created, inputs: Inputs) -> Mapping[str, Any]:
+    def complete(self, context: ResourceContext, created: Created, inputs: Inputs) -> Mapping[str, Any]:
         """Turn the access log on."""
         del created
         if "accessLogSettings" in inputs:
-            _set_access_log(place, inputs)
+            _set_access_log(context, inputs)
         return {}
 
     def update(
-        self, place: Place, existing: Existing, inputs: Inputs, changed: Collection[str]
+        self, context: ResourceContext, existing: Existing, inputs: Inputs, changed: Collection[str]
     ) -> Mapping[str, Any]:
         """Serve another deployment, set the tags, or turn the access log on or off."""
         if "accessLogSettings" in changed:
-            _set_access_log(place, inputs)
+            _set_access_log(context, inputs)
         if "deployment" in changed:
             patch = {"op": "replace", "path": "/deploymentId", "value": inputs["deployment"]}
-            _patch_stage(place, inputs, [patch])
+            _patch_stage(context, inputs, [patch])
         if "tags" in changed:
-            set_tags(place, existing.outputs["arn"], existing, inputs)
+            set_tags(context, existing.outputs["arn"], existing, inputs)
         return {}
 
-    def delete(self, place: Place, existing: Existing) -> None:
+    def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Delete the stage."""
-        place.client("apigateway").delete_stage(
+        context.client("apigateway").delete_stage(
             restApiId=existing.inputs["restApi"], stageName=existing.inputs["stageName"]
         )
 
@@ -75,23 +75,23 @@ class MethodSettings(ResourceType):
     updates = frozenset({"settings.throttlingBurstLimit", "settings.throttlingRateLimit"})
     replaces = frozenset({"methodPath", "restApi", "stageName"})
 
-    def create(self, place: Place, inputs: Inputs) -> Created:
+    def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Set the limits."""
-        _set_method_limits(place, inputs)
+        _set_method_limits(context, inputs)
         return Created(f"{inputs['restApi']}-{inputs['stageName']}-{inputs['methodPath']}", {})
 
     def update(
-        self, place: Place, existing: Existing, inputs: Inputs, changed: Collection[str]
+        self, context: ResourceContext, existing: Existing, inputs: Inputs, changed: Collection[str]
     ) -> Mapping[str, Any]:
         """Set them again."""
         del existing, changed
-        _set_method_limits(place, inputs)
+        _set_method_limits(context, inputs)
         return {}
 
-    def delete(self, place: Place, existing: Existing) -> None:
+    def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Lift the limits."""
         path = _settings_path(existing.inputs)
-        _patch_stage(place, existing.inputs, [{"op": "remove", "path": path}])
+        _patch_stage(context, existing.inputs, [{"op": "remove", "path": path}])
 
 
 class ApiKey(ResourceType):
@@ -102,33 +102,33 @@ class ApiKey(ResourceType):
     replaces = frozenset({"description", "name", "value"})
     secrets = frozenset({"value"})
 
-    def create(self, place: Place, inputs: Inputs) -> Created:
+    def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Create the key, enabled."""
-        key = place.client("apigateway").create_api_key(
+        key = context.client("apigateway").create_api_key(
             name=inputs["name"],
             description=inputs.get("description", ""),
             enabled=True,
             tags=inputs.get("tags", {}),
             **pick(inputs, {"value": "value"}),
         )
-        arn = f"arn:aws:apigateway:{place.region}::/apikeys/{key['id']}"
+        arn = f"arn:aws:apigateway:{context.region}::/apikeys/{key['id']}"
         return Created(key["id"], {"arn": arn, "value": key["value"]})
 
     def update(
-        self, place: Place, existing: Existing, inputs: Inputs, changed: Collection[str]
+        self, context: ResourceContext, existing: Existing, inputs: Inputs, changed: Collection[str]
     ) -> Mapping[str, Any]:
         """Set the tags."""
         del changed
-        set_tags(place, existing.outputs["arn"], existing, inputs)
+        set_tags(context, existing.outputs["arn"], existing, inputs)
         return {}
 
-    def delete(self, place: Place, existing: Existing) -> None:
+    def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Delete the key; its sources are refused from then on."""
-        place.client("apigateway").delete_api_key(apiKey=existing.id)
+        context.client("apigateway").delete_api_key(apiKey=existing.id)
 
-    def read_secrets(self, place: Place, existing: Existing) -> Mapping[str, Any]:
+    def read_secrets(self, context: ResourceContext, existing: Existing) -> Mapping[str, Any]:
         """Ask for the value."""
-        key = place.client("apigateway").get_api_key(apiKey=existing.id, includeValue=True)
+        key = context.client("apigateway").get_api_key(apiKey=existing.id, includeValue=True)
         return {"value": key["value"]}
 
 
@@ -139,22 +139,22 @@ class UsagePlan(ResourceType):
     updates = frozenset({"tags", "throttleSettings.burstLimit", "throttleSettings.rateLimit"})
     replaces = frozenset({"apiStages.apiId", "apiStages.stage", "name"})
 
-    def create(self, place: Place, inputs: Inputs) -> Created:
+    def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Create the plan for its stages."""
-        plan = place.client("apigateway").create_usage_plan(
+        plan = context.client("apigateway").create_usage_plan(
             name=inputs["name"],
             apiStages=[{"apiId": s["apiId"], "stage": s["stage"]} for s in inputs["apiStages"]],
             throttle=inputs["throttleSettings"],
             tags=inputs.get("tags", {}),
         )
-        return Created(plan["id"], {"arn": f"arn:aws:apigateway:{place.region}::/usageplans/{plan['id']}"})
+        return Created(plan["id"], {"arn": f"arn:aws:apigateway:{context.region}::/usageplans/{plan['id']}"})
 
     def update(
-        self, place: Place, existing: Existing, inputs: Inputs, changed: Collection[str]
+        self, context: ResourceContext, existing: Existing, inputs: Inputs, changed: Collection[str]
     ) -> Mapping[str, Any]:
         """Set the limits or the tags."""
         if "throttleSettings" in changed:
-            place.client("apigateway").update_usage_plan(
+            context.client("apigateway").update_usage_plan(
                 usagePlanId=existing.id,
                 patchOperations=[
                     {"op": "replace", "path": f"/throttle/{name}", "value": str(limit)}
@@ -162,12 +162,12 @@ class UsagePlan(ResourceType):
                 ],
             )
         if "tags" in changed:
-            set_tags(place, existing.outputs["arn"], existing, inputs)
+            set_tags(context, existing.outputs["arn"], existing, inputs)
         return {}
 
-    def delete(self, place: Place, existing: Existing) -> None:
+    def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Delete the plan."""
-        place.client("apigateway").delete_usage_plan(usagePlanId=existing.id)
+        context.client("apigateway").delete_usage_plan(usagePlanId=existing.id)
 
 
 class UsagePlanKey(ResourceType):
@@ -176,16 +176,16 @@ class UsagePlanKey(ResourceType):
     type = "aws:apigateway/usagePlanKey:UsagePlanKey"
     replaces = frozenset({"keyId", "keyType", "usagePlanId"})
 
-    def create(self, place: Place, inputs: Inputs) -> Created:
+    def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Put the key into the plan."""
-        member = place.client("apigateway").create_usage_plan_key(
+        member = context.client("apigateway").create_usage_plan_key(
             usagePlanId=inputs["usagePlanId"], keyId=inputs["keyId"], keyType=inputs["keyType"]
         )
         return Created(member["id"], {"name": member["name"]})
 
-    def delete(self, place: Place, existing: Existing) -> None:
+    def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Take the key out of the plan."""
-        place.client("apigateway").delete_usage_plan_key(
+        context.client("apigateway").delete_usage_plan_key(
             usagePlanId=existing.inputs["usagePlanId"], keyId=existing.id
         )
 
@@ -200,20 +200,22 @@ _LIMITS: Final = {
 https://docs.aws.amazon.com/apigateway/latest/api/API_UpdateStage.html"""
 
 
-def _patch_stage(place: Place, inputs: Mapping[str, Any], operations: list[dict[str, str]]) -> None:
-    place.client("apigateway").update_stage(
+def _patch_stage(
+    context: ResourceContext, inputs: Mapping[str, Any], operations: list[dict[str, str]]
+) -> None:
+    context.client("apigateway").update_stage(
         restApiId=inputs["restApi"], stageName=inputs["stageName"], patchOperations=operations
     )
 
 
-def _set_access_log(place: Place, inputs: Inputs) -> None:
+def _set_access_log(context: ResourceContext, inputs: Inputs) -> None:
     settings = inputs.get("accessLogSettings")
     if settings is None:
-        _patch_stage(place, inputs, [{"op": "remove", "path": "/accessLogSettings"}])
+        _patch_stage(context, inputs, [{"op": "remove", "path": "/accessLogSettings"}])
         return
     values = {"destinationArn": settings["destinationArn"], "format": settings["format"]}
     _patch_stage(
-        place,
+        context,
         inputs,
         [
             {"op": "replace", "path": f"/accessLogSettings/{name}", "value": value}
@@ -228,11 +230,11 @@ def _settings_path(inputs: Mapping[str, Any]) -> str:
     return f"/{path.replace('/', '~1')}/{http_method}"
 
 
-def _set_method_limits(place: Place, inputs: Inputs) -> None:
+def _set_method_limits(context: ResourceContext, inputs: Inputs) -> None:
     settings, path = inputs["settings"], _settings_path(inputs)
     operations = [
         {"op": "replace", "path": f"{path}/{patch}", "value": str(settings[name])}
         for name, patch in _LIMITS.items()
         if name in settings
     ]
-    _patch_stage(place, inputs, operations)
+    _patch_stage(context, inputs, operations)

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from emulator.pulumi.provider.apigateway import set_tags
-from emulator.pulumi.provider.resource import Created, Existing, Inputs, Place, ResourceType
+from emulator.pulumi.provider.resource import Created, Existing, Inputs, ResourceContext, ResourceType
 
 ROOT: Final = "(none)"
 """What API Gateway calls the base path of a mapping at the root of a domain.
@@ -21,10 +21,10 @@ class DomainName(ResourceType):
     )
     secrets = frozenset({"certificatePrivateKey"})
 
-    def create(self, place: Place, inputs: Inputs) -> Created:
+    def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Create the domain; its regional name is what DNS points to."""
         types = inputs["endpointConfiguration"]["types"]
-        domain = place.client("apigateway").create_domain_name(
+        domain = context.client("apigateway").create_domain_name(
             domainName=inputs["domainName"],
             regionalCertificateArn=inputs["regionalCertificateArn"],
             securityPolicy=inputs["securityPolicy"],
@@ -34,23 +34,23 @@ class DomainName(ResourceType):
         return Created(
             domain["domainName"],
             {
-                "arn": f"arn:aws:apigateway:{place.region}::/domainnames/{domain['domainName']}",
+                "arn": f"arn:aws:apigateway:{context.region}::/domainnames/{domain['domainName']}",
                 "regionalDomainName": domain["regionalDomainName"],
                 "regionalZoneId": domain["regionalHostedZoneId"],
             },
         )
 
     def update(
-        self, place: Place, existing: Existing, inputs: Inputs, changed: Collection[str]
+        self, context: ResourceContext, existing: Existing, inputs: Inputs, changed: Collection[str]
     ) -> Mapping[str, Any]:
         """Set the tags."""
         del changed
-        set_tags(place, existing.outputs["arn"], existing, inputs)
+        set_tags(context, existing.outputs["arn"], existing, inputs)
         return {}
 
-    def delete(self, place: Place, existing: Existing) -> None:
+    def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Delete the domain with its mappings."""
-        place.client("apigateway").delete_domain_name(domainName=existing.id)
+        context.client("apigateway").delete_domain_name(domainName=existing.id)
 
 
 class BasePathMapping(ResourceType):
@@ -59,16 +59,16 @@ class BasePathMapping(ResourceType):
     type = "aws:apigateway/basePathMapping:BasePathMapping"
     replaces = frozenset({"domainName", "restApi", "stageName"})
 
-    def create(self, place: Place, inputs: Inputs) -> Created:
+    def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Map the root to the stage."""
-        place.client("apigateway").create_base_path_mapping(
+        context.client("apigateway").create_base_path_mapping(
             domainName=inputs["domainName"], restApiId=inputs["restApi"], stage=inputs["stageName"]
         )
         return Created(f"{inputs['domainName']}/", {})
 
-    def delete(self, place: Place, existing: Existing) -> None:
+    def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Serve nothing at the domain's root."""
-        place.client("apigateway").delete_base_path_mapping(
+        context.client("apigateway").delete_base_path_mapping(
             domainName=existing.inputs["domainName"], basePath=ROOT
         )
 

@@ -7,7 +7,7 @@ from emulator.pulumi.provider.resource import (
     Created,
     Existing,
     Inputs,
-    Place,
+    ResourceContext,
     ResourceType,
     pick,
     removed_tags,
@@ -23,24 +23,24 @@ class Vault(ResourceType):
     updates = frozenset({"forceDestroy", "tags"})
     replaces = frozenset({"name"})
 
-    def create(self, place: Place, inputs: Inputs) -> Created:
+    def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Create the vault with its tags."""
-        arn = place.client("backup").create_backup_vault(
+        arn = context.client("backup").create_backup_vault(
             BackupVaultName=inputs["name"], BackupVaultTags=inputs.get("tags", {})
         )["BackupVaultArn"]
         return Created(inputs["name"], {"arn": arn})
 
     def update(
-        self, place: Place, existing: Existing, inputs: Inputs, changed: Collection[str]
+        self, context: ResourceContext, existing: Existing, inputs: Inputs, changed: Collection[str]
     ) -> Mapping[str, Any]:
         """Set the tags. What happens at the deletion matters only then."""
         if "tags" in changed:
-            _tag(place, existing.outputs["arn"], existing, inputs)
+            _tag(context, existing.outputs["arn"], existing, inputs)
         return {}
 
-    def delete(self, place: Place, existing: Existing) -> None:
+    def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Delete the vault, with its recovery points where `forceDestroy` is on."""
-        backup = place.client("backup")
+        backup = context.client("backup")
         if existing.inputs.get("forceDestroy"):
             pages = backup.get_paginator("list_recovery_points_by_backup_vault").paginate(
                 BackupVaultName=existing.id
@@ -63,22 +63,22 @@ class VaultLock(ResourceType):
     updates = frozenset(_ARGUMENTS.keys() - {"backupVaultName"})
     replaces = frozenset({"backupVaultName"})
 
-    def create(self, place: Place, inputs: Inputs) -> Created:
+    def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Lock the vault."""
-        place.client("backup").put_backup_vault_lock_configuration(**pick(inputs, self._ARGUMENTS))
+        context.client("backup").put_backup_vault_lock_configuration(**pick(inputs, self._ARGUMENTS))
         return Created(inputs["backupVaultName"], {})
 
     def update(
-        self, place: Place, existing: Existing, inputs: Inputs, changed: Collection[str]
+        self, context: ResourceContext, existing: Existing, inputs: Inputs, changed: Collection[str]
     ) -> Mapping[str, Any]:
         """Lock it otherwise."""
         del existing, changed
-        place.client("backup").put_backup_vault_lock_configuration(**pick(inputs, self._ARGUMENTS))
+        context.client("backup").put_backup_vault_lock_configuration(**pick(inputs, self._ARGUMENTS))
         return {}
 
-    def delete(self, place: Place, existing: Existing) -> None:
+    def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Take the lock off, which AWS refuses once a compliance lock's days of grace are over."""
-        place.client("backup").delete_backup_vault_lock_configuration(BackupVaultName=existing.id)
+        context.client("backup").delete_backup_vault_lock_configuration(BackupVaultName=existing.id)
 
 
 class Plan(ResourceType):
@@ -102,26 +102,26 @@ class Plan(ResourceType):
         "rules.startWindow": "a job starts at once",
     }
 
-    def create(self, place: Place, inputs: Inputs) -> Created:
+    def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Create the plan with its rules and tags."""
-        plan = place.client("backup").create_backup_plan(
+        plan = context.client("backup").create_backup_plan(
             BackupPlan=_plan(inputs), BackupPlanTags=inputs.get("tags", {})
         )
         return Created(plan["BackupPlanId"], {"arn": plan["BackupPlanArn"]})
 
     def update(
-        self, place: Place, existing: Existing, inputs: Inputs, changed: Collection[str]
+        self, context: ResourceContext, existing: Existing, inputs: Inputs, changed: Collection[str]
     ) -> Mapping[str, Any]:
         """Set the rules, all at once, or the tags."""
         if "rules" in changed:
-            place.client("backup").update_backup_plan(BackupPlanId=existing.id, BackupPlan=_plan(inputs))
+            context.client("backup").update_backup_plan(BackupPlanId=existing.id, BackupPlan=_plan(inputs))
         if "tags" in changed:
-            _tag(place, existing.outputs["arn"], existing, inputs)
+            _tag(context, existing.outputs["arn"], existing, inputs)
         return {}
 
-    def delete(self, place: Place, existing: Existing) -> None:
+    def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Delete the plan; its selection has been deleted before it."""
-        place.client("backup").delete_backup_plan(BackupPlanId=existing.id)
+        context.client("backup").delete_backup_plan(BackupPlanId=existing.id)
 
 
 class Selection(ResourceType):
@@ -130,9 +130,9 @@ class Selection(ResourceType):
     type = "aws:backup/selection:Selection"
     replaces = frozenset({"iamRoleArn", "name", "planId", "resources"})
 
-    def create(self, place: Place, inputs: Inputs) -> Created:
+    def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Select resources by ARN."""
-        selection = place.client("backup").create_backup_selection(
+        selection = context.client("backup").create_backup_selection(
             BackupPlanId=inputs["planId"],
             BackupSelection=pick(
                 inputs, {"name": "SelectionName", "iamRoleArn": "IamRoleArn", "resources": "Resources"}
@@ -140,9 +140,9 @@ class Selection(ResourceType):
         )
         return Created(selection["SelectionId"], {})
 
-    def delete(self, place: Place, existing: Existing) -> None:
+    def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Select them no more."""
-        place.client("backup").delete_backup_selection(
+        context.client("backup").delete_backup_selection(
             BackupPlanId=existing.inputs["planId"], SelectionId=existing.id
         )
 
@@ -150,8 +150,8 @@ class Selection(ResourceType):
 RESOURCES: Final = (Vault(), VaultLock(), Plan(), Selection())
 
 
-def _tag(place: Place, arn: str, existing: Existing, inputs: Inputs) -> None:
-    backup = place.client("backup")
+def _tag(context: ResourceContext, arn: str, existing: Existing, inputs: Inputs) -> None:
+    backup = context.client("backup")
     removed = removed_tags(existing, inputs)
     if removed:  # the API takes no empty list
         backup.untag_resource(ResourceArn=arn, TagKeyList=removed)

@@ -7,7 +7,7 @@ from emulator.pulumi.provider.resource import (
     Created,
     Existing,
     Inputs,
-    Place,
+    ResourceContext,
     ResourceType,
     pick,
     removed_tags,
@@ -30,19 +30,19 @@ class RestoreTestingPlan(ResourceType):
     replaces = frozenset({"name"})
     ignored: ClassVar[Mapping[str, str]] = {"scheduleExpression": "recorded; no test is started by itself"}
 
-    def create(self, place: Place, inputs: Inputs) -> Created:
+    def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Create the plan with its tags."""
-        plan = place.client("backup").create_restore_testing_plan(
+        plan = context.client("backup").create_restore_testing_plan(
             RestoreTestingPlan={"RestoreTestingPlanName": inputs["name"], **_plan(inputs)},
             Tags=inputs.get("tags", {}),
         )
         return Created(inputs["name"], {"arn": plan["RestoreTestingPlanArn"]})
 
     def update(
-        self, place: Place, existing: Existing, inputs: Inputs, changed: Collection[str]
+        self, context: ResourceContext, existing: Existing, inputs: Inputs, changed: Collection[str]
     ) -> Mapping[str, Any]:
         """Set what changed."""
-        backup, arn = place.client("backup"), existing.outputs["arn"]
+        backup, arn = context.client("backup"), existing.outputs["arn"]
         if set(changed) - {"tags"}:
             backup.update_restore_testing_plan(
                 RestoreTestingPlanName=existing.id, RestoreTestingPlan=_plan(inputs)
@@ -54,9 +54,9 @@ class RestoreTestingPlan(ResourceType):
             backup.tag_resource(ResourceArn=arn, Tags=inputs.get("tags", {}))
         return {}
 
-    def delete(self, place: Place, existing: Existing) -> None:
+    def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Delete the plan; its selection has been deleted before it."""
-        place.client("backup").delete_restore_testing_plan(RestoreTestingPlanName=existing.id)
+        context.client("backup").delete_restore_testing_plan(RestoreTestingPlanName=existing.id)
 
 
 class RestoreTestingSelection(ResourceType):
@@ -67,10 +67,10 @@ class RestoreTestingSelection(ResourceType):
     updates = frozenset(_UPDATES)
     replaces = frozenset({"name", "protectedResourceType", "restoreTestingPlanName"})
 
-    def create(self, place: Place, inputs: Inputs) -> Created:
+    def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Create the selection in its plan."""
         plan, name = inputs["restoreTestingPlanName"], inputs["name"]
-        place.client("backup").create_restore_testing_selection(
+        context.client("backup").create_restore_testing_selection(
             RestoreTestingPlanName=plan,
             RestoreTestingSelection={
                 "RestoreTestingSelectionName": name,
@@ -81,22 +81,22 @@ class RestoreTestingSelection(ResourceType):
         return Created(f"{name}:{plan}", {})
 
     def update(
-        self, place: Place, existing: Existing, inputs: Inputs, changed: Collection[str]
+        self, context: ResourceContext, existing: Existing, inputs: Inputs, changed: Collection[str]
     ) -> Mapping[str, Any]:
         """Set the role or the resources."""
         del changed
         name, _, plan = existing.id.partition(":")
-        place.client("backup").update_restore_testing_selection(
+        context.client("backup").update_restore_testing_selection(
             RestoreTestingPlanName=plan,
             RestoreTestingSelectionName=name,
             RestoreTestingSelection=pick(inputs, self._UPDATES),
         )
         return {}
 
-    def delete(self, place: Place, existing: Existing) -> None:
+    def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Take the selection out of its plan."""
         name, _, plan = existing.id.partition(":")
-        place.client("backup").delete_restore_testing_selection(
+        context.client("backup").delete_restore_testing_selection(
             RestoreTestingPlanName=plan, RestoreTestingSelectionName=name
         )
 

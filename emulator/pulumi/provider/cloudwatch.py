@@ -7,7 +7,7 @@ from emulator.pulumi.provider.resource import (
     Created,
     Existing,
     Inputs,
-    Place,
+    ResourceContext,
     ResourceType,
     pick,
     removed_tags,
@@ -35,31 +35,31 @@ class MetricAlarm(ResourceType):
     updates = frozenset({*_ARGUMENTS, "dimensions", "tags"})
     replaces = frozenset({"name"})
 
-    def create(self, place: Place, inputs: Inputs) -> Created:
+    def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Put the alarm with its tags."""
-        place.client("cloudwatch").put_metric_alarm(**_alarm(inputs), Tags=tag_list(inputs))
+        context.client("cloudwatch").put_metric_alarm(**_alarm(inputs), Tags=tag_list(inputs))
         return Created(inputs["name"], {})
 
-    def complete(self, place: Place, created: Created, inputs: Inputs) -> Mapping[str, Any]:
+    def complete(self, context: ResourceContext, created: Created, inputs: Inputs) -> Mapping[str, Any]:
         """Ask for the ARN."""
         del inputs
-        [alarm] = place.client("cloudwatch").describe_alarms(AlarmNames=[created.id])["MetricAlarms"]
+        [alarm] = context.client("cloudwatch").describe_alarms(AlarmNames=[created.id])["MetricAlarms"]
         return {"arn": alarm["AlarmArn"]}
 
     def update(
-        self, place: Place, existing: Existing, inputs: Inputs, changed: Collection[str]
+        self, context: ResourceContext, existing: Existing, inputs: Inputs, changed: Collection[str]
     ) -> Mapping[str, Any]:
         """Put the whole alarm again, as the API does, and the tags, which it keeps as they were made."""
-        cloudwatch, arn = place.client("cloudwatch"), existing.outputs["arn"]
+        cloudwatch, arn = context.client("cloudwatch"), existing.outputs["arn"]
         cloudwatch.put_metric_alarm(**_alarm(inputs))
         if "tags" in changed:
             cloudwatch.untag_resource(ResourceARN=arn, TagKeys=removed_tags(existing, inputs))
             cloudwatch.tag_resource(ResourceARN=arn, Tags=tag_list(inputs))
         return {}
 
-    def delete(self, place: Place, existing: Existing) -> None:
+    def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Delete the alarm."""
-        place.client("cloudwatch").delete_alarms(AlarmNames=[existing.id])
+        context.client("cloudwatch").delete_alarms(AlarmNames=[existing.id])
 
 
 RESOURCES: Final = (MetricAlarm(),)

@@ -7,7 +7,7 @@ from emulator.pulumi.provider.resource import (
     Created,
     Existing,
     Inputs,
-    Place,
+    ResourceContext,
     ResourceType,
     removed_tags,
     tag_list,
@@ -57,9 +57,9 @@ class Table(ResourceType):
         "serverSideEncryption": "recorded, but nothing is encrypted",
     }
 
-    def create(self, place: Place, inputs: Inputs) -> Created:
+    def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Create the table in its own region."""
-        table = place.client("dynamodb").create_table(
+        table = context.client("dynamodb").create_table(
             TableName=inputs["name"],
             AttributeDefinitions=[
                 {"AttributeName": item["name"], "AttributeType": item["type"]}
@@ -74,44 +74,44 @@ class Table(ResourceType):
         outputs = {"arn": table["TableArn"], "streamArn": table.get("LatestStreamArn", "")}
         return Created(table["TableName"], {**outputs, "replicaRegions": []})
 
-    def complete(self, place: Place, created: Created, inputs: Inputs) -> Mapping[str, Any]:
+    def complete(self, context: ResourceContext, created: Created, inputs: Inputs) -> Mapping[str, Any]:
         """Wait for the table, then add replicas, TTL and point-in-time recovery."""
-        dynamodb = place.client("dynamodb")
+        dynamodb = context.client("dynamodb")
         dynamodb.get_waiter("table_exists").wait(
             TableName=created.id, WaiterConfig={"Delay": 1, "MaxAttempts": 30}
         )
         if "ttl" in inputs:
-            _set_ttl(place, created.id, inputs)
+            _set_ttl(context, created.id, inputs)
         if "pointInTimeRecovery" in inputs:
-            _set_recovery(place, created.id, inputs)
-        return _replicate(place, created.id, [], inputs)
+            _set_recovery(context, created.id, inputs)
+        return _replicate(context, created.id, [], inputs)
 
     def update(
-        self, place: Place, existing: Existing, inputs: Inputs, changed: Collection[str]
+        self, context: ResourceContext, existing: Existing, inputs: Inputs, changed: Collection[str]
     ) -> Mapping[str, Any]:
         """Set what changed; keys and indexes are not changed in place."""
-        dynamodb, name = place.client("dynamodb"), existing.id
+        dynamodb, name = context.client("dynamodb"), existing.id
         if "deletionProtectionEnabled" in changed:
             dynamodb.update_table(
                 TableName=name,
                 DeletionProtectionEnabled=inputs.get("deletionProtectionEnabled", False),
             )
         if "ttl" in changed:
-            _set_ttl(place, name, inputs, before=existing.inputs.get("ttl"))
+            _set_ttl(context, name, inputs, before=existing.inputs.get("ttl"))
         if "pointInTimeRecovery" in changed:
-            _set_recovery(place, name, inputs)
+            _set_recovery(context, name, inputs)
         if "tags" in changed:
             arn = existing.outputs["arn"]
             dynamodb.untag_resource(ResourceArn=arn, TagKeys=removed_tags(existing, inputs))
             dynamodb.tag_resource(ResourceArn=arn, Tags=tag_list(inputs))
         if "replicas" in changed:
-            return _replicate(place, name, existing.outputs["replicaRegions"], inputs)
+            return _replicate(context, name, existing.outputs["replicaRegions"], inputs)
         return {}
 
-    def delete(self, place: Place, existing: Existing) -> None:
+    def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Remove the replicas, then the table with its items."""
-        _replicate(place, existing.id, existing.outputs["replicaRegions"], Inputs())
-        place.client("dynamodb").delete_table(TableName=existing.id)
+        _replicate(context, existing.id, existing.outputs["replicaRegions"], Inputs())
+        context.client("dynamodb").delete_table(TableName=existing.id)
 
 
 RESOURCES: Final = (Table(),)
@@ -147,31 +147,33 @@ def _index(index: Mapping[str, Any]) -> dict[str, Any]:
     return {"IndexName": index["name"], "KeySchema": schema, "Projection": projection}
 
 
-def _replicate(place: Place, name: str, before: list[str], inputs: Inputs) -> Mapping[str, Any]:
+def _replicate(context: ResourceContext, name: str, before: list[str], inputs: Inputs) -> Mapping[str, Any]:
     """Make the replica regions be those of the arguments; `before` are those that exist."""
     wanted = [replica["regionName"] for replica in inputs.get("replicas", [])]
     updates = [{"Create": {"RegionName": region}} for region in wanted if region not in before]
     updates += [{"Delete": {"RegionName": region}} for region in before if region not in wanted]
     for update in updates:  # one a call, as AWS asks
-        place.client("dynamodb").update_table(TableName=name, ReplicaUpdates=[update])
+        context.client("dynamodb").update_table(TableName=name, ReplicaUpdates=[update])
     for replica in inputs.get("replicas", []):
-        there = place.clients.client("dynamodb", replica["regionName"])
+        there = context.clients.client("dynamodb", replica["regionName"])
         _switch_recovery(there, name, enabled=replica.get("pointInTimeRecovery", False))
     return {"replicaRegions": wanted}
 
 
-def _set_ttl(place: Place, name: str, inputs: Inputs, before: Mapping[str, Any] | None = None) -> None:
+def _set_ttl(
+    context: ResourceContext, name: str, inputs: Inputs, before: Mapping[str, Any] | None = None
+) -> None:
     """Turn TTL on or off; without the argument, off for the attribute it was on for."""
     ttl = inputs.get("ttl") or {**(before or {}), "enabled": False}
-    place.client("dynamodb").update_time_to_live(
+    context.client("dynamodb").update_time_to_live(
         TableName=name,
         TimeToLiveSpecification={"Enabled": ttl["enabled"], "AttributeName": ttl["attributeName"]},
     )
 
 
-def _set_recovery(place: Place, name: str, inputs: Inputs) -> None:
+def _set_recovery(context: ResourceContext, name: str, inputs: Inputs) -> None:
     enabled = inputs.get("pointInTimeRecovery", {}).get("enabled", False)
-    _switch_recovery(place.client("dynamodb"), name, enabled=enabled)
+    _switch_recovery(context.client("dynamodb"), name, enabled=enabled)
 
 
 def _switch_recovery(dynamodb: Any, name: str, *, enabled: bool) -> None:

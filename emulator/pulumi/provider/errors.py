@@ -1,4 +1,4 @@
-"""What a program can ask of the in-process provider that it refuses: mend the program, or teach it."""
+"""What the in-process provider refuses to a program: correct the program, or add a handler."""
 
 
 class ProviderError(Exception):

@@ -8,7 +8,7 @@ from emulator.pulumi.provider.resource import (
     Created,
     Existing,
     Inputs,
-    Place,
+    ResourceContext,
     ResourceType,
     removed_tags,
     tag_list,
@@ -23,9 +23,9 @@ class Role(ResourceType):
     replaces = frozenset({"name"})
     regional = False
 
-    def create(self, place: Place, inputs: Inputs) -> Created:
+    def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Create the role."""
-        role = place.client("iam").create_role(
+        role = context.client("iam").create_role(
             RoleName=inputs["name"],
             AssumeRolePolicyDocument=inputs["assumeRolePolicy"],
             Tags=tag_list(inputs),
@@ -33,10 +33,10 @@ class Role(ResourceType):
         return Created(role["RoleName"], {"arn": role["Arn"], "uniqueId": role["RoleId"]})
 
     def update(
-        self, place: Place, existing: Existing, inputs: Inputs, changed: Collection[str]
+        self, context: ResourceContext, existing: Existing, inputs: Inputs, changed: Collection[str]
     ) -> Mapping[str, Any]:
         """Set the trust policy or the tags."""
-        iam = place.client("iam")
+        iam = context.client("iam")
         if "assumeRolePolicy" in changed:
             iam.update_assume_role_policy(RoleName=existing.id, PolicyDocument=inputs["assumeRolePolicy"])
         if "tags" in changed:
@@ -44,9 +44,9 @@ class Role(ResourceType):
             iam.tag_role(RoleName=existing.id, Tags=tag_list(inputs))
         return {}
 
-    def delete(self, place: Place, existing: Existing) -> None:
+    def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Delete the role; its inline policies have been deleted before it."""
-        place.client("iam").delete_role(RoleName=existing.id)
+        context.client("iam").delete_role(RoleName=existing.id)
 
 
 class RolePolicy(ResourceType):
@@ -57,30 +57,30 @@ class RolePolicy(ResourceType):
     replaces = frozenset({"name", "role"})
     regional = False
 
-    def create(self, place: Place, inputs: Inputs) -> Created:
+    def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Put the policy into its role."""
-        _put_policy(place, inputs)
+        _put_policy(context, inputs)
         return Created(f"{inputs['role']}:{inputs['name']}", {})
 
     def update(
-        self, place: Place, existing: Existing, inputs: Inputs, changed: Collection[str]
+        self, context: ResourceContext, existing: Existing, inputs: Inputs, changed: Collection[str]
     ) -> Mapping[str, Any]:
         """Put it again."""
         del existing, changed
-        _put_policy(place, inputs)
+        _put_policy(context, inputs)
         return {}
 
-    def delete(self, place: Place, existing: Existing) -> None:
+    def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Take the policy out of its role."""
         role, _, name = existing.id.partition(":")
-        place.client("iam").delete_role_policy(RoleName=role, PolicyName=name)
+        context.client("iam").delete_role_policy(RoleName=role, PolicyName=name)
 
 
 RESOURCES: Final = (Role(), RolePolicy())
 
 
-def _put_policy(place: Place, inputs: Inputs) -> None:
-    place.client("iam").put_role_policy(
+def _put_policy(context: ResourceContext, inputs: Inputs) -> None:
+    context.client("iam").put_role_policy(
         RoleName=inputs["role"],
         PolicyName=inputs["name"],
         PolicyDocument=_with_batch_sends(inputs["policy"]),

@@ -7,7 +7,7 @@ from emulator.pulumi.provider.resource import (
     Created,
     Existing,
     Inputs,
-    Place,
+    ResourceContext,
     ResourceType,
     removed_tags,
     tag_list,
@@ -27,26 +27,26 @@ class Key(ResourceType):
         "enableKeyRotation": "the embedded KMS records the setting and never rotates a key"
     }
 
-    def create(self, place: Place, inputs: Inputs) -> Created:
+    def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Create the key with its policy."""
-        key = place.client("kms").create_key(
+        key = context.client("kms").create_key(
             Description=inputs.get("description", ""),
             Policy=inputs["policy"],
             Tags=tag_list(inputs, key="TagKey", value="TagValue"),
         )["KeyMetadata"]
         return Created(key["KeyId"], {"arn": key["Arn"], "keyId": key["KeyId"]})
 
-    def complete(self, place: Place, created: Created, inputs: Inputs) -> Mapping[str, Any]:
+    def complete(self, context: ResourceContext, created: Created, inputs: Inputs) -> Mapping[str, Any]:
         """Turn rotation on."""
         if inputs.get("enableKeyRotation"):
-            place.client("kms").enable_key_rotation(KeyId=created.id)
+            context.client("kms").enable_key_rotation(KeyId=created.id)
         return {}
 
     def update(
-        self, place: Place, existing: Existing, inputs: Inputs, changed: Collection[str]
+        self, context: ResourceContext, existing: Existing, inputs: Inputs, changed: Collection[str]
     ) -> Mapping[str, Any]:
         """Set what changed."""
-        kms, key_id = place.client("kms"), existing.id
+        kms, key_id = context.client("kms"), existing.id
         if "description" in changed:
             kms.update_key_description(KeyId=key_id, Description=inputs.get("description", ""))
         if "policy" in changed:
@@ -59,9 +59,11 @@ class Key(ResourceType):
             kms.tag_resource(KeyId=key_id, Tags=tag_list(inputs, key="TagKey", value="TagValue"))
         return {}
 
-    def delete(self, place: Place, existing: Existing) -> None:
+    def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Schedule the deletion."""
-        place.client("kms").schedule_key_deletion(KeyId=existing.id, PendingWindowInDays=DELETION_WINDOW_DAYS)
+        context.client("kms").schedule_key_deletion(
+            KeyId=existing.id, PendingWindowInDays=DELETION_WINDOW_DAYS
+        )
 
 
 RESOURCES: Final = (Key(),)

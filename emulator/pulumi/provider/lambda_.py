@@ -8,7 +8,7 @@ from emulator.pulumi.provider.resource import (
     Created,
     Existing,
     Inputs,
-    Place,
+    ResourceContext,
     ResourceType,
     pick,
     removed_tags,
@@ -48,9 +48,9 @@ class Function(ResourceType):
         "runtime": "functions run on the emulator's own Python, so packages are built for that",
     }
 
-    def create(self, place: Place, inputs: Inputs) -> Created:
+    def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Create the function, and its first version if it publishes."""
-        function = place.client("lambda").create_function(
+        function = context.client("lambda").create_function(
             FunctionName=inputs["name"],
             Code={"ZipFile": _zip(inputs)},
             Architectures=inputs.get("architectures", ["x86_64"]),
@@ -59,20 +59,20 @@ class Function(ResourceType):
             Tags=inputs.get("tags", {}),
             **pick(inputs, _CONFIGURATION),
         )
-        return Created(inputs["name"], _function_outputs(place, inputs["name"], function))
+        return Created(inputs["name"], _function_outputs(context, inputs["name"], function))
 
-    def complete(self, place: Place, created: Created, inputs: Inputs) -> Mapping[str, Any]:
+    def complete(self, context: ResourceContext, created: Created, inputs: Inputs) -> Mapping[str, Any]:
         """Reserve concurrency."""
-        _reserve(place, created.id, inputs)
+        _reserve(context, created.id, inputs)
         return {}
 
     def update(
-        self, place: Place, existing: Existing, inputs: Inputs, changed: Collection[str]
+        self, context: ResourceContext, existing: Existing, inputs: Inputs, changed: Collection[str]
     ) -> Mapping[str, Any]:
         """Set what changed; a change of code or configuration publishes a version where asked to."""
-        client, name = place.client("lambda"), existing.id
+        client, name = context.client("lambda"), existing.id
         if "reservedConcurrentExecutions" in changed:
-            _reserve(place, name, inputs)
+            _reserve(context, name, inputs)
         if "tags" in changed:
             arn = existing.outputs["arn"]
             client.untag_resource(Resource=arn, TagKeys=removed_tags(existing, inputs))
@@ -90,11 +90,11 @@ class Function(ResourceType):
         )
         if inputs.get("publish"):
             function = client.publish_version(FunctionName=name)
-        return _function_outputs(place, name, function)
+        return _function_outputs(context, name, function)
 
-    def delete(self, place: Place, existing: Existing) -> None:
+    def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Delete the function with its versions and aliases."""
-        place.client("lambda").delete_function(FunctionName=existing.id)
+        context.client("lambda").delete_function(FunctionName=existing.id)
 
 
 class Alias(ResourceType):
@@ -104,32 +104,32 @@ class Alias(ResourceType):
     updates = frozenset({"functionVersion"})
     replaces = frozenset({"name", "functionName"})
 
-    def create(self, place: Place, inputs: Inputs) -> Created:
+    def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Create the alias."""
-        alias = place.client("lambda").create_alias(
+        alias = context.client("lambda").create_alias(
             FunctionName=inputs["functionName"],
             Name=inputs["name"],
             FunctionVersion=inputs["functionVersion"],
         )
         arn = alias["AliasArn"]
-        return Created(arn, {"arn": arn, "invokeArn": _invoke_arn(place, arn)})
+        return Created(arn, {"arn": arn, "invokeArn": _invoke_arn(context, arn)})
 
     def update(
-        self, place: Place, existing: Existing, inputs: Inputs, changed: Collection[str]
+        self, context: ResourceContext, existing: Existing, inputs: Inputs, changed: Collection[str]
     ) -> Mapping[str, Any]:
         """Point it at another version."""
         del existing, changed
-        place.client("lambda").update_alias(
+        context.client("lambda").update_alias(
             FunctionName=inputs["functionName"],
             Name=inputs["name"],
             FunctionVersion=inputs["functionVersion"],
         )
         return {}
 
-    def delete(self, place: Place, existing: Existing) -> None:
+    def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Delete the alias: an ARN ends in `:function:<function>:<alias>`."""
         function, _, name = existing.id.rpartition(":")
-        place.client("lambda").delete_alias(FunctionName=function, Name=name)
+        context.client("lambda").delete_alias(FunctionName=function, Name=name)
 
 
 class Permission(ResourceType):
@@ -138,9 +138,9 @@ class Permission(ResourceType):
     type = "aws:lambda/permission:Permission"
     replaces = frozenset({"statementId", "action", "function", "qualifier", "principal", "sourceArn"})
 
-    def create(self, place: Place, inputs: Inputs) -> Created:
+    def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Add the statement to the function's policy."""
-        place.client("lambda").add_permission(
+        context.client("lambda").add_permission(
             FunctionName=inputs["function"],
             StatementId=inputs["statementId"],
             **pick(
@@ -156,9 +156,9 @@ class Permission(ResourceType):
         target = pick(inputs, {"function": "FunctionName", "qualifier": "Qualifier"})
         return Created(inputs["statementId"], {"target": target})
 
-    def delete(self, place: Place, existing: Existing) -> None:
+    def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Take the statement out."""
-        place.client("lambda").remove_permission(StatementId=existing.id, **existing.outputs["target"])
+        context.client("lambda").remove_permission(StatementId=existing.id, **existing.outputs["target"])
 
 
 class EventInvokeConfig(ResourceType):
@@ -168,23 +168,25 @@ class EventInvokeConfig(ResourceType):
     updates = frozenset({"maximumRetryAttempts", "destinationConfig.onFailure.destination"})
     replaces = frozenset({"functionName", "qualifier"})
 
-    def create(self, place: Place, inputs: Inputs) -> Created:
+    def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Put the configuration; its id is `<function>:<alias>`, as in the real provider."""
-        _put_event_invoke_config(place, inputs)
+        _put_event_invoke_config(context, inputs)
         return Created(f"{inputs['functionName']}:{inputs['qualifier']}", {})
 
     def update(
-        self, place: Place, existing: Existing, inputs: Inputs, changed: Collection[str]
+        self, context: ResourceContext, existing: Existing, inputs: Inputs, changed: Collection[str]
     ) -> Mapping[str, Any]:
         """Put it again."""
         del existing, changed
-        _put_event_invoke_config(place, inputs)
+        _put_event_invoke_config(context, inputs)
         return {}
 
-    def delete(self, place: Place, existing: Existing) -> None:
+    def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Delete the configuration."""
         function, _, qualifier = existing.id.partition(":")
-        place.client("lambda").delete_function_event_invoke_config(FunctionName=function, Qualifier=qualifier)
+        context.client("lambda").delete_function_event_invoke_config(
+            FunctionName=function, Qualifier=qualifier
+        )
 
 
 class EventSourceMapping(ResourceType):
@@ -202,18 +204,18 @@ class EventSourceMapping(ResourceType):
     )
     replaces = frozenset({"eventSourceArn"})
 
-    def create(self, place: Place, inputs: Inputs) -> Created:
+    def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Create the mapping; it polls from then on."""
-        mapping = place.client("lambda").create_event_source_mapping(
+        mapping = context.client("lambda").create_event_source_mapping(
             EventSourceArn=inputs["eventSourceArn"], Tags=inputs.get("tags", {}), **_mapping(inputs)
         )
         return Created(mapping["UUID"], {"uuid": mapping["UUID"], "arn": mapping["EventSourceMappingArn"]})
 
     def update(
-        self, place: Place, existing: Existing, inputs: Inputs, changed: Collection[str]
+        self, context: ResourceContext, existing: Existing, inputs: Inputs, changed: Collection[str]
     ) -> Mapping[str, Any]:
         """Set what changed."""
-        client = place.client("lambda")
+        client = context.client("lambda")
         if set(changed) - {"tags"}:
             client.update_event_source_mapping(UUID=existing.id, **_mapping(inputs))
         if "tags" in changed:
@@ -222,9 +224,9 @@ class EventSourceMapping(ResourceType):
             client.tag_resource(Resource=arn, Tags=inputs.get("tags", {}))
         return {}
 
-    def delete(self, place: Place, existing: Existing) -> None:
+    def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Delete the mapping."""
-        place.client("lambda").delete_event_source_mapping(UUID=existing.id)
+        context.client("lambda").delete_event_source_mapping(UUID=existing.id)
 
 
 RESOURCES: Final = (Function(), Alias(), Permission(), EventInvokeConfig(), EventSourceMapping())
@@ -238,41 +240,41 @@ def _environment(inputs: Inputs) -> dict[str, Any]:
     return {"Variables": inputs.get("environment", {}).get("variables", {})}
 
 
-def _reserve(place: Place, name: str, inputs: Inputs) -> None:
+def _reserve(context: ResourceContext, name: str, inputs: Inputs) -> None:
     """Reserve concurrency, or give it back; -1 is the real provider's word for none."""
     reserved = inputs.get("reservedConcurrentExecutions", -1)
     if reserved < 0:
-        place.client("lambda").delete_function_concurrency(FunctionName=name)
+        context.client("lambda").delete_function_concurrency(FunctionName=name)
     else:
-        place.client("lambda").put_function_concurrency(
+        context.client("lambda").put_function_concurrency(
             FunctionName=name, ReservedConcurrentExecutions=reserved
         )
 
 
-def _function_outputs(place: Place, name: str, function: Mapping[str, Any]) -> dict[str, Any]:
+def _function_outputs(context: ResourceContext, name: str, function: Mapping[str, Any]) -> dict[str, Any]:
     """The outputs of a function from an answer that may be about a version of it."""
     version = function["Version"]
     arn = function["FunctionArn"]
     unqualified = f"{arn.partition(f':function:{name}')[0]}:function:{name}"
     return {
         "arn": unqualified,
-        "invokeArn": _invoke_arn(place, unqualified),
+        "invokeArn": _invoke_arn(context, unqualified),
         "qualifiedArn": f"{unqualified}:{version}",
-        "qualifiedInvokeArn": _invoke_arn(place, f"{unqualified}:{version}"),
+        "qualifiedInvokeArn": _invoke_arn(context, f"{unqualified}:{version}"),
         "version": version,
     }
 
 
-def _invoke_arn(place: Place, function_arn: str) -> str:
+def _invoke_arn(context: ResourceContext, function_arn: str) -> str:
     """What API Gateway calls a function by.
 
     https://docs.aws.amazon.com/apigateway/latest/api/API_PutIntegration.html#apigw-PutIntegration-request-uri
     """
-    return f"arn:aws:apigateway:{place.region}:lambda:path/2015-03-31/functions/{function_arn}/invocations"
+    return f"arn:aws:apigateway:{context.region}:lambda:path/2015-03-31/functions/{function_arn}/invocations"
 
 
-def _put_event_invoke_config(place: Place, inputs: Inputs) -> None:
-    place.client("lambda").put_function_event_invoke_config(
+def _put_event_invoke_config(context: ResourceContext, inputs: Inputs) -> None:
+    context.client("lambda").put_function_event_invoke_config(
         FunctionName=inputs["functionName"],
         Qualifier=inputs["qualifier"],
         MaximumRetryAttempts=inputs["maximumRetryAttempts"],

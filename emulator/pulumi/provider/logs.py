@@ -3,7 +3,14 @@
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from emulator.pulumi.provider.resource import Created, Existing, Inputs, Place, ResourceType, removed_tags
+from emulator.pulumi.provider.resource import (
+    Created,
+    Existing,
+    Inputs,
+    ResourceContext,
+    ResourceType,
+    removed_tags,
+)
 
 
 class LogGroup(ResourceType):
@@ -13,42 +20,42 @@ class LogGroup(ResourceType):
     updates = frozenset({"retentionInDays", "tags"})
     replaces = frozenset({"name"})
 
-    def create(self, place: Place, inputs: Inputs) -> Created:
+    def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Create the group."""
-        place.client("logs").create_log_group(logGroupName=inputs["name"], tags=inputs.get("tags", {}))
+        context.client("logs").create_log_group(logGroupName=inputs["name"], tags=inputs.get("tags", {}))
         return Created(inputs["name"], {})
 
-    def complete(self, place: Place, created: Created, inputs: Inputs) -> Mapping[str, Any]:
+    def complete(self, context: ResourceContext, created: Created, inputs: Inputs) -> Mapping[str, Any]:
         """Set the retention and ask for the ARN, without the `:*` that the API adds to it."""
-        _set_retention(place, created.id, inputs)
-        found = place.client("logs").describe_log_groups(logGroupNamePrefix=created.id)["logGroups"]
+        _set_retention(context, created.id, inputs)
+        found = context.client("logs").describe_log_groups(logGroupNamePrefix=created.id)["logGroups"]
         arn = next(group["arn"] for group in found if group["logGroupName"] == created.id)
         return {"arn": arn.removesuffix(":*")}
 
     def update(
-        self, place: Place, existing: Existing, inputs: Inputs, changed: Collection[str]
+        self, context: ResourceContext, existing: Existing, inputs: Inputs, changed: Collection[str]
     ) -> Mapping[str, Any]:
         """Set the retention or the tags."""
-        logs = place.client("logs")
+        logs = context.client("logs")
         if "retentionInDays" in changed:
-            _set_retention(place, existing.id, inputs)
+            _set_retention(context, existing.id, inputs)
         if "tags" in changed:
             arn = existing.outputs["arn"]
             logs.untag_resource(resourceArn=arn, tagKeys=removed_tags(existing, inputs))
             logs.tag_resource(resourceArn=arn, tags=inputs.get("tags", {}))
         return {}
 
-    def delete(self, place: Place, existing: Existing) -> None:
+    def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Delete the group with its logs."""
-        place.client("logs").delete_log_group(logGroupName=existing.id)
+        context.client("logs").delete_log_group(logGroupName=existing.id)
 
 
 RESOURCES: Final = (LogGroup(),)
 
 
-def _set_retention(place: Place, name: str, inputs: Inputs) -> None:
+def _set_retention(context: ResourceContext, name: str, inputs: Inputs) -> None:
     """Without a retention, or with 0, logs are kept for ever, as in the real provider."""
-    logs = place.client("logs")
+    logs = context.client("logs")
     days = inputs.get("retentionInDays", 0)
     if days:
         logs.put_retention_policy(logGroupName=name, retentionInDays=days)

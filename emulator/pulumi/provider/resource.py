@@ -28,7 +28,7 @@ class Inputs(dict[str, Any]):
 
 
 @dataclass(frozen=True)
-class Place:
+class ResourceContext:
     """Where a resource is made: its region on the embedded AWS.
 
     `webhook_base_urls` has, for each region, the address at which its API Gateway takes requests.
@@ -90,27 +90,27 @@ class ResourceType(ABC):
     """True where a replacement gets an id of its own and the old one is in use until the end."""
 
     @abstractmethod
-    def create(self, place: Place, inputs: Inputs) -> Created:
+    def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Make the resource by one call, so that nothing is made that the state does not know."""
 
-    def complete(self, place: Place, created: Created, inputs: Inputs) -> Mapping[str, Any]:
+    def complete(self, context: ResourceContext, created: Created, inputs: Inputs) -> Mapping[str, Any]:
         """Whatever else it takes until the resource is as asked for; returns further outputs."""
-        del place, created, inputs
+        del context, created, inputs
         return {}
 
     def update(
-        self, place: Place, existing: Existing, inputs: Inputs, changed: Collection[str]
+        self, context: ResourceContext, existing: Existing, inputs: Inputs, changed: Collection[str]
     ) -> Mapping[str, Any]:
         """Change the arguments in `changed`, all of them in `updates`; returns the outputs that changed."""
         raise NotImplementedError(f"{self.type} declares updates without implementing them")
 
     @abstractmethod
-    def delete(self, place: Place, existing: Existing) -> None:
+    def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Remove the resource. Whether it is gone already is the engine's matter."""
 
-    def read_secrets(self, place: Place, existing: Existing) -> Mapping[str, Any]:
+    def read_secrets(self, context: ResourceContext, existing: Existing) -> Mapping[str, Any]:
         """The secret outputs of a resource that exists; they are asked for again, never stored."""
-        del place, existing
+        del context, existing
         return {}
 
 

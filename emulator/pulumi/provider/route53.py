@@ -8,7 +8,7 @@ from emulator.pulumi.provider.resource import (
     Created,
     Existing,
     Inputs,
-    Place,
+    ResourceContext,
     ResourceType,
     pick,
     removed_tags,
@@ -39,26 +39,26 @@ class HealthCheck(ResourceType):
     regional = False
     create_before_delete = True
 
-    def create(self, place: Place, inputs: Inputs) -> Created:
+    def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Create the check."""
-        check = place.client("route53").create_health_check(
+        check = context.client("route53").create_health_check(
             CallerReference=str(uuid.uuid4()), HealthCheckConfig=pick(inputs, _CONFIG)
         )["HealthCheck"]
         return Created(check["Id"], {"arn": f"arn:aws:route53:::healthcheck/{check['Id']}"})
 
-    def complete(self, place: Place, created: Created, inputs: Inputs) -> Mapping[str, Any]:
+    def complete(self, context: ResourceContext, created: Created, inputs: Inputs) -> Mapping[str, Any]:
         """Set the tags, which are no part of the creation."""
         if tags := _tags(inputs):
-            place.client("route53").change_tags_for_resource(
+            context.client("route53").change_tags_for_resource(
                 ResourceType="healthcheck", ResourceId=created.id, AddTags=tags
             )
         return {}
 
     def update(
-        self, place: Place, existing: Existing, inputs: Inputs, changed: Collection[str]
+        self, context: ResourceContext, existing: Existing, inputs: Inputs, changed: Collection[str]
     ) -> Mapping[str, Any]:
         """Set what changed."""
-        route53 = place.client("route53")
+        route53 = context.client("route53")
         names = {ours: theirs for ours, theirs in _CONFIG.items() if ours in changed}
         if names:
             route53.update_health_check(HealthCheckId=existing.id, **pick(inputs, names))
@@ -72,9 +72,9 @@ class HealthCheck(ResourceType):
             )
         return {}
 
-    def delete(self, place: Place, existing: Existing) -> None:
+    def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Delete the check; a record that still names it counts as healthy."""
-        place.client("route53").delete_health_check(HealthCheckId=existing.id)
+        context.client("route53").delete_health_check(HealthCheckId=existing.id)
 
 
 class Record(ResourceType):
@@ -85,23 +85,23 @@ class Record(ResourceType):
     replaces = frozenset({"name", "setIdentifier", "type", "zoneId"})
     regional = False
 
-    def create(self, place: Place, inputs: Inputs) -> Created:
+    def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Put the record into its zone; one that is there already is refused, unless asked for otherwise."""
-        _change(place, "UPSERT" if inputs.get("allowOverwrite") else "CREATE", inputs)
+        _change(context, "UPSERT" if inputs.get("allowOverwrite") else "CREATE", inputs)
         parts = (inputs["zoneId"], inputs["name"].rstrip("."), inputs["type"], inputs.get("setIdentifier"))
         return Created("_".join(part for part in parts if part), {"fqdn": inputs["name"].rstrip(".")})
 
     def update(
-        self, place: Place, existing: Existing, inputs: Inputs, changed: Collection[str]
+        self, context: ResourceContext, existing: Existing, inputs: Inputs, changed: Collection[str]
     ) -> Mapping[str, Any]:
         """Put it again."""
         del existing, changed
-        _change(place, "UPSERT", inputs)
+        _change(context, "UPSERT", inputs)
         return {}
 
-    def delete(self, place: Place, existing: Existing) -> None:
+    def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Take the record out of its zone, which AWS does only for a record that is as it was put."""
-        _change(place, "DELETE", existing.inputs)
+        _change(context, "DELETE", existing.inputs)
 
 
 RESOURCES: Final = (HealthCheck(), Record())
@@ -111,7 +111,7 @@ def _tags(inputs: Inputs) -> list[dict[str, str]]:
     return [{"Key": name, "Value": text} for name, text in inputs.get("tags", {}).items()]
 
 
-def _change(place: Place, action: str, inputs: Inputs) -> None:
+def _change(context: ResourceContext, action: str, inputs: Inputs) -> None:
     """Make one change of a zone's records.
 
     https://docs.aws.amazon.com/Route53/latest/APIReference/API_ChangeResourceRecordSets.html
@@ -125,7 +125,7 @@ def _change(place: Place, action: str, inputs: Inputs) -> None:
     }
     for policy in inputs.get("failoverRoutingPolicies", []):
         record["Failover"] = policy["type"]
-    place.client("route53").change_resource_record_sets(
+    context.client("route53").change_resource_record_sets(
         HostedZoneId=inputs["zoneId"],
         ChangeBatch={"Changes": [{"Action": action, "ResourceRecordSet": record}]},
     )

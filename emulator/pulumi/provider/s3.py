@@ -5,7 +5,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from emulator.pulumi.provider.errors import ProtectedError
-from emulator.pulumi.provider.resource import Created, Existing, Inputs, Place, ResourceType, pick, tag_list
+from emulator.pulumi.provider.resource import (
+    Created,
+    Existing,
+    Inputs,
+    ResourceContext,
+    ResourceType,
+    pick,
+    tag_list,
+)
 
 DEFAULT_REGION: Final = "us-east-1"
 """A bucket of this region is made without a location, which S3 refuses there.
@@ -22,37 +30,37 @@ class Bucket(ResourceType):
     updates = frozenset({"forceDestroy", "tags"})
     replaces = frozenset({"bucket", "objectLockEnabled"})
 
-    def create(self, place: Place, inputs: Inputs) -> Created:
+    def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Create the bucket in its region, with or without Object Lock."""
         name = inputs["bucket"]
-        where = {} if place.region == DEFAULT_REGION else {"LocationConstraint": place.region}
-        place.client("s3").create_bucket(
+        where = {} if context.region == DEFAULT_REGION else {"LocationConstraint": context.region}
+        context.client("s3").create_bucket(
             Bucket=name,
             ObjectLockEnabledForBucket=inputs.get("objectLockEnabled", False),
             **({"CreateBucketConfiguration": where} if where else {}),
         )
         return Created(name, {"arn": f"arn:aws:s3:::{name}"})
 
-    def complete(self, place: Place, created: Created, inputs: Inputs) -> Mapping[str, Any]:
+    def complete(self, context: ResourceContext, created: Created, inputs: Inputs) -> Mapping[str, Any]:
         """Set the tags."""
         if "tags" in inputs:
-            _tag(place, created.id, inputs)
+            _tag(context, created.id, inputs)
         return {}
 
     def update(
-        self, place: Place, existing: Existing, inputs: Inputs, changed: Collection[str]
+        self, context: ResourceContext, existing: Existing, inputs: Inputs, changed: Collection[str]
     ) -> Mapping[str, Any]:
         """Set the tags, all at once. What happens at the deletion matters only then."""
         if "tags" in changed:
-            _tag(place, existing.id, inputs)
+            _tag(context, existing.id, inputs)
         return {}
 
-    def delete(self, place: Place, existing: Existing) -> None:
+    def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Delete the bucket, with every version in it, locked or not, where `forceDestroy` is on."""
         if existing.inputs.get("forceDestroy"):
-            for versions in _versions(place, existing.id):
-                _delete_versions(place, existing.id, versions)
-        place.client("s3").delete_bucket(Bucket=existing.id)
+            for versions in _versions(context, existing.id):
+                _delete_versions(context, existing.id, versions)
+        context.client("s3").delete_bucket(Bucket=existing.id)
 
 
 class BucketObject(ResourceType):
@@ -62,43 +70,43 @@ class BucketObject(ResourceType):
     updates = frozenset({"content", "contentType", "forceDestroy", "source"})
     replaces = frozenset({"bucket", "key"})
 
-    def create(self, place: Place, inputs: Inputs) -> Created:
+    def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Put the object."""
-        return Created(f"{inputs['bucket']}/{inputs['key']}", _put(place, inputs))
+        return Created(f"{inputs['bucket']}/{inputs['key']}", _put(context, inputs))
 
     def update(
-        self, place: Place, existing: Existing, inputs: Inputs, changed: Collection[str]
+        self, context: ResourceContext, existing: Existing, inputs: Inputs, changed: Collection[str]
     ) -> Mapping[str, Any]:
         """Put it again, if more changed than what happens at its deletion."""
-        return _put(place, inputs) if set(changed) - {"forceDestroy"} else existing.outputs
+        return _put(context, inputs) if set(changed) - {"forceDestroy"} else existing.outputs
 
-    def delete(self, place: Place, existing: Existing) -> None:
+    def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Delete every version of it; locked ones only where `forceDestroy` is on."""
         bucket, key = existing.inputs["bucket"], existing.inputs["key"]
-        for versions in _versions(place, bucket, prefix=key):
+        for versions in _versions(context, bucket, prefix=key):
             own = [version for version in versions if version["Key"] == key]
-            _delete_versions(place, bucket, own, bypass=existing.inputs.get("forceDestroy", False))
+            _delete_versions(context, bucket, own, bypass=existing.inputs.get("forceDestroy", False))
 
 
 RESOURCES: Final = (Bucket(), BucketObject())
 
 
-def _tag(place: Place, bucket: str, inputs: Inputs) -> None:
-    place.client("s3").put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": tag_list(inputs)})
+def _tag(context: ResourceContext, bucket: str, inputs: Inputs) -> None:
+    context.client("s3").put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": tag_list(inputs)})
 
 
-def _put(place: Place, inputs: Inputs) -> dict[str, Any]:
+def _put(context: ResourceContext, inputs: Inputs) -> dict[str, Any]:
     body = Path(inputs["source"].path).read_bytes() if "source" in inputs else inputs["content"].encode()
-    answer = place.client("s3").put_object(
+    answer = context.client("s3").put_object(
         Bucket=inputs["bucket"], Key=inputs["key"], Body=body, **pick(inputs, {"contentType": "ContentType"})
     )
     return {"etag": answer["ETag"].strip('"'), "versionId": answer.get("VersionId", "")}
 
 
-def _versions(place: Place, bucket: str, *, prefix: str = "") -> Iterator[list[dict[str, str]]]:
+def _versions(context: ResourceContext, bucket: str, *, prefix: str = "") -> Iterator[list[dict[str, str]]]:
     """Keys and ids of the versions and delete markers of a bucket, a page at a time."""
     for page in (
-        place.client("s3")
+        context.client("s3")
         .get_paginator("list_object_versions")
         .paginate(Bucket=bucket, Prefix=prefix, PaginationConfig={"PageSize": DELETED_AT_ONCE})
     ):
@@ -108,7 +116,7 @@ def _versions(place: Place, bucket: str, *, prefix: str = "") -> Iterator[list[d
 
 
 def _delete_versions(
-    place: Place, bucket: str, versions: list[dict[str, str]], *, bypass: bool = True
+    context: ResourceContext, bucket: str, versions: list[dict[str, str]], *, bypass: bool = True
 ) -> None:
     """Delete versions by id, with the permission to bypass a governance lock or without.
 
@@ -117,7 +125,7 @@ def _delete_versions(
     """
     if not versions:
         return
-    answer = place.client("s3").delete_objects(
+    answer = context.client("s3").delete_objects(
         Bucket=bucket, Delete={"Objects": versions, "Quiet": True}, BypassGovernanceRetention=bypass
     )
     if answer.get("Errors"):

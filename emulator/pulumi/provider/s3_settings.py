@@ -5,7 +5,7 @@ from abc import abstractmethod
 from collections.abc import Collection, Mapping
 from typing import Any, ClassVar, Final
 
-from emulator.pulumi.provider.resource import Created, Existing, Inputs, Place, ResourceType, pick
+from emulator.pulumi.provider.resource import Created, Existing, Inputs, ResourceContext, ResourceType, pick
 
 
 class BucketSetting(ResourceType):
@@ -15,17 +15,17 @@ class BucketSetting(ResourceType):
     secrets = frozenset({"token"})
     """The SDK names it for some of them: AWS's word that a lock may be added to a bucket that has none."""
 
-    def create(self, place: Place, inputs: Inputs) -> Created:
+    def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Put the setting on its bucket."""
-        self.put(place.client("s3"), inputs)
+        self.put(context.client("s3"), inputs)
         return Created(inputs["bucket"], {})
 
     def update(
-        self, place: Place, existing: Existing, inputs: Inputs, changed: Collection[str]
+        self, context: ResourceContext, existing: Existing, inputs: Inputs, changed: Collection[str]
     ) -> Mapping[str, Any]:
         """Put it again."""
         del existing, changed
-        self.put(place.client("s3"), inputs)
+        self.put(context.client("s3"), inputs)
         return {}
 
     @abstractmethod
@@ -46,7 +46,7 @@ class Versioning(BucketSetting):
             VersioningConfiguration={"Status": inputs["versioningConfiguration"]["status"]},
         )
 
-    def delete(self, place: Place, existing: Existing) -> None:
+    def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Leave it: S3 refuses to suspend the versions of a bucket with a lock, and the bucket goes next."""
 
 
@@ -70,9 +70,9 @@ class Encryption(BucketSetting):
         ]
         s3.put_bucket_encryption(Bucket=inputs["bucket"], ServerSideEncryptionConfiguration={"Rules": rules})
 
-    def delete(self, place: Place, existing: Existing) -> None:
+    def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Fall back to S3's own default."""
-        place.client("s3").delete_bucket_encryption(Bucket=existing.id)
+        context.client("s3").delete_bucket_encryption(Bucket=existing.id)
 
 
 class PublicAccessBlock(BucketSetting):
@@ -93,9 +93,9 @@ class PublicAccessBlock(BucketSetting):
             Bucket=inputs["bucket"], PublicAccessBlockConfiguration=pick(inputs, self._ARGUMENTS)
         )
 
-    def delete(self, place: Place, existing: Existing) -> None:
+    def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Block nothing any more."""
-        place.client("s3").delete_public_access_block(Bucket=existing.id)
+        context.client("s3").delete_public_access_block(Bucket=existing.id)
 
 
 class Policy(BucketSetting):
@@ -108,9 +108,9 @@ class Policy(BucketSetting):
         """Set the policy."""
         s3.put_bucket_policy(Bucket=inputs["bucket"], Policy=json.dumps(json.loads(inputs["policy"])))
 
-    def delete(self, place: Place, existing: Existing) -> None:
+    def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Take it off."""
-        place.client("s3").delete_bucket_policy(Bucket=existing.id)
+        context.client("s3").delete_bucket_policy(Bucket=existing.id)
 
 
 class ObjectLock(BucketSetting):
@@ -126,9 +126,9 @@ class ObjectLock(BucketSetting):
             s3, inputs["bucket"], {"DefaultRetention": pick(retention, {"mode": "Mode", "days": "Days"})}
         )
 
-    def delete(self, place: Place, existing: Existing) -> None:
+    def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Lock nothing new; what is locked stays so."""
-        _put_lock(place.client("s3"), existing.id, None)
+        _put_lock(context.client("s3"), existing.id, None)
 
 
 class Lifecycle(BucketSetting):
@@ -150,9 +150,9 @@ class Lifecycle(BucketSetting):
             LifecycleConfiguration={"Rules": [_lifecycle_rule(rule) for rule in inputs["rules"]]},
         )
 
-    def delete(self, place: Place, existing: Existing) -> None:
+    def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Let nothing expire."""
-        place.client("s3").delete_bucket_lifecycle(Bucket=existing.id)
+        context.client("s3").delete_bucket_lifecycle(Bucket=existing.id)
 
 
 class Replication(BucketSetting):
@@ -186,9 +186,9 @@ class Replication(BucketSetting):
             Bucket=inputs["bucket"], ReplicationConfiguration={"Role": inputs["role"], "Rules": rules}
         )
 
-    def delete(self, place: Place, existing: Existing) -> None:
+    def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Copy nothing any more."""
-        place.client("s3").delete_bucket_replication(Bucket=existing.id)
+        context.client("s3").delete_bucket_replication(Bucket=existing.id)
 
 
 RESOURCES: Final = (

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any, ClassVar, Final
 
-from emulator.pulumi.provider.resource import Created, Existing, Inputs, Place, ResourceType, pick
+from emulator.pulumi.provider.resource import Created, Existing, Inputs, ResourceContext, ResourceType, pick
 
 GROUP: Final = "default"
 
@@ -26,23 +26,23 @@ class Schedule(ResourceType):
         "target.retryPolicy": "the embedded Scheduler calls a target once and drops what fails",
     }
 
-    def create(self, place: Place, inputs: Inputs) -> Created:
+    def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Create the schedule; it runs from then on."""
-        arn = place.client("scheduler").create_schedule(**_schedule(inputs))["ScheduleArn"]
+        arn = context.client("scheduler").create_schedule(**_schedule(inputs))["ScheduleArn"]
         return Created(f"{GROUP}/{inputs['name']}", {"arn": arn})
 
     def update(
-        self, place: Place, existing: Existing, inputs: Inputs, changed: Collection[str]
+        self, context: ResourceContext, existing: Existing, inputs: Inputs, changed: Collection[str]
     ) -> Mapping[str, Any]:
         """Replace the whole definition, as the API does."""
         del existing, changed
-        place.client("scheduler").update_schedule(**_schedule(inputs))
+        context.client("scheduler").update_schedule(**_schedule(inputs))
         return {}
 
-    def delete(self, place: Place, existing: Existing) -> None:
+    def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Delete the schedule."""
         group, _, name = existing.id.partition("/")
-        place.client("scheduler").delete_schedule(GroupName=group, Name=name)
+        context.client("scheduler").delete_schedule(GroupName=group, Name=name)
 
 
 RESOURCES: Final = (Schedule(),)

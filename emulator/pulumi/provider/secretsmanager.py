@@ -7,7 +7,7 @@ from emulator.pulumi.provider.resource import (
     Created,
     Existing,
     Inputs,
-    Place,
+    ResourceContext,
     ResourceType,
     removed_tags,
     tag_list,
@@ -29,35 +29,37 @@ class Secret(ResourceType):
     updates = frozenset({"recoveryWindowInDays", "tags"})
     replaces = frozenset({"name", "replicas.region"})
 
-    def create(self, place: Place, inputs: Inputs) -> Created:
+    def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Create the secret without a value."""
-        arn = place.client("secretsmanager").create_secret(Name=inputs["name"], Tags=tag_list(inputs))["ARN"]
+        arn = context.client("secretsmanager").create_secret(Name=inputs["name"], Tags=tag_list(inputs))[
+            "ARN"
+        ]
         return Created(arn, {"arn": arn})
 
-    def complete(self, place: Place, created: Created, inputs: Inputs) -> Mapping[str, Any]:
+    def complete(self, context: ResourceContext, created: Created, inputs: Inputs) -> Mapping[str, Any]:
         """Add the replicas."""
         regions = [{"Region": replica["region"]} for replica in inputs.get("replicas", [])]
         if regions:
-            place.client("secretsmanager").replicate_secret_to_regions(
+            context.client("secretsmanager").replicate_secret_to_regions(
                 SecretId=created.id, AddReplicaRegions=regions
             )
         return {}
 
     def update(
-        self, place: Place, existing: Existing, inputs: Inputs, changed: Collection[str]
+        self, context: ResourceContext, existing: Existing, inputs: Inputs, changed: Collection[str]
     ) -> Mapping[str, Any]:
         """Set the tags. How long a deletion can be undone matters only when it comes."""
         if "tags" in changed:
-            secrets = place.client("secretsmanager")
+            secrets = context.client("secretsmanager")
             secrets.untag_resource(SecretId=existing.id, TagKeys=removed_tags(existing, inputs))
             secrets.tag_resource(SecretId=existing.id, Tags=tag_list(inputs))
         return {}
 
-    def delete(self, place: Place, existing: Existing) -> None:
+    def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Delete with the replicas, at once where no recovery window is asked for."""
         days = existing.inputs.get("recoveryWindowInDays", RECOVERY_WINDOW_DAYS)
         window = {"RecoveryWindowInDays": days} if days else {"ForceDeleteWithoutRecovery": True}
-        place.client("secretsmanager").delete_secret(SecretId=existing.id, **window)
+        context.client("secretsmanager").delete_secret(SecretId=existing.id, **window)
 
 
 RESOURCES: Final = (Secret(),)

@@ -7,7 +7,7 @@ from emulator.pulumi.provider.resource import (
     Created,
     Existing,
     Inputs,
-    Place,
+    ResourceContext,
     ResourceType,
     removed_tags,
     tag_list,
@@ -24,19 +24,19 @@ class Topic(ResourceType):
         "kmsMasterKeyId": "the embedded SNS records the key, encrypts nothing and asks no key policy"
     }
 
-    def create(self, place: Place, inputs: Inputs) -> Created:
+    def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Create the topic."""
         attributes = {"KmsMasterKeyId": inputs["kmsMasterKeyId"]} if "kmsMasterKeyId" in inputs else {}
-        arn = place.client("sns").create_topic(
+        arn = context.client("sns").create_topic(
             Name=inputs["name"], Attributes=attributes, Tags=tag_list(inputs)
         )["TopicArn"]
         return Created(arn, {"arn": arn})
 
     def update(
-        self, place: Place, existing: Existing, inputs: Inputs, changed: Collection[str]
+        self, context: ResourceContext, existing: Existing, inputs: Inputs, changed: Collection[str]
     ) -> Mapping[str, Any]:
         """Set the key or the tags."""
-        sns, arn = place.client("sns"), existing.id
+        sns, arn = context.client("sns"), existing.id
         if "kmsMasterKeyId" in changed:
             sns.set_topic_attributes(
                 TopicArn=arn,
@@ -48,9 +48,9 @@ class Topic(ResourceType):
             sns.tag_resource(ResourceArn=arn, Tags=tag_list(inputs))
         return {}
 
-    def delete(self, place: Place, existing: Existing) -> None:
+    def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Delete the topic with its subscriptions."""
-        place.client("sns").delete_topic(TopicArn=existing.id)
+        context.client("sns").delete_topic(TopicArn=existing.id)
 
 
 class TopicPolicy(ResourceType):
@@ -60,22 +60,22 @@ class TopicPolicy(ResourceType):
     updates = frozenset({"policy"})
     replaces = frozenset({"arn"})
 
-    def create(self, place: Place, inputs: Inputs) -> Created:
+    def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Set the policy on its topic."""
-        _set_policy(place, inputs)
+        _set_policy(context, inputs)
         return Created(inputs["arn"], {})
 
     def update(
-        self, place: Place, existing: Existing, inputs: Inputs, changed: Collection[str]
+        self, context: ResourceContext, existing: Existing, inputs: Inputs, changed: Collection[str]
     ) -> Mapping[str, Any]:
         """Set it again."""
         del existing, changed
-        _set_policy(place, inputs)
+        _set_policy(context, inputs)
         return {}
 
-    def delete(self, place: Place, existing: Existing) -> None:
+    def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Leave the topic a policy that allows nobody but its owner by IAM."""
-        place.client("sns").set_topic_attributes(
+        context.client("sns").set_topic_attributes(
             TopicArn=existing.id, AttributeName="Policy", AttributeValue=_NOBODY
         )
 
@@ -86,9 +86,9 @@ class TopicSubscription(ResourceType):
     type = "aws:sns/topicSubscription:TopicSubscription"
     replaces = frozenset({"topic", "protocol", "endpoint"})
 
-    def create(self, place: Place, inputs: Inputs) -> Created:
+    def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Subscribe; a Lambda function needs no confirmation."""
-        arn = place.client("sns").subscribe(
+        arn = context.client("sns").subscribe(
             TopicArn=inputs["topic"],
             Protocol=inputs["protocol"],
             Endpoint=inputs["endpoint"],
@@ -96,9 +96,9 @@ class TopicSubscription(ResourceType):
         )["SubscriptionArn"]
         return Created(arn, {"arn": arn})
 
-    def delete(self, place: Place, existing: Existing) -> None:
+    def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Unsubscribe."""
-        place.client("sns").unsubscribe(SubscriptionArn=existing.id)
+        context.client("sns").unsubscribe(SubscriptionArn=existing.id)
 
 
 RESOURCES: Final = (Topic(), TopicPolicy(), TopicSubscription())
@@ -106,7 +106,7 @@ RESOURCES: Final = (Topic(), TopicPolicy(), TopicSubscription())
 _NOBODY: Final = '{"Version": "2012-10-17", "Statement": []}'
 
 
-def _set_policy(place: Place, inputs: Inputs) -> None:
-    place.client("sns").set_topic_attributes(
+def _set_policy(context: ResourceContext, inputs: Inputs) -> None:
+    context.client("sns").set_topic_attributes(
         TopicArn=inputs["arn"], AttributeName="Policy", AttributeValue=inputs["policy"]
     )

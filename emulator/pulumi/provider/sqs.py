@@ -3,7 +3,14 @@
 from collections.abc import Collection, Mapping
 from typing import Any, ClassVar, Final
 
-from emulator.pulumi.provider.resource import Created, Existing, Inputs, Place, ResourceType, removed_tags
+from emulator.pulumi.provider.resource import (
+    Created,
+    Existing,
+    Inputs,
+    ResourceContext,
+    ResourceType,
+    removed_tags,
+)
 
 _ATTRIBUTES: Final = {
     "visibilityTimeoutSeconds": "VisibilityTimeout",
@@ -33,25 +40,25 @@ class Queue(ResourceType):
         "sqsManagedSseEnabled": "the embedded SQS keeps messages in memory and encrypts nothing"
     }
 
-    def create(self, place: Place, inputs: Inputs) -> Created:
+    def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Create the queue with its attributes and tags."""
-        sqs = place.client("sqs")
+        sqs = context.client("sqs")
         url = sqs.create_queue(
             QueueName=inputs["name"], Attributes=_attributes(inputs), tags=inputs.get("tags", {})
         )["QueueUrl"]
         return Created(url, {"url": url})
 
-    def complete(self, place: Place, created: Created, inputs: Inputs) -> Mapping[str, Any]:
+    def complete(self, context: ResourceContext, created: Created, inputs: Inputs) -> Mapping[str, Any]:
         """Ask for the ARN."""
         del inputs
-        answer = place.client("sqs").get_queue_attributes(QueueUrl=created.id, AttributeNames=["QueueArn"])
+        answer = context.client("sqs").get_queue_attributes(QueueUrl=created.id, AttributeNames=["QueueArn"])
         return {"arn": answer["Attributes"]["QueueArn"]}
 
     def update(
-        self, place: Place, existing: Existing, inputs: Inputs, changed: Collection[str]
+        self, context: ResourceContext, existing: Existing, inputs: Inputs, changed: Collection[str]
     ) -> Mapping[str, Any]:
         """Set what changed; an argument that is gone falls back to AWS's default."""
-        sqs = place.client("sqs")
+        sqs = context.client("sqs")
         names = {_ATTRIBUTES[name] for name in changed if name in _ATTRIBUTES}
         if names:
             attributes = {**_DEFAULTS, **_attributes(inputs)}
@@ -63,9 +70,9 @@ class Queue(ResourceType):
             sqs.tag_queue(QueueUrl=existing.id, Tags=inputs.get("tags", {}))
         return {}
 
-    def delete(self, place: Place, existing: Existing) -> None:
+    def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Delete the queue and its messages."""
-        place.client("sqs").delete_queue(QueueUrl=existing.id)
+        context.client("sqs").delete_queue(QueueUrl=existing.id)
 
 
 class RedriveAllowPolicy(ResourceType):
@@ -75,22 +82,22 @@ class RedriveAllowPolicy(ResourceType):
     updates = frozenset({"redriveAllowPolicy"})
     replaces = frozenset({"queueUrl"})
 
-    def create(self, place: Place, inputs: Inputs) -> Created:
+    def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Set the policy on its queue."""
-        _set_redrive_allow(place, inputs["queueUrl"], inputs["redriveAllowPolicy"])
+        _set_redrive_allow(context, inputs["queueUrl"], inputs["redriveAllowPolicy"])
         return Created(inputs["queueUrl"], {})
 
     def update(
-        self, place: Place, existing: Existing, inputs: Inputs, changed: Collection[str]
+        self, context: ResourceContext, existing: Existing, inputs: Inputs, changed: Collection[str]
     ) -> Mapping[str, Any]:
         """Set the policy again."""
         del changed
-        _set_redrive_allow(place, existing.id, inputs["redriveAllowPolicy"])
+        _set_redrive_allow(context, existing.id, inputs["redriveAllowPolicy"])
         return {}
 
-    def delete(self, place: Place, existing: Existing) -> None:
+    def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Take the policy off; any queue of the account may redrive then."""
-        _set_redrive_allow(place, existing.id, "")
+        _set_redrive_allow(context, existing.id, "")
 
 
 RESOURCES: Final = (Queue(), RedriveAllowPolicy())
@@ -105,5 +112,5 @@ def _attributes(inputs: Inputs) -> dict[str, str]:
     }
 
 
-def _set_redrive_allow(place: Place, queue_url: str, policy: str) -> None:
-    place.client("sqs").set_queue_attributes(QueueUrl=queue_url, Attributes={"RedriveAllowPolicy": policy})
+def _set_redrive_allow(context: ResourceContext, queue_url: str, policy: str) -> None:
+    context.client("sqs").set_queue_attributes(QueueUrl=queue_url, Attributes={"RedriveAllowPolicy": policy})

@@ -7,7 +7,7 @@ from emulator.pulumi.provider.resource import (
     Created,
     Existing,
     Inputs,
-    Place,
+    ResourceContext,
     ResourceType,
     pick,
     removed_tags,
@@ -23,18 +23,18 @@ class StateMachine(ResourceType):
     updates = frozenset({*_DEFINITION, "tags"})
     replaces = frozenset({"name", "type"})
 
-    def create(self, place: Place, inputs: Inputs) -> Created:
+    def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Create the state machine."""
-        arn = place.client("stepfunctions").create_state_machine(
+        arn = context.client("stepfunctions").create_state_machine(
             tags=_tags(inputs), **pick(inputs, {**_DEFINITION, "name": "name", "type": "type"})
         )["stateMachineArn"]
         return Created(arn, {"arn": arn})
 
     def update(
-        self, place: Place, existing: Existing, inputs: Inputs, changed: Collection[str]
+        self, context: ResourceContext, existing: Existing, inputs: Inputs, changed: Collection[str]
     ) -> Mapping[str, Any]:
         """Set the definition, the role or the tags."""
-        machines, arn = place.client("stepfunctions"), existing.id
+        machines, arn = context.client("stepfunctions"), existing.id
         if set(changed) - {"tags"}:
             machines.update_state_machine(stateMachineArn=arn, **pick(inputs, _DEFINITION))
         if "tags" in changed:
@@ -42,9 +42,9 @@ class StateMachine(ResourceType):
             machines.tag_resource(resourceArn=arn, tags=_tags(inputs))
         return {}
 
-    def delete(self, place: Place, existing: Existing) -> None:
+    def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Delete it with its executions."""
-        place.client("stepfunctions").delete_state_machine(stateMachineArn=existing.id)
+        context.client("stepfunctions").delete_state_machine(stateMachineArn=existing.id)
 
 
 RESOURCES: Final = (StateMachine(),)

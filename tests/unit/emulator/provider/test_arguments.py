@@ -11,7 +11,7 @@ from pulumi.runtime import rpc
 from emulator.pulumi.provider.arguments import Arguments
 from emulator.pulumi.provider.errors import MissingArgumentError, UnknownArgumentError
 from emulator.pulumi.provider.outputs import unspoken_outputs
-from emulator.pulumi.provider.resource import Created, Existing, Inputs, Place, ResourceType
+from emulator.pulumi.provider.resource import Created, Existing, Inputs, ResourceContext, ResourceType
 
 SALT = b"0123456789abcdef"
 
@@ -25,11 +25,11 @@ class Widget(ResourceType):
     ignored = {"block.ignored": "no effect here"}  # noqa: RUF012 - a declaration, as in the handlers
     secrets = frozenset({"password"})
 
-    def create(self, place: Place, inputs: Inputs) -> Created:
+    def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Not called here."""
         raise NotImplementedError
 
-    def delete(self, place: Place, existing: Existing) -> None:
+    def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Not called here."""
         raise NotImplementedError
 

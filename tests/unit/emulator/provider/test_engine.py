@@ -18,7 +18,7 @@ from emulator.pulumi.provider.errors import (
     UnknownArgumentError,
     UnknownResourceTypeError,
 )
-from emulator.pulumi.provider.resource import Created, Existing, Inputs, Place, ResourceType
+from emulator.pulumi.provider.resource import Created, Existing, Inputs, ResourceContext, ResourceType
 from emulator.pulumi.state import State
 
 TYPE = "aws:sqs/queue:Queue"
@@ -45,9 +45,9 @@ class Shelf(ResourceType):
         self.failing: set[str] = set()
         self.create_before_delete = unique  # type: ignore[misc]  # one double for both kinds
 
-    def create(self, place: Place, inputs: Inputs) -> Created:
+    def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Put a thing on the shelf."""
-        thing = f"{inputs['name']}@{place.region}"
+        thing = f"{inputs['name']}@{context.region}"
         if self.create_before_delete:
             thing += f"#{len(self.log)}"
         assert thing not in self.things, "it exists already"
@@ -55,31 +55,31 @@ class Shelf(ResourceType):
         self.things[thing] = dict(inputs)
         return Created(thing, {"arn": f"arn:{thing}", "key": "s3cret"})
 
-    def complete(self, place: Place, created: Created, inputs: Inputs) -> Mapping[str, Any]:
+    def complete(self, context: ResourceContext, created: Created, inputs: Inputs) -> Mapping[str, Any]:
         """Give it a URL."""
-        del place, inputs
+        del context, inputs
         self._step("complete", created.id)
         return {"url": "http://" + created.id}
 
     def update(
-        self, place: Place, existing: Existing, inputs: Inputs, changed: Collection[str]
+        self, context: ResourceContext, existing: Existing, inputs: Inputs, changed: Collection[str]
     ) -> Mapping[str, Any]:
         """Change it."""
-        del place
+        del context
         self._step("update", existing.id)
         self.things[existing.id] |= {name: inputs.get(name) for name in changed}
         return {}
 
-    def delete(self, place: Place, existing: Existing) -> None:
+    def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Take it off."""
-        del place
+        del context
         self._step("delete", existing.id)
         if self.things.pop(existing.id, None) is None:
             raise aws_error("ResourceNotFoundException")
 
-    def read_secrets(self, place: Place, existing: Existing) -> Mapping[str, Any]:
+    def read_secrets(self, context: ResourceContext, existing: Existing) -> Mapping[str, Any]:
         """Tell its key."""
-        del place, existing
+        del context, existing
         return {"key": "s3cret"}
 
     def _step(self, step: str, thing: str) -> None:
