@@ -1,7 +1,7 @@
 """A DNS server for the embedded AWS's hosted zones: Route 53's data plane, with failover by health checks.
 
-`answer` is the server's whole knowledge, from one packet to the other; `serve` puts it on a UDP port. It is
-authoritative for the zones that Route 53 was told of and refuses all else.
+`answer` makes the response to one packet; `serve` puts it on a UDP port. The server is authoritative for the
+hosted zones that Route 53 has and refuses all else.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ IsHealthy = Callable[[str], bool]
 
 
 class NoAnswerError(Exception):
-    """There is no answer to give but `rcode`."""
+    """The query has no answer but the error code `rcode`."""
 
     def __init__(self, rcode: dns.rcode.Rcode) -> None:
         """Keep the code, for the response."""
@@ -41,7 +41,7 @@ class NoAnswerError(Exception):
 
 
 def answer(packet: bytes, zones: Iterable[Zone], is_healthy: IsHealthy) -> bytes | None:
-    """The answer to a packet; None for one that deserves none: no DNS query at all."""
+    """Return the response to a packet; None if the packet is no DNS query."""
     try:
         query = dns.message.from_wire(packet)
     except dns.exception.DNSException:
@@ -58,7 +58,7 @@ def answer(packet: bytes, zones: Iterable[Zone], is_healthy: IsHealthy) -> bytes
 
 
 def choose(records: Iterable[RecordSet], is_healthy: IsHealthy) -> RecordSet | None:
-    """Which record of one name and type answers: of a failover pair, the one whose turn it is.
+    """Choose the record of one name and type that answers: of a failover pair, the one in service.
 
     A secondary that is not healthy never answers: where both are out, the primary does. A record without a
     health check counts as healthy.
@@ -117,33 +117,33 @@ class _Datagrams(asyncio.DatagramProtocol):
 def _resolve(
     response: dns.message.Message, query: dns.message.Message, zones: tuple[Zone, ...], is_healthy: IsHealthy
 ) -> None:
-    """Put what answers `query` into `response`.
+    """Put the records that answer `query` into `response`.
 
     Raises:
-        NoAnswerError: there is no answer to give.
+        NoAnswerError: there is none but an error code.
     """
     if query.opcode() != dns.opcode.QUERY:
         raise NoAnswerError(dns.rcode.NOTIMP)
     if len(query.question) != 1:
         raise NoAnswerError(dns.rcode.FORMERR)
-    asked = query.question[0]
-    if dns.rdatatype.is_metatype(asked.rdtype):
+    question = query.question[0]
+    if dns.rdatatype.is_metatype(question.rdtype):
         raise NoAnswerError(dns.rcode.NOTIMP)
-    zone = _zone_of(asked.name, zones)
-    if zone is None or asked.rdclass != dns.rdataclass.IN:
+    zone = _zone_of(question.name, zones)
+    if zone is None or question.rdclass != dns.rdataclass.IN:
         raise NoAnswerError(dns.rcode.REFUSED)
     response.flags |= dns.flags.AA
-    name = asked.name
+    name = question.name
     for _ in range(ALIASES_MAX):
-        found = _of_name(zone, name, dns.rdatatype.to_text(asked.rdtype), is_healthy)
-        if found is None:
+        record_set = _of_name(zone, name, dns.rdatatype.to_text(question.rdtype), is_healthy)
+        if record_set is None:
             response.authority.extend(_negative(zone))
             if not any(record.name.is_subdomain(name) for record in zone.records):
                 response.set_rcode(dns.rcode.NXDOMAIN)
             return
-        rrset = _rrset(found)
+        rrset = _rrset(record_set)
         response.answer.append(rrset)
-        if rrset.rdtype == asked.rdtype:
+        if rrset.rdtype == question.rdtype:
             return
         name = rrset[0].target
         zone = _zone_of(name, zones)
@@ -160,8 +160,8 @@ def _zone_of(name: dns.name.Name, zones: Iterable[Zone]) -> Zone | None:
 
 def _of_name(zone: Zone, name: dns.name.Name, kind: str, is_healthy: IsHealthy) -> RecordSet | None:
     """The record of `name` that answers a question for `kind`: one of that type, or else its CNAME."""
-    for wanted in (kind, "CNAME"):
-        records = [record for record in zone.records if record.name == name and record.type == wanted]
+    for record_type in (kind, "CNAME"):
+        records = [record for record in zone.records if record.name == name and record.type == record_type]
         if records:
             return choose(records, is_healthy)
     return None
@@ -193,10 +193,10 @@ def _rrset(record: RecordSet) -> dns.rrset.RRset:
 
 def _negative(zone: Zone) -> list[dns.rrset.RRset]:
     """The zone's SOA with the TTL of a negative answer (RFC 2308, 5)."""
-    found = []
+    soa = []
     for record in zone.records:
         if record.type == "SOA":
             rrset = _rrset(record)
             rrset.ttl = min(rrset.ttl, rrset[0].minimum)
-            found.append(rrset)
-    return found
+            soa.append(rrset)
+    return soa

@@ -1,7 +1,8 @@
-"""Route 53's health checkers, emulated: what is looked at when, and what that makes of each check.
+"""Route 53's health checkers, emulated: when an endpoint is requested, and what its answers make of a check.
 
-`Board` is the rules, with the time as an argument; `look` is one look at an endpoint. `name_service` runs
-both. One checker stands for AWS's many, which do not look at the same moment and outvote one another.
+`HealthCheckRegistry` holds the rules, with the time as an argument; `observe` makes one request to an
+endpoint; `name_service` runs both. One checker stands for AWS's many, which ask at different moments and
+outvote one another.
 https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/dns-failover-determining-health-of-endpoints.html
 """
 
@@ -24,15 +25,15 @@ MS: Final = 1_000
 
 
 @dataclass(frozen=True)
-class Look:
-    """What one look at an endpoint found; `said` in words."""
+class Observation:
+    """The result of one request to an endpoint; `result` is the status, or what failed, in words."""
 
     passed: bool
-    said: str
+    result: str
 
 
-async def look(session: aiohttp.ClientSession, check: HealthCheck) -> Look:
-    """Look at the endpoint of `check` once: 2xx and 3xx pass, redirects are not followed.
+async def observe(session: aiohttp.ClientSession, check: HealthCheck) -> Observation:
+    """Request the endpoint of `check` once: 2xx and 3xx pass, redirects are not followed.
 
     A certificate is not verified, as AWS's checkers do not either.
     """
@@ -45,13 +46,13 @@ async def look(session: aiohttp.ClientSession, check: HealthCheck) -> Look:
             check.url, headers=headers, allow_redirects=False, timeout=timeout, ssl=False
         ) as answer:
             passed = 200 <= answer.status < 400  # noqa: PLR2004 - the rule itself: 2xx and 3xx
-            return Look(passed, f"HTTP {answer.status}")
+            return Observation(passed, f"HTTP {answer.status}")
     except (aiohttp.ClientError, OSError, ValueError) as error:
-        return Look(passed=False, said=f"{type(error).__name__}: {error}".rstrip(": "))
+        return Observation(passed=False, result=f"{type(error).__name__}: {error}".rstrip(": "))
 
 
-class Board:
-    """What is known of every check. Times are epoch milliseconds, given by the caller.
+class HealthCheckRegistry:
+    """The state of every health check. Times are epoch milliseconds, given by the caller.
 
     A new check begins as passing, so an inverted one as unhealthy. A disabled one always passes. A check of a
     type that is not emulated is unhealthy: unknown is never healthy.
@@ -59,50 +60,50 @@ class Board:
     """
 
     def __init__(self) -> None:
-        """Know of none."""
+        """Start without any check."""
         self.pace = 1.0
         self._checks: Mapping[str, HealthCheck] = {}
         self._states: dict[str, _State] = {}
 
     def set_checks(self, checks: Mapping[str, HealthCheck], now_ms: int) -> None:
-        """Take over the checks as they are configured now; what is known of those that stay is kept."""
+        """Replace the configured checks; those that stay keep their state."""
         self._checks = checks
         self._states = {
             identifier: self._states.get(identifier) or _State(since_ms=now_ms) for identifier in checks
         }
-        self._judge(now_ms)
+        self._evaluate(now_ms)
 
     def due(self, now_ms: int) -> list[HealthCheck]:
-        """The checks to look at now; the caller looks at each and tells `note`, before it is due again."""
-        found = []
-        for check in self._looked_at():
+        """Return the checks to observe now; for each the caller calls `note` before it is due again."""
+        due = []
+        for check in self._endpoint_checks():
             state = self._states[check.id]
-            if not state.looking and now_ms >= state.checked_ms + check.interval_s * MS * self.pace:
-                state.looking, state.checked_ms = True, now_ms
-                found.append(check)
-        return found
+            if not state.under_way and now_ms >= state.checked_ms + check.interval_s * MS * self.pace:
+                state.under_way, state.checked_ms = True, now_ms
+                due.append(check)
+        return due
 
     def next_due_ms(self) -> float | None:
         """When the next one is due; None where nothing is."""
         return min(
             (
                 self._states[check.id].checked_ms + check.interval_s * MS * self.pace
-                for check in self._looked_at()
-                if not self._states[check.id].looking
+                for check in self._endpoint_checks()
+                if not self._states[check.id].under_way
             ),
             default=None,
         )
 
-    def note(self, identifier: str, found: Look, now_ms: int) -> None:
-        """Reckon with a look that ended; one at a check that is gone is forgotten."""
+    def note(self, identifier: str, observation: Observation, now_ms: int) -> None:
+        """Update a check by an observation that ended; one of a check that is gone is dropped."""
         check, state = self._checks.get(identifier), self._states.get(identifier)
         if check is None or state is None:
             return
-        state.looking, state.said = False, found.said
-        state.against = 0 if found.passed == state.passing else state.against + 1
+        state.under_way, state.result = False, observation.result
+        state.against = 0 if observation.passed == state.passing else state.against + 1
         if state.against >= check.failures:
-            state.passing, state.against = found.passed, 0
-        self._judge(now_ms)
+            state.passing, state.against = observation.passed, 0
+        self._evaluate(now_ms)
 
     def is_healthy(self, identifier: str) -> bool:
         """Whether a check is healthy; one that does not exist is not."""
@@ -110,7 +111,7 @@ class Board:
         return state is not None and state.healthy
 
     def statuses(self) -> list[HealthCheckStatus]:
-        """Every check as a person is told of it, by name."""
+        """The status of every check, by name."""
         return sorted(
             (
                 HealthCheckStatus(
@@ -124,18 +125,18 @@ class Board:
                     healthy=state.healthy,
                     since_ms=state.since_ms,
                     checked_ms=state.checked_ms,
-                    last_result=state.said,
+                    last_result=state.result,
                 )
                 for check, state in ((check, self._states[check.id]) for check in self._checks.values())
             ),
             key=lambda status: (status.name, status.id),
         )
 
-    def _looked_at(self) -> list[HealthCheck]:
+    def _endpoint_checks(self) -> list[HealthCheck]:
         return [check for check in self._checks.values() if check.url and not check.disabled]
 
-    def _judge(self, now_ms: int) -> None:
-        """Set what is healthy: endpoints first, then what is calculated of them."""
+    def _evaluate(self, now_ms: int) -> None:
+        """Set which checks are healthy: endpoint checks first, then those calculated of them."""
         for check in sorted(self._checks.values(), key=lambda check: check.type == CALCULATED):
             state = self._states[check.id]
             healthy = self._passes(check) != check.inverted
@@ -151,19 +152,19 @@ class Board:
         return self._states[check.id].passing if check.url else check.inverted
 
     def _is_endpoint(self, identifier: str) -> bool:
-        """Whether it may be a child: AWS refuses calculated ones."""
+        """Whether the check may be a child of a calculated one: AWS refuses calculated ones."""
         child = self._checks.get(identifier)
         return child is not None and child.type != CALCULATED
 
 
 @dataclass
 class _State:
-    """What is known of one check. `against`: how many looks in a row contradicted `passing`."""
+    """The state of one check. `against`: how many observations in a row contradicted `passing`."""
 
     since_ms: int
     passing: bool = True
     against: int = 0
     healthy: bool = True
-    looking: bool = False
+    under_way: bool = False
     checked_ms: int = 0
-    said: str = ""
+    result: str = ""

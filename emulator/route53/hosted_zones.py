@@ -1,4 +1,4 @@
-"""What Route 53 was told: hosted zones, records and health checks, as DNS server and checker need them.
+"""Route 53's configuration: hosted zones, records and health checks, as DNS server and checker need them.
 
 `name_service` reads it from the process that outlives a region, past the edge: Route 53's data plane
 goes on with what it has while its control plane, in us-east-1, cannot be reached.
@@ -67,26 +67,26 @@ class HealthCheck:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
-    """Everything that Route 53 was told; checks by id."""
+class Configuration:
+    """Everything that is configured in Route 53; checks by id."""
 
     zones: tuple[Zone, ...] = ()
     checks: Mapping[str, HealthCheck] = field(default_factory=dict)
 
 
 class Route53Reader:
-    """Reads it all from the emulated Route 53. One thread at a time."""
+    """Reads the configuration from the emulated Route 53. One thread at a time."""
 
     def __init__(self, endpoint_url: str) -> None:
         """`endpoint_url` is the process's own address, not the edge."""
         self._clients = AwsClients(endpoint_url, read_timeout_s=READ_WITHIN_S, attempts_max=1)
         self._names: dict[str, str] = {}
 
-    def read(self) -> Told:
-        """Read it anew.
+    def read(self) -> Configuration:
+        """Read the configuration anew.
 
         Raises:
-            BotoCoreError, ClientError: it does not answer.
+            BotoCoreError, ClientError: Route 53 does not answer.
         """
         route53 = self._clients.client("route53", CONTROL_PLANE_REGION)
         zones = [
@@ -94,13 +94,15 @@ class Route53Reader:
             for zone in _all(route53, "list_hosted_zones", "HostedZones")
             if not zone["Config"]["PrivateZone"]
         ]
-        checks = [self._check(route53, one) for one in _all(route53, "list_health_checks", "HealthChecks")]
-        return Told(
+        checks = [
+            self._check(route53, check) for check in _all(route53, "list_health_checks", "HealthChecks")
+        ]
+        return Configuration(
             zones=tuple(_zone(route53, zone) for zone in zones), checks={check.id: check for check in checks}
         )
 
-    def _check(self, route53: Any, found: Mapping[str, Any]) -> HealthCheck:
-        identifier, config = str(found["Id"]), found["HealthCheckConfig"]
+    def _check(self, route53: Any, answer: Mapping[str, Any]) -> HealthCheck:
+        identifier, config = str(answer["Id"]), answer["HealthCheckConfig"]
         if identifier not in self._names:
             tags = route53.list_tags_for_resource(ResourceType="healthcheck", ResourceId=identifier)
             for tag in tags["ResourceTagSet"]["Tags"]:
@@ -133,21 +135,21 @@ def health_check(identifier: str, name: str, config: Mapping[str, Any]) -> Healt
     )
 
 
-def _zone(route53: Any, found: Mapping[str, Any]) -> Zone:
-    zone_id = found["Id"].rpartition("/")[2]
+def _zone(route53: Any, answer: Mapping[str, Any]) -> Zone:
+    zone_id = answer["Id"].rpartition("/")[2]
     records = _all(route53, "list_resource_record_sets", "ResourceRecordSets", HostedZoneId=zone_id)
-    return Zone(name=_name(found["Name"]), records=tuple(map(_record_set, records)))
+    return Zone(name=_name(answer["Name"]), records=tuple(map(_record_set, records)))
 
 
-def _record_set(found: Mapping[str, Any]) -> RecordSet:
+def _record_set(answer: Mapping[str, Any]) -> RecordSet:
     return RecordSet(
-        name=_name(found["Name"]),
-        type=found["Type"],
-        ttl_s=int(found.get("TTL", 0)),
-        values=tuple(record["Value"] for record in found.get("ResourceRecords", ())),
-        failover=found.get("Failover"),
-        health_check_id=found.get("HealthCheckId"),
-        routed_otherwise=tuple(part for part in ROUTED_OTHERWISE if part in found),
+        name=_name(answer["Name"]),
+        type=answer["Type"],
+        ttl_s=int(answer.get("TTL", 0)),
+        values=tuple(record["Value"] for record in answer.get("ResourceRecords", ())),
+        failover=answer.get("Failover"),
+        health_check_id=answer.get("HealthCheckId"),
+        routed_otherwise=tuple(part for part in ROUTED_OTHERWISE if part in answer),
     )
 
 

@@ -1,7 +1,7 @@
-"""Route 53's data plane in the supervisor: its health checkers and the DNS server, over what it was told.
+"""Route 53's data plane in the supervisor: its health checkers and its DNS server.
 
-Nothing of it is in a region, so it outlives each, as the real one does: what cannot be read anew stays as it
-was.
+Nothing of it is in a region, so it outlives each, as the real one does: a configuration that cannot be read
+anew stays as it was.
 """
 
 import asyncio
@@ -16,11 +16,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 from emulator.errors import RefusedError
 from emulator.protocol import HealthCheckStatus
 from emulator.route53 import dns
-from emulator.route53.health_checks import MS, Board, look
-from emulator.route53.hosted_zones import HealthCheck, Route53Reader, Told
+from emulator.route53.health_checks import MS, HealthCheckRegistry, observe
+from emulator.route53.hosted_zones import Configuration, HealthCheck, Route53Reader
 
 READ_EVERY_S: Final = 1.0
-"""How old what is answered from may be. AWS's changes take up to a minute to reach its DNS servers.
+"""How old the configuration behind an answer may be. On AWS changes take up to a minute to be answered.
 https://docs.aws.amazon.com/Route53/latest/APIReference/API_GetChange.html"""
 
 PACE_MIN: Final = 0.01
@@ -29,20 +29,20 @@ _log = logging.getLogger(__name__)
 
 
 class NameService:
-    """Reads, looks and answers until `stop`. Used from the supervisor's event loop only."""
+    """Reads the configuration, observes endpoints and answers DNS, on the supervisor's event loop."""
 
     def __init__(self) -> None:
-        """Know nothing."""
-        self._told = Told()
-        self._board = Board()
+        """Start without a configuration."""
+        self._configuration = Configuration()
+        self._registry = HealthCheckRegistry()
         self._session: aiohttp.ClientSession | None = None
         self._transport: asyncio.DatagramTransport | None = None
         self._loops: list[asyncio.Task[None]] = []
-        self._looks: set[asyncio.Task[None]] = set()
+        self._observations: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
 
     async def start(self, route53_url: str, port: int) -> int:
-        """Begin, with what Route 53 has at `route53_url`; return the UDP port, which is any free one if 0.
+        """Begin, with what Route 53 has at `route53_url`; return the UDP port: any free one if `port` is 0.
 
         Raises:
             PortInUseError: another program has it.
@@ -56,8 +56,8 @@ class NameService:
         return int(self._transport.get_extra_info("sockname")[1])
 
     async def stop(self) -> None:
-        """End every loop and look, and give the port back."""
-        tasks = [*self._loops, *self._looks]
+        """End every loop and observation, and give the port back."""
+        tasks = [*self._loops, *self._observations]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -68,51 +68,51 @@ class NameService:
 
     @property
     def statuses(self) -> list[HealthCheckStatus]:
-        """How every health check is."""
-        return self._board.statuses()
+        """The status of every health check."""
+        return self._registry.statuses()
 
     def set_pace(self, factor: float) -> None:
-        """Have every interval between two looks last `factor` of what is configured.
+        """Have every interval between two observations last `factor` of what is configured.
 
         Raises:
             RefusedError: it is not between `PACE_MIN` and 1.
         """
         if not PACE_MIN <= factor <= 1:
             raise RefusedError(f"the pace of health checks is {PACE_MIN:g} to 1, not {factor:g}")
-        self._board.pace = factor
+        self._registry.pace = factor
         self._changed.set()
 
     def _respond(self, packet: bytes) -> bytes | None:
-        return dns.answer(packet, self._told.zones, self._board.is_healthy)
+        return dns.answer(packet, self._configuration.zones, self._registry.is_healthy)
 
     async def _read(self, reader: Route53Reader) -> None:
         while True:
             try:
-                told = await asyncio.to_thread(reader.read)
+                configuration = await asyncio.to_thread(reader.read)
             except (BotoCoreError, ClientError):
                 _log.warning("Route 53 cannot be read; going on with what it said before", exc_info=True)
             else:
-                if told.checks != self._told.checks:
-                    self._board.set_checks(told.checks, _now_ms())
+                if configuration.checks != self._configuration.checks:
+                    self._registry.set_checks(configuration.checks, _now_ms())
                     self._changed.set()
-                self._told = told
+                self._configuration = configuration
             await asyncio.sleep(READ_EVERY_S)
 
     async def _watch(self, session: aiohttp.ClientSession) -> None:
         while True:
             self._changed.clear()
-            for check in self._board.due(_now_ms()):
-                task = asyncio.create_task(self._look(session, check), name=f"look-{check.name}")
-                self._looks.add(task)
-                task.add_done_callback(self._looks.discard)
-            next_due_ms = self._board.next_due_ms()
+            for check in self._registry.due(_now_ms()):
+                task = asyncio.create_task(self._observe(session, check), name=f"observe-{check.name}")
+                self._observations.add(task)
+                task.add_done_callback(self._observations.discard)
+            next_due_ms = self._registry.next_due_ms()
             wait_s = None if next_due_ms is None else max(0.0, (next_due_ms - _now_ms()) / MS)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), wait_s)
 
-    async def _look(self, session: aiohttp.ClientSession, check: HealthCheck) -> None:
-        found = await look(session, check)
-        self._board.note(check.id, found, _now_ms())
+    async def _observe(self, session: aiohttp.ClientSession, check: HealthCheck) -> None:
+        observation = await observe(session, check)
+        self._registry.note(check.id, observation, _now_ms())
         self._changed.set()
 
 
