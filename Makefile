@@ -37,7 +37,7 @@ check: setup ## Everything that must be green: format, lint, types, imports, tes
 bench-audit: setup ## Time and memory of the audit at a million alerts (ALERTS=n)
 	@$(BIN)/python -m benchmarks.audit --alerts $(or $(ALERTS),1000000)
 
-format: setup ## Format the code, and mend what the linter can
+format: setup ## Format the code, and fix what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 

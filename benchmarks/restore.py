@@ -123,7 +123,7 @@ def measure(folder: Path, items: int, *, any_speed: bool = False) -> Figures:
 
 
 def flip_bit(path: Path) -> None:
-    """Turn one bit in the middle of a file around; a second time mends it."""
+    """Turn one bit in the middle of a file around; a second time restores it."""
     with path.open("r+b") as file:
         file.seek(path.stat().st_size // 2)
         byte = file.read(1)

@@ -59,9 +59,9 @@ def lose_region(region: str, how: str, configuration: Configuration) -> str:
     return name
 
 
-def mend_regions(configuration: Configuration) -> list[str]:
+def start_regions(configuration: Configuration) -> list[str]:
     """Bring back every region that is lost; none lost is fine."""
-    return open_target(configuration).mend_regions()
+    return open_target(configuration).start_regions()
 
 
 def fail_functions(

@@ -92,9 +92,9 @@ def after_experiment_control(
 
 
 def calm(target: Target) -> None:
-    """End every fault, mend regions and queues, and stop the load: what rollbacks may have missed."""
+    """End every fault, bring back regions, open queues, and stop the load: what rollbacks may have missed."""
     target.end_faults()
-    target.mend_regions()
+    target.start_regions()
     for endpoints in target.deployment.regions:
         for url in work_queues(endpoints):
             allow(target, endpoints.region, url)

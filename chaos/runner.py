@@ -46,7 +46,9 @@ class Outcome:
         audit = self.journal.get("audit", {})
         seen = [step["output"] for step in self.journal["run"] if step["status"] == "succeeded"]
         in_flight = [one["in_flight"] for one in seen if isinstance(one, dict) and "in_flight" in one]
-        fired = sum(one["count"] for one in self.journal.get("faults_fired", ()) if one["service"] != "mend")
+        fired = sum(
+            one["count"] for one in self.journal.get("faults_fired", ()) if one["service"] != "bring-back"
+        )
         return (
             audit.get("accepted", "unknown"),
             audit.get("unaccounted", "unknown"),

@@ -47,7 +47,7 @@ class Target(Protocol):
     def lost_regions(self) -> tuple[str, ...]:
         """The regions that are killed, frozen or cut now."""
 
-    def mend_regions(self) -> list[str]:
+    def start_regions(self) -> list[str]:
         """Bring back every region that is lost; return which were."""
 
     def fail_functions(
@@ -98,9 +98,9 @@ class LocalTarget:
         regions = self._emulator.status().regions
         return tuple(one.name for one in regions if one.power != "running" or one.cut)
 
-    def mend_regions(self) -> list[str]:
-        """Revive, thaw and heal."""
-        return [region for region in self._emulator.regions if self._emulator.mend(region)]
+    def start_regions(self) -> list[str]:
+        """Start, resume and reconnect whatever is lost; return the regions that were."""
+        return [region for region in self._emulator.regions if self._emulator.bring_back(region)]
 
     def fail_functions(
         self, *, percent: float, after: bool, region: str | None, function: str | None

@@ -2,7 +2,7 @@
 
 The supervisor writes those in force to one file in the run folder; each AWS process looks at it before an
 invocation or a call (`emulator.aws.faults`). So a fault is in force when `set_aws_fault` returns, also for a
-region that is revived later, and nothing has to be told to a process that is frozen.
+region that is started later, and nothing has to be told to a process that is frozen.
 """
 
 import os

@@ -150,24 +150,24 @@ class Emulator:
         """SIGSTOP a region: it takes connections and does not answer."""
         self._act(region, "freeze")
 
-    def thaw(self, region: str) -> None:
+    def resume(self, region: str) -> None:
         """Let a frozen region go on where it stopped."""
-        self._act(region, "thaw")
+        self._act(region, "resume")
 
     def cut(self, region: str) -> None:
         """Cut a region's network: it runs on, and nothing passes in or out."""
         self._act(region, "cut")
 
-    def heal(self, region: str) -> None:
-        """Undo a cut."""
-        self._act(region, "heal")
+    def reconnect(self, region: str) -> None:
+        """Connect a region that was cut to the network again."""
+        self._act(region, "reconnect")
 
-    def revive(self, region: str) -> None:
+    def start_region(self, region: str) -> None:
         """Start a killed region again, as of its last checkpoint and with empty queues."""
-        self._act(region, "revive")
+        self._act(region, "start")
 
-    def mend(self, region: str) -> str | None:
-        """Bring a region back, however it was lost; say how it was, or None if it was not.
+    def bring_back(self, region: str) -> str | None:
+        """Start, resume or reconnect a region, as it needs; return how it was lost, None if it was not.
 
         Raises:
             RefusedError: there is no such region.
@@ -176,11 +176,11 @@ class Emulator:
         if found is None:
             raise errors.RefusedError(f"no region {region!r} here; there are {', '.join(self.regions)}")
         if found.power == "killed":
-            self.revive(region)
+            self.start_region(region)
         elif found.power == "frozen":
-            self.thaw(region)
+            self.resume(region)
         if found.cut:
-            self.heal(region)
+            self.reconnect(region)
         lost = found.power != "running" or found.cut
         return f"{found.power}{', cut' if found.cut else ''}" if lost else None
 
@@ -193,7 +193,7 @@ class Emulator:
         self._call("POST", f"/regions/{region}/schedules/{name}/run")
 
     def checkpoint(self) -> None:
-        """Save every running region's resources for a later `revive`; call it after each deployment."""
+        """Save every running region's resources for a later `start_region`; call it after each deployment."""
         self._call("POST", "/checkpoint")
 
     def slack_messages(self, *, after: int = 0) -> list[SlackMessage]:

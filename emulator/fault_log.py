@@ -19,7 +19,8 @@ WHAT_MAX_CHARS: Final = 300
 class FiredFault(msgspec.Struct, frozen=True, kw_only=True):
     """One fault that hit something. `what`: a function, an operation, a queue, or what died.
 
-    `service` is "region" for the loss of one, and "mend" for what ended that, so that the log tells how long.
+    `service` is "region" for the loss of one, and "bring-back" for what ended that, so that the log
+    tells how long it lasted.
     """
 
     at_ms: int

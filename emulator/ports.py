@@ -11,7 +11,7 @@ LOOPBACK: Final = "127.0.0.1"
 
 BELOW_EPHEMERAL: Final = range(20_000, 32_000)
 """Where an AWS process listens: below the range that Linux (32768 up) and macOS (49152 up) give to outgoing
-connections, so that a killed region's port is still free when the region is revived.
+connections, so that a killed region's port is still free when the region is started again.
 https://docs.kernel.org/networking/ip-sysctl.html (ip_local_port_range)"""
 
 TRIES: Final = 200
@@ -35,9 +35,9 @@ PERSON: Final = PortPlan(edge=4566, webhooks=(4571, 4572), slack=4573, dns=4574)
 
 
 _held: Final[list[socket.socket]] = []
-"""UDP sockets, one for each port given out, until this process ends. What was given out is listened on only
-later (an AWS process takes a second to start, a killed one is revived), and no other emulator or gate may
-choose it meanwhile. The numbers of UDP and TCP are apart, so the socket is in nobody's way."""
+"""UDP sockets, one for each port given out, kept until this process ends. A port is listened on only later
+(an AWS process takes a second to start, a killed one is started again), and no other emulator or gate may
+choose it meanwhile. UDP and TCP have separate port numbers, so the socket blocks no TCP listener."""
 
 
 def free_port() -> int:

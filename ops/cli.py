@@ -17,7 +17,7 @@ _local = lazy_group(
         "status": "ops.local.commands:status",
         "replay": "ops.local.replay:replay_stream",
         "break": "ops.local.commands:break_region",
-        "mend": "ops.local.commands:mend_region",
+        "start": "ops.local.commands:start_region",
         "deviations": "ops.local.commands:deviations",
         "down": "ops.local.commands:down",
     },

@@ -118,8 +118,8 @@ class LocalStage:
         }
 
     def mend_regions(self) -> list[str]:
-        """Revive, thaw and heal."""
-        return [region for region in self._emulator.regions if self._emulator.mend(region)]
+        """Start, resume and reconnect whatever is lost; return the regions that were."""
+        return [region for region in self._emulator.regions if self._emulator.bring_back(region)]
 
     def slack_messages(self) -> Iterable[SlackPost]:
         """From its stand-in."""

@@ -1,4 +1,4 @@
-"""How the mends answer in ministack's place: a document, or a refusal by the name of AWS's exception.
+"""How the corrections answer in ministack's place: a document, or a refusal by the name of AWS's exception.
 
 Used by everything here that answers calls of DynamoDB, S3 or AWS Backup.
 """

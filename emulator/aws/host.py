@@ -147,7 +147,7 @@ def save(services: dict[str, Callable[[], Any]], state_dir: Path) -> list[str]:
 
 
 def without_messages(sqs_state: dict[str, Any]) -> dict[str, Any]:
-    """The queues, empty: a message that came back at a revival would be neither lost nor kept."""
+    """The queues, empty: a message that came back at a start would be neither lost nor kept."""
     state = copy.copy(sqs_state)
     for queue in state["queues"]._data.values():  # noqa: SLF001 - the store's own iterator sees one region only
         queue["messages"] = []

@@ -6,7 +6,7 @@ of; both buckets must have Object Lock.
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html#object-lock-managing-replication
 """
 
-# ruff: noqa: SLF001 - it mends ministack, whose functions are private
+# ruff: noqa: SLF001 - it corrects ministack, whose functions are private
 
 from typing import Any, Final
 

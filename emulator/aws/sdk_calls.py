@@ -8,7 +8,7 @@ https://docs.aws.amazon.com/step-functions/latest/dg/supported-services-awssdk.h
 https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-universal.html
 """
 
-# ruff: noqa: SLF001 - it mends ministack, and calls botocore's operations by name
+# ruff: noqa: SLF001 - it corrects ministack, and calls botocore's operations by name
 
 import contextvars
 import functools

@@ -55,7 +55,7 @@ class _Refused(Exception):  # noqa: N818 - a refusal of this API, not an error o
         super().__init__(message)
 
 
-class FakeClaude:
+class ClaudeStandIn:
     """One API with one key, and the calls it took."""
 
     def __init__(self, faults: Faults, *, latency_s: float = LATENCY_S) -> None:

@@ -50,7 +50,7 @@ class RateLimit:
         return 0.0
 
 
-class FakeSlack:
+class SlackStandIn:
     """Webhooks, a bot, the messages they brought, and a page to read them."""
 
     def __init__(self, record: Path, faults: Faults) -> None:

@@ -20,9 +20,9 @@ from emulator.ports import LOOPBACK, free_port, in_use
 from emulator.protocol import Options, ProcessStatus, StandIns, Status
 from emulator.route53.name_service import NameService
 from emulator.sigv4 import Scope
-from emulator.stand_ins.claude import FakeClaude
+from emulator.stand_ins.claude import ClaudeStandIn
 from emulator.stand_ins.faults import Fault, Faults
-from emulator.stand_ins.slack import FakeSlack
+from emulator.stand_ins.slack import SlackStandIn
 from emulator.supervisor import runfile
 from emulator.supervisor.control_api import control_application
 from emulator.supervisor.edge import (
@@ -43,7 +43,7 @@ from emulator.supervisor.egress import (
 )
 from emulator.supervisor.gate import Gate, passing_to
 from emulator.supervisor.processes import Host, HostSpec, memory_mb
-from emulator.supervisor.regions import MENDS, Region
+from emulator.supervisor.regions import BRING_BACK, Region
 
 SHUTDOWN_WITHIN_S: Final = 1.0
 SLACK_CHANNEL: Final = "incidents"
@@ -69,8 +69,8 @@ class Fleet:
         self._aws_fault_file = aws_faults.FaultFile(options.run_dir / aws_faults.FILE)
         self._aws_fault_file.write(())
         self.regions: dict[str, Region] = {}
-        self.slack = FakeSlack(options.run_dir / "slack-messages.jsonl", self.faults)
-        self.claude = FakeClaude(self.faults)
+        self.slack = SlackStandIn(options.run_dir / "slack-messages.jsonl", self.faults)
+        self.claude = ClaudeStandIn(self.faults)
         self.slack_webhook_url = self.slack.add_webhook(SLACK_CHANNEL)
         self.slack_channel = self.slack.add_channel(SLACK_CHANNEL)
         self._token = secrets.token_hex(24)
@@ -121,7 +121,7 @@ class Fleet:
 
         Raises:
             RefusedError: no such region or action, or it makes no sense now.
-            StartFailedError: a revived region did not become healthy.
+            StartFailedError: a started region did not become healthy.
         """
         if self.options.layout == SINGLE:
             raise errors.RefusedError(
@@ -136,11 +136,11 @@ class Fleet:
             processes = self.regions[region].host.process_count()
             await actions[action]()
             what = f"{processes} processes" if processes else "its processes were gone"
-            service = "mend" if action in MENDS else "region"
+            service = "bring-back" if action in BRING_BACK else "region"
             self.fault_log.add(service=service, kind=action, region=region, what=what)
             if not self.regions[region].is_reachable:
                 self._edge.reset(region)
-        if action in {"kill", "revive"}:
+        if action in {"kill", "start"}:
             self.write_record()
 
     async def run_schedule(self, region: str, name: str) -> None:

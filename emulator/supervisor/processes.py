@@ -148,7 +148,7 @@ class Host:
         """SIGSTOP the whole group: a grey failure, whose invocations wake up later."""
         self._signal_group(signal.SIGSTOP)
 
-    def thaw(self) -> None:
+    def resume(self) -> None:
         """SIGCONT the whole group."""
         self._signal_group(signal.SIGCONT)
 
@@ -165,7 +165,7 @@ class Host:
             RefusedError: it does not run, or could not save.
         """
         if self.pid is None:
-            raise RefusedError(f"{self.spec.name} does not run, so it cannot save its state; revive it first")
+            raise RefusedError(f"{self.spec.name} does not run, so it cannot save its state; start it first")
         report = self.spec.checkpoint_report
         before = _checkpoint_count(report)
         os.kill(self.pid, signal.SIGUSR1)

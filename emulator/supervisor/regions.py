@@ -11,8 +11,8 @@ from emulator.supervisor.egress import Egress
 from emulator.supervisor.gate import Gate
 from emulator.supervisor.processes import Host
 
-MENDS: Final = frozenset({"thaw", "heal", "revive"})
-"""The actions that undo another one."""
+BRING_BACK: Final = frozenset({"start", "resume", "reconnect"})
+"""The actions that end the loss of a region."""
 
 
 class Region:
@@ -51,9 +51,16 @@ class Region:
     async def start(self) -> None:
         """Start the host and open the gates.
 
+        A region that was killed has the resources of its last checkpoint then, and empty queues.
+
         Raises:
+            RefusedError: the region is not killed.
             StartFailedError: it did not become healthy.
         """
+        self._expect(
+            "start", self.power == "killed", f"it is {self.power}; kill it first, or resume or reconnect it"
+        )
+        await self.host.kill()
         await self.host.start()
         await self.became_healthy()
         self._watch = asyncio.create_task(self._notice_end(), name=f"watch-{self.name}")
@@ -65,7 +72,7 @@ class Region:
 
     async def kill(self) -> None:
         """SIGKILL the host with its Lambda workers; reset every connection."""
-        self._expect("kill", self.power != "killed", "it is killed already; revive it first")
+        self._expect("kill", self.power != "killed", "it is killed already; start it first")
         self.power = "killed"
         await self._set_gates()
         await self.host.kill()
@@ -76,10 +83,10 @@ class Region:
         self.host.freeze()
         self.power = "frozen"
 
-    async def thaw(self) -> None:
+    async def resume(self) -> None:
         """SIGCONT: what was in flight goes on where it stopped."""
-        self._expect("thaw", self.power == "frozen", f"it is {self.power}, not frozen")
-        self.host.thaw()
+        self._expect("resume", self.power == "frozen", f"it is {self.power}, not frozen")
+        self.host.resume()
         self.power = "running"
 
     async def cut(self) -> None:
@@ -88,24 +95,11 @@ class Region:
         self.is_cut = True
         await self._set_gates()
 
-    async def heal(self) -> None:
+    async def reconnect(self) -> None:
         """Undo a cut."""
-        self._expect("heal", self.is_cut, "it is not cut")
+        self._expect("reconnect", self.is_cut, "it is not cut")
         self.is_cut = False
         await self._set_gates()
-
-    async def revive(self) -> None:
-        """Start a killed region again, with the resources of its last checkpoint and empty queues.
-
-        Raises:
-            RefusedError: it is not killed.
-            StartFailedError: it did not become healthy.
-        """
-        self._expect(
-            "revive", self.power == "killed", f"it is {self.power}; kill it first, or thaw or heal it"
-        )
-        await self.host.kill()
-        await self.start()
 
     async def stop(self) -> None:
         """End it for good."""
@@ -118,8 +112,8 @@ class Region:
     def actions(self) -> dict[str, Callable[[], Awaitable[None]]]:
         """What a person may do to the region, by name."""
         return {
-            "kill": self.kill, "freeze": self.freeze, "thaw": self.thaw,
-            "cut": self.cut, "heal": self.heal, "revive": self.revive,
+            "kill": self.kill, "freeze": self.freeze, "cut": self.cut,
+            "start": self.start, "resume": self.resume, "reconnect": self.reconnect,
         }  # fmt: skip
 
     async def _notice_end(self) -> None:

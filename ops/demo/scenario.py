@@ -143,7 +143,7 @@ class _Demo:
         self._console.rule(f"[bold]5. {self._failover} finishes what {self._primary} had accepted")
         await self._wait_at_rest()
         self._console.rule(f"[bold green]6. {self._primary} comes back and serves again")
-        await asyncio.to_thread(self._emulator.revive, self._primary)
+        await asyncio.to_thread(self._emulator.start_region, self._primary)
         await replay(sender, posts[back:], self._webhooks)
         await self._wait_at_rest()
 

@@ -62,8 +62,10 @@ def up(
     emulator, fresh = _start_or_attach(run_dir, real, PortPlan() if free_ports else PERSON)
     lost = [one.name for one in emulator.status().regions if one.power != "running" or one.cut]
     if lost:
-        mend = running.command_line(f"responder local mend {lost[0]}", run_dir)
-        raise RefusedError(f"{', '.join(lost)} is lost, so it cannot be updated; bring it back with `{mend}`")
+        start = running.command_line(f"responder local start {lost[0]}", run_dir)
+        raise RefusedError(
+            f"{', '.join(lost)} is lost, so it cannot be updated; bring it back with `{start}`"
+        )
     try:
         stack = local_stack.deploy(emulator, real=real, progress=lambda line: console.print(f"{line} …"))
     except KeyboardInterrupt as interrupt:
@@ -100,16 +102,16 @@ def break_region(
     *,
     run_dir: RunDir = running.RUN_DIR,
 ) -> None:
-    """Lose a region: its processes are killed or frozen, or nothing passes in or out. Undo: `mend`."""
+    """Lose a region: its processes are killed or frozen, or nothing passes in or out. Undo: `start`."""
     emulator = running.attach(run_dir)
     {Fault.KILL: emulator.kill, Fault.FREEZE: emulator.freeze, Fault.CUT: emulator.cut}[how](region)
-    mend = running.command_line(f"responder local mend {region}", run_dir)
-    typer.echo(f"{region}: {how}; bring it back with `{mend}`")
+    start = running.command_line(f"responder local start {region}", run_dir)
+    typer.echo(f"{region}: {how}; bring it back with `{start}`")
 
 
-def mend_region(region: RegionName, *, run_dir: RunDir = running.RUN_DIR) -> None:
+def start_region(region: RegionName, *, run_dir: RunDir = running.RUN_DIR) -> None:
     """Bring a lost region back, however it was lost. A killed one has empty queues: Recovery refills them."""
-    was = running.attach(run_dir).mend(region)
+    was = running.attach(run_dir).bring_back(region)
     typer.echo(f"{region}: was {was}, now running" if was else f"{region}: was running")
 
 

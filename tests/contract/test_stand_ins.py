@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from emulator.stand_ins.claude import FakeClaude
+from emulator.stand_ins.claude import ClaudeStandIn
 from emulator.stand_ins.faults import KINDS, Fault, Faults
-from emulator.stand_ins.slack import FakeSlack, RateLimit
+from emulator.stand_ins.slack import RateLimit, SlackStandIn
 from handlers.adapters.claude import ClaudeAnalyst
 from handlers.adapters.slack.bot import SlackBotNotifier
 from handlers.adapters.slack.webhook import SlackNotifier
@@ -45,9 +45,9 @@ def claude(
 ) -> tuple[Faults, ClaudeAnalyst]:
     """The faults of a stand-in, and the adapter that asks it."""
     faults = Faults()
-    fake = FakeClaude(faults, latency_s=0)
-    monkeypatch.setenv("ANTHROPIC_BASE_URL", serve(fake.application(REGION)))
-    return faults, ClaudeAnalyst(FakeSecret(fake.api_key), model="claude-test")
+    stand_in = ClaudeStandIn(faults, latency_s=0)
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", serve(stand_in.application(REGION)))
+    return faults, ClaudeAnalyst(FakeSecret(stand_in.api_key), model="claude-test")
 
 
 BUSY: dict[str, float | None] = {
@@ -93,38 +93,38 @@ def test_unusable_answer_of_claude_is_failed(claude: tuple[Faults, ClaudeAnalyst
 @pytest.fixture(params=["webhook", "bot"])
 def slack(
     request: pytest.FixtureRequest, serve: Callable[[web.Application], str], tmp_path: Path
-) -> tuple[FakeSlack, Faults, Notifier]:
+) -> tuple[SlackStandIn, Faults, Notifier]:
     """A stand-in, its faults, and each adapter that posts to it."""
     faults = Faults()
-    fake = FakeSlack(tmp_path / "messages.jsonl", faults)
-    url = serve(fake.application(REGION))
+    stand_in = SlackStandIn(tmp_path / "messages.jsonl", faults)
+    url = serve(stand_in.application(REGION))
     if request.param == "bot":
-        channel = fake.add_channel("incidents")
+        channel = stand_in.add_channel("incidents")
         return (
-            fake,
+            stand_in,
             faults,
-            SlackBotNotifier(FakeSecret(fake.bot_token), channel=channel, api_url=url + "/api/"),
+            SlackBotNotifier(FakeSecret(stand_in.bot_token), channel=channel, api_url=url + "/api/"),
         )
-    path = fake.add_webhook("incidents").partition("/services/")[2]
-    return fake, faults, SlackNotifier(FakeSecret(f"{url}/services/{path}"), allowed_origin=url + "/")
+    path = stand_in.add_webhook("incidents").partition("/services/")[2]
+    return stand_in, faults, SlackNotifier(FakeSecret(f"{url}/services/{path}"), allowed_origin=url + "/")
 
 
 def test_alerts_digests_and_follow_ups_arrive_as_what_they_are(
-    slack: tuple[FakeSlack, Faults, Notifier],
+    slack: tuple[SlackStandIn, Faults, Notifier],
 ) -> None:
     """The audit reads the marks; a follow-up is never another message about the alert to it."""
-    fake, _, notifier = slack
+    stand_in, _, notifier = slack
     reference = notifier.post(notification_of(ALERT), timeout_s=5)
     others = [row(f"b{number}", status=Status.ANALYZED) for number in range(100)]
     notifier.post(digest_of(others), timeout_s=5)
     edits = isinstance(notifier, SlackBotNotifier)
     assert (reference is not None) == edits
     notifier.post(follow_up_of(replace(ALERT, slack_ref=reference)), timeout_s=5)
-    assert [one for message in fake.messages for one in message.alert_ids] == ["a1"]
-    digests = [one for message in fake.messages for one in message.digests]
+    assert [one for message in stand_in.messages for one in message.alert_ids] == ["a1"]
+    digests = [one for message in stand_in.messages for one in message.digests]
     assert digests == [(digest_id_of(alert.alert_id for alert in others), 100)]
-    assert [one for message in fake.messages for one in message.follow_ups] == ["a1"]
-    assert len(fake.messages) == (2 if edits else 3)
+    assert [one for message in stand_in.messages for one in message.follow_ups] == ["a1"]
+    assert len(stand_in.messages) == (2 if edits else 3)
 
 
 THROTTLED = {"rate_limited"}
@@ -140,7 +140,7 @@ def test_every_failure_of_slack_is_judged() -> None:
 
 
 @pytest.mark.parametrize("kind", sorted(THROTTLED | MISADDRESSED | REFUSED | UNAVAILABLE.keys()))
-def test_failure_of_slack_is_told_as_it_is(slack: tuple[FakeSlack, Faults, Notifier], kind: str) -> None:
+def test_failure_of_slack_is_told_as_it_is(slack: tuple[SlackStandIn, Faults, Notifier], kind: str) -> None:
     """Later, hardly, or perhaps posted: each has its own error."""
     _, faults, notifier = slack
     faults.add(Fault(service="slack", kind=kind, times=1, retry_after_s=300, delay_s=1.0))
@@ -155,10 +155,10 @@ def test_failure_of_slack_is_told_as_it_is(slack: tuple[FakeSlack, Faults, Notif
         assert raised.value.outcome_unknown is UNAVAILABLE[kind]
 
 
-def test_limited_channel_throttles(slack: tuple[FakeSlack, Faults, Notifier]) -> None:
+def test_limited_channel_throttles(slack: tuple[SlackStandIn, Faults, Notifier]) -> None:
     """By Slack's own 429, with the time until there is room."""
-    fake, _, notifier = slack
-    fake.rate_limit = RateLimit(0.5, 1)
+    stand_in, _, notifier = slack
+    stand_in.rate_limit = RateLimit(0.5, 1)
     notifier.post(notification_of(ALERT), timeout_s=5)
     with pytest.raises(NotifierThrottledError) as raised:
         notifier.post(notification_of(ALERT), timeout_s=5)

@@ -40,7 +40,7 @@ def whole(emulator: Emulator) -> Iterator[Emulator]:
     yield emulator
     emulator.clear_faults()
     for region in emulator.regions:
-        emulator.mend(region)
+        emulator.bring_back(region)
 
 
 @pytest.fixture(scope="session")

@@ -378,7 +378,7 @@ def test_schedule_that_cannot_be_run_is_refused(whole: Emulator, client: Client)
     whole.cut(PRIMARY)
     with pytest.raises(RefusedError, match="SdkClientException"):
         whole.run_schedule(PRIMARY, "wrong")
-    whole.heal(PRIMARY)
+    whole.reconnect(PRIMARY)
     whole.freeze(PRIMARY)
     with pytest.raises(RefusedError, match="frozen"):
         whole.run_schedule(PRIMARY, "wrong")
@@ -403,7 +403,7 @@ def test_deviation_copies_arrive_in_a_region_that_is_lost(
         DestinationBackupVaultArn=vaults[FAILOVER],
         IamRoleArn=ROLE,
     )
-    whole.heal(FAILOVER)
+    whole.reconnect(FAILOVER)
     assert s3_of(FAILOVER).get_object(Bucket=buckets[FAILOVER], Key="replicated")["Body"].read() == b"kept"
     points = client("backup", FAILOVER).list_recovery_points_by_backup_vault(BackupVaultName=VAULT)
     assert [point["ResourceArn"] for point in points["RecoveryPoints"]] == [table_arn]

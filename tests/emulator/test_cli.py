@@ -69,7 +69,7 @@ def test_a_second_up_changes_nothing(up: subprocess.CompletedProcess[str], respo
 def test_a_lost_region_is_shown_and_audit_calls_it_unknown(
     up: subprocess.CompletedProcess[str], responder: Run, run_dir: Path
 ) -> None:
-    """Missing data is never healthy: exit 1 and one line; after `mend` it says that nothing was accepted."""
+    """Missing data is never healthy: exit 1 and one line; after `start` it says that nothing was accepted."""
     assert up.returncode == 0
     with ReceiptsFile(run_dir / "receipts.jsonl"):
         pass
@@ -81,7 +81,7 @@ def test_a_lost_region_is_shown_and_audit_calls_it_unknown(
         assert refused.returncode == 1
         assert refused.stderr.count("\n") == 1, refused.stderr
         assert "us-east-1" in refused.stderr
-    assert "now running" in responder("local", "mend", "us-east-1").stdout
+    assert "now running" in responder("local", "start", "us-east-1").stdout
     empty = responder("audit")
     assert (empty.returncode, "unaccounted 0" in empty.stdout) == (1, True)
     assert empty.stderr == "nothing was accepted in this window, so nothing is proven\n"
@@ -225,7 +225,7 @@ def test_what_cannot_be_redriven_is_one_line_each_and_exit_1(
     ("words", "says"),
     [
         (("local", "break", "mars"), "there are us-east-1, us-west-2"),
-        (("local", "mend", "mars"), "there are us-east-1, us-west-2"),
+        (("local", "start", "mars"), "there are us-east-1, us-west-2"),
         (("local", "up", "--real-claude"), "--anthropic-key-file"),
         (("local", "up", "--real-slack"), "--slack-webhook-file"),
         (("audit", "--receipts", "nowhere.jsonl"), "nowhere.jsonl cannot be read"),

@@ -109,7 +109,7 @@ def test_a_killed_region_is_failed_over_from_although_the_operator_dies_and_gone
             outside=outside_of(here),
         )
 
-    whole.revive(PRIMARY)
+    whole.start_region(PRIMARY)
     back = failback(here.deployment, operator="ada", outside=outside_of(here))
     assert [step.state for step in back.steps] == [State.DONE] * 6
     assert CoordinationRecords(here.deployment, FAILOVER).switched_on_ms() == 0

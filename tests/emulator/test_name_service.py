@@ -114,7 +114,7 @@ def test_killed_primary_is_noticed_and_the_name_points_to_the_other(
     assert not lost.healthy
     assert lost.since_ms == serves.since_ms
     assert "ClientConnectorError" in lost.last_result
-    settled.revive(PRIMARY)
+    settled.start_region(PRIMARY)
     eventually(lambda: answered(settled) == PRIMARY)
 
 

@@ -284,7 +284,7 @@ def test_without_a_slack_url_alerts_are_parked_with_the_reason_until_it_is_put_r
 def restart(emulator: Emulator, region: str) -> None:
     """End every warm worker of a region: a handler keeps a secret for minutes."""
     emulator.kill(region)
-    emulator.revive(region)
+    emulator.start_region(region)
 
 
 def test_the_runbooks_query_by_the_stock_aws_cli_sees_the_other_regions_alerts(
@@ -335,7 +335,7 @@ def test_what_a_killed_region_had_accepted_is_finished_by_the_other(
 
     eventually(lambda: not not_at_rest(), within_s=AFTER_A_LOSS_S, shown=not_at_rest)
     assert {m.region for i in ids for m in messages_of(emulator, i)} & {"us-west-2"}
-    whole.revive("us-east-1")
+    whole.start_region("us-east-1")
     (alert_id,) = accepted_ids(post(alert("Back again")))
     eventually(lambda: messages_of(emulator, alert_id), within_s=SOON_S)
 

@@ -44,7 +44,7 @@ def test_secret_of_one_region_outlives_it(emulator: Emulator, client: Callable[.
     """What is durable is not in the region's process."""
     client("secretsmanager", PRIMARY).create_secret(Name="kept", SecretString="kept")
     emulator.kill(PRIMARY)
-    emulator.revive(PRIMARY)
+    emulator.start_region(PRIMARY)
     assert client("secretsmanager", PRIMARY).get_secret_value(SecretId="kept")["SecretString"] == "kept"
 
 

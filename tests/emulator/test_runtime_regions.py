@@ -1,4 +1,4 @@
-"""What killing, freezing, cutting and reviving a region really does, seen by callers and by its functions."""
+"""What killing, freezing, cutting and starting a region really does, seen by callers and by its functions."""
 
 import io
 import json
@@ -287,7 +287,7 @@ def test_killed_region_is_gone_and_the_other_goes_on(
     assert stored(client, "lost") is None
 
 
-def test_revived_region_has_its_resources_and_empty_queues(
+def test_started_region_has_its_resources_and_empty_queues(
     whole: Emulator, client: Callable[..., Any], deployed: Deployed, eventually: Callable[..., Any]
 ) -> None:
     """The same function, key, address and event source mapping work again; messages of before are lost."""
@@ -295,27 +295,27 @@ def test_revived_region_has_its_resources_and_empty_queues(
     client("sqs", PRIMARY).send_message(QueueUrl=queue, MessageBody='{"id": "held"}', DelaySeconds=60)
     whole.checkpoint()
     whole.kill(PRIMARY)
-    whole.revive(PRIMARY)
+    whole.start_region(PRIMARY)
     attributes = client("sqs", PRIMARY).get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])[
         "Attributes"
     ]
     assert attributes["ApproximateNumberOfMessagesDelayed"] == "0"
-    assert deployed.post(PRIMARY, id="after-revival") == {"stored": "after-revival"}
-    client("sqs", PRIMARY).send_message(QueueUrl=queue, MessageBody='{"id": "queued-after-revival"}')
-    assert eventually(lambda: stored(client, "queued-after-revival"))
+    assert deployed.post(PRIMARY, id="after-start") == {"stored": "after-start"}
+    client("sqs", PRIMARY).send_message(QueueUrl=queue, MessageBody='{"id": "queued-after-start"}')
+    assert eventually(lambda: stored(client, "queued-after-start"))
 
 
 def test_region_whose_process_dies_by_itself_is_seen_as_killed(
     whole: Emulator, deployed: Deployed, eventually: Callable[..., Any]
 ) -> None:
-    """A crash is not read as healthy, and is revived as a kill is."""
+    """A crash is not read as healthy, and is started again as after a kill."""
     group_of(whole, PRIMARY)[0].kill()
     eventually(lambda: power(whole, PRIMARY) == "killed")
-    whole.revive(PRIMARY)
+    whole.start_region(PRIMARY)
     assert deployed.post(PRIMARY, id="after-crash") == {"stored": "after-crash"}
 
 
-def test_frozen_region_takes_a_request_and_finishes_it_when_thawed(
+def test_frozen_region_takes_a_request_and_finishes_it_when_resumed(
     whole: Emulator, client: Callable[..., Any], deployed: Deployed, eventually: Callable[..., Any]
 ) -> None:
     """The grey failure: no answer while frozen, and the invocation wakes up later."""
@@ -324,7 +324,7 @@ def test_frozen_region_takes_a_request_and_finishes_it_when_thawed(
     with pytest.raises(ReadTimeoutError):
         deployed.post(PRIMARY, id="slept", timeout_s=0.5)
     assert stored(client, "slept") is None
-    whole.thaw(PRIMARY)
+    whole.resume(PRIMARY)
     assert eventually(lambda: stored(client, "slept"))["by"] == {"S": PRIMARY}
 
 
@@ -343,7 +343,7 @@ def test_cut_region_runs_on_and_reaches_nothing(
     eventually: Callable[..., Any],
     tmp_path: Path,
 ) -> None:
-    """In-flight connections are reset; what runs on cannot reach the table; healing undoes it."""
+    """In-flight connections are reset; what runs on cannot reach the table; reconnecting undoes it."""
     pid = group_of(whole, PRIMARY)[0].pid
     with ThreadPoolExecutor() as senders:
         sent = senders.submit(
@@ -361,27 +361,29 @@ def test_cut_region_runs_on_and_reaches_nothing(
     assert (tmp_path / "outcome").read_text() == "EndpointConnectionError"
     assert group_of(whole, PRIMARY)[0].pid == pid
 
-    whole.heal(PRIMARY)
+    whole.reconnect(PRIMARY)
     assert stored(client, "cut-off") is None
-    assert deployed.post(PRIMARY, id="healed") == {"stored": "healed"}
+    assert deployed.post(PRIMARY, id="reconnected") == {"stored": "reconnected"}
 
 
-def test_region_that_is_cut_when_revived_stays_cut(whole: Emulator, deployed: Deployed) -> None:
+def test_region_that_is_cut_when_started_stays_cut(whole: Emulator, deployed: Deployed) -> None:
     """A cut is of the network, and outlasts the process."""
     whole.cut(PRIMARY)
     whole.kill(PRIMARY)
-    whole.revive(PRIMARY)
+    whole.start_region(PRIMARY)
     with pytest.raises(HTTPError, match=GONE):
         deployed.post(PRIMARY, id="still-cut")
-    whole.heal(PRIMARY)
-    assert deployed.post(PRIMARY, id="cut-and-revived") == {"stored": "cut-and-revived"}
+    whole.reconnect(PRIMARY)
+    assert deployed.post(PRIMARY, id="cut-and-started") == {"stored": "cut-and-started"}
 
 
-@pytest.mark.parametrize("action", ["thaw", "heal", "revive"])
+@pytest.mark.parametrize("action", ["start", "resume", "reconnect"])
 def test_undoing_what_was_not_done_is_refused(emulator: Emulator, action: str) -> None:
     """The answer says how the region is; nothing changes."""
     with pytest.raises(RefusedError, match=f"cannot {action} {PRIMARY}"):
-        getattr(emulator, action)(PRIMARY)
+        {"start": emulator.start_region, "resume": emulator.resume, "reconnect": emulator.reconnect}[action](
+            PRIMARY
+        )
     assert power(emulator, PRIMARY) == "running"
 
 

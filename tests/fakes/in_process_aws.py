@@ -1,4 +1,4 @@
-"""The embedded AWS's DynamoDB and S3 in this process, with its mends and a clock that tests set."""
+"""The embedded AWS's DynamoDB and S3 in this process, with its corrections and a clock that tests set."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ class InProcessAws:
     """DynamoDB by its own API, as JSON; S3's objects; time stands still unless a test moves it."""
 
     def __init__(self) -> None:
-        """Install the mends over ministack's functions."""
+        """Install the corrections over ministack's functions."""
         self.now_s = NOW_S
         recovery = Recovery(lambda: self.now_s)
         recovery.install()

@@ -6,7 +6,7 @@ a region.
 https://docs.aws.amazon.com/aws-backup/latest/devguide/API_Operations_AWS_Backup.html
 """
 
-# ruff: noqa: SLF001 - it mends ministack, whose functions are private
+# ruff: noqa: SLF001 - it corrects ministack, whose functions are private
 
 import json
 import re

@@ -5,7 +5,7 @@ returns, and a plan's time never comes: start its jobs by hand.
 https://docs.aws.amazon.com/aws-backup/latest/devguide/restoring-dynamodb.html
 """
 
-# ruff: noqa: SLF001 - it mends ministack, whose functions are private
+# ruff: noqa: SLF001 - it corrects ministack, whose functions are private
 
 import copy
 import time

@@ -4,7 +4,7 @@ ministack has none of it. No test ever runs here: a plan's time does not come.
 https://docs.aws.amazon.com/aws-backup/latest/devguide/restore-testing.html
 """
 
-# ruff: noqa: SLF001 - it mends ministack, whose functions are private
+# ruff: noqa: SLF001 - it corrects ministack, whose functions are private
 
 import time
 from collections.abc import Mapping

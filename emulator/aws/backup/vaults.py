@@ -4,7 +4,7 @@ ministack's vaults have neither. A lock's minimum keeps recovery points from bei
 https://docs.aws.amazon.com/aws-backup/latest/devguide/vault-lock.html
 """
 
-# ruff: noqa: SLF001 - it mends ministack, whose functions are private
+# ruff: noqa: SLF001 - it corrects ministack, whose functions are private
 
 import time
 from collections.abc import Mapping

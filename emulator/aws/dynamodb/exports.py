@@ -9,7 +9,7 @@ It differs from AWS: it takes about a second, its window may begin before point-
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_ExportTableToPointInTime.html
 """
 
-# ruff: noqa: SLF001 - it mends ministack, whose functions are private
+# ruff: noqa: SLF001 - it corrects ministack, whose functions are private
 
 import asyncio
 import contextlib

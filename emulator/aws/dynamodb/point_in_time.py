@@ -6,7 +6,7 @@ on AWS; unlike there its latest restorable time is now (AWS is five minutes behi
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/PointInTimeRecovery_Howitworks.html
 """
 
-# ruff: noqa: SLF001 - it mends ministack, whose functions are private
+# ruff: noqa: SLF001 - it corrects ministack, whose functions are private
 
 import copy
 import json

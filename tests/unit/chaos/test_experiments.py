@@ -89,10 +89,10 @@ def test_each_experiment_has_its_load_its_proof_of_the_fault_and_its_way_back(na
 
 
 @every_experiment
-def test_what_an_experiment_breaks_its_rollbacks_mend(name: str) -> None:
+def test_what_an_experiment_breaks_its_rollbacks_undo(name: str) -> None:
     """So an aborted one leaves nothing broken."""
     undone_by = {
-        "lose_region": "mend_regions",
+        "lose_region": "start_regions",
         "deny_queues": "allow_queues",
         **dict.fromkeys(("fail_functions", "throttle_tables", "fail_claude", "fail_slack"), "end_faults"),
     }
@@ -225,12 +225,12 @@ GOOD: dict[str, Any] = {
     "steady_states": {"before": {"steady_state_met": True}, "after": {"steady_state_met": True}},
     "run": [{"status": "succeeded", "output": {"in_flight": 120}}],
     "audit": {"accepted": 7, "unaccounted": 0},
-    "faults_fired": [{"service": "region", "count": 1}, {"service": "mend", "count": 1}],
+    "faults_fired": [{"service": "region", "count": 1}, {"service": "bring-back", "count": 1}],
 }
 
 
 def test_an_outcome_has_its_figures() -> None:
-    """What mended a region is no fault."""
+    """What brought a region back is no fault."""
     outcome = Outcome("x", GOOD)
     assert outcome.passed
     assert outcome.figures == (7, 0, 120, 1)

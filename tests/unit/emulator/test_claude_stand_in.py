@@ -11,7 +11,7 @@ import pytest
 import urllib3
 from aiohttp import web
 
-from emulator.stand_ins.claude import FakeClaude
+from emulator.stand_ins.claude import ClaudeStandIn
 from emulator.stand_ins.faults import Fault, FaultError, Faults
 from emulator.stand_ins.schema_sample import SchemaError, sample, title_of
 
@@ -32,14 +32,14 @@ PROMPT = 'Analyse this alert.\n{\n  "title": "Disk full on db-1",\n  "severity":
 class Claude:
     """A served stand-in."""
 
-    fake: FakeClaude
+    stand_in: ClaudeStandIn
     faults: Faults
     url: str
 
     def ask(self, *, key: str | None = None, **options: Any) -> anthropic.types.Message:
         """Ask by the SDK, without its own retries."""
         client = anthropic.Anthropic(
-            api_key=key or self.fake.api_key, base_url=self.url, max_retries=0, timeout=5
+            api_key=key or self.stand_in.api_key, base_url=self.url, max_retries=0, timeout=5
         )
         return client.messages.create(
             model="claude-haiku-4-5",
@@ -58,8 +58,8 @@ class Claude:
 def claude(serve: Callable[[web.Application], str]) -> Claude:
     """A stand-in without faults that answers at once."""
     faults = Faults()
-    fake = FakeClaude(faults, latency_s=0)
-    return Claude(fake=fake, faults=faults, url=serve(fake.application("us-east-1")))
+    stand_in = ClaudeStandIn(faults, latency_s=0)
+    return Claude(stand_in=stand_in, faults=faults, url=serve(stand_in.application("us-east-1")))
 
 
 def text_of(message: anthropic.types.Message) -> str:
@@ -79,7 +79,7 @@ def test_answer_fits_the_schema_and_speaks_of_the_alert(claude: Claude) -> None:
     assert answer["confidence"] == "high", "the value that the prompt mentions"
     assert message.stop_reason == "end_turn"
     assert message.usage.input_tokens > 10
-    [call] = claude.fake.calls
+    [call] = claude.stand_in.calls
     assert (call.status, call.model, call.region) == (200, "claude-haiku-4-5", "us-east-1")
     assert call.output_tokens == message.usage.output_tokens > 0
 
@@ -104,7 +104,7 @@ def test_failure_has_the_real_shape(
     assert isinstance(raised.value.body, dict)
     assert raised.value.body["type"] == "error"
     assert raised.value.request_id == raised.value.body["request_id"]
-    assert claude.fake.calls[-1].status == status
+    assert claude.stand_in.calls[-1].status == status
 
 
 def test_rate_limit_says_how_long_to_wait_and_an_overload_does_not(claude: Claude) -> None:
@@ -130,7 +130,7 @@ def test_wrong_key_is_refused_before_a_fault_is_used_up(claude: Claude) -> None:
 def test_key_in_the_header_of_the_api_reference_is_accepted(claude: Claude) -> None:
     """As with curl."""
     body = {"model": "m", "max_tokens": 5, "messages": [{"role": "user", "content": "title: hello"}]}
-    headers = {"x-api-key": claude.fake.api_key, "anthropic-version": "2023-06-01"}
+    headers = {"x-api-key": claude.stand_in.api_key, "anthropic-version": "2023-06-01"}
     answer = urllib3.request("POST", f"{claude.url}/v1/messages", json=body, headers=headers)
     assert answer.status == HTTPStatus.OK
     assert "hello" in answer.json()["content"][0]["text"]
@@ -144,7 +144,7 @@ def test_key_in_the_header_of_the_api_reference_is_accepted(claude: Claude) -> N
 )
 def test_body_that_is_no_request_is_refused(claude: Claude, body: bytes) -> None:
     """400 invalid_request_error, never a 500."""
-    headers = {"x-api-key": claude.fake.api_key, "anthropic-version": "2023-06-01"}
+    headers = {"x-api-key": claude.stand_in.api_key, "anthropic-version": "2023-06-01"}
     answer = urllib3.request("POST", f"{claude.url}/v1/messages", body=body, headers=headers)
     assert answer.status == HTTPStatus.BAD_REQUEST
     assert answer.json()["error"]["type"] == "invalid_request_error"

@@ -132,7 +132,7 @@ def test_record_that_cannot_be_read_counts_as_none(tmp_path: Path, content: byte
 
 
 def test_free_ports_are_below_those_of_outgoing_connections() -> None:
-    """So that a revived region finds its port free."""
+    """So that a region that is started again finds its port free."""
     assert all(free_port() in BELOW_EPHEMERAL for _ in range(20))
 
 

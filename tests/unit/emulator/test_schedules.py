@@ -29,7 +29,7 @@ def dynamodb(
     calls: list[tuple[str, dict[str, Any]]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[None]:
-    """DynamoDB's endpoint as a region's process is told it, and ministack with its schedules mended."""
+    """DynamoDB's endpoint as a region's process is told it, and ministack with its schedules corrected."""
 
     async def answer(request: web.Request) -> web.Response:
         calls.append((request.headers["X-Amz-Target"].partition(".")[2], await request.json()))

@@ -15,7 +15,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.webhook import WebhookClient
 
 from emulator.stand_ins.faults import Fault, Faults
-from emulator.stand_ins.slack import FakeSlack, RateLimit
+from emulator.stand_ins.slack import RateLimit, SlackStandIn
 from emulator.supervisor.egress import SLACK_HOST
 
 REGION = "us-east-1"
@@ -25,7 +25,7 @@ REGION = "us-east-1"
 class Slack:
     """A served stand-in with one webhook."""
 
-    fake: FakeSlack
+    stand_in: SlackStandIn
     faults: Faults
     record: Path
     base_url: str
@@ -46,7 +46,10 @@ class Slack:
     def call(self, method: str, *, token: str | None = None, **payload: Any) -> dict[str, Any]:
         """Call the Web API by the SDK, without its own retries; return what it answered, errors too."""
         client = WebClient(
-            token=token or self.fake.bot_token, base_url=self.base_url + "/api/", timeout=5, retry_handlers=[]
+            token=token or self.stand_in.bot_token,
+            base_url=self.base_url + "/api/",
+            timeout=5,
+            retry_handlers=[],
         )
         try:
             answer = client.api_call(method, json=payload)
@@ -59,14 +62,14 @@ class Slack:
 def slack(tmp_path: Path, serve: Callable[[web.Application], str]) -> Slack:
     """A stand-in without faults or limits."""
     faults = Faults()
-    fake = FakeSlack(tmp_path / "messages.jsonl", faults)
-    url = fake.add_webhook("incidents")
+    stand_in = SlackStandIn(tmp_path / "messages.jsonl", faults)
+    url = stand_in.add_webhook("incidents")
     return Slack(
-        fake=fake,
+        stand_in=stand_in,
         faults=faults,
         record=tmp_path / "messages.jsonl",
-        base_url=serve(fake.application(REGION)),
-        reader_url=serve(fake.reader()),
+        base_url=serve(stand_in.application(REGION)),
+        reader_url=serve(stand_in.reader()),
         path=url.removeprefix(f"http://{SLACK_HOST}"),
     )
 
@@ -133,7 +136,7 @@ def test_message_over_slacks_limits_is_refused_and_not_kept(
     """One more than Slack takes is a permanent 400."""
     body = json.dumps({"text": "hello", "blocks": blocks}).encode()
     assert slack.send_raw(body) == (400, "invalid_blocks")
-    assert slack.fake.messages == []
+    assert slack.stand_in.messages == []
     assert slack.record.read_text() == ""
 
 
@@ -161,9 +164,9 @@ def test_unknown_webhook_is_refused(slack: Slack) -> None:
 
 def test_webhooks_of_two_channels_are_told_apart(slack: Slack) -> None:
     """A second webhook posts to its own channel."""
-    slack.path = slack.fake.add_webhook("other").removeprefix(f"http://{SLACK_HOST}")
+    slack.path = slack.stand_in.add_webhook("other").removeprefix(f"http://{SLACK_HOST}")
     slack.send()
-    assert [one.channel for one in slack.fake.messages] == ["other"]
+    assert [one.channel for one in slack.stand_in.messages] == ["other"]
 
 
 @pytest.mark.parametrize(
@@ -180,7 +183,7 @@ def test_fault_is_met_as_often_as_asked(slack: Slack, kind: str, status: int, bo
     """Then Slack works again; what met the fault was not posted."""
     slack.faults.add(Fault(service="slack", kind=kind, times=2))
     assert [slack.send(), slack.send(), slack.send()] == [(status, body), (status, body), (200, "ok")]
-    assert len(slack.fake.messages) == 1
+    assert len(slack.stand_in.messages) == 1
 
 
 def test_fault_of_one_region_spares_the_other(slack: Slack) -> None:
@@ -201,7 +204,7 @@ def test_reset_after_accept_posts_without_saying_so(slack: Slack) -> None:
     slack.faults.add(Fault(service="slack", kind="reset_after_accept", times=1))
     with pytest.raises(OSError, match=r"closed|reset"):
         slack.send([section(block_id="alert:a1")])
-    assert [one.alert_ids for one in slack.fake.messages] == [("a1",)]
+    assert [one.alert_ids for one in slack.stand_in.messages] == [("a1",)]
 
 
 @pytest.mark.parametrize("kind", ["reset", "hang"])
@@ -210,7 +213,7 @@ def test_dropped_connection_posts_nothing(slack: Slack, kind: str) -> None:
     slack.faults.add(Fault(service="slack", kind=kind, times=1, delay_s=0.05))
     with pytest.raises(OSError, match=r"closed|reset"):
         slack.send()
-    assert slack.fake.messages == []
+    assert slack.stand_in.messages == []
 
 
 def test_channel_limit_lets_a_burst_through_and_refills() -> None:
@@ -227,7 +230,7 @@ def test_channel_limit_lets_a_burst_through_and_refills() -> None:
 
 def test_limited_channel_answers_429(slack: Slack) -> None:
     """The limit holds for posts too."""
-    slack.fake.rate_limit = RateLimit(0.001, 1)
+    slack.stand_in.rate_limit = RateLimit(0.001, 1)
     assert [slack.send()[0], slack.send()[0]] == [200, 429]
 
 
@@ -250,7 +253,7 @@ def test_digests_and_follow_ups_are_told_from_alerts(slack: Slack) -> None:
     slack.send([section(block_id=f"digest:d{'0' * 32}:37"), section()])
     slack.send([section(block_id="follow-up:a1")])
     slack.send([section(block_id="digest:d1:many"), section(block_id="digest:d2")])
-    digest, follow_up, neither = slack.fake.messages
+    digest, follow_up, neither = slack.stand_in.messages
     assert (digest.alert_ids, digest.digests, digest.follow_ups) == ((), ((f"d{'0' * 32}", 37),), ())
     assert (follow_up.alert_ids, follow_up.digests, follow_up.follow_ups) == ((), (), ("a1",))
     assert (neither.alert_ids, neither.digests, neither.follow_ups) == ((), (), ())
@@ -261,13 +264,13 @@ def test_digest_over_slacks_limits_is_refused_like_any_message(slack: Slack) -> 
     """A list of examples that is too long would park a whole storm."""
     blocks = [section(block_id="digest:d1:100"), section("x" * 3001)]
     assert slack.send_raw(json.dumps({"text": "x", "blocks": blocks}).encode()) == (400, "invalid_blocks")
-    assert slack.fake.messages == []
+    assert slack.stand_in.messages == []
 
 
 @pytest.fixture
 def channel(slack: Slack) -> str:
     """The id of a channel where the bot has a seat."""
-    return slack.fake.add_channel("incidents")
+    return slack.stand_in.add_channel("incidents")
 
 
 def test_bot_posts_and_edits_its_message(slack: Slack, channel: str) -> None:
@@ -284,8 +287,8 @@ def test_bot_posts_and_edits_its_message(slack: Slack, channel: str) -> None:
         blocks=[section(block_id="alert:a1"), section(block_id="follow-up:a1")],
     )
     assert (edited["ok"], edited["ts"], edited["channel"]) == (True, posted["ts"], channel)
-    assert [one.payload["text"] for one in slack.fake.messages] == ["before", "y", "after"]
-    message = slack.fake.messages[1]
+    assert [one.payload["text"] for one in slack.stand_in.messages] == ["before", "y", "after"]
+    message = slack.stand_in.messages[1]
     assert (message.channel, message.alert_ids, message.follow_ups, message.edited) == (
         "incidents",
         ("a1",),
@@ -320,7 +323,7 @@ def test_call_that_slack_refuses_says_why(
     """With status 200 and Slack's word; nothing is kept."""
     answer = slack.call(method, **({"channel": channel, "text": "x"} | changes))
     assert (answer["status"], answer["ok"], answer["error"]) == (200, False, code)
-    assert slack.fake.messages == []
+    assert slack.stand_in.messages == []
 
 
 def test_wrong_token_is_refused(slack: Slack, channel: str) -> None:
@@ -349,9 +352,9 @@ def test_faults_are_met_by_the_bot_too(slack: Slack, channel: str, kind: str, st
 
 def test_webhook_and_bot_share_the_channels_limit(slack: Slack, channel: str) -> None:
     """One message a second is a channel's, not a sender's; an edit takes no place in it."""
-    slack.fake.rate_limit = RateLimit(0.001, 1)
+    slack.stand_in.rate_limit = RateLimit(0.001, 1)
     posted = slack.call("chat.postMessage", channel=channel, text="x")
     assert slack.send()[0] == 429
     assert slack.call("chat.postMessage", channel=channel, text="x")["status"] == 429
     assert slack.call("chat.update", channel=channel, ts=posted["ts"], text="y")["ok"]
-    assert slack.fake.rate_limited == 2
+    assert slack.stand_in.rate_limited == 2

@@ -1,4 +1,4 @@
-"""Where ministack is mended in process."""
+"""Where ministack is corrected in process."""
 
 import asyncio
 from typing import Any
@@ -20,5 +20,5 @@ def test_a_throttled_function_is_a_failed_integration(monkeypatch: pytest.Monkey
     monkeypatch.setattr(apigateway_v1, "_call_lambda_raw", throttled)
     monkeypatch.setattr(apigateway_v1, "_build_lambda_event_v1", lambda *_, **__: {})
     apigateway.count_throttling_as_failed_integration()
-    invoked = apigateway_v1._invoke_lambda_proxy_v1({"uri": ""}, *[None] * 10)  # noqa: SLF001 - what was mended
+    invoked = apigateway_v1._invoke_lambda_proxy_v1({"uri": ""}, *[None] * 10)  # noqa: SLF001 - what was corrected
     assert asyncio.run(invoked).response_type == "INTEGRATION_FAILURE"
