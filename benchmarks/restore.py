@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from clients.reports import write_report
+from clients.receipts import write_report
 from dr.comparison.items import Comparison, compare, read_and_parse
 from dr.comparison.states import Side
 from dr.exports.check import Checked, Expected, check_export

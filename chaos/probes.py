@@ -19,7 +19,6 @@ from chaos.auditing import audit_experiment, problem_count
 from chaos.load import alerts
 from chaos.target import Target, open_target
 from clients.receipts import ReceiptsFile, read_receipts
-from clients.recovery import run_recovery
 from clients.sender import Sender
 
 Configuration = Mapping[str, Any]
@@ -127,4 +126,4 @@ def _nudge(target: Target) -> None:
     """Run Recovery in each region that takes the call; a lost one does not."""
     for endpoints in target.deployment.regions:
         with contextlib.suppress(BotoCoreError, ClientError):
-            run_recovery(target.deployment, endpoints.region)
+            target.deployment.run_recovery(endpoints.region)

@@ -12,7 +12,7 @@ from chaoslib.experiment import run_experiment
 from chaos.catalogue import load
 from chaos.control import INTERRUPTED
 from chaos.target import ChaosRefusedError
-from clients.reports import write_report
+from clients.receipts import write_report
 
 SETTINGS: Final = {"runtime": {"rollbacks": {"strategy": "always"}}}
 """Chaos Toolkit leaves rollbacks out of an aborted run unless told otherwise."""

@@ -9,7 +9,8 @@ from typing import Self
 
 from clients.aws import AwsClients
 from topology.errors import ExplainedError
-from topology.names import Names
+from topology.functions import RECOVERY
+from topology.names import LIVE_ALIAS, Names
 from topology.outputs import GLOBAL, REGIONAL, SECRET, output_key
 from topology.regions import FAILOVER, PRIMARY, ROLES, Role
 
@@ -105,6 +106,19 @@ class Deployment:
                 f"{endpoints.region} has no API key named {self.names.api_key}; deploy the stack again"
             )
         return values[0]
+
+    def run_recovery(self, region: str) -> None:
+        """Have Recovery run in `region` now, out of turn, as its schedule does each minute.
+
+        Raises:
+            botocore.exceptions.ClientError, BotoCoreError: the region did not take the call.
+        """
+        self.clients.client("lambda", region).invoke(
+            FunctionName=self.names.function(RECOVERY),
+            Qualifier=LIVE_ALIAS,
+            InvocationType="Event",
+            Payload=b"{}",
+        )
 
 
 def _endpoints(outputs: Mapping[str, str], role: Role, region: str) -> RegionEndpoints:

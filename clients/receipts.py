@@ -1,7 +1,7 @@
-"""Receipts: what a sender was promised, one line a 202'd alert, written before anything else happens.
+"""What runs leave in files: receipts, one line for each alert that was answered 202, and reports as JSON.
 
-`responder audit` compares them with the ledger and with Slack. They are the sender's own record, so a
-bug in the pipeline cannot make them agree by itself.
+A receipt is written before anything else happens. `responder audit` compares receipts with the ledger and
+with Slack: they are the sender's own record, so a bug in the pipeline cannot make them agree by itself.
 """
 
 import json
@@ -89,3 +89,11 @@ def read_receipts(path: Path) -> Iterator[Receipt]:
                     f"{path} line {number} is not a receipt ({error}); every line is one JSON object with "
                     f"{', '.join(Receipt.__dataclass_fields__)}"
                 ) from error
+
+
+def write_report(path: Path, content: object) -> None:
+    """Write `content` as JSON, whole or not at all, with its folder; what JSON has no form for as text."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(".tmp")
+    unfinished.write_text(json.dumps(content, indent=2, default=str) + "\n", encoding="utf-8")
+    unfinished.replace(path)

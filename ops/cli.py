@@ -49,7 +49,7 @@ app = lazy_group(
         "chaos": "ops.chaos_commands:app",
         "simulate": "simulator.cli:app",
         "storm": "ops.storm_command:storm",
-        "packages": "ops.packages_command:packages",
+        "packages": "ops.local.commands:packages",
     },
 )
 

@@ -1,16 +1,19 @@
-"""Which stack a command acts on, the local one or a real one, and how a person is asked before it does."""
+"""Which stack and region a command acts on, and how a person is asked before it does."""
 
 import getpass
 import json
 import shlex
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
+from botocore.exceptions import BotoCoreError
 
-from clients.aws import AwsClients
+from clients.aws import AwsClients, passes
 from clients.deployment import Deployment
 from emulator.attached_stack import attached_deployment
 from emulator.client import Emulator
@@ -18,6 +21,7 @@ from emulator.pulumi.project import stack_config
 from lambda_packages import ROOT
 from ops.local import running
 from topology.config import StackConfig
+from topology.errors import ExplainedError
 from topology.names import PRODUCTION_STACK
 
 Outputs = Annotated[
@@ -33,6 +37,10 @@ TakeOver = Annotated[
 
 SHORT_TIMEOUT_S: Final = 4.0
 """Of a call whose attempts are counted: no answer by then is none."""
+
+
+class RegionSilentError(ExplainedError):
+    """The region that was asked does not answer; the message names the other one."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +111,25 @@ def confirm(deployment: Deployment, what: str, *, yes: bool, stack_name: str) ->
         raise
     if typed != stack:
         raise typer.BadParameter(f"{typed!r} is not {stack!r}; nothing was done")
+
+
+@contextmanager
+def asking(deployment: Deployment, region: str) -> Iterator[None]:
+    """Have what is said when the region does not answer end with the option by which the other is asked.
+
+    Raises:
+        RegionSilentError: an `ExplainedError` was raised because nothing answered.
+    """
+    try:
+        yield
+    except ExplainedError as error:
+        cause = error.__cause__
+        if not (isinstance(cause, BotoCoreError) and passes(cause)):
+            raise
+        other = next(endpoints.region for endpoints in deployment.regions if endpoints.region != region)
+        raise RegionSilentError(
+            f"{str(error).rstrip('.')}; the other region has its own: add `--region {other}`"
+        ) from error
 
 
 def operator() -> str:

@@ -1,4 +1,4 @@
-"""Options that several commands share, so that they mean and say the same everywhere."""
+"""What several commands share: options that mean and say the same everywhere, and text for a terminal."""
 
 import tempfile
 from pathlib import Path
@@ -26,3 +26,8 @@ def check_writable(folder: Path, option: str) -> None:
         raise typer.BadParameter(
             f"{option}: no report can be written into {folder} ({error.strerror}); name another folder"
         ) from error
+
+
+def printable(text: str) -> str:
+    """Alert text is hostile: what would steer the terminal is shown as a question mark."""
+    return "".join(c if c.isprintable() else "?" for c in text)

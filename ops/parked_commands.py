@@ -14,8 +14,7 @@ from rich.table import Table
 from clients.ledger import ParkedAlert, ParkedAlerts, Redrive
 from ops.local import running
 from ops.opened_stack import Outputs, StackName, confirm, open_stack
-from ops.options import AsJson, DryRun, RunDir, Yes
-from ops.terminal import printable
+from ops.options import AsJson, DryRun, RunDir, Yes, printable
 from topology.alerts import Severity, Status
 
 MAX_REDRIVEN: Final = 1_000

@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 
 import msgspec
 
-from clients.reports import write_report
+from clients.receipts import write_report
 from topology.errors import ExplainedError
 
 STATE_FILE: Final = "drill-state.json"

@@ -9,8 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from audit.outcome import Audit
-from clients.receipts import Receipt
-from clients.reports import write_report
+from clients.receipts import Receipt, write_report
 from dr.drill.measures import (
     Change,
     Load,

@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from clients.coordination import CoordinationRecords
 from clients.deployment import Deployment
-from clients.recovery import run_recovery
 from dr.operations.operation import Done, Turn
 from dr.operations.rows import read_rows
 from topology.alerts import Severity
@@ -167,7 +166,7 @@ class _Nudge:
     def __call__(self) -> None:
         if self._clock.now_ms() - self._last_ms >= NUDGE_EACH_S * 1_000:
             for region in self._regions:
-                run_recovery(self._deployment, region)
+                self._deployment.run_recovery(region)
             self._last_ms = self._clock.now_ms()
 
 

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
-from clients.reports import write_report
+from clients.receipts import write_report
 from dr.operations.journal import OperationRecord, OperationRefusedError, State, StepRecord
 
 REBUILD: Final = "rebuild"

@@ -19,7 +19,7 @@ from typing import Any, Final
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
-from clients.reports import write_report
+from clients.receipts import write_report
 from dr.comparison.canonical import NotAnItemError, digest, item_of
 from dr.comparison.states import Side, TableUnreadableError, create, database, load_changes, rows
 from topology.errors import ExplainedError

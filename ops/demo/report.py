@@ -9,8 +9,7 @@ from rich.table import Table
 
 from audit.ledger import LedgerRow
 from audit.outcome import Audit
-from clients.receipts import Receipt
-from clients.reports import write_report
+from clients.receipts import Receipt, write_report
 from clients.sender import Tally
 from emulator.protocol import SlackMessage
 

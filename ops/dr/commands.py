@@ -1,5 +1,6 @@
 """`responder dr failover | failback | status`: failing over and back, and how that stands."""
 
+import functools
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import asdict
@@ -11,19 +12,29 @@ from rich.table import Table
 
 from clients.deployment import Deployment
 from clients.interrupts import interrupt_on_ending
+from clients.routing import resolve_region
 from dr.exports.requests import export_age_s
 from dr.operations.failback import failback as fail_back
 from dr.operations.failback import failback_steps
 from dr.operations.failover import failover as fail_over
 from dr.operations.failover import failover_steps, what_it_does
 from dr.operations.operation import Outcome, Step
+from dr.operations.outside import Outside
 from dr.operations.proof import healthy
 from dr.operations.status import DrStatus, RegionState, read_status
 from ops.dr.progress import date_time, show_progress
 from ops.local import running
-from ops.opened_stack import Outputs, StackName, TakeOver, command_on, confirm, open_stack, operator
+from ops.opened_stack import (
+    OpenedStack,
+    Outputs,
+    StackName,
+    TakeOver,
+    command_on,
+    confirm,
+    open_stack,
+    operator,
+)
 from ops.options import AsJson, DryRun, RunDir, Yes
-from ops.outside import outside_of
 
 _HOUR_S = 3_600
 
@@ -124,6 +135,13 @@ def status(*, run_dir: RunDir = running.RUN_DIR, outputs: Outputs = None, as_jso
             typer.echo(f"{region} has no full export yet; `{make}` makes one")
     if not found.well:
         raise typer.Exit(1)
+
+
+def outside_of(stack: OpenedStack) -> Outside:
+    """Time, DNS and the stack's own URLs."""
+    if stack.emulator is None:
+        return Outside()
+    return Outside(resolve=functools.partial(resolve_region, dns_server=stack.emulator.dns_address))
 
 
 def _show_steps(steps: Sequence[Step], *, as_json: bool) -> None:

@@ -32,10 +32,8 @@ from dr.exports.requests import (
 )
 from ops.dr.states import LATEST, LIVE, TABLE, UNTIL, moment, root_of, state
 from ops.local import running
-from ops.opened_stack import Outputs, command_on, open_stack
-from ops.options import AsJson, RunDir
-from ops.regions import asking
-from ops.terminal import printable
+from ops.opened_stack import Outputs, asking, command_on, open_stack
+from ops.options import AsJson, RunDir, printable
 from topology.tables import ALERTS
 
 SHOWN: Final = 50

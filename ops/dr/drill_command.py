@@ -20,7 +20,7 @@ from rich.console import Console
 
 from chaos.target import ChaosRefusedError, permit
 from clients.interrupts import INTERRUPTED_CODE, interrupt_on_ending
-from clients.reports import write_report
+from clients.receipts import write_report
 from dr.drill.play import Play
 from dr.drill.record import DrillFile, DrillState, DrillStateError, now_ms, read_state
 from dr.drill.runner import ReportUnwrittenError, Result, only_drill, run_drill

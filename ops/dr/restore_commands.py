@@ -20,10 +20,8 @@ from ops.dr.data_commands import SHOWN, MaxAge, Region, show_findings
 from ops.dr.restore_sources import Asked, prepare, tell
 from ops.dr.states import LIVE, TABLE, moment
 from ops.local import running
-from ops.opened_stack import OpenedStack, Outputs, StackName, confirm, open_stack
-from ops.options import AsJson, DryRun, RunDir, Yes
-from ops.regions import asking
-from ops.terminal import printable
+from ops.opened_stack import OpenedStack, Outputs, StackName, asking, confirm, open_stack
+from ops.options import AsJson, DryRun, RunDir, Yes, printable
 from topology.tables import ALERTS
 
 

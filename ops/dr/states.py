@@ -15,7 +15,7 @@ from dr.exports.sets import fetch_good as fetch_and_check
 from dr.exports.sets import good_set, latest_set, side_of
 from dr.restores.table_items import spool_table
 from ops.audit_command import moment_ms
-from ops.terminal import printable
+from ops.options import printable
 
 LATEST: Final = "latest"
 LIVE: Final = "live"

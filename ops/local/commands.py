@@ -1,4 +1,4 @@
-"""What each `responder local` command does: the stack on the embedded AWS, from up to down."""
+"""What `responder packages` and each `responder local` command does: the stack on the embedded AWS."""
 
 import json
 import shutil
@@ -18,6 +18,7 @@ from emulator.errors import NotRunningError, RefusedError
 from emulator.ports import PERSON, PortPlan
 from emulator.pulumi.provider.catalogue import ignored_arguments
 from emulator.supervisor.runfile import is_run_dir
+from lambda_packages.build import HOST, LAMBDA, build_packages
 from ops.local import running
 from ops.local.status import read_status, wait_for_name
 from ops.options import AsJson, RunDir
@@ -139,6 +140,14 @@ def down(*, run_dir: RunDir = running.RUN_DIR) -> None:
     if is_run_dir(run_dir):
         shutil.rmtree(run_dir, ignore_errors=True)
     typer.echo("down: nothing is left running")
+
+
+def packages(
+    *, host: Annotated[bool, typer.Option("--host", help="For this machine instead of Lambda.")] = False
+) -> None:
+    """Build the Lambda packages (arm64, as on AWS) and say where they are."""
+    for spec, path in build_packages(HOST if host else LAMBDA).items():
+        typer.echo(f"{spec.suffix:24} {path.stat().st_size / 1e6:6.2f} MB  {path}")
 
 
 def _start_or_attach(run_dir: Path, real: local_stack.RealServices, ports: PortPlan) -> tuple[Emulator, bool]:

@@ -16,9 +16,9 @@ from dr.operations.journal import OperationRefusedError, State
 from dr.operations.status import DrStatus, read_status
 from emulator.client import Emulator
 from emulator.local_stack import LocalStack, deploy
+from ops.dr.commands import outside_of
 from ops.local.running import webhooks_of
 from ops.opened_stack import OpenedStack, open_stack
-from ops.outside import outside_of
 
 pytestmark = pytest.mark.emulator
 

@@ -1,6 +1,7 @@
-"""`responder parked` and `audit` on a real stack, by its outputs."""
+"""Commands on a real stack, by its outputs, and what they say where a region does not answer."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,10 @@ import pytest
 from typer.testing import CliRunner
 
 from clients.receipts import Receipt, ReceiptsFile
+from dr.exports.requests import ExportRefusedError
 from ops.cli import app
+from ops.opened_stack import RegionSilentError, asking
+from tests.fakes.aws_refusals import refusal
 from tests.fakes.dr_stack import FAILOVER, PRIMARY, DrStack, dr_stack, put_alert
 
 
@@ -38,9 +42,9 @@ def park(alert_id: str) -> None:
     boto3.client("dynamodb", region_name=PRIMARY).update_item(
         TableName="alerts",
         Key={"alert_id": {"S": alert_id}},
-        UpdateExpression="SET open_key = :lane, due_at = :due, title = :text, parked_reason = :text",
+        UpdateExpression="SET open_key = :open, due_at = :due, title = :text, parked_reason = :text",
         ExpressionAttributeValues={
-            ":lane": {"S": f"{PRIMARY}#PARKED"}, ":due": {"N": "1"}, ":text": {"S": "no_service"},
+            ":open": {"S": f"{PRIMARY}#PARKED"}, ":due": {"N": "1"}, ":text": {"S": "no_service"},
         },
     )  # fmt: skip
 
@@ -103,3 +107,37 @@ def test_an_audit_of_a_real_stack_names_its_receipts(outputs: str) -> None:
     found = responder("audit", "--outputs", outputs)
     assert found.exit_code == 2
     assert "--access-log" in found.output
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["exports"],
+        ["export"],
+        ["check"],
+        ["compare", "latest", "live"],
+        ["restore", "--to", "10m", "--dry-run"],
+        ["restore", "--export", "latest", "--dry-run"],
+        ["repair", "a-restored-table"],
+    ],
+)
+def test_a_dark_region_is_said_with_the_other_one_to_ask(
+    stack: DrStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: Sequence[str]
+) -> None:
+    """By the option that does it, in every command on data."""
+    topics = dict.fromkeys(("AlarmTopicArn", "FailoverAlarmTopicArn"), "arn:aws:sns:x:123456789012:alarms")
+    outputs = tmp_path / "outputs.json"
+    outputs.write_text(json.dumps({**stack.outputs, **topics}))
+    stack.lose(PRIMARY)
+    monkeypatch.setattr("ops.opened_stack.AwsClients", lambda: stack.clients)
+    done = CliRunner().invoke(app, ["dr", *words, "--outputs", str(outputs)])
+    assert isinstance(done.exception, RegionSilentError)
+    assert f"the other region has its own: add `--region {FAILOVER}`" in str(done.exception)
+
+
+def test_what_the_other_region_would_refuse_too_is_said_as_it_is(stack: DrStack) -> None:
+    """AWS answered, and it was no."""
+    refused = ExportRefusedError("no")
+    refused.__cause__ = refusal("AccessDeniedException", status=403)
+    with pytest.raises(ExportRefusedError, match=r"^no$"), asking(stack.deployment, PRIMARY):
+        raise refused
