@@ -1,1 +1,1 @@
-"""Chaos: experiments on a running stack in Chaos Toolkit's format, and the deterministic simulator."""
+"""Chaos: experiments on a running stack, in Chaos Toolkit's format."""
