@@ -1,8 +1,8 @@
-"""Faults of AWS itself: what a person, a test or a chaos experiment can ask of the AWS processes.
+"""Faults of AWS itself, which a person, a test or a chaos experiment can put in force.
 
-The supervisor writes those in force to one file in the run folder; each AWS process looks at it before an
+The supervisor writes those in force to one file in the run folder; each AWS process reads it before an
 invocation or a call (`emulator.aws.faults`). So a fault is in force when `set_aws_fault` returns, also for a
-region that is started later, and nothing has to be told to a process that is frozen.
+region that is started later, and no message has to reach a process that is frozen.
 """
 
 import os
@@ -45,7 +45,7 @@ class AwsFault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 def checked(fault: AwsFault, regions: Sequence[str]) -> AwsFault:
-    """`fault`, if it is one that can fire.
+    """Return `fault` if it can fire.
 
     Raises:
         FaultError: its kind or region is unknown, or what it says makes no sense.
@@ -65,27 +65,27 @@ def checked(fault: AwsFault, regions: Sequence[str]) -> AwsFault:
 
 
 class FaultFile:
-    """The faults in force, as they pass from the supervisor, which writes, to the AWS processes."""
+    """The file with the faults in force: the supervisor writes it, the AWS processes read it."""
 
     def __init__(self, path: Path) -> None:
         """Nothing is read or written yet."""
         self._path = path
-        self._seen: tuple[int, int] | None = None
+        self._version: tuple[int, int] | None = None
         self._faults: tuple[AwsFault, ...] = ()
 
     def write(self, faults: Sequence[AwsFault]) -> None:
-        """Put these in force, and no others."""
+        """Put these faults in force, and no others."""
         draft = self._path.with_suffix(".tmp")
         draft.write_bytes(msgspec.json.encode(faults))
         draft.replace(self._path)
 
     def read(self) -> tuple[AwsFault, ...]:
-        """Those in force; the file is read again only if it was replaced."""
+        """Return the faults in force; the file is read again only if it was replaced."""
         try:
-            found = os.stat(self._path)  # noqa: PTH116 - asked before every call: a Path's stat costs thrice
+            stat = os.stat(self._path)  # noqa: PTH116 - asked before every call: a Path's stat costs thrice
         except FileNotFoundError:
             return ()
-        if (seen := (found.st_ino, found.st_mtime_ns)) != self._seen:
+        if (version := (stat.st_ino, stat.st_mtime_ns)) != self._version:
             self._faults = msgspec.json.decode(self._path.read_bytes(), type=tuple[AwsFault, ...])
-            self._seen = seen
+            self._version = version
         return self._faults

@@ -139,7 +139,7 @@ class Emulator:
         return _decoded(self._call("GET", "/stand-ins"), StandIns)
 
     def status(self) -> Status:
-        """How every part is now."""
+        """The present status of every part."""
         return _decoded(self._call("GET", "/status"), Status)
 
     def kill(self, region: str) -> None:
@@ -172,17 +172,17 @@ class Emulator:
         Raises:
             RefusedError: there is no such region.
         """
-        found = {one.name: one for one in self.status().regions}.get(region)
-        if found is None:
+        status = {each.name: each for each in self.status().regions}.get(region)
+        if status is None:
             raise errors.RefusedError(f"no region {region!r} here; there are {', '.join(self.regions)}")
-        if found.power == "killed":
+        if status.power == "killed":
             self.start_region(region)
-        elif found.power == "frozen":
+        elif status.power == "frozen":
             self.resume(region)
-        if found.cut:
+        if status.cut:
             self.reconnect(region)
-        lost = found.power != "running" or found.cut
-        return f"{found.power}{', cut' if found.cut else ''}" if lost else None
+        lost = status.power != "running" or status.cut
+        return f"{status.power}{', cut' if status.cut else ''}" if lost else None
 
     def run_schedule(self, region: str, name: str) -> None:
         """Run an EventBridge schedule now, out of turn, as if its time had come; its target has been called.
@@ -255,7 +255,7 @@ class Emulator:
         self._call("POST", "/aws-faults", fault)
 
     def health_checks(self) -> list[HealthCheckStatus]:
-        """Route 53's health checks as they are now, by name; what was just changed is seen a second later."""
+        """Route 53's health checks as they are now, by name; a change shows within a second."""
         return _decoded(self._call("GET", "/health-checks"), list[HealthCheckStatus])
 
     def pace_health_checks(self, factor: float) -> None:
@@ -275,11 +275,11 @@ class Emulator:
         return _decoded(self._call("GET", "/fault-log"), list[FiredFault])
 
     def note_fault(self, *, service: str, kind: str, region: str | None, what: str) -> None:
-        """Have the log tell of a fault that was made by AWS's own API, such as a purge."""
+        """Log a fault that was made by AWS's own API, such as a purge."""
         self._call("POST", "/fault-log", NotedFault(service=service, kind=kind, region=region, what=what))
 
     def stop(self) -> None:
-        """Take it all down; nothing of it runs when this returns. Stopping a stopped one does nothing."""
+        """Stop every process, and wait for their end. Stopping a stopped emulator does nothing."""
         if self._child is not None:
             end(self._child)
         else:
@@ -302,7 +302,7 @@ class Emulator:
         self._call("POST", f"/regions/{region}/{action}")
 
     def _call(self, method: str, path: str, body: object = None) -> bytes:
-        """The JSON that the supervisor answers."""
+        """Call the control API; return the JSON that it answers."""
         address = urlsplit(self._record.control_url)
         connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=ANSWER_WITHIN_S)
         headers = {

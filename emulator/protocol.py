@@ -1,4 +1,4 @@
-"""What passes between the supervisor and those who use it: options in, reports, status and records out."""
+"""The messages between the supervisor and its clients: options in; reports, status and records out."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -52,7 +52,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StandIns(msgspec.Struct, frozen=True, kw_only=True):
-    """What a deployment must be told of Slack and Claude; None where the real service is used.
+    """The addresses and keys of Slack and Claude for a deployment; None where the real service is used.
 
     Fetched when needed rather than kept in a file, since three of them are secrets.
     """
@@ -66,7 +66,7 @@ class StandIns(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """What to start. `with_parent`: stop when stdin closes."""
+    """The options of a start. `with_parent`: stop when stdin closes."""
 
     folder: str
     regions: tuple[str, ...]
@@ -88,14 +88,14 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StartReport(msgspec.Struct, frozen=True, kw_only=True):
-    """How a start went: `error` is the name of a class of `emulator.errors`, or None for a healthy one."""
+    """The report of a start: `error` is the name of a class of `emulator.errors`, None if it is healthy."""
 
     error: str | None = None
     message: str = ""
 
 
 class SlackMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """A message that Slack accepted, as it reads now; `region`: it came from.
+    """A message that Slack accepted, as it reads now; `region`: where it came from.
 
     `alert_ids`, `digests` (id and count of alerts) and `follow_ups` (ids of alerts) are what its blocks are
     marked with. `ts` is Slack's own id of it in its channel. `edited`: by chat.update, so not a message more.
@@ -127,9 +127,9 @@ class ClaudeCall(msgspec.Struct, frozen=True, kw_only=True):
 class HealthCheckStatus(msgspec.Struct, frozen=True, kw_only=True):
     """A Route 53 health check as it is now; times are epoch milliseconds.
 
-    `kind`: HTTP, HTTPS or CALCULATED. `target`: the URL that is looked at; `children`: the ids of the checks
-    that a calculated one is made of. `since_ms`: when `healthy` last changed. `checked_ms`: the latest look,
-    0 for none, and `last_result` what it found. `healthy` has been inverted already where the check is.
+    `kind`: HTTP, HTTPS or CALCULATED. `target`: the URL that is requested; `children`: the ids of the checks
+    that a calculated one is made of. `since_ms`: when `healthy` last changed. `checked_ms`: the latest
+    observation, 0 for none, and `last_result` its result. `healthy` is inverted already where the check is.
     """
 
     id: str

@@ -1,6 +1,6 @@
-"""How the corrections answer in ministack's place: a document, or a refusal by the name of AWS's exception.
+"""The answers of calls that are handled here and not by ministack: a document, or one of AWS's exceptions.
 
-Used by everything here that answers calls of DynamoDB, S3 or AWS Backup.
+Used by the corrections of DynamoDB, S3 and AWS Backup.
 """
 
 from collections.abc import Callable
@@ -15,16 +15,16 @@ OK: Final = 200
 
 
 class RefusalError(Exception):
-    """AWS refuses the call: `code` is the name of its exception."""
+    """AWS refuses the call; `code` is the name of its exception."""
 
     def __init__(self, code: str, message: str) -> None:
-        """Keep what the answer will say."""
+        """Keep the code and the message for the answer."""
         super().__init__(message)
         self.code = code
 
 
 def answering(call: Callable[[dict[str, Any]], dict[str, Any]]) -> Callable[[dict[str, Any]], Answer]:
-    """A handler of ministack's of a call that returns a document or raises a RefusalError."""
+    """Make a handler in ministack's form of a function that returns a document or raises a RefusalError."""
 
     def handle(data: dict[str, Any]) -> Answer:
         try:
@@ -36,12 +36,12 @@ def answering(call: Callable[[dict[str, Any]], dict[str, Any]]) -> Callable[[dic
 
 
 def answer_of(document: dict[str, Any]) -> Answer:
-    """A good answer."""
+    """Make the answer 200 with a document."""
     answer: Answer = responses.json_response(document)
     return answer
 
 
 def refused(refusal: RefusalError) -> Answer:
-    """A refusal as DynamoDB gives it."""
+    """Make the answer 400 for a refusal, in DynamoDB's form."""
     answer: Answer = responses.error_response_json(refusal.code, str(refusal), 400)
     return answer

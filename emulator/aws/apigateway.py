@@ -1,7 +1,7 @@
 """API Gateway: the access log, which ministack takes settings for and never writes, and throttled functions.
 
 `emulator.aws.host` installs both. A stage with `accessLogSettings` gets a line for each answer in the log
-group that they name; of the format's variables, those are known that the pipeline's own format uses.
+group that they name. Only the variables that the pipeline's own format uses are known.
 https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-logging.html
 """
 
@@ -13,16 +13,16 @@ from typing import Any, Final
 from ministack.services import apigateway_v1, cloudwatch_logs
 
 _STREAM: Final = "access"
-"""AWS names streams by a hash; nobody looks for one."""
+"""The name of every log's only stream. AWS names streams by a hash; no reader depends on it."""
 
 _request: ContextVar[dict[str, Any] | None] = ContextVar("request", default=None)
-"""What ministack knows of the request under way."""
+"""Ministack's record of the request under way."""
 
 
 def write_access_logs() -> None:
-    """From now on, write the access logs, and give Lambda the request id that they have.
+    """Write the access logs from now on, and give Lambda the request id that is in them.
 
-    ministack gives the function another id than its own error responses, on AWS it is one.
+    ministack gives the function another id than its own error responses have; on AWS both are one.
     """
     handle, execute = apigateway_v1._handle_execute_in_scope, apigateway_v1._execute_in_scope  # noqa: SLF001 - around every request
     build_event = apigateway_v1._build_lambda_event_v1  # noqa: SLF001 - where the function's request id is made
@@ -83,7 +83,7 @@ def _write(settings: dict[str, str], variables: dict[str, str]) -> None:
 def count_throttling_as_failed_integration() -> None:
     """Have an API answer a throttled function's caller by its own gateway response, as on AWS.
 
-    ministack hands Lambda's 429 through, whose callers give up where they would send again after a 5xx.
+    ministack passes Lambda's 429 on, at which callers give up where they would retry after a 5xx.
     https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
     """
     answer_of, invoke = apigateway_v1._lambda_proxy_response, apigateway_v1._invoke_lambda_proxy_v1  # noqa: SLF001 - all goes by these
@@ -104,4 +104,4 @@ def count_throttling_as_failed_integration() -> None:
 
 
 class _ThrottledError(Exception):
-    """A function takes no more now; it never leaves this module."""
+    """A function is throttled; the error never leaves this module."""

@@ -22,7 +22,7 @@ Invoke = Callable[[dict[str, Any], dict[str, Any], dict[str, Any], str, float], 
 AsgiApp = Callable[[Any, Any, Callable[[dict[str, Any]], Awaitable[None]]], Awaitable[None]]
 
 DYNAMODB_TARGET: Final = b"DynamoDB_20120810."
-"""What X-Amz-Target starts with; the operation follows.
+"""The start of X-Amz-Target; the operation follows.
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.LowLevelAPI.html"""
 
 THROTTLED: Final = json.dumps(
@@ -35,7 +35,7 @@ THROTTLED: Final = json.dumps(
 
 
 def inject(faults: FaultFile, log: FaultLog) -> None:
-    """Have this process's invocations and calls meet the faults in force."""
+    """Inject the faults in force into this process's invocations and calls."""
     lambda_svc._execute_function_dispatch = faulty_invocations(  # noqa: SLF001 - where each invocation passes once
         lambda_svc._execute_function_dispatch,  # noqa: SLF001 - as above
         faults,
@@ -45,7 +45,7 @@ def inject(faults: FaultFile, log: FaultLog) -> None:
 
 
 def faulty_invocations(invoke: Invoke, faults: FaultFile, log: FaultLog) -> Invoke:
-    """`invoke` with failures before it runs, or after it ran and did all that it does."""
+    """Return `invoke` with failures before it runs, or after it ran with all its effects."""
 
     def faulty(
         func: dict[str, Any], config: dict[str, Any], event: dict[str, Any], request_id: str, started: float
@@ -65,7 +65,7 @@ def faulty_invocations(invoke: Invoke, faults: FaultFile, log: FaultLog) -> Invo
 
 
 def faulty_calls(app: AsgiApp, faults: FaultFile, log: FaultLog) -> AsgiApp:
-    """`app`, where some DynamoDB calls are throttled before they do anything."""
+    """Return `app`, in which some DynamoDB calls are throttled before they do anything."""
 
     async def faulty(scope: Any, receive: Any, send: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
         headers = dict(scope["headers"]) if scope["type"] == "http" else {}
@@ -86,7 +86,7 @@ def faulty_calls(app: AsgiApp, faults: FaultFile, log: FaultLog) -> AsgiApp:
 
 
 async def _answer_throttled(receive: Any, send: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
-    """Take the whole request, as a server does that keeps its connections, and answer."""
+    """Read the whole request, as a server must that keeps its connections, and answer."""
     while (await receive()).get("more_body"):
         pass
     headers = {
@@ -107,6 +107,6 @@ def _met(faults: FaultFile, service: AwsService, region: str, function: str = ""
             and fault.region in {None, region}
             and function.endswith(fault.function or "")
         )
-        if fits and random.random() * PERCENT_MAX < fault.percent:  # noqa: S311 - a fault's lot, no secret
+        if fits and random.random() * PERCENT_MAX < fault.percent:  # noqa: S311 - whether a fault fires is no secret
             return fault
     return None

@@ -62,7 +62,7 @@ def main() -> None:
     lambda_.share_unpacked_packages(Path(os.environ.pop("LAMBDA_PACKAGES")))
     sqs.honour_queue_denials(log)
     iam.count_connections_as_encrypted()
-    route53.keep_health_checks_as_told()
+    route53.keep_health_checks_as_configured()
     apigateway.write_access_logs()
     install_disaster_recovery()
     faults.inject(FaultFile(Path(os.environ.pop("AWS_FAULTS"))), log)
@@ -71,7 +71,7 @@ def main() -> None:
 
 
 def install_disaster_recovery() -> None:
-    """Have this process do what backups and their rehearsal need, and ministack lacks."""
+    """Install what backups and their rehearsal need and ministack lacks."""
     recovery = Recovery()
     recovery.install()
     Exports(recovery).install()
@@ -79,7 +79,7 @@ def install_disaster_recovery() -> None:
     restore_testing.install_tags()
     s3.keep_retention()
     sdk_calls.install()
-    iam.tell_metric_namespaces()
+    iam.add_metric_namespaces()
     scheduler.install()
 
 
@@ -105,13 +105,13 @@ def checkpoint_on_signal(state_dir: Path, report: Path) -> None:
 
     A signal handler runs between two steps of the server, so it only wakes a thread.
     """
-    asked = threading.Semaphore(0)
-    signal.signal(signal.SIGUSR1, lambda *_: asked.release())
+    requests = threading.Semaphore(0)
+    signal.signal(signal.SIGUSR1, lambda *_: requests.release())
 
     def serve() -> None:
         count = 0
         while True:
-            asked.acquire()
+            requests.acquire()
             count += 1
             failed = save(ministack.app._build_persistence_save_dict(), state_dir)  # noqa: SLF001 - what ministack's own shutdown saves
             draft = report.with_suffix(".tmp")
@@ -124,7 +124,7 @@ def checkpoint_on_signal(state_dir: Path, report: Path) -> None:
 def save(services: dict[str, Callable[[], Any]], state_dir: Path) -> list[str]:
     """Save each service's state; return the names of those that could not be saved.
 
-    ministack's `save_all` logs a failure and goes on, which would lose a region's functions unseen.
+    ministack's `save_all` logs a failure and goes on, which would lose a region's functions without notice.
     """
     state_dir.mkdir(parents=True, exist_ok=True)
     failed: list[str] = []
@@ -147,7 +147,7 @@ def save(services: dict[str, Callable[[], Any]], state_dir: Path) -> list[str]:
 
 
 def without_messages(sqs_state: dict[str, Any]) -> dict[str, Any]:
-    """The queues, empty: a message that came back at a start would be neither lost nor kept."""
+    """The queues without their messages: one that came back at a start would be neither lost nor kept."""
     state = copy.copy(sqs_state)
     for queue in state["queues"]._data.values():  # noqa: SLF001 - the store's own iterator sees one region only
         queue["messages"] = []
@@ -164,7 +164,7 @@ def _copied(get_state: Callable[[], Any]) -> Any:
 
 
 def _inode(file: Path) -> int | None:
-    """Changes with every save, which replaces the file; ministack logs a failed save and says nothing."""
+    """The file's inode, which changes with every save; ministack logs a failed save and reports none."""
     return file.stat().st_ino if file.exists() else None
 
 

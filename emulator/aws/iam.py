@@ -1,4 +1,4 @@
-"""What IAM's conditions are about, where it is enforced."""
+"""Condition keys of IAM that ministack lacks, for where IAM is enforced."""
 
 import contextlib
 import json
@@ -8,8 +8,8 @@ import ministack.app
 from ministack.core import iam_actions
 
 
-def tell_metric_namespaces() -> None:
-    """Have IAM, where it is enforced, know the namespace that a metric is put into, as on AWS.
+def add_metric_namespaces() -> None:
+    """Add the namespace that a metric is put into to IAM's conditions, as on AWS.
 
     A metric has no ARN: the namespace is all that a role's permission can be narrowed to.
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/iam-cw-condition-keys-namespace.html
@@ -30,7 +30,7 @@ def tell_metric_namespaces() -> None:
 def count_connections_as_encrypted() -> None:
     """Have `aws:SecureTransport` hold for every call: none leaves the machine, and none speaks TLS here.
 
-    A bucket's policy that refuses plain connections would else refuse all of them where IAM is enforced.
+    A bucket's policy that refuses plain connections would otherwise refuse all of them where IAM is enforced.
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-securetransport
     """
     pin = ministack.app.pin_request_origin

@@ -12,13 +12,13 @@ from ministack.core import lambda_runtime
 from ministack.services import lambda_svc
 
 DIGEST_DIGITS: Final = 32
-"""Of a package's folder name."""
+"""Length of a package's folder name."""
 
 
 def share_reserved_concurrency() -> None:
     """Have a function's reserved concurrency hold for its versions and aliases too, as on AWS.
 
-    ministack looks for it on the record that is invoked, and a version's record has none: everything here
+    ministack reads it from the record that is invoked, and a version's record has none: everything here
     is invoked through an alias, so a burst would start a worker for each request.
     https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
     """
@@ -49,7 +49,7 @@ def share_unpacked_packages(folder: Path) -> None:
             Path(path).symlink_to(shared, target_is_directory=True)
 
         def _unpack_to(self, shared: Path) -> None:
-            """In one step, as other threads and the other region's process may do the same."""
+            """Unpack in one step, since other threads and the other region's process may do the same."""
             folder.mkdir(parents=True, exist_ok=True)
             draft = Path(tempfile.mkdtemp(dir=folder))
             super().extractall(draft)

@@ -1,14 +1,14 @@
-"""Route 53's health checks, kept and told as on AWS."""
+"""Route 53's health checks, stored and returned as on AWS."""
 
 from typing import Any
 
 from ministack.services import route53
 
 
-def keep_health_checks_as_told() -> None:
+def keep_health_checks_as_configured() -> None:
     """Have Route 53 keep a health check's lists, and write its booleans so that SDKs can read them.
 
-    ministack takes the id of each child of a calculated check for empty, and writes `True` where XML has
+    ministack stores the id of each child of a calculated check as empty, and writes `True` where XML has
     `true`, which every AWS SDK reads as false: no check would be calculated, inverted or disabled.
     https://www.w3.org/TR/xmlschema-2/#boolean
     """

@@ -18,7 +18,7 @@ HTTP_ERROR: Final = 300
 
 
 def keep_retention() -> None:
-    """Have every new version be retained as its bucket says."""
+    """Give every new version the retention of its bucket's configuration."""
     record, apply, copy = s3._record_object_version, s3._apply_object_lock_from_headers, s3._copy_object
 
     def recorded(bucket: str, key: str, prior: Any, obj: dict[str, Any], data: Any) -> Any:
@@ -46,7 +46,7 @@ def keep_retention() -> None:
 
 
 def _follow(bucket: str, key: str, obj: dict[str, Any]) -> None:
-    """Retain the replica as its source, if it has one."""
+    """Give the replica of a version, if there is one, the version's retention."""
     replica_bucket, replica_version, _ = obj.get("_replica") or (None, None, None)
     if replica_bucket is None or not s3._bucket_object_lock.get(replica_bucket):
         return

@@ -32,11 +32,11 @@ log = logging.getLogger(__name__)
 
 
 class NoScheduleError(Exception):
-    """There is no such schedule."""
+    """The region has no schedule of that name."""
 
 
 def install() -> None:
-    """Have schedules call universal targets, and be run when asked to."""
+    """Have schedules call universal targets, and take requests to run one now."""
     invoke = eventbridge._invoke_target
 
     def invoked(
@@ -70,23 +70,23 @@ def _fire(
         "attempt-number": "1",
     }
     target = schedule["Target"]
-    given = target.get("Input") or ""
+    payload = target.get("Input") or ""
     for name, value in attributes.items():
-        given = given.replace(f"<{SOURCE}.{name}>", value)
+        payload = payload.replace(f"<{SOURCE}.{name}>", value)
     if target["Arn"].startswith(UNIVERSAL):
         service, action = target["Arn"].removeprefix(UNIVERSAL).split(":")
-        arguments = json.loads(given or "{}")
+        arguments = json.loads(payload or "{}")
     elif ":stateMachine:" in target["Arn"]:
         service, action = "sfn", "startExecution"
-        arguments = {"stateMachineArn": target["Arn"], "input": given or "{}"}
+        arguments = {"stateMachineArn": target["Arn"], "input": payload or "{}"}
     else:
-        invoke({**target, "Input": given}, event, schedule)
+        invoke({**target, "Input": payload}, event, schedule)
         return
     sdk_calls.call(service, action, arguments, region=get_region(), role_arn=target["RoleArn"])
 
 
 def _scheduled_s(schedule: dict[str, Any], now_s: float) -> int:
-    """When a schedule that fires now was to fire: ministack looks every ten seconds, a cron has minutes."""
+    """The time a schedule that fires now was due: ministack checks each ten seconds, a cron has minutes."""
     cron = schedule["ScheduleExpression"].startswith("cron(")
     return int(now_s // 60 * 60 if cron else now_s)
 
@@ -98,14 +98,14 @@ def _run(invoke: Callable[..., None], region: str, name: str) -> None:
         NoScheduleError: there is none of that name in the region.
         SdkCallError: its target refused.
     """
-    found = [
-        (account, one)
-        for (account, place, _), one in list(scheduler._schedules._data.items())
-        if place == region and one["Name"] == name
+    matches = [
+        (account, schedule)
+        for (account, schedule_region, _), schedule in list(scheduler._schedules._data.items())
+        if schedule_region == region and schedule["Name"] == name
     ]
-    if not found:
+    if not matches:
         raise NoScheduleError(f"no schedule {name!r} in {region}")
-    account, schedule = found[0]
+    account, schedule = matches[0]
     event = {
         "EventId": str(uuid.uuid4()),
         "Source": SOURCE,
@@ -121,17 +121,17 @@ def _run(invoke: Callable[..., None], region: str, name: str) -> None:
 
 
 def _with_runs(app: AsgiApp, invoke: Callable[..., None]) -> AsgiApp:
-    """`app`, which also takes requests to run a schedule: `error` in the answer where it did not go well."""
+    """Return `app` with requests to run a schedule besides; the answer has `error` if that failed."""
 
     async def serve(scope: Any, receive: Any, send: Callable[[dict[str, Any]], Awaitable[None]]) -> None:
         if scope["type"] != "http" or scope["path"] != SCHEDULE_RUNS:
             await app(scope, receive, send)
             return
-        asked = parse_qs(scope["query_string"].decode())
+        query = parse_qs(scope["query_string"].decode())
         answer = {}
         try:
             # In a thread, as the target may be in this very process.
-            await asyncio.to_thread(_run, invoke, asked["region"][0], asked["name"][0])
+            await asyncio.to_thread(_run, invoke, query["region"][0], query["name"][0])
         except NoScheduleError as error:
             answer = {"error": str(error)}
         except sdk_calls.SdkCallError as error:

@@ -27,7 +27,7 @@ from ministack.services import stepfunctions
 from emulator.ports import LOOPBACK
 
 SERVICES: Final = {"sfn": "stepfunctions", "cloudwatchlogs": "logs", "eventbridge": "events"}
-"""What botocore calls the services that AWS's own name differs for."""
+"""Botocore's names of the services for which AWS's own name differs."""
 
 OPTIMISED: Final = "arn:aws:states:::dynamodb:"
 """Step Functions' own form of four calls of DynamoDB."""
@@ -45,7 +45,7 @@ class SdkCallError(Exception):
     """AWS refused the call, or there is no such call; `code` as the service gives it."""
 
     def __init__(self, code: str, message: str) -> None:
-        """Keep what a caller tells its own caller."""
+        """Keep the code and the message for the caller's own answer."""
         super().__init__(message)
         self.code = code
 
@@ -65,7 +65,7 @@ def call(
     except UnknownServiceError as error:
         raise SdkCallError("UnknownService", str(error)) from error
     model = client.meta.service_model
-    name = next((one for one in model.operation_names if one.casefold() == action.casefold()), None)
+    name = next((n for n in model.operation_names if n.casefold() == action.casefold()), None)
     if name is None:
         raise SdkCallError("UnknownOperation", f"{service} has no call {action!r}")
     operation = model.operation_model(name)
@@ -76,8 +76,8 @@ def call(
     except BotoCoreError as error:
         raise SdkCallError("SdkClientException", str(error)) from error
     result.pop("ResponseMetadata", None)
-    given: dict[str, Any] = _given(result, operation.output_shape)
-    return given
+    document: dict[str, Any] = _sfn_form(result, operation.output_shape)
+    return document
 
 
 def install() -> None:
@@ -143,7 +143,7 @@ def _endpoint(service_id: str) -> str:
 
 
 def _wire(value: Any, shape: Shape | None) -> Any:
-    """A state's value as botocore takes it; a name that the call does not have is left for it to refuse."""
+    """A state's value as botocore takes it; botocore refuses a name that the call does not have."""
     if isinstance(shape, StructureShape) and isinstance(value, Mapping):
         names = {_sdk_name(shape, name).casefold(): str(name) for name in shape.members}
         known = {names.get(str(key).casefold(), str(key)): item for key, item in value.items()}
@@ -157,14 +157,14 @@ def _wire(value: Any, shape: Shape | None) -> Any:
     return value
 
 
-def _given(value: Any, shape: Shape | None) -> Any:
-    """A result as a state gets it: names as the Java SDK has them, times as text."""
+def _sfn_form(value: Any, shape: Shape | None) -> Any:
+    """A result in Step Functions' form: names as in the Java SDK, times as text."""
     if isinstance(shape, StructureShape) and isinstance(value, Mapping):
-        return {_sdk_name(shape, key): _given(item, shape.members.get(key)) for key, item in value.items()}
+        return {_sdk_name(shape, key): _sfn_form(item, shape.members.get(key)) for key, item in value.items()}
     if isinstance(shape, ListShape):
-        return [_given(item, shape.member) for item in value]
+        return [_sfn_form(item, shape.member) for item in value]
     if isinstance(shape, MapShape):
-        return {key: _given(item, shape.value) for key, item in value.items()}
+        return {key: _sfn_form(item, shape.value) for key, item in value.items()}
     if isinstance(value, datetime):
         return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     if hasattr(value, "read"):
@@ -173,9 +173,9 @@ def _given(value: Any, shape: Shape | None) -> Any:
 
 
 def _sdk_name(shape: Shape, name: str) -> str:
-    given: str = _RENAMED.get((str(shape.name), name)) or stepfunctions._api_name_to_sfn_key(name)
-    return given
+    sdk_name: str = _RENAMED.get((str(shape.name), name)) or stepfunctions._api_name_to_sfn_key(name)
+    return sdk_name
 
 
 _RENAMED: Final[dict[tuple[str, str], str]] = stepfunctions._SDK_MEMBER_NAME_OVERRIDES
-"""Members whose name the Java SDK cannot use, by their shape."""
+"""Members that are named otherwise in the Java SDK, by shape and name."""

@@ -9,14 +9,14 @@ from ministack.services import sqs
 from emulator.fault_log import FaultLog
 
 POLLS_LOGGED_EACH_S: Final = 1.0
-"""A denied mapping polls on, as fast as the others have work."""
+"""A denied mapping goes on polling as fast as one that has work, so not each poll is logged."""
 
 
 def honour_queue_denials(log: FaultLog) -> None:
     """Have an explicit Deny in a queue's policy hold, for calls and for event source mappings, as on AWS.
 
     ministack reads a queue's policy only where it enforces all of IAM, and for mappings never. FIS has no
-    action on SQS; such a policy is how a queue is taken away there, so the same action works on both.
+    action on SQS; such a policy is how an experiment takes a queue away, here as on AWS.
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-basic-examples-of-sqs-policies.html
     """
     check, receive = sqs._enforce_queue_policy, sqs._receive_messages_for_esm  # noqa: SLF001 - the only gates
@@ -46,7 +46,7 @@ def _denied(queue: dict[str, Any], action: str) -> bool:
     policy = queue["attributes"].get("Policy")
     if not policy:
         return False
-    asked = iam_evaluator.EvalContext(
+    request = iam_evaluator.EvalContext(
         principal_arn=iam_evaluator.caller_arn(),
         principal_type="Root",
         principal_account=responses.get_account_id(),
@@ -54,7 +54,7 @@ def _denied(queue: dict[str, Any], action: str) -> bool:
         resource_arn=_arn(queue),
         region=responses.get_region(),
     )
-    return not iam_evaluator.resource_policy_allows(policy, asked, same_account=True)
+    return not iam_evaluator.resource_policy_allows(policy, request, same_account=True)
 
 
 def _arn(queue: dict[str, Any]) -> str:

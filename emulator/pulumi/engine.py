@@ -109,7 +109,7 @@ class Engine:
         if resource is None:
             raise UnknownResourceTypeError(
                 f"resource type {type_!r} is not known to the in-process provider; add a handler under "
-                "emulator/provider and list it in emulator/pulumi/provider/catalogue.py"
+                "emulator/pulumi/provider and list it in emulator/pulumi/provider/catalogue.py"
             )
         with self._lock:
             if urn in self._registered:

@@ -130,7 +130,7 @@ class ProviderMonitor(MockMonitor):
                 for output in forgotten_outputs(rpc.unwrap_rpc_secret(value)):
                     self._fail(
                         f"stack output {name!r} is made from an output that has no value ({output}); give "
-                        "that output in its resource's handler under emulator/provider"
+                        "that output in its resource's handler under emulator/pulumi/provider"
                     )
         return empty_pb2.Empty()
 

@@ -53,7 +53,7 @@ def checked(body: bytes) -> dict[str, Any]:
 def _check_blocks(blocks: Any) -> None:
     if not isinstance(blocks, list) or len(blocks) > BLOCKS_MAX:
         raise RejectedError("invalid_blocks", f"blocks is a list of at most {BLOCKS_MAX}")
-    seen: set[str] = set()
+    block_ids: set[str] = set()
     for index, block in enumerate(blocks):
         kind = block.get("type") if isinstance(block, dict) else None
         if kind not in _CHECKS:
@@ -62,9 +62,9 @@ def _check_blocks(blocks: Any) -> None:
         if block_id is not None:
             if not isinstance(block_id, str) or not 0 < len(block_id) <= BLOCK_ID_CHARS:
                 raise _wrong(index, f"block_id is a string of 1 to {BLOCK_ID_CHARS} characters")
-            if block_id in seen:
+            if block_id in block_ids:
                 raise _wrong(index, f"block_id {block_id!r} is there twice")
-            seen.add(block_id)
+            block_ids.add(block_id)
         problem = _CHECKS[kind](block)
         if problem:
             raise _wrong(index, problem)
@@ -84,15 +84,15 @@ def _section(block: Mapping[str, Any]) -> str | None:
         return None
     if not isinstance(fields, list) or len(fields) > SECTION_FIELDS_MAX:
         return f"fields is a list of at most {SECTION_FIELDS_MAX}"
-    return next((p for p in (_text(one, SECTION_FIELD_CHARS) for one in fields) if p), None)
+    return next((p for p in (_text(field, SECTION_FIELD_CHARS) for field in fields) if p), None)
 
 
 def _context(block: Mapping[str, Any]) -> str | None:
     elements = block.get("elements")
     if not isinstance(elements, list) or not 0 < len(elements) <= CONTEXT_ELEMENTS_MAX:
         return f"elements is a list of 1 to {CONTEXT_ELEMENTS_MAX}"
-    texts = [one for one in elements if not (isinstance(one, dict) and one.get("type") == "image")]
-    return next((p for p in (_text(one, SECTION_TEXT_CHARS) for one in texts) if p), None)
+    texts = [e for e in elements if not (isinstance(e, dict) and e.get("type") == "image")]
+    return next((p for p in (_text(text, SECTION_TEXT_CHARS) for text in texts) if p), None)
 
 
 def _actions(block: Mapping[str, Any]) -> str | None:

@@ -171,10 +171,10 @@ def _text(body: dict[str, Any]) -> str:
 
 def _prompt(messages: list[Any]) -> str:
     """The text of the last message of the user."""
-    asked = [one for one in messages if isinstance(one, dict) and one.get("role") == "user"]
-    if not asked:
+    of_user = [m for m in messages if isinstance(m, dict) and m.get("role") == "user"]
+    if not of_user:
         raise _Refused(400, "messages: at least one message of the user is needed")
-    content = asked[-1].get("content")
+    content = of_user[-1].get("content")
     if isinstance(content, str):
         return content
     return "\n".join(part.get("text", "") for part in content or [] if isinstance(part, dict))

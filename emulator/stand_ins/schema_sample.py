@@ -66,14 +66,14 @@ class _Sampler:
             return self._choice(schema["enum"])
         for word in ("anyOf", "oneOf", "allOf"):
             if word in schema:
-                branches = [one for one in schema[word] if one.get("type") != "null"] or schema[word]
+                branches = [branch for branch in schema[word] if branch.get("type") != "null"] or schema[word]
                 return self.value(branches[0], name=name, depth=depth + 1)
         return self._of_type(schema, name=name, depth=depth)
 
     def _of_type(self, schema: Mapping[str, Any], *, name: str, depth: int) -> Any:
         kind = schema.get("type", "object" if "properties" in schema else "string")
         if isinstance(kind, list):
-            kind = next((one for one in kind if one != "null"), "null")
+            kind = next((name for name in kind if name != "null"), "null")
         if kind == "object":
             return {
                 key: self.value(part, name=key, depth=depth + 1)
@@ -95,7 +95,7 @@ class _Sampler:
 
     def _choice(self, values: list[Any]) -> Any:
         """The first value that the prompt mentions, else the first."""
-        return next((one for one in values if str(one).casefold() in self._prompt), values[0])
+        return next((value for value in values if str(value).casefold() in self._prompt), values[0])
 
     def _phrase(self, name: str) -> str:
         known = (text for part, text in _PHRASES if part in name.casefold())

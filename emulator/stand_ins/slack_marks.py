@@ -32,4 +32,4 @@ def marks_of(payload: Mapping[str, Any]) -> Marks:
 
 
 def _after(mark: str, ids: list[str]) -> tuple[str, ...]:
-    return tuple(one.removeprefix(mark) for one in ids if one.startswith(mark))
+    return tuple(block_id.removeprefix(mark) for block_id in ids if block_id.startswith(mark))

@@ -52,10 +52,10 @@ def _block(block: dict[str, Any]) -> str:
     if kind == "header":
         return f"<h2>{_text(block['text'])}</h2>"
     if kind == "section":
-        fields = "".join(f"<p>{_text(one)}</p>" for one in block.get("fields") or [])
+        fields = "".join(f"<p>{_text(field)}</p>" for field in block.get("fields") or [])
         text = f"<p>{_text(block['text'])}</p>" if block.get("text") else ""
         return text + (f'<div class="fields">{fields}</div>' if fields else "")
-    texts = (_text(one.get("text", "")) for one in block["elements"] if isinstance(one, dict))
+    texts = (_text(e.get("text", "")) for e in block["elements"] if isinstance(e, dict))
     return f'<p class="context">{" · ".join(texts)}</p>'
 
 

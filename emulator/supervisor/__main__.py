@@ -1,7 +1,7 @@
 """The one process that owns a running emulator (`python -m emulator.supervisor '<options as JSON>'`).
 
-It holds the run folder, starts everything, says on stdout how the start went (one JSON line), and takes all
-of it down again when it is told to, when it is signalled, or when the parent that asked for it is gone.
+It holds the run folder, starts everything, reports on stdout how the start went (one JSON line), and takes
+all of it down again when it is asked to, when it is signalled, or when the parent that asked for it is gone.
 `emulator.client` starts it.
 """
 
@@ -61,7 +61,7 @@ def main() -> int:
 
 
 def _say(report: StartReport) -> None:
-    """Tell the parent, then leave stdout: whoever reads it waits for its end."""
+    """Write the report to the parent, then close stdout, since the parent reads it to its end."""
     sys.stdout.write(msgspec.json.encode(report).decode() + "\n")
     sys.stdout.flush()
     with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a descriptor to duplicate

@@ -90,20 +90,20 @@ class _Api:
         return _json(self._fleet.slack.messages[int(request.query.get("after", "0")) :])
 
     async def add_slack_webhook(self, request: web.Request) -> web.Response:
-        asked = msgspec.json.decode(await request.read(), type=WebhookRequest)
-        return _json(self._fleet.slack.add_webhook(asked.channel))
+        body = msgspec.json.decode(await request.read(), type=WebhookRequest)
+        return _json(self._fleet.slack.add_webhook(body.channel))
 
     async def limit_slack(self, request: web.Request) -> web.Response:
-        asked = msgspec.json.decode(await request.read(), type=RateLimitRequest)
-        limit = RateLimit(asked.per_s, asked.burst) if asked.per_s else None
+        body = msgspec.json.decode(await request.read(), type=RateLimitRequest)
+        limit = RateLimit(body.per_s, body.burst) if body.per_s else None
         self._fleet.slack.rate_limit = limit
         return _json(None)
 
     async def slow_claude(self, request: web.Request) -> web.Response:
-        asked = msgspec.json.decode(await request.read(), type=LatencyRequest)
-        if not 0 <= asked.latency_s <= LATENCY_MAX_S:
-            raise FaultError(f"latency_s is 0 to {LATENCY_MAX_S:g} seconds, not {asked.latency_s:g}")
-        self._fleet.claude.latency_s = asked.latency_s
+        body = msgspec.json.decode(await request.read(), type=LatencyRequest)
+        if not 0 <= body.latency_s <= LATENCY_MAX_S:
+            raise FaultError(f"latency_s is 0 to {LATENCY_MAX_S:g} seconds, not {body.latency_s:g}")
+        self._fleet.claude.latency_s = body.latency_s
         return _json(None)
 
     async def claude_calls(self, _: web.Request) -> web.Response:

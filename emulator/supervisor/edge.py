@@ -44,11 +44,11 @@ HOP_BY_HOP: Final = frozenset(
 
 
 class RouteError(Exception):
-    """The call names no place that exists; answered 400."""
+    """The call is signed for a region that does not exist; it is answered 400."""
 
 
 class UnreachableError(Exception):
-    """The region is killed or cut off: answered by a reset."""
+    """The region is killed or cut off; the call is answered by a reset."""
 
 
 Route = Callable[[Scope], int]

@@ -27,7 +27,7 @@ REFUSED_KEPT: Final = 100
 
 
 class Egress:
-    """What one region may reach. `serve` is what its gate does with a connection."""
+    """The proxy of one region, with the hosts it may reach. Its gate calls `serve` for each connection."""
 
     def __init__(self, *, stand_ins: Mapping[str, int], tunnels: frozenset[str] = frozenset()) -> None:
         """`stand_ins`: host name to loopback port; `tunnels`: each `host:port` that CONNECT may reach."""

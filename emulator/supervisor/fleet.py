@@ -82,7 +82,7 @@ class Fleet:
         self._ports: dict[str, int] = {}
 
     async def start(self) -> None:
-        """Start all; healthy when it returns.
+        """Start everything; it is healthy when this returns.
 
         Raises:
             PortInUseError, StartFailedError: `stop` must follow.
@@ -149,11 +149,11 @@ class Fleet:
         Raises:
             RefusedError: no such region or schedule, the region does not run, or the target refused.
         """
-        found = self.regions.get(region)
-        if found is None or found.power != "running":
-            power = "none of the regions here" if found is None else found.power
+        target = self.regions.get(region)
+        if target is None or target.power != "running":
+            power = "none of the regions here" if target is None else target.power
             raise errors.RefusedError(f"cannot run schedule {name} in {region}: it is {power}")
-        await found.host.run_schedule(region, name)
+        await target.host.run_schedule(region, name)
 
     def add_aws_fault(self, fault: aws_faults.AwsFault) -> None:
         """Put a fault of AWS in force.
@@ -176,12 +176,12 @@ class Fleet:
         Raises:
             RefusedError: one could not.
         """
-        hosts = {id(one.host): one.host for one in self.regions.values() if one.power == "running"}
+        hosts = {id(r.host): r.host for r in self.regions.values() if r.power == "running"}
         await asyncio.gather(*(host.checkpoint() for host in hosts.values()))
 
     @property
     def status(self) -> Status:
-        """What a person is told."""
+        """The status of every part, as `responder local status` shows it."""
         return Status(
             layout=self.options.layout,
             auth=self.options.auth,
@@ -199,7 +199,7 @@ class Fleet:
 
     @property
     def stand_ins(self) -> StandIns:
-        """What a deployment must be told."""
+        """The addresses and keys of the stand-ins that a deployment needs."""
         real_slack, real_claude = self.options.real_slack, self.options.real_claude
         return StandIns(
             slack_webhook_url=None if real_slack else self.slack_webhook_url,
@@ -210,7 +210,7 @@ class Fleet:
         )
 
     def write_record(self) -> None:
-        """Write the run file as things are now."""
+        """Write the run file with the present processes and ports."""
         address = f"http://{LOOPBACK}"
         runfile.write(
             self.options.run_dir,
@@ -225,7 +225,9 @@ class Fleet:
                 control_token=self._token,
                 edge_url=f"{address}:{self._ports['edge']}",
                 slack_url=f"{address}:{self._ports['slack']}",
-                webhook_base_urls={one.name: one.status.webhook_base_url for one in self.regions.values()},
+                webhook_base_urls={
+                    name: region.status.webhook_base_url for name, region in self.regions.items()
+                },
                 dns_port=self._ports["dns"],
             ),
         )
@@ -352,7 +354,7 @@ def _process(name: str, pid: int, *, with_children: bool) -> ProcessStatus:
 
 @contextlib.asynccontextmanager
 async def _unwrapped() -> AsyncIterator[None]:
-    """Raise the first of a group's errors as itself: one process that does not start is enough."""
+    """Raise the first error of a group in place of the group: one process that does not start is enough."""
     try:
         yield
     except* errors.EmulatorError as group:

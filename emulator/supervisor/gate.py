@@ -20,11 +20,11 @@ NO_LINGER: Final = struct.pack("ii", 1, 0)
 """SO_LINGER on, with no time: closing sends RST. https://man7.org/linux/man-pages/man7/socket.7.html"""
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-"""What a gate does with one connection; the gate closes it afterwards."""
+"""Serves one connection of a gate; the gate closes it afterwards."""
 
 
 class Gate:
-    """One port. It starts shut, but holds its port.
+    """A loopback port that can be opened and shut. It starts shut, but holds its port.
 
     A shut gate does not listen, so that a caller knows that nothing was sent; what was connected is reset.
     """
@@ -48,7 +48,7 @@ class Gate:
         await self._listen()
 
     async def open(self) -> None:
-        """Serve from now on.
+        """Serve connections from now on.
 
         Raises:
             PortInUseError: another program took the port while the gate was shut.

@@ -26,7 +26,7 @@ def launch(options: Options) -> subprocess.Popen[bytes]:
     """Start a supervisor; everything it runs is healthy when this returns.
 
     Raises:
-        AlreadyRunningError, PortInUseError, StartFailedError: what the supervisor said; it has ended.
+        AlreadyRunningError, PortInUseError, StartFailedError: what the supervisor reported; it has ended.
     """
     log = options.run_dir / runfile.LOGS / "supervisor.log"
     with log.open("ab") as log_file:
@@ -48,7 +48,7 @@ def launch(options: Options) -> subprocess.Popen[bytes]:
 
 
 def end(child: subprocess.Popen[bytes]) -> None:
-    """Have our own supervisor stop, and wait for it."""
+    """Stop a supervisor that this process started, and wait for its end."""
     if child.stdin is not None:
         child.stdin.close()
     if child.poll() is None:
@@ -61,7 +61,7 @@ def end(child: subprocess.Popen[bytes]) -> None:
 
 
 def end_attached(run_dir: Path, supervisor_pid: int) -> None:
-    """Have somebody else's supervisor stop, and wait until it has let go of the folder.
+    """Stop a supervisor that another process started, and wait until it has released the folder.
 
     The pid is the supervisor's as long as the folder is held.
     """
@@ -74,7 +74,7 @@ def end_attached(run_dir: Path, supervisor_pid: int) -> None:
 
 
 def _await_start(child: subprocess.Popen[bytes], log: Path) -> None:
-    """Read the supervisor's one line about its start."""
+    """Read the supervisor's report of its start; raise the error that it names."""
     stdout = cast("Any", child.stdout)
     with selectors.DefaultSelector() as selector, contextlib.closing(stdout):
         selector.register(stdout, selectors.EVENT_READ)

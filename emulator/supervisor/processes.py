@@ -21,7 +21,7 @@ from emulator.ports import LOOPBACK
 from lambda_packages import ROOT
 
 WAIT_SCALE: Final = 0.05
-"""How much of a wait in a state machine is really waited: its jobs here take a second, not minutes."""
+"""The part of a state machine's wait that is really waited: its jobs here take a second, not minutes."""
 
 HEALTHY_WITHIN_S: Final = 30.0
 HEALTH_POLL_S: Final = 0.02
@@ -31,16 +31,16 @@ LOG_TAIL_LINES: Final = 15
 RUN_WITHIN_S: Final = 40.0
 
 SCHEDULE_RUNS: Final = "/_emulator/schedules/run"
-"""Where a host takes requests to run a schedule; see `emulator.aws.scheduler`."""
+"""The path at which a host takes requests to run a schedule; see `emulator.aws.scheduler`."""
 
 INHERITED: Final = ("PATH", "LANG", "LC_ALL", "TZ")
-"""All that a host, and so a Lambda, gets of the person's environment: no key that merely sits there, and no
+"""The variables that a host, and so a Lambda, inherits from the person: no key that happens to be set, and no
 HOME, where SDKs look for profiles."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class HostSpec:
-    """One AWS process: where it listens, keeps its files and logs, and what its Lambdas are told."""
+    """One AWS process: where it listens, where its files and logs are, and its Lambdas' environment."""
 
     name: str
     instance_id: str
@@ -63,7 +63,7 @@ class HostSpec:
 
     @property
     def checkpoint_report(self) -> Path:
-        """Where the host says how many checkpoints it has made."""
+        """The file in which the host counts its checkpoints."""
         return self.folder / "checkpoint.json"
 
 
@@ -153,13 +153,13 @@ class Host:
         self._signal_group(signal.SIGCONT)
 
     async def wait(self) -> int:
-        """Wait until it ends, however long that is; return its exit code."""
+        """Wait without a limit until the process ends; return its exit code."""
         if self._process is None:
             return 0
         return await self._process.wait()
 
     async def checkpoint(self) -> None:
-        """Have it save its control plane, and wait until it has.
+        """Have the process save its control plane, and wait until it has.
 
         Raises:
             RefusedError: it does not run, or could not save.
@@ -181,7 +181,7 @@ class Host:
             )
 
     async def run_schedule(self, region: str, name: str) -> None:
-        """Have it run a schedule now.
+        """Have the process run a schedule now.
 
         Raises:
             RefusedError: there is none of that name, its target refused, or there was no answer in time.
@@ -265,7 +265,7 @@ def _listens(pid: int, port: int) -> bool:
         connections = psutil.Process(pid).net_connections(kind="tcp")
     except psutil.Error:
         return False
-    return any(one.status == psutil.CONN_LISTEN and one.laddr.port == port for one in connections)
+    return any(c.status == psutil.CONN_LISTEN and c.laddr.port == port for c in connections)
 
 
 def _checkpoint_count(report: Path) -> int:

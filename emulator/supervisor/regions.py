@@ -39,7 +39,7 @@ class Region:
 
     @property
     def status(self) -> RegionStatus:
-        """What a person is told."""
+        """The region's status, as `responder local status` shows it."""
         return RegionStatus(
             name=self.name,
             power=self.power,
@@ -66,7 +66,7 @@ class Region:
         self._watch = asyncio.create_task(self._notice_end(), name=f"watch-{self.name}")
 
     async def became_healthy(self) -> None:
-        """The host serves: open the gates, unless the region is cut."""
+        """Note that the host serves, and open the gates unless the region is cut."""
         self.power = "running"
         await self._set_gates()
 
@@ -102,7 +102,7 @@ class Region:
         await self._set_gates()
 
     async def stop(self) -> None:
-        """End it for good."""
+        """End the host and shut the gates for good."""
         if self._watch is not None:
             self._watch.cancel()
         for gate in self._gates:
@@ -110,14 +110,14 @@ class Region:
         await self.host.kill()
 
     def actions(self) -> dict[str, Callable[[], Awaitable[None]]]:
-        """What a person may do to the region, by name."""
+        """The operations that a person may do to the region, by name."""
         return {
             "kill": self.kill, "freeze": self.freeze, "cut": self.cut,
             "start": self.start, "resume": self.resume, "reconnect": self.reconnect,
         }  # fmt: skip
 
     async def _notice_end(self) -> None:
-        """A host that ended by itself is a killed region, not a healthy one that does not answer."""
+        """Count a region whose host ended by itself as killed, not as a healthy one that does not answer."""
         await self.host.wait()
         self.power = "killed"
         await self._set_gates()

@@ -22,7 +22,7 @@ RECORD: Final = "emulator.json"
 LOCK: Final = "emulator.lock"
 LOGS: Final = "logs"
 LOCK_WITHIN_S: Final = 0.5
-"""A client that looks holds the lock for an instant."""
+"""A client that checks whether the folder is held takes the lock for an instant."""
 
 
 class RunFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +54,7 @@ def write(run_dir: Path, record: RunFile) -> None:
 
 
 def read(run_dir: Path) -> RunFile | None:
-    """The record, or None if there is none that makes sense.
+    """Return the record, or None if there is no readable one.
 
     Raises:
         EmulatorError: the folder is none, or somebody else's.
@@ -92,7 +92,7 @@ def is_run_dir(run_dir: Path) -> bool:
 
 
 def unusable(run_dir: Path, error: OSError) -> EmulatorError:
-    """What to say of a run folder where `error` came up."""
+    """The error to raise for a run folder where `error` came up."""
     return EmulatorError(
         f"{run_dir} cannot be a run folder: {error.strerror}; name a folder that you may write to"
     )
@@ -120,7 +120,7 @@ def hold(run_dir: Path) -> Iterator[None]:
 
 
 def is_held(run_dir: Path) -> bool:
-    """Whether a supervisor lives in this folder.
+    """Whether a supervisor runs in this folder.
 
     Raises:
         EmulatorError: the folder is none, or somebody else's.

@@ -1,4 +1,4 @@
-"""Calls of AWS Backup that ministack lacks, or answers without doing them: how they are routed to us.
+"""Routes the calls of AWS Backup that ministack lacks, or answers without effect, to the handlers here.
 
 `vaults`, `jobs` and `restore_testing` beside it have the handlers; plans and selections stay ministack's.
 `emulator.aws.host` installs them in each AWS process; the durable one serves them, so recovery points outlive
@@ -34,7 +34,7 @@ Routes = Mapping[tuple[str, str], Handler]
 
 
 def install(routes: Routes) -> None:
-    """Have these calls answered by their handlers, and all others as before."""
+    """Have these calls answered by their handlers, and all others by ministack."""
     compiled = [(method, re.compile(pattern), handler) for (method, pattern), handler in routes.items()]
     otherwise = backup.handle_request
 
@@ -43,7 +43,7 @@ def install(routes: Routes) -> None:
     ) -> Answer:
         for of_method, pattern, handler in compiled:
             if of_method == method and (match := pattern.fullmatch(path.rstrip("/"))):
-                flat = {name: one[0] if isinstance(one, list) else one for name, one in query.items()}
+                flat = {name: value[0] if isinstance(value, list) else value for name, value in query.items()}
                 return _answered(handler, Request(match.groups(), json.loads(body or b"{}"), flat))
         answer: Answer = await otherwise(method, path, headers, body, query)
         return answer
@@ -52,7 +52,7 @@ def install(routes: Routes) -> None:
 
 
 def page(items: list[dict[str, Any]], query: Mapping[str, str], key: str) -> Answer:
-    """A page of a list."""
+    """Make the answer with one page of `items` under `key`."""
     answer: Answer = backup._paginate(items, query, key)
     return answer
 

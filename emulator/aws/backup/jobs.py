@@ -35,7 +35,7 @@ def _start_backup(request: Request) -> dict[str, Any]:
         "ResourceArn": arn,
         "ResourceName": name,
         "ResourceType": "DynamoDB",
-        "BackupSizeInBytes": sum(dynamodb._item_size_bytes(one) for one in items_of(table).values()),
+        "BackupSizeInBytes": sum(dynamodb._item_size_bytes(item) for item in items_of(table).values()),
     }
     too_short = breach_of_lock(vault, request.body.get("Lifecycle"))
     if not too_short:
@@ -57,7 +57,7 @@ def _start_backup(request: Request) -> dict[str, Any]:
 
 
 def _start_copy(request: Request) -> dict[str, Any]:
-    """The copy is there at once, in whatever region the destination's vault is."""
+    """Copy a recovery point at once, into whatever region the destination's vault is in."""
     source = find_point(request.body["RecoveryPointArn"], request.body["SourceBackupVaultName"])
     destination = str(request.body["DestinationBackupVaultArn"])
     region, name = destination.split(":")[3], destination.rpartition(":")[2]
@@ -83,7 +83,7 @@ def _start_copy(request: Request) -> dict[str, Any]:
 
 
 def _start_restore(request: Request) -> dict[str, Any]:
-    """A restore that cannot be done is a job that failed, as on AWS."""
+    """Restore a table. A restore that cannot be done is a job that failed, as on AWS."""
     point, now_s = find_point(request.body["RecoveryPointArn"]), time.time()
     target = {"TargetTableName": request.body["Metadata"].get("targetTableName")}
     job = _job(point.described | {"CreationDate": now_s, "CompletionDate": now_s}) | {
@@ -102,22 +102,22 @@ def _start_restore(request: Request) -> dict[str, Any]:
     return {"RestoreJobId": job["RestoreJobId"]}
 
 
-def _found(jobs: AccountRegionScopedDict, job_id: str) -> dict[str, Any]:
+def _job_of(jobs: AccountRegionScopedDict, job_id: str) -> dict[str, Any]:
     job: dict[str, Any] | None = jobs.get(job_id)
     if job is None:
         raise RefusalError("ResourceNotFoundException", f"Job {job_id} not found")
     return job
 
 
-def _described(vault: Mapping[str, Any], asked: Mapping[str, Any], region: str) -> dict[str, Any]:
-    """What a recovery point that is made now says of itself."""
-    now_s, lifecycle = time.time(), dict(asked.get("Lifecycle") or {})
+def _described(vault: Mapping[str, Any], body: Mapping[str, Any], region: str) -> dict[str, Any]:
+    """The description of a recovery point that is made now."""
+    now_s, lifecycle = time.time(), dict(body.get("Lifecycle") or {})
     days = lifecycle.get("DeleteAfterDays")
     return {
         "RecoveryPointArn": f"arn:aws:backup:{region}:{get_account_id()}:recovery-point:{uuid.uuid4()}",
         "BackupVaultName": vault["BackupVaultName"],
         "BackupVaultArn": vault["BackupVaultArn"],
-        "IamRoleArn": asked.get("IamRoleArn", ""),
+        "IamRoleArn": body.get("IamRoleArn", ""),
         "Status": "COMPLETED",
         "CreationDate": now_s,
         "CompletionDate": now_s,
@@ -130,7 +130,7 @@ def _described(vault: Mapping[str, Any], asked: Mapping[str, Any], region: str) 
 
 
 def _job(described: Mapping[str, Any]) -> dict[str, Any]:
-    """What every kind of job says of its recovery point and itself."""
+    """The members that every kind of job has."""
     names = (
         "RecoveryPointArn", "BackupVaultName", "BackupVaultArn", "ResourceArn", "ResourceName",
         "ResourceType", "BackupSizeInBytes", "IamRoleArn", "CreationDate", "CompletionDate",
@@ -146,8 +146,8 @@ ROUTES: Final[Routes] = {
     ("PUT", "/backup-jobs"): _start_backup,
     ("PUT", "/copy-jobs"): _start_copy,
     ("GET", "/copy-jobs"): lambda call: page(_copies.values(), call.query, "CopyJobs"),
-    ("GET", "/copy-jobs/([^/]+)"): lambda call: {"CopyJob": _found(_copies, call.path[0])},
+    ("GET", "/copy-jobs/([^/]+)"): lambda call: {"CopyJob": _job_of(_copies, call.path[0])},
     ("PUT", "/restore-jobs"): _start_restore,
     ("GET", "/restore-jobs"): lambda call: page(_restores.values(), call.query, "RestoreJobs"),
-    ("GET", "/restore-jobs/([^/]+)"): lambda call: _found(_restores, call.path[0]),
+    ("GET", "/restore-jobs/([^/]+)"): lambda call: _job_of(_restores, call.path[0]),
 }

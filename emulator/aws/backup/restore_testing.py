@@ -1,6 +1,6 @@
 """Restore testing of AWS Backup, as far as a program that declares it needs: plans and selections are kept.
 
-ministack has none of it. No test ever runs here: a plan's time does not come.
+ministack has no restore testing. No test ever runs here: schedules of plans are not carried out.
 https://docs.aws.amazon.com/aws-backup/latest/devguide/restore-testing.html
 """
 
@@ -23,24 +23,24 @@ _selections = AccountRegionScopedDict()
 
 
 def install_tags() -> None:
-    """Have the calls that tag a resource of AWS Backup know restore testing plans."""
+    """Have the calls that tag a resource of AWS Backup take restore testing plans too."""
     resolve = backup._resolve_resource
 
     def resolved(arn: str) -> Any:
-        _, found, name = arn.partition(ARN_PART)
-        return _plans.get(name, {}).get("Tags") if found else resolve(arn)
+        _, is_plan, name = arn.partition(ARN_PART)
+        return _plans.get(name, {}).get("Tags") if is_plan else resolve(arn)
 
     backup._resolve_resource = resolved
 
 
 def _create_plan(request: Request) -> dict[str, Any]:
-    asked = request.body["RestoreTestingPlan"]
-    name = asked["RestoreTestingPlanName"]
+    plan = request.body["RestoreTestingPlan"]
+    name = plan["RestoreTestingPlanName"]
     if name in _plans:
         raise RefusalError("AlreadyExistsException", f"Restore testing plan {name} exists")
     arn = f"arn:aws:backup:{get_region()}:{get_account_id()}{ARN_PART}{name}"
     tags = dict(request.body.get("Tags") or {})
-    _plans[name] = {**asked, "RestoreTestingPlanArn": arn, "CreationTime": time.time(), "Tags": tags}
+    _plans[name] = {**plan, "RestoreTestingPlanArn": arn, "CreationTime": time.time(), "Tags": tags}
     return _named(_plans[name])
 
 
@@ -59,12 +59,12 @@ def _delete_plan(request: Request) -> dict[str, Any]:
 
 
 def _create_selection(request: Request) -> dict[str, Any]:
-    plan, asked = _plan(request.path[0]), request.body["RestoreTestingSelection"]
-    key = (request.path[0], asked["RestoreTestingSelectionName"])
+    plan, selection = _plan(request.path[0]), request.body["RestoreTestingSelection"]
+    key = (request.path[0], selection["RestoreTestingSelectionName"])
     if key in _selections:
         raise RefusalError("AlreadyExistsException", f"Restore testing selection {key[1]} exists")
     named = {"RestoreTestingPlanName": key[0], "CreationTime": time.time()}
-    _selections[key] = {**asked, **named}
+    _selections[key] = {**selection, **named}
     return {**_named(plan), "RestoreTestingSelectionName": key[1], "CreationTime": named["CreationTime"]}
 
 
@@ -83,8 +83,8 @@ def _delete_selection(request: Request) -> dict[str, Any]:
 
 def _list_selections(request: Request) -> Answer:
     _plan(request.path[0])
-    found = [one for (plan, _), one in _selections.items() if plan == request.path[0]]
-    return page(found, request.query, "RestoreTestingSelections")
+    selections = [s for (plan, _), s in _selections.items() if plan == request.path[0]]
+    return page(selections, request.query, "RestoreTestingSelections")
 
 
 def _plan(name: str) -> dict[str, Any]:

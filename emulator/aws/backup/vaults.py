@@ -1,6 +1,7 @@
 """Backup vaults with their locks, and the recovery points in them, emulated for DynamoDB.
 
-ministack's vaults have neither. A lock's minimum keeps recovery points from being deleted; nothing expires.
+ministack's vaults have neither locks nor recovery points. A lock's minimum keeps recovery points from being
+deleted; nothing expires.
 https://docs.aws.amazon.com/aws-backup/latest/devguide/vault-lock.html
 """
 
@@ -21,7 +22,7 @@ from emulator.aws.dynamodb.table_history import Item
 DAY_S: Final = 86_400
 
 CHANGEABLE_DAYS_MIN: Final = 3
-"""A compliance lock can be taken off for so long at least.
+"""The fewest days for which a compliance lock can still be taken off.
 https://docs.aws.amazon.com/aws-backup/latest/devguide/API_PutBackupVaultLockConfiguration.html"""
 
 LOCK_MEMBERS: Final = ("Locked", "LockDate", "MinRetentionDays", "MaxRetentionDays")
@@ -31,7 +32,7 @@ _points = AccountRegionScopedDict()
 
 @dataclass(frozen=True)
 class RecoveryPoint:
-    """A table as it was: what AWS says of it, the table's settings, and its items."""
+    """A table as it was: AWS's description of the point, the table's settings, and its items."""
 
     described: dict[str, Any]
     settings: dict[str, Any]
@@ -81,13 +82,13 @@ def breach_of_lock(vault: Mapping[str, Any], lifecycle: Mapping[str, Any] | None
 
 
 def _points_of(vault: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The newest first."""
+    """The descriptions of a vault's recovery points, the newest first."""
     held = [
-        one.described
-        for one in _points.values()
-        if one.described["BackupVaultArn"] == vault["BackupVaultArn"]
+        point.described
+        for point in _points.values()
+        if point.described["BackupVaultArn"] == vault["BackupVaultArn"]
     ]
-    return sorted(held, key=lambda one: float(one["CreationDate"]), reverse=True)
+    return sorted(held, key=lambda described: float(described["CreationDate"]), reverse=True)
 
 
 def _asked_for(request: Request) -> RecoveryPoint:
@@ -100,8 +101,8 @@ def _list_points(request: Request) -> Answer:
 
 
 def _list_points_of_resource(request: Request) -> Answer:
-    found = [one.described for one in _points.values() if one.described["ResourceArn"] == request.path[0]]
-    return page(found, request.query, "RecoveryPoints")
+    points = [p.described for p in _points.values() if p.described["ResourceArn"] == request.path[0]]
+    return page(points, request.query, "RecoveryPoints")
 
 
 def _describe_point(request: Request) -> dict[str, Any]:

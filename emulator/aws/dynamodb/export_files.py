@@ -16,18 +16,18 @@ from typing import Any, Final
 from emulator.aws.dynamodb.table_history import Change, Item
 
 FILES: Final = 4
-"""AWS writes one for each partition at least, an empty one for an empty partition; a new on-demand table has
-four."""
+"""Data files of an export. AWS writes at least one for each partition, also for an empty one; a new on-demand
+table has four partitions."""
 
 FOLDER: Final = "AWSDynamoDB"
 FULL: Final = "FULL_EXPORT"
 INCREMENTAL: Final = "INCREMENTAL_EXPORT"
 FULL_VERSION: Final = "2020-06-30"
 INCREMENTAL_VERSION: Final = "2023-08-01"
-"""Of the manifest's form."""
+"""Versions of the manifest's form."""
 
 NAME_CHARS: Final = 26
-"""Of a data file, before `.json.gz`."""
+"""Length of a data file's name before `.json.gz`."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class DataFile:
 
     @property
     def line(self) -> str:
-        """What manifest-files.json says of it. The etag is S3's for an object of one uploaded part."""
+        """The file's line in manifest-files.json. The etag is S3's for an object of one uploaded part."""
         md5 = hashlib.md5(self.body, usedforsecurity=False).digest()
         etag = hashlib.md5(md5, usedforsecurity=False).hexdigest()
         return _json(
@@ -102,7 +102,7 @@ def manifests(
 ) -> list[tuple[str, bytes]]:
     """Keys and bodies of the two manifests, each after its checksum; `described` is the export's description.
 
-    The summary comes last: who finds it may read all the rest.
+    The summary comes last: when it is there, so is all the rest.
     """
     listed = "".join(f"{file.line}\n" for file in files).encode()
     summary = _json(_summary(described, folder)).encode()
@@ -148,7 +148,7 @@ def _under(prefix: str | None) -> str:
 
 
 def _name(export_id: str, number: int) -> str:
-    """Says nothing of the content, as AWS's names do not, and is the same for the same export."""
+    """The name of a data file: independent of the content, as on AWS, and the same for the same export."""
     digest = hashlib.sha256(f"{export_id}/{number}".encode()).digest()
     return base64.b32encode(digest).decode().lower()[:NAME_CHARS]
 

@@ -29,11 +29,11 @@ from emulator.aws.dynamodb.table_history import History
 
 WINDOW_MIN_S: Final = 15 * 60
 WINDOW_MAX_S: Final = 24 * 3600
-"""Of an incremental export.
+"""Limits of an incremental export's window.
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/S3DataExport_Requesting.html"""
 
 TOKEN_VALID_S: Final = 8 * 3600
-"""For so long a client token stands for the export that it began."""
+"""How long a client token refers to the export that it began."""
 
 PAGE_MAX: Final = 25
 """Exports that ListExports gives at once."""
@@ -46,10 +46,10 @@ HTTP_ERROR: Final = 300
 
 
 class S3RefusedError(Exception):
-    """S3 did not take an object: `code` as DescribeExport gives it."""
+    """S3 refused an object; `code` as DescribeExport gives it."""
 
     def __init__(self, code: str, message: str) -> None:
-        """Keep what the export's description will say."""
+        """Keep the code and the message for the export's description."""
         super().__init__(message)
         self.code = code
 
@@ -64,14 +64,14 @@ class Exports:
         self._running: set[asyncio.Task[None]] = set()
 
     def install(self) -> None:
-        """Have ministack's calls of exports answered here."""
+        """Have the calls of exports answered here and not by ministack."""
         dynamodb._export_table_to_point_in_time = answering(self._start)
         dynamodb._describe_export = answering(self._describe)
         dynamodb._list_exports = answering(self._list)
         resources = iam_actions.dynamodb_resource_arns
 
         def resources_of(body: bytes, region: str, account: str) -> list[str]:
-            """What IAM decides about; ministack looks for the name of a table, and exports name an ARN."""
+            """The resources that IAM decides about; ministack reads only a table's name, not an ARN."""
             with contextlib.suppress(ValueError):
                 asked = json.loads(body)
                 if named := [str(asked[name]) for name in ("ExportArn", "TableArn") if name in asked]:
@@ -106,7 +106,7 @@ class Exports:
         return {"ExportDescription": described}
 
     def _known(self, table_arn: str, data: dict[str, Any]) -> dict[str, Any] | None:
-        """The export that the same request began before; another one with its token is refused."""
+        """The export that the same request began before; a different request with its token is refused."""
         made_at_s, before, arn = self._requests.get(f"{table_arn} {data.get('ClientToken')}", (0.0, {}, ""))
         if not data.get("ClientToken") or self._recovery.now_s() - made_at_s > TOKEN_VALID_S:
             return None
@@ -119,7 +119,7 @@ class Exports:
         """The times of the export, for its description.
 
         Raises:
-            RefusalError: they are none that can be exported.
+            RefusalError: such times cannot be exported.
         """
         now_s = self._recovery.now_s()
         if data.get("ExportType", FULL) == FULL:
@@ -161,7 +161,7 @@ class Exports:
         }
 
     async def _run(self, described: dict[str, Any], table: dict[str, Any], history: History) -> None:
-        """Write the files; the description says how it went."""
+        """Write the files; the outcome is in the description."""
         prefix, export_id = described.get("S3Prefix"), described["ExportArn"].rpartition("/")[2]
         folder = export_files.folder_of(prefix, export_id)
         try:
@@ -195,14 +195,14 @@ class Exports:
         return {"ExportDescription": described}
 
     def _list(self, data: dict[str, Any]) -> dict[str, Any]:
-        """The newest first; a page's token is the place of the next."""
+        """List exports, the newest first; a page's token is the index of the next page."""
         asked = data.get("TableArn")
-        found = [one for one in dynamodb._exports.values() if asked in (None, one["TableArn"])]
-        found.sort(key=lambda one: one["StartTime"], reverse=True)
+        exports = [each for each in dynamodb._exports.values() if asked in (None, each["TableArn"])]
+        exports.sort(key=lambda export: export["StartTime"], reverse=True)
         begin, limit = int(data.get("NextToken", "0")), min(int(data.get("MaxResults", PAGE_MAX)), PAGE_MAX)
         names = ("ExportArn", "ExportStatus", "ExportType")
-        page = [{name: one[name] for name in names} for one in found[begin : begin + limit]]
-        more = {"NextToken": str(begin + limit)} if begin + limit < len(found) else {}
+        page = [{name: export[name] for name in names} for export in exports[begin : begin + limit]]
+        more = {"NextToken": str(begin + limit)} if begin + limit < len(exports) else {}
         return {"ExportSummaries": page, **more}
 
 
@@ -256,8 +256,8 @@ async def _call(
 def _text(document: bytes, name: str) -> str:
     """The text of the only element of that name in S3's own answer."""
     root = ET.fromstring(document)  # noqa: S314 - this process made it
-    found = next((one for one in root.iter() if one.tag.endswith(name)), None)
-    return "" if found is None else found.text or ""
+    element = next((each for each in root.iter() if each.tag.endswith(name)), None)
+    return "" if element is None else element.text or ""
 
 
 def _outside(what: str) -> RefusalError:

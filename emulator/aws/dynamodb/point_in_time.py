@@ -1,4 +1,4 @@
-"""Point-in-time recovery, emulated: ministack says that it is on and restores the present.
+"""Point-in-time recovery, emulated: ministack reports it as on and restores the present.
 
 `emulator.aws.host` installs it in each AWS process. A table's history begins when its recovery is enabled, as
 on AWS; unlike there its latest restorable time is now (AWS is five minutes behind), it is bounded
@@ -22,7 +22,7 @@ from emulator.aws.answers import OK, Answer, RefusalError, answer_of, answering,
 from emulator.aws.dynamodb.table_history import History, Item, Key
 
 NO_SORT_KEY: Final = "__no_sort__"
-"""What ministack puts in the place of a sort key that a table does not have."""
+"""Ministack's value for the sort key of a table that has none."""
 
 
 _ORIGIN: Final = "RestoreSummary"
@@ -54,7 +54,7 @@ class Recovery:
         return history
 
     def install(self) -> None:
-        """Have ministack's writes noted, and its calls of point-in-time recovery answered from that."""
+        """Have ministack's writes recorded, and calls of point-in-time recovery answered from the record."""
         set_item, remove_item = dynamodb._set_item, dynamodb._remove_item
         replaced = dynamodb._items_replaced
 
@@ -97,7 +97,7 @@ class Recovery:
             self._histories[table["TableId"]] = History(items_of(table), now_s=self.now_s())
 
     def _switched(self, data: dict[str, Any], switch: Callable[[dict[str, Any]], Answer]) -> Answer:
-        """A restored table refuses the first call: DynamoDB is at it itself."""
+        """Switch recovery on or off; a restored table refuses the first call, as on AWS."""
         table = _table(data)
         if table is not None and table.pop(_BACKUPS_COMING, False):
             message = "Backups are being enabled for the table"
@@ -135,10 +135,10 @@ class Recovery:
 
         https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_RestoreTableToPointInTime.html
         """
-        asked = data.get("SourceTableName") or data.get("SourceTableArn", "")
-        source = _table({"TableName": asked})
+        source_name = data.get("SourceTableName") or data.get("SourceTableArn", "")
+        source = _table({"TableName": source_name})
         if source is None:
-            raise RefusalError("TableNotFoundException", f"Table not found in this region: {asked}")
+            raise RefusalError("TableNotFoundException", f"Table not found in this region: {source_name}")
         history = self.required_history_of(source)
         latest_s, time_s = self.latest_s(history), data.get("RestoreDateTime")
         if (time_s is None) != bool(data.get("UseLatestRestorableTime")):
@@ -158,7 +158,7 @@ class Recovery:
 
 
 def _with_origin(describe: Callable[[str], dict[str, Any]]) -> Callable[[str], dict[str, Any]]:
-    """A table's description that says where a restored one came from, as ministack keeps it in the table."""
+    """Return `describe` with the origin of a restored table, which is kept in ministack's table."""
 
     def described(name: str) -> dict[str, Any]:
         origin = dynamodb._tables[name].get(_ORIGIN)

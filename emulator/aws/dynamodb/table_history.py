@@ -1,4 +1,4 @@
-"""What was written to one table, so that it can be read as it was at a time.
+"""The writes to one table, so that it can be read as it was at a given time.
 
 `point_in_time` keeps one for each table with point-in-time recovery; restores and exports read it.
 Items are kept encoded: a write that changes an item in place cannot change the past, and it is a third of the
@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 
 WRITES_MAX: Final = 50_000
-"""About 50 MB of alerts. The oldest writes are folded into the beginning, which then is later."""
+"""About 50 MB of alerts. Beyond it the oldest writes are applied to the first state, which then is later."""
 
 Item = dict[str, Any]
 Key = tuple[str, str]
@@ -24,7 +24,7 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True)
 class Change:
-    """What a window did to one item, whatever happened to it in between.
+    """The effect of a window on one item, whatever happened to it in between.
 
     `before` and `after` are None where the item did not exist.
     """
@@ -56,11 +56,11 @@ class History:
 
     @property
     def earliest_s(self) -> int:
-        """The first whole second that is known; AWS's times of restores are whole seconds."""
+        """The first whole second that can be read; AWS's times of restores are whole seconds."""
         return math.ceil(self._begun_at_s)
 
     def note(self, key: Key, keys: Item, item: Item | None, *, now_s: float) -> None:
-        """A write: `item` is what is there from now on, None after a delete; `keys` its key attributes."""
+        """Record a write: `item` is the new item, None after a delete; `keys` its key attributes."""
         image = None if item is None else msgspec.json.encode(item)
         with self._lock:
             latest_s = self._writes[-1].at_s if self._writes else self._begun_at_s
@@ -72,13 +72,13 @@ class History:
                 self._begun_at_s = oldest.at_s
 
     def as_of(self, time_s: float) -> list[Item]:
-        """The items at a time, in the order of their keys; a write at that very time is in."""
+        """The items at a time, in the order of their keys; a write at exactly that time is included."""
         with self._lock:
             images = self._images_before(math.nextafter(time_s, math.inf))
         return [msgspec.json.decode(images[key]) for key in sorted(images)]
 
     def between(self, from_s: float, to_s: float) -> Iterator[Change]:
-        """What changed from a time on and before another, one for each item, in the order of their keys."""
+        """The changes from `from_s` on and before `to_s`, one for each item, in the order of their keys."""
         with self._lock:
             before = self._images_before(from_s)
             last = {write.key: write for write in self._writes if from_s <= write.at_s < to_s}

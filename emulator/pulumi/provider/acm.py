@@ -36,7 +36,7 @@ class Certificate(ResourceType):
     def complete(self, context: ResourceContext, created: Created, inputs: Inputs) -> Mapping[str, Any]:
         """Ask which records prove that the domain is ours."""
         del inputs
-        found = context.client("acm").describe_certificate(CertificateArn=created.id)["Certificate"]
+        certificate = context.client("acm").describe_certificate(CertificateArn=created.id)["Certificate"]
         return {
             "domainValidationOptions": [
                 {
@@ -45,7 +45,7 @@ class Certificate(ResourceType):
                     "resourceRecordType": option["ResourceRecord"]["Type"],
                     "resourceRecordValue": option["ResourceRecord"]["Value"],
                 }
-                for option in found["DomainValidationOptions"]
+                for option in certificate["DomainValidationOptions"]
             ]
         }
 

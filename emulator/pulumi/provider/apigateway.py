@@ -26,8 +26,8 @@ class RestApi(ResourceType):
     def complete(self, context: ResourceContext, created: Created, inputs: Inputs) -> Mapping[str, Any]:
         """Ask for the root resource and the account, of which the execution ARN is made."""
         del inputs
-        found = context.client("apigateway").get_resources(restApiId=created.id)["items"]
-        root = next(resource["id"] for resource in found if resource["path"] == "/")
+        resources = context.client("apigateway").get_resources(restApiId=created.id)["items"]
+        root = next(resource["id"] for resource in resources if resource["path"] == "/")
         account = context.client("sts").get_caller_identity()["Account"]
         return {
             "rootResourceId": root,

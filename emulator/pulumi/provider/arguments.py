@@ -43,13 +43,13 @@ class Arguments:
             allowed = ", ".join(sorted(known))
             raise UnknownArgumentError(
                 f"argument {path!r} is not known to the in-process provider, so it would be dropped; known "
-                f"here: {allowed}; teach its handler under emulator/provider, or leave the argument out"
+                f"here: {allowed}; extend its handler in emulator/pulumi/provider, or leave the argument out"
             )
         for name, value in inputs.items():
             for output in forgotten_outputs(value):
                 raise MissingArgumentError(
                     f"argument {name!r} is made from an output that has no value ({output}); give that "
-                    "output in its resource's handler under emulator/provider"
+                    "output in its resource's handler under emulator/pulumi/provider"
                 )
         return cls(inputs, frozenset(secret | (resource.secrets & inputs.keys())))
 

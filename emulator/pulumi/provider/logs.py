@@ -28,8 +28,8 @@ class LogGroup(ResourceType):
     def complete(self, context: ResourceContext, created: Created, inputs: Inputs) -> Mapping[str, Any]:
         """Set the retention and ask for the ARN, without the `:*` that the API adds to it."""
         _set_retention(context, created.id, inputs)
-        found = context.client("logs").describe_log_groups(logGroupNamePrefix=created.id)["logGroups"]
-        arn = next(group["arn"] for group in found if group["logGroupName"] == created.id)
+        groups = context.client("logs").describe_log_groups(logGroupNamePrefix=created.id)["logGroups"]
+        arn = next(group["arn"] for group in groups if group["logGroupName"] == created.id)
         return {"arn": arn.removesuffix(":*")}
 
     def update(

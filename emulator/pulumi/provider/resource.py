@@ -23,7 +23,7 @@ class Inputs(dict[str, Any]):
         """
         raise MissingArgumentError(
             f"argument {name!r} has no value; set it, or if it comes from another resource's output, give "
-            "that output in the resource's handler under emulator/provider"
+            "that output in the resource's handler under emulator/pulumi/provider"
         )
 
 

@@ -110,9 +110,9 @@ def _versions(context: ResourceContext, bucket: str, *, prefix: str = "") -> Ite
         .get_paginator("list_object_versions")
         .paginate(Bucket=bucket, Prefix=prefix, PaginationConfig={"PageSize": DELETED_AT_ONCE})
     ):
-        found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
-        if found:
-            yield [{"Key": one["Key"], "VersionId": one["VersionId"]} for one in found]
+        versions = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+        if versions:
+            yield [{"Key": v["Key"], "VersionId": v["VersionId"]} for v in versions]
 
 
 def _delete_versions(
