@@ -26,7 +26,7 @@ from clients.receipts import Receipt, read_receipts
 REGIONS: Final = ("us-east-1", "us-west-2")
 DIGEST_SIZE: Final = 100
 _CYCLE: Final = 1_000
-"""Of each thousand alerts, in order: 300 in digests, 600 alone, 98 repeats of those, 2 PARKED."""
+"""Alerts in a cycle, in order: 300 in digests, 600 alone, 98 repeats of those, 2 PARKED."""
 
 T = TypeVar("T")
 
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="audit-bench-") as folder:
         files, planted = _synthesize(Path(folder), count)
         before_mb, begun = _peak_mb(), time.monotonic()
-        found = compare(
+        audit = compare(
             receipts=read_receipts(files.receipts),
             ledgers={
                 region: _read(path, LedgerRow) for region, path in zip(REGIONS, files.ledgers, strict=True)
@@ -64,10 +64,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             consistency="strong",
         )
         took_s = time.monotonic() - begun
-    named = set(found.problems) | set(found.unexplained)
+    named = set(audit.problems) | set(audit.unexplained)
     sys.stdout.write(
-        f"{found.accepted:,} receipts, 2 ledgers, {found.digests:,} digests "
-        f"({found.digests_verified:,} verified), {found.duplicates:,} duplicates: {took_s:.1f} s, "
+        f"{audit.accepted:,} receipts, 2 ledgers, {audit.digests:,} digests "
+        f"({audit.digests_verified:,} verified), {audit.duplicates:,} duplicates: {took_s:.1f} s, "
         f"peak memory {_peak_mb():.0f} MB ({before_mb:.0f} MB before)\n"
         f"planted {len(planted)} faults, named {len(named & planted)}, and {len(named - planted)} others\n"
     )
@@ -104,7 +104,7 @@ def _synthesize(folder: Path, count: int) -> tuple[_Files, set[str]]:
 
 
 def _cycle(start: int) -> tuple[list[LedgerRow], list[_Message]]:
-    """The rows of `_CYCLE` alerts and the messages about them; a few were posted twice, with a doubt."""
+    """The rows of `_CYCLE` alerts and the messages about them; a few were posted twice, as their rows say."""
     ids = ["a" + hashlib.sha256(str(start + n).encode()).hexdigest()[:32] for n in range(_CYCLE)]
     rows: list[LedgerRow] = []
     messages: list[_Message] = []
@@ -177,7 +177,7 @@ def _read(path: Path, kind: type[T]) -> Iterator[T]:
 
 
 def _peak_mb() -> float:
-    """Of this process so far. Linux counts in KiB, macOS in bytes."""
+    """Peak memory of this process so far. Linux counts in KiB, macOS in bytes."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
 

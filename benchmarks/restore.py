@@ -25,19 +25,19 @@ from dr.exports.synthesis import BUCKET, TABLE_ARN, Recipe, alert_id, synthesize
 from topology.tables import ALERTS
 
 PEAK_MB_GOAL: Final = 1_073
-"""1 GiB, of this process."""
+"""Goal for the peak memory of this process: 1 GiB."""
 
 RATIO_GOAL: Final = 0.7
-"""Of the time that DuckDB needs merely to read and parse the same files, to that of the comparison."""
+"""Goal for the time in which DuckDB only reads and parses these files, divided by the comparison's."""
 
 FILES: Final = 48
-"""Of each export: 21,000 items a file at a million. DynamoDB writes more and smaller ones."""
+"""Files of each export: 21,000 items a file at a million. DynamoDB writes more and smaller ones."""
 
 PROCESSES_FROM: Final = 50_000
 """Items from which making them takes longer than starting processes for it."""
 
 ROUNDS: Final = 3
-"""Of reading and comparing, in turns: what else the machine does in the meantime is not measured."""
+"""Rounds of reading and comparing, in turn. The fastest count: other load on the machine is left out."""
 
 _CHANGED, _MISSING, _OTHERWISE = 7, 5, 9
 
@@ -55,12 +55,12 @@ class Figures:
 
     @property
     def ratio(self) -> float:
-        """Throughput of the comparison to that of mere reading and parsing; the faster run of each."""
+        """The comparison's throughput relative to that of reading and parsing; the fastest run of each."""
         return self.seconds["read"] / self.seconds["compare"]
 
     @property
     def processor_ratio(self) -> float:
-        """The same by processor time, which what else the machine does disturbs less than the clock."""
+        """The same by processor time, which is less disturbed by what else the machine does."""
         return self.processor_s["read"] / self.processor_s["compare"]
 
 
@@ -84,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def measure(folder: Path, items: int, *, any_speed: bool = False) -> Figures:
-    """Do it in a folder, in which the files stay."""
+    """Make, check and compare the exports in a folder, in which the files stay."""
     figures, objects = Figures(items), FolderObjects(folder)
     planted = Recipe(
         items=items + 1,
@@ -112,9 +112,9 @@ def measure(folder: Path, items: int, *, any_speed: bool = False) -> Figures:
         with _timed(figures, "read"):
             read_and_parse(paths)
         with _timed(figures, "compare"):
-            found = compare(*sides, key=ALERTS.hash_key, scratch=folder)
+            comparison = compare(*sides, key=ALERTS.hash_key, scratch=folder)
     figures.peak_mb = _peak_mb()
-    figures.problems += _wrong_check(good, bad, damaged.name) + _wrong_comparison(found, items)
+    figures.problems += _wrong_check(good, bad, damaged.name) + _wrong_comparison(comparison, items)
     if figures.peak_mb > PEAK_MB_GOAL:
         figures.problems.append(f"peak memory is {figures.peak_mb:.0f} MB, the goal {PEAK_MB_GOAL} MB")
     if figures.ratio < RATIO_GOAL and not any_speed:
@@ -123,7 +123,7 @@ def measure(folder: Path, items: int, *, any_speed: bool = False) -> Figures:
 
 
 def flip_bit(path: Path) -> None:
-    """Turn one bit in the middle of a file around; a second time restores it."""
+    """Invert one bit in the middle of a file; a second call restores it."""
     with path.open("r+b") as file:
         file.seek(path.stat().st_size // 2)
         byte = file.read(1)
@@ -144,16 +144,19 @@ def _wrong_check(good: Checked, bad: Checked, damaged: str) -> list[str]:
     return problems + [f"a good file has {code}: {name}" for code, name in named if name != damaged]
 
 
-def _wrong_comparison(found: Comparison, items: int) -> list[str]:
-    named = {(difference.kind, difference.key, *difference.attributes) for difference in found.differences}
+def _wrong_comparison(comparison: Comparison, items: int) -> list[str]:
+    named = {
+        (difference.kind, difference.key, *difference.attributes) for difference in comparison.differences
+    }
     planted = {
         ("changed", alert_id(_CHANGED), "title"),
         ("missing", alert_id(_MISSING)),
         ("extra", alert_id(items)),
     }
-    problems = [f"not named: {one}" for one in planted - named] + [f"named: {one}" for one in named - planted]
-    if found.written_otherwise != 1:
-        problems.append(f"{found.written_otherwise} items are only written otherwise, not 1")
+    problems = [f"not named: {item}" for item in planted - named]
+    problems += [f"named: {item}" for item in named - planted]
+    if comparison.written_otherwise != 1:
+        problems.append(f"{comparison.written_otherwise} items are only written otherwise, not 1")
     return problems
 
 
@@ -184,7 +187,7 @@ def _text(figures: Figures) -> str:
 
 
 def _peak_mb() -> float:
-    """Of this process so far. Linux counts in KiB, macOS in bytes."""
+    """Peak memory of this process so far. Linux counts in KiB, macOS in bytes."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
 

@@ -1,4 +1,4 @@
-"""What an experiment does to a stack: Chaos Toolkit calls these by the names in `experiments/*.yaml`.
+"""The actions, which change a stack: Chaos Toolkit calls them by the names in `experiments/*.yaml`.
 
 Each takes the experiment's `configuration` (see `chaos.target.open_target`) and returns what it did, for the
 journal. Regions are given by role, `primary` or `failover`. An action that cannot be done raises, and the
@@ -60,7 +60,7 @@ def lose_region(region: str, how: str, configuration: Configuration) -> str:
 
 
 def start_regions(configuration: Configuration) -> list[str]:
-    """Bring back every region that is lost; none lost is fine."""
+    """Bring back every region that is lost; return which were."""
     return open_target(configuration).start_regions()
 
 

@@ -7,7 +7,7 @@ from topology.config_keys import STRONG
 
 
 def audit_experiment(target: Target) -> Audit:
-    """Compare the three records. Regions that the experiment holds lost are left out; any other must answer.
+    """Compare the three records. Regions that are lost now are left out; any other must answer.
 
     Raises:
         LedgerUnreadableError: one does not.

@@ -1,4 +1,4 @@
-"""The experiments that come with the project: their names, what each is about, and their files."""
+"""The experiments that come with the project: their names and their files."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +13,7 @@ FOLDER: Final = Path(__file__).with_name("experiments")
 
 
 def names() -> tuple[str, ...]:
-    """Every experiment, in alphabetical order."""
+    """The names of the experiments, in alphabetical order."""
     return tuple(sorted(file.stem for file in FOLDER.glob("*.yaml")))
 
 
@@ -29,7 +29,7 @@ def path_of(name: str) -> Path:
 
 
 def load(name: str) -> Mapping[str, Any]:
-    """A valid experiment, as Chaos Toolkit reads it.
+    """Read an experiment as Chaos Toolkit does, and validate it.
 
     Raises:
         ChaosRefusedError: there is none of that name.

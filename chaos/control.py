@@ -1,8 +1,8 @@
-"""The control that every experiment declares: it tells the run's story, and closes it whatever happened.
+"""The control that every experiment declares: it prints the run's progress and closes it, however it ended.
 
 Chaos Toolkit calls these functions around the parts of a run, whoever started it (`responder chaos run` or
-the stock `chaos run`), and hides what they raise. So `after_experiment_control` first takes the verdict
-away and gives it back when everything has been looked at.
+the stock `chaos run`), and hides what they raise. So `after_experiment_control` first sets the status
+to failed, and restores it when everything has been checked.
 https://chaostoolkit.org/reference/extending/create-control-extension/
 """
 
@@ -43,21 +43,21 @@ def configure_control(configuration: dict[str, Any]) -> None:
 
 
 def after_hypothesis_control(context: Mapping[str, Any], state: Mapping[str, Any] | None) -> None:
-    """Say whether the hypothesis holds, and what each of its probes saw."""
+    """Print whether the hypothesis holds, and what each of its probes returned."""
     if state is None or state["steady_state_met"] is None:
         return  # none, or interrupted
-    verdict = "[green]holds[/]" if state["steady_state_met"] else "[bold red]does not hold[/]"
-    _console.print(f"[bold]hypothesis[/] {verdict}: {context['title']}")
+    outcome = "[green]holds[/]" if state["steady_state_met"] else "[bold red]does not hold[/]"
+    _console.print(f"[bold]hypothesis[/] {outcome}: {context['title']}")
     for probe in state["probes"]:
-        _console.print(f"  {probe['activity']['name']}: {_seen(probe)}  ({probe['duration']:.1f} s)")
+        _console.print(f"  {probe['activity']['name']}: {_result(probe)}  ({probe['duration']:.1f} s)")
 
 
 def after_activity_control(
     context: Mapping[str, Any], state: Mapping[str, Any], experiment: Mapping[str, Any]
 ) -> None:
-    """Say what a step of the method or a rollback did."""
+    """Print the result of a step of the method or of a rollback."""
     if context in (*experiment["method"], *experiment["rollbacks"]):
-        _console.print(f"  {context['name']}: {_seen(state)}")
+        _console.print(f"  {context['name']}: {_result(state)}")
 
 
 def after_experiment_control(
@@ -75,14 +75,14 @@ def after_experiment_control(
         target = open_target(configuration)
         calm(target)
         state["faults_fired"] = counted(target.fired(), configuration["started_at_ms"])
-        for one in state["faults_fired"]:
-            when = f"{one['first_s']:.1f} s to {one['last_s']:.1f} s"
-            _console.print(f"fired {one['count']} times: {one['fault']}  ({when})")
+        for fault in state["faults_fired"]:
+            when = f"{fault['first_s']:.1f} s to {fault['last_s']:.1f} s"
+            _console.print(f"fired {fault['count']} times: {fault['fault']}  ({when})")
         if ended != INTERRUPTED:
             came_to_rest(target, configuration, within_s=float(configuration["at_rest_within_s"]))
             audit = audit_experiment(target)
             state["audit"] = asdict(audit)
-            _console.print(_told(audit))
+            _console.print(_summary(audit))
             state["deviated"] = state["deviated"] or not audit.passed
     except Exception:
         _log.exception("the run could not be closed: its outcome is unknown, which counts as failed")
@@ -102,12 +102,12 @@ def calm(target: Target) -> None:
 
 
 def counted(fired: Iterable[FiredFault], since_ms: int) -> list[dict[str, Any]]:
-    """Each kind of fault and what it hit: how often, and from when to when, in seconds from the start."""
+    """Group faults by kind and target: how often, and from when to when, in seconds from the start."""
     groups: dict[tuple[str, str, str, str], list[float]] = {}
-    for one in fired:
-        if one.at_ms >= since_ms:
-            key = (one.service, one.kind, one.region or "anywhere", one.what)
-            groups.setdefault(key, []).append((one.at_ms - since_ms) / 1000)
+    for fault in fired:
+        if fault.at_ms >= since_ms:
+            key = (fault.service, fault.kind, fault.region or "anywhere", fault.what)
+            groups.setdefault(key, []).append((fault.at_ms - since_ms) / 1000)
     return [
         {
             "service": key[0],
@@ -120,19 +120,19 @@ def counted(fired: Iterable[FiredFault], since_ms: int) -> list[dict[str, Any]]:
     ]
 
 
-def _seen(run: Mapping[str, Any]) -> str:
+def _result(run: Mapping[str, Any]) -> str:
     if run["status"] == "succeeded":
         return str(run["output"])
     return f"[bold red]failed[/], {run['exception'][-1].strip().rpartition('Error: ')[2]}"
 
 
-def _told(audit: Audit) -> str:
+def _summary(audit: Audit) -> str:
     causes = {cause: count for cause, count in (audit.duplicates_by_cause or {}).items() if count}
-    verdict = "[green]" if audit.passed else "[bold red]"
+    colour = "[green]" if audit.passed else "[bold red]"
     return (
         f"[bold]audit[/]: accepted {audit.accepted}, notified {audit.notified} ({audit.in_digests} in "
         f"{audit.digests} digests), suppressed {audit.suppressed}, parked {audit.parked}, "
-        f"{verdict}unaccounted {audit.unaccounted}[/], duplicates {causes or 0}"
+        f"{colour}unaccounted {audit.unaccounted}[/], duplicates {causes or 0}"
     )
 
 

@@ -18,7 +18,7 @@ CAUSES: Final = (
     "certificate expires soon", "replica lags behind", "queue depth grows", "error rate is over 1 %",
     "memory is close to its limit",
 )  # fmt: skip
-"""As few as a real incident has, so that most analyses come from the cache."""
+"""As few causes as a real incident has, so that most analyses come from the cache."""
 
 SEVERITIES: Final = ("HIGH", "MEDIUM", "LOW", "HIGH", "MEDIUM", "INFO", "HIGH", "MEDIUM", "LOW", "CRITICAL")
 POSTS_AT_ONCE: Final = 8
@@ -28,9 +28,9 @@ _SERIAL: Final = itertools.count(time.time_ns())
 
 
 def alerts(label: str, *, distinct_causes: bool = False) -> Iterator[dict[str, Any]]:
-    """Alerts without end, each one of its own: a source's numbered events, of few causes.
+    """Generate alerts without end, no two alike: a source's numbered events, of few causes.
 
-    `distinct_causes`: no two of a cause, so that each needs an analysis of its own.
+    `distinct_causes`: no two with the same cause, so that each needs an analysis of its own.
     """
     for number in itertools.count():
         cause = CAUSES[number % len(CAUSES)]
@@ -46,14 +46,14 @@ def alerts(label: str, *, distinct_causes: bool = False) -> Iterator[dict[str, A
 
 
 def _word(number: int) -> str:
-    """Letters for a number: a signature leaves numbers out."""
+    """Spell a number in letters, since an alert's signature leaves numbers out."""
     return "".join(chr(ord("a") + number // 26**place % 26) for place in range(4))
 
 
 def new_load(
     webhooks: tuple[Webhook, ...], receipts: Path, *, burst: int, per_s: float, distinct_causes: bool = False
 ) -> Load:
-    """A source that posts `burst` alerts at once, then `per_s` a second, to both regions in turn."""
+    """Make a source that posts `burst` alerts at once, then `per_s` a second, to both regions in turn."""
     orders = itertools.cycle(webhooks[first:] + webhooks[:first] for first in range(len(webhooks)))
     posts = zip(alerts("load", distinct_causes=distinct_causes), orders, strict=False)
     return Load(posts=posts, receipts=receipts, per_s=per_s, at_once=POSTS_AT_ONCE, ahead=burst)
@@ -63,14 +63,14 @@ _LOADS: Final[dict[Path, Load]] = {}
 
 
 def start_load(load: Load) -> None:
-    """Start `load`, and know it by its receipts; one that runs there already is stopped first."""
+    """Start `load`; one that keeps the same receipts file already is stopped first."""
     stop_load(load.receipts)
     _LOADS[load.receipts] = load
     load.start()
 
 
 def stop_load(receipts: Path) -> Tally | None:
-    """Stop the load that keeps these receipts, and say how it went; None if there is none.
+    """Stop the load that keeps these receipts; return its tally, or None if there is no such load.
 
     Raises:
         LoadFailedError: it had died, or does not end.

@@ -1,7 +1,7 @@
-"""What an experiment reads from a stack: Chaos Toolkit calls these by the names in `experiments/*.yaml`.
+"""The probes, which read a stack: Chaos Toolkit calls these by the names in `experiments/*.yaml`.
 
-A probe of the method raises if what it looks for is not there, and the experiment then counts as failed: a
-fault that hit nothing proves nothing.
+A probe of the method raises if it does not find what it checks for, and the experiment then counts as failed:
+a fault that hit nothing proves nothing.
 """
 
 import asyncio
@@ -23,18 +23,18 @@ from clients.sender import Sender
 
 Configuration = Mapping[str, Any]
 POLL_S: Final = 0.5
-NUDGED: Final = "nudged"
-"""Value of the configuration's `recovery`: run it out of turn while waiting, for a short experiment."""
+INVOKED: Final = "invoked"
+"""Value of the configuration's `recovery`: invoke it out of turn while waiting, for a short experiment."""
 
-NUDGE_EACH_S: Final = 2.0
+INVOKE_EACH_S: Final = 2.0
 
 
 class NotSeenError(Exception):
-    """What the experiment counts on did not happen, so it shows nothing."""
+    """What the experiment presupposes did not happen, so it proves nothing."""
 
 
 def alerts_in_flight(at_least: int, within_s: float, configuration: Configuration) -> dict[str, int]:
-    """Wait until so many accepted alerts are not at rest; return how many are.
+    """Wait until `at_least` accepted alerts are not at rest; return how many are.
 
     Raises:
         NotSeenError: fewer within the time.
@@ -51,30 +51,30 @@ def alerts_in_flight(at_least: int, within_s: float, configuration: Configuratio
 
 
 def faults_fired(service: str, kind: str, configuration: Configuration, at_least: int = 1) -> dict[str, int]:
-    """How often a fault really fired in this run, by what it hit.
+    """Count how often a fault really fired in this run, by what it hit.
 
     Raises:
         NotSeenError: less than `at_least` times.
     """
     since_ms = int(configuration.get("started_at_ms", 0))
     fired = [
-        one
-        for one in open_target(configuration).fired()
-        if (one.service, one.kind) == (service, kind) and one.at_ms >= since_ms
+        fault
+        for fault in open_target(configuration).fired()
+        if (fault.service, fault.kind) == (service, kind) and fault.at_ms >= since_ms
     ]
     if len(fired) < at_least:
         raise NotSeenError(f"{service} {kind} fired {len(fired)} times, not {at_least}: nothing was tested")
     counts: dict[str, int] = {}
-    for one in fired:
-        where = f"{one.region or 'anywhere'} {one.what}"
+    for fault in fired:
+        where = f"{fault.region or 'anywhere'} {fault.what}"
         counts[where] = counts.get(where, 0) + 1
     return counts
 
 
 def alerts_are_accepted_and_come_to_rest(count: int, within_s: float, configuration: Configuration) -> bool:
-    """Post `count` alerts to each region as its sources do; whether all that was ever accepted rests in time.
+    """Post `count` alerts to each region; return whether all that was ever accepted is at rest in time.
 
-    A source whose region does not answer goes to the other one, so with a region lost each is accepted still.
+    A source whose region does not answer goes to the other, so each alert is accepted with a region lost.
     """
     target = open_target(configuration)
     deadline = time.monotonic() + within_s
@@ -85,7 +85,7 @@ def alerts_are_accepted_and_come_to_rest(count: int, within_s: float, configurat
 
 
 def audit_problems(configuration: Configuration) -> int:
-    """How many alerts of this experiment are not accounted for, by receipts, every ledger and Slack.
+    """Count the alerts of this experiment that are not accounted for, by receipts, every ledger and Slack.
 
     A duplicate in Slack that no row explains counts too.
     """
@@ -93,15 +93,15 @@ def audit_problems(configuration: Configuration) -> int:
 
 
 def came_to_rest(target: Target, configuration: Configuration, *, within_s: float) -> bool:
-    """Wait until every alert that this experiment had accepted is at rest; whether all were in time."""
+    """Wait until every accepted alert of this experiment is at rest; return whether all were in time."""
     deadline = time.monotonic() + within_s
-    nudged_at = time.monotonic()
+    invoked_at = time.monotonic()
     while in_flight(target.deployment, target.receipts):
         if time.monotonic() > deadline:
             return False
-        if configuration.get("recovery") == NUDGED and time.monotonic() > nudged_at + NUDGE_EACH_S:
-            _nudge(target)
-            nudged_at = time.monotonic()
+        if configuration.get("recovery") == INVOKED and time.monotonic() > invoked_at + INVOKE_EACH_S:
+            _invoke_recovery(target)
+            invoked_at = time.monotonic()
         time.sleep(POLL_S)
     return True
 
@@ -122,8 +122,8 @@ def _accepted(target: Target) -> int:
     return len({receipt.alert_id for receipt in read_receipts(target.receipts)})
 
 
-def _nudge(target: Target) -> None:
-    """Run Recovery in each region that takes the call; a lost one does not."""
+def _invoke_recovery(target: Target) -> None:
+    """Invoke Recovery in each region that takes the call; a lost one does not."""
     for endpoints in target.deployment.regions:
         with contextlib.suppress(BotoCoreError, ClientError):
             target.deployment.run_recovery(endpoints.region)

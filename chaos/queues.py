@@ -1,4 +1,4 @@
-"""What experiments do to SQS by its own API, so that it works the same on the embedded AWS and on AWS."""
+"""The experiments' operations on SQS, by its own API, so that they work on the embedded AWS and on AWS."""
 
 import json
 from typing import Any, Final
@@ -11,7 +11,7 @@ DENY_SID: Final = "ChaosDeny"
 DENIED: Final = ("sqs:SendMessage", "sqs:ReceiveMessage")
 
 POISON: Final = ("not json", "{}", '{"alert_id": 7}', '["alert_id"]', '{"alert_id": "of-nobody"}', "\\u0000")
-"""Bodies that no worker can use, by turns."""
+"""Bodies that no worker can use, sent in turn."""
 
 _COUNTS: Final = (
     "ApproximateNumberOfMessages",
@@ -31,13 +31,13 @@ def work_queues(endpoints: RegionEndpoints) -> tuple[str, ...]:
 
 
 def message_count(target: Target, region: str, url: str) -> int:
-    """The messages of a queue, those in a worker's hands and the delayed ones included; approximate."""
-    found = _sqs(target, region).get_queue_attributes(QueueUrl=url, AttributeNames=list(_COUNTS))
-    return sum(int(found["Attributes"].get(name, 0)) for name in _COUNTS)
+    """Count the messages of a queue, received and delayed ones included; approximate."""
+    answer = _sqs(target, region).get_queue_attributes(QueueUrl=url, AttributeNames=list(_COUNTS))
+    return sum(int(answer["Attributes"].get(name, 0)) for name in _COUNTS)
 
 
 def deny(target: Target, region: str, url: str) -> None:
-    """Put a statement on a queue by which nobody may send or receive.
+    """Add a statement to a queue's policy by which nobody may send or receive.
 
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-creating-custom-policies.html
     """
@@ -53,7 +53,7 @@ def deny(target: Target, region: str, url: str) -> None:
 
 
 def allow(target: Target, region: str, url: str) -> None:
-    """Take that statement away; a queue without it stays as it is."""
+    """Remove the statement that `deny` added; a queue without it stays as it is."""
     _set_statements(target, region, url, _other_statements(target, region, url))
 
 
@@ -76,14 +76,14 @@ def poison(target: Target, region: str, url: str, count: int) -> int:
 
 
 def _other_statements(target: Target, region: str, url: str) -> list[dict[str, Any]]:
-    found = _sqs(target, region).get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"])
-    policy = found.get("Attributes", {}).get("Policy")
+    answer = _sqs(target, region).get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"])
+    policy = answer.get("Attributes", {}).get("Policy")
     statements = json.loads(policy)["Statement"] if policy else []
-    return [one for one in statements if one.get("Sid") != DENY_SID]
+    return [statement for statement in statements if statement.get("Sid") != DENY_SID]
 
 
 def _set_statements(target: Target, region: str, url: str, statements: list[dict[str, Any]]) -> None:
-    """SQS takes an empty text for "no policy", and refuses a policy without statements."""
+    """Set a queue's policy. SQS takes an empty text for no policy, and refuses one without statements."""
     policy = json.dumps({"Version": "2012-10-17", "Statement": statements}) if statements else ""
     _sqs(target, region).set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
 

@@ -15,12 +15,12 @@ from chaos.target import ChaosRefusedError
 from clients.receipts import write_report
 
 SETTINGS: Final = {"runtime": {"rollbacks": {"strategy": "always"}}}
-"""Chaos Toolkit leaves rollbacks out of an aborted run unless told otherwise."""
+"""By default Chaos Toolkit leaves rollbacks out of an aborted run."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended. `journal` is Chaos Toolkit's, with `faults_fired` and `audit` besides."""
+    """The outcome of a run. `journal` is Chaos Toolkit's, with `faults_fired` and `audit` besides."""
 
     name: str
     journal: Mapping[str, Any]
@@ -44,10 +44,12 @@ class Outcome:
     def figures(self) -> tuple[object, ...]:
         """Alerts accepted and not accounted for, the fewest in flight as a fault fired, and faults fired."""
         audit = self.journal.get("audit", {})
-        seen = [step["output"] for step in self.journal["run"] if step["status"] == "succeeded"]
-        in_flight = [one["in_flight"] for one in seen if isinstance(one, dict) and "in_flight" in one]
+        outputs = [step["output"] for step in self.journal["run"] if step["status"] == "succeeded"]
+        in_flight = [out["in_flight"] for out in outputs if isinstance(out, dict) and "in_flight" in out]
         fired = sum(
-            one["count"] for one in self.journal.get("faults_fired", ()) if one["service"] != "bring-back"
+            fault["count"]
+            for fault in self.journal.get("faults_fired", ())
+            if fault["service"] != "bring-back"
         )
         return (
             audit.get("accepted", "unknown"),
@@ -58,7 +60,7 @@ class Outcome:
 
 
 def variables_of(name: str, given: Sequence[str]) -> dict[str, object]:
-    """`KEY=VALUE` texts as values for the configuration of an experiment, in the types of its defaults.
+    """Parse `KEY=VALUE` texts into values of an experiment's configuration, in the types of its defaults.
 
     Raises:
         ChaosRefusedError: no such experiment, no such key, or a value of the wrong type.
@@ -95,7 +97,7 @@ def run(name: str, *, journal_path: Path, variables: Mapping[str, object]) -> Ou
 
 @contextlib.contextmanager
 def _logged_to(path: Path) -> Iterator[None]:
-    """Chaos Toolkit's own log in a file: what a person needs to see, `chaos.control` prints."""
+    """Write Chaos Toolkit's own log to a file; `chaos.control` prints what a person needs to see."""
     logger, handler = logging.getLogger("chaostoolkit"), logging.FileHandler(path, mode="w", encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logger.addHandler(handler)

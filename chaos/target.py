@@ -1,4 +1,4 @@
-"""What an experiment acts on: a stack that faults may be injected into, and the means to do it.
+"""The target of an experiment: a stack that faults may be injected into, and the means to do it.
 
 Actions and probes are written against `Target`, so that the same experiment files can drive AWS FIS on a real
 stack once there is such a target; today there is `local`, the embedded AWS of a run folder.
@@ -33,7 +33,7 @@ class ChaosRefusedError(Exception):
 class Target(Protocol):
     """A stack under experiment.
 
-    `receipts`: where the experiment's sender keeps what it was promised; `webhooks`: where it posts, the
+    `receipts`: where the experiment's sender keeps its receipts; `webhooks`: where it posts, the
     primary first.
     """
 
@@ -56,7 +56,7 @@ class Target(Protocol):
         """Have invocations fail before they run or, with `after`, once they have done all they do."""
 
     def throttle_tables(self, *, percent: float, region: str | None) -> None:
-        """Have DynamoDB refuse calls in the way that SDKs retry."""
+        """Have DynamoDB throttle calls, which SDKs retry."""
 
     def fail_claude(self, kind: str, *, retry_after_s: int, delay_s: float) -> None:
         """Have Claude fail in one of the ways of `emulator.stand_ins.faults`."""
@@ -94,9 +94,9 @@ class LocalTarget:
         {"kill": self._emulator.kill, "freeze": self._emulator.freeze, "cut": self._emulator.cut}[how](region)
 
     def lost_regions(self) -> tuple[str, ...]:
-        """By the emulator's own word."""
+        """The regions that the emulator reports as killed, frozen or cut."""
         regions = self._emulator.status().regions
-        return tuple(one.name for one in regions if one.power != "running" or one.cut)
+        return tuple(region.name for region in regions if region.power != "running" or region.cut)
 
     def start_regions(self) -> list[str]:
         """Start, resume and reconnect whatever is lost; return the regions that were."""
@@ -105,36 +105,36 @@ class LocalTarget:
     def fail_functions(
         self, *, percent: float, after: bool, region: str | None, function: str | None
     ) -> None:
-        """By the AWS processes themselves."""
+        """Have the AWS processes fail invocations."""
         kind = "error_after" if after else "error"
         self._emulator.set_aws_fault("lambda", kind, percent=percent, region=region, function=function)
 
     def throttle_tables(self, *, percent: float, region: str | None) -> None:
-        """By the process of the global tables."""
+        """Have the process of the global tables throttle calls."""
         self._emulator.set_aws_fault("dynamodb", "throttled", percent=percent, region=region)
 
     def fail_claude(self, kind: str, *, retry_after_s: int, delay_s: float) -> None:
-        """By its stand-in."""
+        """Have Claude's stand-in fail."""
         self._emulator.set_fault("claude", kind, retry_after_s=retry_after_s, delay_s=delay_s)
 
     def fail_slack(self, kind: str, *, retry_after_s: int) -> None:
-        """By its stand-in."""
+        """Have Slack's stand-in fail."""
         self._emulator.set_fault("slack", kind, retry_after_s=retry_after_s)
 
     def end_faults(self) -> None:
-        """Of AWS and of the stand-ins."""
+        """End the faults of AWS and of the stand-ins."""
         self._emulator.clear_faults()
 
     def note_fault(self, *, service: str, kind: str, region: str, what: str) -> None:
-        """In the emulator's own log."""
+        """Add a fault to the emulator's log."""
         self._emulator.note_fault(service=service, kind=kind, region=region, what=what)
 
     def fired(self) -> list[FiredFault]:
-        """From the emulator's own log."""
+        """Every fault in the emulator's log."""
         return self._emulator.fault_log()
 
     def slack_messages(self) -> list[SlackMessage]:
-        """From its stand-in."""
+        """The messages of Slack's stand-in."""
         return self._emulator.slack_messages()
 
 
@@ -157,7 +157,7 @@ def open_target(configuration: Mapping[str, Any]) -> Target:
 
 
 def permit(config: StackConfig, *, typed_stack: str = "") -> None:
-    """Let faults be injected into a stack, or not.
+    """Check that faults may be injected into a stack.
 
     Raises:
         ChaosRefusedError: its configuration does not allow it, or it is production and nobody typed its name.
@@ -175,7 +175,7 @@ def permit(config: StackConfig, *, typed_stack: str = "") -> None:
 
 
 def region_of(target: Target, role: str) -> RegionEndpoints:
-    """A region by its role, since an experiment's file does not know a stack's regions.
+    """Find a region by its role, since an experiment's file does not know a stack's regions.
 
     Raises:
         ChaosRefusedError: there is no such role.
@@ -188,7 +188,7 @@ def region_of(target: Target, role: str) -> RegionEndpoints:
 
 @functools.cache
 def _permitted(stack: str, typed_stack: str) -> None:
-    """Asked once a process: what somebody edits meanwhile must not keep a rollback from its work."""
+    """Check once a process: an edit of the configuration during a run must not stop its rollbacks."""
     permit(stack_config(ROOT, stack), typed_stack=typed_stack)
 
 

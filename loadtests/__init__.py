@@ -1,1 +1,1 @@
-"""Load tests: what the pipeline bears, and how fast. They drive a stack through `clients.Deployment`."""
+"""Load tests: how much load the pipeline bears, and how fast it is under it."""

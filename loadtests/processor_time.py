@@ -8,7 +8,7 @@ from emulator.client import Emulator
 
 
 class ProcessorTime:
-    """Measures from its making; a worker that ended meanwhile is missing from what it counts."""
+    """Measures from its creation on; the time of a worker that ended meanwhile is missing."""
 
     def __init__(self, emulator: Emulator) -> None:
         """Note how much each process has used so far."""
@@ -21,7 +21,7 @@ class ProcessorTime:
         return {name: round(seconds - self._before.get(name, 0.0), 1) for name, seconds in now.items()}
 
     def _read(self) -> dict[str, float]:
-        pids = {one.name: one.pid for one in self._emulator.status().processes}
+        pids = {process.name: process.pid for process in self._emulator.status().processes}
         used = {"sender": _used_s(psutil.Process(os.getpid()))}
         for name, pid in pids.items():
             leader = psutil.Process(pid)

@@ -29,24 +29,24 @@ SYMPTOMS: Final = (
     "p99 latency is over its objective", "connection pool is exhausted", "error rate is over 1 %",
     "replica lags behind", "memory is close to its limit",
 )  # fmt: skip
-"""Forty causes: a storm is many alerts of few causes, so the analysis cache answers most."""
+"""With the services they make forty causes, so that the analysis cache answers most, as in a real storm."""
 
 HOSTS: Final = 60
 SLACK_PER_S: Final = 1.0
 POSTS_AT_ONCE: Final = 64
 WARM_UP_ALERTS: Final = 6
 AT_REST_WITHIN_S: Final = 300.0
-"""How long the storm's end is watched; what is not at rest by then misses the goal."""
+"""The longest wait after the storm's end; what is not at rest by then misses the goal."""
 
 POLL_S: Final = 2.0
-"""Each look scans the ledger, which costs the machine that is measured."""
+"""Each poll scans the ledger, which costs the machine that is measured."""
 
 _PERCENT: Final = 100
 
 
 @dataclass(frozen=True)
 class StormPlan:
-    """How hard it blows: `critical_percent` of the alerts are CRITICAL; the seed picks which."""
+    """The load of a storm: `critical_percent` of the alerts are CRITICAL; the seed picks which."""
 
     minutes: float = 3.0
     per_minute: int = 1_000
@@ -55,23 +55,23 @@ class StormPlan:
 
     @property
     def count(self) -> int:
-        """Alerts in all."""
+        """The number of alerts."""
         return round(self.minutes * self.per_minute)
 
     def bodies(self) -> Iterator[dict[str, Any]]:
-        """The alerts, each one of its own, in every run."""
-        lots = random.Random(self.seed)  # noqa: S311 - a seeded choice, no secret
+        """Generate the alerts; no two are alike, in this run or another."""
+        rng = random.Random(self.seed)  # noqa: S311 - a seeded choice, no secret
         run = time.time_ns()
         for number in range(self.count):
-            service, symptom = lots.choice(SERVICES), lots.choice(SYMPTOMS)
-            urgent = lots.random() * _PERCENT < self.critical_percent
+            service, symptom = rng.choice(SERVICES), rng.choice(SYMPTOMS)
+            urgent = rng.random() * _PERCENT < self.critical_percent
             host = f"{service}-{number % HOSTS}"
             yield {
                 "source": "storm",
                 "event_id": f"{run}-{number}",
                 "title": f"{service}: {symptom}",
                 "message": f"{symptom} on {host}, sample {number}",
-                "severity": CRITICAL if urgent else lots.choice(OTHER_SEVERITIES),
+                "severity": CRITICAL if urgent else rng.choice(OTHER_SEVERITIES),
                 "component": service,
                 "host": host,
             }
@@ -94,7 +94,7 @@ class Storm:
     processor_s: dict[str, float]
 
 
-async def blow(
+async def run_storm(
     plan: StormPlan,
     *,
     emulator: Emulator,
@@ -105,7 +105,7 @@ async def blow(
 ) -> Storm:
     """Warm both regions up, limit Slack, send the storm, and wait until all is at rest.
 
-    Sources send to the primary, and retry on the failover, as they are told to.
+    Sources send to the primary, and retry on the failover, as sources should.
     """
     with ReceiptsFile(receipts) as out:
         async with aiohttp.ClientSession() as session:
@@ -123,7 +123,7 @@ async def blow(
 
 
 async def _warm_up(sender: Sender, webhooks: tuple[Webhook, ...]) -> None:
-    """A stack in use is warm: a few alerts through each region first, which count for nothing."""
+    """Send a few alerts through each region, which are not counted: a stack in use is warm."""
     for webhook in webhooks:
         warm = StormPlan(minutes=1, per_minute=WARM_UP_ALERTS, critical_percent=50)
         await asyncio.gather(*(sender.post(body, (webhook,)) for body in warm.bodies()))
@@ -132,7 +132,7 @@ async def _warm_up(sender: Sender, webhooks: tuple[Webhook, ...]) -> None:
 async def _send(
     sender: Sender, plan: StormPlan, webhooks: tuple[Webhook, ...], progress: Callable[[str], None]
 ) -> frozenset[str]:
-    """Post at the plan's pace, whatever the answers take, up to `POSTS_AT_ONCE` open posts.
+    """Post at the plan's rate, however long answers take, with up to `POSTS_AT_ONCE` open posts.
 
     Returns the ids of the CRITICAL alerts.
     """
@@ -155,7 +155,7 @@ async def _send(
 
 
 async def _rested(deployment: Deployment, receipts: Path, tell: Callable[[int], None]) -> bool:
-    """Wait until everything accepted is at rest; whether it was in time."""
+    """Wait until everything accepted is at rest; return whether that was in time."""
     deadline = time.monotonic() + AT_REST_WITHIN_S
     while waiting := await asyncio.to_thread(in_flight, deployment, receipts):
         if time.monotonic() > deadline:

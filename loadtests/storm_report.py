@@ -1,4 +1,4 @@
-"""What the storm showed: the table a person reads, the JSON a script reads, and which goals were missed."""
+"""The storm's report: a table for people, JSON for scripts, and the goals that were missed."""
 
 import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -38,7 +38,7 @@ class Latency:
         return cls(len(seconds), round(cuts[49], 2), round(cuts[94], 2), round(max(seconds), 2))
 
     def __str__(self) -> str:
-        """For the table."""
+        """The text for the table."""
         if self.p95_s is None:
             return "unknown"
         return f"p50 {self.p50_s:.1f} s, p95 {self.p95_s:.1f} s, most {self.max_s:.1f} s; {self.count} alerts"
@@ -48,7 +48,7 @@ class Latency:
 class StormReport:
     """The content of `reports/storm.json`. Times are of one machine: they rank, they do not predict.
 
-    `per_minute`: alerts accepted a minute while it blew; `at_rest_after_s`: from the storm's end to the last
+    `per_minute`: alerts accepted a minute during the storm; `at_rest_after_s`: from its end to the last
     notification, None if some alert never came to rest; `in_digests`: alerts notified by one of `digests`.
     """
 
@@ -74,7 +74,7 @@ class StormReport:
         write_report(path, asdict(self))
 
     def table(self) -> Table:
-        """The same as a table."""
+        """The report as a table."""
         table = Table(title="The storm", show_header=False)
         sent = f"{self.plan.count} in {self.plan.minutes:g} min, {self.plan.critical_percent:g} % CRITICAL"
         table.add_row("alerts posted", sent)
@@ -87,7 +87,7 @@ class StormReport:
         table.add_row("messages in Slack", f"{self.messages}, {self.digests} of them digests")
         table.add_row("alerts notified by a digest", str(self.in_digests))
         table.add_row("posts that Slack answered 429", str(self.slack_429s))
-        used = sorted(self.processor_s.items(), key=lambda one: -one[1])
+        used = sorted(self.processor_s.items(), key=lambda item: -item[1])
         table.add_row("processor time", ", ".join(f"{name} {seconds:.0f} s" for name, seconds in used))
         for goal in self.missed:
             table.add_row("[bold red]missed[/]", goal)
@@ -103,11 +103,11 @@ def make_report(
     audit: Audit,
     slack_429s: int,
 ) -> StormReport:
-    """Join what the sender, the ledger and Slack have."""
+    """Make the report from the records of sender, ledger and Slack."""
     accepted = {r.alert_id: r.accepted_at_ms for r in receipts if r.accepted_at_ms >= storm.begun_ms}
     by_id = {row.alert_id: row for row in rows if row.alert_id in accepted}
-    blown = [message for message in messages if message.received_at_ms >= storm.begun_ms]
-    first_ms = _first_seen(blown)
+    during = [message for message in messages if message.received_at_ms >= storm.begun_ms]
+    first_ms = _first_seen(during)
     latency_s: dict[bool, list[float]] = {True: [], False: []}
     for alert_id, row in by_id.items():
         seen_ms = first_ms.get(alert_id) or first_ms.get(row.digest_id or "")
@@ -126,8 +126,8 @@ def make_report(
         critical=critical,
         ordinary=Latency.of(latency_s[False]),
         at_rest_after_s=at_rest_after_s,
-        messages=len(blown),
-        digests=sum(bool(message.digests) for message in blown),
+        messages=len(during),
+        digests=sum(bool(message.digests) for message in during),
         in_digests=sum(row.digest_id is not None for row in by_id.values()),
         slack_429s=slack_429s,
         processor_s=storm.processor_s,
@@ -137,12 +137,12 @@ def make_report(
 
 
 def _first_seen(messages: Iterable[SlackMessage]) -> dict[str, int]:
-    """When Slack first had each alert or digest, by id, in epoch milliseconds; messages oldest first."""
-    seen: dict[str, int] = {}
+    """When each alert or digest first came to Slack, by id, in epoch milliseconds; messages oldest first."""
+    first_ms: dict[str, int] = {}
     for message in messages:
-        for one in (*message.alert_ids, *(digest_id for digest_id, _ in message.digests)):
-            seen.setdefault(one, message.received_at_ms)
-    return seen
+        for subject in (*message.alert_ids, *(digest_id for digest_id, _ in message.digests)):
+            first_ms.setdefault(subject, message.received_at_ms)
+    return first_ms
 
 
 def _missed(storm: Storm, critical: Latency, at_rest_after_s: float | None, audit: Audit) -> Iterator[str]:

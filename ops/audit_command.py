@@ -1,4 +1,4 @@
-"""`responder audit`: its options, its window of time, and how its outcome is shown."""
+"""`responder audit`: its options, its window of time, and how its outcome is printed."""
 
 import json
 import re
@@ -22,16 +22,16 @@ from ops.opened_stack import Outputs, open_stack
 from ops.options import AsJson, RunDir
 
 SHOWN: Final = 50
-"""Problems on a screen; `--json` lists more, and `--problems` writes all."""
+"""The most problems on a screen; `--json` lists more, and `--problems` writes all."""
 
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
 def moment_ms(text: str, *, now_ms: int) -> int:
-    """The time that `text` means, in epoch milliseconds: `90s`, `30m`, `2h` or `7d` ago, or ISO 8601.
+    """Parse a time into epoch milliseconds: `90s`, `30m`, `2h` or `7d` ago, or ISO 8601.
 
     Raises:
-        typer.BadParameter: it means none; a time of day needs its offset, as in `2026-11-23T08:00:00Z`.
+        typer.BadParameter: `text` is no time; a time of day needs its offset, as in `2026-11-23T08:00:00Z`.
     """
     if ago := re.fullmatch(r"(\d{1,6})([smhd])", text):
         return now_ms - int(ago[1]) * _SECONDS[ago[2]] * 1_000
@@ -83,7 +83,7 @@ def audit_command(
     )
     stack = open_stack(run_dir, outputs)
     deployment = stack.deployment
-    found = audit_stack(
+    audit = audit_stack(
         deployment,
         receipts=access_receipts(deployment, window)
         if access_log
@@ -93,43 +93,43 @@ def audit_command(
         problems_file=problems,
     )
     if as_json:
-        typer.echo(json.dumps(_as_json(found), indent=2))
+        typer.echo(json.dumps(_as_json(audit), indent=2))
     else:
-        print_audit(found, Console())
-    if not found.accepted:
+        print_audit(audit, Console())
+    if not audit.accepted:
         typer.echo("nothing was accepted in this window, so nothing is proven", err=True)
-    if not found.passed or not found.accepted:
+    if not audit.passed or not audit.accepted:
         raise typer.Exit(1)
 
 
-def _as_json(found: Audit) -> dict[str, object]:
-    """Where Slack was not read, duplicates are null, as `duplicates_by_cause` is."""
-    slack_read = found.duplicates_by_cause is not None
-    duplicates = found.duplicates if slack_read else None
-    return {**asdict(found), "slack_read": slack_read, "duplicates": duplicates, "passed": found.passed}
+def _as_json(audit: Audit) -> dict[str, object]:
+    """The audit for JSON; where Slack was not read, duplicates are null, as `duplicates_by_cause` is."""
+    slack_read = audit.duplicates_by_cause is not None
+    duplicates = audit.duplicates if slack_read else None
+    return {**asdict(audit), "slack_read": slack_read, "duplicates": duplicates, "passed": audit.passed}
 
 
-def print_audit(found: Audit, console: Console) -> None:
+def print_audit(audit: Audit, console: Console) -> None:
     """Print the table by region and state, the duplicates by cause, and what is wrong."""
     table = Table("region", "notified", "of these in digests", "suppressed", "parked")
-    for region, states in sorted(found.by_region.items()):
+    for region, states in sorted(audit.by_region.items()):
         table.add_row(region, *(str(states.get(s, 0)) for s in (NOTIFIED, IN_DIGEST, SUPPRESSED, PARKED)))
     console.print(table)
     console.print(
-        f"accepted {found.accepted}   digests {found.digests}, verified {found.digests_verified}   "
-        f"without a receipt {found.unreceipted}"
+        f"accepted {audit.accepted}   digests {audit.digests}, verified {audit.digests_verified}   "
+        f"without a receipt {audit.unreceipted}"
     )
-    if found.duplicates_by_cause is None:
+    if audit.duplicates_by_cause is None:
         console.print("duplicates unknown: Slack was not read, so what the ledger calls NOTIFIED is believed")
     else:
         causes = ", ".join(
-            f"{cause.replace('_', ' ')} {count}" for cause, count in found.duplicates_by_cause.items()
+            f"{cause.replace('_', ' ')} {count}" for cause, count in audit.duplicates_by_cause.items()
         )
-        console.print(f"duplicates {found.duplicates} ({causes})")
-    lines = [("unaccounted", *problem) for problem in found.problems.items()]
-    lines += [(UNEXPLAINED, *duplicate) for duplicate in found.unexplained.items()]
+        console.print(f"duplicates {audit.duplicates} ({causes})")
+    lines = [("unaccounted", *problem) for problem in audit.problems.items()]
+    lines += [(UNEXPLAINED, *duplicate) for duplicate in audit.unexplained.items()]
     for kind, subject, what in lines[:SHOWN]:
         console.print(f"[red]{kind}[/] {escape(subject)}: {escape(what)}", soft_wrap=True, highlight=False)
     if len(lines) > SHOWN:
         console.print("and more: --problems FILE writes every one")
-    console.print(f"unaccounted {found.unaccounted}")
+    console.print(f"unaccounted {audit.unaccounted}")

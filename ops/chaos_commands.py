@@ -1,4 +1,4 @@
-"""What each `responder chaos` command does: list, show and run the experiments of `chaos/experiments/`."""
+"""`responder chaos`: lists, shows and runs the experiments of `chaos/experiments/`."""
 
 import contextlib
 import json
@@ -65,27 +65,27 @@ def run_experiments(
     reports: Annotated[Path, typer.Option(help="Folder of the journals.", file_okay=False)] = REPORTS
     / "chaos",
 ) -> None:
-    """Run experiments and say for each: hypothesis, faults fired, hypothesis again, audit.
+    """Run experiments and print for each: hypothesis, faults fired, hypothesis again, audit.
 
     Exits 1 if one fails. However a run ends, its faults are undone, and a stack of its own is taken down.
     """
-    wanted = list(catalogue.names()) if every else list(names or ())
-    if not wanted or (every and names):
+    chosen = list(catalogue.names()) if every else list(names or ())
+    if not chosen or (every and names):
         raise typer.BadParameter(f"name experiments or say --all; there are {', '.join(catalogue.names())}")
     try:
-        variables = {name: variables_of(name, var or []) for name in wanted}
+        variables = {name: variables_of(name, var or []) for name in chosen}
         permit(stack_config(ROOT, LOCAL_STACK), typed_stack=stack_name)
     except ChaosRefusedError as error:
         raise typer.BadParameter(str(error)) from error
     check_writable(reports, "--reports")
     interrupt_on_ending()
     console, outcomes = Console(), dict[str, tuple[Outcome, float]]()
-    for name in wanted:
+    for name in chosen:
         console.rule(f"[bold]{name}")
         begun = time.monotonic()
         with _stack(run_dir, console) as folder:
-            given = {**variables[name], "run_dir": str(folder), "typed_stack": stack_name}
-            outcome = run(name, journal_path=reports / f"{name}.json", variables=given)
+            settings = {**variables[name], "run_dir": str(folder), "typed_stack": stack_name}
+            outcome = run(name, journal_path=reports / f"{name}.json", variables=settings)
         outcomes[name] = (outcome, time.monotonic() - begun)
         if outcome.interrupted:
             break
@@ -119,15 +119,15 @@ def _stack(run_dir: Path | None, console: Console) -> Iterator[Path]:
 
 
 def _conclude(console: Console, outcomes: dict[str, tuple[Outcome, float]], reports: Path) -> None:
-    """Print a line for each run and exit as they went."""
+    """Print a line for each run; exit with their outcome."""
     table = Table("experiment", "outcome", "accepted", "unaccounted", "in flight", "faults fired", "took")
     for name, (outcome, took_s) in outcomes.items():
-        verdict = (
+        ending = (
             "interrupted, rolled back" if outcome.interrupted else "passed" if outcome.passed else "FAILED"
         )
         table.add_row(
             name,
-            f"[{'green' if outcome.passed else 'bold red'}]{verdict}[/]",
+            f"[{'green' if outcome.passed else 'bold red'}]{ending}[/]",
             *(str(value) for value in (*outcome.figures, f"{took_s:.0f} s")),
         )
     console.print(table, f"journals: {reports}", soft_wrap=True)

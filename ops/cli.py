@@ -57,7 +57,7 @@ app = lazy_group(
 def main(commands: Callable[[], object] = app) -> None:
     """Run the command line; an expected error or an interruption is one line on stderr.
 
-    A command that knows what its interruption left behind raises KeyboardInterrupt with the words for it.
+    A command that knows what its interruption left behind raises KeyboardInterrupt with a text about it.
     """
     try:
         commands()
@@ -68,8 +68,8 @@ def main(commands: Callable[[], object] = app) -> None:
         _say_interrupted(interrupt)
         sys.exit(INTERRUPTED_CODE)
     except SystemExit as ended:
-        # Typer makes Exit(130) of a KeyboardInterrupt; a command that says by itself what became of it, and
-        # exits with 130, has no such cause.
+        # Typer makes Exit(130) of a KeyboardInterrupt; a command that prints its outcome by itself, and exits
+        # with 130, has no such cause.
         cause = ended.__context__.__cause__ if ended.__context__ else None
         if isinstance(cause, KeyboardInterrupt):
             _say_interrupted(cause)

@@ -14,11 +14,11 @@ from typer.core import TyperGroup
 from typer.main import get_command, get_group
 
 Target = str | typer.Typer
-"""A group, or where one or a command's function is: `package.module:name`."""
+"""A group, or the path `package.module:name` of a group or of a command's function."""
 
 
 def lazy_group(about: str, targets: Mapping[str, Target]) -> typer.Typer:
-    """A group of the commands and groups in `targets`, by name; `about` is its help."""
+    """Make a group of the commands and groups in `targets`, by name; `about` is its help."""
 
     class Group(TyperGroup):
         def __init__(self, **settings: Any) -> None:
@@ -31,23 +31,23 @@ def lazy_group(about: str, targets: Mapping[str, Target]) -> typer.Typer:
 
 
 def _nothing() -> None:
-    """Typer makes a group only of what has commands or a callback."""
+    """Do nothing: Typer makes a group only of what has commands or a callback."""
 
 
 class _Commands(UserDict[str, Any]):
-    """What Typer's group looks its commands up in: each is imported when it is first asked for."""
+    """The commands of Typer's group by name; each is imported when it is first looked up."""
 
     def __getitem__(self, name: str) -> Any:
-        """The command."""
-        found = self.data[name]
-        if isinstance(found, str):
-            found = resolve_name(found)
-        if isinstance(found, typer.Typer):
-            found = get_group(found)
-        elif not isinstance(found, typer.core.TyperCommand | TyperGroup):
+        """Return a command, imported now if it was not before."""
+        command = self.data[name]
+        if isinstance(command, str):
+            command = resolve_name(command)
+        if isinstance(command, typer.Typer):
+            command = get_group(command)
+        elif not isinstance(command, typer.core.TyperCommand | TyperGroup):
             single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-            single.command(name)(found)
-            found = get_command(single)
-        found.name = name
-        self.data[name] = found
-        return found
+            single.command(name)(command)
+            command = get_command(single)
+        command.name = name
+        self.data[name] = command
+        return command

@@ -36,7 +36,7 @@ TakeOver = Annotated[
 ]
 
 SHORT_TIMEOUT_S: Final = 4.0
-"""Of a call whose attempts are counted: no answer by then is none."""
+"""Timeout of a call whose attempts are limited: no answer by then counts as none."""
 
 
 class RegionSilentError(ExplainedError):
@@ -52,7 +52,7 @@ class OpenedStack:
 
     @property
     def config(self) -> StackConfig:
-        """As its file beside the program has it.
+        """The stack's configuration, from its file beside the program.
 
         Raises:
             ConfigError: with every problem of the file.
@@ -61,7 +61,7 @@ class OpenedStack:
 
 
 def open_stack(run_dir: Path, outputs: Path | None, *, attempts_max: int = 0) -> OpenedStack:
-    """The stack of an outputs file, or else the local one of a run folder.
+    """Open the stack of an outputs file, or else the local one of a run folder.
 
     `attempts_max`: tries of a few seconds that each call has, where a lost region must not hold anything up;
     0: as `AwsClients` has it.
@@ -85,7 +85,7 @@ def open_stack(run_dir: Path, outputs: Path | None, *, attempts_max: int = 0) ->
 
 
 def command_on(words: str, run_dir: Path, outputs: Path | None) -> str:
-    """The command to tell a person, so that it acts on the stack that `open_stack` opens."""
+    """The command to print, with the option by which it acts on the stack that `open_stack` opens."""
     if outputs is None:
         return running.command_line(words, run_dir)
     return f"{words} --outputs {shlex.quote(str(outputs))}"
@@ -95,7 +95,7 @@ def confirm(deployment: Deployment, what: str, *, yes: bool, stack_name: str) ->
     """Ask before `what` is done: on production the stack's name has to be typed, elsewhere `--yes` will do.
 
     Raises:
-        typer.BadParameter: it is not wanted.
+        typer.BadParameter: the person does not confirm.
     """
     stack = deployment.names.stack
     if stack_name == stack or (yes and stack != PRODUCTION_STACK):
@@ -115,7 +115,7 @@ def confirm(deployment: Deployment, what: str, *, yes: bool, stack_name: str) ->
 
 @contextmanager
 def asking(deployment: Deployment, region: str) -> Iterator[None]:
-    """Have what is said when the region does not answer end with the option by which the other is asked.
+    """Add the option that asks the other region to the error of a region that does not answer.
 
     Raises:
         RegionSilentError: an `ExplainedError` was raised because nothing answered.
@@ -133,20 +133,20 @@ def asking(deployment: Deployment, region: str) -> Iterator[None]:
 
 
 def operator() -> str:
-    """Who this is, for the journal."""
+    """The person and machine that act, for the journal."""
     return f"{getpass.getuser()}@{socket.gethostname()}"
 
 
 def read_outputs(outputs: Path) -> dict[str, object]:
-    """The outputs of a file.
+    """Read a stack's outputs from a file.
 
     Raises:
-        typer.BadParameter: it is no JSON object.
+        typer.BadParameter: the file is no JSON object.
     """
     try:
-        found = json.loads(outputs.read_text(encoding="utf-8"))
+        content = json.loads(outputs.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise typer.BadParameter(f"--outputs: {outputs} cannot be read as JSON ({error})") from error
-    if not isinstance(found, dict):
+    if not isinstance(content, dict):
         raise typer.BadParameter(f"--outputs: {outputs} holds no JSON object of outputs")
-    return found
+    return content

@@ -13,10 +13,10 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done,
 
 
 def check_writable(folder: Path, option: str) -> None:
-    """Make the folder that `option` names for reports, and write into it, before anything is started for one.
+    """Make the folder that `option` names for reports, and check that it can be written to.
 
     Raises:
-        typer.BadParameter: that cannot be done.
+        typer.BadParameter: it cannot.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -29,5 +29,5 @@ def check_writable(folder: Path, option: str) -> None:
 
 
 def printable(text: str) -> str:
-    """Alert text is hostile: what would steer the terminal is shown as a question mark."""
+    """Replace what would control the terminal by question marks: alert text is hostile."""
     return "".join(c if c.isprintable() else "?" for c in text)

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated, Final
@@ -18,7 +19,7 @@ from ops.options import AsJson, DryRun, RunDir, Yes, printable
 from topology.alerts import Severity, Status
 
 MAX_REDRIVEN: Final = 1_000
-"""By one `redrive --all`: what Slack can be told in a quarter of an hour, or in a few digests."""
+"""Alerts of one `redrive --all`: as many as Slack takes in a quarter of an hour, or in a few digests."""
 
 _MINUTE_S: Final = 60
 
@@ -37,14 +38,14 @@ def list_parked(
     as_json: AsJson = False,
 ) -> None:
     """List PARKED alerts, the newest last, with the reason of each."""
-    found = ParkedAlerts(open_stack(run_dir, outputs).deployment).read(limit=limit)
+    parked = ParkedAlerts(open_stack(run_dir, outputs).deployment).read(limit=limit)
     if as_json:
-        typer.echo(json.dumps([asdict(one) for one in found], indent=2))
+        typer.echo(json.dumps([asdict(alert) for alert in parked], indent=2))
         return
     console = Console()
-    if found:
-        console.print(_table(found))
-    console.print(f"parked {len(found)}" + (", or more: see --limit" if _may_be_more(found, limit) else ""))
+    if parked:
+        console.print(_table(parked))
+    console.print(f"parked {len(parked)}" + (", or more: see --limit" if _may_be_more(parked, limit) else ""))
 
 
 @app.command("show")
@@ -64,7 +65,7 @@ def show(
     if row is None:
         typer.secho(f"{printable(alert_id)}: {Redrive.MISSING}", fg="red", err=True)
         raise typer.Exit(1)
-    family = [{"alert_id": one, "status": status} for one, status in alerts.family(row)]
+    family = [{"alert_id": member_id, "status": status} for member_id, status in alerts.family(row)]
     if as_json:
         typer.echo(json.dumps({"alert": row, "family": family}, indent=2))
         return
@@ -94,7 +95,7 @@ def redrive(
 ) -> None:
     """Send PARKED alerts through the pipeline again, from the start and with all attempts before them.
 
-    One that has an successor, a repeat that went out in its place, is told to people once more. Exits 1 if
+    One that has a successor, a repeat that went out in its place, is notified once more. Exits 1 if
     any of the alerts could not be redriven.
     """
     if bool(alert_ids) == all_parked:
@@ -102,20 +103,22 @@ def redrive(
     deployment = open_stack(run_dir, outputs).deployment
     alerts = ParkedAlerts(deployment)
     if alert_ids:
-        outcomes = {one: _would(alerts, one) for one in alert_ids}
+        outcomes = {alert_id: _would(alerts, alert_id) for alert_id in alert_ids}
     else:
-        outcomes = {one.alert_id: Redrive.DONE for one in alerts.read(limit=MAX_REDRIVEN)}
-    going = [one for one, outcome in outcomes.items() if outcome.done]
+        outcomes = {parked.alert_id: Redrive.DONE for parked in alerts.read(limit=MAX_REDRIVEN)}
+    going = [alert_id for alert_id, outcome in outcomes.items() if outcome.done]
     if going and not dry_run:
         confirm(deployment, f"{len(going)} alerts go out again.", yes=yes, stack_name=stack_name)
-        outcomes |= {one: alerts.redrive(one, now_s=time.time_ns() // 1_000_000_000) for one in going}
+        outcomes |= {
+            alert_id: alerts.redrive(alert_id, now_s=time.time_ns() // 1_000_000_000) for alert_id in going
+        }
     _report(outcomes, dry_run=dry_run, as_json=as_json)
     if not all(outcome.done for outcome in outcomes.values()):
         raise typer.Exit(1)
 
 
 def _would(alerts: ParkedAlerts, alert_id: str) -> Redrive:
-    """What a redrive of the alert would come to now."""
+    """The outcome that a redrive of the alert would have now."""
     row = alerts.get(alert_id)
     if row is None:
         return Redrive.MISSING
@@ -131,37 +134,37 @@ def _report(outcomes: dict[str, Redrive], *, dry_run: bool, as_json: bool) -> No
         typer.echo(json.dumps(rows, indent=2))
         return
     for alert_id, outcome in outcomes.items():
-        said = "would be redriven" if dry_run and outcome.done else outcome.value
+        text = "would be redriven" if dry_run and outcome.done else outcome.value
         typer.secho(
-            f"{printable(alert_id)}: {said}", fg=None if outcome.done else "red", err=not outcome.done
+            f"{printable(alert_id)}: {text}", fg=None if outcome.done else "red", err=not outcome.done
         )
     done = sum(outcome.done for outcome in outcomes.values())
     typer.echo(f"{'would be redriven' if dry_run else 'redriven'} {done} of {len(outcomes)}")
 
 
-def _table(found: Sequence[ParkedAlert]) -> Table:
+def _table(parked: Sequence[ParkedAlert]) -> Table:
     table = Table("alert", "severity", "region", "age", "title", "reason")
     now_s = time.time()
-    for one in found:
-        successor = f" (successor {one.successor_id})" if one.successor_id else ""
+    for alert in parked:
+        successor = f" (successor {alert.successor_id})" if alert.successor_id else ""
         table.add_row(
-            one.alert_id,
-            one.severity,
-            one.region,
-            _age(now_s - one.accepted_at_ms / 1_000),
-            escape(printable(one.title)),
-            escape(printable(one.reason + successor)),
-            style="bold red" if one.severity == Severity.CRITICAL else None,
+            alert.alert_id,
+            alert.severity,
+            alert.region,
+            _age(now_s - alert.accepted_at_ms / 1_000),
+            escape(printable(alert.title)),
+            escape(printable(alert.reason + successor)),
+            style="bold red" if alert.severity == Severity.CRITICAL else None,
         )
     return table
 
 
-def _may_be_more(found: Sequence[ParkedAlert], limit: int) -> bool:
-    return any(sum(one.owner == owner for one in found) >= limit for owner in {one.owner for one in found})
+def _may_be_more(parked: Sequence[ParkedAlert], limit: int) -> bool:
+    return any(count >= limit for count in Counter(alert.owner for alert in parked).values())
 
 
 def _age(seconds: float) -> str:
-    """As short as it is useful: `40s`, `12m`, `5h` or `3d`."""
+    """An age in its largest unit: `40s`, `12m`, `5h` or `3d`."""
     for size, unit in ((86_400, "d"), (3_600, "h"), (_MINUTE_S, "m")):
         if seconds >= size:
             return f"{int(seconds // size)}{unit}"

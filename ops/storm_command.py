@@ -1,4 +1,4 @@
-"""`responder storm`: brings a stack up, lets the storm blow, and says which goals were missed."""
+"""`responder storm`: brings a stack up, sends the storm, and prints which goals were missed."""
 
 import asyncio
 import shutil
@@ -16,7 +16,7 @@ from clients.receipts import read_receipts
 from emulator import local_stack
 from emulator.client import Emulator
 from lambda_packages import ROOT
-from loadtests.storm import StormPlan, blow
+from loadtests.storm import StormPlan, run_storm
 from loadtests.storm_report import StormReport, make_report
 from ops.demo.progress import ProgressLine
 from ops.local import running
@@ -26,7 +26,7 @@ from ops.options import check_writable
 
 def storm(
     *,
-    minutes: Annotated[float, typer.Option(min=0.05, max=60, help="How long it blows.")] = 3.0,
+    minutes: Annotated[float, typer.Option(min=0.05, max=60, help="How long the storm lasts.")] = 3.0,
     per_minute: Annotated[int, typer.Option(min=1, max=6_000, help="Alerts a minute.")] = 1_000,
     critical: Annotated[float, typer.Option(min=0, max=100, help="Percent of them CRITICAL.")] = 2.0,
     report: Annotated[Path, typer.Option(help="Where the JSON report goes.", dir_okay=False)] = REPORTS
@@ -45,13 +45,13 @@ def storm(
     console = Console()
     try:
         with Emulator.start(run_dir, regions=running.local_config().regions) as emulator:
-            found = _run(plan, local_stack.deploy(emulator), console)
+            result = _run(plan, local_stack.deploy(emulator), console)
     finally:
         shutil.rmtree(run_dir, ignore_errors=True)
-    found.write(report)
-    console.print(found.table())
-    console.print(f"unaccounted {found.audit['unaccounted']}   report: {report}", soft_wrap=True)
-    if found.missed:
+    result.write(report)
+    console.print(result.table())
+    console.print(f"unaccounted {result.audit['unaccounted']}   report: {report}", soft_wrap=True)
+    if result.missed:
         raise typer.Exit(1)
 
 
@@ -61,7 +61,7 @@ def _run(plan: StormPlan, stack: local_stack.LocalStack, console: Console) -> St
     progress = ProgressLine(console)
     try:
         storm = asyncio.run(
-            blow(
+            run_storm(
                 plan,
                 emulator=emulator,
                 deployment=deployment,

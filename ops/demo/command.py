@@ -28,11 +28,11 @@ def demo(
     scratch.mkdir(exist_ok=True)
     run_dir = Path(tempfile.mkdtemp(prefix="demo-", dir=scratch))
     try:
-        found = asyncio.run(run_demo(run_dir=run_dir, report_path=report, console=Console()))
+        outcome = asyncio.run(run_demo(run_dir=run_dir, report_path=report, console=Console()))
     except (KeyboardInterrupt, asyncio.CancelledError) as interrupt:
         shutil.rmtree(run_dir, ignore_errors=True)
         raise KeyboardInterrupt("nothing is left running") from interrupt
-    if not found.passed:
+    if not outcome.passed:
         typer.echo(f"logs and records are kept in {run_dir}")
         raise typer.Exit(1)
     shutil.rmtree(run_dir)

@@ -1,4 +1,4 @@
-"""Plays a recorded stream of alerts against a stack, at the pace it was recorded."""
+"""Posts a recorded stream of alerts to a stack, at the rate at which it was recorded."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ class Post:
 
 
 def read_stream(path: Path = STREAM) -> tuple[Post, ...]:
-    """The stream, oldest first."""
+    """Read the stream, oldest post first."""
     return tuple(Post(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines())
 
 
@@ -34,11 +34,11 @@ async def replay(sender: Sender, posts: Sequence[Post], webhooks: tuple[Webhook,
     begun = time.monotonic()
     places = asyncio.Semaphore(POSTS_AT_ONCE)
 
-    async def one(post: Post) -> None:
+    async def send(post: Post) -> None:
         await asyncio.sleep(max(0.0, begun + post.at_s - posts[0].at_s - time.monotonic()))
         async with places:
             await sender.post(post.body, webhooks)
 
     async with asyncio.TaskGroup() as tasks:
         for post in posts:
-            tasks.create_task(one(post))
+            tasks.create_task(send(post))

@@ -18,7 +18,7 @@ _PERCENTILE_STEPS = 100
 
 @dataclass(frozen=True)
 class RegionReport:
-    """One region's part.
+    """The figures of one region.
 
     `accepted`: answered 202 there; `delivered`: messages that left through it; `taken_over`: of those,
     alerts that the other region had accepted.
@@ -59,15 +59,15 @@ class DemoReport:
         write_report(path, asdict(self))
 
     def table(self) -> Table:
-        """The same as a table."""
+        """The report as a table."""
         table = Table(title="What became of every alert", title_style="bold", show_header=False)
         table.add_row("accepted (answered 202)", str(self.accepted))
         table.add_row("  notified in Slack", str(self.notified))
         table.add_row("    of these in digests", str(self.in_digests))
         table.add_row("  suppressed as repeats", str(self.suppressed))
         table.add_row("  parked", str(self.parked))
-        verdict = "green" if self.unaccounted == 0 else "bold red"
-        table.add_row(f"[{verdict}]unaccounted[/]", f"[{verdict}]{self.unaccounted}[/]")
+        colour = "green" if self.unaccounted == 0 else "bold red"
+        table.add_row(f"[{colour}]unaccounted[/]", f"[{colour}]{self.unaccounted}[/]")
         table.add_row("seen twice in Slack", str(self.duplicates))
         for cause, count in self.duplicates_by_cause.items():
             if count:
@@ -111,7 +111,7 @@ def make_report(
         for message in messages
         for alert_id in (
             *message.alert_ids,
-            *(one for digest_id, _ in message.digests for one in members.get(digest_id, ())),
+            *(member for digest_id, _ in message.digests for member in members.get(digest_id, ())),
         )
     ]
     first_ms: dict[str, int] = {}

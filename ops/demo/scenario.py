@@ -1,4 +1,4 @@
-"""The demo's story: bring up, replay, lose the primary, take over, bring it back, count.
+"""The demo's run: bring up, replay, lose the primary, finish in the failover, start it again, count.
 
 It acts as people would: a sender that retries on the other region, and an operator who kills a process
 group. Nothing in the pipeline knows that it is a demo.
@@ -31,7 +31,7 @@ from topology.errors import ExplainedError
 
 KILL_AT: Final = 0.5
 RETURN_AT: Final = 0.92
-"""Parts of the stream: the primary dies after the first, and serves again for what follows the second."""
+"""Fractions of the stream: the primary dies after the first, and serves again for what follows the second."""
 
 AT_REST_WITHIN_S: Final = 120.0
 """Recovery runs each minute, and what it re-enqueues takes seconds."""
@@ -54,7 +54,7 @@ class DemoFailedError(ExplainedError):
 
 
 async def run_demo(*, run_dir: Path, report_path: Path, console: Console) -> DemoReport:
-    """Play the whole story, print it, and write the report. SIGTERM and SIGHUP end it as Ctrl-C does.
+    """Run the whole demo, print its progress, and write the report. SIGTERM and SIGHUP end it as Ctrl-C does.
 
     Raises:
         DemoFailedError: an alert does not get to Slack.
@@ -70,7 +70,7 @@ async def run_demo(*, run_dir: Path, report_path: Path, console: Console) -> Dem
         counts = f"{stack.deployed.created} resources in {stack.deploy_s:.1f} s"
         console.print(f"  deployed {counts}; real Lambdas, queues and tables; Claude and Slack are stand-ins")
         demo = _Demo(stack, run_dir / "receipts.jsonl", console)
-        await demo.play()
+        await demo.run()
         report = await asyncio.to_thread(demo.count, time.monotonic() - begun)
     finally:
         await asyncio.to_thread(emulator.stop)
@@ -103,7 +103,7 @@ async def wait_in_slack(
 
 
 class _Demo:
-    """One run of the story against a stack that is up."""
+    """One run of the demo against a stack that is up."""
 
     def __init__(self, stack: LocalStack, receipts_path: Path, console: Console) -> None:
         self._stack = stack
@@ -113,7 +113,7 @@ class _Demo:
         self._webhooks = webhooks_of(stack.deployment)
         self._primary, self._failover = stack.deployment.primary.region, stack.deployment.failover.region
 
-    async def play(self) -> None:
+    async def run(self) -> None:
         """Send the three parts of the stream around the loss of the primary."""
         posts = read_stream()
         kill, back = int(len(posts) * KILL_AT), int(len(posts) * RETURN_AT)
@@ -123,14 +123,14 @@ class _Demo:
                 sender = Sender(session, receipts)
                 watcher = asyncio.create_task(self._watch(sender, progress))
                 try:
-                    await self._story(sender, posts, kill, back)
+                    await self._run_steps(sender, posts, kill, back)
                 finally:
                     watcher.cancel()
                     await asyncio.gather(watcher, return_exceptions=True)
                     progress.close()
         self._tally = sender.tally
 
-    async def _story(self, sender: Sender, posts: Sequence[Post], kill: int, back: int) -> None:
+    async def _run_steps(self, sender: Sender, posts: Sequence[Post], kill: int, back: int) -> None:
         self._console.rule("[bold]2. One alert through each region, its functions still cold")
         await asyncio.gather(*(self._first_alert(sender, webhook) for webhook in self._webhooks))
         self._show_messages()
@@ -158,7 +158,7 @@ class _Demo:
         self._console.print(f"  through {webhook.region} in {time.monotonic() - begun:.1f} s")
 
     async def _wait_at_rest(self) -> None:
-        """Wait until no accepted alert is open; past the deadline the audit says which ones still are."""
+        """Wait until no accepted alert is open; past the deadline the audit names those that still are."""
         deadline = time.monotonic() + AT_REST_WITHIN_S
         while open_ids := await asyncio.to_thread(in_flight, self._stack.deployment, self._receipts_path):
             if time.monotonic() > deadline:
@@ -168,7 +168,7 @@ class _Demo:
             await asyncio.sleep(POLL_S)
 
     async def _watch(self, sender: Sender, progress: ProgressLine) -> None:
-        """Keep the progress line true while the story goes on."""
+        """Update the progress line during the run."""
         while True:
             status = await asyncio.to_thread(self._emulator.status)
             progress.show(
@@ -183,7 +183,7 @@ class _Demo:
             self._console.print(view(message.payload, channel=f"#{message.channel}"))
 
     def count(self, total_s: float) -> DemoReport:
-        """Audit, and join the figures."""
+        """Audit, and make the report."""
         receipts: list[Receipt] = list(read_receipts(self._receipts_path))
         messages = self._emulator.slack_messages()
         deployment = self._stack.deployment

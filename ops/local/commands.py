@@ -61,7 +61,7 @@ def up(
         anthropic_key=_real_secret(anthropic_key_file, "anthropic-key-file", real_claude, "real-claude"),
     )
     emulator, fresh = _start_or_attach(run_dir, real, PortPlan() if free_ports else PERSON)
-    lost = [one.name for one in emulator.status().regions if one.power != "running" or one.cut]
+    lost = [r.name for r in emulator.status().regions if r.power != "running" or r.cut]
     if lost:
         start = running.command_line(f"responder local start {lost[0]}", run_dir)
         raise RefusedError(
@@ -87,12 +87,12 @@ def up(
 
 
 def status(*, run_dir: RunDir = running.RUN_DIR, as_json: AsJson = False) -> None:
-    """Say what runs and where: webhooks with their keys, the edge for `aws --endpoint-url`, Slack."""
-    found = read_status(running.attach(run_dir))
+    """Print what runs and where: webhooks with their keys, the edge for `aws --endpoint-url`, Slack."""
+    local = read_status(running.attach(run_dir))
     if as_json:
-        typer.echo(json.dumps(asdict(found), indent=2))
+        typer.echo(json.dumps(asdict(local), indent=2))
     else:
-        found.show(Console())
+        local.show(Console())
 
 
 def break_region(
@@ -117,7 +117,7 @@ def start_region(region: RegionName, *, run_dir: RunDir = running.RUN_DIR) -> No
 
 
 def deviations(*, as_json: AsJson = False) -> None:
-    """List what the embedded AWS does otherwise than AWS, so that nobody trusts a green local run too far."""
+    """List what the embedded AWS does otherwise than AWS, which a green local run therefore does not show."""
     ignored = [{"type": kind, "argument": name, "reason": why} for kind, name, why in ignored_arguments()]
     if as_json:
         typer.echo(json.dumps({"deviations": [asdict(d) for d in DEVIATIONS], "ignored": ignored}, indent=2))
@@ -126,8 +126,8 @@ def deviations(*, as_json: AsJson = False) -> None:
     for deviation in DEVIATIONS:
         table.add_row(deviation.service, deviation.kind, deviation.what, deviation.matters)
     arguments = Table("resource type", "argument taken and not honoured", "reason")
-    for one in ignored:
-        arguments.add_row(*one.values())
+    for argument in ignored:
+        arguments.add_row(*argument.values())
     Console().print(table, arguments)
 
 

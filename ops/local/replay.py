@@ -26,8 +26,8 @@ AT_REST_WITHIN_S: Final = 120.0
 POLL_S: Final = 0.5
 
 
-class Noted(ReceiptsFile):
-    """A receipts file that also says which alerts were promised now; an earlier replay's are in it too."""
+class RecordingReceipts(ReceiptsFile):
+    """A receipts file that keeps the ids that were added now; an earlier replay's are in the file too."""
 
     def __init__(self, path: Path) -> None:
         """Open `path` for appending."""
@@ -72,12 +72,12 @@ def replay_stream(
 async def send(
     posts: Sequence[Post], webhooks: tuple[Webhook, ...], path: Path, console: Console
 ) -> tuple[Tally, set[str]]:
-    """Post all, with receipts in `path`, and say how that ended, even if it is cancelled.
+    """Post all, with receipts in `path`, and print the tally, even if it is cancelled.
 
     Returns what happened to the posts, and the ids of the alerts that were promised.
     """
     progress = ProgressLine(console)
-    with Noted(path) as out:
+    with RecordingReceipts(path) as out:
         async with aiohttp.ClientSession() as session:
             sender = Sender(session, out)
             sending = asyncio.create_task(replay(sender, posts, webhooks))
@@ -97,10 +97,10 @@ async def send(
 def wait_at_rest(
     under_way: Callable[[], set[str]], console: Console, *, within_s: float = AT_REST_WITHIN_S
 ) -> bool:
-    """Wait until no alert is `under_way`, and say how that came out; False if some are `within_s` later.
+    """Wait until no alert is `under_way`, and print how long it took; False if some are `within_s` later.
 
     Raises:
-        LedgerUnreadableError: no region answers, so nobody can say.
+        LedgerUnreadableError: no region answers, so the answer is unknown.
     """
     progress, begun = ProgressLine(console), time.monotonic()
     try:

@@ -19,7 +19,7 @@ RUN_DIR: Final = ROOT / ".local" / "stack"
 
 REPORTS: Final = ROOT / "reports"
 RECEIPTS_FILE: Final = "receipts.jsonl"
-"""What `responder local replay` was promised, and what `responder audit` reads by default."""
+"""The receipts of `responder local replay`, which `responder audit` reads by default."""
 
 
 def local_config() -> StackConfig:
@@ -32,7 +32,7 @@ def local_config() -> StackConfig:
 
 
 def command_line(words: str, run_dir: Path) -> str:
-    """The command to tell a person, such as `responder audit`, so that it acts on the stack in `run_dir`."""
+    """The command `words` to print, with the option by which it acts on the stack in `run_dir`."""
     folder = run_dir.resolve()
     return words if folder == RUN_DIR else f"{words} --run-dir {shlex.quote(str(folder))}"
 
@@ -56,6 +56,6 @@ def api_keys(deployment: Deployment) -> Mapping[RegionEndpoints, str]:
 
 
 def webhooks_of(deployment: Deployment) -> tuple[Webhook, ...]:
-    """Where a source posts, the primary first."""
+    """The webhooks that a source posts to, the primary's first."""
     keys = api_keys(deployment)
     return tuple(Webhook(e.region, e.webhook_url, keys[e]) for e in deployment.regions)

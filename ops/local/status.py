@@ -60,18 +60,18 @@ class LocalStatus:
     regions: tuple[LocalRegion, ...]
 
     def show(self, console: Console) -> None:
-        """Print it for eyes and for copying: URLs are never wrapped."""
+        """Print the status; URLs are never wrapped, so that they can be copied."""
 
         def line(text: str = "") -> None:
             console.print(text, soft_wrap=True, highlight=False)
 
-        for one in self.regions:
-            colour = "green" if one.state == "running" else "red"
-            line(f"\n[bold]{one.region}[/] ({one.role}) [{colour}]{one.state}[/]")
-            line(f"  webhook  {one.webhook}")
-            line(f"  api key  {one.api_key or 'unknown while the region is lost'}")
-            line(f"  health   {one.health}")
-        serving = next((one for one in self.regions if one.api_key is not None), None)
+        for region in self.regions:
+            colour = "green" if region.state == "running" else "red"
+            line(f"\n[bold]{region.region}[/] ({region.role}) [{colour}]{region.state}[/]")
+            line(f"  webhook  {region.webhook}")
+            line(f"  api key  {region.api_key or 'unknown while the region is lost'}")
+            line(f"  health   {region.health}")
+        serving = next((region for region in self.regions if region.api_key is not None), None)
         shown = (serving or self.regions[0]).region
         line(f"\nAWS CLI  aws --endpoint-url {self.edge} --region {shown} …")
         line("         with AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test")
@@ -101,13 +101,13 @@ class LocalStatus:
 
 
 def read_status(emulator: Emulator) -> LocalStatus:
-    """Ask the emulator and the deployment.
+    """Read the status of the emulator and the deployment.
 
     Raises:
         IncompleteOutputsError: the stack was never completely deployed; `responder local up` finishes it.
     """
     deployment, status = attached_deployment(emulator), emulator.status()
-    states = {one.name: one for one in status.regions}
+    states = {region.name: region for region in status.regions}
     return LocalStatus(
         edge=emulator.edge_url,
         slack=emulator.slack_url,
@@ -138,7 +138,7 @@ def _points_to(deployment: Deployment, emulator: Emulator) -> str | None:
 
 
 def _parked(deployment: Deployment) -> int | None:
-    """How many alerts are PARKED: the embedded CloudWatch gets no such metric, so its alarm tells nobody."""
+    """How many alerts are PARKED: the embedded CloudWatch gets no such metric, so its alarm stays silent."""
     try:
         return len(ParkedAlerts(deployment).read(limit=_PARKED_COUNTED))
     except LedgerUnreachableError:

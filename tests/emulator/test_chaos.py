@@ -138,7 +138,7 @@ def test_a_fault_that_there_is_not_is_refused(faulty: Emulator, fault: dict[str,
 
 def experiment(emulator: Emulator, folder: Path, **variables: object) -> Outcome:
     """The shortest experiment that only Recovery can pass: every message purged with 100 alerts in flight."""
-    short = {"recovery": "nudged", "window_s": 1, "burst": 140, "wait_for": 110, "per_s": 1}
+    short = {"recovery": "invoked", "window_s": 1, "burst": 140, "wait_for": 110, "per_s": 1}
     return run(
         "queue-purged",
         journal_path=folder / "journal.json",

@@ -183,9 +183,9 @@ def test_list_and_show_tell_what_there_is() -> None:
 
 def test_variables_take_the_type_of_the_default() -> None:
     """A number stays a number, since probes compute with it."""
-    assert variables_of("slack-429", ["window_s=5", "recovery=nudged"]) == {
+    assert variables_of("slack-429", ["window_s=5", "recovery=invoked"]) == {
         "window_s": 5,
-        "recovery": "nudged",
+        "recovery": "invoked",
     }
 
 
