@@ -21,7 +21,7 @@ from emulator.pulumi.provider.errors import (
     UnknownArgumentError,
     UnknownResourceTypeError,
 )
-from emulator.pulumi.provider.outputs import unspoken_outputs
+from emulator.pulumi.provider.outputs import absent_outputs
 from emulator.pulumi.provider.resource import Existing, Inputs, ResourceContext, ResourceType
 from emulator.pulumi.state import Record, State
 
@@ -192,7 +192,7 @@ class Engine:
         self, request: "_Request", record: Record, secrets: Mapping[str, Any], action: Action
     ) -> Registered:
         self._count(action, record, request.urn)
-        outputs = {**unspoken_outputs(record.type), **request.arguments.echoed(), **record.outputs}
+        outputs = {**absent_outputs(record.type), **request.arguments.echoed(), **record.outputs}
         outputs |= {name: wrapped_secret(value) for name, value in secrets.items()}
         return Registered(record.id, outputs)
 

@@ -19,7 +19,7 @@ from emulator.pulumi.engine import Engine, Options
 from emulator.pulumi.hooks import run_hook, update_of
 from emulator.pulumi.provider.catalogue import CATALOGUE
 from emulator.pulumi.provider.errors import ProviderError, UnknownArgumentError, UnknownResourceTypeError
-from emulator.pulumi.provider.outputs import forgotten_outputs
+from emulator.pulumi.provider.outputs import absent_outputs_in
 from emulator.pulumi.provider.resource import Inputs
 
 STACK_TYPE: Final = "pulumi:pulumi:Stack"
@@ -127,7 +127,7 @@ class ProviderMonitor(MockMonitor):
         if f"::{STACK_TYPE}::" in request.urn:
             self.outputs = rpc.deserialize_properties(request.outputs)
             for name, value in self.outputs.items():
-                for output in forgotten_outputs(rpc.unwrap_rpc_secret(value)):
+                for output in absent_outputs_in(rpc.unwrap_rpc_secret(value)):
                     self._fail(
                         f"stack output {name!r} is made from an output that has no value ({output}); give "
                         "that output in its resource's handler under emulator/pulumi/provider"

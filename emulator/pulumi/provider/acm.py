@@ -67,13 +67,13 @@ class Certificate(ResourceType):
 
 
 class CertificateValidation(ResourceType):
-    """Nothing of AWS's: the wait until a certificate is issued."""
+    """The wait until a certificate is issued."""
 
     type = "aws:acm/certificateValidation:CertificateValidation"
     replaces = frozenset({"certificateArn", "validationRecordFqdns"})
 
     def create(self, context: ResourceContext, inputs: Inputs) -> Created:
-        """See that the certificate is issued.
+        """Check that the certificate is issued.
 
         Raises:
             MissingArgumentError: it is not; the embedded ACM issues at once or never.
@@ -85,7 +85,7 @@ class CertificateValidation(ResourceType):
         return Created(arn, {})
 
     def delete(self, context: ResourceContext, existing: Existing) -> None:
-        """Do nothing: there is nothing to remove."""
+        """Do nothing: AWS has no such resource."""
 
 
 RESOURCES: Final = (Certificate(), CertificateValidation())

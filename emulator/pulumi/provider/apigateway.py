@@ -82,7 +82,7 @@ class Method(ResourceType):
     def update(
         self, context: ResourceContext, existing: Existing, inputs: Inputs, changed: Collection[str]
     ) -> Mapping[str, Any]:
-        """Put it again, and its integration, which the embedded API Gateway drops with the old method."""
+        """Put the method again, and its integration, which the embedded API Gateway drops with it."""
         del existing, changed
         client, key = context.client("apigateway"), _method(inputs)
         integration = client.get_method(**key).get("methodIntegration")
@@ -98,7 +98,7 @@ class Method(ResourceType):
 
 
 class Integration(ResourceType):
-    """What a method hands its requests to. Put whole, as a method is; putting it again replaces it."""
+    """The target of a method's requests. It is put whole, as a method is; another put replaces it."""
 
     type = "aws:apigateway/integration:Integration"
     updates = frozenset({"integrationHttpMethod", "type", "uri"})
@@ -112,7 +112,7 @@ class Integration(ResourceType):
     def update(
         self, context: ResourceContext, existing: Existing, inputs: Inputs, changed: Collection[str]
     ) -> Mapping[str, Any]:
-        """Put it again."""
+        """Put the integration again."""
         del existing, changed
         _put_integration(context, inputs)
         return {}
@@ -123,7 +123,7 @@ class Integration(ResourceType):
 
 
 class Response(ResourceType):
-    """What the gateway itself answers for one type of error."""
+    """The gateway's own answer for one type of error."""
 
     type = "aws:apigateway/response:Response"
     updates = frozenset({"responseParameters", "responseTemplates", "statusCode"})
@@ -137,7 +137,7 @@ class Response(ResourceType):
     def update(
         self, context: ResourceContext, existing: Existing, inputs: Inputs, changed: Collection[str]
     ) -> Mapping[str, Any]:
-        """Put it again."""
+        """Put the response again."""
         del existing, changed
         _put_response(context, inputs)
         return {}
@@ -171,7 +171,7 @@ class Model(ResourceType):
 
 
 class RequestValidator(ResourceType):
-    """What the gateway checks of a request; its id is what AWS gives it."""
+    """The checks that the gateway makes of a request; its id is what AWS gives it."""
 
     type = "aws:apigateway/requestValidator:RequestValidator"
     replaces = frozenset({"name", "restApi", "validateRequestBody", "validateRequestParameters"})

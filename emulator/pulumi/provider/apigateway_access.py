@@ -83,7 +83,7 @@ class MethodSettings(ResourceType):
     def update(
         self, context: ResourceContext, existing: Existing, inputs: Inputs, changed: Collection[str]
     ) -> Mapping[str, Any]:
-        """Set them again."""
+        """Set the limits again."""
         del existing, changed
         _set_method_limits(context, inputs)
         return {}

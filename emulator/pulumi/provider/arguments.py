@@ -12,7 +12,7 @@ import pulumi
 from pulumi.runtime import rpc
 
 from emulator.pulumi.provider.errors import MissingArgumentError, UnknownArgumentError
-from emulator.pulumi.provider.outputs import forgotten_outputs
+from emulator.pulumi.provider.outputs import absent_outputs_in
 from emulator.pulumi.provider.resource import Inputs, ResourceType
 
 DIGEST: Final = "sha256"
@@ -46,7 +46,7 @@ class Arguments:
                 f"here: {allowed}; extend its handler in emulator/pulumi/provider, or leave the argument out"
             )
         for name, value in inputs.items():
-            for output in forgotten_outputs(value):
+            for output in absent_outputs_in(value):
                 raise MissingArgumentError(
                     f"argument {name!r} is made from an output that has no value ({output}); give that "
                     "output in its resource's handler under emulator/pulumi/provider"

@@ -71,13 +71,13 @@ class VaultLock(ResourceType):
     def update(
         self, context: ResourceContext, existing: Existing, inputs: Inputs, changed: Collection[str]
     ) -> Mapping[str, Any]:
-        """Lock it otherwise."""
+        """Set the lock's limits again."""
         del existing, changed
         context.client("backup").put_backup_vault_lock_configuration(**pick(inputs, self._ARGUMENTS))
         return {}
 
     def delete(self, context: ResourceContext, existing: Existing) -> None:
-        """Take the lock off, which AWS refuses once a compliance lock's days of grace are over."""
+        """Remove the lock, which AWS refuses once a compliance lock's days of grace are over."""
         context.client("backup").delete_backup_vault_lock_configuration(BackupVaultName=existing.id)
 
 
@@ -125,7 +125,7 @@ class Plan(ResourceType):
 
 
 class Selection(ResourceType):
-    """What a plan backs up; its id is one that AWS gives. It has no update."""
+    """The resources that a plan backs up; its id is one that AWS gives. It has no update."""
 
     type = "aws:backup/selection:Selection"
     replaces = frozenset({"iamRoleArn", "name", "planId", "resources"})
@@ -141,7 +141,7 @@ class Selection(ResourceType):
         return Created(selection["SelectionId"], {})
 
     def delete(self, context: ResourceContext, existing: Existing) -> None:
-        """Select them no more."""
+        """Remove the selection from its plan."""
         context.client("backup").delete_backup_selection(
             BackupPlanId=existing.inputs["planId"], SelectionId=existing.id
         )

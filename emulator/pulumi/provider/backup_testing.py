@@ -105,7 +105,7 @@ RESOURCES: Final = (RestoreTestingPlan(), RestoreTestingSelection())
 
 
 def _plan(inputs: Inputs) -> dict[str, Any]:
-    """What a creation and an update have in common."""
+    """The arguments that a creation and an update share."""
     selection = pick(
         inputs["recoveryPointSelection"],
         {

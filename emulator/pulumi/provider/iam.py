@@ -65,7 +65,7 @@ class RolePolicy(ResourceType):
     def update(
         self, context: ResourceContext, existing: Existing, inputs: Inputs, changed: Collection[str]
     ) -> Mapping[str, Any]:
-        """Put it again."""
+        """Put the policy again."""
         del existing, changed
         _put_policy(context, inputs)
         return {}

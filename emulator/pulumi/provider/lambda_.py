@@ -117,7 +117,7 @@ class Alias(ResourceType):
     def update(
         self, context: ResourceContext, existing: Existing, inputs: Inputs, changed: Collection[str]
     ) -> Mapping[str, Any]:
-        """Point it at another version."""
+        """Point the alias at another version."""
         del existing, changed
         context.client("lambda").update_alias(
             FunctionName=inputs["functionName"],
@@ -157,7 +157,7 @@ class Permission(ResourceType):
         return Created(inputs["statementId"], {"target": target})
 
     def delete(self, context: ResourceContext, existing: Existing) -> None:
-        """Take the statement out."""
+        """Remove the statement."""
         context.client("lambda").remove_permission(StatementId=existing.id, **existing.outputs["target"])
 
 
@@ -176,7 +176,7 @@ class EventInvokeConfig(ResourceType):
     def update(
         self, context: ResourceContext, existing: Existing, inputs: Inputs, changed: Collection[str]
     ) -> Mapping[str, Any]:
-        """Put it again."""
+        """Put the configuration again."""
         del existing, changed
         _put_event_invoke_config(context, inputs)
         return {}
@@ -241,7 +241,7 @@ def _environment(inputs: Inputs) -> dict[str, Any]:
 
 
 def _reserve(context: ResourceContext, name: str, inputs: Inputs) -> None:
-    """Reserve concurrency, or give it back; -1 is the real provider's word for none."""
+    """Reserve concurrency, or give it back; -1 is the real provider's value for none."""
     reserved = inputs.get("reservedConcurrentExecutions", -1)
     if reserved < 0:
         context.client("lambda").delete_function_concurrency(FunctionName=name)
@@ -266,7 +266,7 @@ def _function_outputs(context: ResourceContext, name: str, function: Mapping[str
 
 
 def _invoke_arn(context: ResourceContext, function_arn: str) -> str:
-    """What API Gateway calls a function by.
+    """The ARN by which API Gateway invokes a function.
 
     https://docs.aws.amazon.com/apigateway/latest/api/API_PutIntegration.html#apigw-PutIntegration-request-uri
     """

@@ -1,4 +1,4 @@
-"""Outputs that no handler gives: marked, so that a program that uses one is told and not misled.
+"""Outputs that no handler gives, marked, so that a program that uses one gets an error.
 
 The SDK turns an absent output into None, which vanishes as an argument and becomes `null` or `None` in a
 policy or a URL. So every text output that a resource declares and its handler does not give is a marker,
@@ -17,7 +17,7 @@ _MARKER: Final = re.compile(r"<<no output (\S+)>>")
 
 
 @cache
-def unspoken_outputs(type_: str) -> Mapping[str, str]:
+def absent_outputs(type_: str) -> Mapping[str, str]:
     """A marker for each text output of a Pulumi type such as `aws:sqs/queue:Queue`, by its name."""
     _, module, name = type_.split(":")
     package = {"lambda": "lambda_"}.get(module.partition("/")[0], module.partition("/")[0])
@@ -25,14 +25,14 @@ def unspoken_outputs(type_: str) -> Mapping[str, str]:
     return {output: f"<<no output {type_}.{output}>>" for output, kind in declared.items() if kind is str}
 
 
-def forgotten_outputs(value: Any) -> Iterator[str]:
-    """What within `value` stands for an output that was not given: `<type>.<output>`, or "null"."""
+def absent_outputs_in(value: Any) -> Iterator[str]:
+    """Find the markers of absent outputs in `value`: `<type>.<output>`, or "null"."""
     if isinstance(value, Mapping):
         for item in value.values():
-            yield from forgotten_outputs(item)
+            yield from absent_outputs_in(item)
     elif isinstance(value, list):
         for item in value:
-            yield from forgotten_outputs(item)
+            yield from absent_outputs_in(item)
     elif isinstance(value, str):
         yield from _MARKER.findall(value)
     elif value is None:

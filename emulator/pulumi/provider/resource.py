@@ -1,4 +1,4 @@
-"""The port of the provider: what a handler of one resource type declares and does.
+"""The provider's port: the declarations and operations of one resource type's handler.
 
 The service modules beside this one implement `ResourceType`; the engine calls them from several threads.
 """
@@ -94,7 +94,7 @@ class ResourceType(ABC):
         """Make the resource by one call, so that nothing is made that the state does not know."""
 
     def complete(self, context: ResourceContext, created: Created, inputs: Inputs) -> Mapping[str, Any]:
-        """Whatever else it takes until the resource is as asked for; returns further outputs."""
+        """Do what else the resource needs after its creation; return further outputs."""
         del context, created, inputs
         return {}
 
@@ -106,7 +106,7 @@ class ResourceType(ABC):
 
     @abstractmethod
     def delete(self, context: ResourceContext, existing: Existing) -> None:
-        """Remove the resource. Whether it is gone already is the engine's matter."""
+        """Remove the resource. The engine handles that it is gone already."""
 
     def read_secrets(self, context: ResourceContext, existing: Existing) -> Mapping[str, Any]:
         """The secret outputs of a resource that exists; they are asked for again, never stored."""

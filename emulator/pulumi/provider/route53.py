@@ -94,7 +94,7 @@ class Record(ResourceType):
     def update(
         self, context: ResourceContext, existing: Existing, inputs: Inputs, changed: Collection[str]
     ) -> Mapping[str, Any]:
-        """Put it again."""
+        """Put the record again."""
         del existing, changed
         _change(context, "UPSERT", inputs)
         return {}

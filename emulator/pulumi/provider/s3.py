@@ -77,7 +77,7 @@ class BucketObject(ResourceType):
     def update(
         self, context: ResourceContext, existing: Existing, inputs: Inputs, changed: Collection[str]
     ) -> Mapping[str, Any]:
-        """Put it again, if more changed than what happens at its deletion."""
+        """Put the object again, if more changed than what happens at its deletion."""
         return _put(context, inputs) if set(changed) - {"forceDestroy"} else existing.outputs
 
     def delete(self, context: ResourceContext, existing: Existing) -> None:

@@ -23,7 +23,7 @@ class BucketSetting(ResourceType):
     def update(
         self, context: ResourceContext, existing: Existing, inputs: Inputs, changed: Collection[str]
     ) -> Mapping[str, Any]:
-        """Put it again."""
+        """Put the setting again."""
         del existing, changed
         self.put(context.client("s3"), inputs)
         return {}
@@ -76,7 +76,7 @@ class Encryption(BucketSetting):
 
 
 class PublicAccessBlock(BucketSetting):
-    """What keeps a bucket from becoming public."""
+    """The block that keeps a bucket from becoming public."""
 
     _ARGUMENTS: Final = {
         "blockPublicAcls": "BlockPublicAcls",
@@ -88,13 +88,13 @@ class PublicAccessBlock(BucketSetting):
     updates = frozenset(_ARGUMENTS)
 
     def put(self, s3: Any, inputs: Inputs) -> None:
-        """Block."""
+        """Set which kinds of public access are blocked."""
         s3.put_public_access_block(
             Bucket=inputs["bucket"], PublicAccessBlockConfiguration=pick(inputs, self._ARGUMENTS)
         )
 
     def delete(self, context: ResourceContext, existing: Existing) -> None:
-        """Block nothing any more."""
+        """Remove the block."""
         context.client("s3").delete_public_access_block(Bucket=existing.id)
 
 
@@ -109,7 +109,7 @@ class Policy(BucketSetting):
         s3.put_bucket_policy(Bucket=inputs["bucket"], Policy=json.dumps(json.loads(inputs["policy"])))
 
     def delete(self, context: ResourceContext, existing: Existing) -> None:
-        """Take it off."""
+        """Remove the policy."""
         context.client("s3").delete_bucket_policy(Bucket=existing.id)
 
 
@@ -127,7 +127,7 @@ class ObjectLock(BucketSetting):
         )
 
     def delete(self, context: ResourceContext, existing: Existing) -> None:
-        """Lock nothing new; what is locked stays so."""
+        """Remove the default retention; versions that are locked stay locked."""
         _put_lock(context.client("s3"), existing.id, None)
 
 
@@ -151,7 +151,7 @@ class Lifecycle(BucketSetting):
         )
 
     def delete(self, context: ResourceContext, existing: Existing) -> None:
-        """Let nothing expire."""
+        """Remove the rules, after which nothing expires."""
         context.client("s3").delete_bucket_lifecycle(Bucket=existing.id)
 
 
@@ -187,7 +187,7 @@ class Replication(BucketSetting):
         )
 
     def delete(self, context: ResourceContext, existing: Existing) -> None:
-        """Copy nothing any more."""
+        """Remove the rules, after which nothing is copied."""
         context.client("s3").delete_bucket_replication(Bucket=existing.id)
 
 

@@ -54,7 +54,7 @@ class Topic(ResourceType):
 
 
 class TopicPolicy(ResourceType):
-    """Who may publish to a topic; its id is the topic's ARN. It goes with its topic."""
+    """Who may publish to a topic; its id is the topic's ARN. It is deleted with its topic."""
 
     type = "aws:sns/topicPolicy:TopicPolicy"
     updates = frozenset({"policy"})
@@ -68,7 +68,7 @@ class TopicPolicy(ResourceType):
     def update(
         self, context: ResourceContext, existing: Existing, inputs: Inputs, changed: Collection[str]
     ) -> Mapping[str, Any]:
-        """Set it again."""
+        """Set the policy again."""
         del existing, changed
         _set_policy(context, inputs)
         return {}

@@ -96,7 +96,7 @@ class RedriveAllowPolicy(ResourceType):
         return {}
 
     def delete(self, context: ResourceContext, existing: Existing) -> None:
-        """Take the policy off; any queue of the account may redrive then."""
+        """Remove the policy; any queue of the account may redrive then."""
         _set_redrive_allow(context, existing.id, "")
 
 

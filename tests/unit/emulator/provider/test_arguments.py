@@ -10,7 +10,7 @@ from pulumi.runtime import rpc
 
 from emulator.pulumi.provider.arguments import Arguments
 from emulator.pulumi.provider.errors import MissingArgumentError, UnknownArgumentError
-from emulator.pulumi.provider.outputs import unspoken_outputs
+from emulator.pulumi.provider.outputs import absent_outputs
 from emulator.pulumi.provider.resource import Created, Existing, Inputs, ResourceContext, ResourceType
 
 SALT = b"0123456789abcdef"
@@ -76,7 +76,7 @@ def test_region_is_unknown_to_what_has_none() -> None:
         Arguments.parse({"region": "us-east-1"}, Global())
 
 
-MARKER = unspoken_outputs("aws:sqs/queue:Queue")["arn"]
+MARKER = absent_outputs("aws:sqs/queue:Queue")["arn"]
 
 
 @pytest.mark.parametrize(
