@@ -27,7 +27,7 @@ _LINES_SHOWN: Final = 10
 
 app = typer.Typer(
     name="simulate",
-    help="Run the handlers' own code in virtual time under thousands of faults, and judge every run.",
+    help="Run the handlers' own code in virtual time under thousands of faults, and check every run.",
     invoke_without_command=True,
     no_args_is_help=False,
     add_completion=False,
@@ -72,7 +72,7 @@ def main(  # noqa: PLR0913 - a command line has as many options as it has
     report: _ReportPath = None,
     as_json: _Json = False,
 ) -> None:
-    """Run seeds and judge them, or replay one seed exactly."""
+    """Run seeds and check them, or replay one seed exactly."""
     if context.invoked_subcommand is not None:
         return
     planted = _mutant(mutant) if mutant is not None else None

@@ -87,7 +87,7 @@ class Store:
         self.table: Table[Alert] = Table(
             world, name="alerts", replicated=not self._shared, on_write=self._index
         )
-        world.judge.posts.read = self.table.read
+        world.checker.posts.read = self.table.read
 
     def create(self, region: str, alert: Alert) -> bool:
         """See `Ledger`."""
@@ -163,7 +163,7 @@ class LedgerPort:
         def effect() -> bool:
             done = self._store.create(self._region, alert)
             if done:
-                self._world.judge.rows.wrote(self._machine.invocation, actor, None, alert)
+                self._world.checker.rows.wrote(self._machine.invocation, actor, None, alert)
             return done
 
         return self._write(f"ledger.create {short(alert.alert_id)} {alert.status}", effect)
@@ -178,7 +178,7 @@ class LedgerPort:
             new = self._store.replace(self._region, before, after)
             if new is None:
                 return False
-            self._world.judge.rows.wrote(invocation, actor, stored, new)
+            self._world.checker.rows.wrote(invocation, actor, stored, new)
             return True
 
         return self._write(
@@ -225,7 +225,7 @@ class LedgerPort:
         try:
             check(actor, before, after)
         except IllegalMoveError as error:
-            self._world.judge.rows.illegal(after.alert_id, str(error))
+            self._world.checker.rows.illegal(after.alert_id, str(error))
             raise
 
     def _write(self, what: str, effect: Callable[[], bool]) -> bool:

@@ -261,7 +261,7 @@ class Machine:
 
     def sleep(self, seconds: float) -> None:
         """See `Sleeper`."""
-        self.world.judge.posts.slept(self.invocation, seconds)
+        self.world.checker.posts.slept(self.invocation, seconds)
         self.invocation.call(f"sleep {seconds:.1f} s", lambda: None, out_ms=round(seconds * 1000), back_ms=0)
 
     def hex(self, digits: int) -> str:

@@ -36,7 +36,11 @@ class CoordinationPort:
 
     def write(self, name: str, before: Record | None, values: Mapping[str, int]) -> bool:
         """See `Coordination`."""
-        region, invocation, judge = self._machine.region, self._machine.invocation, self._machine.world.judge
+        region, invocation, checker = (
+            self._machine.region,
+            self._machine.invocation,
+            self._machine.world.checker,
+        )
         asked_ms = self._machine.world.now_ms
 
         def effect() -> bool:
@@ -46,7 +50,7 @@ class CoordinationPort:
             new = Record(version=stored.version + 1 if stored else 1, values=dict(values))
             self._table.write(region, name, new)
             if name == SLACK_RATE:
-                judge.posts.paced(invocation, asked_ms, stored, new)
+                checker.posts.slot_reserved(invocation, asked_ms, stored, new)
             return True
 
         what = f"coordination.write {name} {dict(values)}"

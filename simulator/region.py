@@ -119,13 +119,13 @@ class Region:
             try:
                 main(handler, machine)
             except Exception as error:  # noqa: BLE001 - whatever a handler lets out is what we look for
-                self.world.judge.broken(
+                self.world.checker.broken(
                     "handler_raised", f"{invocation.name}: {type(error).__name__}: {error}"
                 )
 
         def ended() -> None:
             del self._living[invocation.name]
-            self.world.judge.posts.ended(invocation)
+            self.world.checker.posts.ended(invocation)
             if not invocation.killed:
                 idle.append((machine, handler))
             on_end(invocation)
@@ -173,11 +173,11 @@ class Region:
             work(alert_id, deadline)
         except PoisonMessageError as error:
             if alert_id not in POISON_IDS:
-                self.world.judge.broken("wake_up_is_poison", f"{machine.invocation.name}: {error}")
+                self.world.checker.broken("wake_up_is_poison", f"{machine.invocation.name}: {error}")
             raise
         except Exception as error:
             name = machine.invocation.name
-            self.world.judge.broken("handler_raised", f"{name}: {type(error).__name__}: {error}")
+            self.world.checker.broken("handler_raised", f"{name}: {type(error).__name__}: {error}")
             raise
 
     def _tick(self) -> None:

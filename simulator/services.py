@@ -124,7 +124,7 @@ class NotifierPort:
         invocation, world = self._machine.invocation, self._machine.world
         draw = invocation.random
         members = members_of(message, invocation)
-        world.judge.posts.posting(invocation, message, members)
+        world.checker.posts.posting(invocation, message, members)
         what = f"slack.post {_named(message)}"
         out_ms, back_ms = draw.randint(30, 200), draw.randint(10, 100)
         timeout_ms = round(timeout_s * 1000)
@@ -164,7 +164,7 @@ class NotifierPort:
             if wait_s is not None or slack.hurried():
                 asked_s = _BURST_RETRY_AFTER_S if wait_s is None else wait_s
                 if told is None:
-                    world.judge.posts.throttled(invocation, asked_s)
+                    world.checker.posts.throttled(invocation, asked_s)
                 raise NotifierThrottledError("simulated: 429", retry_after_s=asked_s or None)
             if REFUSED_MARK in _text(message):
                 raise NotifierRefusedError("simulated: invalid_blocks")
@@ -176,7 +176,7 @@ class NotifierPort:
                 answered=told is None,
             )
             slack.take(post)
-            world.judge.posts.posted(post)
+            world.checker.posts.posted(post)
             return f"ts{world.now_ms}" if world.scenario.can_edit else None
 
         return invocation.call(what, effect, out_ms=out_ms, back_ms=back_ms, instead=told)

@@ -1,4 +1,4 @@
-"""One run of one scenario: put together, run to rest, judged. Shrinker, runner and tests call `run`."""
+"""One run of one scenario: put together, run to rest, checked. Shrinker, runner and tests call `run`."""
 
 import hashlib
 from collections import Counter
@@ -16,17 +16,17 @@ from handlers.domain.limits import (
     PARKED_LOOK_S,
 )
 from handlers.domain.ports import Record
+from simulator.checker import Violation
+from simulator.final_checks import check_dead_letters, check_rest, tally, unexplained, unsettled
 from simulator.history import History
-from simulator.judge import Violation
 from simulator.ledger import Store
 from simulator.region import Region
-from simulator.row_judge import RowJudge
+from simulator.row_invariants import RowInvariants
 from simulator.scenario import FOR_GOOD, REGIONS, Incident, Kind, Scenario, peer_of
 from simulator.scheduler import START_MS
 from simulator.services import Slack
 from simulator.sources import CANARY, CANARY_AFTER_MS, Sources, poison, redrive_parked
 from simulator.tables import Table
-from simulator.verdict import judge_dead_letters, judge_rest, tally, unexplained, unsettled
 from simulator.wiring import CONFIG, Backends
 from simulator.world import World
 from topology.records import switch_record
@@ -76,7 +76,7 @@ class _Simulation:
             slack=slack,
             queues={},
         )
-        world.judge.rows.records = coordination.read
+        world.checker.rows.records = coordination.read
         self._store = store
         self._coordination = coordination
         self._slack = slack
@@ -92,23 +92,23 @@ class _Simulation:
 
     def run(self) -> Outcome:
         world = self._world
-        judge = world.judge
+        checker = world.checker
         end_ms = self._rest_from_ms + (_open_for_s(world.scenario) + ALL_AFTER_S) * 1000
-        while judge.violation is None:
+        while checker.violation is None:
             next_ms = world.now_ms + _LOOK_MS
-            world.scheduler.run(until_ms=next_ms, stop=lambda: judge.violation is not None)
-            if judge.violation is None:
+            world.scheduler.run(until_ms=next_ms, stop=lambda: checker.violation is not None)
+            if checker.violation is None:
                 world.scheduler.now_ms = next_ms
-            if judge.violation is None and world.now_ms > self._rest_from_ms and self._at_rest(end_ms):
+            if checker.violation is None and world.now_ms > self._rest_from_ms and self._at_rest(end_ms):
                 break
         for region in self._regions.values():
             region.end()
         rows = self._store.table.items(REGIONS[0])
-        counts = tally(rows, judge) + world.counts
-        counts["unexplained"] = unexplained(judge, rows)
+        counts = tally(rows, checker) + world.counts
+        counts["unexplained"] = unexplained(checker, rows)
         return Outcome(
             scenario=world.scenario,
-            violation=judge.violation,
+            violation=checker.violation,
             fired=tuple(world.fired),
             counts=counts,
             digest=self._digest(),
@@ -155,7 +155,9 @@ class _Simulation:
         version = before.version + 1 if before else 1
         self._coordination.write(region, name, Record(version=version, values={"since_ms": since_ms}))
 
-    def _expect_takeover(self, cause: Incident, look: Callable[[RowJudge], None], *, within_s: int) -> None:
+    def _expect_takeover(
+        self, cause: Incident, look: Callable[[RowInvariants], None], *, within_s: int
+    ) -> None:
         """Under an eventual ledger, and if nothing else is wrong, one region takes over from the other."""
         scenario = self._world.scenario
         by_ms = cause.from_ms + (within_s + _TAKEOVER_GRACE_S) * 1000
@@ -164,11 +166,11 @@ class _Simulation:
             for other in scenario.incidents
         )
         if scenario.consistency == "eventual" and cause.to_ms > by_ms and not troubled:
-            self._world.scheduler.at(START_MS + by_ms, lambda: look(self._world.judge.rows))
+            self._world.scheduler.at(START_MS + by_ms, lambda: look(self._world.checker.rows))
 
     def _at_rest(self, end_ms: int) -> bool:
-        """Whether all is done; judges what is not done in time, and how things are once all is."""
-        world, judge = self._world, self._world.judge
+        """Whether all is done. Checks what is not done in time, and the final state once all is."""
+        world, checker = self._world, self._world.checker
         if not self._store.table.converged:
             problems = ["the replicas still differ"]
         else:
@@ -177,24 +179,24 @@ class _Simulation:
             open_until_ms = self._rest_from_ms + _open_for_s(world.scenario) * 1000
             still_open = [problem for problem in problems if " attempts)" in problem]
             if world.now_ms > end_ms or (still_open and world.now_ms > open_until_ms):
-                judge.broken("not_live", f"long after the last fault, {(still_open or problems)[0]}")
+                checker.broken("not_live", f"long after the last fault, {(still_open or problems)[0]}")
             return False
-        self._judge_end()
+        self._check_end()
         return True
 
-    def _judge_end(self) -> None:
-        world, judge = self._world, self._world.judge
+    def _check_end(self) -> None:
+        world, checker = self._world, self._world.checker
         rows = self._store.table.items(REGIONS[0])
         if rows != self._store.table.items(REGIONS[1]):
-            judge.broken("replicas_differ", "the regions' ledgers differ after convergence")
-        judge_rest(judge, rows, self._sources.receipts, strong=world.scenario.consistency == "strong")
+            checker.broken("replicas_differ", "the regions' ledgers differ after convergence")
+        check_rest(checker, rows, self._sources.receipts, strong=world.scenario.consistency == "strong")
         for region in self._regions.values():
             for queue in region.queues.values():
-                judge_dead_letters(judge, queue)
+                check_dead_letters(checker, queue)
         for alert_id, label in self._sources.receipts.items():
             row = rows.get(alert_id)
             if label == CANARY.label and row is not None and row.analysis is None and row.digest_id is None:
-                judge.broken("analysis_never_back", f"{alert_id} came long after the last fault")
+                checker.broken("analysis_never_back", f"{alert_id} came long after the last fault")
 
     def _digest(self) -> str:
         """What two runs of one scenario must agree on."""

@@ -82,7 +82,7 @@ class Sources:
     def _keep(self, arrival: Arrival, region: str, response: Response) -> None:
         self.world.note(arrival.label, f"{region} answers {response.status} {response.body}")
         if response.status != _ACCEPTED:
-            self.world.judge.broken("alert_refused", f"{arrival.label}: {response.body}")
+            self.world.checker.broken("alert_refused", f"{arrival.label}: {response.body}")
             return
         for receipt in response.body["alerts"]:
             self.receipts[receipt["alert_id"]] = arrival.label
@@ -135,7 +135,7 @@ def redrive_parked(world: World, store: Store, region: str) -> None:
             check(Actor.OPERATOR, before, after)
             if store.replace(region, before, after) is not None:
                 world.note("operator", f"redrives {before.alert_id}")
-                world.judge.rows.wrote(None, Actor.OPERATOR, before, after)
+                world.checker.rows.wrote(None, Actor.OPERATOR, before, after)
 
 
 def poison(region: Region, detail: int) -> None:

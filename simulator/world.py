@@ -1,12 +1,12 @@
-"""What every part of one run shares: its time, scenario and faults, its history and its judge."""
+"""What every part of one run shares: its time, scenario and faults, its history and its invariant checker."""
 
 import hashlib
 from collections import Counter
 from random import Random
 from typing import Final
 
+from simulator.checker import InvariantChecker
 from simulator.history import History
-from simulator.judge import Judge
 from simulator.scenario import FAULTS, REGIONS, Incident, Kind, Scenario
 from simulator.scheduler import START_MS, Scheduler
 
@@ -22,7 +22,7 @@ class World:
         self.history = history
         self.scheduler = Scheduler()
         self.horizon_ms = START_MS + scenario.horizon_ms
-        self.judge = Judge(scenario, self.scheduler, history)
+        self.checker = InvariantChecker(scenario, self.scheduler, history)
         self.fired: dict[str, None] = {}
         """The single faults that fired, in order."""
         self.counts: Counter[str] = Counter()

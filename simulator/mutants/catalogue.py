@@ -2,15 +2,15 @@
 
 from typing import Final
 
-from simulator.mutants import of_claims, of_distribution, of_reception, of_recovery, of_regions
+from simulator.mutants import distribution, leases, reception, recovery, regions
 from simulator.mutants.mutant import Mutant
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
-    *of_reception.MUTANTS,
-    *of_claims.MUTANTS,
-    *of_distribution.MUTANTS,
-    *of_recovery.MUTANTS,
-    *of_regions.MUTANTS,
+    *reception.MUTANTS,
+    *leases.MUTANTS,
+    *distribution.MUTANTS,
+    *recovery.MUTANTS,
+    *regions.MUTANTS,
 )
 
 

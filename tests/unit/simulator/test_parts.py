@@ -6,13 +6,13 @@ from dataclasses import replace
 import pytest
 
 from handlers.domain.states import claimed, notified, parked, suppressed
+from simulator.final_checks import unsettled
 from simulator.history import History
 from simulator.ledger import Store
 from simulator.queues import Message, OnEnd, WorkQueue
 from simulator.scenario import REGIONS, Consistency, Faults, Incident, Kind, Scenario
 from simulator.scheduler import START_MS
 from simulator.tables import Table
-from simulator.verdict import unsettled
 from simulator.world import World
 from tests.unit.handlers.builders import row
 from topology.queues import MAX_RECEIVE_COUNT, PROCESSING
@@ -147,11 +147,11 @@ def test_message_that_was_worked_on_is_gone() -> None:
     """It is received once."""
     world, seen = world_of(), list[str]()
     queue = queue_of(world, seen, answer=frozenset())
-    queue.put("hint", delay_ms=5_000)
+    queue.put("wake-up", delay_ms=5_000)
     pass_s(world, 4)
     assert seen == []
     pass_s(world, 4 * VISIBILITY_MS / 1000)
-    assert seen == ["hint"]
+    assert seen == ["wake-up"]
     assert queue.messages == queue.dead == []
 
 
@@ -170,7 +170,7 @@ def test_purged_queue_is_empty() -> None:
     """Also of what is still delayed."""
     world, seen = world_of(), list[str]()
     queue = queue_of(world, seen, answer=frozenset())
-    queue.put("hint", delay_ms=5_000)
+    queue.put("wake-up", delay_ms=5_000)
     queue.purge()
     pass_s(world, 60)
     assert seen == []
@@ -180,11 +180,11 @@ def test_region_that_is_down_receives_nothing_until_it_is_back() -> None:
     """Its queue keeps what it had."""
     world, seen = world_of(Incident(kind=Kind.REGION_DOWN, from_ms=0, to_ms=60_000, region=EAST)), list[str]()
     queue = queue_of(world, seen, answer=frozenset())
-    queue.put("hint", delay_ms=0)
+    queue.put("wake-up", delay_ms=0)
     pass_s(world, 59)
     assert seen == []
     pass_s(world, 5)
-    assert seen == ["hint"]
+    assert seen == ["wake-up"]
 
 
 def test_suppressed_alert_needs_one_of_its_family_alive() -> None:

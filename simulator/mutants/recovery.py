@@ -49,7 +49,7 @@ def _due_early(self: Recovery, view: OwnershipView) -> Iterator[str]:
             yield from _overdue(self, open_key(owner, severity), early_s=_LATER_S)
 
 
-def _seen_to_early(self: Recovery, alert_id: str, _standing: OwnershipView) -> tuple[str, Alert | None]:
+def _seen_to_early(self: Recovery, alert_id: str, _view: OwnershipView) -> tuple[str, Alert | None]:
     alert = self.ledger.get(alert_id)
     if alert is None or alert.status.at_rest:
         return "passed_over", None
@@ -87,7 +87,7 @@ MUTANTS: Final = (
         (Recovery, "_due", _due_early),
         (Recovery, "_see_to", _seen_to_early),
     ),
-    mutant("recovery-unsent", "Recovery moves rows and sends no hint", (Recovery, "_send", _unsent)),
+    mutant("recovery-unsent", "Recovery moves rows and sends no wake-up", (Recovery, "_send", _unsent)),
     mutant("recovery-unlimited", "Recovery never parks", (recovery, "MAX_ATTEMPTS", 1_000_000)),
     mutant("recovery-impatient", "Recovery parks after one attempt", (recovery, "MAX_ATTEMPTS", 1)),
     mutant("parked-without-reason", "PARKED does not say why", (states, "cut", _blank)),

@@ -1,4 +1,4 @@
-"""Judges the posts to Slack: only what is claimed, each in a slot, and never while Slack asks to wait."""
+"""The invariants of posts: only what its poster has leased, each in a slot, none while Slack asks to wait."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class _Closing:
     until_ms: int
 
 
-class PostJudge:
+class PostInvariants:
     """Of one run. `broken(rule, text)` is told what is wrong."""
 
     def __init__(self, scenario: Scenario, scheduler: Scheduler, broken: Callable[[str, str], None]) -> None:
@@ -53,12 +53,12 @@ class PostJudge:
         """A worker is about to post a message about `members`; None if they cannot be told."""
         invocation.posts += 1
         if invocation.posts > invocation.slots + invocation.coordination_errors:
-            self._broken("posted_without_slot", f"{invocation.name} posts without a slot of Slack's pace")
+            self._broken("posted_without_slot", f"{invocation.name} posts without a slot of the rate limiter")
         if members is None:
             self._broken("digest_unprovable", f"{invocation.name}: the digest's id is not of what it claimed")
         for alert_id in members or ():
             self._may_post(invocation, message, alert_id)
-        self._judge_closings(invocation)
+        self._check_closings(invocation)
 
     def posted(self, post: "Post") -> None:
         """Slack has taken a message."""
@@ -84,8 +84,10 @@ class PostJudge:
         if invocation.function == "distribution" and seconds > _MAX_SLEEP_S:
             self._broken("worker_held", f"{invocation.name} sleeps {seconds:.0f} s instead of giving it back")
 
-    def paced(self, invocation: "Invocation", asked_ms: int, stored: Record | None, new: Record) -> None:
-        """The record of Slack's pace was written; `asked_ms`: when the writer sent it."""
+    def slot_reserved(
+        self, invocation: "Invocation", asked_ms: int, stored: Record | None, new: Record
+    ) -> None:
+        """The rate limiter's record was written; `asked_ms`: when the writer sent the write."""
         before = stored.values if stored else {}
         if new.values.get("next_ms", 0) == before.get("next_ms", 0):
             return
@@ -111,7 +113,7 @@ class PostJudge:
             kind = type(message).__name__
             self._broken("wrong_message", f"{invocation.name} posts {alert_id}, {row.status}, as a {kind}")
 
-    def _judge_closings(self, invocation: "Invocation") -> None:
+    def _check_closings(self, invocation: "Invocation") -> None:
         """Nobody who could know posts while Slack wants to be left alone."""
         if invocation.coordination_errors:
             return

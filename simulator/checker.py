@@ -1,15 +1,15 @@
-"""The judge: watches a run, and says which promise was broken first. It ends the run with that.
+"""The invariant checker: watches a run and reports the first promise that is broken, which ends the run.
 
 It knows the truth: real time, what was really written and posted, and which worker was really disturbed. It
 shares no code with the handlers but the state machine as data (`states.MOVES`) and the limits. Writes are
-`row_judge`'s, posts `post_judge`'s, and `verdict` has what can only be judged at the end.
+checked in `row_invariants`, posts in `post_invariants`, and the final state in `final_checks`.
 """
 
 from dataclasses import dataclass
 
 from simulator.history import History
-from simulator.post_judge import PostJudge
-from simulator.row_judge import RowJudge
+from simulator.post_invariants import PostInvariants
+from simulator.row_invariants import RowInvariants
 from simulator.scenario import Scenario
 from simulator.scheduler import Scheduler
 
@@ -27,16 +27,16 @@ class Violation:
         return f"{self.rule}: {self.text}"
 
 
-class Judge:
-    """Of one run. `violation` is the first one found."""
+class InvariantChecker:
+    """Checks one run. `violation` is the first one found."""
 
     def __init__(self, scenario: Scenario, scheduler: Scheduler, history: History) -> None:
         """Nothing has happened."""
         self.violation: Violation | None = None
         self._scheduler = scheduler
         self._history = history
-        self.rows = RowJudge(scenario, scheduler, self.broken)
-        self.posts = PostJudge(scenario, scheduler, self.broken)
+        self.rows = RowInvariants(scenario, scheduler, self.broken)
+        self.posts = PostInvariants(scenario, scheduler, self.broken)
 
     def broken(self, rule: str, text: str) -> None:
         """Note a violation, if it is the first."""

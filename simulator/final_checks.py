@@ -1,4 +1,4 @@
-"""What can only be judged when everything has come to rest, or should have."""
+"""The checks that are only possible when everything has come to rest, or should have."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from handlers.domain.alert import Alert
 from handlers.domain.delivery.messages import Digest
-from simulator.judge import Judge
+from simulator.checker import InvariantChecker
 from simulator.queues import WorkQueue
 from simulator.services import Post, digest_id_of
 from simulator.wiring import CONFIG
@@ -32,49 +32,51 @@ def unsettled(rows: Mapping[str, Alert]) -> list[str]:
     return problems
 
 
-def judge_rest(judge: Judge, rows: Mapping[str, Alert], receipts: Iterable[str], *, strong: bool) -> None:
-    """Judge the rows of a run that has come to rest, against what was promised and what Slack has."""
+def check_rest(
+    checker: InvariantChecker, rows: Mapping[str, Alert], receipts: Iterable[str], *, strong: bool
+) -> None:
+    """Check the rows of a run that has come to rest, against the receipts and what Slack has."""
     for alert_id in receipts:
         if alert_id not in rows:
-            judge.broken("unaccounted", f"{alert_id} was answered 202 and has no row")
+            checker.broken("unaccounted", f"{alert_id} was answered 202 and has no row")
     for row in rows.values():
         if row.status is Status.NOTIFIED:
-            _judge_notified(judge, row)
-        _judge_duplicates(judge, row, strong=strong)
-    _judge_digests(judge, rows)
+            _check_notified(checker, row)
+        _check_duplicates(checker, row, strong=strong)
+    _check_digests(checker, rows)
     if strong:
-        _judge_identities(judge, rows)
+        _check_identities(checker, rows)
 
 
-def judge_dead_letters(judge: Judge, queue: WorkQueue) -> None:
+def check_dead_letters(checker: InvariantChecker, queue: WorkQueue) -> None:
     """The dead-letter queues are for poison, and for wake-ups whose workers died each time."""
     for message in queue.dead:
         if not message.is_poison and message.killed < message.receives:
-            judge.broken("dead_letter", f"{message.body} of {queue.spec.key} is no poison")
+            checker.broken("dead_letter", f"{message.body} of {queue.spec.key} is no poison")
 
 
-def unexplained(judge: Judge, rows: Mapping[str, Alert]) -> int:
+def unexplained(checker: InvariantChecker, rows: Mapping[str, Alert]) -> int:
     """How many posts too many there are that no row counts as possible: eventual ledgers only."""
     return sum(
-        max(len(judge.posts.alerts.get(alert_id, ())) - 1 - sum(row.possible_duplicates.values()), 0)
+        max(len(checker.posts.alerts.get(alert_id, ())) - 1 - sum(row.possible_duplicates.values()), 0)
         for alert_id, row in rows.items()
     )
 
 
-def _judge_notified(judge: Judge, row: Alert) -> None:
-    posts = judge.posts.alerts.get(row.alert_id, [])
+def _check_notified(checker: InvariantChecker, row: Alert) -> None:
+    posts = checker.posts.alerts.get(row.alert_id, [])
     wanted = [
         post
         for post in posts
         if (post.message.digest_id if isinstance(post.message, Digest) else None) == row.digest_id
     ]
     if not wanted:
-        judge.broken(
+        checker.broken(
             "notified_unposted", f"{row.alert_id} is NOTIFIED (digest {row.digest_id}), and Slack lacks it"
         )
 
 
-def _judge_digests(judge: Judge, rows: Mapping[str, Alert]) -> None:
+def _check_digests(checker: InvariantChecker, rows: Mapping[str, Alert]) -> None:
     """The audit's own rule: the rows that carry a digest's id, if they are all of it, make up that id."""
     members: dict[str, list[str]] = {}
     for row in rows.values():
@@ -82,7 +84,7 @@ def _judge_digests(judge: Judge, rows: Mapping[str, Alert]) -> None:
             members.setdefault(row.digest_id, []).append(row.alert_id)
     counts = {
         post.message.digest_id: post.message.alert_count
-        for posts in judge.posts.alerts.values()
+        for posts in checker.posts.alerts.values()
         for post in posts
         if isinstance(post.message, Digest)
     }
@@ -90,10 +92,10 @@ def _judge_digests(judge: Judge, rows: Mapping[str, Alert]) -> None:
         if len(alert_ids) > counts.get(digest_id, 0) or (
             len(alert_ids) == counts[digest_id] and digest_id != digest_id_of(alert_ids)
         ):
-            judge.broken("digest_unprovable", f"{digest_id} is carried by others than its members")
+            checker.broken("digest_unprovable", f"{digest_id} is carried by others than its members")
 
 
-def _judge_identities(judge: Judge, rows: Mapping[str, Alert]) -> None:
+def _check_identities(checker: InvariantChecker, rows: Mapping[str, Alert]) -> None:
     """Under a strong ledger two alerts of one fault, a window apart at most, are an alert and its repeat.
 
     Known by their titles, which the sources make; not if one was taken in while the other was not there yet,
@@ -107,30 +109,30 @@ def _judge_identities(judge: Judge, rows: Mapping[str, Alert]) -> None:
     for (title, keyed, by_content), found in roots.items():
         single = by_content and not keyed and found[0].source == "simulator"
         window_s = CONFIG.dedupe_content_window_s if single else CONFIG.dedupe_event_window_s
-        found.sort(key=lambda row: judge.rows.made_ms[row.alert_id][1])
+        found.sort(key=lambda row: checker.rows.made_ms[row.alert_id][1])
         for earlier, later in pairwise(found):
             apart_ms = later.accepted_at_ms - earlier.accepted_at_ms
-            seen = judge.rows.made_ms[earlier.alert_id][1] < judge.rows.made_ms[later.alert_id][0]
+            seen = checker.rows.made_ms[earlier.alert_id][1] < checker.rows.made_ms[later.alert_id][0]
             if seen and 0 <= apart_ms < window_s * 1000:
-                judge.broken("identity_split", f"{title!r} is both {earlier.alert_id} and {later.alert_id}")
+                checker.broken("identity_split", f"{title!r} is both {earlier.alert_id} and {later.alert_id}")
 
 
-def _judge_duplicates(judge: Judge, row: Alert, *, strong: bool) -> None:
+def _check_duplicates(checker: InvariantChecker, row: Alert, *, strong: bool) -> None:
     """A post too many needs a cause that really was, and a cause in the row that counts it."""
-    rows = judge.rows
+    rows = checker.rows
     if not strong and max(len(of.get(row.alert_id, ())) for of in (rows.workers, rows.creators)) > 1:
         return  # both regions worked on it, or took it in: the one cause that an eventual ledger adds
-    for what, posts in (("alert", judge.posts.alerts), ("follow-up", judge.posts.follow_ups)):
+    for what, posts in (("alert", checker.posts.alerts), ("follow-up", checker.posts.follow_ups)):
         found = posts.get(row.alert_id, [])
         clean = [post for post in found if not _disturbed(post, row.alert_id)]
         if len(clean) > 1:
             names = ", ".join(post.invocation.name for post in clean)
-            judge.broken(
+            checker.broken(
                 "duplicate_without_cause", f"{what} {row.alert_id} by {names}, none of them disturbed"
             )
-    extra = len(judge.posts.alerts.get(row.alert_id, ())) - 1
+    extra = len(checker.posts.alerts.get(row.alert_id, ())) - 1
     if extra > sum(row.possible_duplicates.values()):
-        judge.broken(
+        checker.broken(
             "duplicate_uncounted",
             f"{row.alert_id} was posted {extra + 1} times, possible: {dict(row.possible_duplicates)}",
         )
@@ -144,12 +146,12 @@ def _disturbed(post: Post, alert_id: str) -> bool:
     )
 
 
-def tally(rows: Mapping[str, Alert], judge: Judge) -> Counter[str]:
+def tally(rows: Mapping[str, Alert], checker: InvariantChecker) -> Counter[str]:
     """What came of the alerts, for the report."""
     counts: Counter[str] = Counter(str(row.status) for row in rows.values())
-    counts["posts"] = sum(map(len, judge.posts.alerts.values()))
-    counts["duplicates"] = sum(max(len(posts) - 1, 0) for posts in judge.posts.alerts.values())
-    counts["follow_ups"] = sum(map(len, judge.posts.follow_ups.values()))
+    counts["posts"] = sum(map(len, checker.posts.alerts.values()))
+    counts["duplicates"] = sum(max(len(posts) - 1, 0) for posts in checker.posts.alerts.values())
+    counts["follow_ups"] = sum(map(len, checker.posts.follow_ups.values()))
     counts["in_digest"] = sum(row.digest_id is not None for row in rows.values())
     for row in rows.values():
         for cause, times in row.possible_duplicates.items():

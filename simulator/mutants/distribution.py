@@ -1,4 +1,4 @@
-"""Bugs around Slack: its pace, its failures, digests and follow-ups."""
+"""Bugs around Slack: the rate limit, its failures, digests and follow-ups."""
 
 from collections.abc import Sequence
 from contextlib import suppress

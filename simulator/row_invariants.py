@@ -1,4 +1,4 @@
-"""Judges the ledger's writes: each must be a move of the state machine whose condition really held."""
+"""The invariants of the ledger's writes: each is a move of the state machine whose condition really held."""
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
@@ -15,8 +15,8 @@ from topology.records import ownership_record
 if TYPE_CHECKING:
     from simulator.machine import Invocation
 
-_STANDING_MS: Final = 10_000
-"""How long a worker may act on what it knew of the regions a while ago."""
+_VIEW_AGE_MS: Final = 10_000
+"""How long a worker may act on the view of the regions that it began with."""
 
 _CONDITIONS: Final[Mapping[tuple[Actor, Status | None, Status], tuple[Condition, ...]]] = {
     (move.actor, move.origin, move.target): tuple(
@@ -28,7 +28,7 @@ _CONDITIONS: Final[Mapping[tuple[Actor, Status | None, Status], tuple[Condition,
 }
 
 
-class RowJudge:
+class RowInvariants:
     """Of one run. `broken(rule, text)` is told what is wrong."""
 
     def __init__(self, scenario: Scenario, scheduler: Scheduler, broken: Callable[[str, str], None]) -> None:
@@ -67,7 +67,7 @@ class RowJudge:
         if new.attempts > MAX_ATTEMPTS:
             self._broken("attempts_unlimited", f"{new.alert_id} is at attempt {new.attempts}")
         if new.status is Status.PARKED and stored is not None and origin is not Status.PARKED:
-            self._judge_parked(stored, new)
+            self._check_parked(stored, new)
         if invocation is None:
             return
         if stored is None:
@@ -105,7 +105,7 @@ class RowJudge:
             Condition.PARENT_PARKED: new.parent_id in self._ever_parked or not self._strong,
         }[condition]
 
-    def _judge_parked(self, stored: Alert, new: Alert) -> None:
+    def _check_parked(self, stored: Alert, new: Alert) -> None:
         """It says why, and there is a reason: Slack refuses it, or its attempts are used up."""
         self._ever_parked.add(new.alert_id)
         if not (new.parked_reason or "").strip():
@@ -127,9 +127,9 @@ class RowJudge:
         else:
             invocation.leases.pop(new.alert_id, None)
         if not self._strong:
-            self._judge_ownership(invocation, stored, new)
+            self._check_ownership(invocation, stored, new)
 
-    def _judge_ownership(self, invocation: "Invocation", stored: Alert, new: Alert) -> None:
+    def _check_ownership(self, invocation: "Invocation", stored: Alert, new: Alert) -> None:
         """Under an eventual ledger: who may work on it, give or take a view that is remembered."""
         alert_id = new.alert_id
         terms = [self._record(region, region).get("term", 0) for region in REGIONS]
@@ -137,7 +137,7 @@ class RowJudge:
         if both_work and len(self.creators.get(alert_id, {})) < len(REGIONS) and not any(terms):
             self._broken("worked_by_both", f"{alert_id} is worked on by both regions, and nobody took over")
         begins = new.step is stored.step
-        old = self._scheduler.now_ms - invocation.started_ms > _STANDING_MS
+        old = self._scheduler.now_ms - invocation.started_ms > _VIEW_AGE_MS
         if not begins or old or invocation.was_frozen:
             return
         epoch = self._fenced_below(invocation.region)
@@ -149,7 +149,7 @@ class RowJudge:
     def _fenced_below(self, region: str) -> int | None:
         """The epoch that a region's own alerts must have for it to work on them; None if it is not fenced.
 
-        Fenced is who was silent for the whole takeover time, until it has seen the other's later beat, or
+        Fenced is who was silent for the whole takeover time, until it has seen the other's later heartbeat, or
         the other was silent for as long.
         """
         own, other = self._record(region, region), self._record(region, peer_of(region))
@@ -157,11 +157,11 @@ class RowJudge:
         latest_ms = self._scheduler.now_ms + self._skew_ms
         if not own:
             return None
-        if earliest_ms - own["heartbeat_ms"] > self._takeover_ms + _STANDING_MS:
+        if earliest_ms - own["heartbeat_ms"] > self._takeover_ms + _VIEW_AGE_MS:
             return own["epoch"] + 1
         returned_ms = own["returned_ms"]
         unseen = returned_ms > 0 and other.get("heartbeat_ms", 0) <= returned_ms
-        fenced = unseen and earliest_ms - returned_ms > _STANDING_MS
+        fenced = unseen and earliest_ms - returned_ms > _VIEW_AGE_MS
         return own["epoch"] if fenced and latest_ms - returned_ms < self._takeover_ms else None
 
     def _record(self, region: str, of: str) -> Mapping[str, int]:
