@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format packages lock clean bench-audit chaos simulate simulate-mutants storm drill drill-all bench-restore
+.PHONY: help setup demo test check format packages lock clean bench-audit chaos simulate simulate-mixed simulate-mutants release-snapshot storm drill drill-all bench-restore
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -48,11 +48,17 @@ SEEDS ?= 10000
 simulate: setup ## Run SEEDS=10000 seeds of the simulator under each consistency, on all cores
 	@$(BIN)/python -m simulator --seeds $(SEEDS) --report reports/simulate.json
 
+simulate-mixed: setup ## Run seeds (SEEDS=n) with the last release beside today's, each way
+	@$(BIN)/python -m simulator --mixed --seeds $(SEEDS) --report reports/simulate-mixed.json
+
 simulate-mutants: setup ## Plant each bug and show the seed that catches it
 	@$(BIN)/python -m simulator mutants --report reports/simulate-mutants.json
 
 clean: ## Remove what was built; a running local stack is left alone
 	rm -rf build reports .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+
+release-snapshot: setup ## Archive this release's handlers, for later ones to be tested beside (at each release)
+	@$(BIN)/python -m simulator.releases
 
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
 lock: ## Resolve the dependencies of pyproject.toml again, into locks/

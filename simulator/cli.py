@@ -4,7 +4,7 @@ Reached as `responder simulate` and `python -m simulator`.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final
@@ -17,8 +17,9 @@ from rich.table import Table
 from simulator.drawing import scenario_of
 from simulator.mutants.catalogue import MUTANTS, UnknownMutantError, planted
 from simulator.mutants.mutant import Mutant
+from simulator.releases.archive import ReleaseError, last_release
 from simulator.runner import MUTANT_SEEDS, Caught, Report, hunt, quiet, run_with, simulate
-from simulator.scenario import CONSISTENCIES, Consistency, Scenario
+from simulator.scenario import CONSISTENCIES, Consistency, Mix, Scenario, mixes_of
 from simulator.shrinker import shrink
 from simulator.simulation import Outcome
 
@@ -46,7 +47,7 @@ class Which(StrEnum):
     @property
     def consistencies(self) -> tuple[Consistency, ...]:
         """One or both."""
-        return tuple(one for one in CONSISTENCIES if self in (Which.BOTH, one))
+        return tuple(consistency for consistency in CONSISTENCIES if self in (Which.BOTH, consistency))
 
 
 _ReportPath = Annotated[Path | None, typer.Option("--report", help="Write the report there, as JSON.")]
@@ -67,6 +68,9 @@ def main(  # noqa: PLR0913 - a command line has as many options as it has
         bool, typer.Option("--shrink", help="With --seed: find a short history that breaks the same rule.")
     ] = False,
     consistency: Annotated[Which, typer.Option(help="Of the simulated ledger.")] = Which.BOTH,
+    mixed: Annotated[
+        bool, typer.Option("--mixed", help="Run the last release in one region, or half of the functions.")
+    ] = False,
     mutant: Annotated[str | None, typer.Option(metavar="NAME", help="Plant this bug first.")] = None,
     workers: _Workers = None,
     report: _ReportPath = None,
@@ -76,12 +80,16 @@ def main(  # noqa: PLR0913 - a command line has as many options as it has
     if context.invoked_subcommand is not None:
         return
     planted = _mutant(mutant) if mutant is not None else None
+    mixes = _mixes() if mixed else (None,)
     if seed is not None:
-        raise typer.Exit(_replay(_seed(seed), consistency, planted, shrinking=shrinking, as_json=as_json))
+        scenarios = [
+            scenario_of(_seed(seed), which, mix) for which in consistency.consistencies for mix in mixes
+        ]
+        raise typer.Exit(_replay(scenarios, planted, shrinking=shrinking, as_json=as_json))
     if shrinking:
         raise _wrong("--shrink needs --seed N: one seed is shrunk at a time")
     first = _seed(first_seed)
-    result = _run_all(range(first, first + seeds), consistency, planted, workers)
+    result = _run_all(range(first, first + seeds), consistency, mixes, planted, workers)
     _write(report, result.as_json())
     if as_json:
         typer.echo(json.dumps(result.as_json(), indent=2))
@@ -104,13 +112,13 @@ def mutants(
     caught: list[Caught] = []
     with _progress(as_json=as_json) as progress:
         task = progress.add_task("mutants", total=len(chosen), note="")
-        for one in hunt(chosen, seeds=seeds, workers=workers):
-            caught.append(one)
-            survived = sum(other.found is None for other in caught)
+        for hunted in hunt(chosen, seeds=seeds, workers=workers):
+            caught.append(hunted)
+            survived = sum(mutant.found is None for mutant in caught)
             progress.update(task, advance=1, note=f"{survived} survived")
-    caught.sort(key=lambda one: chosen.index(one.mutant))
-    survivors = [one for one in caught if one.found is None]
-    result = {"ok": not survivors, "mutants": [one.as_json() for one in caught]}
+    caught.sort(key=lambda hunted: chosen.index(hunted.mutant))
+    survivors = [mutant for mutant in caught if mutant.found is None]
+    result = {"ok": not survivors, "mutants": [mutant.as_json() for mutant in caught]}
     _write(report, result)
     if as_json:
         typer.echo(json.dumps(result, indent=2))
@@ -132,17 +140,27 @@ def _mutant(name: str) -> Mutant:
         raise _wrong(str(error)) from error
 
 
+def _mixes() -> tuple[Mix, ...]:
+    try:
+        return mixes_of(last_release())
+    except ReleaseError as error:
+        raise _wrong(str(error)) from error
+
+
 def _wrong(text: str) -> typer.Exit:
     """Say in one line how the command was used wrongly."""
     typer.secho(f"error: {text}", fg="red", err=True)
     return typer.Exit(2)
 
 
-def _run_all(seeds: range, which: Which, mutant: Mutant | None, workers: int | None) -> Report:
+def _run_all(
+    seeds: range, which: Which, mixes: Sequence[Mix | None], mutant: Mutant | None, workers: int | None
+) -> Report:
     result = Report()
+    total = len(seeds) * len(which.consistencies) * len(mixes)
     with _progress(as_json=False) as progress:
-        task = progress.add_task("simulating", total=len(seeds) * len(which.consistencies), note="")
-        for result in simulate(seeds, which.consistencies, mutant=mutant, workers=workers):
+        task = progress.add_task("simulating", total=total, note="")
+        for result in simulate(seeds, which.consistencies, mixes=mixes, mutant=mutant, workers=workers):
             rate = result.runs / result.seconds if result.seconds else 0
             progress.update(
                 task, completed=result.runs, note=f"{rate:.1f} runs/s, {result.violations.total()} broken"
@@ -150,12 +168,12 @@ def _run_all(seeds: range, which: Which, mutant: Mutant | None, workers: int | N
     return result
 
 
-def _replay(seed: int, which: Which, mutant: Mutant | None, *, shrinking: bool, as_json: bool) -> int:
-    """Print the histories of a seed; 1 if one of them breaks a promise."""
+def _replay(scenarios: Iterable[Scenario], mutant: Mutant | None, *, shrinking: bool, as_json: bool) -> int:
+    """Print the histories of scenarios; 1 if one of them breaks a promise."""
     outcomes: list[Outcome] = []
     with quiet():
-        for consistency in which.consistencies:
-            outcome = run_with(scenario_of(seed, consistency), mutant, keep_history=not shrinking)
+        for scenario in scenarios:
+            outcome = run_with(scenario, mutant, keep_history=not shrinking)
             if shrinking:
                 outcome = _shrunk(outcome, mutant)
             outcomes.append(outcome)
@@ -171,16 +189,16 @@ def _shrunk(outcome: Outcome, mutant: Mutant | None) -> Outcome:
     if outcome.violation is None:
         return run_with(outcome.scenario, mutant, keep_history=True)
 
-    def told(runs: int, scenario: Scenario) -> None:
+    def show(runs: int, scenario: Scenario) -> None:
         status.update(
             f"{runs} runs: {len(scenario.arrivals)} alerts, {len(scenario.incidents)} incidents left"
         )
 
     with _console.status("shrinking") as status:
         if mutant is None:
-            return shrink(outcome, progress=told)
+            return shrink(outcome, progress=show)
         with mutant.on():
-            return shrink(outcome, progress=told)
+            return shrink(outcome, progress=show)
 
 
 def _as_json(outcome: Outcome) -> dict[str, object]:
@@ -188,6 +206,7 @@ def _as_json(outcome: Outcome) -> dict[str, object]:
     return {
         "seed": scenario.seed,
         "consistency": scenario.consistency,
+        "releases": str(scenario.mix) if scenario.mix else None,
         "violation": str(outcome.violation) if outcome.violation else None,
         "alerts": len(scenario.arrivals),
         "incidents": [str(incident) for incident in scenario.incidents],
@@ -204,6 +223,8 @@ def _print_history(outcome: Outcome) -> None:
         f"{len(outcome.fired)} faults until {scenario.horizon_ms / 1000:.0f} s, "
         f"clocks off by {scenario.skew_ms[0]} and {scenario.skew_ms[1]} ms, digest {outcome.digest}"
     )
+    if scenario.mix is not None:
+        typer.echo(f"  release {scenario.mix}")
     for incident in scenario.incidents:
         typer.echo(f"  {incident}")
     for line in outcome.lines:
@@ -225,18 +246,22 @@ def _print_report(report: Report) -> None:
         f"unaccounted {violations['unaccounted']}, "
         f"safety violations {violations.total() - violations['not_live']}, not live {violations['not_live']}"
     )
-    for one in report.found[:_LINES_SHOWN]:
-        typer.secho(f"seed {one.seed} {one.consistency}: {one.rule}: {one.text}", fg="red")
-        typer.echo(f"  responder simulate --seed {one.seed} --consistency {one.consistency} --shrink")
+    for releases, runs in sorted(report.releases.items()):
+        typer.echo(f"{runs} runs of release {releases}")
+    for found in report.found[:_LINES_SHOWN]:
+        where = f" ({found.mix})" if found.mix else ""
+        typer.secho(f"seed {found.seed} {found.consistency}{where}: {found.rule}: {found.text}", fg="red")
+        typer.echo(f"  {found.replay}")
 
 
 def _print_mutants(caught: Iterable[Caught]) -> None:
     table = Table("mutant", "consistency", "seed", "caught by")
-    for one in caught:
-        if one.found is None:
-            table.add_row(one.mutant.name, one.mutant.consistency, f"> {one.seeds}", "[red]SURVIVED")
+    for hunted in caught:
+        mutant, found = hunted.mutant, hunted.found
+        if found is None:
+            table.add_row(mutant.name, mutant.consistency, f"> {hunted.seeds}", "[red]SURVIVED")
         else:
-            table.add_row(one.mutant.name, one.mutant.consistency, str(one.found.seed), one.found.rule)
+            table.add_row(mutant.name, mutant.consistency, str(found.seed), found.rule)
     Console().print(table)
 
 

@@ -18,6 +18,7 @@ from simulator.scenario import (
     Faults,
     Incident,
     Kind,
+    Mix,
     Scenario,
 )
 from topology.alerts import Severity
@@ -36,8 +37,8 @@ _LONG: Final = (Kind.SLACK_DOWN, Kind.SLACK_DEAF, Kind.REGION_DOWN, Kind.PARTITI
 """What some seeds have for more than an hour: long enough for attempts to run out, and for takeovers."""
 
 
-def scenario_of(seed: int, consistency: Consistency) -> Scenario:
-    """The scenario of a seed under one consistency of the ledger."""
+def scenario_of(seed: int, consistency: Consistency, mix: Mix | None = None) -> Scenario:
+    """The scenario of a seed under one consistency of the ledger; the same whichever releases run."""
     # A Random takes a whole number as it is; text would do too, and a tuple would be hashed.
     random = Random(seed * len(CONSISTENCIES) + CONSISTENCIES.index(consistency))  # noqa: S311 - not for secrets
     clean = random.random() < 0.05  # noqa: PLR2004 - one seed in twenty shows that faults cause the trouble
@@ -61,6 +62,7 @@ def scenario_of(seed: int, consistency: Consistency) -> Scenario:
         concurrency=random.choice((2, 5, 10)),
         can_edit=random.random() < 0.3,  # noqa: PLR2004
         canary=not long,
+        mix=mix,
     )
 
 

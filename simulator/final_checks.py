@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping
 from itertools import pairwise
 
 from handlers.domain.alert import Alert
-from handlers.domain.delivery.messages import Digest
 from simulator.checker import InvariantChecker
 from simulator.queues import WorkQueue
 from simulator.services import Post, digest_id_of
@@ -68,7 +67,7 @@ def _check_notified(checker: InvariantChecker, row: Alert) -> None:
     wanted = [
         post
         for post in posts
-        if (post.message.digest_id if isinstance(post.message, Digest) else None) == row.digest_id
+        if (post.message.key if post.message.kind == "digest" else None) == row.digest_id
     ]
     if not wanted:
         checker.broken(
@@ -83,10 +82,10 @@ def _check_digests(checker: InvariantChecker, rows: Mapping[str, Alert]) -> None
         if row.digest_id is not None:
             members.setdefault(row.digest_id, []).append(row.alert_id)
     counts = {
-        post.message.digest_id: post.message.alert_count
+        post.message.key: post.message.alert_count
         for posts in checker.posts.alerts.values()
         for post in posts
-        if isinstance(post.message, Digest)
+        if post.message.kind == "digest"
     }
     for digest_id, alert_ids in members.items():
         if len(alert_ids) > counts.get(digest_id, 0) or (

@@ -3,7 +3,7 @@
 import heapq
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from handlers.domain.alert import Alert
 from handlers.domain.ports import LedgerUnavailableError
@@ -16,6 +16,9 @@ from simulator.world import World
 from topology.alerts import Status
 
 T = TypeVar("T")
+
+Change = Callable[[Alert | None], Alert | None]
+"""What a conditional write makes of the stored row; None if its condition does not hold."""
 
 _INDEX_LAGS_MS: Final = (3_000, 15_000, 60_000)
 _INDEX_DELAY_MS: Final = 20
@@ -89,28 +92,25 @@ class Store:
         )
         world.checker.posts.read = self.table.read
 
-    def create(self, region: str, alert: Alert) -> bool:
-        """See `Ledger`."""
-        if self.table.read(region, alert.alert_id) is not None:
-            return False
-        self.table.write(region, alert.alert_id, alert)
-        return True
+    def change(self, region: str, alert_id: str, change: Change) -> tuple[Alert | None, Alert] | None:
+        """Write what `change` makes of the stored row; what was stored and what is, or None if it refused."""
+        stored = self.table.read(region, alert_id)
+        new = change(stored)
+        if new is None:
+            return None
+        self.table.write(region, alert_id, new)
+        return stored, new
 
-    def replace(self, region: str, before: Alert, after: Alert) -> Alert | None:
-        """See `Ledger`; returns what is stored then, or None. As DynamoDB does, changes only what differs."""
-        stored = self.table.read(region, before.alert_id)
+    def replaced(self, stored: Alert | None, before: Alert, after: Alert) -> Alert | None:
+        """What a conditional write of `after` makes of the stored row; None if that is not `before` any more.
+
+        As in DynamoDB, it changes only what differs.
+        """
         if stored is None or any(getattr(stored, name) != getattr(before, name) for name in self.guards):
             return None
-        new = after
-        if stored is not before and stored != before:
-            changes = {
-                name: getattr(after, name)
-                for name in _ATTRIBUTES
-                if getattr(after, name) != getattr(before, name)
-            }
-            new = replace(stored, **changes)
-        self.table.write(region, before.alert_id, new)
-        return new
+        if stored is before or stored == before:
+            return after
+        return replace(stored, **differences(before, after))
 
     def under(self, region: str, key: str) -> list[Alert]:
         """What the open index shows in `region`."""
@@ -143,7 +143,7 @@ class LedgerPort:
 
     def probe(self) -> None:
         """See `Ledger`."""
-        self._call("ledger.probe", lambda: None)
+        self.call("ledger.probe", lambda: None)
 
     def get(self, alert_id: str) -> Alert | None:
         """See `Ledger`."""
@@ -154,37 +154,27 @@ class LedgerPort:
             invocation.held[alert_id] = row is not None and row.lease_token in invocation.tokens
             return row
 
-        return self._call(f"ledger.get {short(alert_id)}", effect)
+        return self.call(f"ledger.get {short(alert_id)}", effect)
 
     def create(self, alert: Alert, *, actor: Actor) -> bool:
         """See `Ledger`."""
         self._check(actor, None, alert)
-
-        def effect() -> bool:
-            done = self._store.create(self._region, alert)
-            if done:
-                self._world.checker.rows.wrote(self._machine.invocation, actor, None, alert)
-            return done
-
-        return self._write(f"ledger.create {short(alert.alert_id)} {alert.status}", effect)
+        return self.write(
+            f"ledger.create {short(alert.alert_id)} {alert.status}",
+            alert.alert_id,
+            lambda stored: alert if stored is None else None,
+            actor=actor,
+        )
 
     def replace(self, before: Alert, after: Alert, *, actor: Actor) -> bool:
         """See `Ledger`."""
         self._check(actor, before, after)
-        invocation = self._machine.invocation
-
-        def effect() -> bool:
-            stored = self._store.table.read(self._region, before.alert_id)
-            new = self._store.replace(self._region, before, after)
-            if new is None:
-                return False
-            self._world.checker.rows.wrote(invocation, actor, stored, new)
-            return True
-
-        return self._write(
+        return self.write(
             f"ledger.replace {short(before.alert_id)} {before.status} -> {after.status}"
-            f"{_changes(before, after) if self._world.history.kept else ''}",
-            effect,
+            f"{_shown_changes(before, after) if self._world.history.kept else ''}",
+            before.alert_id,
+            lambda stored: self._store.replaced(stored, before, after),
+            actor=actor,
         )
 
     def overdue(self, key: str, *, now_s: int, limit: int) -> Sequence[str]:
@@ -194,7 +184,7 @@ class LedgerPort:
             due = self._store.under(self._region, key)
             return [row.alert_id for row in due if (row.due_at or 0) <= now_s][:limit]
 
-        return self._call(f"ledger.overdue {key}", effect)
+        return self.call(f"ledger.overdue {key}", effect)
 
     def waiting(self, key: str, *, limit: int) -> Sequence[str]:
         """See `Ledger`."""
@@ -204,13 +194,11 @@ class LedgerPort:
             found = [row for row in shown if row.status is Status.ANALYZED and not row.alone]
             return [row.alert_id for row in found if row.lease_token is None][:limit]
 
-        return self._call(f"ledger.waiting {key}", effect)
+        return self.call(f"ledger.waiting {key}", effect)
 
     def count(self, key: str, *, limit: int) -> int:
         """See `Ledger`."""
-        return self._call(
-            f"ledger.count {key}", lambda: min(len(self._store.under(self._region, key)), limit)
-        )
+        return self.call(f"ledger.count {key}", lambda: min(len(self._store.under(self._region, key)), limit))
 
     def suppressed_children(self, parent_id: str, *, limit: int) -> Sequence[str]:
         """See `Ledger`."""
@@ -219,7 +207,7 @@ class LedgerPort:
             rows = self._store.children(self._region, parent_id)
             return [row.alert_id for row in rows if row.status is Status.SUPPRESSED][:limit]
 
-        return self._call(f"ledger.suppressed_children {short(parent_id)}", effect)
+        return self.call(f"ledger.suppressed_children {short(parent_id)}", effect)
 
     def _check(self, actor: Actor, before: Alert | None, after: Alert) -> None:
         try:
@@ -228,23 +216,31 @@ class LedgerPort:
             self._world.checker.rows.illegal(after.alert_id, str(error))
             raise
 
-    def _write(self, what: str, effect: Callable[[], bool]) -> bool:
-        """A conditional write, with the faults that leave its outcome unknown."""
+    def write(self, what: str, alert_id: str, change: Change, *, actor: Actor) -> bool:
+        """A conditional write, with the faults that leave its outcome unknown. Whether its condition held."""
         invocation = self._machine.invocation
+
+        def effect() -> bool:
+            written = self._store.change(self._region, alert_id, change)
+            if written is not None:
+                self._world.checker.rows.wrote(invocation, actor, *written)
+            return written is not None
+
         if invocation.fires("ledger_lost_answer"):
-            return self._call(what, effect, told="no answer")
+            return self.call(what, effect, told="no answer")
         if invocation.fires("ledger_late_write"):
             late_ms = _TIMEOUT_MS[1] + invocation.random.randint(*_LATE_MS)
-            return self._call(what, effect, told="no answer yet", out_ms=late_ms)
+            return self.call(what, effect, told="no answer yet", out_ms=late_ms)
         if invocation.fires("ledger_unseen_write"):
             # The client's second try meets what its first has written.
-            self._call(what, effect)
+            self.call(what, effect)
             return False
-        return self._call(what, effect)
+        return self.call(what, effect)
 
-    def _call(
+    def call(
         self, what: str, effect: Callable[[], T], *, told: str | None = None, out_ms: int | None = None
     ) -> T:
+        """A call, with the faults that every call may have. With `told` its outcome is unknown for that."""
         invocation = self._machine.invocation
         draw = invocation.random
         sent: Callable[[], T] | None = effect
@@ -276,7 +272,14 @@ class LedgerPort:
         return world.scenario.consistency == "strong" and bool(world.active(Kind.PARTITION, region))
 
 
-def _changes(before: Alert, after: Alert) -> str:
+def differences(before: Alert, after: Alert) -> dict[str, Any]:
+    """The attributes in which two rows differ, as `after` has them."""
+    return {
+        name: getattr(after, name) for name in _ATTRIBUTES if getattr(after, name) != getattr(before, name)
+    }
+
+
+def _shown_changes(before: Alert, after: Alert) -> str:
     """What a write changes besides the status, for the history."""
     names = (
         "attempts",

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from handlers.domain.alert import Alert
-from handlers.domain.delivery.messages import FollowUpNotice, Message
 from handlers.domain.limits import MAX_DEFERRAL_S
 from handlers.domain.ports import Record
 from simulator.scenario import Scenario
 from simulator.scheduler import Scheduler
+from simulator.wiring import PostedMessage
 from topology.alerts import Status
 from topology.config_keys import KEYS
 
@@ -49,7 +49,9 @@ class PostInvariants:
         self._closings: list[_Closing] = []
         self._last_slot_ms: int | None = None
 
-    def posting(self, invocation: "Invocation", message: Message, members: tuple[str, ...] | None) -> None:
+    def posting(
+        self, invocation: "Invocation", message: PostedMessage, members: tuple[str, ...] | None
+    ) -> None:
         """A worker is about to post a message about `members`; None if they cannot be told."""
         invocation.posts += 1
         if invocation.posts > invocation.slots + invocation.coordination_errors:
@@ -62,7 +64,7 @@ class PostInvariants:
 
     def posted(self, post: "Post") -> None:
         """Slack has taken a message."""
-        kept = self.follow_ups if isinstance(post.message, FollowUpNotice) else self.alerts
+        kept = self.follow_ups if post.message.kind == "follow-up" else self.alerts
         for alert_id in post.members or ():
             kept.setdefault(alert_id, []).append(post)
 
@@ -96,7 +98,7 @@ class PostInvariants:
         if self._strong and last_ms is not None and asked_ms - last_ms < INTERVAL_MS - self._skew_ms:
             self._broken("slots_too_close", f"{invocation.name}: {asked_ms - last_ms} ms apart")
 
-    def _may_post(self, invocation: "Invocation", message: Message, alert_id: str) -> None:
+    def _may_post(self, invocation: "Invocation", message: PostedMessage, alert_id: str) -> None:
         row = self.read(invocation.region, alert_id)
         if row is None:
             self._broken("posted_unknown", f"{invocation.name} posts {alert_id}, which has no row")
@@ -109,9 +111,10 @@ class PostInvariants:
                 "posted_unclaimed",
                 f"{invocation.name} posts {alert_id}, and did not hold it when it last looked",
             )
-        if holds and isinstance(message, FollowUpNotice) is not (row.status is Status.NOTIFIED):
-            kind = type(message).__name__
-            self._broken("wrong_message", f"{invocation.name} posts {alert_id}, {row.status}, as a {kind}")
+        if holds and (message.kind == "follow-up") is not (row.status is Status.NOTIFIED):
+            self._broken(
+                "wrong_message", f"{invocation.name} posts {alert_id}, {row.status}, as {message.kind}"
+            )
 
     def _check_closings(self, invocation: "Invocation") -> None:
         """Nobody who could know posts while Slack wants to be left alone."""

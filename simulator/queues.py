@@ -135,19 +135,27 @@ class QueueSenderPort:
 
     def send(self, queue: Queue, alert_ids: Sequence[str], *, delay_s: int = 0) -> None:
         """See `QueueSender`."""
+        bodies = [msgspec.json.encode({"alert_id": alert_id}).decode() for alert_id in alert_ids]
+        shown = f"{[short(alert_id) for alert_id in alert_ids]}" + (f" in {delay_s} s" if delay_s else "")
+        self.send_bodies(queue, bodies, delay_s=delay_s, shown=shown)
+
+    def send_bodies(self, queue: Queue, bodies: Sequence[str], *, delay_s: int, shown: str) -> None:
+        """Send one message a body. `shown`: what the history shows of them.
+
+        Raises:
+            QueueSendError: as `QueueSender.send`.
+        """
         invocation, world = self._machine.invocation, self._machine.world
         draw, target = invocation.random, self._queues[queue]
-        what = f"queue_sender.send {queue} {[short(alert_id) for alert_id in alert_ids]}"
-        what += f" in {delay_s} s" if delay_s else ""
+        what = f"queue_sender.send {queue} {shown}"
         error = QueueSendError("simulated: not surely sent")
         denied = world.active(Kind.QUEUES_DENIED, self._machine.region)
         if denied or invocation.fires("send_failed"):
             invocation.call(what, None, out_ms=0, instead=(draw.choice((30, 3_000)), error))
-        delays = [delay for alert_id in alert_ids for delay in ((alert_id, one) for one in self._delays_ms())]
+        copies = [(body, extra_ms) for body in bodies for extra_ms in self._delays_ms()]
 
         def effect() -> None:
-            for alert_id, extra_ms in delays:
-                body = msgspec.json.encode({"alert_id": alert_id}).decode()
+            for body, extra_ms in copies:
                 if extra_ms is None:
                     target.put(body, delay_ms=target.visibility_ms)
                 else:

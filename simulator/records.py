@@ -1,7 +1,7 @@
 """The coordination table and the analysis cache, as one machine's handler reaches them."""
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from handlers.domain.alert import Analysis
 from handlers.domain.ports import CacheUnavailableError, CoordinationUnavailableError, Record
@@ -36,24 +36,25 @@ class CoordinationPort:
 
     def write(self, name: str, before: Record | None, values: Mapping[str, int]) -> bool:
         """See `Coordination`."""
-        region, invocation, checker = (
-            self._machine.region,
-            self._machine.invocation,
-            self._machine.world.checker,
-        )
-        asked_ms = self._machine.world.now_ms
+        version = before.version if before else 0
+        new = Record(version=version + 1, values=dict(values))
+        return self.put(name, new, lambda stored: (stored.version if stored else 0) == version)
+
+    def put(self, name: str, new: Record, condition: Callable[[Record | None], bool]) -> bool:
+        """Put a record over the stored one if that meets the `condition`. Whether it did."""
+        region, invocation, world = self._machine.region, self._machine.invocation, self._machine.world
+        asked_ms = world.now_ms
 
         def effect() -> bool:
             stored = self._table.read(region, name)
-            if (stored.version if stored else 0) != (before.version if before else 0):
+            if not condition(stored):
                 return False
-            new = Record(version=stored.version + 1 if stored else 1, values=dict(values))
             self._table.write(region, name, new)
             if name == SLACK_RATE:
-                checker.posts.slot_reserved(invocation, asked_ms, stored, new)
+                world.checker.posts.slot_reserved(invocation, asked_ms, stored, new)
             return True
 
-        what = f"coordination.write {name} {dict(values)}"
+        what = f"coordination.write {name} {dict(new.values)}"
         self._may_fail(what)
         draw = invocation.random
         instead = None
@@ -77,33 +78,39 @@ class CoordinationPort:
 
 
 class CachePort:
-    """`AnalysisCache` for what runs in `machine`. Its table is an eventual one always."""
+    """`AnalysisCache` for what runs in `machine`. Its table is an eventual one always.
 
-    def __init__(self, machine: Machine, table: Table[tuple[Analysis, int]]) -> None:
+    An entry is an analysis and its expiry, or an item where releases are mixed.
+    """
+
+    def __init__(self, machine: Machine, table: Table[Any]) -> None:
         """Its calls go from the machine's region."""
         self._machine = machine
         self._table = table
 
     def get(self, signature: str, *, now_s: int) -> Analysis | None:
         """See `AnalysisCache`."""
-        self._may_fail("cache.get")
-        region = self._machine.region
-
-        def effect() -> Analysis | None:
-            found = self._table.read(region, signature)
-            return found[0] if found is not None and found[1] > now_s else None
-
-        return self._machine.invocation.call("cache.get", effect, out_ms=5, back_ms=3)
+        entry: tuple[Analysis, int] | None = self.read(signature)
+        return entry[0] if entry is not None and entry[1] > now_s else None
 
     def put(self, signature: str, analysis: Analysis, *, expires_at: int) -> None:
         """See `AnalysisCache`."""
+        self.write(signature, (analysis, expires_at))
+
+    def read(self, signature: str) -> Any:
+        """The entry; None if there is none."""
+        self._may_fail("cache.get")
+        region = self._machine.region
+        return self._machine.invocation.call(
+            "cache.get", lambda: self._table.read(region, signature), out_ms=5, back_ms=3
+        )
+
+    def write(self, signature: str, entry: Any) -> None:
+        """Put an entry over the one that is there."""
         self._may_fail("cache.put")
         region = self._machine.region
         self._machine.invocation.call(
-            "cache.put",
-            lambda: self._table.write(region, signature, (analysis, expires_at)),
-            out_ms=5,
-            back_ms=3,
+            "cache.put", lambda: self._table.write(region, signature, entry), out_ms=5, back_ms=3
         )
 
     def _may_fail(self, what: str) -> None:

@@ -1,31 +1,39 @@
 """One region: its functions' execution environments, its queues and its schedule."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from handlers.adapters.lambda_events.sqs_batch import work_batch
-from handlers.domain.delivery.leases import Deadline, PoisonMessageError
-from handlers.domain.intake.webhook import Request, Response
-from handlers.domain.ports import LedgerUnavailableError
-from simulator import wiring
 from simulator.history import short
 from simulator.machine import Invocation, Machine
+from simulator.ports import Backends, ports_of
 from simulator.queues import Consume, Message, OnEnd, WorkQueue
 from simulator.scenario import MACHINE_SKEW_MS, REGIONS
-from simulator.wiring import CONFIG, Backends
 from simulator.world import World
 from topology.functions import FUNCTIONS
 from topology.limits import SQS_VISIBILITY_FACTOR
 from topology.queues import WORK_QUEUES, Queue
 
-_TIMEOUTS_S: Final = {spec.key: CONFIG.timeout_s[spec] for spec in FUNCTIONS}
 POISON_IDS: Final = ("a0000000000000000000000000000000",)
 """Of alerts that there never were: what a poison message may name."""
 
 _RECOVERY_EVERY_MS: Final = 60_000
+
+
+class Request(NamedTuple):
+    """A POST to the webhook; header names in lower case."""
+
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Response(NamedTuple):
+    """Its answer; `body` is what becomes JSON."""
+
+    status: int
+    body: Mapping[str, Any]
 
 
 class Region:
@@ -37,7 +45,8 @@ class Region:
         self.name = name
         self._backends = backends
         self._skew_ms = world.scenario.skew_ms[REGIONS.index(name)]
-        self._idle: dict[str, list[tuple[Machine, Any]]] = {key: [] for key in wiring.BUILDERS}
+        self._wiring = {spec.key: backends.release_of(name, spec.key).wiring for spec in FUNCTIONS}
+        self._idle: dict[str, list[tuple[Machine, Any]]] = {function: [] for function in self._wiring}
         self._living: dict[str, Invocation] = {}
         self._names: Counter[str] = Counter()
         self._random = world.random(f"region {name}")
@@ -46,7 +55,7 @@ class Region:
                 world=world,
                 region=name,
                 spec=spec,
-                visibility_ms=_TIMEOUTS_S[spec.consumer.key] * SQS_VISIBILITY_FACTOR * 1000,
+                visibility_ms=self._timeout_ms(spec.consumer.key) * SQS_VISIBILITY_FACTOR,
                 concurrency=world.scenario.concurrency,
                 consume=self._consumer(spec.consumer.key),
             )
@@ -79,18 +88,25 @@ class Region:
 
     def answer(self, label: str, request: Request, *, answered: Callable[[Response | None], None]) -> None:
         """Have reception answer a request; None if it died over it, or after the gateway's timeout."""
-        told: list[None] = []
+        answers: list[Response | None] = []
 
-        def tell(response: Response | None) -> None:
-            if not told:
-                told.append(None)
+        def deliver(response: Response | None) -> None:
+            if not answers:
+                answers.append(response)
                 answered(response)
 
         def main(webhook: Any, machine: Machine) -> None:
-            until_ms = machine.now_ms() + machine.get_remaining_time_in_millis() * 2 // 5
-            tell(webhook.answer(request, until_ms=until_ms))
+            status, body = self._wiring["reception"].answer(
+                webhook,
+                machine,
+                method="POST",
+                path="/alerts",
+                headers=request.headers,
+                body=request.body,
+            )
+            deliver(Response(status, body))
 
-        self._invoke("reception", label, main, on_end=lambda _invocation: tell(None))
+        self._invoke("reception", label, main, on_end=lambda _invocation: deliver(None))
 
     def _invoke(
         self,
@@ -110,7 +126,7 @@ class Region:
             name=f"{scope}#{self._names[scope]}",
             region=self.name,
             function=function,
-            timeout_ms=_TIMEOUTS_S[function] * 1000,
+            timeout_ms=self._timeout_ms(function),
         )
         machine.enter(invocation)
         self._living[invocation.name] = invocation
@@ -119,9 +135,7 @@ class Region:
             try:
                 main(handler, machine)
             except Exception as error:  # noqa: BLE001 - whatever a handler lets out is what we look for
-                self.world.checker.broken(
-                    "handler_raised", f"{invocation.name}: {type(error).__name__}: {error}"
-                )
+                self._raised(invocation.name, error)
 
         def ended() -> None:
             del self._living[invocation.name]
@@ -135,20 +149,29 @@ class Region:
     def _new(self, function: str) -> tuple[Machine, object]:
         skew_ms = self._skew_ms + self._random.randint(-MACHINE_SKEW_MS, MACHINE_SKEW_MS)
         machine = Machine(self.world, region=self.name, function=function, skew_ms=skew_ms)
-        return machine, wiring.BUILDERS[function](machine, self._backends)
+        release = self._backends.release_of(self.name, function)
+        ports = ports_of(machine, self._backends, release)
+        return machine, self._wiring[function].BUILDERS[function](ports)
+
+    def _timeout_ms(self, function: str) -> int:
+        timeout_s: int = self._wiring[function].TIMEOUTS_S[function]
+        return timeout_s * 1000
 
     def _consumer(self, function: str) -> Consume:
         def consume(batch: Sequence[Message], on_end: OnEnd) -> None:
-            records = [{"messageId": one.message_id, "body": one.body} for one in batch]
+            messages = [(message.message_id, message.body) for message in batch]
             kept: list[frozenset[str]] = []
 
             def main(handler: Any, machine: Machine) -> None:
-                def work(alert_id: str, deadline: Deadline) -> None:
-                    self._watched(machine, handler.work, alert_id, deadline)
+                name = machine.invocation.name
 
-                answer = work_batch({"Records": records}, work, context=machine, clock=machine)
-                failures = answer["batchItemFailures"]
-                kept.append(frozenset(failure["itemIdentifier"] for failure in failures))
+                def failed(alert_id: str, error: Exception, is_poison: bool) -> None:  # noqa: FBT001 - see `work`
+                    if not is_poison:
+                        self._raised(name, error)
+                    elif alert_id not in POISON_IDS:
+                        self.world.checker.broken("wake_up_is_poison", f"{name}: {error}")
+
+                kept.append(self._wiring[function].work(handler, machine, messages=messages, failed=failed))
 
             self._invoke(
                 function,
@@ -161,24 +184,9 @@ class Region:
 
         return consume
 
-    def _watched(
-        self,
-        machine: Machine,
-        work: Callable[[str, Deadline], None],
-        alert_id: str,
-        deadline: Deadline,
-    ) -> None:
-        """`work`, told of what it lets out: `work_batch` takes everything for a failed message."""
-        try:
-            work(alert_id, deadline)
-        except PoisonMessageError as error:
-            if alert_id not in POISON_IDS:
-                self.world.checker.broken("wake_up_is_poison", f"{machine.invocation.name}: {error}")
-            raise
-        except Exception as error:
-            name = machine.invocation.name
-            self.world.checker.broken("handler_raised", f"{name}: {type(error).__name__}: {error}")
-            raise
+    def _raised(self, name: str, error: Exception) -> None:
+        """A handler has let out an error that is none of its ways to say no."""
+        self.world.checker.broken("handler_raised", f"{name}: {type(error).__name__}: {error}")
 
     def _tick(self) -> None:
         """The schedule: Recovery once a minute, or not at all, or twice."""
@@ -199,10 +207,7 @@ class Region:
 
     def _recover(self) -> None:
         def main(handler: Any, machine: Machine) -> None:
-            until_ms = machine.now_ms() + machine.get_remaining_time_in_millis() * 3 // 4
-            try:
-                handler.run(until_ms=until_ms)
-            except LedgerUnavailableError:
+            if not self._wiring["recovery"].recover(handler, machine):
                 self.world.note(machine.invocation.name, "ended early: the ledger is unavailable")
 
         minute = self.world.now_ms // _RECOVERY_EVERY_MS

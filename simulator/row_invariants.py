@@ -149,8 +149,8 @@ class RowInvariants:
     def _fenced_below(self, region: str) -> int | None:
         """The epoch that a region's own alerts must have for it to work on them; None if it is not fenced.
 
-        Fenced is who was silent for the whole takeover time, until it has seen the other's later heartbeat, or
-        the other was silent for as long.
+        A region is fenced that was silent for the whole takeover time, until it has seen the other's later
+        heartbeat, or the other was silent for as long.
         """
         own, other = self._record(region, region), self._record(region, peer_of(region))
         earliest_ms = self._scheduler.now_ms - self._skew_ms

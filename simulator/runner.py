@@ -15,7 +15,7 @@ from typing import Any, Final
 from simulator.drawing import scenario_of
 from simulator.mutants.catalogue import planted
 from simulator.mutants.mutant import Mutant
-from simulator.scenario import Consistency, Scenario
+from simulator.scenario import Consistency, Mix, Scenario
 from simulator.simulation import Outcome, run
 
 CHUNK: Final = 20
@@ -29,27 +29,38 @@ MUTANT_SEEDS: Final = 2_000
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """A seed that broke a promise."""
+    """A seed that broke a promise. `mix`: which releases ran where, if not today's alone."""
 
     seed: int
     consistency: Consistency
     rule: str
     text: str
+    mix: Mix | None = None
+
+    @property
+    def replay(self) -> str:
+        """The command that shows it."""
+        mixed = " --mixed" if self.mix else " --shrink"
+        return f"responder simulate --seed {self.seed} --consistency {self.consistency}{mixed}"
 
     def as_json(self) -> dict[str, object]:
-        """For the report; `replay` is the command that shows it."""
+        """For the report."""
         return {
             "seed": self.seed,
             "consistency": self.consistency,
             "rule": self.rule,
             "text": self.text,
-            "replay": f"responder simulate --seed {self.seed} --consistency {self.consistency} --shrink",
+            "releases": str(self.mix) if self.mix else None,
+            "replay": self.replay,
         }
 
 
 @dataclass(kw_only=True)
 class Report:
-    """What came of many seeds. `counts`: faults that fired, and what came of the alerts."""
+    """What came of many seeds. `counts`: faults that fired, and what came of the alerts.
+
+    `releases`: runs by which releases ran where; empty where today's ran alone.
+    """
 
     seeds: int = 0
     runs: int = 0
@@ -57,6 +68,7 @@ class Report:
     violations: Counter[str] = field(default_factory=Counter)
     found: list[Found] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
+    releases: Counter[str] = field(default_factory=Counter)
 
     @property
     def ok(self) -> bool:
@@ -75,7 +87,8 @@ class Report:
             "not_live": self.violations["not_live"],
             "safety_violations": self.violations.total() - self.violations["not_live"],
             "violations": dict(sorted(self.violations.items())),
-            "found": [one.as_json() for one in self.found],
+            "releases": dict(self.releases),
+            "found": [found.as_json() for found in self.found],
             "counts": dict(sorted(self.counts.items())),
         }
 
@@ -117,25 +130,32 @@ def run_with(scenario: Scenario, mutant: Mutant | None, *, keep_history: bool = 
 
 
 def simulate(
-    seeds: range, consistencies: Sequence[Consistency], *, mutant: Mutant | None = None, workers: int | None
+    seeds: range,
+    consistencies: Sequence[Consistency],
+    *,
+    mixes: Sequence[Mix | None] = (None,),
+    mutant: Mutant | None = None,
+    workers: int | None,
 ) -> Iterator[Report]:
-    """Run every seed under each consistency; gives the report so far after each chunk, the last is all.
+    """Run every seed under each consistency and mix; gives the report so far after each chunk.
 
     `workers`: processes; None for one a core.
     """
     report, started = Report(), time.monotonic()
     tasks = (
-        (seeds[start : start + CHUNK], consistency, mutant.name if mutant else None)
+        (seeds[start : start + CHUNK], consistency, mix, mutant.name if mutant else None)
         for start in range(0, len(seeds), CHUNK)
         for consistency in consistencies
+        for mix in mixes
     )
     for part in _spread(_chunk, tasks, workers or os.cpu_count() or 1):
         report.runs += part.runs
-        report.seeds = report.runs // len(consistencies)
+        report.seeds = report.runs // (len(consistencies) * len(mixes))
         report.seconds = time.monotonic() - started
         report.violations += part.violations
         report.counts += part.counts
-        report.found = sorted([*report.found, *part.found], key=lambda one: (one.seed, one.consistency))
+        report.releases += part.releases
+        report.found = sorted([*report.found, *part.found], key=lambda found: (found.seed, found.consistency))
         del report.found[MAX_KEPT:]
         yield report
 
@@ -160,8 +180,8 @@ def _spread(function: Any, tasks: Iterable[tuple[Any, ...]], workers: int) -> It
         while running:
             done, running = wait(running, return_when=FIRST_COMPLETED)
             running |= {pool.submit(function, *task) for task in islice(left, len(done))}
-            for one in done:
-                yield one.result()
+            for future in done:
+                yield future.result()
 
 
 def _quiet() -> None:
@@ -179,11 +199,13 @@ def quiet() -> Iterator[None]:
         logging.disable(before)
 
 
-def _chunk(seeds: range, consistency: Consistency, mutant_name: str | None) -> Report:
+def _chunk(seeds: range, consistency: Consistency, mix: Mix | None, mutant_name: str | None) -> Report:
     report, mutant = Report(), planted(mutant_name) if mutant_name else None
     for seed in seeds:
-        outcome = run_with(scenario_of(seed, consistency), mutant)
+        outcome = run_with(scenario_of(seed, consistency, mix), mutant)
         report.runs += 1
+        if mix is not None:
+            report.releases[str(mix)] += 1
         report.counts += outcome.counts
         if found := _found(outcome):
             report.violations[found.rule] += 1
@@ -208,4 +230,5 @@ def _found(outcome: Outcome) -> Found | None:
         consistency=outcome.scenario.consistency,
         rule=violation.rule,
         text=violation.text,
+        mix=outcome.scenario.mix,
     )

@@ -145,11 +145,30 @@ class Arrival:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Mix:
+    """An archived `release` that runs in some `places`, regions or functions; today's runs elsewhere."""
+
+    release: str
+    places: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """As reports show it."""
+        return f"{self.release} in {' and '.join(self.places)}, today's elsewhere"
+
+
+def mixes_of(release: str) -> tuple[Mix, ...]:
+    """Each way to run `release` beside today's: in one region, or in half of the functions of both."""
+    halves = (("reception", "recovery"), ("analysis", "distribution"))
+    return tuple(Mix(release=release, places=places) for places in (*((one,) for one in REGIONS), *halves))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Scenario:
     """One run. After `horizon_ms` no fault fires any more, and everything must come to rest.
 
     `skew_ms`: of each region's clocks. `canary`: an alert that comes long after the last fault.
-    `allowed`: if given, only these single faults fire (the shrinker's way to leave some out).
+    `allowed`: if given, only these single faults fire (the shrinker's way to leave some out). `mix`: which
+    releases run where, if not today's alone.
     """
 
     seed: int
@@ -164,6 +183,7 @@ class Scenario:
     can_edit: bool = False
     canary: bool = False
     allowed: frozenset[str] | None = None
+    mix: Mix | None = None
 
     @property
     def disagreement_ms(self) -> int:

@@ -4,24 +4,14 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import combinations, islice
-from typing import Final
+from typing import Any, Final
 
-from handlers.domain.alert import Alert, Analysis
-from handlers.domain.delivery.messages import Digest, FollowUpNotice, Message
-from handlers.domain.ports import (
-    AnalystBusyError,
-    AnalystFailedError,
-    AnalystUnconfiguredError,
-    ModelAnswer,
-    NotifierMisaddressedError,
-    NotifierRefusedError,
-    NotifierThrottledError,
-    NotifierUnavailableError,
-)
 from simulator.history import short
 from simulator.machine import Invocation, Machine
+from simulator.releases.release import Release
 from simulator.scenario import DEADLY_MARK, REFUSED_MARK, Kind
 from simulator.scheduler import START_MS
+from simulator.wiring import PostedMessage
 from simulator.world import World
 
 _RETRY_AFTERS_S: Final = (None, 1.0, 5.0, 45.0, 300.0)
@@ -35,16 +25,17 @@ _BURST_RETRY_AFTER_S: Final = 2.0
 
 
 class AnalystPort:
-    """`Analyst` for what runs in `machine`."""
+    """`Analyst` for what runs in `machine`, with the answers and errors of its release."""
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: Machine, release: Release) -> None:
         """Claude is no region's."""
         self._machine = machine
+        self._wiring = release.wiring
 
-    def analyse(self, alert: Alert, *, timeout_s: float) -> ModelAnswer:
+    def analyse(self, alert: Any, *, timeout_s: float) -> Any:
         """See `Analyst`."""
         invocation, world = self._machine.invocation, self._machine.world
-        draw = invocation.random
+        draw, errors = invocation.random, self._wiring.ERRORS
         what = f"claude.analyse {short(alert.alert_id)}"
         if DEADLY_MARK in alert.title:
             invocation.die("out of memory")
@@ -53,27 +44,17 @@ class AnalystPort:
         retry_after_s = draw.choice(_RETRY_AFTERS_S)
         down = world.active(Kind.CLAUDE_DOWN)
         if down is not None and down.detail:
-            error, latency_ms = AnalystUnconfiguredError("simulated: no key"), 5
+            error, latency_ms = errors.AnalystUnconfiguredError("simulated: no key"), 5
         elif down is not None or invocation.fires("analyst_busy"):
-            error = AnalystBusyError("simulated: overloaded", retry_after_s=retry_after_s)
+            error = errors.AnalystBusyError("simulated: overloaded", retry_after_s=retry_after_s)
             latency_ms = draw.choice((200, 2_000, 20_000))
         elif invocation.fires("analyst_failed"):
-            error = AnalystFailedError("simulated: no usable answer")
+            error = errors.AnalystFailedError("simulated: no usable answer")
         elif invocation.fires("analyst_slow"):
             latency_ms = draw.randint(5_000, 90_000)
         if latency_ms >= timeout_s * 1000:
-            latency_ms, error = round(timeout_s * 1000), AnalystBusyError("simulated: too slow")
-        answer = ModelAnswer(
-            analysis=Analysis(
-                summary=f"about {alert.title}",
-                probable_cause="a simulated one",
-                actions=("wait",),
-                confidence="high",
-                model="simulated",
-            ),
-            input_tokens=100,
-            output_tokens=50,
-        )
+            latency_ms, error = round(timeout_s * 1000), errors.AnalystBusyError("simulated: too slow")
+        answer = self._wiring.model_answer(f"about {alert.title}")
         instead = None if error is None else (latency_ms, error)
         return invocation.call(what, lambda: answer, out_ms=latency_ms, back_ms=0, instead=instead)
 
@@ -82,7 +63,7 @@ class AnalystPort:
 class Post:
     """One message that Slack has. `members`: the alerts it is about, or None where they cannot be told."""
 
-    message: Message
+    message: PostedMessage
     members: tuple[str, ...] | None
     at_ms: int
     invocation: Invocation
@@ -112,45 +93,48 @@ class Slack:
 
 
 class NotifierPort:
-    """`Notifier` for what runs in `machine`."""
+    """`Notifier` for what runs in `machine`, with the messages and errors of its release."""
 
-    def __init__(self, machine: Machine, slack: Slack) -> None:
+    def __init__(self, machine: Machine, slack: Slack, release: Release) -> None:
         """Slack is no region's."""
         self._machine = machine
         self._slack = slack
+        self._wiring = release.wiring
+        self._errors = release.wiring.ERRORS
 
-    def post(self, message: Message, *, timeout_s: float) -> str | None:
+    def post(self, laid_out: Any, *, timeout_s: float) -> str | None:
         """See `Notifier`."""
         invocation, world = self._machine.invocation, self._machine.world
-        draw = invocation.random
+        draw, errors = invocation.random, self._errors
+        message: PostedMessage = self._wiring.posted(laid_out)
         members = members_of(message, invocation)
         world.checker.posts.posting(invocation, message, members)
         what = f"slack.post {_named(message)}"
         out_ms, back_ms = draw.randint(30, 200), draw.randint(10, 100)
         timeout_ms = round(timeout_s * 1000)
         if world.active(Kind.SLACK_MOVED):
-            moved = NotifierMisaddressedError("simulated: no_service")
+            moved = errors.NotifierMisaddressedError("simulated: no_service")
             invocation.call(what, None, out_ms=0, instead=(out_ms + back_ms, moved))
         deaf = world.active(Kind.SLACK_DEAF) is not None
         if deaf or invocation.fires("slack_lost_answer"):
-            error = NotifierUnavailableError("simulated: no answer", outcome_unknown=True)
+            error = errors.NotifierUnavailableError("simulated: no answer", outcome_unknown=True)
             self._send(what, message, members, out_ms=out_ms, told=(timeout_ms, error))
         if world.active(Kind.SLACK_DOWN):
             unknown = draw.random() < 0.5  # noqa: PLR2004 - some connections are refused, some time out
-            error = NotifierUnavailableError("simulated: slack is down", outcome_unknown=unknown)
+            error = errors.NotifierUnavailableError("simulated: slack is down", outcome_unknown=unknown)
             invocation.call(what, None, out_ms=0, instead=(timeout_ms if unknown else 50, error))
         if invocation.fires("slack_lost_request"):
-            error = NotifierUnavailableError("simulated: no answer", outcome_unknown=True)
+            error = errors.NotifierUnavailableError("simulated: no answer", outcome_unknown=True)
             invocation.call(what, None, out_ms=0, instead=(timeout_ms, error))
         if invocation.fires("slack_failed"):
-            error = NotifierUnavailableError("simulated: 503", outcome_unknown=False)
+            error = errors.NotifierUnavailableError("simulated: 503", outcome_unknown=False)
             invocation.call(what, None, out_ms=0, instead=(out_ms + back_ms, error))
         return self._send(what, message, members, out_ms=out_ms, back_ms=back_ms)
 
     def _send(
         self,
         what: str,
-        message: Message,
+        message: PostedMessage,
         members: tuple[str, ...] | None,
         *,
         out_ms: int,
@@ -165,9 +149,9 @@ class NotifierPort:
                 asked_s = _BURST_RETRY_AFTER_S if wait_s is None else wait_s
                 if told is None:
                     world.checker.posts.throttled(invocation, asked_s)
-                raise NotifierThrottledError("simulated: 429", retry_after_s=asked_s or None)
-            if REFUSED_MARK in _text(message):
-                raise NotifierRefusedError("simulated: invalid_blocks")
+                raise self._errors.NotifierThrottledError("simulated: 429", retry_after_s=asked_s or None)
+            if REFUSED_MARK in message.text:
+                raise self._errors.NotifierRefusedError("simulated: invalid_blocks")
             post = Post(
                 message=message,
                 members=members,
@@ -192,20 +176,20 @@ class NotifierPort:
         return None
 
 
-def members_of(message: Message, invocation: Invocation) -> tuple[str, ...] | None:
+def members_of(message: PostedMessage, invocation: Invocation) -> tuple[str, ...] | None:
     """The alerts that a message is about.
 
     A digest tells them only by its id and their count, so these are compared with what its poster has
     claimed: all whose claim held when it was last read, or all but a few that were left out for another
     reason. None if it is made of none of these.
     """
-    if not isinstance(message, Digest):
-        return (message.alert_id,)
+    if message.kind != "digest":
+        return (message.key,)
     claimed = sorted(invocation.leases)
     held = [alert_id for alert_id in claimed if invocation.held.get(alert_id)]
     for candidates in (held, claimed):
         for members in islice(combinations(candidates, message.alert_count), _MOST_TRIED):
-            if message.digest_id == digest_id_of(members):
+            if message.key == digest_id_of(members):
                 return members
     return None
 
@@ -215,12 +199,7 @@ def digest_id_of(members: Iterable[str]) -> str:
     return "d" + hashlib.sha256("\n".join(sorted(members)).encode()).hexdigest()[:32]
 
 
-def _named(message: Message) -> str:
-    if isinstance(message, Digest):
-        return f"digest {message.digest_id[:9]} of {message.alert_count}"
-    kind = "follow-up" if isinstance(message, FollowUpNotice) else "alert"
-    return f"{kind} {short(message.alert_id)}"
-
-
-def _text(message: Message) -> str:
-    return " ".join((message.header, *message.examples)) if isinstance(message, Digest) else message.header
+def _named(message: PostedMessage) -> str:
+    if message.kind == "digest":
+        return f"digest {message.key[:9]} of {message.alert_count}"
+    return f"{message.kind} {short(message.key)}"

@@ -20,14 +20,18 @@ from simulator.checker import Violation
 from simulator.final_checks import check_dead_letters, check_rest, tally, unexplained, unsettled
 from simulator.history import History
 from simulator.ledger import Store
+from simulator.ports import Backends
 from simulator.region import Region
+from simulator.releases.archive import load
+from simulator.releases.items import ItemStore
+from simulator.releases.release import ALONE, Release, today
 from simulator.row_invariants import RowInvariants
 from simulator.scenario import FOR_GOOD, REGIONS, Incident, Kind, Scenario, peer_of
 from simulator.scheduler import START_MS
 from simulator.services import Slack
 from simulator.sources import CANARY, CANARY_AFTER_MS, Sources, poison, redrive_parked
 from simulator.tables import Table
-from simulator.wiring import CONFIG, Backends
+from simulator.wiring import CONFIG
 from simulator.world import World
 from topology.records import switch_record
 
@@ -65,7 +69,7 @@ def run(scenario: Scenario, *, keep_history: bool = False) -> Outcome:
 class _Simulation:
     def __init__(self, scenario: Scenario, history: History) -> None:
         self._world = world = World(scenario, history)
-        store = Store(world)
+        store, release_of = _store_and_releases(world)
         slack = Slack(world)
         replicated = scenario.consistency == "eventual"
         coordination: Table[Record] = Table(world, name="coordination", replicated=replicated)
@@ -75,6 +79,7 @@ class _Simulation:
             cache=Table(world, name="cache", replicated=True),
             slack=slack,
             queues={},
+            release_of=release_of,
         )
         world.checker.rows.records = coordination.read
         self._store = store
@@ -205,6 +210,17 @@ class _Simulation:
         told = (self._world.now_ms, sorted(self._sources.receipts.items()), posts, list(self._world.fired))
         said = repr((told, [sorted(one.items()) for one in rows]))
         return hashlib.blake2b(said.encode(), digest_size=8).hexdigest()
+
+
+def _store_and_releases(world: World) -> tuple[Store, Callable[[str, str], Release]]:
+    """The alerts table, and which release runs by region and function."""
+    mix = world.scenario.mix
+    if mix is None:
+        return Store(world), lambda _region, _function: ALONE
+    last, now = load(mix.release), today()
+    return ItemStore(
+        world, (now, last)
+    ), lambda region, function: last if region in mix.places or function in mix.places else now
 
 
 def _open_for_s(scenario: Scenario) -> int:

@@ -4,10 +4,10 @@ from typing import Final
 
 import msgspec
 
-from handlers.domain.intake.webhook import Request, Response
+from handlers.domain.alert import Alert
 from handlers.domain.states import Actor, check, redriven
-from simulator.ledger import Store
-from simulator.region import POISON_IDS, Region
+from simulator.ledger import Change, Store
+from simulator.region import POISON_IDS, Region, Request, Response
 from simulator.scenario import DEADLY_MARK, REFUSED_MARK, REGIONS, Arrival
 from simulator.scheduler import START_MS
 from simulator.wiring import CONFIG
@@ -114,7 +114,7 @@ def request_of(arrival: Arrival) -> Request:
     headers = {"content-type": "application/json"}
     if arrival.keyed:
         headers["idempotency-key"] = f"key {arrival.tells_of[0]}".replace(" ", "-")
-    return Request(method="POST", path="/alerts", headers=headers, body=msgspec.json.encode(body))
+    return Request(headers=headers, body=msgspec.json.encode(body))
 
 
 def mark_of(arrival: Arrival) -> str:
@@ -133,9 +133,14 @@ def redrive_parked(world: World, store: Store, region: str) -> None:
                 continue
             after = redriven(before, due_at=world.now_ms // 1000 + CONFIG.lease_s)
             check(Actor.OPERATOR, before, after)
-            if store.replace(region, before, after) is not None:
+            written = store.change(region, before.alert_id, _replacing(store, before, after))
+            if written is not None:
                 world.note("operator", f"redrives {before.alert_id}")
-                world.checker.rows.wrote(None, Actor.OPERATOR, before, after)
+                world.checker.rows.wrote(None, Actor.OPERATOR, *written)
+
+
+def _replacing(store: Store, before: Alert, after: Alert) -> Change:
+    return lambda stored: store.replaced(stored, before, after)
 
 
 def poison(region: Region, detail: int) -> None:

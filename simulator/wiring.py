@@ -1,143 +1,225 @@
-"""The only place where the handlers' objects are made: as their entry points do, but over our ports."""
+"""The only place where the handlers' objects are made and called: as their entry points do, over given ports.
 
-from collections.abc import Callable
+Everything that goes in or out is plain data, or a port. A copy of this module is archived with each release
+(`simulator.releases`), so it imports nothing but `handlers` and `topology`, and what surrounds it may take
+nothing from it but its public names.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, NamedTuple
 
+from handlers.adapters.lambda_events.sqs_batch import work_batch
+from handlers.domain import ports
 from handlers.domain.alert import Analysis, Step
 from handlers.domain.delivery.analysis import AnalysisWork
 from handlers.domain.delivery.breaker import Breaker
 from handlers.domain.delivery.distribution import DistributionWork
-from handlers.domain.delivery.leases import Leases
+from handlers.domain.delivery.leases import Deadline, Leases, PoisonMessageError
+from handlers.domain.delivery.messages import Digest, FollowUpNotice, Message
 from handlers.domain.delivery.rate_limit import RateLimiter
 from handlers.domain.intake.reception import Reception
-from handlers.domain.intake.webhook import Webhook
-from handlers.domain.ports import Record
+from handlers.domain.intake.webhook import Request, Webhook
 from handlers.domain.regions.ownership import MovingOwnership, Ownership, SharedOwnership
 from handlers.domain.regions.recovery import Recovery
 from handlers.domain.regions.switch import Switch
 from handlers.domain.states import Actor
-from simulator.ledger import LedgerPort, Store
-from simulator.machine import Machine
-from simulator.queues import QueueSenderPort, WorkQueue
-from simulator.records import CachePort, CoordinationPort
-from simulator.scenario import REGIONS, peer_of
-from simulator.services import AnalystPort, NotifierPort, Slack
-from simulator.tables import Table
 from topology.config import StackConfig
-from topology.queues import Queue
+from topology.functions import FUNCTIONS
 
 CONFIG: Final = StackConfig.parse(
     stack="prod",
-    raw={"primaryRegion": REGIONS[0], "failoverRegion": REGIONS[1], "witnessRegion": "us-east-2"},
+    raw={"primaryRegion": "us-east-1", "failoverRegion": "us-west-2", "witnessRegion": "us-east-2"},
 )
 """The shipped defaults: what is simulated is what is deployed."""
 
+TIMEOUTS_S: Final = {spec.key: CONFIG.timeout_s[spec] for spec in FUNCTIONS}
+"""By function."""
+
+ERRORS: Final = ports
+"""Where this release's errors are, by which Claude and Slack say no."""
+
 
 @dataclass(frozen=True, kw_only=True)
-class Backends:
-    """What the ports of every machine lead to. `queues`: by region."""
+class Ports:
+    """What one execution environment reaches. `machine`: its clock, sleeper, randomness and executor.
 
-    store: Store
-    coordination: Table[Record]
-    cache: Table[tuple[Analysis, int]]
-    slack: Slack
-    queues: dict[str, dict[Queue, WorkQueue]]
+    `consistency`: the ledger's, `strong` or `eventual`.
+    """
+
+    ledger: Any
+    coordination: Any
+    cache: Any
+    queue_sender: Any
+    analyst: Any
+    notifier: Any
+    machine: Any
+    region: str
+    peer: str
+    consistency: str
+    takeover_after_s: int
 
 
-def webhook(machine: Machine, backends: Backends) -> Webhook:
-    """Reception's."""
-    ledger = LedgerPort(machine, backends.store)
+class PostedMessage(NamedTuple):
+    """What Slack is given. `kind`: alert, digest or follow-up; `key`: its alert's id, or the digest's."""
+
+    kind: str
+    key: str
+    alert_count: int
+    text: str
+
+
+def webhook(given: Ports) -> Webhook:
+    """What the reception function answers requests with."""
     reception = Reception(
-        ledger=ledger,
-        queue_sender=_queue_sender(machine, backends),
-        clock=machine,
-        randomness=machine,
-        executor=machine,
-        ownership=_ownership(machine, backends),
-        region=machine.region,
+        ledger=given.ledger,
+        queue_sender=given.queue_sender,
+        clock=given.machine,
+        randomness=given.machine,
+        executor=given.machine,
+        ownership=_ownership(given),
+        region=given.region,
         lease_s=CONFIG.lease_s,
         event_window_s=CONFIG.dedupe_event_window_s,
         content_window_s=CONFIG.dedupe_content_window_s,
     )
-    coordination = CoordinationPort(machine, backends.coordination)
-    return Webhook(
-        reception=reception,
-        probe=ledger,
-        switch=Switch(coordination=coordination, region=machine.region),
-    )
+    switch = Switch(coordination=given.coordination, region=given.region)
+    return Webhook(reception=reception, probe=given.ledger, switch=switch)
 
 
-def analysis(machine: Machine, backends: Backends) -> AnalysisWork:
-    """The analysis function's."""
+def analysis(given: Ports) -> AnalysisWork:
+    """The worker of the analysis function."""
     return AnalysisWork(
-        leases=_leases(machine, backends, Actor.ANALYSIS, Step.ANALYSIS),
-        cache=CachePort(machine, backends.cache),
-        analyst=AnalystPort(machine),
-        breaker=Breaker(coordination=CoordinationPort(machine, backends.coordination), clock=machine),
+        leases=_leases(given, Actor.ANALYSIS, Step.ANALYSIS),
+        cache=given.cache,
+        analyst=given.analyst,
+        breaker=Breaker(coordination=given.coordination, clock=given.machine),
         cache_ttl_s=CONFIG.cache_ttl_s,
     )
 
 
-def distribution(machine: Machine, backends: Backends) -> DistributionWork:
-    """The distribution function's."""
+def distribution(given: Ports) -> DistributionWork:
+    """The worker of the distribution function."""
     return DistributionWork(
-        leases=_leases(machine, backends, Actor.DISTRIBUTION, Step.DISTRIBUTION),
-        notifier=NotifierPort(machine, backends.slack),
+        leases=_leases(given, Actor.DISTRIBUTION, Step.DISTRIBUTION),
+        notifier=given.notifier,
         rate_limiter=RateLimiter(
-            coordination=CoordinationPort(machine, backends.coordination),
-            clock=machine,
-            interval_ms=CONFIG.slack_interval_ms,
+            coordination=given.coordination, clock=given.machine, interval_ms=CONFIG.slack_interval_ms
         ),
-        executor=machine,
+        executor=given.machine,
     )
 
 
-def recovery(machine: Machine, backends: Backends) -> Recovery:
-    """The recovery function's."""
+def recovery(given: Ports) -> Recovery:
+    """What the recovery function runs."""
     return Recovery(
-        ledger=LedgerPort(machine, backends.store),
-        queue_sender=_queue_sender(machine, backends),
-        ownership=_ownership(machine, backends),
-        clock=machine,
+        ledger=given.ledger,
+        queue_sender=given.queue_sender,
+        ownership=_ownership(given),
+        clock=given.machine,
         lease_s=CONFIG.lease_s,
     )
 
 
-BUILDERS: Final[dict[str, Callable[[Machine, Backends], object]]] = {
+BUILDERS: Final[dict[str, Callable[[Ports], object]]] = {
     "reception": webhook,
     "analysis": analysis,
     "distribution": distribution,
     "recovery": recovery,
 }
+"""By function: what is made once in each execution environment, for the functions below."""
 
 
-def _leases(machine: Machine, backends: Backends, actor: Actor, step: Step) -> Leases:
+def answer(
+    handler: Webhook, machine: Any, *, method: str, path: str, headers: Mapping[str, str], body: bytes
+) -> tuple[int, Mapping[str, Any]]:
+    """Status and body of reception's answer to a request."""
+    until_ms = machine.now_ms() + machine.get_remaining_time_in_millis() * 2 // 5
+    request = Request(method=method, path=path, headers=headers, body=body)
+    response = handler.answer(request, until_ms=until_ms)
+    return response.status, response.body
+
+
+def work(
+    handler: Any,
+    machine: Any,
+    *,
+    messages: Iterable[tuple[str, str]],
+    failed: Callable[[str, Exception, bool], None],
+) -> frozenset[str]:
+    """Have a worker do (id, body) messages; the ids to keep in the queue.
+
+    `failed` is told of each error that the worker lets out, by the alert's id, and whether it calls the
+    message poison.
+    """
+
+    def watched(alert_id: str, deadline: Deadline) -> None:
+        try:
+            handler.work(alert_id, deadline)
+        except Exception as error:
+            failed(alert_id, error, isinstance(error, PoisonMessageError))
+            raise
+
+    event = {"Records": [{"messageId": message_id, "body": body} for message_id, body in messages]}
+    failures = work_batch(event, watched, context=machine, clock=machine)["batchItemFailures"]
+    return frozenset(failure["itemIdentifier"] for failure in failures)
+
+
+def recover(handler: Recovery, machine: Any) -> bool:
+    """Run Recovery once; False if it ended early because the ledger is unavailable."""
+    until_ms = machine.now_ms() + machine.get_remaining_time_in_millis() * 3 // 4
+    try:
+        handler.run(until_ms=until_ms)
+    except ports.LedgerUnavailableError:
+        return False
+    return True
+
+
+def model_answer(summary: str) -> ports.ModelAnswer:
+    """What the model answers, as the analysis function wants it."""
+    return ports.ModelAnswer(
+        analysis=Analysis(
+            summary=summary,
+            probable_cause="a simulated one",
+            actions=("wait",),
+            confidence="high",
+            model="simulated",
+        ),
+        input_tokens=100,
+        output_tokens=50,
+    )
+
+
+def posted(message: Message) -> PostedMessage:
+    """What Slack is given when the distribution function posts `message`."""
+    if isinstance(message, Digest):
+        text = " ".join((message.header, *message.examples))
+        return PostedMessage("digest", message.digest_id, message.alert_count, text)
+    kind = "follow-up" if isinstance(message, FollowUpNotice) else "alert"
+    return PostedMessage(kind, message.alert_id, 1, message.header)
+
+
+def _leases(given: Ports, actor: Actor, step: Step) -> Leases:
     return Leases(
-        ledger=LedgerPort(machine, backends.store),
-        queue_sender=_queue_sender(machine, backends),
-        ownership=_ownership(machine, backends),
-        clock=machine,
-        randomness=machine,
-        sleeper=machine,
+        ledger=given.ledger,
+        queue_sender=given.queue_sender,
+        ownership=_ownership(given),
+        clock=given.machine,
+        randomness=given.machine,
+        sleeper=given.machine,
         actor=actor,
         step=step,
         lease_s=CONFIG.lease_s,
     )
 
 
-def _queue_sender(machine: Machine, backends: Backends) -> QueueSenderPort:
-    return QueueSenderPort(machine, backends.queues[machine.region])
-
-
-def _ownership(machine: Machine, backends: Backends) -> Ownership:
-    scenario = machine.world.scenario
-    if scenario.consistency == "strong":
-        return SharedOwnership(owners=REGIONS)
+def _ownership(given: Ports) -> Ownership:
+    if given.consistency == "strong":
+        return SharedOwnership(owners=(CONFIG.primary_region, CONFIG.failover_region))
     return MovingOwnership(
-        coordination=CoordinationPort(machine, backends.coordination),
-        clock=machine,
-        region=machine.region,
-        peer=peer_of(machine.region),
-        takeover_after_s=scenario.takeover_after_s,
+        coordination=given.coordination,
+        clock=given.machine,
+        region=given.region,
+        peer=given.peer,
+        takeover_after_s=given.takeover_after_s,
     )

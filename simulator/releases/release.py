@@ -1,0 +1,33 @@
+"""A release as the simulator takes it: modules that make and call its handlers, whatever they look like."""
+
+from dataclasses import dataclass
+from importlib import import_module
+from types import ModuleType
+from typing import Any, Final
+
+from simulator import wiring
+
+TODAY: Final = "today"
+"""The name of the release that this tree is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Release:
+    """One release. `wiring`: its `simulator.wiring`; `adapters`: its `simulator.releases.adapters`.
+
+    Both are Any: no type checker can know what another release's are.
+    """
+
+    name: str
+    wiring: Any
+    adapters: Any = None
+
+
+ALONE: Final = Release(name=TODAY, wiring=wiring)
+"""Today's release where no other runs beside it: its adapters are not used, and not even imported."""
+
+
+def today() -> Release:
+    """Today's release, to run beside another."""
+    adapters: ModuleType = import_module("simulator.releases.adapters")
+    return Release(name=TODAY, wiring=wiring, adapters=adapters)
