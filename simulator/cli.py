@@ -114,10 +114,10 @@ def mutants(
         task = progress.add_task("mutants", total=len(chosen), note="")
         for hunted in hunt(chosen, seeds=seeds, workers=workers):
             caught.append(hunted)
-            survived = sum(mutant.found is None for mutant in caught)
+            survived = sum(mutant.failure is None for mutant in caught)
             progress.update(task, advance=1, note=f"{survived} survived")
     caught.sort(key=lambda hunted: chosen.index(hunted.mutant))
-    survivors = [mutant for mutant in caught if mutant.found is None]
+    survivors = [mutant for mutant in caught if mutant.failure is None]
     result = {"ok": not survivors, "mutants": [mutant.as_json() for mutant in caught]}
     _write(report, result)
     if as_json:
@@ -248,20 +248,22 @@ def _print_report(report: Report) -> None:
     )
     for releases, runs in sorted(report.releases.items()):
         typer.echo(f"{runs} runs of release {releases}")
-    for found in report.found[:_LINES_SHOWN]:
-        where = f" ({found.mix})" if found.mix else ""
-        typer.secho(f"seed {found.seed} {found.consistency}{where}: {found.rule}: {found.text}", fg="red")
-        typer.echo(f"  {found.replay}")
+    for failure in report.failures[:_LINES_SHOWN]:
+        where = f" ({failure.mix})" if failure.mix else ""
+        typer.secho(
+            f"seed {failure.seed} {failure.consistency}{where}: {failure.rule}: {failure.text}", fg="red"
+        )
+        typer.echo(f"  {failure.replay}")
 
 
 def _print_mutants(caught: Iterable[Caught]) -> None:
     table = Table("mutant", "consistency", "seed", "caught by")
     for hunted in caught:
-        mutant, found = hunted.mutant, hunted.found
-        if found is None:
+        mutant, failure = hunted.mutant, hunted.failure
+        if failure is None:
             table.add_row(mutant.name, mutant.consistency, f"> {hunted.seeds}", "[red]SURVIVED")
         else:
-            table.add_row(mutant.name, mutant.consistency, str(found.seed), found.rule)
+            table.add_row(mutant.name, mutant.consistency, str(failure.seed), failure.rule)
     Console().print(table)
 
 

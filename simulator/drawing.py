@@ -143,7 +143,7 @@ def _arrivals(random: Random, *, horizon_ms: int, clean: bool) -> tuple[Arrival,
         arrivals.append(fresh if earlier is None else _again(random, earlier, fresh))
     if not clean and random.random() < 0.04:  # noqa: PLR2004 - these take hours, until all attempts are used up
         deadly = random.choice(arrivals).tells_of
-        arrivals = [replace(one, deadly=one.deadly or one.tells_of == deadly) for one in arrivals]
+        arrivals = [replace(a, deadly=a.deadly or a.tells_of == deadly) for a in arrivals]
     return tuple(sorted(arrivals, key=lambda arrival: arrival.at_ms))
 
 

@@ -24,8 +24,8 @@ def unsettled(rows: Mapping[str, Alert]) -> list[str]:
         elif row.step is not None:
             problems.append(f"{row.alert_id} waits for its follow-up, {row.follow_up}")
         elif row.status is Status.SUPPRESSED and not any(
-            one.status is Status.NOTIFIED or not one.status.at_rest
-            for one in families[row.parent_id or row.alert_id]
+            relative.status is Status.NOTIFIED or not relative.status.at_rest
+            for relative in families[row.parent_id or row.alert_id]
         ):
             problems.append(f"{row.alert_id} is SUPPRESSED, and none of its family is open or NOTIFIED")
     return problems
@@ -105,14 +105,14 @@ def _check_identities(checker: InvariantChecker, rows: Mapping[str, Alert]) -> N
         if row.parent_id is None:
             keyed, by_content = row.body_hash is not None, '"event_id"' not in row.raw
             roots.setdefault((row.title, keyed, by_content), []).append(row)
-    for (title, keyed, by_content), found in roots.items():
-        single = by_content and not keyed and found[0].source == "simulator"
+    for (title, keyed, by_content), alerts in roots.items():
+        single = by_content and not keyed and alerts[0].source == "simulator"
         window_s = CONFIG.dedupe_content_window_s if single else CONFIG.dedupe_event_window_s
-        found.sort(key=lambda row: checker.rows.made_ms[row.alert_id][1])
-        for earlier, later in pairwise(found):
+        alerts.sort(key=lambda row: checker.rows.made_ms[row.alert_id][1])
+        for earlier, later in pairwise(alerts):
             apart_ms = later.accepted_at_ms - earlier.accepted_at_ms
-            seen = checker.rows.made_ms[earlier.alert_id][1] < checker.rows.made_ms[later.alert_id][0]
-            if seen and 0 <= apart_ms < window_s * 1000:
+            visible = checker.rows.made_ms[earlier.alert_id][1] < checker.rows.made_ms[later.alert_id][0]
+            if visible and 0 <= apart_ms < window_s * 1000:
                 checker.broken("identity_split", f"{title!r} is both {earlier.alert_id} and {later.alert_id}")
 
 
@@ -122,8 +122,7 @@ def _check_duplicates(checker: InvariantChecker, row: Alert, *, strong: bool) ->
     if not strong and max(len(of.get(row.alert_id, ())) for of in (rows.workers, rows.creators)) > 1:
         return  # both regions worked on it, or took it in: the one cause that an eventual ledger adds
     for what, posts in (("alert", checker.posts.alerts), ("follow-up", checker.posts.follow_ups)):
-        found = posts.get(row.alert_id, [])
-        clean = [post for post in found if not _disturbed(post, row.alert_id)]
+        clean = [post for post in posts.get(row.alert_id, []) if not _disturbed(post, row.alert_id)]
         if len(clean) > 1:
             names = ", ".join(post.invocation.name for post in clean)
             checker.broken(
@@ -141,7 +140,7 @@ def _disturbed(post: Post, alert_id: str) -> bool:
     """Whether its poster had a reason not to know, or not to record, that Slack has it."""
     by = post.invocation
     return (
-        not post.answered or by.killed or by.was_frozen or by.ledger_errors > 0 or alert_id in by.claim_lost
+        not post.answered or by.killed or by.was_frozen or by.ledger_errors > 0 or alert_id in by.lease_lost
     )
 
 

@@ -191,8 +191,8 @@ class LedgerPort:
 
         def effect() -> list[str]:
             shown = self._store.under(self._region, key)
-            found = [row for row in shown if row.status is Status.ANALYZED and not row.alone]
-            return [row.alert_id for row in found if row.lease_token is None][:limit]
+            waiting = [row for row in shown if row.status is Status.ANALYZED and not row.alone]
+            return [row.alert_id for row in waiting if row.lease_token is None][:limit]
 
         return self.call(f"ledger.waiting {key}", effect)
 
@@ -227,10 +227,10 @@ class LedgerPort:
             return written is not None
 
         if invocation.fires("ledger_lost_answer"):
-            return self.call(what, effect, told="no answer")
+            return self.call(what, effect, failure="no answer")
         if invocation.fires("ledger_late_write"):
             late_ms = _TIMEOUT_MS[1] + invocation.random.randint(*_LATE_MS)
-            return self.call(what, effect, told="no answer yet", out_ms=late_ms)
+            return self.call(what, effect, failure="no answer yet", out_ms=late_ms)
         if invocation.fires("ledger_unseen_write"):
             # The client's second try meets what its first has written.
             self.call(what, effect)
@@ -238,23 +238,23 @@ class LedgerPort:
         return self.call(what, effect)
 
     def call(
-        self, what: str, effect: Callable[[], T], *, told: str | None = None, out_ms: int | None = None
+        self, what: str, effect: Callable[[], T], *, failure: str | None = None, out_ms: int | None = None
     ) -> T:
-        """A call, with the faults that every call may have. With `told` its outcome is unknown for that."""
+        """A call, with the faults that every call may have. `failure`: why its outcome is unknown."""
         invocation = self._machine.invocation
         draw = invocation.random
         sent: Callable[[], T] | None = effect
         quick = False
         if self._down():
-            sent, told, quick = None, "out of reach", draw.random() < 0.3  # noqa: PLR2004 - some refuse at once
-        elif told is None and invocation.fires("ledger_throttled"):
-            sent, told, quick = None, "throttled", True
-        elif told is None and invocation.fires("ledger_lost_request"):
-            sent, told = None, "no answer"
+            sent, failure, quick = None, "out of reach", draw.random() < 0.3  # noqa: PLR2004 - some refuse at once
+        elif failure is None and invocation.fires("ledger_throttled"):
+            sent, failure, quick = None, "throttled", True
+        elif failure is None and invocation.fires("ledger_lost_request"):
+            sent, failure = None, "no answer"
         instead = None
-        if told is not None:
+        if failure is not None:
             after_ms = draw.randint(20, 200) if quick else draw.randint(*_TIMEOUT_MS)
-            instead = (after_ms, LedgerUnavailableError(f"simulated: {told}"))
+            instead = (after_ms, LedgerUnavailableError(f"simulated: {failure}"))
             invocation.ledger_errors += 1
         return invocation.call(
             what,

@@ -43,11 +43,11 @@ class Invocation:
         self.tokens: set[str] = set()
         """The lease tokens that it made."""
         self.leases: dict[str, str] = {}
-        """By alert: the token of the claim that it wrote."""
+        """By alert: the token of the lease that it wrote."""
         self.held: dict[str, bool] = {}
-        """By alert: whether its claim held when it last read the row."""
-        self.claim_lost: set[str] = set()
-        """The alerts that others took from it, their lease having run out."""
+        """By alert: whether it held the lease when it last read the row."""
+        self.lease_lost: set[str] = set()
+        """The alerts that others have leased since, as its own lease had run out."""
         self.ledger_errors = 0
         self.coordination_errors = 0
         self.slots = 0
@@ -67,8 +67,8 @@ class Invocation:
             return
         self.over = self.killed = True
         self.world.note(self.name, f"killed: {why}")
-        for one in self._greenlets:
-            one.throw()
+        for running in self._greenlets:
+            running.throw()
         self._on_end()
 
     def fires(self, fault: str) -> bool:
@@ -115,7 +115,7 @@ class Invocation:
             scheduler.after(out_ms, arrive)
         if instead is not None:
             after_ms, error = instead
-            self.world.note(self.name, f"{what}: will be told {error}")
+            self.world.note(self.name, f"{what}: will fail with {error}")
             scheduler.after(after_ms, lambda: self._resume(waiter, (None, error)))
         return self._answer()  # type: ignore[no-any-return]  # what the effect returned
 
@@ -132,12 +132,12 @@ class Invocation:
             return [function(item) for item in given]
         results: list[Any] = [None] * len(given)
         errors: list[Exception | None] = [None] * len(given)
-        turns, waiter = iter(range(len(given))), greenlet.getcurrent()
+        indexes, waiter = iter(range(len(given))), greenlet.getcurrent()
         left = len(given)
 
         def work() -> None:
             nonlocal left
-            for index in turns:
+            for index in indexes:
                 try:
                     results[index] = function(given[index])
                 except Exception as error:  # noqa: BLE001 - handed to the caller, as a future does
@@ -157,16 +157,16 @@ class Invocation:
         return results
 
     def _answer(self) -> Any:
-        """Wait until somebody resumes this greenlet, and return or raise what it is told."""
+        """Wait until this greenlet is resumed, and return the value or raise the error that it is given."""
         value, error = self.world.scheduler.hub.switch()
         if error is not None:
             raise error
         return value
 
     def _spawn(self, function: Callable[[], None]) -> None:
-        one = greenlet(function, parent=self.world.scheduler.hub)
-        self._greenlets.append(one)
-        self.world.scheduler.after(0, lambda: None if self.over else one.switch())
+        spawned = greenlet(function, parent=self.world.scheduler.hub)
+        self._greenlets.append(spawned)
+        self.world.scheduler.after(0, lambda: None if self.over else spawned.switch())
 
     def _whole(self, main: Callable[[], None]) -> None:
         main()

@@ -93,7 +93,7 @@ class WorkQueue:
         draw = self.world.random(f"poll {self.region} {self.spec.key} {self._polls}")
         draw.shuffle(visible)
         while visible and self._running < self.concurrency:
-            batch = [one for one in visible[: self.spec.batch_size] if self._receive(one)]
+            batch = [message for message in visible[: self.spec.batch_size] if self._receive(message)]
             del visible[: self.spec.batch_size]
             if batch:
                 self._start(batch)

@@ -120,7 +120,7 @@ class RowInvariants:
         self.workers.setdefault(new.alert_id, {})[invocation.region] = None
         holder = self._holders.get(stored.lease_token or "")
         if holder is not None and holder is not invocation and not holder.over:
-            holder.claim_lost.add(new.alert_id)
+            holder.lease_lost.add(new.alert_id)
         if new.lease_token is not None and new.lease_token in invocation.tokens:
             self._holders[new.lease_token] = invocation
             invocation.leases[new.alert_id] = new.lease_token

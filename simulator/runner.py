@@ -28,7 +28,7 @@ MUTANT_SEEDS: Final = 2_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class Failure:
     """A seed that broke a promise. `mix`: which releases ran where, if not today's alone."""
 
     seed: int
@@ -66,7 +66,7 @@ class Report:
     runs: int = 0
     seconds: float = 0.0
     violations: Counter[str] = field(default_factory=Counter)
-    found: list[Found] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     releases: Counter[str] = field(default_factory=Counter)
 
@@ -88,21 +88,21 @@ class Report:
             "safety_violations": self.violations.total() - self.violations["not_live"],
             "violations": dict(sorted(self.violations.items())),
             "releases": dict(self.releases),
-            "found": [found.as_json() for found in self.found],
+            "found": [failure.as_json() for failure in self.failures],
             "counts": dict(sorted(self.counts.items())),
         }
 
 
 @dataclass(frozen=True, kw_only=True)
 class Caught:
-    """A mutant and the first seed that caught it; `found` None: it survived `seeds` of them.
+    """A mutant and the first seed that caught it; `failure` None: it survived `seeds` of them.
 
     It holds the mutant's name, since its modules cannot go from one process to another.
     """
 
     name: str
     seeds: int
-    found: Found | None
+    failure: Failure | None
 
     @property
     def mutant(self) -> Mutant:
@@ -115,11 +115,11 @@ class Caught:
             "mutant": self.mutant.name,
             "bug": self.mutant.bug,
             "consistency": self.mutant.consistency,
-            "caught": self.found is not None,
+            "caught": self.failure is not None,
             "seeds": self.seeds,
-            "seed": self.found.seed if self.found else None,
-            "rule": self.found.rule if self.found else None,
-            "text": self.found.text if self.found else None,
+            "seed": self.failure.seed if self.failure else None,
+            "rule": self.failure.rule if self.failure else None,
+            "text": self.failure.text if self.failure else None,
         }
 
 
@@ -148,25 +148,27 @@ def simulate(
         for consistency in consistencies
         for mix in mixes
     )
-    for part in _spread(_chunk, tasks, workers or os.cpu_count() or 1):
+    for part in _run_tasks(_chunk, tasks, workers or os.cpu_count() or 1):
         report.runs += part.runs
         report.seeds = report.runs // (len(consistencies) * len(mixes))
         report.seconds = time.monotonic() - started
         report.violations += part.violations
         report.counts += part.counts
         report.releases += part.releases
-        report.found = sorted([*report.found, *part.found], key=lambda found: (found.seed, found.consistency))
-        del report.found[MAX_KEPT:]
+        report.failures = sorted(
+            [*report.failures, *part.failures], key=lambda failure: (failure.seed, failure.consistency)
+        )
+        del report.failures[MAX_KEPT:]
         yield report
 
 
 def hunt(mutants: Sequence[Mutant], *, seeds: int, workers: int | None) -> Iterator[Caught]:
     """Run each mutant until a seed catches it, at most `seeds` of them; gives each when it is done."""
     tasks = ((mutant.name, seeds) for mutant in mutants)
-    yield from _spread(_catch, tasks, workers or os.cpu_count() or 1)
+    yield from _run_tasks(_catch, tasks, workers or os.cpu_count() or 1)
 
 
-def _spread(function: Any, tasks: Iterable[tuple[Any, ...]], workers: int) -> Iterator[Any]:
+def _run_tasks(function: Any, tasks: Iterable[tuple[Any, ...]], workers: int) -> Iterator[Any]:
     """The results of `function` for each task, as they come, with at most two tasks waiting a process."""
     if workers == 1:
         with quiet():
@@ -207,25 +209,25 @@ def _chunk(seeds: range, consistency: Consistency, mix: Mix | None, mutant_name:
         if mix is not None:
             report.releases[str(mix)] += 1
         report.counts += outcome.counts
-        if found := _found(outcome):
-            report.violations[found.rule] += 1
-            report.found.append(found)
+        if failure := _failure_of(outcome):
+            report.violations[failure.rule] += 1
+            report.failures.append(failure)
     return report
 
 
 def _catch(name: str, seeds: int) -> Caught:
     mutant = planted(name)
     for seed in range(seeds):
-        if found := _found(run_with(scenario_of(seed, mutant.consistency), mutant)):
-            return Caught(name=name, seeds=seed + 1, found=found)
-    return Caught(name=name, seeds=seeds, found=None)
+        if failure := _failure_of(run_with(scenario_of(seed, mutant.consistency), mutant)):
+            return Caught(name=name, seeds=seed + 1, failure=failure)
+    return Caught(name=name, seeds=seeds, failure=None)
 
 
-def _found(outcome: Outcome) -> Found | None:
+def _failure_of(outcome: Outcome) -> Failure | None:
     violation = outcome.violation
     if violation is None:
         return None
-    return Found(
+    return Failure(
         seed=outcome.scenario.seed,
         consistency=outcome.scenario.consistency,
         rule=violation.rule,

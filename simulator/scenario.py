@@ -159,7 +159,9 @@ class Mix:
 def mixes_of(release: str) -> tuple[Mix, ...]:
     """Each way to run `release` beside today's: in one region, or in half of the functions of both."""
     halves = (("reception", "recovery"), ("analysis", "distribution"))
-    return tuple(Mix(release=release, places=places) for places in (*((one,) for one in REGIONS), *halves))
+    return tuple(
+        Mix(release=release, places=places) for places in (*((region,) for region in REGIONS), *halves)
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -118,7 +118,7 @@ class NotifierPort:
         deaf = world.active(Kind.SLACK_DEAF) is not None
         if deaf or invocation.fires("slack_lost_answer"):
             error = errors.NotifierUnavailableError("simulated: no answer", outcome_unknown=True)
-            self._send(what, message, members, out_ms=out_ms, told=(timeout_ms, error))
+            self._send(what, message, members, out_ms=out_ms, instead=(timeout_ms, error))
         if world.active(Kind.SLACK_DOWN):
             unknown = draw.random() < 0.5  # noqa: PLR2004 - some connections are refused, some time out
             error = errors.NotifierUnavailableError("simulated: slack is down", outcome_unknown=unknown)
@@ -139,7 +139,7 @@ class NotifierPort:
         *,
         out_ms: int,
         back_ms: int = 0,
-        told: tuple[int, Exception] | None = None,
+        instead: tuple[int, Exception] | None = None,
     ) -> str | None:
         invocation, world, slack = self._machine.invocation, self._machine.world, self._slack
         wait_s = self._wait_s()
@@ -147,7 +147,7 @@ class NotifierPort:
         def effect() -> str | None:
             if wait_s is not None or slack.hurried():
                 asked_s = _BURST_RETRY_AFTER_S if wait_s is None else wait_s
-                if told is None:
+                if instead is None:
                     world.checker.posts.throttled(invocation, asked_s)
                 raise self._errors.NotifierThrottledError("simulated: 429", retry_after_s=asked_s or None)
             if REFUSED_MARK in message.text:
@@ -157,13 +157,13 @@ class NotifierPort:
                 members=members,
                 at_ms=world.now_ms,
                 invocation=invocation,
-                answered=told is None,
+                answered=instead is None,
             )
             slack.take(post)
             world.checker.posts.posted(post)
             return f"ts{world.now_ms}" if world.scenario.can_edit else None
 
-        return invocation.call(what, effect, out_ms=out_ms, back_ms=back_ms, instead=told)
+        return invocation.call(what, effect, out_ms=out_ms, back_ms=back_ms, instead=instead)
 
     def _wait_s(self) -> float | None:
         """What Slack's 429 says: seconds, 0 for no Retry-After; None if there is no 429."""
@@ -180,7 +180,7 @@ def members_of(message: PostedMessage, invocation: Invocation) -> tuple[str, ...
     """The alerts that a message is about.
 
     A digest tells them only by its id and their count, so these are compared with what its poster has
-    claimed: all whose claim held when it was last read, or all but a few that were left out for another
+    leased: all whose lease held when it was last read, or all but a few that were left out for another
     reason. None if it is made of none of these.
     """
     if message.kind != "digest":

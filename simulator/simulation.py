@@ -89,7 +89,7 @@ class _Simulation:
         self._sources = Sources(world, self._regions)
         for incident in scenario.incidents:
             world.scheduler.at(START_MS + incident.from_ms, self._beginning(incident))
-        moments = [START_MS + one.to_ms for one in scenario.incidents if one.to_ms < FOR_GOOD]
+        moments = [START_MS + end_ms for end_ms in (i.to_ms for i in scenario.incidents) if end_ms < FOR_GOOD]
         if scenario.canary:
             moments.append(world.horizon_ms + CANARY_AFTER_MS + 1)
         self._rest_from_ms = max(world.horizon_ms, *moments, START_MS)
@@ -207,9 +207,9 @@ class _Simulation:
         """What two runs of one scenario must agree on."""
         rows = [self._store.table.items(name) for name in REGIONS]
         posts = [(post.at_ms, post.invocation.name, post.members) for post in self._slack.posts]
-        told = (self._world.now_ms, sorted(self._sources.receipts.items()), posts, list(self._world.fired))
-        said = repr((told, [sorted(one.items()) for one in rows]))
-        return hashlib.blake2b(said.encode(), digest_size=8).hexdigest()
+        rest = (self._world.now_ms, sorted(self._sources.receipts.items()), posts, list(self._world.fired))
+        text = repr((rest, [sorted(replica.items()) for replica in rows]))
+        return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def _store_and_releases(world: World) -> tuple[Store, Callable[[str, str], Release]]:

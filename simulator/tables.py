@@ -45,8 +45,8 @@ class Table(Generic[V]):
 
     def read(self, region: str, key: str) -> V | None:
         """The item as `region` sees it."""
-        found = self._replicas[region].get(key)
-        return None if found is None else found[1]
+        entry = self._replicas[region].get(key)
+        return None if entry is None else entry[1]
 
     def write(self, region: str, key: str, value: V) -> None:
         """Write the item in `region`."""
@@ -70,7 +70,7 @@ class Table(Generic[V]):
             )
             return
         self._under_way -= 1
-        found = self._replicas[region].get(key)
-        if found is None or found[0] < stamp:
+        entry = self._replicas[region].get(key)
+        if entry is None or entry[0] < stamp:
             self._replicas[region][key] = (stamp, value)
             self._on_write(region, key, value)

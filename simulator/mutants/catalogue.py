@@ -28,5 +28,5 @@ def planted(name: str) -> Mutant:
         if mutant.name == name:
             return mutant
     raise UnknownMutantError(
-        f"{name!r} is no mutant; choose one of: {', '.join(one.name for one in MUTANTS)}"
+        f"{name!r} is no mutant; choose one of: {', '.join(mutant.name for mutant in MUTANTS)}"
     )

@@ -106,22 +106,22 @@ def test_report_names_the_seeds_that_broke_a_promise() -> None:
     assert report.runs == 20
     written = report.as_json()
     assert written["violations"] == {"posted_without_slot": report.violations["posted_without_slot"]}
-    assert report.found[0].as_json()["replay"] == (
-        f"responder simulate --seed {report.found[0].seed} --consistency strong --shrink"
+    assert report.failures[0].as_json()["replay"] == (
+        f"responder simulate --seed {report.failures[0].seed} --consistency strong --shrink"
     )
 
 
 def test_hunt_says_that_a_mutant_survived() -> None:
     """When its seeds are used up, as of a bug that does nothing."""
     (survivor,) = hunt([planted("no-takeover")], seeds=3, workers=1)
-    assert survivor.found is None
+    assert survivor.failure is None
     assert survivor.as_json()["caught"] is False
 
 
 def test_hunt_uses_several_processes() -> None:
     """Each mutant is hunted in one of them, and comes back with its seed."""
     hunted = list(hunt([planted("no-rate-limit"), planted("child-dropped")], seeds=20, workers=2))
-    assert {one.name: one.found.rule if one.found else None for one in hunted} == {
+    assert {one.name: one.failure.rule if one.failure else None for one in hunted} == {
         "no-rate-limit": "posted_without_slot",
         "child-dropped": "unaccounted",
     }
