@@ -23,7 +23,7 @@ class Violation:
     at_ms: int
 
     def __str__(self) -> str:
-        """As it is printed."""
+        """The rule and what broke it."""
         return f"{self.rule}: {self.text}"
 
 
@@ -31,7 +31,7 @@ class InvariantChecker:
     """Checks one run. `violation` is the first one found."""
 
     def __init__(self, scenario: Scenario, scheduler: Scheduler, history: History) -> None:
-        """Nothing has happened."""
+        """Begin without a violation."""
         self.violation: Violation | None = None
         self._scheduler = scheduler
         self._history = history

@@ -46,7 +46,7 @@ class Which(StrEnum):
 
     @property
     def consistencies(self) -> tuple[Consistency, ...]:
-        """One or both."""
+        """The consistencies that are simulated."""
         return tuple(consistency for consistency in CONSISTENCIES if self in (Which.BOTH, consistency))
 
 

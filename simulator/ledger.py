@@ -81,7 +81,7 @@ class Store:
     guards: tuple[str, ...] = VERSION
 
     def __init__(self, world: World) -> None:
-        """Empty."""
+        """Begin without rows."""
         self.world = world
         self._shared = world.scenario.consistency == "strong"
         self._indexes = {region: _Index(lambda: world.scheduler.now_ms) for region in REGIONS}
@@ -135,7 +135,7 @@ class LedgerPort:
     """`Ledger` for what runs in `machine`."""
 
     def __init__(self, machine: Machine, store: Store) -> None:
-        """Its calls go from the machine's region."""
+        """Its calls are made from the machine's region."""
         self._machine = machine
         self._store = store
         self._world = machine.world

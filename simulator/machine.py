@@ -27,7 +27,7 @@ class Invocation:
     """One run of a handler in `region`. `name` is the same however else the run goes, so faults keep it."""
 
     def __init__(self, world: World, *, name: str, region: str, function: str, timeout_ms: int) -> None:
-        """It begins now."""
+        """Begin at the present time."""
         self.world = world
         self.name = name
         self.region = region
@@ -225,7 +225,7 @@ class Invocation:
         self.kill("timed out")
 
     def die(self, why: str) -> None:
-        """End it from within: this never returns."""
+        """End the invocation from within; this never returns."""
         self.world.scheduler.after(0, lambda: self.kill(why))
         self.world.scheduler.hub.switch()
 
@@ -246,13 +246,13 @@ class Machine:
 
     @property
     def invocation(self) -> Invocation:
-        """The one that runs in it now."""
+        """The invocation that runs in it now."""
         if self._invocation is None:
             raise RuntimeError("a port was called outside any invocation; call it from a handler only")
         return self._invocation
 
     def enter(self, invocation: Invocation) -> None:
-        """From now on `invocation` runs in it."""
+        """Make `invocation` the one that runs in it."""
         self._invocation = invocation
 
     def now_ms(self) -> int:

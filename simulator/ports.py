@@ -1,6 +1,5 @@
 """What one execution environment of the simulated world reaches: its ports, and what they lead to."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,33 +8,47 @@ from simulator.ledger import LedgerPort, Store
 from simulator.machine import Machine
 from simulator.queues import QueueSenderPort, WorkQueue
 from simulator.records import CachePort, CoordinationPort
-from simulator.releases.aws import over_aws
-from simulator.releases.items import ItemStore
-from simulator.releases.release import Release
+from simulator.releases.release import ALONE, Release
 from simulator.scenario import peer_of
 from simulator.services import AnalystPort, NotifierPort, Slack
 from simulator.tables import Table
 from simulator.wiring import Ports
+from simulator.world import World
 from topology.queues import Queue
+
+
+class Fleet:
+    """Which release runs where: today's everywhere. `simulator.releases.mixed` has the other fleet."""
+
+    def store(self, world: World) -> Store:
+        """The alerts table that its releases can share."""
+        return Store(world)
+
+    def release(self, region: str, function: str) -> Release:
+        """The release that runs a function in a region."""
+        del region, function
+        return ALONE
+
+    def ports(self, direct: Ports, store: Store, release: Release) -> Ports:
+        """The `direct` ports as a machine that runs `release` reaches them."""
+        del store, release
+        return direct
 
 
 @dataclass(frozen=True, kw_only=True)
 class Backends:
-    """What the ports of every machine lead to. `queues`: by region; `release_of`: by region and function."""
+    """What the ports of every machine lead to. `queues`: by region."""
 
     store: Store
     coordination: Table[Record]
     cache: Table[Any]
     slack: Slack
     queues: dict[str, dict[Queue, WorkQueue]]
-    release_of: Callable[[str, str], Release]
+    fleet: Fleet
 
 
 def ports_of(machine: Machine, backends: Backends, release: Release) -> Ports:
-    """The ports of a machine that runs `release`.
-
-    Where releases are mixed, each reaches AWS through its own adapters, so that what they share are items.
-    """
+    """The ports of a machine that runs `release`."""
     scenario = machine.world.scenario
     direct = Ports(
         ledger=LedgerPort(machine, backends.store),
@@ -50,5 +63,4 @@ def ports_of(machine: Machine, backends: Backends, release: Release) -> Ports:
         consistency=scenario.consistency,
         takeover_after_s=scenario.takeover_after_s,
     )
-    store = backends.store
-    return over_aws(direct, store, release) if isinstance(store, ItemStore) else direct
+    return backends.fleet.ports(direct, backends.store, release)

@@ -31,10 +31,10 @@ class _Closing:
 
 
 class PostInvariants:
-    """Of one run. `broken(rule, text)` is told what is wrong."""
+    """Checks every post of one run. `broken(rule, text)` is called with each violation."""
 
     def __init__(self, scenario: Scenario, scheduler: Scheduler, broken: Callable[[str, str], None]) -> None:
-        """Slack is empty."""
+        """Begin with an empty channel."""
         self.alerts: dict[str, list[Post]] = {}
         """By alert: what Slack has of it, follow-ups apart."""
         self.follow_ups: dict[str, list[Post]] = {}
@@ -52,7 +52,7 @@ class PostInvariants:
     def posting(
         self, invocation: "Invocation", message: PostedMessage, members: tuple[str, ...] | None
     ) -> None:
-        """A worker is about to post a message about `members`; None if they cannot be told."""
+        """A worker is about to post a message about `members`; None if they are unknown."""
         invocation.posts += 1
         if invocation.posts > invocation.slots + invocation.coordination_errors:
             self._broken("posted_without_slot", f"{invocation.name} posts without a slot of the rate limiter")
@@ -63,7 +63,7 @@ class PostInvariants:
         self._check_closings(invocation)
 
     def posted(self, post: "Post") -> None:
-        """Slack has taken a message."""
+        """Note a message that Slack has taken."""
         kept = self.follow_ups if post.message.kind == "follow-up" else self.alerts
         for alert_id in post.members or ():
             kept.setdefault(alert_id, []).append(post)
@@ -75,14 +75,14 @@ class PostInvariants:
             self._asked_to_wait[invocation.name] = self._scheduler.now_ms + for_ms
 
     def ended(self, invocation: "Invocation") -> None:
-        """An invocation is over. If it was told to wait, and undisturbed, everybody knows from now on."""
+        """Note that an invocation is over: if Slack asked it to wait, later ones must know."""
         until_ms = self._asked_to_wait.pop(invocation.name, None)
         undisturbed = not (invocation.killed or invocation.was_frozen or invocation.coordination_errors)
         if until_ms is not None and undisturbed and self._strong:
             self._closings.append(_Closing(from_ms=self._scheduler.now_ms, until_ms=until_ms))
 
     def slept(self, invocation: "Invocation", seconds: float) -> None:
-        """A handler sleeps."""
+        """Check how long a handler sleeps."""
         if invocation.function == "distribution" and seconds > _MAX_SLEEP_S:
             self._broken("worker_held", f"{invocation.name} sleeps {seconds:.0f} s instead of giving it back")
 

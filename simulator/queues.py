@@ -34,7 +34,7 @@ class Message:
 
 
 OnEnd = Callable[[frozenset[str] | None, bool], None]
-"""Is told the ids of the messages to keep, or None if the worker died; and whether it was disturbed."""
+"""Called with the ids of the messages to keep, or None if the worker died; and whether it was disturbed."""
 
 Consume = Callable[[Sequence[Message], OnEnd], None]
 """Starts a worker on a batch."""

@@ -17,7 +17,7 @@ class CoordinationPort:
     """`Coordination` for what runs in `machine`."""
 
     def __init__(self, machine: Machine, table: Table[Record]) -> None:
-        """Its calls go from the machine's region."""
+        """Its calls are made from the machine's region."""
         self._machine = machine
         self._table = table
 
@@ -84,7 +84,7 @@ class CachePort:
     """
 
     def __init__(self, machine: Machine, table: Table[Any]) -> None:
-        """Its calls go from the machine's region."""
+        """Its calls are made from the machine's region."""
         self._machine = machine
         self._table = table
 

@@ -30,7 +30,7 @@ class Request(NamedTuple):
 
 
 class Response(NamedTuple):
-    """Its answer; `body` is what becomes JSON."""
+    """The webhook's answer; `body` is what becomes JSON."""
 
     status: int
     body: Mapping[str, Any]
@@ -45,7 +45,7 @@ class Region:
         self.name = name
         self._backends = backends
         self._skew_ms = world.scenario.skew_ms[REGIONS.index(name)]
-        self._wiring = {spec.key: backends.release_of(name, spec.key).wiring for spec in FUNCTIONS}
+        self._wiring = {spec.key: backends.fleet.release(name, spec.key).wiring for spec in FUNCTIONS}
         self._idle: dict[str, list[tuple[Machine, Any]]] = {function: [] for function in self._wiring}
         self._living: dict[str, Invocation] = {}
         self._names: Counter[str] = Counter()
@@ -149,7 +149,7 @@ class Region:
     def _new(self, function: str) -> tuple[Machine, object]:
         skew_ms = self._skew_ms + self._random.randint(-MACHINE_SKEW_MS, MACHINE_SKEW_MS)
         machine = Machine(self.world, region=self.name, function=function, skew_ms=skew_ms)
-        release = self._backends.release_of(self.name, function)
+        release = self._backends.fleet.release(self.name, function)
         ports = ports_of(machine, self._backends, release)
         return machine, self._wiring[function].BUILDERS[function](ports)
 

@@ -29,10 +29,10 @@ _CONDITIONS: Final[Mapping[tuple[Actor, Status | None, Status], tuple[Condition,
 
 
 class RowInvariants:
-    """Of one run. `broken(rule, text)` is told what is wrong."""
+    """Checks every write of one run. `broken(rule, text)` is called with each violation."""
 
     def __init__(self, scenario: Scenario, scheduler: Scheduler, broken: Callable[[str, str], None]) -> None:
-        """No row is there."""
+        """Begin with an empty ledger."""
         self.workers: dict[str, dict[str, None]] = {}
         """By alert: the regions that ever worked on it."""
         self.creators: dict[str, dict[str, None]] = {}
@@ -47,7 +47,7 @@ class RowInvariants:
         self._scheduler = scheduler
         self._broken = broken
         self._holders: dict[str, Invocation] = {}
-        """By token: who made it."""
+        """By lease token: the invocation that made it."""
         self._ever_parked: set[str] = set()
 
     def illegal(self, alert_id: str, text: str) -> None:

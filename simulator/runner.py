@@ -39,12 +39,12 @@ class Failure:
 
     @property
     def replay(self) -> str:
-        """The command that shows it."""
+        """The command that replays it."""
         mixed = " --mixed" if self.mix else " --shrink"
         return f"responder simulate --seed {self.seed} --consistency {self.consistency}{mixed}"
 
     def as_json(self) -> dict[str, object]:
-        """For the report."""
+        """As the report has it."""
         return {
             "seed": self.seed,
             "consistency": self.consistency,
@@ -76,7 +76,7 @@ class Report:
         return not self.violations
 
     def as_json(self) -> dict[str, object]:
-        """For `reports/simulate.json`."""
+        """What `reports/simulate.json` holds."""
         return {
             "ok": self.ok,
             "seeds": self.seeds,
@@ -106,11 +106,11 @@ class Caught:
 
     @property
     def mutant(self) -> Mutant:
-        """The one that was planted."""
+        """The mutant of this name."""
         return planted(self.name)
 
     def as_json(self) -> dict[str, object]:
-        """For `reports/simulate-mutants.json`."""
+        """What `reports/simulate-mutants.json` holds of it."""
         return {
             "mutant": self.mutant.name,
             "bug": self.mutant.bug,

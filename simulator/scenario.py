@@ -42,9 +42,9 @@ class Faults:
     ledger_throttled: float = 0
     ledger_lost_request: float = 0
     ledger_lost_answer: float = 0
-    """The write happened, and the caller is told that it timed out."""
+    """The write happened, and the caller sees a timeout."""
     ledger_late_write: float = 0
-    """The write happens seconds after the caller was told that it timed out."""
+    """The write happens seconds after the caller saw a timeout."""
     ledger_unseen_write: float = 0
     """The SDK tried again after a write that happened: the condition fails on our own write."""
     index_lag: float = 0
@@ -65,7 +65,7 @@ class Faults:
     slack_failed: float = 0
     slack_lost_request: float = 0
     slack_lost_answer: float = 0
-    """Slack took the message, and the caller is told that it timed out."""
+    """Slack took the message, and the caller sees a timeout."""
     answer_lost: float = 0
     """The webhook's answer does not reach the source, which sends again elsewhere."""
     recovery_skipped: float = 0

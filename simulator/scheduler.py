@@ -18,7 +18,7 @@ class Scheduler:
     """A heap of (time, order of asking, action). Times in epoch milliseconds."""
 
     def __init__(self) -> None:
-        """Nothing is planned."""
+        """Begin with nothing planned."""
         self.now_ms = START_MS
         self._heap: list[tuple[int, int, Callable[[], None]]] = []
         self._order = count()

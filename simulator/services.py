@@ -28,7 +28,7 @@ class AnalystPort:
     """`Analyst` for what runs in `machine`, with the answers and errors of its release."""
 
     def __init__(self, machine: Machine, release: Release) -> None:
-        """Claude is no region's."""
+        """Claude is shared by both regions."""
         self._machine = machine
         self._wiring = release.wiring
 
@@ -61,21 +61,21 @@ class AnalystPort:
 
 @dataclass(frozen=True, kw_only=True)
 class Post:
-    """One message that Slack has. `members`: the alerts it is about, or None where they cannot be told."""
+    """One message that Slack has. `members`: the alerts it is about, or None where they are unknown."""
 
     message: PostedMessage
     members: tuple[str, ...] | None
     at_ms: int
     invocation: Invocation
     answered: bool
-    """Whether the poster was told that Slack has it."""
+    """Whether Slack's answer reached the poster."""
 
 
 class Slack:
     """The channel: what it has, and when it says wait."""
 
     def __init__(self, world: World) -> None:
-        """It is empty."""
+        """Begin with an empty channel."""
         self.world = world
         self.posts: list[Post] = []
         self._recent_ms: list[int] = []
@@ -87,7 +87,7 @@ class Slack:
         return len(self._recent_ms) >= _BURST
 
     def take(self, post: Post) -> None:
-        """Keep it."""
+        """Add a message to the channel."""
         self._recent_ms.append(post.at_ms)
         self.posts.append(post)
 
@@ -96,7 +96,7 @@ class NotifierPort:
     """`Notifier` for what runs in `machine`, with the messages and errors of its release."""
 
     def __init__(self, machine: Machine, slack: Slack, release: Release) -> None:
-        """Slack is no region's."""
+        """Slack is shared by both regions."""
         self._machine = machine
         self._slack = slack
         self._wiring = release.wiring

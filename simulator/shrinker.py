@@ -24,8 +24,8 @@ _ROUNDS: Final = 4
 def shrink(outcome: Outcome, *, progress: Callable[[int, Scenario], None] | None = None) -> Outcome:
     """The outcome, with its history, of the smallest scenario found that breaks the same rule.
 
-    `progress` is told the runs done and the smallest scenario so far. An `outcome` that broke nothing is
-    only run again with its history.
+    `progress` is called with the runs done and the smallest scenario so far. An `outcome` that broke nothing
+    is only run again with its history.
     """
     if outcome.violation is None:
         return run(outcome.scenario, keep_history=True)

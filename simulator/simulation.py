@@ -4,6 +4,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Final
 
 from handlers.domain.delivery.breaker import MAX_ASKED_OPEN_MS
@@ -19,12 +20,8 @@ from handlers.domain.ports import Record
 from simulator.checker import Violation
 from simulator.final_checks import check_dead_letters, check_rest, tally, unexplained, unsettled
 from simulator.history import History
-from simulator.ledger import Store
-from simulator.ports import Backends
+from simulator.ports import Backends, Fleet
 from simulator.region import Region
-from simulator.releases.archive import load
-from simulator.releases.items import ItemStore
-from simulator.releases.release import ALONE, Release, today
 from simulator.row_invariants import RowInvariants
 from simulator.scenario import FOR_GOOD, REGIONS, Incident, Kind, Scenario, peer_of
 from simulator.scheduler import START_MS
@@ -69,7 +66,8 @@ def run(scenario: Scenario, *, keep_history: bool = False) -> Outcome:
 class _Simulation:
     def __init__(self, scenario: Scenario, history: History) -> None:
         self._world = world = World(scenario, history)
-        store, release_of = _store_and_releases(world)
+        fleet = _fleet_of(scenario)
+        store = fleet.store(world)
         slack = Slack(world)
         replicated = scenario.consistency == "eventual"
         coordination: Table[Record] = Table(world, name="coordination", replicated=replicated)
@@ -79,7 +77,7 @@ class _Simulation:
             cache=Table(world, name="cache", replicated=True),
             slack=slack,
             queues={},
-            release_of=release_of,
+            fleet=fleet,
         )
         world.checker.rows.records = coordination.read
         self._store = store
@@ -212,15 +210,12 @@ class _Simulation:
         return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-def _store_and_releases(world: World) -> tuple[Store, Callable[[str, str], Release]]:
-    """The alerts table, and which release runs by region and function."""
-    mix = world.scenario.mix
-    if mix is None:
-        return Store(world), lambda _region, _function: ALONE
-    last, now = load(mix.release), today()
-    return ItemStore(
-        world, (now, last)
-    ), lambda region, function: last if region in mix.places or function in mix.places else now
+def _fleet_of(scenario: Scenario) -> Fleet:
+    """Which release runs where."""
+    if scenario.mix is None:
+        return Fleet()
+    fleet: Fleet = import_module("simulator.releases.mixed").MixedFleet(scenario.mix)
+    return fleet
 
 
 def _open_for_s(scenario: Scenario) -> int:

@@ -31,7 +31,7 @@ class Sources:
     """Sends every arrival of the scenario until somebody takes it. `receipts`: the ids answered with 202."""
 
     def __init__(self, world: World, regions: dict[str, Region]) -> None:
-        """Plans everything."""
+        """Plan every arrival of the scenario."""
         self.world = world
         self.receipts: dict[str, str] = {}
         """Alert id to the label of the arrival that it was answered to."""

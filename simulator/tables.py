@@ -28,7 +28,7 @@ class Table(Generic[V]):
         replicated: bool,
         on_write: Callable[[str, str, V], None] = lambda _region, _key, _value: None,
     ) -> None:
-        """`on_write(region, key, value)` is told of every write to a replica, with one of its regions."""
+        """`on_write(region, key, value)` is called after each write to a replica, with one of its regions."""
         self._world = world
         self._replicated = replicated
         self._on_write = on_write

@@ -14,10 +14,10 @@ _STOPPING: Final = (Kind.REGION_DOWN, Kind.REGION_FROZEN)
 
 
 class World:
-    """One run's surroundings."""
+    """The time, scenario, faults, history and checker of one run."""
 
     def __init__(self, scenario: Scenario, history: History) -> None:
-        """At the start of virtual time."""
+        """Begin at the start of virtual time."""
         self.scenario = scenario
         self.history = history
         self.scheduler = Scheduler()
@@ -36,7 +36,7 @@ class World:
 
     @property
     def now_ms(self) -> int:
-        """True time: no machine's clock."""
+        """True time, which no machine's clock shows exactly."""
         return self.scheduler.now_ms
 
     def note(self, who: str, what: str) -> None:

@@ -39,7 +39,7 @@ def _no_slot(_self: RateLimiter, *, urgent: bool) -> int:
 
 
 def _not_backed_off(_self: RateLimiter, *, until_ms: int) -> None:
-    """Slack's wish is forgotten: `until_ms` is."""
+    """Slack's Retry-After, `until_ms`, is dropped."""
     del until_ms
 
 
@@ -111,7 +111,7 @@ def _half_recorded(self: DistributionWork, before: Alert, after: Alert, deadline
 
 
 def _digest_and_single(self: DistributionWork, claimed: Sequence[Alert], deadline: Deadline) -> None:
-    """One of the members is posted alone too."""
+    """One member of a digest is posted alone besides."""
     with suppress(*_NOTIFIER_ERRORS):
         self.notifier.post(notification_of(claimed[-1]), timeout_s=5)
     _digest(self, claimed, deadline)

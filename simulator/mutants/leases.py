@@ -12,7 +12,7 @@ from simulator.mutants.mutant import mutant
 
 
 def _unclaimed(self: Leases, alert: Alert, _deadline: Deadline) -> Alert:
-    """It goes to work on the row as it was read."""
+    """Work begins on the row as it was read."""
     return replace(alert, lease_token=self.randomness.hex(32), due_at=(alert.due_at or 0) + 9_999)
 
 

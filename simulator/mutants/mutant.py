@@ -21,7 +21,7 @@ class Mutant:
 
     @contextmanager
     def on(self) -> Iterator[None]:
-        """While this lasts, the bug is there."""
+        """Plant the bug while this context lasts."""
         before = [(target, name, vars(target)[name]) for target, name, _ in self.changes]
         for target, name, value in self.changes:
             setattr(target, name, value)
@@ -33,5 +33,5 @@ class Mutant:
 
 
 def mutant(name: str, bug: str, *changes: Change, consistency: Consistency = "strong") -> Mutant:
-    """A mutant, short enough to list."""
+    """A mutant, from positional arguments so that a list of them stays short."""
     return Mutant(name=name, bug=bug, changes=changes, consistency=consistency)

@@ -37,7 +37,7 @@ def _wake_up_before_row(self: Reception, draft: Any, until_ms: int) -> Any:
 
 
 def _child_suppressed(self: Reception, row: Alert, parent: Alert, _until_ms: int) -> Any:
-    """Whatever its parent is."""
+    """A repeat is SUPPRESSED, whatever its parent's status is."""
     family = parent.parent_id or parent.alert_id
     child = replace(row, alert_id=f"{family}.{self.randomness.hex(8)}", parent_id=family)
     child = suppressed(child, at_ms=child.accepted_at_ms)
@@ -46,7 +46,7 @@ def _child_suppressed(self: Reception, row: Alert, parent: Alert, _until_ms: int
 
 
 def _child_dropped(_self: Reception, row: Alert, parent: Alert, _until_ms: int) -> Any:
-    """It gets an id in its answer, and no row."""
+    """A repeat gets an id in the answer, and no row."""
     child = replace(row, alert_id=f"{parent.alert_id}.0badc0de", status=Status.SUPPRESSED)
     return reception._Placed(row=child, earlier=parent)
 

@@ -57,7 +57,7 @@ def _seen_to_early(self: Recovery, alert_id: str, _view: OwnershipView) -> tuple
 
 
 def _unsent(_self: Recovery, _wake_ups: Any) -> None:
-    """Rows are moved on, and nobody is told."""
+    """Rows are moved on, and no wake-up is sent."""
 
 
 def _blank(_text: str, _limit: int) -> str:
@@ -65,11 +65,11 @@ def _blank(_text: str, _limit: int) -> str:
 
 
 def _unclosed(_self: Breaker, **_: Any) -> None:
-    """What became of a call changes nothing."""
+    """The breaker does not learn how a call ended."""
 
 
 def _open_for_good(self: Breaker) -> bool:
-    """Once open, always open."""
+    """Once the breaker has opened, it stays open."""
     try:
         self._record.read()
     except CoordinationUnavailableError:

@@ -29,7 +29,7 @@ def _both_owners(self: RegionOwnershipView) -> tuple[str, str]:
 
 
 def _heartbeat(self: MovingOwnership) -> None:
-    """It says that this region runs, and no more."""
+    """The heartbeat is written, and no ownership is ever transferred."""
     now_ms = self.clock.now_ms()
     try:
         record, view = self._read(now_ms)

@@ -24,7 +24,7 @@ from handlers.domain.ports import (
 )
 from handlers.domain.states import Actor, IllegalMoveError, check
 from simulator.history import short
-from simulator.ledger import LedgerPort
+from simulator.ledger import LedgerPort, Store
 from simulator.queues import QueueSenderPort
 from simulator.records import CachePort, CoordinationPort
 from simulator.releases.items import Item, ItemRow, ItemStore
@@ -49,8 +49,10 @@ class SimulatedOutageError(BotoCoreError):
     fmt = "{reason}"
 
 
-def over_aws(direct: Ports, store: ItemStore, release: Release) -> Ports:
+def over_aws(direct: Ports, store: Store, release: Release) -> Ports:
     """The same ports, reached through the adapters of `release`."""
+    if not isinstance(store, ItemStore):
+        raise TypeError("rows that are no items; use the store of the mixed fleet")
     dynamodb, sqs = _DynamoDb(direct, store), _Sqs(direct.queue_sender)
     return replace(
         direct,

@@ -1,8 +1,6 @@
 """A release as the simulator takes it: modules that make and call its handlers, whatever they look like."""
 
 from dataclasses import dataclass
-from importlib import import_module
-from types import ModuleType
 from typing import Any, Final
 
 from simulator import wiring
@@ -24,10 +22,4 @@ class Release:
 
 
 ALONE: Final = Release(name=TODAY, wiring=wiring)
-"""Today's release where no other runs beside it: its adapters are not used, and not even imported."""
-
-
-def today() -> Release:
-    """Today's release, to run beside another."""
-    adapters: ModuleType = import_module("simulator.releases.adapters")
-    return Release(name=TODAY, wiring=wiring, adapters=adapters)
+"""Today's release where no other runs beside it, so its adapters are not used."""

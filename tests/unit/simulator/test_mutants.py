@@ -15,7 +15,6 @@ from simulator.simulation import Outcome, run
 SEEDS = 60
 CAUGHT = {
     "child-dropped": "unaccounted",
-    "accepted-unwritten": "wake_up_is_poison",
     "wake-up-before-row": "wake_up_is_poison",
     "lease-ignored": "condition_broken",
     "no-rate-limit": "posted_without_slot",
@@ -23,7 +22,6 @@ CAUGHT = {
     "worker-waits": "worker_held",
     "recorded-first": "notified_unposted",
     "refused-together": "parked_too_soon",
-    "misaddressed-as-refused": "parked_too_soon",
     "recovery-skips-analyzed": "not_live",
     "digest-marks-less": "duplicate_without_cause",
     "possible-duplicate-unrecorded": "duplicate_uncounted",

@@ -15,7 +15,7 @@ from simulator.scenario import CONSISTENCIES, REGIONS, Arrival, Consistency, Inc
 from simulator.simulation import run
 from topology.alerts import Severity
 
-SAMPLE = 25
+SAMPLE = 15
 REPLAYED = (3, 14, 21)
 
 
