@@ -40,8 +40,8 @@ class Failure:
     @property
     def replay(self) -> str:
         """The command that replays it."""
-        mixed = " --mixed" if self.mix else " --shrink"
-        return f"responder simulate --seed {self.seed} --consistency {self.consistency}{mixed}"
+        mixed = " --mixed" if self.mix else ""
+        return f"responder simulate --seed {self.seed} --consistency {self.consistency}{mixed} --shrink"
 
     def as_json(self) -> dict[str, object]:
         """As the report has it."""
