@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from audit.ledger import scan_ledger
-from audit.outcome import NOTIFIED
 from clients.deployment import Deployment
 from clients.receipts import Receipt
+from topology.alerts import Status
 
 CHANGED: Final = 12
 BROKEN: Final = 4
@@ -49,7 +49,7 @@ def choose(deployment: Deployment, receipts: Sequence[Receipt]) -> Damage | None
     """Alerts of these receipts that people have been told of; None while there are too few."""
     ours = {receipt.alert_id for receipt in receipts}
     rows = scan_ledger(deployment, deployment.primary.region)
-    rested = sorted(row.alert_id for row in rows if row.status == NOTIFIED and row.alert_id in ours)
+    rested = sorted(row.alert_id for row in rows if row.status == Status.NOTIFIED and row.alert_id in ours)
     if len(rested) < CHANGED + BROKEN + DELETED:
         return None
     rest = rested[CHANGED:]

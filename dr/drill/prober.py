@@ -16,6 +16,7 @@ import msgspec
 
 from clients.load import Load, Post
 from clients.sender import POST_TIMEOUT_S, Attempt, Tally, Webhook
+from topology.alerts import Severity
 
 PER_S: Final = 6.0
 """Two cores have to bear the load, two regions and the restore rehearsal, with room to catch up."""
@@ -24,7 +25,10 @@ SOURCE: Final = "responder-drill"
 CAUSES: Final = ("connection pool is exhausted", "p99 latency is over its objective", "replica lags behind")
 """Few, so that the cache answers nearly every analysis."""
 
-SEVERITIES: Final = ("HIGH", "MEDIUM", "LOW", "MEDIUM", "HIGH", "INFO", "MEDIUM", "LOW", "HIGH", "CRITICAL")
+SEVERITIES: Final = (
+    *(Severity.HIGH, Severity.MEDIUM, Severity.LOW, Severity.MEDIUM, Severity.HIGH),
+    *(Severity.INFO, Severity.MEDIUM, Severity.LOW, Severity.HIGH, Severity.CRITICAL),
+)
 POSTS_AT_ONCE: Final = 2 * round(PER_S * POST_TIMEOUT_S)
 """A frozen region holds each post for its whole timeout; the pace must not break over it."""
 

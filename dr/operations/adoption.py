@@ -12,7 +12,7 @@ from clients.coordination import CoordinationRecords
 from clients.deployment import Deployment
 from dr.operations.operation import Done, Turn
 from dr.operations.rows import read_rows
-from topology.alerts import Severity
+from topology.alerts import Severity, open_key
 from topology.config_keys import STRONG
 from topology.records import ownership_record
 from topology.tables import OPEN_INDEX
@@ -220,7 +220,7 @@ def _open(deployment: Deployment, seen_in: str, owner: str) -> Iterator[tuple[st
             TableName=deployment.alerts_table,
             IndexName=OPEN_INDEX.name,
             KeyConditionExpression="open_key = :key",
-            ExpressionAttributeValues={":key": {"S": f"{owner}#{severity}"}},
+            ExpressionAttributeValues={":key": {"S": open_key(owner, severity)}},
             PaginationConfig={"MaxItems": left},
         )
         for page in pages:

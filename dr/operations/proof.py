@@ -12,15 +12,13 @@ from dr.operations.journal import OperationFailedError
 from dr.operations.operation import Done, Turn
 from dr.operations.outside import ACCEPTED, NOT_FOUND, OK, Web
 from dr.operations.rows import read_rows
+from topology.alerts import Severity, Status
 
 SOURCE: Final = "responder-dr"
 _FINAL: Final = range(400, 500)
 _LATER: Final = frozenset({408, 429})
 """The answers to a wrong request, of which no later try is answered otherwise, and two that are not final.
 https://www.rfc-editor.org/rfc/rfc9110#name-client-error-4xx"""
-
-_NOTIFIED: Final = "NOTIFIED"
-_PARKED: Final = "PARKED"
 
 
 def healthy(web: Web, endpoints: RegionEndpoints) -> bool | None:
@@ -58,7 +56,7 @@ def prove(deployment: Deployment, turn: Turn, *, endpoints: RegionEndpoints, web
         "event_id": mark,
         "title": f"{endpoints.region} serves",
         "message": f"A check of disaster recovery on stack {deployment.names.stack}; nothing is to be done.",
-        "severity": "INFO",
+        "severity": Severity.INFO,
     }
 
     def accepted() -> str | None:
@@ -80,11 +78,11 @@ def prove(deployment: Deployment, turn: Turn, *, endpoints: RegionEndpoints, web
     def ended() -> str | None:
         status = _status(deployment, endpoints.region, alert_id)
         turn.say(f"it is {status or 'in no row'}")
-        return status if status in {_NOTIFIED, _PARKED} else None
+        return status if status in {Status.NOTIFIED, Status.PARKED} else None
 
     alert_id = turn.until(accepted, f"{endpoints.region} accepts an alert")
     status = turn.until(ended, f"alert {alert_id} reaches people")
-    if status != _NOTIFIED:
+    if status != Status.NOTIFIED:
         raise OperationFailedError(
             f"alert {alert_id} is {status}: `responder parked show {alert_id}` says why; then run this again"
         )

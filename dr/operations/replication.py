@@ -10,13 +10,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from audit.outcome import AT_REST
 from clients.coordination import CoordinationRecords
 from clients.deployment import Deployment
 from dr.operations.journal import OperationFailedError, OperationRefusedError
 from dr.operations.operation import Done, Turn
 from dr.operations.rows import read_rows
-from topology.alerts import Severity
+from topology.alerts import Severity, Status
 from topology.tables import TIMESTAMP_INDEX
 
 MARKER_WITHIN_S: Final = 20.0
@@ -30,6 +29,8 @@ SETTLED_S: Final = 5
 """Alerts younger than this may be on their way."""
 
 NAMED: Final = 10
+
+_AT_REST: Final = frozenset(status for status in Status if status.at_rest)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +142,7 @@ def _behind(deployment: Deployment, lack: str, have: str, ids: Iterable[str]) ->
     return {
         alert_id
         for alert_id, status in here.items()
-        if alert_id not in there or (status in AT_REST and there[alert_id] != status)
+        if alert_id not in there or (status in _AT_REST and there[alert_id] != status)
     }
 
 

@@ -12,10 +12,8 @@ from botocore.exceptions import ClientError
 from clients.deployment import Deployment
 from dr.operations.journal import OperationFailedError
 from dr.operations.operation import Done, Turn
-from topology.alerts import DuplicateCause, Severity
+from topology.alerts import DuplicateCause, Severity, follow_up_key, open_key, parked_key
 from topology.tables import OPEN_INDEX
-
-OPEN_KEYS: Final = (*Severity, "FOLLOW_UP", "PARKED")
 
 _PAGE: Final = 500
 _LOST: Final = "ConditionalCheckFailedException"
@@ -37,11 +35,11 @@ def reown(deployment: Deployment, turn: Turn, *, former: Sequence[str]) -> Done:
         nonlocal moved
         left = False
         for owner in former:
-            for key in OPEN_KEYS:
-                for alert_id in _ids(deployment, f"{owner}#{key}"):
+            for former_key, key in zip(_keys(owner), _keys(to), strict=True):
+                for alert_id in _ids(deployment, former_key):
                     if turn.left_s() <= 0:
                         raise OperationFailedError(f"{moved} alerts are moved and not all; run it again")
-                    moved += _move(deployment, alert_id, owner=owner, key=key)
+                    moved += _move(deployment, alert_id, former_key=former_key, key=key)
                     left = True
         if left:
             turn.say(f"{moved} alerts moved to {to}")
@@ -49,6 +47,15 @@ def reown(deployment: Deployment, turn: Turn, *, former: Sequence[str]) -> Done:
 
     turn.until(none_left, f"no alert belongs to {' or '.join(former)} any more")
     return Done(f"{moved} open, PARKED or half-done alerts belong to {to} now", {"moved": moved})
+
+
+def _keys(owner: str) -> tuple[str, ...]:
+    """The keys of the open index under which an owner's alerts lie."""
+    return (*_keys_at_work(owner), follow_up_key(owner), parked_key(owner))
+
+
+def _keys_at_work(owner: str) -> tuple[str, ...]:
+    return tuple(open_key(owner, severity) for severity in Severity)
 
 
 def _ids(deployment: Deployment, key: str) -> Iterator[str]:
@@ -63,7 +70,7 @@ def _ids(deployment: Deployment, key: str) -> Iterator[str]:
         yield item["alert_id"]["S"]
 
 
-def _move(deployment: Deployment, alert_id: str, *, owner: str, key: str) -> int:
+def _move(deployment: Deployment, alert_id: str, *, former_key: str, key: str) -> int:
     """Move one; 0 where it lies there no more, as the index lags behind."""
     to = deployment.primary.region
     client = deployment.clients.client("dynamodb", to)
@@ -71,12 +78,12 @@ def _move(deployment: Deployment, alert_id: str, *, owner: str, key: str) -> int
     sets = ["#owner = :to", "open_key = :key", "epoch = :zero"]
     values: dict[str, Any] = {
         ":to": {"S": to},
-        ":key": {"S": f"{to}#{key}"},
-        ":was": {"S": f"{owner}#{key}"},
+        ":key": {"S": key},
+        ":was": {"S": former_key},
         ":zero": {"N": "0"},
     }
     try:
-        if key in list(Severity):
+        if key in _keys_at_work(to):
             client.update_item(
                 **where,
                 UpdateExpression="SET possible_duplicates = if_not_exists(possible_duplicates, :none)",

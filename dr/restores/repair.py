@@ -25,9 +25,9 @@ from clients.deployment import Deployment
 from clients.rows import LedgerUnreachableError, read_items
 from dr.comparison.items import Comparison, Difference, compare
 from dr.comparison.states import TableUnreadableError
+from dr.restores.decisions import RowDecider
 from dr.restores.row_rules import Item
 from dr.restores.table_items import exported, spool_table, wire
-from dr.restores.verdicts import Judge
 from topology.errors import ExplainedError
 from topology.tables import ALERTS
 
@@ -50,7 +50,7 @@ class RepairRefusedError(ExplainedError):
 class Row:
     """One row to decide on: as it is live, or None where it is gone, and what is to be written in its place.
 
-    `write` is None for a row that a person has to judge.
+    `write` is None for a row that a person has to decide about.
     """
 
     alert_id: str
@@ -61,7 +61,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a repair would do. `put_back`: rows to write; `people`: rows that a person has to judge.
+    """What a repair would do. `put_back`: rows to write; `people`: rows that a person has to decide about.
 
     `by_themselves`: how many rows differ as the pipeline makes them differ: new alerts, moved on, expired.
     """
@@ -93,7 +93,7 @@ def plan_repair(
     as_of: datetime | None = None,
     vouched: bool = False,
 ) -> Plan:
-    """Compare the restored table with the live ledger and judge each row that differs.
+    """Compare the restored table with the live ledger and decide about each row that differs.
 
     `as_of`: the time that the restored table shows, by default as DynamoDB says; `folder` takes the rows of
     both tables as files. `vouched`: a person says that a table of which DynamoDB does not know where it came
@@ -121,7 +121,7 @@ def plan_repair(
             f"does {restored} show the time that was meant?"
         )
     rows = _with_items(dynamodb, (restored, live), _read(every))
-    judge = Judge(
+    decider = RowDecider(
         as_of_ms=int(shown.timestamp() * 1_000),
         now_s=now_s,
         regions=tuple(endpoints.region for endpoints in deployment.regions),
@@ -130,12 +130,12 @@ def plan_repair(
     people: list[Row] = []
     by_themselves = 0
     for alert_id, before, now in rows:
-        verdict = judge.verdict(before, now)
-        if verdict.kind == "normal":
+        decision = decider.decide(before, now)
+        if decision.kind == "normal":
             by_themselves += 1
         else:
-            chosen = put_back if verdict.kind == "put back" else people
-            chosen.append(Row(alert_id, verdict.why, now, verdict.write))
+            chosen = put_back if decision.kind == "roll back" else people
+            chosen.append(Row(alert_id, decision.why, now, decision.write))
     return Plan(restored, live, region, found, tuple(put_back), tuple(people), by_themselves)
 
 

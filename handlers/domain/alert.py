@@ -151,3 +151,14 @@ class Alert:
         if self.status is Status.PARKED:
             return parked_key(self.owner)
         return follow_up_key(self.owner) if self.step is not None else None
+
+
+FIXED_ATTRIBUTES: Final = (
+    "alert_id", "severity", "timestamp", "created_at", "accepted_at_ms", "region", "format", "source",
+    "title", "message", "component", "host", "link", "started_at", "labels", "identity", "body_hash",
+    "parent_id", "raw", "raw_truncated", "schema",
+)  # fmt: skip
+"""The attributes of `Alert` that nobody changes after it is accepted (docs/architecture.md, The ledger).
+
+A repair tells by them that a row was written by somebody else.
+"""

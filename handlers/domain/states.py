@@ -5,7 +5,6 @@ that no adapter and no fake can store a row that breaks these rules. The simulat
 table are made from `MOVES` too.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
@@ -114,17 +113,17 @@ def check(actor: Actor, before: Alert | None, after: Alert) -> None:
         problems.append(f"{actor} may not move an alert from {origin} to {after.status}")
     if conditions == {Condition.HELD} and before and before.lease_token is None:
         problems.append(f"{actor} holds no lease on it")
-    problems += [problem for problem, found in _contradictions(after).items() if found]
+    problems += contradictions(after)
     if problems:
         raise IllegalMoveError(
             f"alert {after.alert_id}, {after.status}: {'; '.join(problems)}; correct the handler"
         )
 
 
-def _contradictions(row: Alert) -> Mapping[str, bool]:
-    """What a row may not look like, and whether this one does."""
+def contradictions(row: Alert) -> tuple[str, ...]:
+    """The rules that the attributes of `row` break between them; disaster recovery asks it too."""
     status, at_work = row.status, row.step is not None
-    return {
+    rules = {
         "open_key is not the one it belongs under": row.open_key != row.expected_open_key,
         "due_at and open_key go together": (row.due_at is None) != (row.open_key is None),
         "lease_token and not_before belong to alerts at work": not at_work
@@ -138,6 +137,7 @@ def _contradictions(row: Alert) -> Mapping[str, bool]:
         "a follow-up belongs to an alert that is sent on": row.follow_up is not None
         and status not in (Status.ANALYZED, Status.NOTIFIED),
     }
+    return tuple(rule for rule, broken in rules.items() if broken)
 
 
 def is_free(alert: Alert, *, now_s: int) -> bool:

@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from dr.restores.decisions import RowDecider
 from dr.restores.row_rules import breaches
 from dr.restores.table_items import exported
-from dr.restores.verdicts import DOUBT, Judge
 from handlers.adapters.aws.items import item_of
 from handlers.domain import states
 from handlers.domain.alert import Alert
@@ -39,9 +39,9 @@ def item(alert: Alert) -> dict[str, Any]:
     return found
 
 
-def judge(*, as_of_ms: int = ACCEPTED_MS + 10_000) -> Judge:
+def decider(*, as_of_ms: int = ACCEPTED_MS + 10_000) -> RowDecider:
     """Of a repair that is made now."""
-    return Judge(as_of_ms=as_of_ms, now_s=NOW_S, regions=REGIONS)
+    return RowDecider(as_of_ms=as_of_ms, now_s=NOW_S, regions=REGIONS)
 
 
 @pytest.mark.parametrize(
@@ -68,8 +68,8 @@ def test_a_row_that_the_handlers_make_breaks_no_rule(alert: Alert) -> None:
     """In whatever state, so a repair leaves alerts that moved on alone."""
     assert breaches(item(alert), regions=REGIONS, now_s=NOW_S) == ()
     if alert.parent_id is None:
-        assert judge().verdict(item(NEW), item(alert)).kind == "normal"
-    assert judge(as_of_ms=ACCEPTED_MS).verdict(None, item(alert)).kind == "normal"
+        assert decider().decide(item(NEW), item(alert)).kind == "normal"
+    assert decider(as_of_ms=ACCEPTED_MS).decide(None, item(alert)).kind == "normal"
 
 
 BAD_WRITES: Mapping[str, dict[str, Any]] = {
@@ -95,6 +95,8 @@ BAD_WRITES: Mapping[str, dict[str, Any]] = {
     "without a time": {"due_at": {"S": "soon"}},
     "about to be deleted": {"expires_at": {"N": "1"}},
     "in no state": {"status": {"S": "BROKEN"}},
+    "not to be read by a handler": {"attempts": {"S": "often"}},
+    "with bytes for an analysis": {"analysis": {"B": "aGk="}},
 }
 
 
@@ -102,51 +104,57 @@ BAD_WRITES: Mapping[str, dict[str, Any]] = {
 def test_an_open_alert_that_nobody_would_see_to_is_shown_to_a_person(write: dict[str, Any]) -> None:
     """Whether it was there at the restore point or was accepted after it."""
     spoilt = {name: value for name, value in (item(NEW) | write).items() if value is not None}
-    assert judge().verdict(item(NEW), spoilt).kind == "person"
-    assert judge(as_of_ms=ACCEPTED_MS).verdict(None, spoilt).kind == "person"
+    assert decider().decide(item(NEW), spoilt).kind == "person"
+    assert decider(as_of_ms=ACCEPTED_MS).decide(None, spoilt).kind == "person"
+
+
+def test_a_row_that_no_handler_can_read_breaks_one_rule_that_says_why() -> None:
+    """Whatever else is wrong with it is not known."""
+    (breach,) = breaches(item(NEW) | {"attempts": {"S": "often"}}, regions=REGIONS, now_s=NOW_S)
+    assert "attempts" in breach
 
 
 def test_nothing_leads_from_work_to_a_repeat() -> None:
     """Not even a sound one."""
     forged = item(replace(CHILD, alert_id=NEW.alert_id, parent_id=None)) | {"parent_id": {"S": "a0"}}
     assert breaches(forged, regions=REGIONS, now_s=NOW_S) == ()
-    assert judge().verdict(item(NEW), forged).kind != "normal"
+    assert decider().decide(item(NEW), forged).kind != "normal"
 
 
 @pytest.mark.parametrize(
-    ("before", "now", "verdict"),
+    ("before", "now", "kind"),
     [
-        (NOTIFIED, None, "put back"),
-        (NOTIFIED, replace(NOTIFIED, attempts=9), "put back"),
-        (NOTIFIED, NEW, "put back"),
+        (NOTIFIED, None, "roll back"),
+        (NOTIFIED, replace(NOTIFIED, attempts=9), "roll back"),
+        (NOTIFIED, NEW, "roll back"),
         (FOLLOWED_UP, states.follow_up_ended(FOLLOWED_UP), "person"),
         (PARKED, states.redriven(PARKED, due_at=DUE), "person"),
         (PARKED, states.looked_at(PARKED, due_at=DUE + 9, successor_id=None), "normal"),
-        (PARKED, replace(PARKED, parked_reason=None), "put back"),
+        (PARKED, replace(PARKED, parked_reason=None), "roll back"),
         (CHILD, states.promoted(CHILD, due_at=DUE), "person"),
-        (CHILD, replace(CHILD, expires_at=None), "put back"),
+        (CHILD, replace(CHILD, expires_at=None), "roll back"),
         (NEW, NEW, "normal"),
     ],
 )
 def test_what_was_at_rest_is_put_back_unless_the_pipeline_may_have_moved_it(
-    before: Alert, now: Alert | None, verdict: str
+    before: Alert, now: Alert | None, kind: str
 ) -> None:
     """What it may have done is left to a person, what it does all the time to nobody."""
-    assert judge().verdict(item(before), None if now is None else item(now)).kind == verdict
+    assert decider().decide(item(before), None if now is None else item(now)).kind == kind
 
 
 def test_an_expired_row_that_is_gone_is_none_of_ours() -> None:
     """Until its very second it was deleted by somebody else."""
-    for left_s, verdict in ((0, "normal"), (1, "put back")):
+    for left_s, kind in ((0, "normal"), (1, "roll back")):
         expiring = item(replace(NOTIFIED, expires_at=NOW_S + left_s))
-        assert judge().verdict(expiring, None).kind == verdict
+        assert decider().decide(expiring, None).kind == kind
 
 
 @pytest.mark.parametrize("accepted", ["junk", str(ACCEPTED_MS - 60_000)])
 def test_a_row_that_was_not_there_and_does_not_say_that_it_is_new_is_shown(accepted: str) -> None:
     """A bad writer may have put it there."""
     stranger = item(NEW) | {"accepted_at_ms": {"N": accepted}}
-    assert judge(as_of_ms=ACCEPTED_MS).verdict(None, stranger).kind == "person"
+    assert decider(as_of_ms=ACCEPTED_MS).decide(None, stranger).kind == "person"
 
 
 @pytest.mark.parametrize(
@@ -156,7 +164,7 @@ def test_a_deleted_alert_that_was_not_delivered_comes_back_free_and_in_possible_
     before: Alert,
 ) -> None:
     """Its lease is over, and it may have gone out since: an audit is to know why it is there twice."""
-    found = judge().verdict(item(before), None).write
+    found = decider().decide(item(before), None).write
     assert found is not None
     wanted = replace(
         before,
@@ -166,15 +174,14 @@ def test_a_deleted_alert_that_was_not_delivered_comes_back_free_and_in_possible_
         possible_duplicates={**before.possible_duplicates, DuplicateCause.OWNERSHIP_TRANSFERRED: 1},
     )
     assert found == item(wanted)
-    assert DuplicateCause(DOUBT) is DuplicateCause.OWNERSHIP_TRANSFERRED
-    again = judge().verdict(found, None).write
+    again = decider().decide(found, None).write
     assert again is not None
-    assert again["possible_duplicates"]["M"][DOUBT] == {"N": "2"}
+    assert again["possible_duplicates"]["M"][DuplicateCause.OWNERSHIP_TRANSFERRED] == {"N": "2"}
 
 
 def test_a_delivered_alert_comes_back_as_it_was() -> None:
     """There is nothing to be done about it, and nothing in doubt."""
-    assert judge().verdict(item(NOTIFIED), None).write == item(NOTIFIED)
+    assert decider().decide(item(NOTIFIED), None).write == item(NOTIFIED)
 
 
 @pytest.mark.parametrize(
@@ -190,15 +197,15 @@ def test_spoilt_text_is_put_back_and_a_newer_state_is_kept(before: Alert, since:
     """An alert that went out meanwhile does not go out again for its title."""
     since = replace(since, parked_reason=None)
     spoilt = item(since) | {"title": {"S": "garbage"}, "host": {"S": "made up"}}
-    found = judge().verdict(item(before), spoilt)
-    assert (found.kind, found.write) == ("put back", item(since))
+    found = decider().decide(item(before), spoilt)
+    assert (found.kind, found.write) == ("roll back", item(since))
 
 
 def test_a_row_that_is_spoilt_through_and_through_is_put_back_if_it_was_at_rest() -> None:
     """One at work is for a person."""
-    for before, verdict in ((NOTIFIED, "put back"), (NEW, "person")):
+    for before, kind in ((NOTIFIED, "roll back"), (NEW, "person")):
         spoilt = item(before) | {"title": {"S": "garbage"}, "status": {"S": "BROKEN"}}
-        found = judge().verdict(item(before), spoilt)
-        assert found.kind == verdict
-        assert found.write == (item(before) if verdict == "put back" else None)
+        found = decider().decide(item(before), spoilt)
+        assert found.kind == kind
+        assert found.write == (item(before) if kind == "roll back" else None)
     assert NEW.status is Status.RECEIVED
