@@ -6,7 +6,7 @@ Restores, drills and `responder dr check` run it before they believe a file. Eac
 import base64
 import hashlib
 import zlib
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -17,6 +17,7 @@ from msgspec import Meta
 
 from dr.exports.manifest import FILES, Export, FileEntry, Finding, Summary, read_export
 from dr.exports.objects import ObjectMissingError, Objects
+from dr.exports.row_schema import SCHEMA_TEXT, other_schema, refusal
 
 CHUNK_BYTES: Final = 1 << 20
 LINE_BYTES_MAX: Final = 4 << 20
@@ -91,9 +92,10 @@ class _ChangeLine(msgspec.Struct, rename="pascal"):
 
 @dataclass
 class _Read:
-    """What came of reading one data file."""
+    """What came of reading one data file. `other_schema`: the first number of a row that is not ours."""
 
     findings: list[Finding]
+    other_schema: str | None = None
     items: int = 0
     size_bytes: int = 0
 
@@ -138,6 +140,7 @@ def check_export(
     for read in reads:
         findings += read.findings
     findings += _of_counts(export)
+    findings += _of_schema(root, reads)
     return Checked(
         root, export, tuple(findings), sum(r.items for r in reads), sum(r.size_bytes for r in reads)
     )
@@ -187,6 +190,13 @@ def _of_counts(export: Export) -> Iterator[Finding]:
             f"{export.root} summary",
             f"itemCount is {export.summary.item_count:,}, the files have {listed:,} by their manifest",
         )
+
+
+def _of_schema(root: str, reads: Iterable[_Read]) -> Iterator[Finding]:
+    """One finding for the whole export, since all of its rows are likely to be of that form."""
+    numbers = sorted({read.other_schema for read in reads if read.other_schema is not None})
+    if numbers:
+        yield Finding("other-schema", root, refusal(" and ".join(numbers)))
 
 
 def _check_file(objects: Objects, entry: FileEntry, export: Export, etags: Mapping[str, str]) -> _Read:
@@ -250,19 +260,25 @@ def _read_lines(stream: IO[bytes], key: str, *, incremental: bool) -> tuple[_Rea
     lines.end()
     if lines.problem:
         read.findings.append(Finding("file-line", key, lines.problem))
-    read.items = lines.count
+    read.items, read.other_schema = lines.count, lines.other_schema
     return read, md5.digest()
 
 
 class _Lines:
-    """Counts lines. Of a full export's, which are many, a block is parsed only if a line begins otherwise."""
+    """Counts lines. Of a full export's, which are many, a block is parsed only if a line seems to be none.
+
+    `other_schema`: the first number of a row's form that is not this release's.
+    """
 
     def __init__(self, *, incremental: bool) -> None:
         self._head = None if incremental else b'{"Item":'
-        self._decoder = msgspec.json.Decoder(_ChangeLine if incremental else _ItemLine)
+        self._decoder: msgspec.json.Decoder[_ItemLine | _ChangeLine] = msgspec.json.Decoder(
+            _ChangeLine if incremental else _ItemLine
+        )
         self._rest = b""
         self.count = 0
         self.problem = ""
+        self.other_schema: str | None = None
         self.stopped = False
 
     def add(self, text: bytes) -> None:
@@ -282,7 +298,8 @@ class _Lines:
 
     def _take(self, block: bytes) -> None:
         count, head = block.count(b"\n"), self._head
-        as_expected = head is not None and block.count(b"\n" + head) + block.startswith(head) == count
+        items = head is not None and block.count(b"\n" + head) + block.startswith(head) == count
+        as_expected = items and (self.other_schema is not None or block.count(SCHEMA_TEXT) == count)
         if not as_expected and not self.problem:
             self._parse(block)
         self.count += count
@@ -290,10 +307,13 @@ class _Lines:
     def _parse(self, block: bytes) -> None:
         for number, line in enumerate(block.splitlines(), self.count + 1):
             try:
-                self._decoder.decode(line)
+                found = self._decoder.decode(line)
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
                 self.problem = f"line {number} is none of an export: {error}"
                 return
+            item = found.item if isinstance(found, _ItemLine) else found.new_image
+            if item is not None and self.other_schema is None:
+                self.other_schema = other_schema(item)
 
 
 def _is_there(objects: Objects, key: str) -> bool:

@@ -15,6 +15,7 @@ from typing import Any, Final
 from dr.exports.check import Expected, check_export
 from dr.exports.manifest import FILES, SUMMARY, md5_base64
 from dr.exports.objects import FolderObjects
+from dr.exports.row_schema import SCHEMA_TEXT
 from dr.restores.settings import Settings, differences
 
 NOTHING: Final = "nothing"
@@ -96,6 +97,10 @@ def _break_line(copy: _Copy) -> None:
     copy.rewrite(lambda text: b'{"item":1}' + text[text.find(b"\n") :])
 
 
+def _without_schema(copy: _Copy) -> None:
+    copy.rewrite(lambda text: text.replace(SCHEMA_TEXT, b'"schema":{"N":"0"}', 1))
+
+
 def _change_etag(copy: _Copy) -> None:
     copy.largest[1]["etag"] = f"{'0' * 32}-1"
     copy.sign()
@@ -160,6 +165,7 @@ FAULTS: Final[Mapping[str, tuple[str, Callable[[_Copy], None]]]] = {
     "an extra file": ("file-extra", _add),
     "an item dropped from a file": ("file-count", _drop_item),
     "a line that is no item": ("file-line", _break_line),
+    "a row of another schema": ("other-schema", _without_schema),
     "another etag": ("file-etag", _change_etag),
     "a file listed twice": ("file-listed-twice", _twice),
     "a summary that counts otherwise": ("summary-count", _change_summary("itemCount", lambda n: n + 1)),

@@ -18,7 +18,7 @@ from typing import IO, Final
 import msgspec
 
 from dr.exports.manifest import FILES, SUMMARY, md5_base64
-from topology.alerts import Severity
+from topology.alerts import SCHEMA, Severity
 
 ACCOUNT: Final = "000000000000"
 BUCKET: Final = "mcp-responder-backups"
@@ -45,7 +45,7 @@ _ITEM: Final = (
     '"link":{{"S":"https://grafana.example.com/d/{identity}"}},'
     '"labels":{{"M":{{"alertname":{{"S":"Alert{host}"}},'
     '"namespace":{{"S":"ns-{service}"}},"pod":{{"S":"service-{service}-{host}"}},"job":{{"S":"kubelet"}}}}}},'
-    '"identity":{{"S":"{identity}"}},"attempts":{{"N":"1"}},"analysis":{{"M":{{"summary":{{"S":"{summary}"}},'
+    '"identity":{{"S":"{identity}"}},"attempts":{{"N":"1"}},"schema":{{"N":"{schema}"}},"analysis":{{"M":{{"summary":{{"S":"{summary}"}},'
     '"probable_cause":{{"S":"{cause}"}},"actions":{{"L":[{{"S":"{action}"}},{{"S":"{other_action}"}}]}},'
     '"confidence":{{"N":"0.{ms}"}},"model":{{"S":"claude-sonnet-5-5"}},"cached":{{"BOOL":true}}}}}},'
     '"expires_at":{{"N":"{expires_s}"}}}}}}\n'
@@ -57,7 +57,7 @@ class Recipe:
     """`items` rows in `files` files, without those numbered in `left_out`, with the titles of `retitled`.
 
     Another `variant` has other files and another order of rows. The row `written_otherwise` has another order
-    of attributes and another form of a number, and means the same.
+    of attributes and another form of a number, and means the same. `schema`: the number of the rows' form.
     """
 
     items: int
@@ -66,6 +66,7 @@ class Recipe:
     left_out: frozenset[int] = frozenset()
     retitled: tuple[tuple[int, str], ...] = ()
     written_otherwise: int | None = None
+    schema: int = SCHEMA
 
     @property
     def export_id(self) -> str:
@@ -154,7 +155,13 @@ def _write_data(data: Path, recipe: Recipe, share: int) -> _File:
     with (data / name).open("wb") as out:
         for start in range(0, len(numbers), _ITEMS_AT_ONCE):
             rows = "".join(
-                _row(number, sentences, titles.get(number), otherwise=number == recipe.written_otherwise)
+                _row(
+                    number,
+                    sentences,
+                    titles.get(number),
+                    schema=recipe.schema,
+                    otherwise=number == recipe.written_otherwise,
+                )
                 for number in numbers[start : start + _ITEMS_AT_ONCE]
             )
             _write(gzip.compress(rows.encode()), out, md5)
@@ -173,7 +180,7 @@ def _write(content: bytes, out: IO[bytes], md5: "hashlib._Hash") -> None:
     md5.update(content)
 
 
-def _row(number: int, sentences: Sequence[str], title: str | None, *, otherwise: bool) -> str:
+def _row(number: int, sentences: Sequence[str], title: str | None, *, schema: int, otherwise: bool) -> str:
     identity = _hex(str(number))
     seed, at_s, count = int(identity[:12], 16), _FIRST_SECOND + number // 3, len(sentences)
     text = _ITEM.format(
@@ -190,6 +197,7 @@ def _row(number: int, sentences: Sequence[str], title: str | None, *, otherwise:
         service=seed % 300,
         host=seed % 250,
         identity=identity,
+        schema=schema,
         summary=sentences[(seed >> 5) % count],
         cause=sentences[(seed >> 7) % count],
         action=sentences[(seed >> 9) % count][:80],

@@ -103,6 +103,7 @@ def plan_repair(
         RepairRefusedError: more than `ROWS_MAX` rows differ, the restored table is the live one, or it was
             not restored from it, or not as of that time.
         TableUnreadableError: a table is not there, or does not answer.
+        OtherSchemaError: the restored table has rows that this release does not read.
     """
     live = deployment.alerts_table
     if restored == live:
@@ -110,7 +111,8 @@ def plan_repair(
     dynamodb = deployment.clients.client("dynamodb", region)
     shown = _time_shown(deployment, dynamodb, restored, as_of=as_of, vouched=vouched)
     sides = [
-        spool_table(dynamodb, table, folder / kind) for kind, table in (("before", restored), ("now", live))
+        spool_table(dynamodb, restored, folder / "before"),
+        spool_table(dynamodb, live, folder / "now", any_schema=True),
     ]
     every = folder / "differences.jsonl"
     found = compare(sides[0], sides[1], key=ALERTS.hash_key, scratch=folder, all_to=every)

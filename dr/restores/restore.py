@@ -19,6 +19,7 @@ from dr.comparison.items import compare
 from dr.comparison.states import Side
 from dr.exports.manifest import Export, Finding
 from dr.exports.requests import endpoints_of
+from dr.exports.row_schema import OtherSchemaError, other_schema, refusal
 from dr.restores.calls import (
     GO_ON,
     OnStep,
@@ -43,6 +44,10 @@ from topology.tables import ALERTS
 
 RESTORE_WITHIN_S: Final = 6 * 3_600
 
+SAMPLE_ROWS: Final = 100
+"""Rows of a restored table whose schema is looked at: a backup cannot be read before it is restored, and all
+of its rows were written by the same release, or by two in a row."""
+
 
 @dataclass(frozen=True)
 class Restored:
@@ -57,7 +62,10 @@ class Restored:
 
 @dataclass(frozen=True)
 class Restorer:
-    """Restores the ledger of a stack in one region. `wanted`: the settings that the new table gets."""
+    """Restores the ledger of a stack in one region. `wanted`: the settings that the new table gets.
+
+    Each way raises `OtherSchemaError` where restored rows are of a schema that this release does not read.
+    """
 
     deployment: Deployment
     region: str
@@ -231,6 +239,11 @@ class Restorer:
 
     def _finish(self, target: str, source: str) -> Restored:
         self._aws.await_active(target)
+        rows = self._aws.call("dynamodb", "scan", TableName=target, Limit=SAMPLE_ROWS, ConsistentRead=True)[
+            "Items"
+        ]
+        if number := next(filter(None, map(other_schema, rows)), None):
+            raise OtherSchemaError(f"{target} is restored and not to be used: {refusal(number)}")
         self.on_step(f"{target} gets back what a restore drops")
         clients = self.deployment.clients
         try:

@@ -22,6 +22,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from clients.receipts import write_report
 from dr.comparison.canonical import NotAnItemError, digest, item_of
 from dr.comparison.states import Side, TableUnreadableError, create, database, load_changes, rows
+from dr.exports.row_schema import OtherSchemaError, other_schema, refusal
 from topology.errors import ExplainedError
 from topology.tables import KeySpec
 
@@ -53,19 +54,25 @@ class Copied:
     conflicting: tuple[str, ...]
 
 
-def spool_table(dynamodb: Any, table: str, folder: Path) -> Side:
+def spool_table(dynamodb: Any, table: str, folder: Path, *, any_schema: bool = False) -> Side:
     """Write a table's rows to files in `folder`, by a consistent scan in parallel segments, a page in memory.
+
+    `any_schema`: rows of another schema are taken too, as a bad writer may have changed the number.
 
     Raises:
         TableUnreadableError: the table is not there, or does not answer.
+        OtherSchemaError: it has rows that this release does not read.
     """
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{table}-{segment}.json.gz" for segment in range(SEGMENTS)]
     try:
         with ThreadPoolExecutor(SEGMENTS) as pool:
-            list(pool.map(lambda n: _spool_segment(dynamodb, table, n, paths[n]), range(SEGMENTS)))
+            found = list(pool.map(lambda n: _spool_segment(dynamodb, table, n, paths[n]), range(SEGMENTS)))
     except (BotoCoreError, ClientError) as error:
         raise TableUnreadableError(f"the table {table} cannot be read: {error}") from error
+    numbers = sorted({number for number in found if number is not None})
+    if numbers and not any_schema:
+        raise OtherSchemaError(f"{table}: {refusal(' and '.join(numbers))}")
     return Side(f"table {table}", tuple(paths))
 
 
@@ -233,13 +240,17 @@ def _mapped_value(value: Any, of_binary: Callable[[Any], Any]) -> Any:
     return value
 
 
-def _spool_segment(dynamodb: Any, table: str, segment: int, path: Path) -> None:
+def _spool_segment(dynamodb: Any, table: str, segment: int, path: Path) -> str | None:
+    """Write a segment's rows; return the first number of a row's form that is not this release's."""
+    number: str | None = None
     gzip = zlib.compressobj(1, zlib.DEFLATED, _GZIP)
     encode = msgspec.json.Encoder().encode
     with path.open("wb") as out:
         for page in dynamodb.get_paginator("scan").paginate(
             TableName=table, ConsistentRead=True, Segment=segment, TotalSegments=SEGMENTS
         ):
+            number = next(filter(None, map(other_schema, page["Items"])), None) if number is None else number
             lines = b"".join(encode({"Item": exported(item)}) + b"\n" for item in page["Items"])
             out.write(gzip.compress(lines))
         out.write(gzip.flush())
+    return number

@@ -31,6 +31,7 @@ def state(
     Raises:
         ExportRefusedError: an export is not there, not good, or shows an older state than `max_age`.
         TableUnreadableError: a table is not there.
+        OtherSchemaError: a table has rows that this release does not read; such an export is not good.
     """
     if spec == LIVE or spec.startswith(TABLE):
         table = deployment.alerts_table if spec == LIVE else spec.removeprefix(TABLE)

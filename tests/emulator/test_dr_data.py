@@ -33,6 +33,7 @@ from dr.restores.settings import EVENTUAL, Settings, read_settings, reapply
 from dr.restores.table_definition import table_definition
 from dr.restores.table_items import copy_items, spool_table
 from emulator.client import Emulator
+from topology.alerts import SCHEMA
 from topology.outputs import ALL
 from topology.tables import ALERTS
 
@@ -58,9 +59,9 @@ def row(number: int) -> dict[str, Any]:
         "timestamp": {"N": str(1_795_000_000 + number)},
         "accepted_at_ms": {"N": str(1_795_000_000_000 + number)},
         "title": {"S": f'title {number} \u2713 "quoted"\n'},
-        "labels": {
-            "M": {"alert_id": {"S": "not the key"}, "set": {"SS": ["b", "a"]}, "none": {"NULL": True}}
-        },
+        "schema": {"N": str(SCHEMA)},
+        "labels": {"M": {"alert_id": {"S": "not the key"}}},
+        "values": {"M": {"set": {"SS": ["b", "a"]}, "none": {"NULL": True}}},
         "blob": {"B": b"\x00\xff"},
         "list": {"L": [{"N": "1"}, {"BOOL": False}]},
     }

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,9 @@ from dr.exports.check import Checked, Expected, check_export
 from dr.exports.manifest import FILES, SUMMARY, SUMMARY_BYTES_MAX, md5_base64
 from dr.exports.objects import FolderObjects, ObjectMissingError, fetch
 from dr.exports.planted import FAULTS, SETTINGS_FAULTS, Planted, run_all
+from dr.exports.row_schema import SCHEMA_TEXT
 from dr.exports.synthesis import BUCKET, TABLE_ARN, Recipe, synthesize
+from topology.alerts import SCHEMA
 
 ITEMS = 200
 
@@ -97,6 +100,21 @@ def test_a_file_of_several_gzip_members_is_read_to_its_end(
     found = check()
     assert codes(found) == {"file-md5", "file-etag"}
     assert found.items == ITEMS
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"), [("", r"0 \(none\)"), (f'"schema":{{"N":"{SCHEMA + 1}"}},', f"{SCHEMA + 1}")]
+)
+def test_rows_of_another_schema_are_one_finding_with_the_next_step(
+    tmp_path: Path, root: str, check: Callable[[], Checked], number: str, shown: str
+) -> None:
+    """However many rows and files; a text that reads like the number is none."""
+    decoy = b'"title":{"S":"\\"schema\\":{\\"N\\":\\"1\\"}'
+    for path in (tmp_path / root / "data").iterdir():
+        text = gzip.decompress(path.read_bytes()).replace(SCHEMA_TEXT + b",", number.encode())
+        path.write_bytes(gzip.compress(text.replace(b'"title":{"S":"', decoy)))
+    (finding,) = [one for one in check().findings if one.code == "other-schema"]
+    assert re.search(rf"schema {shown}, and this release reads {SCHEMA}: use the release", finding.text)
 
 
 @pytest.mark.parametrize(
@@ -193,7 +211,7 @@ CHANGE: dict[str, Any] = {"Metadata": {"WriteTimestampMicros": {"N": "1"}}, "Key
     ("change", "good"),
     [
         (CHANGE, True),
-        (CHANGE | {"NewImage": {"alert_id": {"S": "a"}}}, True),
+        (CHANGE | {"NewImage": {"alert_id": {"S": "a"}, "schema": {"N": str(SCHEMA)}}}, True),
         ({"Metadata": CHANGE["Metadata"]}, False),
         (CHANGE | {"Keys": {}}, False),
         (CHANGE | {"Metadata": {}}, False),

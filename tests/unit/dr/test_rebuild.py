@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import boto3
 import pytest
 import yaml
 
+from clients.deployment import Deployment
 from dr.exports.manifest import md5_base64
 from dr.exports.objects import FolderObjects
 from dr.exports.synthesis import ACCOUNT, BUCKET, TABLE_ARN, Recipe, synthesize
@@ -17,10 +19,11 @@ from dr.operations.journal import OperationFailedError, OperationRefusedError
 from dr.operations.operation import Turn
 from dr.rebuilds import embedded
 from dr.rebuilds.folder import Wanted
-from dr.rebuilds.plan import placement, prepare
+from dr.rebuilds.plan import RebuildPlan, placement, prepare
 from dr.rebuilds.rebuild import rebuild
 from dr.rebuilds.reowning import reown
 from tests.fakes.dr_stack import PRIMARY, DrStack, dr_stack, put_alert
+from topology.alerts import SCHEMA
 from topology.backups import package_key, stack_key
 from topology.config import StackConfig
 from topology.config_keys import EVENTUAL, STRONG
@@ -129,6 +132,23 @@ def test_a_plan_has_the_old_configuration_in_new_regions(bucket: Path, tmp_path:
     assert {path.name for path in packages.iterdir()} == {f"{spec.suffix}.zip" for spec in FUNCTIONS}
     assert any("secrets" in note for note in plan.notes)
     assert any("alerts.example.com" in note for note in plan.notes)
+
+
+def test_a_backup_of_another_schema_is_refused_before_anything_is_deployed(
+    bucket: Path, tmp_path: Path
+) -> None:
+    """One with our number is planned, see above."""
+    shutil.rmtree(bucket / Recipe(items=2).root)
+    synthesize(bucket, Recipe(items=2, schema=SCHEMA + 1))
+
+    def deploy(_plan: RebuildPlan) -> Deployment:
+        raise AssertionError
+
+    refused = rf"schema {SCHEMA + 1}, and this release reads {SCHEMA}: use the release that wrote them"
+    with pytest.raises(OperationRefusedError, match=refused):
+        rebuild(
+            FolderObjects(bucket), tmp_path / "work", Wanted(region="eu-west-1"), deploy=deploy, operator="a"
+        )
 
 
 def test_a_plan_passes_over_what_is_not_good_and_says_so(bucket: Path, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from dr.exports.requests import (
     start_export,
     usable,
 )
+from dr.exports.row_schema import OtherSchemaError
 from dr.exports.synthesis import TABLE_ARN
 from dr.restores.calls import RestoreRefusedError
 from dr.restores.restore import Restorer, new_table_name, remove_restored
@@ -33,12 +34,15 @@ from dr.restores.settings import (
 )
 from dr.restores.table_definition import table_definition
 from dr.restores.table_items import TableUnwritableError, copy_items, spool_table
+from ops.dr.states import state
 from tests.fakes.deployment import FAILOVER, PRIMARY, LossyClients, deployment_on_moto
+from topology.alerts import SCHEMA, SCHEMA_ATTRIBUTE
 from topology.config import StackConfig
 from topology.tables import ALERTS
 
 KEY = ALERTS.hash_key
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+OUR_SCHEMA = {SCHEMA_ATTRIBUTE: {"N": str(SCHEMA)}}
 
 
 @pytest.fixture
@@ -270,7 +274,7 @@ class TestCopies:
         """And never writes an item twice."""
         for number in range(120):
             dynamodb.put_item(
-                TableName="alerts", Item={"alert_id": {"S": f"a{number:04}"}, "b": {"B": b"\0"}}
+                TableName="alerts", Item={"alert_id": {"S": f"a{number:04}"}, **OUR_SCHEMA, "b": {"B": b"\0"}}
             )
         side = spool_table(dynamodb, "alerts", tmp_path / "rows")
         dynamodb.create_table(**table_definition(ALERTS, "copied"))
@@ -299,15 +303,31 @@ class TestCopies:
     ) -> None:
         """The same one is counted."""
         for key in ("a", "b"):
-            dynamodb.put_item(TableName="alerts", Item={"alert_id": {"S": key}, "n": {"N": "1"}})
+            dynamodb.put_item(
+                TableName="alerts", Item={"alert_id": {"S": key}, **OUR_SCHEMA, "n": {"N": "1"}}
+            )
         side = spool_table(dynamodb, "alerts", tmp_path / "rows")
         dynamodb.create_table(**table_definition(ALERTS, "copied"))
         for key, number in (("a", "1.0"), ("b", "2")):
-            dynamodb.put_item(TableName="copied", Item={"alert_id": {"S": key}, "n": {"N": number}})
+            dynamodb.put_item(
+                TableName="copied", Item={"alert_id": {"S": key}, **OUR_SCHEMA, "n": {"N": number}}
+            )
         note = tmp_path / "progress.json"
         found = copy_items(side, dynamodb=dynamodb, table="copied", key=KEY, progress_file=note)
         assert (found.written, found.already, found.conflicting) == (0, 1, ("b",))
         assert dynamodb.get_item(TableName="copied", Key={"alert_id": {"S": "b"}})["Item"]["n"] == {"N": "2"}
+
+    @pytest.mark.parametrize("schema", [{}, {"schema": {"N": "0"}}, {"schema": {"N": "2"}}])
+    def test_a_table_with_a_row_of_another_schema_is_no_state(
+        self, deployment: Deployment, dynamodb: Any, tmp_path: Path, schema: dict[str, Any]
+    ) -> None:
+        """So it is neither compared nor copied from; one whose rows are all ours is."""
+        for key in ("a", "b"):
+            dynamodb.put_item(TableName="alerts", Item={"alert_id": {"S": key}, **OUR_SCHEMA})
+        assert state(deployment, PRIMARY, "live", tmp_path / "good").label == "table alerts"
+        dynamodb.put_item(TableName="alerts", Item={"alert_id": {"S": "c"}, **schema})
+        with pytest.raises(OtherSchemaError, match=r"alerts: .*schema [02] ?.*reads 1: use the release"):
+            state(deployment, PRIMARY, "live", tmp_path / "bad")
 
     @pytest.mark.parametrize("text", ["{}", "not json", '{"table": "other", "source": "x"}'])
     def test_a_progress_file_of_something_else_is_refused(

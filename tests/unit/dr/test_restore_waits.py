@@ -12,6 +12,7 @@ from clients.aws import AwsClients
 from clients.deployment import Deployment
 from dr.comparison.states import TableUnreadableError
 from dr.exports.planted import GOOD_SETTINGS
+from dr.exports.row_schema import OtherSchemaError
 from dr.restores.calls import RegionalAws, RestoreFailedError, RestoreRefusedError
 from dr.restores.preconditions import permit_resume
 from dr.restores.repair import plan_repair
@@ -19,6 +20,7 @@ from dr.restores.restore import Restorer
 from dr.restores.table_definition import table_definition
 from tests.fakes.aws_refusals import Refusals, refusal
 from tests.fakes.deployment import PRIMARY, deployment_on_moto
+from topology.alerts import SCHEMA, SCHEMA_ATTRIBUTE
 from topology.tables import ALERTS
 
 TARGET = "mcp-incident-responder-dev-alerts-restored-1"
@@ -166,11 +168,23 @@ def test_a_restore_whose_table_is_not_there_yet_is_gone_on_with(deployment: Depl
         Restorer(stack, PRIMARY, wanted, within_s=20).resume("not-there")
 
 
+def test_a_restored_table_of_another_schema_is_not_to_be_used(deployment: Deployment) -> None:
+    """What a backup holds is known once it is restored."""
+    backup = FakeBackup({"job": [COMPLETED]})
+    stack = replace(deployment, clients=WithBackup(backup))
+    dynamodb = stack.clients.client("dynamodb", PRIMARY)
+    dynamodb.create_table(**table_definition(ALERTS, TARGET))
+    wanted = replace(GOOD_SETTINGS, replicas=(), tags={}, deletion_protection=False)
+    dynamodb.put_item(TableName=TARGET, Item={"alert_id": {"S": "a1"}})
+    with pytest.raises(OtherSchemaError, match=f"{TARGET} .*not to be used: .*schema 0 .*use the release"):
+        Restorer(stack, PRIMARY, wanted, within_s=20).resume(TARGET)
+
+
 def test_a_repair_whose_rows_cannot_be_read_is_one_line(deployment: Deployment, tmp_path: Path) -> None:
     """A throttled read of single rows says which table, and what to do."""
     dynamodb = deployment.clients.client("dynamodb", PRIMARY)
     dynamodb.create_table(**table_definition(ALERTS, TARGET))
-    dynamodb.put_item(TableName=TARGET, Item={"alert_id": {"S": "a1"}})
+    dynamodb.put_item(TableName=TARGET, Item={"alert_id": {"S": "a1"}, SCHEMA_ATTRIBUTE: {"N": str(SCHEMA)}})
     throttled = Refusals("batch_get_item", refusal("ProvisionedThroughputExceededException"))
     stack = replace(deployment, clients=WithBackup(FakeBackup({}), over=throttled))
     with pytest.raises(TableUnreadableError, match=f"{TARGET} cannot be read: .*plan the repair again"):

@@ -10,6 +10,7 @@ import pytest
 
 from clients.deployment import Deployment
 from dr.exports.requests import ExportRefusedError
+from dr.exports.row_schema import OtherSchemaError
 from dr.exports.synthesis import ACCOUNT, BUCKET, TABLE_ARN, Recipe, synthesize
 from dr.restores.calls import RestoreRefusedError
 from dr.restores.table_definition import table_definition
@@ -17,6 +18,7 @@ from dr.restores.table_items import TableUnwritableError
 from ops.dr import restore_sources
 from ops.dr.restore_sources import Asked, Ready, prepare
 from tests.fakes.deployment import PRIMARY, deployment_on_moto
+from topology.alerts import SCHEMA
 from topology.tables import ALERTS
 
 NEW = "a-new-table"
@@ -104,6 +106,25 @@ def test_an_export_that_is_spoilt_or_too_old_is_refused_before_anybody_is_asked(
     put(data.relative_to(tmp_path / "bucket").as_posix(), b"spoilt")
     with pytest.raises(ExportRefusedError, match="file-gzip"):
         prepared(deployment, tmp_path / "spoilt", EXPORT)
+
+
+def test_rows_of_another_schema_are_refused_before_anybody_is_asked(
+    deployment: Deployment, tmp_path: Path
+) -> None:
+    """By an import, and by a copy of the newest export or of a table."""
+    old = synthesize(tmp_path / "bucket", replace(RECIPE, variant=1, schema=SCHEMA - 1))
+    for path in (tmp_path / "bucket" / old).rglob("*.*"):
+        put(path.relative_to(tmp_path / "bucket").as_posix(), path.read_bytes())
+    s3 = boto3.client("s3", region_name=PRIMARY)
+    for name in ("manifest-summary.json", "manifest-files.json"):
+        s3.delete_object(Bucket=BUCKET, Key=f"{RECIPE.root}/{name}")
+    refused = rf"schema {SCHEMA - 1}, and this release reads {SCHEMA}: use the release that wrote them"
+    for asked in (Asked(export=old), Asked(copy=old), Asked(copy="latest")):
+        with pytest.raises(ExportRefusedError, match=refused):
+            prepared(deployment, tmp_path / "to", asked)
+    boto3.client("dynamodb", region_name=PRIMARY).put_item(TableName=LEDGER, Item={"alert_id": {"S": "a"}})
+    with pytest.raises(OtherSchemaError, match=r"schema 0 \(none\), and this release reads"):
+        prepared(deployment, tmp_path / "to", Asked(copy="live"))
 
 
 def test_a_time_outside_of_the_window_is_refused_before_anybody_is_asked(
