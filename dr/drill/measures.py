@@ -36,7 +36,7 @@ RTO_PARTS: Final = (
     ("detect", Moment.FAULT, Moment.DETECTED),
     ("decide", Moment.DETECTED, Moment.DECIDED),
     ("act", Moment.DECIDED, Moment.ACTED),
-    ("verify", Moment.ACTED, Moment.PROVEN),
+    ("verify", Moment.ACTED, Moment.VERIFIED),
 )
 """Each part of the RTO with the instants that it lies between; one ends where the next begins."""
 
@@ -52,7 +52,7 @@ class Failure(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Rto:
-    """From the fault until it was served again and that was proven, in seconds; None where it never was.
+    """From the fault until it was served again and that was verified, in seconds; None where it never was.
 
     `served_again_s`: until the failover region answered 202 to an alert that was sent after the fault, since
     sources retry there by themselves; None where no region was lost.
@@ -137,8 +137,8 @@ def rto_of(moments: Mapping[Moment, int], attempts: Iterable[Attempt], *, lost_t
     """The RTO by the instants; `lost_to` is the region that took over, None where none was lost."""
     fault_ms = moments.get(Moment.FAULT)
     served_ms = first_served_ms(attempts, region=lost_to, since_ms=fault_ms) if fault_ms and lost_to else None
-    proven_ms = moments.get(Moment.PROVEN)
-    back_ms = max(proven_ms, served_ms or 0) if proven_ms and (served_ms or lost_to is None) else None
+    verified_ms = moments.get(Moment.VERIFIED)
+    back_ms = max(verified_ms, served_ms or 0) if verified_ms and (served_ms or lost_to is None) else None
     return Rto(
         total_s=_between_s(fault_ms, back_ms),
         parts_s={name: _between_s(moments.get(a), moments.get(b)) for name, a, b in RTO_PARTS},

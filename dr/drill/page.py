@@ -204,10 +204,10 @@ def _steps(body: Element, report: DrillReport) -> None:
 
 
 def _found(body: Element, report: DrillReport) -> None:
-    _add(body, "h2", "What was found, and put back")
+    _add(body, "h2", "What was found, and rolled back")
     rows = [(name.replace("_", " "), _plain(value)) for name, value in report.facts.items()]
-    rows += [("put back", what) for what in report.put_back.done]
-    rows += [("not put back", what) for what in report.put_back.not_done]
+    rows += [("rolled back", what) for what in report.rollback.done]
+    rows += [("not rolled back", what) for what in report.rollback.not_done]
     _table(body, ("what", "value"), rows, numbers=())
 
 

@@ -33,10 +33,10 @@ class Moment(StrEnum):
     DETECTED = "detected"
     DECIDED = "decided"
     ACTED = "acted"
-    PROVEN = "proven"
-    ADOPTED = "adopted"
+    VERIFIED = "verified"
+    DRAINED = "drained"
     RESTORED = "restore checked"
-    MENDED = "region mended"
+    STARTED = "region started"
     FAILED_BACK = "failed back"
     LOAD_ENDED = "load ended"
     RESTED = "all at rest"
@@ -150,7 +150,7 @@ class DrillFile:
             self._change(facts={**self._state.facts, **facts})
 
     def close(self, *, passed: bool) -> None:
-        """The drill has ended and put everything back that it could."""
+        """The drill has ended and rolled back everything that it could."""
         self._change(passed=passed)
 
     def _phase(self, name: str, **changes: Any) -> None:

@@ -5,15 +5,15 @@ from typing import Final
 
 from audit.in_flight import in_flight
 from clients.coordination import CoordinationRecords
-from dr.drill.play import ACCEPTED_LEAST, DrillFailedError, Phase, Play
 from dr.drill.record import Moment, now_ms
 from dr.drill.rehearsal import REHEARSAL, rehearse
-from dr.drill.stage import Loss
+from dr.drill.run import ACCEPTED_LEAST, DrillFailedError, DrillRun, Phase
+from dr.drill.target import Loss
 from dr.operations.failback import failback
 from dr.operations.failover import failover
 
 LOAD_BEFORE: Final = 75
-"""Alerts accepted before the fault, so that some are in every stage of the pipeline when it comes."""
+"""Alerts accepted before the fault, so that some are in every step of the pipeline when it comes."""
 
 BURST: Final = 40
 """Alerts posted at once right before the fault, as in a real incident, so that many are in flight at it."""
@@ -25,8 +25,8 @@ AT_REST_WITHIN_S: Final = 240.0
 
 FAILOVER_MOMENTS: Final = {
     "switch": Moment.ACTED,
-    "adopt": Moment.ADOPTED,
-    "prove": Moment.PROVEN,
+    "drain": Moment.DRAINED,
+    "test-alert": Moment.VERIFIED,
 }
 """The instants that the failover's steps end at."""
 
@@ -43,12 +43,12 @@ def fault_phase(how: Loss) -> Phase:
     """The primary is lost."""
     word = {"kill": "killed", "freeze": "frozen"}[how]
 
-    def lose(play: Play) -> str:
-        region = play.stage.deployment.primary.region
-        if Moment.FAULT not in play.file.state.moments:
-            _burst(play)
-        play.file.mark(Moment.FAULT)
-        play.stage.lose_region(region, how)
+    def lose(run: DrillRun) -> str:
+        region = run.target.deployment.primary.region
+        if Moment.FAULT not in run.file.state.moments:
+            _burst(run)
+        run.file.mark(Moment.FAULT)
+        run.target.lose_region(region, how)
         return f"{region} is {word}"
 
     return Phase("fault", f"{BURST} alerts at once, and the primary region is {word}", lose)
@@ -62,30 +62,30 @@ def detection_phase() -> Phase:
 def decision_phase(to_do: str) -> Phase:
     """A person decides, and takes as long as the drill allows them."""
 
-    def decide(play: Play) -> str:
-        after_s = play.file.state.decide_after_s
+    def decide(run: DrillRun) -> str:
+        after_s = run.file.state.decide_after_s
         time.sleep(after_s)
-        play.file.mark(Moment.DECIDED)
+        run.file.mark(Moment.DECIDED)
         return (
-            f"decided to {to_do}; {after_s:g} s are set aside for it, and a person's own time is not measured"
+            f"decided to {to_do}; {after_s:g} s are allowed for it, and a person's own time is not measured"
         )
 
     return Phase("decision", "a person looks and decides; here a set time passes for it", decide)
 
 
 def failover_phase() -> Phase:
-    """The procedure itself: the switch, the adoption of what is in flight, the proof."""
+    """The procedure itself: the switch, the drain of what is in flight, the test alert."""
     return Phase("failover", "responder dr failover", _failover)
 
 
-def mend_phase(how: Loss) -> Phase:
-    """The region comes back, and what was frozen in it goes on where it stopped."""
-    title = {"kill": "the primary region is started again", "freeze": "the frozen region wakes up"}[how]
-    return Phase("mend region", title, _mend)
+def start_phase(how: Loss) -> Phase:
+    """The region is started again; what was frozen in it goes on where it stopped."""
+    title = {"kill": "the primary region is started again", "freeze": "the frozen region is resumed"}[how]
+    return Phase("start region", title, _start_region)
 
 
 def failback_phase() -> Phase:
-    """The procedure itself: replication checked, the switch off, the proof."""
+    """The procedure itself: replication checked, a test alert, the switch off."""
     return Phase("failback", "responder dr failback", _failback)
 
 
@@ -97,7 +97,7 @@ def ending_phases() -> tuple[Phase, ...]:
     )
 
 
-def wait_at_rest(play: Play) -> None:
+def wait_at_rest(run: DrillRun) -> None:
     """Wait until every accepted alert is at rest.
 
     Raises:
@@ -106,116 +106,116 @@ def wait_at_rest(play: Play) -> None:
     """
 
     def rested() -> bool | None:
-        waiting = len(in_flight(play.stage.deployment, play.receipts_path))
+        waiting = len(in_flight(run.target.deployment, run.receipts_path))
         if waiting:
-            play.say(f"{waiting} alerts are on their way")
+            run.say(f"{waiting} alerts are on their way")
         return None if waiting else True
 
-    play.until(rested, "every alert is at rest", within_s=AT_REST_WITHIN_S, every_s=_REST_POLL_S)
+    run.until(rested, "every alert is at rest", within_s=AT_REST_WITHIN_S, every_s=_REST_POLL_S)
 
 
-def switch_off(play: Play) -> str | None:
+def switch_off(run: DrillRun) -> str | None:
     """Fail back if the failover region's switch is on still; what was done, or None."""
-    deployment = play.stage.deployment
+    deployment = run.target.deployment
     if not CoordinationRecords(deployment, deployment.failover.region).switched_on_ms():
         return None
-    failback(deployment, operator=play.operator, take_over=True, outside=play.stage.outside)
+    failback(deployment, operator=run.operator, take_over=True, environment=run.target.environment)
     return f"failed back to {deployment.primary.region}"
 
 
-def _load(play: Play) -> str:
-    regions = play.stage.deployment.regions
+def _load(run: DrillRun) -> str:
+    regions = run.target.deployment.regions
 
     def ready() -> int | None:
-        count = len(play.receipts())
-        serving = all(play.stage.serving(one.region) for one in regions)
+        count = len(run.receipts())
+        serving = all(run.target.serving(endpoints.region) for endpoints in regions)
         return count if count >= LOAD_BEFORE and serving else None
 
     what = f"{LOAD_BEFORE} alerts are accepted, and the health checks of both regions pass"
-    count = play.until(ready, what, within_s=LOAD_WITHIN_S)
+    count = run.until(ready, what, within_s=LOAD_WITHIN_S)
     return f"{count} alerts accepted, and the health checks of both regions pass"
 
 
-def _burst(play: Play) -> None:
+def _burst(run: DrillRun) -> None:
     """A region that is lost has something in flight."""
-    before = len(play.receipts())
-    play.burst(BURST)
+    before = len(run.receipts())
+    run.burst(BURST)
     what = f"{BURST} more alerts are accepted"
-    play.until(
-        lambda: len(play.receipts()) >= before + BURST or None, what, within_s=LOAD_WITHIN_S, every_s=0.1
+    run.until(
+        lambda: len(run.receipts()) >= before + BURST or None, what, within_s=LOAD_WITHIN_S, every_s=0.1
     )
 
 
-def _detect(play: Play) -> str:
-    region, fault_ms = play.stage.deployment.primary.region, play.file.state.moments[Moment.FAULT]
+def _detect(run: DrillRun) -> str:
+    region, fault_ms = run.target.deployment.primary.region, run.file.state.moments[Moment.FAULT]
 
     def failed_ms() -> int | None:
-        health = play.stage.health(region)
+        health = run.target.health(region)
         if health is None:
             raise DrillFailedError(
                 f"no health check looks at {region}, so nobody would notice; configure `domain`"
             )
         return health.since_ms if not health.healthy and health.since_ms >= fault_ms else None
 
-    at_ms = play.until(failed_ms, f"the health check of {region} fails", within_s=DETECTED_WITHIN_S)
-    play.file.mark(Moment.DETECTED, at_ms)
+    at_ms = run.until(failed_ms, f"the health check of {region} fails", within_s=DETECTED_WITHIN_S)
+    run.file.mark(Moment.DETECTED, at_ms)
     return f"the health check of {region} failed {(at_ms - fault_ms) / 1_000:.1f} s after the fault"
 
 
-def _failover(play: Play) -> str:
-    play.begin_aside(REHEARSAL, rehearse)
+def _failover(run: DrillRun) -> str:
+    run.begin_background(REHEARSAL, rehearse)
     outcome = failover(
-        play.stage.deployment,
-        operator=play.operator,
-        on_step=play.on_step(FAILOVER_MOMENTS),
-        take_over=play.file.state.resumed > 0,
-        outside=play.stage.outside,
+        run.target.deployment,
+        operator=run.operator,
+        on_step=run.on_step(FAILOVER_MOMENTS),
+        take_over=run.file.state.resumed > 0,
+        environment=run.target.environment,
     )
     for step, moment in FAILOVER_MOMENTS.items():
-        play.file.mark(moment, outcome.step(step).ended_ms)
-    adopted = outcome.step("adopt").facts["adopted_count"]
-    play.file.note(alerts_adopted=adopted)
-    return f"{play.stage.deployment.failover.region} takes everything; {adopted} alerts adopted"
+        run.file.mark(moment, outcome.step(step).ended_ms)
+    drained = outcome.step("drain").facts["drained_count"]
+    run.file.note(alerts_drained=drained)
+    return f"{run.target.deployment.failover.region} takes everything; {drained} alerts drained"
 
 
-def _mend(play: Play) -> str:
-    regions = play.stage.mend_regions()
-    play.file.mark(Moment.MENDED)
-    region = play.stage.deployment.primary.region
+def _start_region(run: DrillRun) -> str:
+    regions = run.target.start_regions()
+    run.file.mark(Moment.STARTED)
+    region = run.target.deployment.primary.region
 
     def healthy() -> bool | None:
-        health = play.stage.health(region)
+        health = run.target.health(region)
         return True if health and health.healthy else None
 
-    play.until(healthy, f"the health check of {region} passes", within_s=HEALTHY_WITHIN_S)
+    run.until(healthy, f"the health check of {region} passes", within_s=HEALTHY_WITHIN_S)
     return f"{', '.join(regions) or region} is back, and its health check passes"
 
 
-def _failback(play: Play) -> str:
+def _failback(run: DrillRun) -> str:
     failback(
-        play.stage.deployment,
-        operator=play.operator,
-        on_step=play.on_step({}),
-        take_over=play.file.state.resumed > 0,
-        outside=play.stage.outside,
+        run.target.deployment,
+        operator=run.operator,
+        on_step=run.on_step({}),
+        take_over=run.file.state.resumed > 0,
+        environment=run.target.environment,
     )
-    play.file.mark(Moment.FAILED_BACK)
-    return f"{play.stage.deployment.primary.region} takes new alerts again"
+    run.file.mark(Moment.FAILED_BACK)
+    return f"{run.target.deployment.primary.region} takes new alerts again"
 
 
-def _end_load(play: Play) -> str:
+def _end_load(run: DrillRun) -> str:
     def enough() -> int | None:
-        count = len(play.receipts())
-        return count if count >= play.accepted_least else None
+        count = len(run.receipts())
+        return count if count >= run.accepted_least else None
 
-    play.until(enough, f"{play.accepted_least} alerts are accepted", within_s=LOAD_WITHIN_S)
-    play.stop_load()
-    play.file.mark(Moment.LOAD_ENDED)
-    return f"{len(play.receipts())} alerts accepted"
+    run.until(enough, f"{run.accepted_least} alerts are accepted", within_s=LOAD_WITHIN_S)
+    run.stop_load()
+    run.file.mark(Moment.LOAD_ENDED)
+    return f"{len(run.receipts())} alerts accepted"
 
 
-def _rest(play: Play) -> str:
+def _rest(run: DrillRun) -> str:
     begun_ms = now_ms()
-    wait_at_rest(play)
-    play.file.mark(Moment.RESTED)
+    wait_at_rest(run)
+    run.file.mark(Moment.RESTED)
     return f"all at rest {(now_ms() - begun_ms) / 1_000:.1f} s later"

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from dr.comparison.items import compare
-from dr.drill.play import DrillFailedError, Phase, Play
 from dr.drill.record import Moment
+from dr.drill.run import DrillFailedError, DrillRun, Phase
 from dr.drill.tables import new_table
 from dr.exports.check import Expected, check_export
 from dr.exports.manifest import Export, read_export
@@ -38,57 +38,57 @@ def export_phase() -> Phase:
 def rehearsal_phase() -> Phase:
     """It is checked, restored and compared; begun beside the failover, which it must not wait for."""
     title = "the export is checked, restored into a new table and compared, beside the failover"
-    return Phase(REHEARSAL, title, lambda play: play.result_of(REHEARSAL, rehearse))
+    return Phase(REHEARSAL, title, lambda run: run.result_of(REHEARSAL, rehearse))
 
 
-def _export(play: Play) -> str:
-    deployment = play.stage.deployment
-    if EXPORT not in play.file.state.facts:
+def _export(run: DrillRun) -> str:
+    deployment = run.target.deployment
+    if EXPORT not in run.file.state.facts:
         arn = start_export(deployment, deployment.failover.region, now=datetime.now(UTC))
-        play.file.note(**{EXPORT: arn})
-    play.file.mark(Moment.RESTORE_POINT)
-    return f"{play.file.state.facts[EXPORT]}"
+        run.file.note(**{EXPORT: arn})
+    run.file.mark(Moment.RESTORE_POINT)
+    return f"{run.file.state.facts[EXPORT]}"
 
 
-def rehearse(play: Play) -> str:
+def rehearse(run: DrillRun) -> str:
     """Check the export, restore it into a new table, and compare the two item by item.
 
     Raises:
         DrillFailedError: the export, an item or a setting is not as it should be.
     """
-    deployment, region = play.stage.deployment, play.stage.deployment.failover.region
-    info = wait_export(deployment, region, play.file.state.facts[EXPORT], within_s=EXPORTED_WITHIN_S)
-    with tempfile.TemporaryDirectory(prefix="rehearsal-", dir=play.stage.run_dir) as name:
+    deployment, region = run.target.deployment, run.target.deployment.failover.region
+    info = wait_export(deployment, region, run.file.state.facts[EXPORT], within_s=EXPORTED_WITHIN_S)
+    with tempfile.TemporaryDirectory(prefix="rehearsal-", dir=run.target.run_dir) as name:
         folder = Path(name)
-        export = _checked(play, info, folder)
-        target = new_table(play, region, "rehearsal")
+        export = _checked(run, info, folder)
+        table = new_table(run, region, "rehearsal")
         wanted = read_settings(deployment.clients, region, deployment.alerts_table)
         restorer = Restorer(
             deployment,
             region,
             replace(wanted, replicas=(), consistency=EVENTUAL),
-            play.say,
+            run.say,
             RESTORED_WITHIN_S,
         )
-        restored = restorer.import_export(export, target=target)
-        right = spool_table(deployment.clients.client("dynamodb", region), target, folder / "table")
+        restored = restorer.import_export(export, target=table)
+        right = spool_table(deployment.clients.client("dynamodb", region), table, folder / "table")
         exported = side_of(ExportSet(export, (), info.shows or datetime.now(UTC)), folder)
         found = compare(exported, right, key=ALERTS.hash_key)
     if not found.same or restored.lacking:
         raise DrillFailedError(
-            f"{target} is not what was exported: {found.changed} items changed, {found.missing} missing, "
+            f"{table} is not what was exported: {found.changed} items changed, {found.missing} missing, "
             f"{found.extra} extra; settings: {', '.join(one.code for one in restored.lacking) or 'all there'}"
         )
-    play.file.mark(Moment.RESTORED)
+    run.file.mark(Moment.RESTORED)
     return (
-        f"export of {info.items} items checked, restored into {target} and the same, item by item; "
-        f"{', '.join(restored.put_back) or 'no setting'} put back"
+        f"export of {info.items} items checked, restored into {table} and the same, item by item; "
+        f"{', '.join(restored.reapplied) or 'no setting'} reapplied"
     )
 
 
-def _checked(play: Play, info: ExportInfo, folder: Path) -> Export:
+def _checked(run: DrillRun, info: ExportInfo, folder: Path) -> Export:
     """The export, fetched into `folder`, if nothing is wrong with it."""
-    deployment, region = play.stage.deployment, play.stage.deployment.failover.region
+    deployment, region = run.target.deployment, run.target.deployment.failover.region
     bucket = bucket_of(deployment, region)
     listed, findings = read_export(bucket, info.root)
     etags = fetch_export(bucket, listed, folder) if listed else {}

@@ -29,20 +29,20 @@ REPORT_FILE: Final = "drill.json"
 HISTORY_FILE: Final = "drill-history.jsonl"
 """One line for each drill in one go that measured an RTO: what the next one of its kind is compared with."""
 
-ASIDE: Final = "aside_ms"
-"""The fact that has when what went on beside the phases began and ended: a phase's name to two epoch
-milliseconds, the second None where it did not end."""
+BACKGROUND: Final = "background_ms"
+"""The fact that has the times of background tasks: a phase's name to two epoch milliseconds, of its begin and
+its end, the second None where it did not end."""
 
 RTO_MEANING: Final = (
     "From the fault (the instant before it was injected) to the later of two: the failover region answers "
-    "202 to an alert that was sent after the fault, and the failover is proven by an alert that came to rest "
+    "202 to an alert that was sent after the fault, and the failover's test alert has reached people from "
     "there. Detect ends when the health check turns, decide with the decision, act when the switch is seen "
-    "on, verify with the proof, which comes after the adoption of what was in flight."
+    "on, verify with the test alert, which comes after the drain of what was in flight."
 )
 REPAIR_MEANING: Final = (
-    "From the instant before the bad writer's first write to the proof that every row is as before in both "
+    "From the instant before the bad writer's first write until every row is found to be as before in both "
     "regions. Detect ends when an alert that was answered 202 is found to have no row, decide with the "
-    "decision, act with the last row put back, verify with the proof."
+    "decision, act with the last row that is rolled back, verify with that comparison."
 )
 RPO_MEANING: Final = (
     "Alerts that were answered 202 and are not accounted for by the audit after everything was back, by id; "
@@ -64,8 +64,8 @@ class Objectives:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PutBack:
-    """What was undone at the end, and what could not be."""
+class Rollback:
+    """What was rolled back at the end, and what could not be."""
 
     done: tuple[str, ...] = ()
     not_done: tuple[str, ...] = ()
@@ -99,7 +99,7 @@ class DrillReport:
     measures_s: Mapping[str, float | None]
     compared_with: str | None
     changes: tuple[Change, ...]
-    put_back: PutBack
+    rollback: Rollback
     audit: Audit | None
     timeline: Timeline
 
@@ -110,8 +110,8 @@ class DrillReport:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Past:
-    """A line of the history."""
+class HistoryEntry:
+    """One drill in the history: what the next one of its kind is compared with."""
 
     drill_id: str
     scenario: str
@@ -121,7 +121,7 @@ class Past:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plot:
+class ReportContext:
     """What a report needs to know of the scenario and the stack. `regions` maps a region to its role.
 
     `lost_to`: the region that took over, None where none was lost; `emulated`: not on AWS.
@@ -135,65 +135,67 @@ class Plot:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evidence:
-    """What a drill left behind. `audit` None: there was none; `stopped`: why it did not get to its end."""
+class ReportInputs:
+    """What a drill recorded. `audit` None: there was none; `stopped`: why it did not get to its end."""
 
     log: ProbeLog
     receipts: Sequence[Receipt]
     audit: Audit | None
-    put_back: PutBack
+    rollback: Rollback
     ended_ms: int
     stopped: str | None = None
 
 
-def make_report(state: DrillState, plot: Plot, found: Evidence, *, past: Sequence[Past]) -> DrillReport:
-    """Join what the drill noted, the prober saw and the audit found; `past` are the drills before it."""
-    audit = found.audit
+def make_report(
+    state: DrillState, context: ReportContext, inputs: ReportInputs, *, history: Sequence[HistoryEntry]
+) -> DrillReport:
+    """Join what the drill noted, the prober saw and the audit found; `history` has the drills before it."""
+    audit = inputs.audit
     fault_ms = state.moments.get(Moment.FAULT)
-    rto = rto_of(state.moments, found.log.attempts, lost_to=plot.lost_to)
+    rto = rto_of(state.moments, inputs.log.attempts, lost_to=context.lost_to)
     problems = audit.problems if audit else {}
-    rpo = rpo_of(audit.unaccounted if audit else None, problems, found.receipts, fault_ms=fault_ms)
-    load = load_of(found.log, found.receipts, fault_ms=fault_ms)
+    rpo = rpo_of(audit.unaccounted if audit else None, problems, inputs.receipts, fault_ms=fault_ms)
+    load = load_of(inputs.log, inputs.receipts, fault_ms=fault_ms)
     phases = _phases(state)
-    measures_s = _measures(state, phases, rto, found.ended_ms)
-    last = next((one for one in reversed(past) if _is_alike(one, state)), None)
+    measures_s = _measures(state, phases, rto, inputs.ended_ms)
+    last = next((earlier for earlier in reversed(history) if _is_alike(earlier, state)), None)
     missed = (
-        *([found.stopped] if found.stopped else []),
-        *_missed(plot, rto, rpo, load, audit),
-        *(f"not put back: {what}" for what in found.put_back.not_done),
+        *([inputs.stopped] if inputs.stopped else []),
+        *_missed(context, rto, rpo, load, audit),
+        *(f"not rolled back: {what}" for what in inputs.rollback.not_done),
     )
     return DrillReport(
         drill_id=state.drill_id,
         scenario=state.scenario,
-        title=plot.title,
+        title=context.title,
         stack=state.stack,
-        emulated=plot.emulated,
+        emulated=context.emulated,
         began_at=datetime.fromtimestamp(state.began_ms / 1_000, UTC).isoformat(timespec="seconds"),
-        took_s=round((found.ended_ms - state.began_ms) / 1_000, 1),
+        took_s=round((inputs.ended_ms - state.began_ms) / 1_000, 1),
         resumed=state.resumed,
         passed=not missed,
         missed=missed,
-        regions=plot.regions,
-        objectives=plot.objectives,
+        regions=context.regions,
+        objectives=context.objectives,
         rto=rto,
-        rto_meaning=RTO_MEANING if plot.lost_to else REPAIR_MEANING,
+        rto_meaning=RTO_MEANING if context.lost_to else REPAIR_MEANING,
         rpo=rpo,
         rpo_meaning=RPO_MEANING,
         load=load,
         duplicates_by_cause=audit.duplicates_by_cause if audit else None,
         moments={str(moment): at_ms for moment, at_ms in state.moments.items()},
         phases=phases,
-        facts={name: fact for name, fact in state.facts.items() if name != ASIDE},
+        facts={name: fact for name, fact in state.facts.items() if name != BACKGROUND},
         measures_s=measures_s,
         compared_with=last.began_at if last else None,
         changes=changes(measures_s, last.measures_s) if last else (),
-        put_back=found.put_back,
+        rollback=inputs.rollback,
         audit=audit,
         timeline=timeline_of(
-            found.log.attempts,
-            regions=plot.regions,
+            inputs.log.attempts,
+            regions=context.regions,
             began_ms=state.began_ms,
-            ended_ms=found.ended_ms,
+            ended_ms=inputs.ended_ms,
             deaths=state.resumed,
         ),
     )
@@ -204,7 +206,7 @@ def write_json(report: DrillReport, folder: Path) -> Path:
     path = folder / REPORT_FILE
     write_report(path, msgspec.to_builtins(report))
     if report.rto.total_s is not None and not report.resumed:
-        line = Past(
+        line = HistoryEntry(
             drill_id=report.drill_id,
             scenario=report.scenario,
             stack=report.stack,
@@ -216,35 +218,35 @@ def write_json(report: DrillReport, folder: Path) -> Path:
     return path
 
 
-def read_history(folder: Path) -> list[Past]:
+def read_history(folder: Path) -> list[HistoryEntry]:
     """The drills that were reported in this folder, oldest first; a line of another form is no drill."""
     try:
         lines = (folder / HISTORY_FILE).read_bytes().splitlines()
     except FileNotFoundError:
         return []
-    past = []
+    history = []
     for line in lines:
         try:
-            past.append(msgspec.json.decode(line, type=Past))
+            history.append(msgspec.json.decode(line, type=HistoryEntry))
         except msgspec.MsgspecError:
             continue
-    return past
+    return history
 
 
-def _is_alike(past: Past, state: DrillState) -> bool:
-    """Whether `past` can be compared with; times that a dead process is part of compare with nothing."""
-    alike = (past.scenario, past.stack) == (state.scenario, state.stack)
-    return alike and past.drill_id != state.drill_id and not state.resumed
+def _is_alike(earlier: HistoryEntry, state: DrillState) -> bool:
+    """Whether `earlier` can be compared with; times that a dead process is part of compare with nothing."""
+    alike = (earlier.scenario, earlier.stack) == (state.scenario, state.stack)
+    return alike and earlier.drill_id != state.drill_id and not state.resumed
 
 
 def _phases(state: DrillState) -> tuple[PhaseRun, ...]:
     """The phases; one that only collects what went on beside the others gets the times of that."""
-    aside = state.facts.get(ASIDE, {})
+    background = state.facts.get(BACKGROUND, {})
 
     def timed(run: PhaseRun) -> PhaseRun:
-        if run.name not in aside:
+        if run.name not in background:
             return run
-        began_ms, ended_ms = aside[run.name]
+        began_ms, ended_ms = background[run.name]
         return replace(run, began_ms=began_ms, ended_ms=run.ended_ms and (ended_ms or run.ended_ms))
 
     return tuple(timed(run) for run in state.phases)
@@ -268,12 +270,12 @@ def _measures(
     }
 
 
-def _missed(plot: Plot, rto: Rto, rpo: Rpo, load: Load, audit: Audit | None) -> tuple[str, ...]:
+def _missed(context: ReportContext, rto: Rto, rpo: Rpo, load: Load, audit: Audit | None) -> tuple[str, ...]:
     """Each objective that was not met, in words; unknown is missed."""
-    asked = plot.objectives
+    asked = context.objectives
     missed = []
     if rto.total_s is None:
-        missed.append("RTO: it was never served again, or nobody could prove it")
+        missed.append("RTO: it was never served again, or nobody could verify it")
     elif rto.total_s > asked.rto_s:
         missed.append(f"RTO: {rto.total_s:g} s, and the objective is {asked.rto_s:g} s")
     if audit is None or rpo.alerts is None:

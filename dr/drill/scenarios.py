@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from dr.drill.play import Phase
 from dr.drill.region_loss import (
     decision_phase,
     detection_phase,
@@ -13,11 +12,12 @@ from dr.drill.region_loss import (
     failover_phase,
     fault_phase,
     load_phase,
-    mend_phase,
+    start_phase,
 )
 from dr.drill.rehearsal import export_phase, rehearsal_phase
-from dr.drill.stage import Loss
+from dr.drill.run import Phase
 from dr.drill.table_corruption import corruption_phases
+from dr.drill.target import Loss
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def _region_lost(how: Loss) -> tuple[Phase, ...]:
         decision_phase("fail over"),
         failover_phase(),
         rehearsal_phase(),
-        mend_phase(how),
+        start_phase(how),
         failback_phase(),
         *ending_phases(),
     )

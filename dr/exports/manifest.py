@@ -1,7 +1,7 @@
 """What DynamoDB writes beside an export's data: the summary, the list of files, and their checksums.
 
 `dr.exports.check` compares them with the data; restores and comparisons find their files by them. A manifest
-is input from outside: sizes are bounded, types are checked, and a key must lie within the export's own
+is input from environment: sizes are bounded, types are checked, and a key must lie within the export's own
 prefix.
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/S3DataExport.Output.html
 """

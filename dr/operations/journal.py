@@ -103,12 +103,12 @@ class OperationRecord:
     def after(self, *, step: StepRecord | None = None, **changes: Any) -> Self:
         """The record with `changes`, and with `step` in the place of an earlier one of its name."""
         if step is not None:
-            changes["steps"] = (*(one for one in self.steps if one.name != step.name), step)
+            changes["steps"] = (*(other for other in self.steps if other.name != step.name), step)
         return replace(self, **changes)
 
 
-class Written(Protocol):
-    """An operation that is written down wherever it lives."""
+class Journal(Protocol):
+    """Where one operation is written down step by step; a record of the coordination table, or a file."""
 
     record: OperationRecord
 
@@ -120,8 +120,8 @@ class Written(Protocol):
         """
 
 
-class Journal:
-    """The journal as one region has it."""
+class JournalStore:
+    """The journal of a stack's operations in one region's coordination table."""
 
     def __init__(self, deployment: Deployment, region: str) -> None:
         """Nothing is read yet."""
@@ -138,7 +138,7 @@ class Journal:
 
     def open(
         self, operation: str, *, operator: str, now_ms: int, deadline_s: float, take_over: bool
-    ) -> "Entry":
+    ) -> "StoredJournal":
         """Begin an operation, or go on with one of the same kind that was not brought to its end.
 
         `take_over`: although another run may still be alive.
@@ -151,15 +151,15 @@ class Journal:
             before = self._records.read(OPERATION)
         except CoordinationUnreachableError as error:
             raise OperationFailedError(f"{error}; nothing was done") from error
-        found = _operation_of(before)
-        if found is not None and found.alive(now_ms) and not take_over:
-            left_s = (found.silent_until_ms + GRACE_MS - now_ms) // 1_000 + 1
+        last = _operation_of(before)
+        if last is not None and last.alive(now_ms) and not take_over:
+            left_s = (last.silent_until_ms + GRACE_MS - now_ms) // 1_000 + 1
             raise OperationRefusedError(
-                f"a {found.operation} of {found.operator} is under way; see `responder dr status`, wait "
+                f"a {last.operation} of {last.operator} is under way; see `responder dr status`, wait "
                 f"{left_s} s, or if you know that it is dead, say --take-over"
             )
-        goes_on = found is not None and found.operation == operation and found.state not in _NOT_GONE_ON_WITH
-        entry = Entry(
+        goes_on = last is not None and last.operation == operation and last.state not in _NOT_GONE_ON_WITH
+        journal = StoredJournal(
             self._records,
             before,
             OperationRecord(
@@ -167,27 +167,27 @@ class Journal:
                 state=State.RUNNING,
                 operator=operator,
                 token=secrets.token_hex(4),
-                started_ms=found.started_ms if found is not None and goes_on else now_ms,
+                started_ms=last.started_ms if last is not None and goes_on else now_ms,
                 ended_ms=0,
                 silent_until_ms=now_ms + round(deadline_s * 1_000),
                 steps=(),
             ),
         )
         try:
-            entry.write()
+            journal.write()
         except OperationLostError as error:
             raise OperationRefusedError(
                 "somebody else began at the same moment; see `responder dr status`"
             ) from error
         except KeyboardInterrupt:
             with contextlib.suppress(OperationFailedError):
-                entry.write(state=State.INTERRUPTED, ended_ms=now_ms)
+                journal.write(state=State.INTERRUPTED, ended_ms=now_ms)
             raise
-        return entry
+        return journal
 
 
-class Entry:
-    """An operation that this process runs, as it is written down."""
+class StoredJournal:
+    """`Journal` of an operation that this process runs, in the coordination table."""
 
     def __init__(
         self, records: CoordinationRecords, before: VersionedRecord | None, record: OperationRecord
@@ -195,12 +195,12 @@ class Entry:
         """Nothing is written yet."""
         self._records = records
         self._before = before
-        found = _operation_of(before)
-        self._done = found if found is not None and found.state is State.DONE else None
+        last = _operation_of(before)
+        self._done = last if last is not None and last.state is State.DONE else None
         self.record = record
 
     def write(self, *, step: StepRecord | None = None, **changes: Any) -> None:
-        """See `Written`.
+        """See `Journal`.
 
         Raises:
             OperationLostError: another run has taken this one's place.
@@ -213,14 +213,14 @@ class Entry:
             written = self._records.write(OPERATION, self._before, values)
             if not written:
                 # A try of ours that got no answer may have been written after all.
-                found = self._records.read(OPERATION)
-                if found is None or found.values.get("token") != self.record.token:
+                stored = self._records.read(OPERATION)
+                if stored is None or stored.values.get("token") != self.record.token:
                     raise OperationLostError(
                         f"another run has taken the place of this {self.record.operation}; "
                         "see `responder dr status`"
                     )
-                written = self._records.write(OPERATION, found, values)
-                self._before = found
+                written = self._records.write(OPERATION, stored, values)
+                self._before = stored
             version = self._before.version + 1 if self._before else 1
         except CoordinationUnreachableError as error:
             raise OperationFailedError(f"{error}; run it again") from error

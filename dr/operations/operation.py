@@ -14,16 +14,16 @@ from botocore.exceptions import BotoCoreError, ClientError
 from clients.coordination import CoordinationUnreachableError
 from clients.deployment import IncompleteOutputsError
 from clients.rows import LedgerUnreachableError
+from dr.operations.environment import Clock
 from dr.operations.journal import (
     Journal,
+    JournalStore,
     OperationFailedError,
     OperationRecord,
     OperationRefusedError,
     State,
     StepRecord,
-    Written,
 )
-from dr.operations.outside import Clock
 
 POLL_S: Final = 0.5
 
@@ -55,34 +55,34 @@ class StepEvent:
 OnStep = Callable[[StepEvent], None]
 
 
-def quiet(_event: StepEvent) -> None:
-    """Nobody listens."""
+def no_op(_event: StepEvent) -> None:
+    """Ignore the event."""
 
 
 @dataclass(frozen=True)
-class Done:
-    """What a step came to: a line for people, and facts for scripts: text, whole numbers, lists and maps."""
+class StepResult:
+    """What came of a step: a line for people, and facts for scripts: text, whole numbers, lists and maps."""
 
     detail: str
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(kw_only=True)
-class Turn:
-    """What a step is given: the time that it has, and `tell`, to be told how it is getting on.
+class StepContext:
+    """What a step works with: its clock and deadline, and `tell`, which is called with its progress.
 
-    `said`: the last of that in the wait under way.
+    `last_progress`: the last that was told in the wait under way.
     """
 
     clock: Clock
     deadline_ms: int
     tell: Callable[[str], None]
-    said: str = ""
+    last_progress: str = ""
 
     def say(self, detail: str) -> None:
-        """Tell it, unless it was told just now."""
-        if detail != self.said:
-            self.said = detail
+        """Tell the step's progress, unless the same was told just before."""
+        if detail != self.last_progress:
+            self.last_progress = detail
             self.tell(detail)
 
     def left_s(self) -> float:
@@ -93,10 +93,10 @@ class Turn:
         """Ask again and again until there is an answer, and return it. It is asked once at least.
 
         Raises:
-            OperationFailedError: `what` is not so by the step's deadline, or within `within_s`; it ends with
-                what `condition` said last.
+            OperationFailedError: `what` is not so by the step's deadline, or within `within_s`; its text ends
+                with the progress that `condition` told last.
         """
-        self.said = ""
+        self.last_progress = ""
         begun_ms = self.clock.now_ms()
         deadline_ms = self.deadline_ms
         if within_s is not None:
@@ -104,8 +104,8 @@ class Turn:
         while (answer := condition()) is None:
             now_ms = self.clock.now_ms()
             if now_ms >= deadline_ms:
-                seen = f"; at last: {self.said}" if self.said else ""
-                raise OperationFailedError(f"{what}: not so within {(now_ms - begun_ms) / 1_000:.0f} s{seen}")
+                last = f"; at last: {self.last_progress}" if self.last_progress else ""
+                raise OperationFailedError(f"{what}: not so within {(now_ms - begun_ms) / 1_000:.0f} s{last}")
             self.clock.sleep(POLL_S)
         return answer
 
@@ -117,7 +117,7 @@ class Step:
     name: str
     title: str
     deadline_s: int
-    act: Callable[[Turn], Done]
+    act: Callable[[StepContext], StepResult]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,10 +144,10 @@ def run(
     operation: str,
     steps: Sequence[Step],
     *,
-    journal: Journal,
+    store: JournalStore,
     operator: str,
     clock: Clock,
-    on_step: OnStep = quiet,
+    on_step: OnStep = no_op,
     take_over: bool = False,
 ) -> Outcome:
     """Run the steps in their order, as one of those operations that the journal allows one of at a time.
@@ -156,27 +156,27 @@ def run(
         OperationRefusedError: another run is under way, or a step found that going on would do harm.
         OperationFailedError: a step failed; the steps before it stay done.
     """
-    entry = journal.open(
+    journal = store.open(
         operation,
         operator=operator,
         now_ms=clock.now_ms(),
         deadline_s=steps[0].deadline_s,
         take_over=take_over,
     )
-    return perform(steps, entry, clock=clock, on_step=on_step)
+    return perform(steps, journal, clock=clock, on_step=on_step)
 
 
-def perform(steps: Sequence[Step], entry: Written, *, clock: Clock, on_step: OnStep = quiet) -> Outcome:
-    """Perform the steps of an operation that is written down at `entry`. Raises as `run` does."""
+def perform(steps: Sequence[Step], journal: Journal, *, clock: Clock, on_step: OnStep = no_op) -> Outcome:
+    """Perform the steps of an operation that is written down in `journal`. Raises as `run` does."""
     try:
         for step in steps:
-            _perform(step, entry, clock, on_step)
-        entry.write(state=State.DONE, ended_ms=clock.now_ms())
+            _perform(step, journal, clock, on_step)
+        journal.write(state=State.DONE, ended_ms=clock.now_ms())
     except (Exception, KeyboardInterrupt, SystemExit) as error:
         # Whatever it is and wherever it comes, others are not to wait for a step's deadline because of it.
-        _close(entry, error, clock, on_step)
+        _close(journal, error, clock, on_step)
         raise
-    return outcome_of(entry.record, already_done=False)
+    return outcome_of(journal.record, already_done=False)
 
 
 def outcome_of(record: OperationRecord, *, already_done: bool) -> Outcome:
@@ -191,7 +191,7 @@ def outcome_of(record: OperationRecord, *, already_done: bool) -> Outcome:
     )
 
 
-def _perform(step: Step, entry: Written, clock: Clock, on_step: OnStep) -> None:
+def _perform(step: Step, journal: Journal, clock: Clock, on_step: OnStep) -> None:
     began_ms = clock.now_ms()
     deadline_ms = began_ms + step.deadline_s * 1_000
     record = StepRecord(
@@ -199,22 +199,22 @@ def _perform(step: Step, entry: Written, clock: Clock, on_step: OnStep) -> None:
     )
 
     def tell(state: Progress, detail: str) -> None:
-        on_step(_event(entry, record, state=state, at_ms=clock.now_ms(), detail=detail))
+        on_step(_event(journal, record, state=state, at_ms=clock.now_ms(), detail=detail))
 
-    entry.write(step=record, silent_until_ms=deadline_ms)
+    journal.write(step=record, silent_until_ms=deadline_ms)
     tell("begun", step.title)
-    turn = Turn(clock=clock, deadline_ms=deadline_ms, tell=lambda detail: tell("progress", detail))
-    done = _act(step, turn)
+    context = StepContext(clock=clock, deadline_ms=deadline_ms, tell=lambda detail: tell("progress", detail))
+    result = _act(step, context)
     record = replace(
-        record, state=State.DONE, ended_ms=clock.now_ms(), detail=done.detail, facts=dict(done.facts)
+        record, state=State.DONE, ended_ms=clock.now_ms(), detail=result.detail, facts=dict(result.facts)
     )
-    entry.write(step=record)
-    tell("done", done.detail)
+    journal.write(step=record)
+    tell("done", result.detail)
 
 
-def _event(entry: Written, step: StepRecord, *, state: Progress, at_ms: int, detail: str) -> StepEvent:
+def _event(journal: Journal, step: StepRecord, *, state: Progress, at_ms: int, detail: str) -> StepEvent:
     return StepEvent(
-        operation=entry.record.operation,
+        operation=journal.record.operation,
         step=step.name,
         state=state,
         at_ms=at_ms,
@@ -223,10 +223,10 @@ def _event(entry: Written, step: StepRecord, *, state: Progress, at_ms: int, det
     )
 
 
-def _act(step: Step, turn: Turn) -> Done:
+def _act(step: Step, context: StepContext) -> StepResult:
     """Do it; whatever AWS or a region does not answer is the step's failure."""
     try:
-        return step.act(turn)
+        return step.act(context)
     except _UNANSWERED as error:
         raise OperationFailedError(f"{step.name}: {error}; run it again to go on") from error
 
@@ -237,18 +237,18 @@ def _ended_by(error: BaseException) -> State:
     return State.FAILED if isinstance(error, Exception) else State.INTERRUPTED
 
 
-def _close(entry: Written, error: BaseException, clock: Clock, on_step: OnStep) -> None:
+def _close(journal: Journal, error: BaseException, clock: Clock, on_step: OnStep) -> None:
     """Let others go on at once; where that cannot be written they wait for the step's deadline."""
-    if entry.record.state is State.DONE:  # all is done, and only the last write was broken off
+    if journal.record.state is State.DONE:  # all is done, and only the last write was broken off
         with contextlib.suppress(OperationFailedError):
-            entry.write()
+            journal.write()
         return
     now_ms, state = clock.now_ms(), _ended_by(error)
-    last = entry.record.steps[-1] if entry.record.steps else None
+    last = journal.record.steps[-1] if journal.record.steps else None
     broken_off = None
     if last is not None and last.state is State.RUNNING:
         broken_off = replace(last, state=state, ended_ms=now_ms, detail=str(error) or state.value)
     with contextlib.suppress(OperationFailedError):
-        entry.write(step=broken_off, state=state, ended_ms=now_ms)
+        journal.write(step=broken_off, state=state, ended_ms=now_ms)
     if broken_off is not None:
-        on_step(_event(entry, broken_off, state="failed", at_ms=now_ms, detail=broken_off.detail))
+        on_step(_event(journal, broken_off, state="failed", at_ms=now_ms, detail=broken_off.detail))

@@ -13,7 +13,7 @@ from typing import Final
 from clients.coordination import CoordinationRecords
 from clients.deployment import Deployment
 from dr.operations.journal import OperationFailedError, OperationRefusedError
-from dr.operations.operation import Done, Turn
+from dr.operations.operation import StepContext, StepResult
 from dr.operations.rows import read_rows
 from topology.alerts import Severity, Status
 from topology.tables import TIMESTAMP_INDEX
@@ -25,7 +25,7 @@ RECENT_MAX: Final = 2_000
 """Alerts of each severity that are compared, the newest of each region; older ones are not looked at, as the
 step says."""
 
-SETTLED_S: Final = 5
+AGE_LEAST_S: Final = 5
 """Alerts younger than this may be on their way."""
 
 NAMED: Final = 10
@@ -34,16 +34,18 @@ _AT_REST: Final = frozenset(status for status in Status if status.at_rest)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Crossing:
-    """A marker's way from one region to the other."""
+class ReplicationLag:
+    """How long a marker took from one region to the other."""
 
     written_in: str
     seen_in: str
     took_ms: int
 
 
-def cross(deployment: Deployment, turn: Turn, *, within_s: float = MARKER_WITHIN_S) -> list[Crossing]:
-    """Send a marker each way.
+def measure_lag(
+    deployment: Deployment, context: StepContext, *, within_s: float = MARKER_WITHIN_S
+) -> list[ReplicationLag]:
+    """Write a marker in each region, and wait until the other has it.
 
     Raises:
         OperationRefusedError: one has not arrived in time.
@@ -51,13 +53,13 @@ def cross(deployment: Deployment, turn: Turn, *, within_s: float = MARKER_WITHIN
     """
     regions = [endpoints.region for endpoints in deployment.regions]
     return [
-        _cross(deployment, turn, written_in=one, seen_in=other, within_s=within_s)
-        for one, other in (regions, regions[::-1])
+        _measure_lag(deployment, context, written_in=source, seen_in=target, within_s=within_s)
+        for source, target in (regions, regions[::-1])
     ]
 
 
-def agree(deployment: Deployment, turn: Turn) -> Done:
-    """Have markers cross, and wait until each region has what the other took in last.
+def check_replication(deployment: Deployment, context: StepContext) -> StepResult:
+    """Measure the lag, and wait until each region has the alerts that the other took in last.
 
     Facts: `lag_ms` and `compared`, the number of alerts, the newest `RECENT_MAX` of each severity.
 
@@ -66,33 +68,35 @@ def agree(deployment: Deployment, turn: Turn) -> Done:
             deadline; the first are named.
         CoordinationUnreachableError, botocore's errors: a region does not answer.
     """
-    crossings = cross(deployment, turn)
+    lags = measure_lag(deployment, context)
     compared: set[str] = set()
     for have, lack in (deployment.regions, deployment.regions[::-1]):
-        ids = _recent(deployment, have.region, turn.clock.now_ms() // 1_000 - SETTLED_S)
+        ids = _recent(deployment, have.region, context.clock.now_ms() // 1_000 - AGE_LEAST_S)
         compared |= ids
         while ids := _behind(deployment, lack.region, have.region, ids):
-            if turn.left_s() <= 0:
+            if context.left_s() <= 0:
                 names = ", ".join(sorted(ids)[:NAMED])
                 raise OperationRefusedError(
                     f"replication lags: {lack.region} lacks {len(ids)} of the alerts that {have.region} "
                     f"has ({names}); going back now would lose them. Wait, then run it again"
                 )
-            turn.say(f"{lack.region} lacks {len(ids)} alerts of {have.region}")
-            turn.clock.sleep(1)
-    lags = {f"{one.written_in} to {one.seen_in}": one.took_ms for one in crossings}
-    return Done(
-        ", ".join(f"{way} {took_ms} ms" for way, took_ms in lags.items())
+            context.say(f"{lack.region} lacks {len(ids)} alerts of {have.region}")
+            context.clock.sleep(1)
+    lag_ms = {f"{lag.written_in} to {lag.seen_in}": lag.took_ms for lag in lags}
+    return StepResult(
+        ", ".join(f"{way} {took_ms} ms" for way, took_ms in lag_ms.items())
         + f"; {len(compared)} alerts, the newest {RECENT_MAX} of each severity, are in both regions",
-        {"lag_ms": lags, "compared": len(compared)},
+        {"lag_ms": lag_ms, "compared": len(compared)},
     )
 
 
-def _cross(deployment: Deployment, turn: Turn, *, written_in: str, seen_in: str, within_s: float) -> Crossing:
+def _measure_lag(
+    deployment: Deployment, context: StepContext, *, written_in: str, seen_in: str, within_s: float
+) -> ReplicationLag:
     name = f"dr-marker#{written_in}"
     source = CoordinationRecords(deployment, written_in)
     target = CoordinationRecords(deployment, seen_in)
-    begun_ms = turn.clock.now_ms()
+    begun_ms = context.clock.now_ms()
     mark = {"mark": secrets.token_hex(8), "at_ms": begun_ms}
 
     def written() -> int | None:
@@ -104,14 +108,14 @@ def _cross(deployment: Deployment, turn: Turn, *, written_in: str, seen_in: str,
         found = target.read(name)
         return True if found is not None and found.version >= version else None
 
-    version = turn.until(written, f"{written_in} takes a marker", within_s=within_s)
+    version = context.until(written, f"{written_in} takes a marker", within_s=within_s)
     try:
-        turn.until(seen, f"{seen_in} sees a marker of {written_in}", within_s=within_s)
+        context.until(seen, f"{seen_in} sees a marker of {written_in}", within_s=within_s)
     except OperationFailedError as error:
         raise OperationRefusedError(
             f"replication lags: {error}; going back now would lose what is on its way. Wait, then try again"
         ) from error
-    return Crossing(written_in=written_in, seen_in=seen_in, took_ms=turn.clock.now_ms() - begun_ms)
+    return ReplicationLag(written_in=written_in, seen_in=seen_in, took_ms=context.clock.now_ms() - begun_ms)
 
 
 def _recent(deployment: Deployment, region: str, until_s: int) -> set[str]:

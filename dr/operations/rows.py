@@ -1,4 +1,4 @@
-"""Alerts by id as one region has them, for whoever follows or compares some: adoption, proof, replication."""
+"""Alerts by id as one region has them, for drains, test alerts and replication checks."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

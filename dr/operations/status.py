@@ -15,12 +15,18 @@ from clients.coordination import CoordinationRecords, CoordinationUnreachableErr
 from clients.deployment import Deployment, RegionEndpoints
 from clients.routing import RoutingUnknownError
 from dr.exports.requests import ExportsUnknownError
-from dr.operations.adoption import OpenAlerts, open_alerts
-from dr.operations.journal import Journal, OperationFailedError, OperationRecord, OperationRefusedError, State
-from dr.operations.operation import Turn
-from dr.operations.outside import Outside
-from dr.operations.proof import healthy, switch_shown
-from dr.operations.replication import Crossing, cross
+from dr.operations.drain import OpenAlerts, open_alerts
+from dr.operations.environment import Environment
+from dr.operations.journal import (
+    JournalStore,
+    OperationFailedError,
+    OperationRecord,
+    OperationRefusedError,
+    State,
+)
+from dr.operations.operation import StepContext
+from dr.operations.replication import ReplicationLag, measure_lag
+from dr.operations.service_check import healthy, switch_shown
 
 WITHIN_S: Final = 12.0
 HEALTHY: Final = "healthy"
@@ -94,32 +100,34 @@ def read_status(
     *,
     export_age: ExportAge,
     export_max_age_s: int,
-    outside: Outside | None = None,
+    environment: Environment | None = None,
     within_s: float = WITHIN_S,
 ) -> DrStatus:
     """Ask everything at once; takes `within_s` seconds at most where the clients are as impatient."""
-    outside = outside or Outside()
+    environment = environment or Environment()
     pool = ThreadPoolExecutor(max_workers=12, thread_name_prefix="dr-status")
-    operation = pool.submit(lambda: Journal(deployment, deployment.failover.region).read())
-    answers = pool.submit(outside.resolve, deployment)
-    crossing = pool.submit(_crossings, deployment, outside)
-    regions = [_Region(deployment, endpoints, outside, export_age, pool) for endpoints in deployment.regions]
-    asked: list[Future[Any]] = [operation, answers, crossing]
-    wait([*asked, *(question for one in regions for question in one.asked)], timeout=within_s)
+    operation = pool.submit(lambda: JournalStore(deployment, deployment.failover.region).read())
+    answers = pool.submit(environment.resolve, deployment)
+    lag = pool.submit(_lags, deployment, environment)
+    regions = [
+        _Region(deployment, endpoints, environment, export_age, pool) for endpoints in deployment.regions
+    ]
+    asked: list[Future[Any]] = [operation, answers, lag]
+    wait([*asked, *(question for region in regions for question in region.asked)], timeout=within_s)
     pool.shutdown(wait=False, cancel_futures=True)
-    crossings, latest = _said(crossing), _said(operation)
-    found = DrStatus(
+    lags, latest = _answer(lag), _answer(operation)
+    status = DrStatus(
         stack=deployment.names.stack,
-        regions=tuple(one.state() for one in regions),
-        answers=(_said(answers) or UNKNOWN) if deployment.alerts_url else None,
+        regions=tuple(region.state() for region in regions),
+        answers=(_answer(answers) or UNKNOWN) if deployment.alerts_url else None,
         operation=latest,
         operation_known=_answered(operation),
-        under_way=latest is not None and latest.alive(outside.clock.now_ms()),
-        lag_ms={f"{c.written_in} to {c.seen_in}": c.took_ms for c in crossings} if crossings else None,
+        under_way=latest is not None and latest.alive(environment.clock.now_ms()),
+        lag_ms={f"{way.written_in} to {way.seen_in}": way.took_ms for way in lags} if lags else None,
         problems=(),
     )
-    problems = (*_of_routing(found), *_of_operation(found), *_of_data(found, export_max_age_s))
-    return replace(found, problems=problems)
+    problems = (*_of_routing(status), *_of_operation(status), *_of_data(status, export_max_age_s))
+    return replace(status, problems=problems)
 
 
 class _Region:
@@ -129,15 +137,15 @@ class _Region:
         self,
         deployment: Deployment,
         endpoints: RegionEndpoints,
-        outside: Outside,
+        environment: Environment,
         export_age: ExportAge,
         pool: ThreadPoolExecutor,
     ) -> None:
-        region, now_s = endpoints.region, outside.clock.now_ms() // 1_000
+        region, now_s = endpoints.region, environment.clock.now_ms() // 1_000
         seers = sorted((e.region for e in deployment.regions), key=lambda name: name != region)
         self._endpoints = endpoints
-        self._healthy = pool.submit(healthy, outside.web, endpoints)
-        self._switch = pool.submit(_switch, deployment, outside, endpoints)
+        self._healthy = pool.submit(healthy, environment.web, endpoints)
+        self._switch = pool.submit(_switch, deployment, environment, endpoints)
         self._opened = [
             pool.submit(open_alerts, deployment, seen_in=seer, owner=region, now_s=now_s) for seer in seers
         ]
@@ -146,27 +154,29 @@ class _Region:
 
     def state(self) -> RegionState:
         """What was answered; its open alerts by the region itself or else by the other."""
-        well, since_ms = _said(self._healthy), _said(self._switch)
+        well, since_ms = _answer(self._healthy), _answer(self._switch)
         return RegionState(
             region=self._endpoints.region,
             role=self._endpoints.role,
             health=UNKNOWN if well is None else HEALTHY if well else "unhealthy",
             switch=UNKNOWN if since_ms is None else ON if since_ms else "off",
             switch_since_ms=since_ms or 0,
-            open_alerts=next(filter(None, map(_said, self._opened)), None),
-            export_age_s=_said(self._export),
+            open_alerts=next(filter(None, map(_answer, self._opened)), None),
+            export_age_s=_answer(self._export),
         )
 
 
-def _of_routing(found: DrStatus) -> Iterator[str]:
-    primary, failover = found.regions
-    for one in found.regions:
-        if one.health != HEALTHY:
+def _of_routing(status: DrStatus) -> Iterator[str]:
+    primary, failover = status.regions
+    for region in status.regions:
+        if region.health != HEALTHY:
             yield (
-                f"{one.region} is {one.health}" if one.health != UNKNOWN else f"{one.region} does not answer"
+                f"{region.region} is {region.health}"
+                if region.health != UNKNOWN
+                else f"{region.region} does not answer"
             )
-        if one.switch == UNKNOWN:
-            yield f"the switch of {one.region} is unknown"
+        if region.switch == UNKNOWN:
+            yield f"the switch of {region.region} is unknown"
     expected = failover.region if failover.switch == ON else primary.region
     if primary.switch == failover.switch == ON:
         yield "both switches are on, so neither region is routed to"
@@ -176,47 +186,47 @@ def _of_routing(found: DrStatus) -> Iterator[str]:
         )
     elif primary.switch == ON:
         yield f"the switch of {primary.region} is on, so {failover.region} cannot take over"
-    if found.answers == UNKNOWN:
+    if status.answers == UNKNOWN:
         yield "where the name points is unknown"
-    elif found.answers not in {None, expected}:
-        yield f"the name answers {found.answers}, not {expected}"
+    elif status.answers not in {None, expected}:
+        yield f"the name answers {status.answers}, not {expected}"
 
 
-def _of_operation(found: DrStatus) -> Iterator[str]:
-    last = found.operation
-    if not found.operation_known:
+def _of_operation(status: DrStatus) -> Iterator[str]:
+    last = status.operation
+    if not status.operation_known:
         yield "whether an operation is under way is unknown"
-    elif last is not None and found.under_way:
+    elif last is not None and status.under_way:
         yield f"a {last.operation} of {last.operator} is under way"
     elif last is not None and last.state is not State.DONE:
         state = "broken off" if last.state is State.RUNNING else last.state
         yield f"a {last.operation} of {last.operator} was {state}; run it again to go on, or the other way"
 
 
-def _of_data(found: DrStatus, export_max_age_s: int) -> Iterator[str]:
-    for one in found.regions:
-        if one.open_alerts is None:
-            yield f"open alerts of {one.region} are unknown"
-        elif one.open_alerts.overdue:
-            yield f"{one.open_alerts.overdue} alerts of {one.region} are overdue"
-        if one.export_age_s is None or one.export_age_s > export_max_age_s:
+def _of_data(status: DrStatus, export_max_age_s: int) -> Iterator[str]:
+    for region in status.regions:
+        if region.open_alerts is None:
+            yield f"open alerts of {region.region} are unknown"
+        elif region.open_alerts.overdue:
+            yield f"{region.open_alerts.overdue} alerts of {region.region} are overdue"
+        if region.export_age_s is None or region.export_age_s > export_max_age_s:
             hours = export_max_age_s // 3_600
-            yield f"no good export of {one.region} is known that is younger than {hours} h"
-    if found.lag_ms is None:
+            yield f"no good export of {region.region} is known that is younger than {hours} h"
+    if status.lag_ms is None:
         yield "replication between the regions stands still, or is unknown"
 
 
-def _switch(deployment: Deployment, outside: Outside, endpoints: RegionEndpoints) -> int | None:
+def _switch(deployment: Deployment, environment: Environment, endpoints: RegionEndpoints) -> int | None:
     """Since when it is on, 0 if it is off: by its own region's record; what routing sees has to agree."""
     since_ms = CoordinationRecords(deployment, endpoints.region).switched_on_ms()
-    shown = switch_shown(outside.web, endpoints)
+    shown = switch_shown(environment.web, endpoints)
     return since_ms if shown is bool(since_ms) else None
 
 
-def _crossings(deployment: Deployment, outside: Outside) -> list[Crossing]:
-    deadline_ms = outside.clock.now_ms() + round(2 * MARKER_WITHIN_S * 1_000)
-    turn = Turn(clock=outside.clock, deadline_ms=deadline_ms, tell=lambda _: None)
-    return cross(deployment, turn, within_s=MARKER_WITHIN_S)
+def _lags(deployment: Deployment, environment: Environment) -> list[ReplicationLag]:
+    deadline_ms = environment.clock.now_ms() + round(2 * MARKER_WITHIN_S * 1_000)
+    context = StepContext(clock=environment.clock, deadline_ms=deadline_ms, tell=lambda _: None)
+    return measure_lag(deployment, context, within_s=MARKER_WITHIN_S)
 
 
 def _answered(question: "Future[Any]") -> bool:
@@ -229,6 +239,6 @@ def _answered(question: "Future[Any]") -> bool:
     return error is None
 
 
-def _said(question: "Future[T]") -> T | None:
+def _answer(question: "Future[T]") -> T | None:
     """The answer, or None where there is none."""
     return question.result() if _answered(question) else None

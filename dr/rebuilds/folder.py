@@ -15,13 +15,13 @@ from clients.receipts import write_report
 from dr.operations.journal import OperationRecord, OperationRefusedError, State, StepRecord
 
 REBUILD: Final = "rebuild"
-LOG: Final = "rebuild.json"
-KEPT: Final = "kept.json"
+JOURNAL: Final = "rebuild.json"
+RECORD: Final = "rebuild-record.json"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """Where to rebuild, and of which day; empty texts leave the choice to `dr.rebuilds.plan`."""
+class RebuildRequest:
+    """Where to rebuild a stack, and as of which day; empty texts leave the choice to `dr.rebuilds.plan`."""
 
     region: str
     failover_region: str = ""
@@ -29,64 +29,64 @@ class Wanted:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kept:
-    """What a folder's rebuild is about.
+class RebuildRecord:
+    """What the rebuild of a folder is about.
 
     `ledger`: the table that is filled, and `roots`: of the exports that it is filled from, both empty before
     that. `compared`: it was found to be as they are.
     """
 
-    wanted: Wanted
+    request: RebuildRequest
     ledger: str = ""
     roots: tuple[str, ...] = ()
     compared: bool = False
 
     @classmethod
-    def in_folder(cls, folder: Path, wanted: Wanted) -> Self:
-        """As the folder has it; in a new one, what is `wanted`.
+    def in_folder(cls, folder: Path, request: RebuildRequest) -> Self:
+        """Read the record of a folder; in a new folder it is that of `request`.
 
         Raises:
             OperationRefusedError: the folder is of another rebuild, or does not say of which.
         """
-        path = folder / KEPT
-        found = _read(path)
-        if found is None:
-            return cls(wanted=wanted)
+        path = folder / RECORD
+        values = _read(path)
+        if values is None:
+            return cls(request=request)
         try:
-            kept = cls(
-                wanted=Wanted(**found["wanted"]),
-                ledger=str(found["ledger"]),
-                roots=tuple(found["roots"]),
-                compared=bool(found["compared"]),
+            record = cls(
+                request=RebuildRequest(**values["request"]),
+                ledger=str(values["ledger"]),
+                roots=tuple(values["roots"]),
+                compared=bool(values["compared"]),
             )
         except (KeyError, TypeError) as error:
             raise _unreadable(path, error) from error
-        if kept.wanted != wanted:
-            before = ", ".join(f"{name} {value!r}" for name, value in asdict(kept.wanted).items())
+        if record.request != request:
+            before = ", ".join(f"{name} {value!r}" for name, value in asdict(record.request).items())
             raise OperationRefusedError(
                 f"{folder} is of another rebuild ({before}); go on with the same options, or give another "
                 "folder"
             )
-        return kept
+        return record
 
     def write(self, folder: Path) -> None:
-        """Keep it."""
-        write_report(folder / KEPT, asdict(self))
+        """Write it into the folder."""
+        write_report(folder / RECORD, asdict(self))
 
 
-class FolderLog:
-    """`Written` as a file."""
+class FolderJournal:
+    """`Journal` as a file."""
 
     def __init__(self, folder: Path, *, operator: str, now_ms: int) -> None:
-        """A run that goes on with an earlier one's log.
+        """Go on with the journal of an earlier run, if there is one.
 
         Raises:
-            OperationRefusedError: there is a file that is no log.
+            OperationRefusedError: there is a file that is no journal.
         """
-        self._path = folder / LOG
-        found = _read(self._path)
+        self._path = folder / JOURNAL
+        values = _read(self._path)
         try:
-            before = OperationRecord.of(found) if found is not None else None
+            before = OperationRecord.of(values) if values is not None else None
         except (ValueError, KeyError, TypeError) as error:
             raise _unreadable(self._path, error) from error
         self.record = OperationRecord(
@@ -101,7 +101,7 @@ class FolderLog:
         )
 
     def write(self, *, step: StepRecord | None = None, **changes: Any) -> None:
-        """See `dr.operations.journal.Written`."""
+        """See `dr.operations.journal.Journal`."""
         self.record = self.record.after(step=step, **changes)
         write_report(self._path, asdict(self.record))
 

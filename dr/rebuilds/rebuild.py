@@ -1,4 +1,4 @@
-"""Rebuilding a stack in other regions from nothing but its backup bucket: fetched, deployed, filled, proven.
+"""Rebuilding a stack in other regions from nothing but its backup bucket: fetched, deployed, filled, checked.
 
 `responder dr rebuild` and the drills run it. Each step may be done again: what is there is left alone.
 How it got on is in its folder, see `dr.rebuilds.folder`, since there is no stack yet to keep a journal.
@@ -14,12 +14,12 @@ from clients.deployment import Deployment
 from dr.comparison.items import compare
 from dr.exports.objects import Objects
 from dr.exports.sets import side_of
-from dr.operations.adoption import settle
+from dr.operations.drain import wait_until_at_rest
+from dr.operations.environment import Environment
 from dr.operations.journal import OperationFailedError, OperationRefusedError
-from dr.operations.operation import Done, OnStep, Outcome, Step, Turn, perform, quiet
-from dr.operations.outside import Outside
-from dr.operations.proof import prove
-from dr.rebuilds.folder import FolderLog, Kept, Wanted
+from dr.operations.operation import OnStep, Outcome, Step, StepContext, StepResult, no_op, perform
+from dr.operations.service_check import post_test_alert
+from dr.rebuilds.folder import FolderJournal, RebuildRecord, RebuildRequest
 from dr.rebuilds.plan import RebuildPlan, prepare
 from dr.rebuilds.reowning import reown
 from dr.restores.table_items import copy_items, spool_table
@@ -56,13 +56,13 @@ class Rebuilt:
 def rebuild(
     objects: Objects,
     folder: Path,
-    wanted: Wanted,
+    request: RebuildRequest,
     *,
     deploy: Deploy,
     operator: str,
-    on_step: OnStep = quiet,
+    on_step: OnStep = no_op,
     deadlines: RebuildDeadlines | None = None,
-    outside: Outside | None = None,
+    environment: Environment | None = None,
 ) -> Rebuilt:
     """Rebuild, or go on with a rebuild whose `folder` it is; `objects` is the backup bucket.
 
@@ -75,25 +75,27 @@ def rebuild(
         OperationFailedError: a step failed; run it again. Whatever `deploy` raises, and the errors of
         `dr.exports.objects`, `dr.restores.table_items` and `dr.comparison.items`.
     """
-    outside = outside or Outside()
+    environment = environment or Environment()
     folder.mkdir(parents=True, exist_ok=True)
-    kept = Kept.in_folder(folder, wanted)
-    log = FolderLog(folder, operator=operator, now_ms=outside.clock.now_ms())
-    run = _Run(objects, folder, kept, deploy, outside)
+    record = RebuildRecord.in_folder(folder, request)
+    journal = FolderJournal(folder, operator=operator, now_ms=environment.clock.now_ms())
+    run = _Run(objects, folder, record, deploy, environment)
     steps = run.steps(deadlines or RebuildDeadlines())
-    outcome = perform(steps, log, clock=outside.clock, on_step=on_step)
+    outcome = perform(steps, journal, clock=environment.clock, on_step=on_step)
     return Rebuilt(plan=run.plan, deployment=run.deployment, outcome=outcome)
 
 
 class _Run:
-    """The steps, and what the first of them leave to the others: a plan and a deployment."""
+    """The acts of the steps, and what earlier ones leave to later ones: a plan and a deployment."""
 
     plan: RebuildPlan
     deployment: Deployment
 
-    def __init__(self, objects: Objects, folder: Path, kept: Kept, deploy: Deploy, outside: Outside) -> None:
-        self._objects, self._folder, self._kept = objects, folder, kept
-        self._deploy, self._outside = deploy, outside
+    def __init__(
+        self, objects: Objects, folder: Path, record: RebuildRecord, deploy: Deploy, environment: Environment
+    ) -> None:
+        self._objects, self._folder, self._record = objects, folder, record
+        self._deploy, self._environment = deploy, environment
 
     def steps(self, limits: RebuildDeadlines) -> tuple[Step, ...]:
         return (
@@ -125,68 +127,68 @@ class _Run:
                 name="own",
                 title="give the open alerts to the new primary region",
                 deadline_s=limits.own_s,
-                act=lambda turn: reown(self.deployment, turn, former=self.plan.former),
+                act=lambda context: reown(self.deployment, context, former=self.plan.former),
             ),
             Step(
                 name="serve",
-                title="run Recovery until the open alerts are seen to; follow one of each region to Slack",
+                title="run Recovery until the open alerts are processed; follow a test alert in each",
                 deadline_s=limits.serve_s,
-                act=lambda turn: _serve(self.deployment, turn, self._outside),
+                act=lambda context: _serve(self.deployment, context, self._environment),
             ),
         )
 
-    def _fetch(self, _turn: Turn) -> Done:
-        wanted = self._kept.wanted
+    def _fetch(self, _context: StepContext) -> StepResult:
+        request = self._record.request
         self.plan = plan = prepare(
             self._objects,
             self._folder,
-            region=wanted.region,
-            failover_region=wanted.failover_region,
-            date=wanted.date,
-            roots=self._kept.roots,
+            region=request.region,
+            failover_region=request.failover_region,
+            date=request.date,
+            roots=self._record.roots,
         )
         exported_to = plan.exports.exported_to.isoformat()
-        return Done(
+        return StepResult(
             f"stack {plan.stack} as of {plan.date}; {len(plan.exports.exports)} exports, up to {exported_to}",
             {"exported_to": exported_to, "notes": list(plan.notes)},
         )
 
-    def _make(self, _turn: Turn) -> Done:
+    def _make(self, _context: StepContext) -> StepResult:
         self.deployment = self._deploy(self.plan)
-        found = tuple(endpoints.region for endpoints in self.deployment.regions)
-        if found != self.plan.regions:
+        regions = tuple(endpoints.region for endpoints in self.deployment.regions)
+        if regions != self.plan.regions:
             # Nothing is ever filled into the lost stack's own tables.
             raise OperationRefusedError(
-                f"the stack that was deployed is in {' and '.join(found)}, not in "
+                f"the stack that was deployed is in {' and '.join(regions)}, not in "
                 f"{' and '.join(self.plan.regions)}; deploy with {self.plan.config_file}"
             )
         ledger = _identity(self.deployment)
-        if self._kept.ledger not in {"", ledger}:
+        if self._record.ledger not in {"", ledger}:
             raise OperationRefusedError(
-                f"{self._folder} is of a rebuild of {self._kept.ledger}; now it is {ledger}: give "
+                f"{self._folder} is of a rebuild of {self._record.ledger}; now it is {ledger}: give "
                 "another folder, so that the newest exports are taken"
             )
-        return Done(f"deployed in {' and '.join(found)}", {"regions": list(found)})
+        return StepResult(f"deployed in {' and '.join(regions)}", {"regions": list(regions)})
 
-    def _fill(self, turn: Turn) -> Done:
-        if self._kept.compared:
-            return Done("it was filled before", {"written": 0, "already": 0})
+    def _fill(self, context: StepContext) -> StepResult:
+        if self._record.compared:
+            return StepResult("it was filled before", {"written": 0, "already": 0})
         # Newer exports may come before this is gone on with: one ledger is filled from one set.
         roots = tuple(export.root for export in self.plan.exports.exports)
-        self._keep(ledger=_identity(self.deployment), roots=roots)
-        return _fill(self.plan, self.deployment, turn)
+        self._update(ledger=_identity(self.deployment), roots=roots)
+        return _fill(self.plan, self.deployment, context)
 
-    def _compare(self, _turn: Turn) -> Done:
+    def _compare(self, _context: StepContext) -> StepResult:
         """Once alerts have a new owner they differ from the exports, and are worked on."""
-        if self._kept.compared:
-            return Done("it was compared before")
+        if self._record.compared:
+            return StepResult("it was compared before")
         done = _compare(self.plan, self.deployment)
-        self._keep(compared=True)
+        self._update(compared=True)
         return done
 
-    def _keep(self, **changes: Any) -> None:
-        self._kept = replace(self._kept, **changes)
-        self._kept.write(self._folder)
+    def _update(self, **changes: Any) -> None:
+        self._record = replace(self._record, **changes)
+        self._record.write(self._folder)
 
 
 def _identity(deployment: Deployment) -> str:
@@ -197,10 +199,10 @@ def _identity(deployment: Deployment) -> str:
     return f"{table['TableArn']} of {table['CreationDateTime'].isoformat()}"
 
 
-def _fill(plan: RebuildPlan, deployment: Deployment, turn: Turn) -> Done:
+def _fill(plan: RebuildPlan, deployment: Deployment, context: StepContext) -> StepResult:
     def progress(done: int, every: int) -> None:
-        turn.say(f"{done} of {every} alerts")
-        if turn.left_s() < 0:
+        context.say(f"{done} of {every} alerts")
+        if context.left_s() < 0:
             raise OperationFailedError(f"{done} of {every} alerts are copied; run it again to go on")
 
     copied = copy_items(
@@ -216,13 +218,13 @@ def _fill(plan: RebuildPlan, deployment: Deployment, turn: Turn) -> Done:
             f"the new ledger has other alerts under {len(copied.conflicting)} ids of the backup, such as "
             f"{', '.join(copied.conflicting[:NAMED])}: it was not empty; deploy a fresh stack"
         )
-    return Done(
+    return StepResult(
         f"{copied.written} alerts written, {copied.already} were there",
         {"written": copied.written, "already": copied.already},
     )
 
 
-def _compare(plan: RebuildPlan, deployment: Deployment) -> Done:
+def _compare(plan: RebuildPlan, deployment: Deployment) -> StepResult:
     """Alerts that the new stack has taken in meanwhile are more than the exports have, and no mistake."""
     dynamodb = deployment.clients.client("dynamodb", deployment.primary.region)
     with tempfile.TemporaryDirectory(prefix="ledger-", dir=plan.folder) as scratch:
@@ -235,15 +237,18 @@ def _compare(plan: RebuildPlan, deployment: Deployment) -> Done:
             f"the ledger differs from the exports: {found.changed} changed, {found.missing} missing, "
             f"{found.broken} broken ({named})"
         )
-    return Done(
+    return StepResult(
         f"{found.left_items} alerts are as in the exports, {found.extra} are newer",
         {"items": found.left_items, "newer": found.extra},
     )
 
 
-def _serve(deployment: Deployment, turn: Turn, outside: Outside) -> Done:
-    settled = settle(deployment, turn)
-    proofs = [prove(deployment, turn, endpoints=one, web=outside.web) for one in deployment.regions]
-    return Done(
-        "; ".join(one.detail for one in (settled, *proofs)), {"alert_id": proofs[0].facts["alert_id"]}
+def _serve(deployment: Deployment, context: StepContext, environment: Environment) -> StepResult:
+    rest = wait_until_at_rest(deployment, context)
+    tests = [
+        post_test_alert(deployment, context, endpoints=endpoints, web=environment.web)
+        for endpoints in deployment.regions
+    ]
+    return StepResult(
+        "; ".join(result.detail for result in (rest, *tests)), {"alert_id": tests[0].facts["alert_id"]}
     )

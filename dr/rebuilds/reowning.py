@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from clients.deployment import Deployment
 from dr.operations.journal import OperationFailedError
-from dr.operations.operation import Done, Turn
+from dr.operations.operation import StepContext, StepResult
 from topology.alerts import DuplicateCause, Severity, follow_up_key, open_key, parked_key
 from topology.tables import OPEN_INDEX
 
@@ -19,7 +19,7 @@ _PAGE: Final = 500
 _LOST: Final = "ConditionalCheckFailedException"
 
 
-def reown(deployment: Deployment, turn: Turn, *, former: Sequence[str]) -> Done:
+def reown(deployment: Deployment, context: StepContext, *, former: Sequence[str]) -> StepResult:
     """Give every alert under a key of the `former` owners to the primary region. Facts: `moved`.
 
     What has not come to rest may have gone out after the moment that the backup shows: it carries a possible
@@ -37,16 +37,16 @@ def reown(deployment: Deployment, turn: Turn, *, former: Sequence[str]) -> Done:
         for owner in former:
             for former_key, key in zip(_keys(owner), _keys(to), strict=True):
                 for alert_id in _ids(deployment, former_key):
-                    if turn.left_s() <= 0:
+                    if context.left_s() <= 0:
                         raise OperationFailedError(f"{moved} alerts are moved and not all; run it again")
                     moved += _move(deployment, alert_id, former_key=former_key, key=key)
                     left = True
         if left:
-            turn.say(f"{moved} alerts moved to {to}")
+            context.say(f"{moved} alerts moved to {to}")
         return None if left else True
 
-    turn.until(none_left, f"no alert belongs to {' or '.join(former)} any more")
-    return Done(f"{moved} open, PARKED or half-done alerts belong to {to} now", {"moved": moved})
+    context.until(none_left, f"no alert belongs to {' or '.join(former)} any more")
+    return StepResult(f"{moved} open, PARKED or half-done alerts belong to {to} now", {"moved": moved})
 
 
 def _keys(owner: str) -> tuple[str, ...]:

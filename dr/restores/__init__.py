@@ -1,1 +1,1 @@
-"""New tables from exports, points in time and recovery points; and rows put back after a bad writer."""
+"""New tables from exports, points in time and recovery points; and rows rolled back after a bad writer."""

@@ -1,4 +1,4 @@
-"""After a bad writer: rows of the live ledger put back as a restored table has them, and no others.
+"""After a bad writer: rows of the live ledger rolled back as a restored table has them, and no others.
 
 What a bad writer writes replicates at once, so no region has the old rows; point-in-time recovery has. The
 ledger of a minute before is restored into a new table (`dr.restores.restore`), compared with the live one,
@@ -61,7 +61,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a repair would do. `put_back`: rows to write; `people`: rows that a person has to decide about.
+    """What a repair would do. `rolled_back`: rows to write; `people`: rows that a person has to decide about.
 
     `by_themselves`: how many rows differ as the pipeline makes them differ: new alerts, moved on, expired.
     """
@@ -70,16 +70,16 @@ class Plan:
     live: str
     region: str
     comparison: Comparison
-    put_back: tuple[Row, ...]
+    rolled_back: tuple[Row, ...]
     people: tuple[Row, ...]
     by_themselves: int
 
 
 @dataclass(frozen=True)
 class Repaired:
-    """What a repair did: ids that were put back, ids that had moved since they were compared."""
+    """What a repair did: ids that were rolled back, ids that had moved since they were compared."""
 
-    put_back: tuple[str, ...]
+    rolled_back: tuple[str, ...]
     moved: tuple[str, ...]
 
 
@@ -128,7 +128,7 @@ def plan_repair(
         now_s=now_s,
         regions=tuple(endpoints.region for endpoints in deployment.regions),
     )
-    put_back: list[Row] = []
+    rolled_back: list[Row] = []
     people: list[Row] = []
     by_themselves = 0
     for alert_id, before, now in rows:
@@ -136,37 +136,37 @@ def plan_repair(
         if decision.kind == "normal":
             by_themselves += 1
         else:
-            chosen = put_back if decision.kind == "roll back" else people
+            chosen = rolled_back if decision.kind == "roll back" else people
             chosen.append(Row(alert_id, decision.why, now, decision.write))
-    return Plan(restored, live, region, found, tuple(put_back), tuple(people), by_themselves)
+    return Plan(restored, live, region, found, tuple(rolled_back), tuple(people), by_themselves)
 
 
 def apply_repair(
     deployment: Deployment, plan: Plan, *, progress: Callable[[int, int], None] = lambda _done, _all: None
 ) -> Repaired:
-    """Put rows back, each only if it is as it was when it was compared. Running it twice changes nothing.
+    """Roll rows back, each only if it is as it was when it was compared. Running it twice changes nothing.
 
     Raises:
-        RepairRefusedError: DynamoDB does not take a write; what was put back stays, plan again.
+        RepairRefusedError: DynamoDB does not take a write; what was rolled back stays, plan again.
     """
     dynamodb = deployment.clients.client("dynamodb", plan.region)
-    put_back: list[str] = []
+    rolled_back: list[str] = []
     moved: list[str] = []
-    for row in plan.put_back:
+    for row in plan.rolled_back:
         try:
-            (put_back if _put(dynamodb, plan.live, row) else moved).append(row.alert_id)
+            (rolled_back if _put(dynamodb, plan.live, row) else moved).append(row.alert_id)
         except (BotoCoreError, ClientError) as error:
             raise RepairRefusedError(
-                f"{plan.live} does not take {row.alert_id} ({error}); {len(put_back):,} rows were put back, "
-                "plan the rest again"
+                f"{plan.live} does not take {row.alert_id} ({error}); {len(rolled_back):,} rows were rolled "
+                "back, plan the rest again"
             ) from error
-        progress(len(put_back) + len(moved), len(plan.put_back))
-    return Repaired(tuple(put_back), tuple(moved))
+        progress(len(rolled_back) + len(moved), len(plan.rolled_back))
+    return Repaired(tuple(rolled_back), tuple(moved))
 
 
 def summary(plan: Plan) -> Mapping[str, int]:
-    """How many rows are put back or shown to people, by reason without the attributes' names."""
-    return Counter(row.why.partition(":")[0].partition(";")[0] for row in (*plan.put_back, *plan.people))
+    """How many rows are rolled back or shown to people, by reason without the attributes' names."""
+    return Counter(row.why.partition(":")[0].partition(";")[0] for row in (*plan.rolled_back, *plan.people))
 
 
 def _time_shown(

@@ -1,6 +1,6 @@
 """Restoring the ledger into a new table: from an export, to a point in time, or from an AWS Backup.
 
-Nothing here writes into a table that was there before. What a restore drops is put back by
+Nothing here writes into a table that was there before. What a restore drops is reapplied by
 `dr.restores.settings`. A strong ledger cannot be restored as one: its items are copied into a new empty
 table, made strong first.
 """
@@ -51,12 +51,12 @@ of its rows were written by the same release, or by two in a row."""
 
 @dataclass(frozen=True)
 class Restored:
-    """A restored table. `lacking`: settings that are not as wanted and could not be put back."""
+    """A restored table. `lacking`: settings that are not as wanted and could not be reapplied."""
 
     table: str
     region: str
     source: str
-    put_back: tuple[str, ...]
+    reapplied: tuple[str, ...]
     lacking: tuple[Finding, ...]
 
 
@@ -247,12 +247,12 @@ class Restorer:
         self.on_step(f"{target} gets back what a restore drops")
         clients = self.deployment.clients
         try:
-            put_back = reapply(clients, self.region, target, self.wanted)
+            reapplied = reapply(clients, self.region, target, self.wanted)
             found = read_settings(clients, self.region, target)
         except SettingsUnknownError as error:
             raise RestoreFailedError(f"{error}: {GO_ON.format(target)}") from error
         lacking = differences(self.wanted, found, table=target)
-        return Restored(target, self.region, source, tuple(put_back), tuple(lacking))
+        return Restored(target, self.region, source, tuple(reapplied), tuple(lacking))
 
 
 def remove_restored(deployment: Deployment, region: str, table: str) -> None:

@@ -26,7 +26,7 @@ _COMPARED_BY_ITEM: Final = ("indexes", "tags", "autoscaling", "alarms")
 
 
 class SettingsUnknownError(ExplainedError):
-    """A table is not there or does not answer, or a setting cannot be put back."""
+    """A table is not there or does not answer, or a setting cannot be reapplied."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +132,7 @@ def differences(wanted: Settings, found: Settings, *, table: str) -> list[Findin
 def reapply(
     clients: AwsClients, region: str, table: str, wanted: Settings, *, with_replicas: bool = True
 ) -> list[str]:
-    """Give a table what it lacks of the wanted settings; returns the names of what was put back.
+    """Give a table what it lacks of the wanted settings; returns the names of what was reapplied.
 
     Keys, indexes, encryption and consistency are fixed when a table is made, and stay. Safe to run twice.
     Replicas are made last but one: a table with a stream can be given them, and they take its tags along.
@@ -183,7 +183,7 @@ def wait_active(dynamodb: Any, table: str, *, within_s: float = ACTIVE_WITHIN_S)
 def _changes(
     clients: AwsClients, region: str, table: str, wanted: Settings, found: Settings
 ) -> Iterator[tuple[str, Callable[[], object]]]:
-    """What has to be put back, each with the call that does it."""
+    """What has to be reapplied, each with the call that does it."""
     dynamodb = clients.client("dynamodb", region)
     if missing := {key: value for key, value in wanted.tags.items() if found.tags.get(key) != value}:
         arn = dynamodb.describe_table(TableName=table)["Table"]["TableArn"]
@@ -207,7 +207,7 @@ def _changes(
 
 
 def _protect(dynamodb: Any, table: str, *, within_s: float = ACTIVE_WITHIN_S) -> None:
-    """Turn point-in-time recovery on, which a table that was just made refuses for a while.
+    """StepContext point-in-time recovery on, which a table that was just made refuses for a while.
 
     https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateContinuousBackups.html
     """

@@ -14,13 +14,13 @@ from clients.deployment import Deployment
 from clients.interrupts import interrupt_on_ending
 from clients.routing import resolve_region
 from dr.exports.requests import export_age_s
+from dr.operations.environment import Environment
 from dr.operations.failback import failback as fail_back
 from dr.operations.failback import failback_steps
 from dr.operations.failover import failover as fail_over
 from dr.operations.failover import failover_steps, what_it_does
 from dr.operations.operation import Outcome, Step
-from dr.operations.outside import Outside
-from dr.operations.proof import healthy
+from dr.operations.service_check import healthy
 from dr.operations.status import DrStatus, RegionState, read_status
 from ops.dr.progress import date_time, show_progress
 from ops.local import running
@@ -53,23 +53,25 @@ def failover(
     outputs: Outputs = None,
     as_json: AsJson = False,
 ) -> None:
-    """Have the failover region stand in for the primary, and prove that it does. Again: go on from there.
+    """Have the failover region stand in for the primary, and check that it does. Again: go on from there.
 
     Calls nothing in the primary region, which need not answer, and no control plane of Route 53. Without a
     domain it moves no source: at its end it says where sources still post to.
     """
     stack = open_stack(run_dir, outputs, attempts_max=ATTEMPTS_MAX)
-    deployment, outside = stack.deployment, outside_of(stack)
+    deployment, environment = stack.deployment, environment_of(stack)
     if dry_run:
         _show_steps(failover_steps(deployment), as_json=as_json)
         return
     lost = deployment.primary
-    seen = {True: "is HEALTHY", False: "is not healthy", None: "does not answer"}[healthy(outside.web, lost)]
-    typer.echo(f"{lost.region} {seen}", err=True)
+    state = {True: "is HEALTHY", False: "is not healthy", None: "does not answer"}[
+        healthy(environment.web, lost)
+    ]
+    typer.echo(f"{lost.region} {state}", err=True)
     confirm(deployment, what_it_does(deployment), yes=yes, stack_name=stack_name)
     interrupt_on_ending()
     outcome = fail_over(
-        deployment, operator=operator(), on_step=show_progress, take_over=take_over, outside=outside
+        deployment, operator=operator(), on_step=show_progress, take_over=take_over, environment=environment
     )
     look = command_on("responder dr status", run_dir, outputs)
     _conclude(outcome, "already failed over", look, as_json=as_json)
@@ -92,7 +94,7 @@ def failback(
     on unless an alert that is posted to the primary reaches people.
     """
     stack = open_stack(run_dir, outputs, attempts_max=ATTEMPTS_MAX)
-    deployment, outside = stack.deployment, outside_of(stack)
+    deployment, environment = stack.deployment, environment_of(stack)
     if dry_run:
         _show_steps(failback_steps(deployment), as_json=as_json)
         return
@@ -100,7 +102,7 @@ def failback(
     confirm(deployment, what, yes=yes, stack_name=stack_name)
     interrupt_on_ending()
     outcome = fail_back(
-        deployment, operator=operator(), on_step=show_progress, take_over=take_over, outside=outside
+        deployment, operator=operator(), on_step=show_progress, take_over=take_over, environment=environment
     )
     look = command_on("responder dr status", run_dir, outputs)
     _conclude(outcome, "not failed over, so there is nothing to fail back from", look, as_json=as_json)
@@ -124,7 +126,7 @@ def status(*, run_dir: RunDir = running.RUN_DIR, outputs: Outputs = None, as_jso
         stack.deployment,
         export_age=export_age,
         export_max_age_s=stack.config.export_max_age_h * _HOUR_S,
-        outside=outside_of(stack),
+        environment=environment_of(stack),
     )
     if as_json:
         typer.echo(json.dumps({**asdict(found), "well": found.well}, indent=2))
@@ -137,11 +139,11 @@ def status(*, run_dir: RunDir = running.RUN_DIR, outputs: Outputs = None, as_jso
         raise typer.Exit(1)
 
 
-def outside_of(stack: OpenedStack) -> Outside:
+def environment_of(stack: OpenedStack) -> Environment:
     """Time, DNS and the stack's own URLs."""
     if stack.emulator is None:
-        return Outside()
-    return Outside(resolve=functools.partial(resolve_region, dns_server=stack.emulator.dns_address))
+        return Environment()
+    return Environment(resolve=functools.partial(resolve_region, dns_server=stack.emulator.dns_address))
 
 
 def _show_steps(steps: Sequence[Step], *, as_json: bool) -> None:

@@ -1,6 +1,6 @@
 """`responder dr drill --all`: every scenario on one stack, planted faults, a rebuild from its backups alone.
 
-The scenarios run one after the other on the same stack, so that each finds what the one before put back.
+The scenarios run one after the other on the same stack, so that each finds what the one before rolled back.
 Then the failover region's bucket is copied to a folder, the stack is taken down, and a second, empty embedded
 AWS is given nothing but that folder.
 """
@@ -24,11 +24,11 @@ from dr.exports.objects import FolderObjects, fetch
 from dr.exports.planted import run_all
 from dr.exports.requests import bucket_of, start_export, wait_export
 from dr.exports.sets import latest_set
+from dr.operations.environment import Environment
 from dr.operations.journal import OperationFailedError, OperationRefusedError
 from dr.operations.operation import StepEvent
-from dr.operations.outside import Outside
 from dr.rebuilds.embedded import deploy_plan
-from dr.rebuilds.folder import Wanted
+from dr.rebuilds.folder import RebuildRequest
 from dr.rebuilds.plan import RebuildPlan
 from dr.rebuilds.rebuild import rebuild
 from emulator.client import Emulator
@@ -100,11 +100,11 @@ def rebuilt(backups: FolderObjects, folder: Path, say: Say) -> Line:
         done = rebuild(
             backups,
             folder,
-            Wanted(region=REGION),
+            RebuildRequest(region=REGION),
             deploy=deploy,
             operator=operator(),
             on_step=on_step,
-            outside=Outside(),
+            environment=Environment(),
         )
         found, passed = f"{' and '.join(done.plan.regions)}: {done.outcome.step('fill').detail}", True
     except (OperationFailedError, OperationRefusedError) as error:

@@ -21,11 +21,11 @@ from rich.console import Console
 from chaos.target import ChaosRefusedError, permit
 from clients.interrupts import INTERRUPTED_CODE, interrupt_on_ending
 from clients.receipts import write_report
-from dr.drill.play import Play
 from dr.drill.record import DrillFile, DrillState, DrillStateError, now_ms, read_state
+from dr.drill.run import DrillRun
 from dr.drill.runner import ReportUnwrittenError, Result, only_drill, run_drill
 from dr.drill.scenarios import REGION_KILLED, SCENARIOS, Scenario
-from dr.drill.stage import LocalStage
+from dr.drill.target import LocalDrillTarget
 from emulator import local_stack
 from emulator.client import Emulator
 from emulator.errors import NotRunningError
@@ -78,12 +78,12 @@ def drill(  # noqa: PLR0913 - one option each
 ) -> None:
     """Rehearse a disaster under load, from the fault to the failback, and count every alert.
 
-    Exits 1 if an objective is missed, an alert is unaccounted or something not put back; 130 if interrupted.
+    Exits 1 if an objective is missed, an alert is unaccounted or a rollback fails; 130 if interrupted.
     """
     _refuse(
         {
             "--all begins anew; leave --resume out, or --all": every and resume,
-            "--all plays every scenario; name none": every and scenario is not None,
+            "--all runs every scenario; name none": every and scenario is not None,
             "--all has a stack of its own; leave --run-dir out": every and run_dir is not None,
             "--resume goes on with the scenario that was begun; name none": resume and scenario is not None,
             "--resume keeps the time that was given; leave --decide-after out": resume
@@ -91,14 +91,14 @@ def drill(  # noqa: PLR0913 - one option each
             "--resume has no plan to show; see how it stands by `responder dr status`": resume and dry_run,
         }
     )
-    played = _scenario(scenario or REGION_KILLED)
+    chosen = _scenario(scenario or REGION_KILLED)
     decide_after_s = DECIDE_AFTER_S if decide_after is None else decide_after
     config = _permitted(stack, stack_name)
     if dry_run:
         if every:
             show_plans(as_json=as_json)
         else:
-            show_plan(played, as_json=as_json)
+            show_plan(chosen, as_json=as_json)
         return
     if stack != LOCAL_STACK:
         raise typer.BadParameter(
@@ -110,7 +110,7 @@ def drill(  # noqa: PLR0913 - one option each
     say = teller(console)
     interrupt_on_ending()
     if every:
-        lines = _play_all(_Given(played, stack, decide_after_s), config, report, say, console)
+        lines = _run_all(_Parameters(chosen, stack, decide_after_s), config, report, say, console)
         if as_json:
             typer.echo(json.dumps([asdict(line) for line in lines], indent=2))
         else:
@@ -121,15 +121,15 @@ def drill(  # noqa: PLR0913 - one option each
     if resume:
         result = _resume(run_dir or DRILL_DIR, config, report, say)
     else:
-        given = _Given(played, stack, decide_after_s)
+        parameters = _Parameters(chosen, stack, decide_after_s)
         opened = _own_stack(config, say) if run_dir is None else contextlib.nullcontext(run_dir)
         with opened as folder:
-            result = _on(folder, given, config, report, say)
+            result = _on(folder, parameters, config, report, say)
     conclude(result, report, console, as_json=as_json)
 
 
 @dataclass(frozen=True)
-class _Given:
+class _Parameters:
     """What a new drill was asked for."""
 
     scenario: Scenario
@@ -196,20 +196,22 @@ def _own_stack(config: StackConfig, say: Say) -> Iterator[Path]:
         _take_down(emulator, say)
 
 
-def _play_all(given: _Given, config: StackConfig, report: Path, say: Say, console: Console) -> list[Line]:
-    """Play every scenario as `given` but for its own, and the rest; a line of each, also as a report."""
+def _run_all(
+    parameters: _Parameters, config: StackConfig, report: Path, say: Say, console: Console
+) -> list[Line]:
+    """Run every scenario, with the other `parameters`, and the rest; a line of each, also as a report."""
     lines: list[Line] = []
     with tempfile.TemporaryDirectory(prefix="drill-all-", dir=_scratch()) as name:
         backups = Path(name) / "bucket"
         with _own_stack(config, say) as folder:
             for scenario in SCENARIOS.values():
                 console.rule(f"[bold]{scenario.name}")
-                this = replace(given, scenario=scenario)
+                this = replace(parameters, scenario=scenario)
                 result = _on(folder, this, config, report / "drills" / scenario.name, say)
                 lines.append(line_of(result.report))
                 if result.interrupted:
                     raise typer.Exit(INTERRUPTED_CODE)
-            deployment = LocalStage(running.attach(folder)).deployment
+            deployment = LocalDrillTarget(running.attach(folder)).deployment
             objects = copy_backups(deployment, backups, say)
         console.rule("[bold]planted faults, and a rebuild")
         lines += planted_faults(objects, backups, deployment.alerts_table)
@@ -224,9 +226,9 @@ def _scratch() -> Path:
     return folder
 
 
-def _on(run_dir: Path, given: _Given, config: StackConfig, report: Path, say: Say) -> Result:
+def _on(run_dir: Path, parameters: _Parameters, config: StackConfig, report: Path, say: Say) -> Result:
     """Drill the stack that runs in `run_dir`, and leave it running."""
-    stage = LocalStage(running.attach(run_dir))
+    target = LocalDrillTarget(running.attach(run_dir))
     with only_drill(run_dir):
         unfinished = read_state(run_dir)
         if unfinished is not None and unfinished.passed is None:
@@ -234,12 +236,12 @@ def _on(run_dir: Path, given: _Given, config: StackConfig, report: Path, say: Sa
                 f"drill {unfinished.drill_id} in {run_dir} was never finished; go on with it by "
                 f"`responder dr drill --resume --run-dir {run_dir}`"
             )
-        play = Play(stage, DrillFile.create(run_dir, given.state()), say)
+        run = DrillRun(target, DrillFile.create(run_dir, parameters.state()), say)
         say(
             f"if this process dies: `responder dr status --run-dir {run_dir}` says how it stands, and "
             f"`responder dr drill --resume --run-dir {run_dir}` goes on"
         )
-        return run_drill(given.scenario, play, config=config, folder=report)
+        return run_drill(parameters.scenario, run, config=config, folder=report)
 
 
 def _resume(run_dir: Path, config: StackConfig, report: Path, say: Say) -> Result:
@@ -249,13 +251,13 @@ def _resume(run_dir: Path, config: StackConfig, report: Path, say: Say) -> Resul
     except NotRunningError as error:
         raise DrillStateError(
             f"the stack of the drill in {run_dir} is gone ({error}), so there is nothing to go on with or to "
-            "put back; start a new drill with `responder dr drill`"
+            "roll back; start a new drill with `responder dr drill`"
         ) from error
-    stage = LocalStage(emulator)
+    target = LocalDrillTarget(emulator)
     with only_drill(run_dir):
-        play = Play(stage, DrillFile.resume(run_dir), say)
-        say(f"going on with drill {play.file.state.drill_id}")
-        result = run_drill(SCENARIOS[play.file.state.scenario], play, config=config, folder=report)
+        run = DrillRun(target, DrillFile.resume(run_dir), say)
+        say(f"going on with drill {run.file.state.drill_id}")
+        result = run_drill(SCENARIOS[run.file.state.scenario], run, config=config, folder=report)
     if run_dir.resolve() == DRILL_DIR.resolve():
         _take_down(emulator, say)
     return result

@@ -14,9 +14,9 @@ from clients.deployment import Deployment
 from clients.interrupts import interrupt_on_ending
 from dr.exports.objects import FolderObjects, Objects, S3Objects
 from dr.exports.requests import bucket_of
-from dr.operations.outside import Outside
+from dr.operations.environment import Environment
 from dr.rebuilds.embedded import deploy_plan
-from dr.rebuilds.folder import Kept, Wanted
+from dr.rebuilds.folder import RebuildRecord, RebuildRequest
 from dr.rebuilds.plan import RebuildPlan, prepare
 from dr.rebuilds.rebuild import Rebuilt, rebuild
 from emulator.attached_stack import attached_deployment
@@ -63,10 +63,10 @@ def rebuild_stack(  # noqa: PLR0913 - options of a command
     """
     interrupt_on_ending()
     folder, objects = folder.resolve(), _objects(bucket, run_dir)
-    wanted = Wanted(region=region, failover_region=failover_region, date=date)
+    request = RebuildRequest(region=region, failover_region=failover_region, date=date)
     on_aws = isinstance(objects, S3Objects) and bool(bucket)
     if dry_run or (on_aws and outputs is None):
-        _show_plan(planned(objects, folder, wanted, dry_run=dry_run), dry_run=dry_run, as_json=as_json)
+        _show_plan(planned(objects, folder, request, dry_run=dry_run), dry_run=dry_run, as_json=as_json)
         return
 
     def deploy(plan: RebuildPlan) -> Deployment:
@@ -75,32 +75,32 @@ def rebuild_stack(  # noqa: PLR0913 - options of a command
     done = rebuild(
         objects,
         folder,
-        wanted,
+        request,
         deploy=deploy,
         operator=operator(),
         on_step=show_progress,
-        outside=Outside(),
+        environment=Environment(),
     )
     _conclude(done, folder, as_json=as_json)
 
 
-def planned(objects: Objects, folder: Path, wanted: Wanted, *, dry_run: bool) -> RebuildPlan:
+def planned(objects: Objects, folder: Path, request: RebuildRequest, *, dry_run: bool) -> RebuildPlan:
     """The plan of a rebuild, prepared in its folder for a person to deploy; a dry run leaves nothing there.
 
     Raises:
         OperationRefusedError: the folder is of another rebuild, or as `prepare` raises it.
     """
-    kept = Kept.in_folder(folder, wanted)
+    record = RebuildRecord.in_folder(folder, request)
 
     def prepared(into: Path) -> RebuildPlan:
-        return prepare(objects, into, **asdict(wanted), roots=kept.roots)
+        return prepare(objects, into, **asdict(request), roots=record.roots)
 
     if dry_run:
         with tempfile.TemporaryDirectory(prefix="responder-dr-") as scratch:
             return replace(prepared(Path(scratch)), folder=folder)
     folder.mkdir(parents=True, exist_ok=True)
     plan = prepared(folder)
-    kept.write(folder)
+    record.write(folder)
     return plan
 
 

@@ -17,7 +17,7 @@ from dr.restores.repair import Plan, apply_repair, plan_repair, summary
 from dr.restores.restore import Restored, Restorer, new_table_name
 from dr.restores.settings import EVENTUAL, Settings, SettingsUnknownError, read_settings, settings_of
 from ops.dr.data_commands import SHOWN, MaxAge, Region, show_findings
-from ops.dr.restore_sources import Asked, prepare, tell
+from ops.dr.restore_sources import RestoreOptions, prepare, tell
 from ops.dr.states import LIVE, TABLE, moment
 from ops.local import running
 from ops.opened_stack import OpenedStack, Outputs, StackName, asking, confirm, open_stack
@@ -73,7 +73,7 @@ def restore(  # noqa: PLR0913 - one argument for each option
     stack = open_stack(run_dir, outputs)
     deployment, where = stack.deployment, region or stack.deployment.primary.region
     name = target or new_table_name(deployment, datetime.now(UTC))
-    asked = Asked(
+    options = RestoreOptions(
         to=to,
         export=export,
         backup=backup,
@@ -83,18 +83,18 @@ def restore(  # noqa: PLR0913 - one argument for each option
     )
     with tempfile.TemporaryDirectory(prefix="responder-dr-") as folder:
         with asking(deployment, where):
-            ready = prepare(deployment, where, asked, target=name, folder=Path(folder))
+            plan = prepare(deployment, where, options, target=name, folder=Path(folder))
         if dry_run:
-            typer.echo(f"would do: {ready.what}")
+            typer.echo(f"would do: {plan.what}")
             return
-        confirm(deployment, ready.what, yes=yes, stack_name=stack_name)
+        confirm(deployment, plan.what, yes=yes, stack_name=stack_name)
         with asking(deployment, where):
             wanted = wanted_settings(stack, where)
             if not replicas:
                 wanted = replace(wanted, replicas=())
             if copy is None:
                 wanted = replace(wanted, consistency=EVENTUAL)
-            done = ready.act(Restorer(deployment, where, wanted, tell))
+            done = plan.act(Restorer(deployment, where, wanted, tell))
     _show(done, as_json=as_json)
     if done.lacking:
         raise typer.Exit(1)
@@ -123,7 +123,7 @@ def repair(  # noqa: PLR0913 - one argument for each option
     outputs: Outputs = None,
     as_json: AsJson = False,
 ) -> None:
-    """Put back what a bad writer deleted or changed in the live ledger, as a restored table has it.
+    """Roll back what a bad writer deleted or changed in the live ledger, as a restored table has it.
 
     Only rows that the pipeline itself cannot have changed so, and only while they are as they were compared;
     all others that differ are listed for a person. Exits 1 if there are any, or if a row had moved meanwhile.
@@ -143,10 +143,10 @@ def repair(  # noqa: PLR0913 - one argument for each option
     if not as_json:
         _show_plan(plan)
     moved: tuple[str, ...] = ()
-    if plan.put_back and not dry_run:
+    if plan.rolled_back and not dry_run:
         confirm(
             deployment,
-            f"{len(plan.put_back)} rows of {plan.live} are put back.",
+            f"{len(plan.rolled_back)} rows of {plan.live} are rolled back.",
             yes=yes,
             stack_name=stack_name,
         )
@@ -154,9 +154,9 @@ def repair(  # noqa: PLR0913 - one argument for each option
     if as_json:
         typer.echo(json.dumps(_plan_as_json(plan, moved, dry_run=dry_run), indent=2))
     else:
-        done = "would be put back" if dry_run else "put back"
+        done = "would be rolled back" if dry_run else "rolled back"
         typer.echo(
-            f"{done} {len(plan.put_back) - len(moved)}, moved meanwhile {len(moved)}, "
+            f"{done} {len(plan.rolled_back) - len(moved)}, moved meanwhile {len(moved)}, "
             f"for a person {len(plan.people)}, as the pipeline does it {plan.by_themselves}"
         )
     if plan.people or moved:
@@ -189,13 +189,13 @@ def _show(done: Restored, *, as_json: bool) -> None:
     show_findings(done.lacking, Console())
     typer.echo(
         f"{done.table} in {done.region}: restored from {done.source}; "
-        f"put back {', '.join(done.put_back) or 'nothing'}"
+        f"reapplied {', '.join(done.reapplied) or 'nothing'}"
     )
 
 
 def _show_plan(plan: Plan) -> None:
     console = Console()
-    for label, rows in (("put back", plan.put_back), ("a person", plan.people)):
+    for label, rows in (("roll back", plan.rolled_back), ("a person", plan.people)):
         for row in rows[:SHOWN]:
             console.print(
                 f"[yellow]{label}[/] {escape(printable(row.alert_id))}: {escape(printable(row.why))}",
@@ -211,7 +211,7 @@ def _plan_as_json(plan: Plan, moved: tuple[str, ...], *, dry_run: bool) -> dict[
         "restored": plan.restored,
         "live": plan.live,
         "dry_run": dry_run,
-        "put_back": [{"alert_id": row.alert_id, "why": row.why} for row in plan.put_back],
+        "rolled_back": [{"alert_id": row.alert_id, "why": row.why} for row in plan.rolled_back],
         "moved": list(moved),
         "people": [{"alert_id": row.alert_id, "why": row.why} for row in plan.people],
         "by_themselves": plan.by_themselves,

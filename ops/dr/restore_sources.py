@@ -27,7 +27,7 @@ NEWEST: Final = "newest"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class RestoreOptions:
     """The options that say what is restored; all None: a restore that was broken off."""
 
     to: str | None = None
@@ -39,14 +39,16 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Ready:
-    """A restore that nothing known speaks against. `what`: it in words; `act`: does it."""
+class RestorePlan:
+    """A restore that was checked as far as it can be before. `what`: in words; `act`: does it."""
 
     what: str
     act: Callable[[Restorer], Restored]
 
 
-def prepare(deployment: Deployment, region: str, asked: Asked, *, target: str, folder: Path) -> Ready:
+def prepare(
+    deployment: Deployment, region: str, options: RestoreOptions, *, target: str, folder: Path
+) -> RestorePlan:
     """Find and check what the restore needs; what is fetched lies in `folder` until `act` is over.
 
     Raises:
@@ -57,34 +59,34 @@ def prepare(deployment: Deployment, region: str, asked: Asked, *, target: str, f
     endpoints_of(deployment, region)
     aws = RegionalAws(deployment, region, tell, RESTORE_WITHIN_S)
     made = f"{target} is made in {region},"
-    if asked.to is not None:
-        at = moment(asked.to).replace(microsecond=0)
+    if options.to is not None:
+        at = moment(options.to).replace(microsecond=0)
         permit_new(aws, target)
         latest = aws.restorable_to(at)
         awaited = "" if at <= latest else f", which is awaited: AWS has it up to {when(latest)} yet"
-        return Ready(
+        return RestorePlan(
             f"{made} as the ledger was at {when(at)}{awaited}.", lambda by: by.to_time(at, target=target)
         )
-    if asked.export is not None:
+    if options.export is not None:
         permit_new(aws, target)
-        root = root_of(deployment, region, asked.export)
-        export = fetch_good(deployment, region, root, folder, max_age=asked.max_age)
+        root = root_of(deployment, region, options.export)
+        export = fetch_good(deployment, region, root, folder, max_age=options.max_age)
         refuse_incremental(export)
-        return Ready(
+        return RestorePlan(
             f"{made} by importing {_described(export)}.", lambda by: by.import_export(export, target=target)
         )
-    if asked.backup is not None:
+    if options.backup is not None:
         permit_new(aws, target)
-        role = asked.role_arn or restore_role(deployment, region, target)
-        point = aws.recovery_point(None if asked.backup == NEWEST else asked.backup)
-        return Ready(
+        role = options.role_arn or restore_role(deployment, region, target)
+        point = aws.recovery_point(None if options.backup == NEWEST else options.backup)
+        return RestorePlan(
             f"{made} from the recovery point {point}.",
             lambda by: by.from_backup(point, target=target, role_arn=role),
         )
-    if asked.copy is not None:
-        return _copy(aws, asked.copy, target=target, folder=folder, max_age=asked.max_age)
+    if options.copy is not None:
+        return _copy(aws, options.copy, target=target, folder=folder, max_age=options.max_age)
     permit_resume(aws, target)
-    return Ready(
+    return RestorePlan(
         f"{target} in {region} is completed; its restore was broken off.", lambda by: by.resume(target)
     )
 
@@ -109,7 +111,9 @@ def tell(step: str) -> None:
     typer.echo(step, err=True)
 
 
-def _copy(aws: RegionalAws, spec: str, *, target: str, folder: Path, max_age: timedelta | None) -> Ready:
+def _copy(
+    aws: RegionalAws, spec: str, *, target: str, folder: Path, max_age: timedelta | None
+) -> RestorePlan:
     """A copy of a state's items, or the rest of one."""
     progress_file = ROOT / ".local" / f"{target}.progress.json"
     refuse_live(aws.deployment, target)
@@ -132,7 +136,7 @@ def _copy(aws: RegionalAws, spec: str, *, target: str, folder: Path, max_age: ti
         return done
 
     made = "is gone on with" if begun else "is made"
-    return Ready(f"{target} {made} in {aws.region}, with copies of the items of {side.label}.", act)
+    return RestorePlan(f"{target} {made} in {aws.region}, with copies of the items of {side.label}.", act)
 
 
 def _described(export: Export) -> str:

@@ -212,12 +212,12 @@ def test_an_import_gets_back_the_items_and_what_a_restore_drops(
     assert export is not None
     restored = restorer.import_export(export, target="dr-data-imported")
     assert restored.lacking == ()
-    assert {"tags", "stream", "ttl", "pitr", f"replica in {OTHER}"} <= set(restored.put_back)
+    assert {"tags", "stream", "ttl", "pitr", f"replica in {OTHER}"} <= set(restored.reapplied)
     exported = side_of(ExportSet(export, (), datetime.now(UTC)), tmp_path)
     dynamodb = deployment.clients.client("dynamodb", OTHER)
     assert compare(exported, spool_table(dynamodb, "dr-data-imported", tmp_path / "t"), key=KEY).same
     assert reapply(deployment.clients, REGION, "dr-data-imported", wanted) == []
-    assert restorer.resume("dr-data-imported").put_back == ()
+    assert restorer.resume("dr-data-imported").reapplied == ()
     for target in ("dr-data-imported", LEDGER):
         with pytest.raises(RestoreRefusedError, match=target):
             restorer.import_export(export, target=target)
@@ -225,7 +225,7 @@ def test_an_import_gets_back_the_items_and_what_a_restore_drops(
     remove_restored(deployment, REGION, "dr-data-imported")
 
 
-def test_what_a_bad_writer_did_is_put_back_from_a_minute_before(
+def test_what_a_bad_writer_did_is_rolled_back_from_a_minute_before(
     deployment: Deployment, ledger: Any, tmp_path: Path, next_second: Callable[[], datetime]
 ) -> None:
     """Changed and deleted rows come back, new ones stay, what moved since it was compared is left alone."""
@@ -246,20 +246,20 @@ def test_what_a_bad_writer_did_is_put_back_from_a_minute_before(
     with pytest.raises(RestoreRefusedError, match="can be restored to a time from"):
         restorer.to_time(datetime(2020, 1, 1, tzinfo=UTC), target="dr-data-before")
     restorer.to_time(before, target="dr-data-before")
-    assert restorer.resume("dr-data-before").put_back == ()
+    assert restorer.resume("dr-data-before").reapplied == ()
     with pytest.raises(RepairRefusedError, match="as of"):
         plan_repair(
             deployment, REGION, "dr-data-before", as_of=datetime.now(UTC), folder=tmp_path, now_s=time.time()
         )
     plan = plan_repair(deployment, REGION, "dr-data-before", folder=tmp_path, now_s=time.time())
-    assert {one.alert_id for one in plan.put_back} == {"a0001", "a0002", "a0003"}
+    assert {one.alert_id for one in plan.rolled_back} == {"a0001", "a0002", "a0003"}
     assert plan.people == ()
     assert plan.by_themselves == 1
     ledger.put_item(TableName=LEDGER, Item={**row(3), "status": {"S": "PARKED"}})
     repaired = apply_repair(deployment, plan)
-    assert (set(repaired.put_back), repaired.moved) == ({"a0001", "a0002"}, ("a0003",))
+    assert (set(repaired.rolled_back), repaired.moved) == ({"a0001", "a0002"}, ("a0003",))
     again = apply_repair(deployment, plan)
-    assert again.put_back == ()
+    assert again.rolled_back == ()
     live = {item["alert_id"]["S"]: item for item in ledger.scan(TableName=LEDGER)["Items"]}
     assert [live["a0001"], live["a0002"]] == [row(1), row(2)]
     assert live["a0003"]["status"] == {"S": "PARKED"}
@@ -298,7 +298,7 @@ def test_a_recovery_point_of_aws_backup_is_restored(
     dynamodb = stack.clients.client("dynamodb", REGION)
     live, table = (spool_table(dynamodb, name, tmp_path) for name in (LEDGER, "dr-data-backup"))
     assert compare(live, table, key=KEY).same
-    assert restorer.resume("dr-data-backup").put_back == ()
+    assert restorer.resume("dr-data-backup").reapplied == ()
     remove_restored(stack, REGION, "dr-data-backup")
     dynamodb.create_table(**table_definition(ALERTS, "dr-data-by-hand"))
     with pytest.raises(RestoreRefusedError, match="neither restored nor imported"):

@@ -16,7 +16,7 @@ from dr.operations.journal import OperationRefusedError, State
 from dr.operations.status import DrStatus, read_status
 from emulator.client import Emulator
 from emulator.local_stack import LocalStack, deploy
-from ops.dr.commands import outside_of
+from ops.dr.commands import environment_of
 from ops.local.running import webhooks_of
 from ops.opened_stack import OpenedStack, open_stack
 
@@ -74,17 +74,17 @@ def status(opened: OpenedStack) -> DrStatus:
         opened.deployment,
         export_age=lambda _deployment, _region, _now_s: 0,
         export_max_age_s=1,
-        outside=outside_of(opened),
+        environment=environment_of(opened),
     )
 
 
 def test_a_killed_region_is_failed_over_from_although_the_operator_dies_and_gone_back_to(
     whole: Emulator, stack: LocalStack, eventually: Callable[..., Any]
 ) -> None:
-    """The switch, the adoption, the proof, DNS, the status in between; and back, with nothing left open."""
+    """The switch, the drain, the test alert, DNS, the status in between; and back, with nothing left open."""
     ids = accept(stack, eventually)
     whole.kill(PRIMARY)
-    die_during("adopt", stack)
+    die_during("drain", stack)
     here = open_stack(whole.run_dir, None)
     impatient = open_stack(whole.run_dir, None, attempts_max=1)
     between = status(impatient)
@@ -92,25 +92,25 @@ def test_a_killed_region_is_failed_over_from_although_the_operator_dies_and_gone
     assert (between.under_way, between.operation.state) == (True, State.RUNNING)
     assert [one.health for one in between.regions] == ["unknown", "healthy"]
     with pytest.raises(OperationRefusedError, match="is under way"):
-        failover(here.deployment, operator="ada", outside=outside_of(here))
+        failover(here.deployment, operator="ada", environment=environment_of(here))
 
-    done = failover(here.deployment, operator="ada", outside=outside_of(here), take_over=True)
-    assert [step.name for step in done.steps] == ["check", "switch", "adopt", "prove", "route"]
+    done = failover(here.deployment, operator="ada", environment=environment_of(here), take_over=True)
+    assert [step.name for step in done.steps] == ["check", "switch", "drain", "test-alert", "route"]
     switched_ms = CoordinationRecords(here.deployment, FAILOVER).switched_on_ms()
     assert done.step("switch").facts["since_ms"] == switched_ms == between.regions[1].switch_since_ms
-    assert done.step("adopt").facts["later"] == 0
+    assert done.step("drain").facts["later"] == 0
     eventually(lambda: {status_of(stack, one) for one in ids} == {"NOTIFIED"}, within_s=60)
-    assert failover(here.deployment, operator="ada", outside=outside_of(here)).already_done
+    assert failover(here.deployment, operator="ada", environment=environment_of(here)).already_done
     with pytest.raises(OperationRefusedError, match="us-east-1 does not answer"):
         failback(
             here.deployment,
             operator="ada",
             deadlines=FailbackDeadlines(check_s=1),
-            outside=outside_of(here),
+            environment=environment_of(here),
         )
 
     whole.start_region(PRIMARY)
-    back = failback(here.deployment, operator="ada", outside=outside_of(here))
+    back = failback(here.deployment, operator="ada", environment=environment_of(here))
     assert [step.state for step in back.steps] == [State.DONE] * 6
     assert CoordinationRecords(here.deployment, FAILOVER).switched_on_ms() == 0
     after = status(impatient)

@@ -12,11 +12,11 @@ import pytest
 
 from clients.coordination import CoordinationRecords
 from clients.interrupts import interrupt_on_ending
-from dr.drill.play import Play
 from dr.drill.record import DrillFile, DrillState, now_ms
+from dr.drill.run import DrillRun
 from dr.drill.runner import Result, only_drill, run_drill
 from dr.drill.scenarios import REGION_KILLED, SCENARIOS
-from dr.drill.stage import LocalStage
+from dr.drill.target import LocalDrillTarget
 from emulator.client import Emulator
 from emulator.local_stack import deploy
 from ops.local.running import local_config
@@ -29,11 +29,11 @@ ENOUGH: Final = 100
 
 
 @pytest.fixture(scope="module")
-def stage(emulator: Emulator) -> Iterator[LocalStage]:
+def target(emulator: Emulator) -> Iterator[LocalDrillTarget]:
     """The local stack, with health checks that look ten times as often."""
     deploy(emulator)
     emulator.pace_health_checks(0.1)
-    yield LocalStage(emulator)
+    yield LocalDrillTarget(emulator)
     emulator.pace_health_checks(1.0)
 
 
@@ -47,8 +47,8 @@ def endings() -> Iterator[None]:
         signal.signal(number, handler)
 
 
-def drill(stage: LocalStage, scenario: str, folder: Path, *, at: Callable[[str], None]) -> Result:
-    """Play it as the command does, with less to wait for; `at` is told of each phase that begins."""
+def drill(target: LocalDrillTarget, scenario: str, folder: Path, *, at: Callable[[str], None]) -> Result:
+    """Run it as the command does, with less to wait for; `at` is told of each phase that begins."""
     began = DrillState(
         drill_id=scenario, scenario=scenario, stack="local", began_ms=now_ms(), decide_after_s=0.0
     )
@@ -59,9 +59,9 @@ def drill(stage: LocalStage, scenario: str, folder: Path, *, at: Callable[[str],
         if line in titles:
             at(titles[line])
 
-    with only_drill(stage.run_dir):
-        play = Play(stage, DrillFile.create(stage.run_dir, began), said, accepted_least=ENOUGH)
-        return run_drill(SCENARIOS[scenario], play, config=local_config(), folder=folder)
+    with only_drill(target.run_dir):
+        run = DrillRun(target, DrillFile.create(target.run_dir, began), said, accepted_least=ENOUGH)
+        return run_drill(SCENARIOS[scenario], run, config=local_config(), folder=folder)
 
 
 def loads() -> set[threading.Thread]:
@@ -69,12 +69,12 @@ def loads() -> set[threading.Thread]:
     return {one for one in threading.enumerate() if one.name == "load"}
 
 
-def left_behind(stage: LocalStage) -> dict[str, Any]:
+def left_behind(target: LocalDrillTarget) -> dict[str, Any]:
     """What a drill could leave: lost regions, a switch that is on, tables, processes; `loads` besides."""
-    deployment = stage.deployment
+    deployment = target.deployment
     switch = CoordinationRecords(deployment, deployment.failover.region).switched_on_ms()
     return {
-        "lost": dict(stage.lost_regions()),
+        "lost": dict(target.lost_regions()),
         "switch": switch,
         "tables": [
             name
@@ -87,11 +87,11 @@ def left_behind(stage: LocalStage) -> dict[str, Any]:
 
 
 def test_a_drill_passes_with_every_alert_accounted_for_and_leaves_nothing(
-    stage: LocalStage, tmp_path: Path
+    target: LocalDrillTarget, tmp_path: Path
 ) -> None:
     """A bad writer, its detection, a restore, a repair, under load; the report has the RTO in parts."""
-    before, others = left_behind(stage), loads()
-    report = drill(stage, CORRUPTED, tmp_path, at=lambda _: None).report
+    before, others = left_behind(target), loads()
+    report = drill(target, CORRUPTED, tmp_path, at=lambda _: None).report
     assert report.missed == ()
     assert report.passed
     assert report.audit is not None
@@ -99,26 +99,26 @@ def test_a_drill_passes_with_every_alert_accounted_for_and_leaves_nothing(
     parts = {name: part for name, part in report.rto.parts_s.items() if part is not None}
     assert list(parts) == ["detect", "decide", "act", "verify"]
     assert [run.name for run in report.phases] == [phase.name for phase in SCENARIOS[CORRUPTED].phases]
-    assert report.put_back.not_done == ()
-    assert left_behind(stage) == before
+    assert report.rollback.not_done == ()
+    assert left_behind(target) == before
     assert loads() <= others
 
 
 def test_a_drill_that_is_stopped_brings_its_region_back(
-    stage: LocalStage,
+    target: LocalDrillTarget,
     tmp_path: Path,
     endings: None,  # noqa: ARG001 - as a command has them
 ) -> None:
     """Told to stop while the region is lost: the load ends, the region answers, and nothing stays."""
-    before, others = left_behind(stage), loads()
+    before, others = left_behind(target), loads()
 
     def stop(phase: str) -> None:
         if phase == "detection":
             os.kill(os.getpid(), signal.SIGTERM)
 
-    result = drill(stage, REGION_KILLED, tmp_path, at=stop)
+    result = drill(target, REGION_KILLED, tmp_path, at=stop)
     assert result.interrupted
-    assert result.report.put_back.not_done == ()
-    assert f"regions brought back: {stage.deployment.primary.region}" in result.report.put_back.done
-    assert left_behind(stage) == before
+    assert result.report.rollback.not_done == ()
+    assert f"regions started: {target.deployment.primary.region}" in result.report.rollback.done
+    assert left_behind(target) == before
     assert loads() <= others

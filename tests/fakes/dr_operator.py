@@ -10,19 +10,23 @@ from dr.operations.operation import Outcome, StepEvent
 from tests.fakes.dr_stack import DrStack
 from tests.fakes.switches import set_switch
 
-FORWARD = FailoverDeadlines(check_s=5, switch_s=5, adopt_s=30, prove_s=5, route_s=5)
-BACK = FailbackDeadlines(check_s=5, replication_s=10, switch_s=5, route_s=5, prove_s=5, settle_s=10)
+FORWARD = FailoverDeadlines(check_s=5, switch_s=5, drain_s=30, test_alert_s=5, route_s=5)
+BACK = FailbackDeadlines(check_s=5, replication_s=10, switch_s=5, route_s=5, test_alert_s=5, rest_s=10)
 """Short ones: each poll is a call of moto."""
 
 
 def fail_over(stack: DrStack, **options: Any) -> Outcome:
     """Fail over as ada."""
-    return failover(stack.deployment, operator="ada", deadlines=FORWARD, outside=stack.outside, **options)
+    return failover(
+        stack.deployment, operator="ada", deadlines=FORWARD, environment=stack.environment, **options
+    )
 
 
 def fail_back(stack: DrStack, **options: Any) -> Outcome:
     """Fail back as ada."""
-    return failback(stack.deployment, operator="ada", deadlines=BACK, outside=stack.outside, **options)
+    return failback(
+        stack.deployment, operator="ada", deadlines=BACK, environment=stack.environment, **options
+    )
 
 
 def switch(stack: DrStack, region: str, since_ms: int | None = None) -> int:

@@ -12,7 +12,7 @@ from botocore.exceptions import EndpointConnectionError
 from clients.aws import AwsClients
 from clients.coordination import CoordinationRecords
 from clients.deployment import Deployment
-from dr.operations.outside import Answer, Outside
+from dr.operations.environment import Answer, Environment
 from handlers.adapters.aws.dynamodb import attributes_of
 from handlers.adapters.aws.items import item_of
 from tests.fakes.aws_tables import create_tables
@@ -165,16 +165,16 @@ class DrStack:
     answers: str | None = None
 
     @property
-    def outside(self) -> Outside:
+    def environment(self) -> Environment:
         """With DNS that answers `answers`."""
-        return Outside(self.clock, self.web, lambda _: self.answers)
+        return Environment(self.clock, self.web, lambda _: self.answers)
 
     def lose(self, region: str) -> None:
         """Neither AWS nor the webhook of the region answers."""
         self.clients.lost.add(region)
         self.web.down.add(region)
 
-    def mend(self, region: str) -> None:
+    def start(self, region: str) -> None:
         """They answer again."""
         self.clients.lost.discard(region)
         self.web.down.discard(region)

@@ -8,7 +8,15 @@ from clients.receipts import Receipt
 from clients.sender import Attempt
 from dr.drill.prober import ProbeLog
 from dr.drill.record import DrillState, Moment, PhaseRun, StepRun
-from dr.drill.report import DrillReport, Evidence, Objectives, Past, Plot, PutBack, make_report
+from dr.drill.report import (
+    DrillReport,
+    HistoryEntry,
+    Objectives,
+    ReportContext,
+    ReportInputs,
+    Rollback,
+    make_report,
+)
 
 EAST, WEST = "us-east-1", "us-west-2"
 BEGAN_MS = 1_800_000_000_000
@@ -19,9 +27,9 @@ MOMENTS = {
     Moment.DETECTED: 41_500,
     Moment.DECIDED: 46_500,
     Moment.ACTED: 47_000,
-    Moment.ADOPTED: 51_000,
-    Moment.PROVEN: 52_500,
-    Moment.MENDED: 70_000,
+    Moment.DRAINED: 51_000,
+    Moment.VERIFIED: 52_500,
+    Moment.STARTED: 70_000,
     Moment.FAILED_BACK: 95_000,
     Moment.LOAD_ENDED: 100_000,
     Moment.RESTED: 110_000,
@@ -85,12 +93,12 @@ def state(**changes: Any) -> DrillState:
                 steps=(StepRun(name="switch", began_ms=at(46_600), ended_ms=at(47_000), detail="on"),),
             ),
         ),
-        "facts": {"alerts_adopted": 12},
+        "facts": {"alerts_drained": 12},
     }
     return DrillState(**{**given, **changes})
 
 
-def plot(**changes: Any) -> Plot:
+def context(**changes: Any) -> ReportContext:
     """Two regions on an emulator, with objectives that the example meets."""
     given: dict[str, Any] = {
         "title": "the primary region is killed",
@@ -99,16 +107,16 @@ def plot(**changes: Any) -> Plot:
         "emulated": True,
         "objectives": Objectives(rto_s=60, rpo_alerts=0, accepted_least=500),
     }
-    return Plot(**{**given, **changes})
+    return ReportContext(**{**given, **changes})
 
 
-def evidence(**changes: Any) -> Evidence:
+def inputs(**changes: Any) -> ReportInputs:
     """600 alerts, 8 a second: the primary's before the fault and after the failback, the other's between."""
     tries, receipts = [], []
     for number in range(600):
         sent = number * 125
         region = WEST if MOMENTS[Moment.FAULT] <= sent < MOMENTS[Moment.FAILED_BACK] else EAST
-        if region == WEST and sent < MOMENTS[Moment.PROVEN]:
+        if region == WEST and sent < MOMENTS[Moment.VERIFIED]:
             tries.append(attempt(EAST, sent, None, took_ms=5))
         tries.append(attempt(region, sent + 5))
         receipts.append(receipt(f"alert-{number}", region, sent + 5))
@@ -116,18 +124,18 @@ def evidence(**changes: Any) -> Evidence:
         "log": ProbeLog(posted=600, attempts=tuple(tries)),
         "receipts": receipts,
         "audit": audit(),
-        "put_back": PutBack(done=("switch turned off",)),
+        "rollback": Rollback(done=("switch turned off",)),
         "ended_ms": at(112_000),
     }
-    return Evidence(**{**given, **changes})
+    return ReportInputs(**{**given, **changes})
 
 
 def report(
     *,
     of: DrillState | None = None,
-    on: Plot | None = None,
-    found: Evidence | None = None,
-    past: tuple[Past, ...] = (),
+    on: ReportContext | None = None,
+    found: ReportInputs | None = None,
+    history: tuple[HistoryEntry, ...] = (),
 ) -> DrillReport:
     """The example's report, with what a test changes."""
-    return make_report(of or state(), on or plot(), found or evidence(), past=past)
+    return make_report(of or state(), on or context(), found or inputs(), history=history)

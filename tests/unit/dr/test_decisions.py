@@ -136,7 +136,7 @@ def test_nothing_leads_from_work_to_a_repeat() -> None:
         (NEW, NEW, "normal"),
     ],
 )
-def test_what_was_at_rest_is_put_back_unless_the_pipeline_may_have_moved_it(
+def test_what_was_at_rest_is_rolled_back_unless_the_pipeline_may_have_moved_it(
     before: Alert, now: Alert | None, kind: str
 ) -> None:
     """What it may have done is left to a person, what it does all the time to nobody."""
@@ -193,7 +193,7 @@ def test_a_delivered_alert_comes_back_as_it_was() -> None:
         (NOTIFIED, NOTIFIED),
     ],
 )
-def test_spoilt_text_is_put_back_and_a_newer_state_is_kept(before: Alert, since: Alert) -> None:
+def test_spoilt_text_is_rolled_back_and_a_newer_state_is_kept(before: Alert, since: Alert) -> None:
     """An alert that went out meanwhile does not go out again for its title."""
     since = replace(since, parked_reason=None)
     spoilt = item(since) | {"title": {"S": "garbage"}, "host": {"S": "made up"}}
@@ -201,7 +201,7 @@ def test_spoilt_text_is_put_back_and_a_newer_state_is_kept(before: Alert, since:
     assert (found.kind, found.write) == ("roll back", item(since))
 
 
-def test_a_row_that_is_spoilt_through_and_through_is_put_back_if_it_was_at_rest() -> None:
+def test_a_row_that_is_spoilt_through_and_through_is_rolled_back_if_it_was_at_rest() -> None:
     """One at work is for a person."""
     for before, kind in ((NOTIFIED, "roll back"), (NEW, "person")):
         spoilt = item(before) | {"title": {"S": "garbage"}, "status": {"S": "BROKEN"}}

@@ -23,7 +23,7 @@ INSTANTS = {moment: at(offset) for moment, offset in MOMENTS.items()}
 
 
 def test_the_parts_of_an_rto_add_up_to_it() -> None:
-    """Detect, decide, act and verify lie end to end between the fault and the proof."""
+    """Detect, decide, act and verify lie end to end between the fault and the test alert."""
     rto = rto_of(INSTANTS, [attempt(WEST, 20_100)], lost_to=WEST)
     assert rto.parts_s == {"detect": 21.5, "decide": 5.0, "act": 0.5, "verify": 5.5}
     assert rto.total_s == 32.5
@@ -31,7 +31,7 @@ def test_the_parts_of_an_rto_add_up_to_it() -> None:
 
 
 def test_an_rto_lasts_until_an_alert_that_was_sent_after_the_fault_is_served() -> None:
-    """A proof alone is not enough: the sources' own alerts count, and those sent before the fault do not."""
+    """A test alert is not enough: the sources' own alerts count, and those sent before the fault do not."""
     early, late = attempt(WEST, 19_990), attempt(WEST, 59_900, took_ms=100)
     rto = rto_of(INSTANTS, [early, attempt(EAST, 21_000), attempt(WEST, 22_000, 503), late], lost_to=WEST)
     assert rto.served_again_s == 40.0
@@ -43,7 +43,7 @@ def test_an_alert_sent_at_the_fault_itself_counts() -> None:
     assert rto_of(INSTANTS, [attempt(WEST, 20_000, took_ms=0)], lost_to=WEST).served_again_s == 0.0
 
 
-@pytest.mark.parametrize("missing", [Moment.FAULT, Moment.PROVEN])
+@pytest.mark.parametrize("missing", [Moment.FAULT, Moment.VERIFIED])
 def test_an_rto_without_its_ends_is_unknown(missing: Moment) -> None:
     """A drill that broke off has no RTO, rather than a short one."""
     instants = {moment: at_ms for moment, at_ms in INSTANTS.items() if moment != missing}
@@ -51,7 +51,7 @@ def test_an_rto_without_its_ends_is_unknown(missing: Moment) -> None:
 
 
 def test_an_rto_is_unknown_where_nobody_was_served() -> None:
-    """The failover was proven, and yet no source got through."""
+    """The failover was verified, and yet no source got through."""
     assert rto_of(INSTANTS, [attempt(EAST, 21_000)], lost_to=WEST).total_s is None
 
 

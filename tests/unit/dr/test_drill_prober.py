@@ -13,9 +13,9 @@ import pytest
 from clients.load import LoadFailedError
 from clients.receipts import read_receipts
 from clients.sender import Webhook
-from dr.drill.play import Play
 from dr.drill.prober import Prober, read_log
 from dr.drill.record import DrillFile
+from dr.drill.run import DrillRun
 from tests.fakes.http_server import Answer, ScriptedServer
 from tests.unit.dr.drill_examples import state
 
@@ -112,11 +112,11 @@ def test_a_drill_whose_load_died_says_so_at_once(
     """And does not wait for what the load was to bring about; the drill has no load to end then."""
     servers[0].script = [Answer(202, b"<html>")]
     began = replace(state(), moments={}, phases=(), facts={})
-    stage = SimpleNamespace(
+    target = SimpleNamespace(
         run_dir=tmp_path, leading=lambda: None, webhooks=lambda: _prober(servers, tmp_path, None).webhooks
     )
-    play = Play(cast("Any", stage), DrillFile.create(tmp_path, began), lambda _: None)
-    play.start_load()
+    run = DrillRun(cast("Any", target), DrillFile.create(tmp_path, began), lambda _: None)
+    run.start_load()
     with pytest.raises(LoadFailedError, match="JSONDecodeError"):
-        play.until(lambda: None, "an alert is accepted", within_s=60, every_s=0.01)
-    assert play.stop_load() is None
+        run.until(lambda: None, "an alert is accepted", within_s=60, every_s=0.01)
+    assert run.stop_load() is None

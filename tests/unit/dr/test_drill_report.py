@@ -13,10 +13,18 @@ from dr.drill.measures import Failure
 from dr.drill.page import figures, render, write_page
 from dr.drill.prober import ProbeLog
 from dr.drill.record import Moment, PhaseRun
-from dr.drill.report import ASIDE, EMULATED, DrillReport, Past, PutBack, read_history, write_json
+from dr.drill.report import (
+    BACKGROUND,
+    EMULATED,
+    DrillReport,
+    HistoryEntry,
+    Rollback,
+    read_history,
+    write_json,
+)
 from dr.drill.summary import summarise
 from dr.drill.timeline import WIDTH
-from tests.unit.dr.drill_examples import EAST, WEST, at, attempt, audit, evidence, plot, report, state
+from tests.unit.dr.drill_examples import EAST, WEST, at, attempt, audit, context, inputs, report, state
 
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 HOSTILE = "</td><script>alert(1)</script> & \"quoted\" <svg onload='x'> \u202e\x1b[31m |`*"
@@ -65,13 +73,13 @@ def test_a_drill_that_meets_its_objectives_passes() -> None:
     ("changed", "named"),
     [
         ({"of": state(moments={})}, "RTO: it was never"),
-        ({"of": state(moments={**state().moments, Moment.PROVEN: at(81_000)})}, "RTO: 61 s"),
-        ({"found": evidence(audit=audit(problems={"alert-3": "no row"}))}, "RPO: 1 alerts"),
-        ({"found": evidence(audit=None)}, "audit: there was none"),
-        ({"found": evidence(audit=audit(unexplained=1))}, "duplicates in Slack"),
-        ({"found": evidence(receipts=evidence().receipts[:499])}, "load: 499"),
-        ({"found": evidence(put_back=PutBack(not_done=("switch: no answer",)))}, "not put back: switch"),
-        ({"found": evidence(stopped="phase 'failover' failed")}, "phase 'failover' failed"),
+        ({"of": state(moments={**state().moments, Moment.VERIFIED: at(81_000)})}, "RTO: 61 s"),
+        ({"found": inputs(audit=audit(problems={"alert-3": "no row"}))}, "RPO: 1 alerts"),
+        ({"found": inputs(audit=None)}, "audit: there was none"),
+        ({"found": inputs(audit=audit(unexplained=1))}, "duplicates in Slack"),
+        ({"found": inputs(receipts=inputs().receipts[:499])}, "load: 499"),
+        ({"found": inputs(rollback=Rollback(not_done=("switch: no answer",)))}, "not rolled back: switch"),
+        ({"found": inputs(stopped="phase 'failover' failed")}, "phase 'failover' failed"),
     ],
 )
 def test_each_miss_fails_the_drill_and_is_named(changed: dict[str, Any], named: str) -> None:
@@ -83,24 +91,24 @@ def test_each_miss_fails_the_drill_and_is_named(changed: dict[str, Any], named: 
 
 def test_an_rto_that_equals_its_objective_meets_it() -> None:
     """The boundary is met."""
-    assert report(of=state(moments={**state().moments, Moment.PROVEN: at(80_000)})).passed
+    assert report(of=state(moments={**state().moments, Moment.VERIFIED: at(80_000)})).passed
 
 
 def test_a_drill_is_compared_with_the_last_of_its_kind() -> None:
     """Another scenario's, another stack's and this drill itself are no measure; the newest of its kind is."""
 
-    def past(drill_id: str, scenario: str, stack: str, rto_s: float) -> Past:
-        return Past(
+    def earlier(drill_id: str, scenario: str, stack: str, rto_s: float) -> HistoryEntry:
+        return HistoryEntry(
             drill_id=drill_id, scenario=scenario, stack=stack, began_at=drill_id, measures_s={"RTO": rto_s}
         )
 
     found = report(
-        past=(
-            past("older", "region-killed", "local", 50.0),
-            past("last", "region-killed", "local", 20.0),
-            past("other", "region-frozen", "local", 1.0),
-            past("else", "region-killed", "staging", 1.0),
-            past(state().drill_id, "region-killed", "local", 1.0),
+        history=(
+            earlier("older", "region-killed", "local", 50.0),
+            earlier("last", "region-killed", "local", 20.0),
+            earlier("other", "region-frozen", "local", 1.0),
+            earlier("else", "region-killed", "staging", 1.0),
+            earlier(state().drill_id, "region-killed", "local", 1.0),
         )
     )
     assert found.compared_with == "last"
@@ -115,9 +123,9 @@ def _resumed() -> DrillReport:
     tries = tuple(attempt(WEST, second * 1_000) for second in range(110) if not 30 < second < 60)
     return report(
         of=state(resumed=1),
-        found=evidence(log=ProbeLog(posted=len(tries), attempts=tries)),
-        past=(
-            Past(
+        found=inputs(log=ProbeLog(posted=len(tries), attempts=tries)),
+        history=(
+            HistoryEntry(
                 drill_id="clean",
                 scenario="region-killed",
                 stack="local",
@@ -158,7 +166,7 @@ def test_the_time_without_a_process_is_marked_in_the_picture() -> None:
 
 def test_figures_without_an_audit_are_unknown_everywhere(tmp_path: Path) -> None:
     """No zero stands for what nobody counted."""
-    found = report(found=evidence(audit=None))
+    found = report(found=inputs(audit=None))
     assert "| RPO | unknown | objective 0 lost |" in summarise(found)
     assert (
         '"rpo": {\n    "alerts": null,\n    "seconds": null\n  }' in write_json(found, tmp_path).read_text()
@@ -167,7 +175,7 @@ def test_figures_without_an_audit_are_unknown_everywhere(tmp_path: Path) -> None
 
 def test_a_lost_alert_is_shown_with_its_age() -> None:
     """What the RPO in seconds means is said beside it."""
-    found = report(found=evidence(audit=audit(problems={"alert-0": "no row"})))
+    found = report(found=inputs(audit=audit(problems={"alert-0": "no row"})))
     assert "| RPO | 1 lost | objective 0 lost; the oldest was 19.9 s old at the fault |" in summarise(found)
 
 
@@ -179,7 +187,7 @@ def test_the_causes_of_duplicates_stand_beside_their_number() -> None:
 def test_failed_tries_are_told_apart_by_answer_and_fault() -> None:
     """In the summary by number, in the picture by colour."""
     tries = (attempt(EAST, 1_000, 429), attempt(EAST, 30_000, None), attempt(WEST, 31_000, 503))
-    found = report(found=evidence(log=ProbeLog(posted=600, attempts=tries)))
+    found = report(found=inputs(log=ProbeLog(posted=600, attempts=tries)))
     assert "| before the fault: 1 x 429; after: 1 x no answer, 1 x 5xx |" in summarise(found)
     kinds = {shape.get("class") for shape in _picture(render(found)).iter()}
     assert {"throttled", "unanswered", "server-error"} <= kinds
@@ -188,7 +196,7 @@ def test_failed_tries_are_told_apart_by_answer_and_fault() -> None:
 def test_a_phase_that_went_on_beside_the_others_has_its_own_times() -> None:
     """Collecting its result takes no time; the fact that times it is not listed with what was found."""
     collected = PhaseRun(name="restore rehearsal", began_ms=at(53_000), ended_ms=at(53_000))
-    facts = {ASIDE: {"restore rehearsal": [at(46_600), at(51_100)]}}
+    facts = {BACKGROUND: {"restore rehearsal": [at(46_600), at(51_100)]}}
     found = report(of=state(phases=(*state().phases, collected), facts=facts))
     assert found.measures_s["phase: restore rehearsal"] == 4.5
     assert (found.phases[-1].began_ms, found.phases[-1].ended_ms) == (at(46_600), at(51_100))
@@ -198,7 +206,7 @@ def test_a_phase_that_went_on_beside_the_others_has_its_own_times() -> None:
 def test_a_phase_whose_work_beside_the_others_failed_has_not_ended() -> None:
     """It is drawn from when the work began, and measured by nobody."""
     broken = PhaseRun(name="restore rehearsal", began_ms=at(53_000))
-    facts = {ASIDE: {"restore rehearsal": [at(46_600), at(51_100)]}}
+    facts = {BACKGROUND: {"restore rehearsal": [at(46_600), at(51_100)]}}
     found = report(of=state(phases=(broken,), facts=facts))
     assert (found.phases[0].began_ms, found.phases[0].ended_ms) == (at(46_600), None)
     assert "phase: restore rehearsal" not in found.measures_s
@@ -229,7 +237,7 @@ def test_the_page_is_well_formed_and_needs_nothing_from_elsewhere(tmp_path: Path
 
 def test_figures_of_an_emulator_are_labelled_and_others_are_not() -> None:
     """On the page and in the summary."""
-    local, real = report(), report(on=plot(emulated=False))
+    local, real = report(), report(on=context(emulated=False))
     assert EMULATED in render(local)
     assert EMULATED in summarise(local)
     assert EMULATED not in render(real) + summarise(real)
@@ -242,9 +250,9 @@ def test_nothing_that_an_alert_or_an_error_says_becomes_markup() -> None:
             facts={HOSTILE: HOSTILE},
             phases=(PhaseRun(name=HOSTILE, began_ms=at(0), ended_ms=None, detail=HOSTILE),),
         ),
-        on=plot(title=HOSTILE),
-        found=evidence(
-            audit=audit(problems={HOSTILE: HOSTILE}), put_back=PutBack(not_done=(HOSTILE,)), stopped=HOSTILE
+        on=context(title=HOSTILE),
+        found=inputs(
+            audit=audit(problems={HOSTILE: HOSTILE}), rollback=Rollback(not_done=(HOSTILE,)), stopped=HOSTILE
         ),
     )
     page = render(hostile)
@@ -262,7 +270,7 @@ def test_nothing_that_an_alert_or_an_error_says_becomes_markup() -> None:
 def test_the_picture_stays_inside_its_frame(seconds: int) -> None:
     """With no time, few and many columns, and with instants before and after it."""
     moments = {moment: at(-5_000 + n * seconds * 200) for n, moment in enumerate(Moment)}
-    found = report(of=state(moments=moments), found=evidence(ended_ms=at(seconds * 1_000)))
+    found = report(of=state(moments=moments), found=inputs(ended_ms=at(seconds * 1_000)))
     svg = _picture(render(found))
     _, _, width, height = map(float, svg.attrib["viewBox"].split())
     assert width == WIDTH

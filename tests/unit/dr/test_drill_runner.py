@@ -1,4 +1,4 @@
-"""However a drill ends, everything is put back, and the report says how far it got and what could not be."""
+"""However a drill ends, all is rolled back, and the report says how far it got and what could not be."""
 
 import json
 import os
@@ -15,116 +15,118 @@ from clients.coordination import CoordinationRecords
 from clients.receipts import Receipt
 from clients.sender import Webhook
 from dr.drill.bad_writer import BROKEN, CHANGED, DELETED, Damage, choose, read_items, write
-from dr.drill.play import DrillFailedError, Phase, Play
 from dr.drill.record import DrillFile, Moment, read_state
-from dr.drill.report import PutBack
+from dr.drill.report import Rollback
+from dr.drill.run import DrillFailedError, DrillRun, Phase
 from dr.drill.runner import ERRORS_FILE, ReportUnwrittenError, Result, run_drill
 from dr.drill.scenarios import Scenario
-from dr.drill.stage import Health, Loss
 from dr.drill.table_corruption import DAMAGE, TABLE
 from dr.drill.tables import new_table
+from dr.drill.target import Health, Loss
 from tests.fakes.dr_stack import FAILOVER, PRIMARY, DrStack, dr_stack, put_alert
 from tests.fakes.switches import set_switch
 from tests.unit.dr.drill_examples import state
 from topology.config import StackConfig
 
-Act = Callable[[Play], str]
+Act = Callable[[DrillRun], str]
 
 
-class FakeStage:
-    """A stack on moto whose regions are lost by word only; what cannot be mended is in `unmendable`."""
+class FakeTarget:
+    """A stack on moto whose regions are lost by word only; what cannot be started is in `unstartable`."""
 
     emulated = True
 
     def __init__(self, stack: DrStack, run_dir: Path) -> None:
         """Whole, and with everything in reach."""
         self.deployment = stack.deployment
-        self.outside = stack.outside
+        self.environment = stack.environment
         self.run_dir = run_dir
         self.lost: dict[str, str] = {}
-        self.unmendable = False
+        self.unstartable = False
 
     def webhooks(self) -> tuple[Webhook, ...]:
-        """See `Stage`."""
+        """See `DrillTarget`."""
         return ()
 
     def leading(self) -> str | None:
-        """See `Stage`."""
+        """See `DrillTarget`."""
         return None
 
     def health(self, region: str) -> Health | None:
-        """See `Stage`."""
+        """See `DrillTarget`."""
         return Health(region not in self.lost, 0)
 
     def serving(self, region: str) -> bool:
-        """See `Stage`."""
+        """See `DrillTarget`."""
         return region not in self.lost
 
     def lose_region(self, region: str, how: Loss) -> None:
-        """See `Stage`."""
+        """See `DrillTarget`."""
         self.lost[region] = how
 
     def lost_regions(self) -> Mapping[str, str]:
-        """See `Stage`."""
+        """See `DrillTarget`."""
         return self.lost
 
-    def mend_regions(self) -> list[str]:
-        """See `Stage`."""
-        if self.unmendable:
+    def start_regions(self) -> list[str]:
+        """See `DrillTarget`."""
+        if self.unstartable:
             raise OSError("no process can be started")
-        mended = list(self.lost)
+        started = list(self.lost)
         self.lost.clear()
-        return mended
+        return started
 
     def slack_messages(self) -> Iterable[SlackPost]:
-        """See `Stage`."""
+        """See `DrillTarget`."""
         return ()
 
 
 @pytest.fixture
-def stage(aws: None, tmp_path: Path) -> FakeStage:  # noqa: ARG001 - moto
-    """A stage whose region is whole."""
+def target(aws: None, tmp_path: Path) -> FakeTarget:  # noqa: ARG001 - moto
+    """A target whose region is whole."""
     (tmp_path / "run").mkdir()
-    return FakeStage(dr_stack(), tmp_path / "run")
+    return FakeTarget(dr_stack(), tmp_path / "run")
 
 
-def _run(stage: FakeStage, tmp_path: Path, *acts: Act) -> Result:
-    """Play phases of these acts on a load that has ended already."""
+def _run(target: FakeTarget, tmp_path: Path, *acts: Act) -> Result:
+    """Run phases of these acts on a load that has ended already."""
     phases = tuple(Phase(f"phase {n}", "as a test wants it", act) for n, act in enumerate(acts))
     scenario = Scenario("test", "a test", phases, loses_region=True)
     began = replace(state(), moments={Moment.LOAD_ENDED: 1}, phases=(), facts={})
-    file = DrillFile.create(stage.run_dir, began)
+    file = DrillFile.create(target.run_dir, began)
     config = StackConfig.parse(
         stack="local",
         raw={"primaryRegion": PRIMARY, "failoverRegion": FAILOVER, "ledgerConsistency": "eventual"},
     )
-    return run_drill(scenario, Play(stage, file, lambda _: None), config=config, folder=tmp_path / "reports")
+    return run_drill(
+        scenario, DrillRun(target, file, lambda _: None), config=config, folder=tmp_path / "reports"
+    )
 
 
-def _lose(play: Play) -> str:
-    play.stage.lose_region(PRIMARY, "kill")
+def _lose(run: DrillRun) -> str:
+    run.target.lose_region(PRIMARY, "kill")
     return "lost"
 
 
-def _fail(_play: Play) -> str:
+def _fail(_run: DrillRun) -> str:
     raise DrillFailedError("the health check fails: not so within 3 s")
 
 
-def test_a_drill_that_fails_brings_its_region_back(stage: FakeStage, tmp_path: Path) -> None:
-    """The report names the phase and what was put back, and the state is that of a drill that ended."""
-    result = _run(stage, tmp_path, _lose, _fail)
-    assert stage.lost == {}
+def test_a_drill_that_fails_brings_its_region_back(target: FakeTarget, tmp_path: Path) -> None:
+    """The report names the phase and what was rolled back, and the state is that of a drill that ended."""
+    result = _run(target, tmp_path, _lose, _fail)
+    assert target.lost == {}
     assert not result.interrupted
     assert result.report.missed[0] == "phase 'phase 1' failed: the health check fails: not so within 3 s"
-    assert f"regions brought back: {PRIMARY}" in result.report.put_back.done
-    found = read_state(stage.run_dir)
+    assert f"regions started: {PRIMARY}" in result.report.rollback.done
+    found = read_state(target.run_dir)
     assert found is not None
     assert found.passed is False
 
 
-def test_its_reports_are_written_whatever_happened(stage: FakeStage, tmp_path: Path) -> None:
+def test_its_reports_are_written_whatever_happened(target: FakeTarget, tmp_path: Path) -> None:
     """JSON, page and summary tell the same."""
-    _run(stage, tmp_path, _fail)
+    _run(target, tmp_path, _fail)
     folder = tmp_path / "reports"
     report = json.loads((folder / "drill.json").read_text(encoding="utf-8"))
     assert report["passed"] is False
@@ -132,67 +134,69 @@ def test_its_reports_are_written_whatever_happened(stage: FakeStage, tmp_path: P
     assert "FAILED" in (folder / "drill.md").read_text(encoding="utf-8")
 
 
-def test_a_drill_whose_report_cannot_be_written_can_be_gone_on_with(stage: FakeStage, tmp_path: Path) -> None:
-    """It is put back, not ended: going on with it writes the report."""
+def test_a_drill_whose_report_cannot_be_written_can_be_gone_on_with(
+    target: FakeTarget, tmp_path: Path
+) -> None:
+    """It is rolled back, not ended: going on with it writes the report."""
     (tmp_path / "reports").touch()
     with pytest.raises(ReportUnwrittenError, match=r"dr drill --resume --run-dir .* --report FOLDER"):
-        _run(stage, tmp_path, _lose)
-    assert stage.lost == {}
-    found = read_state(stage.run_dir)
+        _run(target, tmp_path, _lose)
+    assert target.lost == {}
+    found = read_state(target.run_dir)
     assert found is not None
     assert found.passed is None
 
 
 @pytest.mark.parametrize("error", [RuntimeError("a bug"), OSError("no network")])
-def test_even_a_bug_leaves_no_region_lost(stage: FakeStage, tmp_path: Path, error: Exception) -> None:
+def test_even_a_bug_leaves_no_region_lost(target: FakeTarget, tmp_path: Path, error: Exception) -> None:
     """Whatever a phase raises."""
 
-    def breaks(_play: Play) -> str:
+    def breaks(_run: DrillRun) -> str:
         raise error
 
-    result = _run(stage, tmp_path, _lose, breaks)
-    assert stage.lost == {}
+    result = _run(target, tmp_path, _lose, breaks)
+    assert target.lost == {}
     assert str(error) in result.report.missed[0]
-    assert "Traceback" in (stage.run_dir / ERRORS_FILE).read_text(encoding="utf-8")
+    assert "Traceback" in (target.run_dir / ERRORS_FILE).read_text(encoding="utf-8")
 
 
-def test_an_interrupted_drill_is_put_back(stage: FakeStage, tmp_path: Path) -> None:
+def test_an_interrupted_drill_is_rolled_back(target: FakeTarget, tmp_path: Path) -> None:
     """It counts as interrupted, its phases after that are not begun, and nothing is said about the alerts."""
     begun: list[str] = []
 
-    def interrupted(_play: Play) -> str:
+    def interrupted(_run: DrillRun) -> str:
         os.kill(os.getpid(), signal.SIGINT)
         return "not reached"
 
-    result = _run(stage, tmp_path, _lose, interrupted, lambda _: begun.append("third") or "3")
+    result = _run(target, tmp_path, _lose, interrupted, lambda _: begun.append("third") or "3")
     assert result.interrupted
-    assert stage.lost == {}
+    assert target.lost == {}
     assert begun == []
     assert result.report.audit is None
 
 
-def test_a_drill_whose_output_nobody_reads_is_put_back(
-    stage: FakeStage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_drill_whose_output_nobody_reads_is_rolled_back(
+    target: FakeTarget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As with `| head`, where printing ends the program; what is said after that goes nowhere."""
     left: list[str] = []
     monkeypatch.setattr("dr.drill.runner.leave_terminal", lambda: left.append("left"))
 
-    def prints(_play: Play) -> str:
+    def prints(_run: DrillRun) -> str:
         raise SystemExit(1)
 
-    result = _run(stage, tmp_path, _lose, prints)
-    assert (result.interrupted, stage.lost, left) == (True, {}, ["left"])
+    result = _run(target, tmp_path, _lose, prints)
+    assert (result.interrupted, target.lost, left) == (True, {}, ["left"])
 
 
-def test_what_cannot_be_put_back_is_named_and_the_rest_is(stage: FakeStage, tmp_path: Path) -> None:
+def test_what_cannot_be_rolled_back_is_named_and_the_rest_is(target: FakeTarget, tmp_path: Path) -> None:
     """A region that does not come back does not keep a restored table from being deleted."""
     tables: list[str] = []
 
-    def restore(play: Play) -> str:
-        name = new_table(play, FAILOVER, "rehearsal")
+    def restore(run: DrillRun) -> str:
+        name = new_table(run, FAILOVER, "rehearsal")
         tables.append(name)
-        stage.deployment.clients.client("dynamodb", FAILOVER).create_table(
+        target.deployment.clients.client("dynamodb", FAILOVER).create_table(
             TableName=name,
             BillingMode="PAY_PER_REQUEST",
             KeySchema=[{"AttributeName": "alert_id", "KeyType": "HASH"}],
@@ -200,124 +204,126 @@ def test_what_cannot_be_put_back_is_named_and_the_rest_is(stage: FakeStage, tmp_
         )
         return name
 
-    stage.unmendable = True
-    result = _run(stage, tmp_path, restore, _lose)
-    assert result.report.put_back.not_done[0] == "regions brought back: no process can be started"
+    target.unstartable = True
+    result = _run(target, tmp_path, restore, _lose)
+    assert result.report.rollback.not_done[0] == "regions started: no process can be started"
     assert any("no process can be started" in line for line in result.report.missed)
-    left = stage.deployment.clients.client("dynamodb", FAILOVER).list_tables()["TableNames"]
+    left = target.deployment.clients.client("dynamodb", FAILOVER).list_tables()["TableNames"]
     assert set(tables).isdisjoint(left)
 
 
-def test_a_switch_that_is_on_is_turned_off(stage: FakeStage, tmp_path: Path) -> None:
+def test_a_switch_that_is_on_is_turned_off(target: FakeTarget, tmp_path: Path) -> None:
     """A drill that stops after the failover fails back."""
 
-    def switch_on(_play: Play) -> str:
-        assert set_switch(CoordinationRecords(stage.deployment, FAILOVER), 1_800_000_000_000)
+    def switch_on(_run: DrillRun) -> str:
+        assert set_switch(CoordinationRecords(target.deployment, FAILOVER), 1_800_000_000_000)
         return "on"
 
-    result = _run(stage, tmp_path, switch_on, _fail)
-    assert CoordinationRecords(stage.deployment, FAILOVER).switched_on_ms() == 0, result.report.put_back
-    assert f"switch turned off: failed back to {PRIMARY}" in result.report.put_back.done
+    result = _run(target, tmp_path, switch_on, _fail)
+    assert CoordinationRecords(target.deployment, FAILOVER).switched_on_ms() == 0, result.report.rollback
+    assert f"switch turned off: failed back to {PRIMARY}" in result.report.rollback.done
 
 
-def test_signals_are_as_before_after_a_drill(stage: FakeStage, tmp_path: Path) -> None:
-    """Only while everything is put back they are held off."""
+def test_signals_are_as_before_after_a_drill(target: FakeTarget, tmp_path: Path) -> None:
+    """Only while everything is rolled back they are held off."""
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before: Any = [signal.getsignal(number) for number in numbers]
-    _run(stage, tmp_path, lambda _: "done")
+    _run(target, tmp_path, lambda _: "done")
     assert [signal.getsignal(number) for number in numbers] == before
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_nothing_interrupts_the_putting_back(
-    stage: FakeStage, tmp_path: Path, number: signal.Signals
+    target: FakeTarget, tmp_path: Path, number: signal.Signals
 ) -> None:
     """Not even a session that drops."""
-    mend = stage.mend_regions
+    start = target.start_regions
 
     def interrupted() -> list[str]:
         os.kill(os.getpid(), number)
-        return mend()
+        return start()
 
-    stage.mend_regions = interrupted  # type: ignore[method-assign]  # a signal in the middle of it
-    result = _run(stage, tmp_path, _lose, _fail)
-    assert stage.lost == {}
-    assert f"regions brought back: {PRIMARY}" in result.report.put_back.done
+    target.start_regions = interrupted  # type: ignore[method-assign]  # a signal in the middle of it
+    result = _run(target, tmp_path, _lose, _fail)
+    assert target.lost == {}
+    assert f"regions started: {PRIMARY}" in result.report.rollback.done
 
 
-def _spoil(stage: FakeStage) -> tuple[Damage, Act]:
+def _spoil(target: FakeTarget) -> tuple[Damage, Act]:
     """The ids that a bad writer will meet, and a phase in which it does, after a restored table was made."""
     receipts = []
     for number in range(CHANGED + BROKEN + DELETED):
         put_alert(f"a{number:03d}", status="NOTIFIED", region=PRIMARY)
         receipts.append(Receipt(f"a{number:03d}", "RECEIVED", PRIMARY, 1, 2))
-    damage = choose(stage.deployment, receipts)
+    damage = choose(target.deployment, receipts)
     assert damage is not None
 
-    def spoil(play: Play) -> str:
-        dynamodb = stage.deployment.clients.client("dynamodb", PRIMARY)
-        table = new_table(play, PRIMARY, "repair")
+    def spoil(run: DrillRun) -> str:
+        dynamodb = target.deployment.clients.client("dynamodb", PRIMARY)
+        table = new_table(run, PRIMARY, "repair")
         dynamodb.restore_table_to_point_in_time(
-            SourceTableName=stage.deployment.alerts_table, TargetTableName=table, UseLatestRestorableTime=True
+            SourceTableName=target.deployment.alerts_table,
+            TargetTableName=table,
+            UseLatestRestorableTime=True,
         )
         shown = dynamodb.describe_table(TableName=table)["Table"]["RestoreSummary"]["RestoreDateTime"]
-        play.file.note(**{DAMAGE: damage.as_fact, TABLE: table})
-        play.file.mark(Moment.RESTORE_POINT, int(shown.timestamp() * 1_000))
-        play.file.mark(Moment.RESTORED)
-        play.file.mark(Moment.FAULT)
-        write(stage.deployment, damage)
+        run.file.note(**{DAMAGE: damage.as_fact, TABLE: table})
+        run.file.mark(Moment.RESTORE_POINT, int(shown.timestamp() * 1_000))
+        run.file.mark(Moment.RESTORED)
+        run.file.mark(Moment.FAULT)
+        write(target.deployment, damage)
         return table
 
     return damage, spoil
 
 
-def _rows(stage: FakeStage, damage: Damage) -> Mapping[str, Any]:
-    return read_items(stage.deployment, FAILOVER, stage.deployment.alerts_table, damage.ids)
+def _rows(target: FakeTarget, damage: Damage) -> Mapping[str, Any]:
+    return read_items(target.deployment, FAILOVER, target.deployment.alerts_table, damage.ids)
 
 
-def _tables(stage: FakeStage) -> list[str]:
-    found = stage.deployment.clients.client("dynamodb", PRIMARY).list_tables()["TableNames"]
+def _tables(target: FakeTarget) -> list[str]:
+    found = target.deployment.clients.client("dynamodb", PRIMARY).list_tables()["TableNames"]
     return [name for name in found if "repair" in name]
 
 
-def test_a_ledger_that_was_spoilt_is_repaired(stage: FakeStage, tmp_path: Path) -> None:
+def test_a_ledger_that_was_spoilt_is_repaired(target: FakeTarget, tmp_path: Path) -> None:
     """Every row is as it was, and only then the table that it was repaired from is deleted."""
-    damage, spoil = _spoil(stage)
-    before = _rows(stage, damage)
-    result = _run(stage, tmp_path, spoil, _fail)
-    assert _rows(stage, damage) == before
-    assert result.report.put_back.not_done == ()
-    assert f"ledger repaired: {len(damage.ids)} rows" in " ".join(result.report.put_back.done)
-    assert Moment.PROVEN not in result.report.moments, "it is no part of what was rehearsed"
-    assert _tables(stage) == []
+    damage, spoil = _spoil(target)
+    before = _rows(target, damage)
+    result = _run(target, tmp_path, spoil, _fail)
+    assert _rows(target, damage) == before
+    assert result.report.rollback.not_done == ()
+    assert f"ledger repaired: {len(damage.ids)} rows" in " ".join(result.report.rollback.done)
+    assert Moment.VERIFIED not in result.report.moments, "it is no part of what was rehearsed"
+    assert _tables(target) == []
 
 
 def test_a_ledger_that_cannot_be_repaired_is_named_and_the_restored_table_stays(
-    stage: FakeStage, tmp_path: Path
+    target: FakeTarget, tmp_path: Path
 ) -> None:
     """With where the ids are, and what a person has to do."""
-    damage, spoil = _spoil(stage)
+    damage, spoil = _spoil(target)
 
-    def mistake_the_time(play: Play) -> str:
-        play.file.mark(Moment.RESTORE_POINT, 1_000)
+    def mistake_the_time(run: DrillRun) -> str:
+        run.file.mark(Moment.RESTORE_POINT, 1_000)
         return "of another time than the restored table shows"
 
-    result = _run(stage, tmp_path, mistake_the_time, spoil, _fail)
-    (line,) = result.report.put_back.not_done
+    result = _run(target, tmp_path, mistake_the_time, spoil, _fail)
+    (line,) = result.report.rollback.not_done
     assert line.startswith("ledger repaired: ")
     assert "facts.damage" in line
     assert "responder dr repair" in line
     assert result.report.facts[DAMAGE] == damage.as_fact
-    assert _tables(stage) == [result.report.facts[TABLE]]
+    assert _tables(target) == [result.report.facts[TABLE]]
 
 
-def test_an_undamaged_ledger_is_left_alone(stage: FakeStage, tmp_path: Path) -> None:
+def test_an_undamaged_ledger_is_left_alone(target: FakeTarget, tmp_path: Path) -> None:
     """A drill that stops after its victims were chosen and before they were met has nothing to repair."""
-    damage, _ = _spoil(stage)
+    damage, _ = _spoil(target)
 
-    def choose_only(play: Play) -> str:
-        play.file.note(**{DAMAGE: damage.as_fact})
+    def choose_only(run: DrillRun) -> str:
+        run.file.note(**{DAMAGE: damage.as_fact})
         return "chosen"
 
-    result = _run(stage, tmp_path, choose_only, _fail)
-    assert result.report.put_back == PutBack()
+    result = _run(target, tmp_path, choose_only, _fail)
+    assert result.report.rollback == Rollback()

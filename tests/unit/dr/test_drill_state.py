@@ -8,7 +8,6 @@ from typing import Any, cast
 
 import pytest
 
-from dr.drill.play import DrillFailedError, Phase, Play, perform
 from dr.drill.prober import Probe, read_log
 from dr.drill.record import (
     ATTEMPTS_FILE,
@@ -20,6 +19,7 @@ from dr.drill.record import (
     StepRun,
     read_state,
 )
+from dr.drill.run import DrillFailedError, DrillRun, Phase, perform
 from dr.drill.runner import only_drill
 from dr.operations.operation import StepEvent
 from tests.unit.dr.drill_examples import BEGAN_MS, state
@@ -27,12 +27,12 @@ from tests.unit.dr.drill_examples import BEGAN_MS, state
 FRESH = replace(state(), moments={}, phases=(), facts={})
 
 
-def _play(file: DrillFile, said: list[str] | None = None) -> Play:
-    """Phases of a test touch no stage."""
-    return Play(cast("Any", None), file, (said if said is not None else []).append)
+def _play(file: DrillFile, said: list[str] | None = None) -> DrillRun:
+    """Phases of a test touch no target."""
+    return DrillRun(cast("Any", None), file, (said if said is not None else []).append)
 
 
-def _phase(name: str, act: Callable[[Play], str]) -> Phase:
+def _phase(name: str, act: Callable[[DrillRun], str]) -> Phase:
     return Phase(name, f"the phase {name}", act)
 
 
@@ -53,7 +53,7 @@ def test_a_drill_that_died_goes_on_after_its_last_whole_phase(tmp_path: Path) ->
     """A phase that was completed is not done again; the one that it died in is, and it counts as resumed."""
     done: list[str] = []
 
-    def dies(_play: Play) -> str:
+    def dies(_run: DrillRun) -> str:
         raise SystemExit(9)
 
     first = _phase("first", lambda _: done.append("first") or "1")
@@ -77,7 +77,7 @@ def test_an_instant_that_is_known_stays(tmp_path: Path) -> None:
 def test_a_phase_that_fails_stops_the_drill(tmp_path: Path) -> None:
     """Those after it are not begun, and it is not done."""
 
-    def fails(_play: Play) -> str:
+    def fails(_run: DrillRun) -> str:
         raise DrillFailedError("not so within 1 s")
 
     file = DrillFile.create(tmp_path, FRESH)
@@ -89,25 +89,27 @@ def test_a_phase_that_fails_stops_the_drill(tmp_path: Path) -> None:
 def test_what_goes_on_beside_a_drill_that_has_ended_is_named(tmp_path: Path) -> None:
     """What it makes later would stay, so it is not said to have ended."""
     let_go = threading.Event()
-    play = Play(cast("Any", None), DrillFile.create(tmp_path, FRESH), lambda _: None, aside_within_s=0.01)
-    play.begin_aside("rehearsal", lambda _: str(let_go.wait(10)))
+    run = DrillRun(
+        cast("Any", None), DrillFile.create(tmp_path, FRESH), lambda _: None, background_within_s=0.01
+    )
+    run.begin_background("rehearsal", lambda _: str(let_go.wait(10)))
     with pytest.raises(DrillFailedError, match="rehearsal: goes on"):
-        play.finish_aside()
+        run.finish_background()
     let_go.set()
-    patient = replace(play, aside_within_s=10)
-    patient.begin_aside("rehearsal", lambda _: "done")
-    patient.finish_aside()
+    patient = replace(run, background_within_s=10)
+    patient.begin_background("rehearsal", lambda _: "done")
+    patient.finish_background()
 
 
 def test_what_goes_on_beside_a_drill_has_its_own_times(tmp_path: Path) -> None:
-    """From its begin to its end, whether it was begun aside or is done where it is asked for."""
+    """From its begin to its end, whether it was begun in the background or is done where it is asked for."""
     file = DrillFile.create(tmp_path, FRESH)
-    play = _play(file)
-    play.begin_aside("rehearsal", lambda _: "done")
-    assert play.result_of("rehearsal", lambda _: "again") == "done"
-    assert play.result_of("another", lambda _: "here") == "here"
-    assert list(file.state.facts["aside_ms"]) == ["rehearsal", "another"]
-    assert all(began_ms <= ended_ms for began_ms, ended_ms in file.state.facts["aside_ms"].values())
+    run = _play(file)
+    run.begin_background("rehearsal", lambda _: "done")
+    assert run.result_of("rehearsal", lambda _: "again") == "done"
+    assert run.result_of("another", lambda _: "here") == "here"
+    assert list(file.state.facts["background_ms"]) == ["rehearsal", "another"]
+    assert all(began_ms <= ended_ms for began_ms, ended_ms in file.state.facts["background_ms"].values())
 
 
 @pytest.mark.parametrize("content", [None, "", "{}", '{"drill_id": 7}', "\u0000"])
@@ -147,9 +149,9 @@ def test_a_procedure_s_steps_and_instants_are_noted_as_they_happen(tmp_path: Pat
     """The step keeps its beginning; the instant is that of its end."""
     file = DrillFile.create(tmp_path, FRESH)
     file.begin("failover")
-    play = _play(file)
-    play.phase = "failover"
-    listen = play.on_step({"switch": Moment.ACTED})
+    run = _play(file)
+    run.phase = "failover"
+    listen = run.on_step({"switch": Moment.ACTED})
     for name, at_ms in (("begun", 10), ("progress", 20), ("done", 30)):
         listen(
             StepEvent(

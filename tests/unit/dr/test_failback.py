@@ -1,4 +1,4 @@
-"""Failing back, with tables on moto: what is looked at and proven first, refusals, and resuming."""
+"""Failing back, with tables on moto: what is looked at and checked first, refusals, and resuming."""
 
 from typing import Any
 
@@ -22,9 +22,9 @@ def test_failing_back_turns_the_switch_off_and_proves_the_primary(stack: DrStack
     """After both regions are healthy and markers crossed both ways."""
     stack.lose(PRIMARY)
     fail_over(stack)
-    stack.mend(PRIMARY)
+    stack.start(PRIMARY)
     outcome = fail_back(stack)
-    assert [step.name for step in outcome.steps] == ["check", "replication", "prove", "switch", "settle"]
+    assert [step.name for step in outcome.steps] == ["check", "replication", "test-alert", "switch", "rest"]
     assert switch(stack, FAILOVER) == 0
     assert set(outcome.step("replication").facts["lag_ms"]) == {
         "us-east-1 to us-west-2",
@@ -124,16 +124,16 @@ def test_the_switch_stays_on_while_the_primary_delivers_nothing(stack: DrStack) 
         fail_back(stack)
     assert switch(stack, FAILOVER) == since_ms
     stack.web.ends = "NOTIFIED"
-    assert fail_back(stack).step("settle").state is State.DONE
+    assert fail_back(stack).step("rest").state is State.DONE
 
 
 def test_a_failback_that_was_broken_off_is_finished_by_the_next_one(stack: DrStack) -> None:
     """Also where the switch is off already."""
     fail_over(stack)
     with pytest.raises(DiedError):
-        fail_back(stack, on_step=dying_at("settle"))
+        fail_back(stack, on_step=dying_at("rest"))
     assert switch(stack, FAILOVER) == 0
-    assert fail_back(stack, take_over=True).step("settle").state is State.DONE
+    assert fail_back(stack, take_over=True).step("rest").state is State.DONE
 
 
 def test_a_failover_that_was_broken_off_before_its_switch_is_closed_by_a_failback(stack: DrStack) -> None:
@@ -153,7 +153,7 @@ def test_an_operator_who_wakes_up_does_not_undo_what_the_next_one_did(stack: DrS
 
     def asleep(event: StepEvent) -> None:
         if (event.step, event.state) == ("switch", "begun"):
-            failover(stack.deployment, operator="grace", outside=stack.outside, take_over=True)
+            failover(stack.deployment, operator="grace", environment=stack.environment, take_over=True)
 
     with pytest.raises(OperationFailedError, match="somebody else has turned the switch of us-west-2"):
         fail_back(stack, on_step=asleep)
@@ -174,5 +174,5 @@ def test_alerts_that_are_open_at_a_failback_are_waited_for_and_later_ones_are_no
                 put_alert(f"a{n}", status="NOTIFIED", region=FAILOVER)
 
     stack.clients.functions[PRIMARY].effect = recover
-    assert fail_back(stack).step("settle").facts == {"open": 3, "later": 0, "complete": True}
+    assert fail_back(stack).step("rest").facts == {"open": 3, "later": 0, "complete": True}
     assert len(stack.clients.functions[FAILOVER].invoked) > 2

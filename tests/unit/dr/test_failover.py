@@ -5,10 +5,10 @@ import re
 import pytest
 
 from clients.coordination import CoordinationRecords
-from dr.operations import adoption
+from dr.operations import drain
 from dr.operations.failback import failback_steps
 from dr.operations.failover import failover, failover_steps, what_it_does
-from dr.operations.journal import GRACE_MS, Journal, OperationFailedError, OperationRefusedError, State
+from dr.operations.journal import GRACE_MS, JournalStore, OperationFailedError, OperationRefusedError, State
 from dr.operations.operation import Outcome, StepEvent
 from tests.fakes.dr_operator import FORWARD, DiedError, dying_at, fail_back, fail_over, switch
 from tests.fakes.dr_stack import FAILOVER, PRIMARY, DrStack, dr_stack, put_alert
@@ -27,10 +27,10 @@ def test_failing_over_asks_nothing_of_the_lost_region_nor_of_route_53(stack: DrS
     outcome = fail_over(stack)
     assert stack.clients.called == {FAILOVER}
     assert {url.split("/")[2] for url in stack.web.asked} == {FAILOVER}
-    assert [step.name for step in outcome.steps] == ["check", "switch", "adopt", "prove"]
+    assert [step.name for step in outcome.steps] == ["check", "switch", "drain", "test-alert"]
     assert all(step.state is State.DONE for step in outcome.steps)
     assert switch(stack, FAILOVER) == outcome.step("switch").facts["since_ms"] > 0
-    assert outcome.step("prove").facts["status"] == "NOTIFIED"
+    assert outcome.step("test-alert").facts["status"] == "NOTIFIED"
     assert stack.web.posted[0]["severity"] == "INFO"
 
 
@@ -45,7 +45,7 @@ def test_a_second_failover_says_that_it_is_done_and_changes_nothing(stack: DrSta
     assert len(stack.web.posted) == 1
 
 
-def test_alerts_that_the_lost_region_left_are_adopted_and_named(stack: DrStack) -> None:
+def test_alerts_that_the_lost_region_left_are_drained_and_named(stack: DrStack) -> None:
     """Recovery is run out of turn; one whose lease still runs is waited for, until it has changed."""
     now_s = stack.clock.s
     put_alert("a1", status="RECEIVED", region=PRIMARY, due_at=now_s - 5)
@@ -58,10 +58,10 @@ def test_alerts_that_the_lost_region_left_are_adopted_and_named(stack: DrStack) 
                 put_alert(alert_id, status="NOTIFIED", region=PRIMARY)
 
     stack.clients.functions[FAILOVER].effect = recover
-    adopted = fail_over(stack).step("adopt")
-    assert adopted.facts["adopted"] == ["a1", "a2"]
-    assert (adopted.facts["left"], adopted.facts["later"]) == (2, 0)
-    assert adopted.ended_ms >= adopted.began_ms + 8_000
+    drained = fail_over(stack).step("drain")
+    assert drained.facts["drained"] == ["a1", "a2"]
+    assert (drained.facts["left"], drained.facts["later"]) == (2, 0)
+    assert drained.ended_ms >= drained.began_ms + 8_000
     assert set(stack.clients.functions[FAILOVER].invoked) == {"mcp-incident-responder-dev-RecoveryFunction"}
     assert stack.clients.functions[PRIMARY].invoked == []
 
@@ -69,8 +69,8 @@ def test_alerts_that_the_lost_region_left_are_adopted_and_named(stack: DrStack) 
 def test_an_alert_that_is_due_long_after_is_left_to_recovery_and_counted(stack: DrStack) -> None:
     """A backoff that the lost region granted is no reason to wait for it."""
     put_alert("a1", status="ANALYZED", region=PRIMARY, due_at=stack.clock.s + 900)
-    adopted = fail_over(stack).step("adopt")
-    assert (adopted.facts["adopted"], adopted.facts["later"]) == ([], 1)
+    drained = fail_over(stack).step("drain")
+    assert (drained.facts["drained"], drained.facts["later"]) == ([], 1)
 
 
 def test_an_alert_that_nobody_takes_up_fails_the_step_and_a_second_run_ends_it(stack: DrStack) -> None:
@@ -87,7 +87,7 @@ def test_an_alert_that_nobody_takes_up_fails_the_step_and_a_second_run_ends_it(s
     assert outcome.started_ms <= since_ms < outcome.step("switch").began_ms
 
 
-def test_under_an_eventual_ledger_adoption_waits_for_the_takeover(aws: None) -> None:  # noqa: ARG001 - moto
+def test_under_an_eventual_ledger_the_drain_waits_for_the_takeover(aws: None) -> None:  # noqa: ARG001 - moto
     """Recovery there has to have acted on this turning of the switch, or alerts stay the lost region's."""
     stack = dr_stack(consistency="eventual")
     with pytest.raises(OperationFailedError, match="has taken over"):
@@ -99,7 +99,7 @@ def test_under_an_eventual_ledger_adoption_waits_for_the_takeover(aws: None) -> 
         records.write(name, records.read(name), {"switched_ms": records.switched_on_ms()})
 
     stack.clients.functions[FAILOVER].effect = recover
-    assert fail_over(stack).step("adopt").state is State.DONE
+    assert fail_over(stack).step("drain").state is State.DONE
 
 
 def test_a_clock_that_runs_behind_turns_the_switch_on_later_than_the_last_time(stack: DrStack) -> None:
@@ -143,19 +143,19 @@ def test_an_alert_that_does_not_reach_people_is_no_proof(stack: DrStack, ends: s
     stack.web.ends = ends
     with pytest.raises(OperationFailedError, match="probe1"):
         fail_over(stack)
-    assert stack.record("dr")["steps"][-1]["name"] == "prove"
+    assert stack.record("dr")["steps"][-1]["name"] == "test-alert"
 
 
 def test_another_machine_goes_on_once_the_dead_one_was_silent_for_its_deadline(stack: DrStack) -> None:
     """Before that it is refused, and told how long to wait."""
     with pytest.raises(DiedError):
-        fail_over(stack, on_step=dying_at("adopt"))
+        fail_over(stack, on_step=dying_at("drain"))
     since_ms = switch(stack, FAILOVER)
     with pytest.raises(OperationRefusedError, match="a failover of ada is under way") as refused:
-        failover(stack.deployment, operator="grace", outside=stack.outside)
+        failover(stack.deployment, operator="grace", environment=stack.environment)
     assert "--take-over" in str(refused.value)
-    stack.clock.advance(FORWARD.adopt_s + GRACE_MS / 1_000 + 1)
-    outcome = failover(stack.deployment, operator="grace", outside=stack.outside)
+    stack.clock.advance(FORWARD.drain_s + GRACE_MS / 1_000 + 1)
+    outcome = failover(stack.deployment, operator="grace", environment=stack.environment)
     assert outcome.step("switch").facts["since_ms"] == since_ms
     assert stack.record("dr")["operator"] == "grace"
     assert stack.record("dr")["state"] == "done"
@@ -166,12 +166,14 @@ def test_somebody_who_knows_that_the_first_is_dead_takes_over_at_once(stack: DrS
     rival: list[Outcome] = []
 
     def interrupted(event: StepEvent) -> None:
-        if (event.step, event.state) == ("adopt", "begun") and not rival:
-            rival.append(failover(stack.deployment, operator="grace", outside=stack.outside, take_over=True))
+        if (event.step, event.state) == ("drain", "begun") and not rival:
+            rival.append(
+                failover(stack.deployment, operator="grace", environment=stack.environment, take_over=True)
+            )
 
     with pytest.raises(OperationFailedError, match="another run has taken the place"):
         fail_over(stack, on_step=interrupted)
-    assert rival[0].step("prove").state is State.DONE
+    assert rival[0].step("test-alert").state is State.DONE
     assert (stack.record("dr")["operator"], stack.record("dr")["state"]) == ("grace", "done")
 
 
@@ -186,7 +188,7 @@ def test_an_interrupted_run_lets_others_go_on_at_once(stack: DrStack) -> None:
         fail_over(stack)
     assert stack.record("dr")["state"] == "interrupted"
     stack.clients.functions[FAILOVER].effect = lambda: None
-    assert fail_over(stack).step("adopt").state is State.DONE
+    assert fail_over(stack).step("drain").state is State.DONE
 
 
 def test_with_a_domain_the_name_has_to_answer_the_failover_region(aws: None) -> None:  # noqa: ARG001 - moto
@@ -203,7 +205,7 @@ def test_a_failover_whose_switch_is_turned_off_meanwhile_is_not_done(stack: DrSt
     """Whoever did it, by whatever way."""
 
     def turned_off(event: StepEvent) -> None:
-        if (event.step, event.state) == ("prove", "begun"):
+        if (event.step, event.state) == ("test-alert", "begun"):
             switch(stack, FAILOVER, since_ms=0)
 
     with pytest.raises(OperationFailedError, match="it is off"):
@@ -239,7 +241,7 @@ def test_a_repeat_of_the_probe_is_no_proof_until_its_parent_reaches_people(stack
     with pytest.raises(OperationFailedError, match="alert first reaches people"):
         fail_over(stack)
     put_alert("first", status="NOTIFIED", region=FAILOVER)
-    assert fail_over(stack).step("prove").facts["alert_id"] == "first"
+    assert fail_over(stack).step("test-alert").facts["alert_id"] == "first"
 
 
 def test_an_acceptance_by_something_else_than_the_webhook_is_no_proof(stack: DrStack) -> None:
@@ -284,7 +286,7 @@ def test_of_more_alerts_than_are_watched_none_is_taken_for_seen_to_that_is_not(
     stack: DrStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Newer ones of a higher severity push it out of what is read of the index."""
-    monkeypatch.setattr(adoption, "MAX_LEFT", 2)
+    monkeypatch.setattr(drain, "MAX_WATCHED", 2)
     for n in range(2):
         put_alert(f"b{n}", status="RECEIVED", region=PRIMARY, due_at=stack.clock.s - 1)
     rounds = 0
@@ -299,10 +301,12 @@ def test_of_more_alerts_than_are_watched_none_is_taken_for_seen_to_that_is_not(
             put_alert("b1", status="NOTIFIED", region=PRIMARY)
 
     stack.clients.functions[FAILOVER].effect = recover
-    adopted = fail_over(stack).step("adopt")
+    drained = fail_over(stack).step("drain")
     assert rounds == 3
-    assert adopted.facts["complete"] is False
-    assert adopted.detail.startswith("2 of the at least 2 alerts that us-east-1 left open are seen to; more")
+    assert drained.facts["complete"] is False
+    assert drained.detail.startswith(
+        "2 of the at least 2 alerts that us-east-1 left open are processed; more"
+    )
 
 
 def test_making_the_steps_does_nothing(stack: DrStack) -> None:
@@ -313,11 +317,11 @@ def test_making_the_steps_does_nothing(stack: DrStack) -> None:
     assert stack.record("dr") == {}
 
 
-def test_the_journal_stays_under_dynamodbs_limit_however_many_alerts_are_adopted(
+def test_the_journal_stays_under_dynamodbs_limit_however_many_alerts_are_drained(
     stack: DrStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ids are cut, the count is not."""
-    monkeypatch.setattr(adoption, "MAX_NAMED", 3)
+    monkeypatch.setattr(drain, "MAX_NAMED", 3)
     for n in range(5):
         put_alert(f"a{n}", status="RECEIVED", region=PRIMARY, due_at=stack.clock.s - 1)
 
@@ -327,8 +331,8 @@ def test_the_journal_stays_under_dynamodbs_limit_however_many_alerts_are_adopted
 
     stack.clients.functions[FAILOVER].effect = recover
     fail_over(stack)
-    record = Journal(stack.deployment, FAILOVER).read()
+    record = JournalStore(stack.deployment, FAILOVER).read()
     assert record is not None
-    adopted = record.step("adopt")
-    assert adopted is not None
-    assert (len(adopted.facts["adopted"]), adopted.facts["adopted_count"]) == (3, 5)
+    drained = record.step("drain")
+    assert drained is not None
+    assert (len(drained.facts["drained"]), drained.facts["drained_count"]) == (3, 5)

@@ -39,7 +39,7 @@ def test_a_ledger_that_stays_busy_is_named_by_what_it_answered_last(stack: DrSta
 
 @pytest.mark.parametrize("status", [403, 422])
 def test_an_alert_that_is_refused_for_good_fails_at_once_by_its_status(stack: DrStack, status: int) -> None:
-    """Asked again it would be refused again."""
+    """RestoreOptions again it would be refused again."""
     stack.web.refuses = status
     with pytest.raises(OperationFailedError, match=rf"refuses an alert with {status} \(Forbidden\)"):
         fail_over(stack)
@@ -58,5 +58,5 @@ def test_an_alert_that_may_be_taken_later_is_posted_until_the_deadline(stack: Dr
 def test_rows_that_stay_unread_fail_the_step(stack: DrStack) -> None:
     """In one line, as everything that a region does not answer, and the operation can be run again."""
     stack.clients.refusing = Refusals("batch_get_item", LedgerUnreachableError("left 1 rows unread"))
-    with pytest.raises(OperationFailedError, match="prove: left 1 rows unread; run it again"):
+    with pytest.raises(OperationFailedError, match="test-alert: left 1 rows unread; run it again"):
         fail_over(stack)

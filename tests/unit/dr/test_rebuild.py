@@ -16,9 +16,9 @@ from dr.exports.manifest import md5_base64
 from dr.exports.objects import FolderObjects
 from dr.exports.synthesis import ACCOUNT, BUCKET, TABLE_ARN, Recipe, synthesize
 from dr.operations.journal import OperationFailedError, OperationRefusedError
-from dr.operations.operation import Turn
+from dr.operations.operation import StepContext
 from dr.rebuilds import embedded
-from dr.rebuilds.folder import Wanted
+from dr.rebuilds.folder import RebuildRequest
 from dr.rebuilds.plan import RebuildPlan, placement, prepare
 from dr.rebuilds.rebuild import rebuild
 from dr.rebuilds.reowning import reown
@@ -147,7 +147,11 @@ def test_a_backup_of_another_schema_is_refused_before_anything_is_deployed(
     refused = rf"schema {SCHEMA + 1}, and this release reads {SCHEMA}: use the release that wrote them"
     with pytest.raises(OperationRefusedError, match=refused):
         rebuild(
-            FolderObjects(bucket), tmp_path / "work", Wanted(region="eu-west-1"), deploy=deploy, operator="a"
+            FolderObjects(bucket),
+            tmp_path / "work",
+            RebuildRequest(region="eu-west-1"),
+            deploy=deploy,
+            operator="a",
         )
 
 
@@ -242,10 +246,10 @@ def test_a_stack_in_other_regions_than_planned_is_never_filled(
         rebuild(
             FolderObjects(bucket),
             tmp_path / "work",
-            Wanted(region="eu-west-1"),
+            RebuildRequest(region="eu-west-1"),
             deploy=lambda _plan: stack.deployment,
             operator="ada",
-            outside=stack.outside,
+            environment=stack.environment,
         )
     assert scan() == {}
     assert json.loads((tmp_path / "work" / "rebuild.json").read_text())["state"] == "refused"
@@ -263,10 +267,10 @@ def stack(aws: None) -> DrStack:  # noqa: ARG001 - moto
     return dr_stack()
 
 
-def turn(stack: DrStack, seconds: int = 60) -> Turn:
-    """A step's turn."""
+def turn(stack: DrStack, seconds: int = 60) -> StepContext:
+    """A step's context."""
     deadline_ms = stack.clock.now_ms() + seconds * 1_000
-    return Turn(clock=stack.clock, deadline_ms=deadline_ms, tell=lambda _: None)
+    return StepContext(clock=stack.clock, deadline_ms=deadline_ms, tell=lambda _: None)
 
 
 def test_open_alerts_become_the_new_regions_with_a_possible_duplicate(stack: DrStack) -> None:

@@ -14,7 +14,7 @@ from dr.exports.sets import latest_set
 from dr.exports.synthesis import TABLE_ARN, Recipe, synthesize
 from dr.operations.journal import OperationRefusedError
 from dr.operations.operation import Outcome
-from dr.rebuilds.folder import KEPT, LOG, Kept, Wanted
+from dr.rebuilds.folder import JOURNAL, RECORD, RebuildRecord, RebuildRequest
 from dr.rebuilds.rebuild import rebuild
 from ops.dr.rebuild_command import planned
 from tests.fakes.aws_tables import create_tables
@@ -22,7 +22,7 @@ from tests.fakes.dr_bucket import backup_bucket
 from tests.fakes.dr_stack import FAILOVER, PRIMARY, DrStack, FakeFunctions, dr_stack
 
 NEW = {PRIMARY: "eu-west-1", FAILOVER: "eu-central-1"}
-WANTED = Wanted(region="eu-west-1")
+WANTED = RebuildRequest(region="eu-west-1")
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def run(stack: DrStack, bucket: Path, tmp_path: Path) -> Callable[[], Outcome]:
             WANTED,
             deploy=lambda _plan: deployment,
             operator="ada",
-            outside=stack.outside,
+            environment=stack.environment,
         ).outcome
 
     return once
@@ -93,7 +93,7 @@ def test_a_rebuild_goes_on_with_the_exports_that_it_began_with(
 ) -> None:
     """Newer ones come every hour; a ledger of two moments is the state of none."""
     run()
-    kept = Kept.in_folder(tmp_path / "work", WANTED)
+    kept = RebuildRecord.in_folder(tmp_path / "work", WANTED)
     chosen = latest_set(FolderObjects(bucket), TABLE_ARN.rpartition("/")[2])
     assert kept.roots == tuple(one.root for one in chosen.exports)
     synthesize(bucket, Recipe(items=3, variant=1))
@@ -103,19 +103,23 @@ def test_a_rebuild_goes_on_with_the_exports_that_it_began_with(
     summary.with_suffix(".md5").write_text(md5_base64(later))
     assert latest_set(FolderObjects(bucket), TABLE_ARN.rpartition("/")[2]) != chosen
     run()
-    assert Kept.in_folder(tmp_path / "work", WANTED).roots == kept.roots
+    assert RebuildRecord.in_folder(tmp_path / "work", WANTED).roots == kept.roots
 
 
 @pytest.mark.parametrize(
     "other",
-    [Wanted(region="eu-west-2"), replace(WANTED, failover_region="eu-west-3"), replace(WANTED, date="x")],
+    [
+        RebuildRequest(region="eu-west-2"),
+        replace(WANTED, failover_region="eu-west-3"),
+        replace(WANTED, date="x"),
+    ],
 )
-def test_a_folder_of_another_rebuild_is_refused(tmp_path: Path, other: Wanted) -> None:
+def test_a_folder_of_another_rebuild_is_refused(tmp_path: Path, other: RebuildRequest) -> None:
     """What one has done is not what another wants."""
-    Kept(wanted=WANTED, roots=("a",)).write(tmp_path)
-    assert Kept.in_folder(tmp_path, WANTED).roots == ("a",)
+    RebuildRecord(request=WANTED, roots=("a",)).write(tmp_path)
+    assert RebuildRecord.in_folder(tmp_path, WANTED).roots == ("a",)
     with pytest.raises(OperationRefusedError, match=r"another rebuild .*'eu-west-1'.*give another folder"):
-        Kept.in_folder(tmp_path, other)
+        RebuildRecord.in_folder(tmp_path, other)
 
 
 @pytest.mark.parametrize("dry_run", [False, True])
@@ -128,7 +132,7 @@ def test_a_folder_of_another_rebuild_is_not_prepared_for_a_second_one(
     work, objects = tmp_path / "work", FolderObjects(bucket)
     config = planned(objects, work, WANTED, dry_run=False).config_file
     before = config.read_text()
-    other = Wanted(region="eu-central-1")
+    other = RebuildRequest(region="eu-central-1")
     with pytest.raises(OperationRefusedError, match="another rebuild"):
         planned(objects, work, other, dry_run=dry_run)
     assert config.read_text() == before
@@ -143,8 +147,8 @@ def test_a_dry_run_of_a_rebuild_leaves_nothing(bucket: Path, tmp_path: Path) -> 
     assert not work.exists()
 
 
-@pytest.mark.parametrize("name", [KEPT, LOG])
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"wanted": {"x": 1}}'])
+@pytest.mark.parametrize("name", [RECORD, JOURNAL])
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"request": {"x": 1}}'])
 def test_a_folder_that_holds_something_else_is_refused(
     run: Callable[[], Outcome], tmp_path: Path, name: str, content: str
 ) -> None:

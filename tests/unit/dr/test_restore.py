@@ -1,4 +1,4 @@
-"""Settings, restores, copies and repairs on moto: what is refused, resumed, put back and left alone."""
+"""Settings, restores, copies and repairs on moto: what is refused, resumed, reapplied and left alone."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

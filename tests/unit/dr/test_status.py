@@ -6,9 +6,9 @@ from clients.coordination import CoordinationRecords
 from clients.deployment import Deployment
 from clients.routing import RoutingUnknownError
 from dr.exports.requests import ExportsUnknownError
+from dr.operations.environment import Environment
 from dr.operations.failover import failover
 from dr.operations.journal import OperationFailedError
-from dr.operations.outside import Outside
 from dr.operations.status import DrStatus, read_status
 from tests.fakes.dr_stack import FAILOVER, PRIMARY, DrStack, dr_stack, put_alert
 from tests.fakes.switches import set_switch
@@ -33,7 +33,7 @@ def status(stack: DrStack, export_age: int | None = HOUR_S) -> DrStatus:
         stack.deployment,
         export_age=lambda _deployment, _region, _now_s: export_age,
         export_max_age_s=3 * HOUR_S,
-        outside=stack.outside,
+        environment=stack.environment,
     )
 
 
@@ -75,7 +75,7 @@ def test_with_the_failover_region_lost_nobody_knows_of_an_operation(stack: DrSta
 
 def test_a_failover_is_shown_with_its_steps_and_is_not_the_usual_state(stack: DrStack) -> None:
     """Until it is gone back on."""
-    failover(stack.deployment, operator="ada", outside=stack.outside)
+    failover(stack.deployment, operator="ada", environment=stack.environment)
     found = status(stack)
     assert found.operation is not None
     assert (found.operation.operator, len(found.operation.steps)) == ("ada", 4)
@@ -87,7 +87,7 @@ def test_an_operation_that_failed_is_a_problem_with_its_next_step(stack: DrStack
     """Somebody has to go on."""
     stack.web.ends = "PARKED"
     with pytest.raises(OperationFailedError):
-        failover(stack.deployment, operator="ada", outside=stack.outside)
+        failover(stack.deployment, operator="ada", environment=stack.environment)
     assert "a failover of ada was failed; run it again to go on, or the other way" in status(stack).problems
 
 
@@ -120,7 +120,9 @@ def test_exports_of_each_region_are_looked_at_by_themselves(stack: DrStack) -> N
             raise ExportsUnknownError(region)
         return HOUR_S
 
-    found = read_status(stack.deployment, export_age=age, export_max_age_s=3 * HOUR_S, outside=stack.outside)
+    found = read_status(
+        stack.deployment, export_age=age, export_max_age_s=3 * HOUR_S, environment=stack.environment
+    )
     assert found.problems == ("no good export of us-east-1 is known that is younger than 3 h",)
     assert [one.export_age_s for one in found.regions] == [None, HOUR_S]
 
@@ -138,6 +140,6 @@ def test_a_name_that_answers_another_region_or_nothing_is_not_well(aws: None) ->
         stack.deployment,
         export_age=an_hour,
         export_max_age_s=3 * HOUR_S,
-        outside=Outside(stack.clock, stack.web, silent),
+        environment=Environment(stack.clock, stack.web, silent),
     )
     assert found.problems == ("where the name points is unknown",)

@@ -62,7 +62,7 @@ def test_every_step_of_a_failover_of_a_real_stack_is_shown_before_it(tmp_path: P
         app, ["dr", "failback", "--dry-run", "--json", "--outputs", str(outputs)], catch_exceptions=False
     )
     assert [one["step"] for one in json.loads(shown.output)] == [
-        "check", "replication", "prove", "switch", "settle",
+        "check", "replication", "test-alert", "switch", "rest",
     ]  # fmt: skip
 
 

@@ -124,7 +124,7 @@ def test_a_region_without_an_export_is_told_apart_from_one_that_does_not_answer(
     monkeypatch.setattr(
         "ops.dr.commands.export_age_s", lambda _, region, __: 5 if region == PRIMARY else None
     )
-    monkeypatch.setattr("ops.dr.commands.outside_of", lambda _: stack.outside)
+    monkeypatch.setattr("ops.dr.commands.environment_of", lambda _: stack.environment)
     shown = responder("dr", "status", "--outputs", outputs).stdout
     assert "none yet" in shown
     make = f"responder dr export --region {FAILOVER} --outputs {outputs}"

@@ -46,7 +46,7 @@ def test_a_dry_run_lists_every_phase_and_starts_nothing(scenario: str) -> None:
         (["--decide-after", "-1"], "decide-after"),
         (["--stack", "nope"], "stack 'nope' is not known; there is dev, staging, prod, local"),
         (["--all", "--resume"], "--all begins anew"),
-        (["--all", "table-corrupted"], "--all plays every scenario"),
+        (["--all", "table-corrupted"], "--all runs every scenario"),
         (["--all", "--run-dir", "somewhere"], "--all has a stack of its own"),
         (["--resume", "table-corrupted"], "--resume goes on with the scenario that was begun"),
         (["--resume", "--decide-after", "9"], "--resume keeps the time"),
@@ -61,7 +61,7 @@ def test_what_may_not_be_drilled_is_refused(arguments: list[str], said: str) -> 
 
 
 def test_a_drill_whose_stack_is_gone_cannot_be_gone_on_with(tmp_path: Path) -> None:
-    """There is nothing left to put back."""
+    """There is nothing left to roll back."""
     DrillFile.create(tmp_path, replace(state(), moments={}, phases=()))
     found = _drill("--resume", "--run-dir", str(tmp_path))
     assert isinstance(found.exception, DrillStateError)
@@ -75,7 +75,7 @@ def test_a_folder_without_a_stack_is_not_drilled(tmp_path: Path) -> None:
 
 
 def test_a_dry_run_of_everything_lists_every_scenario() -> None:
-    """Not only the one that is played when none is named."""
+    """Not only the one that runs when none is named."""
     shown = json.loads(_drill("--all", "--dry-run", "--json").stdout)
     assert list(shown) == list(SCENARIOS)
     assert "rebuilt" in _drill("--all", "--dry-run").stdout
@@ -87,7 +87,7 @@ def test_everything_as_json_is_a_line_of_each_exercise(
 ) -> None:
     """And nothing else on stdout."""
     line = Line("rebuild", passed, "us-east-1", 3.0)
-    monkeypatch.setattr(drill_command, "_play_all", lambda *_: [line])
+    monkeypatch.setattr(drill_command, "_run_all", lambda *_: [line])
     found = _drill("--all", "--json", "--report", str(tmp_path))
     assert (json.loads(found.stdout), found.exit_code) == ([asdict(line)], 0 if passed else 1)
 

@@ -1,4 +1,4 @@
-"""What a restore starts from, before anybody is asked: a dry run promises nothing that would be refused."""
+"""What a restore starts from, before anybody is options: a dry run promises nothing that would be refused."""
 
 import re
 from dataclasses import replace
@@ -16,7 +16,7 @@ from dr.restores.calls import RestoreRefusedError
 from dr.restores.table_definition import table_definition
 from dr.restores.table_items import TableUnwritableError
 from ops.dr import restore_sources
-from ops.dr.restore_sources import Asked, Ready, prepare
+from ops.dr.restore_sources import RestoreOptions, RestorePlan, prepare
 from tests.fakes.deployment import PRIMARY, deployment_on_moto
 from topology.alerts import SCHEMA
 from topology.tables import ALERTS
@@ -24,7 +24,7 @@ from topology.tables import ALERTS
 NEW = "a-new-table"
 LEDGER = TABLE_ARN.rpartition("/")[2]
 RECIPE = Recipe(items=3)
-EXPORT = Asked(export="latest")
+EXPORT = RestoreOptions(export="latest")
 
 
 @pytest.fixture
@@ -57,34 +57,41 @@ def put(key: str, content: bytes) -> None:
     s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": [part]})
 
 
-def prepared(deployment: Deployment, folder: Path, asked: Asked, target: str = NEW) -> Ready:
+def prepared(deployment: Deployment, folder: Path, options: RestoreOptions, target: str = NEW) -> RestorePlan:
     """What the command shows before it asks."""
-    return prepare(deployment, PRIMARY, asked, target=target, folder=folder)
+    return prepare(deployment, PRIMARY, options, target=target, folder=folder)
 
 
 @pytest.mark.parametrize(
-    "asked", [EXPORT, Asked(to="0s"), Asked(backup="newest"), Asked(copy="live"), Asked()]
+    "options",
+    [
+        EXPORT,
+        RestoreOptions(to="0s"),
+        RestoreOptions(backup="newest"),
+        RestoreOptions(copy="live"),
+        RestoreOptions(),
+    ],
 )
 @pytest.mark.parametrize(
     ("target", "reason"),
     [(LEDGER, "a table of the running stack"), ("bad name!", "no name of a table")],
 )
 def test_a_target_that_would_be_refused_is_so_before_anybody_is_asked(
-    deployment: Deployment, tmp_path: Path, asked: Asked, target: str, reason: str
+    deployment: Deployment, tmp_path: Path, options: RestoreOptions, target: str, reason: str
 ) -> None:
     """Whatever it is restored from."""
     with pytest.raises(RestoreRefusedError, match=reason):
-        prepared(deployment, tmp_path / "to", asked, target)
+        prepared(deployment, tmp_path / "to", options, target)
 
 
-@pytest.mark.parametrize("asked", [EXPORT, Asked(to="0s"), Asked(backup="newest")])
+@pytest.mark.parametrize("options", [EXPORT, RestoreOptions(to="0s"), RestoreOptions(backup="newest")])
 def test_a_target_that_is_there_is_refused_before_anybody_is_asked(
-    deployment: Deployment, tmp_path: Path, asked: Asked
+    deployment: Deployment, tmp_path: Path, options: RestoreOptions
 ) -> None:
     """An empty one too: these make their table by themselves."""
     boto3.client("dynamodb", region_name=PRIMARY).create_table(**table_definition(ALERTS, NEW))
     with pytest.raises(RestoreRefusedError, match="is there already"):
-        prepared(deployment, tmp_path / "to", asked)
+        prepared(deployment, tmp_path / "to", options)
 
 
 def test_the_export_that_latest_means_is_named_with_its_time_items_and_age(
@@ -119,12 +126,12 @@ def test_rows_of_another_schema_are_refused_before_anybody_is_asked(
     for name in ("manifest-summary.json", "manifest-files.json"):
         s3.delete_object(Bucket=BUCKET, Key=f"{RECIPE.root}/{name}")
     refused = rf"schema {SCHEMA - 1}, and this release reads {SCHEMA}: use the release that wrote them"
-    for asked in (Asked(export=old), Asked(copy=old), Asked(copy="latest")):
+    for options in (RestoreOptions(export=old), RestoreOptions(copy=old), RestoreOptions(copy="latest")):
         with pytest.raises(ExportRefusedError, match=refused):
-            prepared(deployment, tmp_path / "to", asked)
+            prepared(deployment, tmp_path / "to", options)
     boto3.client("dynamodb", region_name=PRIMARY).put_item(TableName=LEDGER, Item={"alert_id": {"S": "a"}})
     with pytest.raises(OtherSchemaError, match=r"schema 0 \(none\), and this release reads"):
-        prepared(deployment, tmp_path / "to", Asked(copy="live"))
+        prepared(deployment, tmp_path / "to", RestoreOptions(copy="live"))
 
 
 def test_a_time_outside_of_the_window_is_refused_before_anybody_is_asked(
@@ -132,12 +139,12 @@ def test_a_time_outside_of_the_window_is_refused_before_anybody_is_asked(
 ) -> None:
     """So is any time while point-in-time recovery is off."""
     with pytest.raises(RestoreRefusedError, match="is off"):
-        prepared(deployment, tmp_path, Asked(to="10m"))
+        prepared(deployment, tmp_path, RestoreOptions(to="10m"))
     boto3.client("dynamodb", region_name=PRIMARY).update_continuous_backups(
         TableName=LEDGER, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
     )
     with pytest.raises(RestoreRefusedError, match="can be restored to a time from"):
-        prepared(deployment, tmp_path, Asked(to="2020-01-01T00:00:00Z"))
+        prepared(deployment, tmp_path, RestoreOptions(to="2020-01-01T00:00:00Z"))
 
 
 def test_a_copy_is_refused_into_a_table_with_items_or_of_another_state(
@@ -147,16 +154,17 @@ def test_a_copy_is_refused_into_a_table_with_items_or_of_another_state(
     dynamodb = boto3.client("dynamodb", region_name=PRIMARY)
     dynamodb.create_table(**table_definition(ALERTS, NEW))
     assert (
-        "with copies of the items of table" in prepared(deployment, tmp_path / "a", Asked(copy="live")).what
+        "with copies of the items of table"
+        in prepared(deployment, tmp_path / "a", RestoreOptions(copy="live")).what
     )
     dynamodb.put_item(TableName=NEW, Item={"alert_id": {"S": "a"}})
     with pytest.raises(RestoreRefusedError, match="is there already"):
-        prepared(deployment, tmp_path / "b", Asked(copy="live"))
+        prepared(deployment, tmp_path / "b", RestoreOptions(copy="live"))
     progress = restore_sources.ROOT / ".local" / f"{NEW}.progress.json"
     progress.parent.mkdir(parents=True)
     progress.write_text(f'{{"table": "{NEW}", "source": "another"}}')
     with pytest.raises(TableUnwritableError, match="go on with that one"):
-        prepared(deployment, tmp_path / "c", Asked(copy="live"))
+        prepared(deployment, tmp_path / "c", RestoreOptions(copy="live"))
 
 
 def test_another_region_than_the_stacks_is_refused_before_it_is_asked(
@@ -164,4 +172,4 @@ def test_another_region_than_the_stacks_is_refused_before_it_is_asked(
 ) -> None:
     """With the two that there are."""
     with pytest.raises(ExportRefusedError, match="not in eu-west-1"):
-        prepare(deployment, "eu-west-1", Asked(to="0s"), target=NEW, folder=tmp_path)
+        prepare(deployment, "eu-west-1", RestoreOptions(to="0s"), target=NEW, folder=tmp_path)

@@ -1,4 +1,4 @@
-"""A drill in progress: what its phases work with, and the phase as such."""
+"""A drill in progress: what its phases work with, and how phases are performed."""
 
 import getpass
 import platform
@@ -15,14 +15,14 @@ from audit.stack import audit_stack
 from clients.receipts import Receipt, read_receipts
 from dr.drill.prober import Prober
 from dr.drill.record import ATTEMPTS_FILE, RECEIPTS_FILE, DrillFile, Moment, StepRun, now_ms
-from dr.drill.stage import Stage
+from dr.drill.target import DrillTarget
 from dr.operations.operation import OnStep, StepEvent
 
 POLL_S: Final = 0.5
-ASIDE: Final = "aside_ms"
+BACKGROUND: Final = "background_ms"
 """The fact of what went on beside the phases: from when to when, None while it does."""
 
-ASIDE_WITHIN_S: Final = 300.0
+BACKGROUND_WITHIN_S: Final = 300.0
 
 ACCEPTED_LEAST: Final = 500
 """Alerts accepted in all; the load goes on until there are so many."""
@@ -31,35 +31,35 @@ T = TypeVar("T")
 
 
 class DrillFailedError(Exception):
-    """A phase could not be done in its time; everything is put back, and the report says how far it got."""
+    """A phase could not be done in its time; all is rolled back, and the report says how far it got."""
 
 
 @dataclass
-class Play:
+class DrillRun:
     """One process's part of a drill. `say` is told what is going on, a line at a time.
 
-    `accepted_least`: the load goes on until so many alerts are accepted; `aside_within_s`: how long what goes
-    on beside the phases is waited for.
+    `accepted_least`: the load goes on until so many alerts are accepted; `background_within_s`: how long a
+    background task is waited for.
     """
 
-    stage: Stage
+    target: DrillTarget
     file: DrillFile
     say: Callable[[str], None]
     phase: str = ""
     accepted_least: int = ACCEPTED_LEAST
-    aside_within_s: float = ASIDE_WITHIN_S
+    background_within_s: float = BACKGROUND_WITHIN_S
     _prober: Prober | None = field(default=None, init=False)
-    _aside: dict[str, Future[str]] = field(default_factory=dict, init=False)
+    _background: dict[str, Future[str]] = field(default_factory=dict, init=False)
 
     @property
     def receipts_path(self) -> Path:
         """What the prober was promised."""
-        return self.stage.run_dir / RECEIPTS_FILE
+        return self.target.run_dir / RECEIPTS_FILE
 
     @property
     def attempts_path(self) -> Path:
         """Every try that the prober made."""
-        return self.stage.run_dir / ATTEMPTS_FILE
+        return self.target.run_dir / ATTEMPTS_FILE
 
     @property
     def operator(self) -> str:
@@ -74,10 +74,10 @@ class Play:
         """Post from here on."""
         self._prober = Prober(
             self.file.state.drill_id,
-            self.stage.webhooks(),
+            self.target.webhooks(),
             self.receipts_path,
             self.attempts_path,
-            leading=self.stage.leading,
+            leading=self.target.leading,
         )
         self._prober.start()
 
@@ -95,50 +95,50 @@ class Play:
         if self._prober is not None:
             self._prober.burst(count)
 
-    def begin_aside(self, what: str, act: Callable[["Play"], str]) -> None:
-        """Do something beside the phases; `result_of` asks for it."""
+    def begin_background(self, what: str, act: Callable[["DrillRun"], str]) -> None:
+        """Begin a background task, beside the phases; `result_of` asks for its result."""
         pool = ThreadPoolExecutor(1, thread_name_prefix=what)
-        self._aside[what] = pool.submit(self._act_aside, what, act)
+        self._background[what] = pool.submit(self._do_background, what, act)
         pool.shutdown(wait=False)
 
-    def result_of(self, what: str, act: Callable[["Play"], str]) -> str:
-        """What came of what was begun aside; done now where another process had begun it.
+    def result_of(self, what: str, act: Callable[["DrillRun"], str]) -> str:
+        """The result of a background task; it is done now where another process had begun it.
 
         Raises:
             DrillFailedError: it has not ended in time. What `act` raises passes.
         """
-        if what not in self._aside:
-            return self._act_aside(what, act)
-        if not futures_wait([self._aside[what]], self.aside_within_s).done:
-            raise DrillFailedError(f"{what}: not ended within {self.aside_within_s:g} s")
-        return self._aside[what].result()
+        if what not in self._background:
+            return self._do_background(what, act)
+        if not futures_wait([self._background[what]], self.background_within_s).done:
+            raise DrillFailedError(f"{what}: not ended within {self.background_within_s:g} s")
+        return self._background[what].result()
 
-    def finish_aside(self) -> None:
-        """Wait for what goes on beside the phases, whatever comes of it.
+    def finish_background(self) -> None:
+        """Wait for the background tasks to end, whatever their results.
 
         Raises:
-            DrillFailedError: it goes on still.
+            DrillFailedError: one goes on still.
         """
-        futures_wait(self._aside.values(), self.aside_within_s)
-        going_on = [what for what, result in self._aside.items() if not result.done()]
+        futures_wait(self._background.values(), self.background_within_s)
+        going_on = [what for what, result in self._background.items() if not result.done()]
         if going_on:
             raise DrillFailedError(
-                f"{', '.join(going_on)}: goes on {self.aside_within_s:g} s later, so a table that it makes "
-                "stays; wait for the end of this process, and delete that"
+                f"{', '.join(going_on)}: goes on {self.background_within_s:g} s later, so a table that it "
+                "makes stays; wait for the end of this process, and delete that"
             )
 
-    def _act_aside(self, what: str, act: Callable[["Play"], str]) -> str:
-        """Do it, with its own times noted: those of the phase that asks for it say little."""
+    def _do_background(self, what: str, act: Callable[["DrillRun"], str]) -> str:
+        """Do it, and note its own times: those of the phase that asks for it say little."""
         began_ms = now_ms()
-        self._note_aside(what, began_ms, None)
+        self._note_background(what, began_ms, None)
         try:
             return act(self)
         finally:
-            self._note_aside(what, began_ms, now_ms())
+            self._note_background(what, began_ms, now_ms())
 
-    def _note_aside(self, what: str, began_ms: int, ended_ms: int | None) -> None:
-        known = self.file.state.facts.get(ASIDE, {})
-        self.file.note(**{ASIDE: {**known, what: [began_ms, ended_ms]}})
+    def _note_background(self, what: str, began_ms: int, ended_ms: int | None) -> None:
+        known = self.file.state.facts.get(BACKGROUND, {})
+        self.file.note(**{BACKGROUND: {**known, what: [began_ms, ended_ms]}})
 
     def audit(self) -> Audit:
         """Compare receipts, the ledgers of the regions that are not lost, and Slack.
@@ -147,10 +147,10 @@ class Play:
             LedgerUnreadableError: a region's ledger does not answer.
         """
         return audit_stack(
-            self.stage.deployment,
+            self.target.deployment,
             receipts=self.receipts(),
-            slack=self.stage.slack_messages(),
-            lost_regions=self.stage.lost_regions(),
+            slack=self.target.slack_messages(),
+            lost_regions=self.target.lost_regions(),
         )
 
     def until(
@@ -196,22 +196,22 @@ class Phase:
 
     name: str
     title: str
-    act: Callable[[Play], str]
+    act: Callable[[DrillRun], str]
 
 
-def perform(phases: Iterable[Phase], play: Play) -> None:
+def perform(phases: Iterable[Phase], run: DrillRun) -> None:
     """Work off what is not done yet, the state on disk after each.
 
     Raises:
         DrillFailedError: a phase could not be done; those after it were not begun.
     """
     for phase in phases:
-        if play.file.state.is_done(phase.name):
-            play.say(f"{phase.name}: done already")
+        if run.file.state.is_done(phase.name):
+            run.say(f"{phase.name}: done already")
             continue
-        play.phase = phase.name
-        play.file.begin(phase.name)
-        play.say(f"{phase.name}: {phase.title}")
-        detail = phase.act(play)
-        play.file.end(phase.name, detail)
-        play.say(f"{phase.name}: {detail}")
+        run.phase = phase.name
+        run.file.begin(phase.name)
+        run.say(f"{phase.name}: {phase.title}")
+        detail = phase.act(run)
+        run.file.end(phase.name, detail)
+        run.say(f"{phase.name}: {detail}")

@@ -1,4 +1,4 @@
-"""Proof that a region serves: it answers, it takes an alert, and the alert reaches people.
+"""Checks that a region serves: it answers, it takes an alert, and the alert reaches people.
 
 The alert is real and goes the whole way to Slack, at severity INFO and under a source of its own.
 """
@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from clients.deployment import Deployment, RegionEndpoints
+from dr.operations.environment import ACCEPTED, NOT_FOUND, OK, Web
 from dr.operations.journal import OperationFailedError
-from dr.operations.operation import Done, Turn
-from dr.operations.outside import ACCEPTED, NOT_FOUND, OK, Web
+from dr.operations.operation import StepContext, StepResult
 from dr.operations.rows import read_rows
 from topology.alerts import Severity, Status
 
@@ -22,7 +22,7 @@ https://www.rfc-editor.org/rfc/rfc9110#name-client-error-4xx"""
 
 
 def healthy(web: Web, endpoints: RegionEndpoints) -> bool | None:
-    """Whether the region's `/health` says so; None if it says nothing."""
+    """Whether the region's `/health` says that it is healthy; None if it does not answer."""
     answer = web.get(endpoints.health_url)
     if answer is None:
         return None
@@ -37,11 +37,15 @@ def switch_shown(web: Web, endpoints: RegionEndpoints) -> bool | None:
     return answer.status == OK
 
 
-def prove(deployment: Deployment, turn: Turn, *, endpoints: RegionEndpoints, web: Web) -> Done:
-    """Post one alert to the region and follow it until people have it.
+def post_test_alert(
+    deployment: Deployment, context: StepContext, *, endpoints: RegionEndpoints, web: Web
+) -> StepResult:
+    """Post a test alert to the region and follow it until people have it.
 
-    The first answer may be lost and the alert posted again, which is a repeat then: its parent is followed,
-    since a repeat is at rest at once and nobody is told. Facts: `alert_id`, `status`, `took_ms`.
+    The first answer may be lost and the alert posted again, which makes it a repeat: its parent is followed
+    then, since a repeat is at rest at once and nobody is notified of it.
+
+    Facts: `alert_id`, `status`, `took_ms`.
 
     Raises:
         OperationFailedError: it is refused or PARKED, or not accepted and delivered by the step's deadline.
@@ -49,7 +53,7 @@ def prove(deployment: Deployment, turn: Turn, *, endpoints: RegionEndpoints, web
         IncompleteOutputsError: the region has no API key.
     """
     api_key = deployment.api_key(endpoints)
-    begun_ms = turn.clock.now_ms()
+    begun_ms = context.clock.now_ms()
     mark = secrets.token_hex(8)
     body = {
         "source": SOURCE,
@@ -68,26 +72,26 @@ def prove(deployment: Deployment, turn: Turn, *, endpoints: RegionEndpoints, web
                 "and its deployment, then run it again"
             )
         if answer is None or answer.status != ACCEPTED:
-            turn.say(f"the webhook answers {answer.status if answer else 'nothing'}")
+            context.say(f"the webhook answers {answer.status if answer else 'nothing'}")
             return None
         alert_id = _first_id(answer.body)
         if alert_id is None:
-            turn.say(f"what answers at {endpoints.webhook_url} names no alert: it is not the webhook")
+            context.say(f"what answers at {endpoints.webhook_url} names no alert: it is not the webhook")
         return alert_id
 
     def ended() -> str | None:
         status = _status(deployment, endpoints.region, alert_id)
-        turn.say(f"it is {status or 'in no row'}")
+        context.say(f"it is {status or 'in no row'}")
         return status if status in {Status.NOTIFIED, Status.PARKED} else None
 
-    alert_id = turn.until(accepted, f"{endpoints.region} accepts an alert")
-    status = turn.until(ended, f"alert {alert_id} reaches people")
+    alert_id = context.until(accepted, f"{endpoints.region} accepts an alert")
+    status = context.until(ended, f"alert {alert_id} reaches people")
     if status != Status.NOTIFIED:
         raise OperationFailedError(
             f"alert {alert_id} is {status}: `responder parked show {alert_id}` says why; then run this again"
         )
-    took_ms = turn.clock.now_ms() - begun_ms
-    return Done(
+    took_ms = context.clock.now_ms() - begun_ms
+    return StepResult(
         f"{endpoints.region} took alert {alert_id}, {status} after {took_ms / 1_000:.1f} s",
         {"alert_id": alert_id, "status": status, "took_ms": took_ms},
     )

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dr.operations.outside import Answer, HttpWeb
+from dr.operations.environment import Answer, HttpWeb
 from tests.fakes import http_server
 
 

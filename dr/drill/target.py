@@ -1,6 +1,6 @@
-"""What a drill is played on: a stack that a region can be taken from, and what is seen of it from outside.
+"""The target of a drill: a stack that a region can be taken from, and what its environment shows of it.
 
-Today there is `LocalStage`, the embedded AWS of a run folder. Losing a region on AWS would be AWS FIS's work.
+Today there is `LocalDrillTarget`, the embedded AWS of a run folder. On AWS, AWS FIS would take a region away.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ from audit.comparison import SlackPost
 from clients.deployment import Deployment
 from clients.routing import RoutingUnknownError, resolve_region
 from clients.sender import Webhook
-from dr.operations.outside import Outside
+from dr.operations.environment import Environment
 from emulator.attached_stack import attached_deployment
 from emulator.client import Emulator
 
@@ -28,13 +28,13 @@ class Health:
     since_ms: int
 
 
-class Stage(Protocol):
+class DrillTarget(Protocol):
     """A stack under drill. `emulated`: its times are of a local emulator."""
 
     deployment: Deployment
     run_dir: Path
     emulated: bool
-    outside: Outside
+    environment: Environment
 
     def webhooks(self) -> tuple[Webhook, ...]:
         """Where alerts are posted, the primary first."""
@@ -54,14 +54,14 @@ class Stage(Protocol):
     def lost_regions(self) -> Mapping[str, str]:
         """The regions that are lost now, and how."""
 
-    def mend_regions(self) -> list[str]:
-        """Bring every lost region back; return which were."""
+    def start_regions(self) -> list[str]:
+        """Start every lost region again; return which were lost."""
 
     def slack_messages(self) -> Iterable[SlackPost]:
         """What Slack received, oldest first."""
 
 
-class LocalStage:
+class LocalDrillTarget:
     """The stack on the embedded AWS that runs in a folder."""
 
     emulated = True
@@ -75,7 +75,7 @@ class LocalStage:
         self._emulator = emulator
         self.run_dir = emulator.run_dir
         self.deployment = attached_deployment(emulator)
-        self.outside = Outside(resolve=lambda one: resolve_region(one, emulator.dns_address))
+        self.environment = Environment(resolve=lambda one: resolve_region(one, emulator.dns_address))
         self._webhooks: tuple[Webhook, ...] = ()
 
     def webhooks(self) -> tuple[Webhook, ...]:
@@ -117,7 +117,7 @@ class LocalStage:
             one.name: "cut" if one.cut else one.power for one in regions if one.cut or one.power != "running"
         }
 
-    def mend_regions(self) -> list[str]:
+    def start_regions(self) -> list[str]:
         """Start, resume and reconnect whatever is lost; return the regions that were."""
         return [region for region in self._emulator.regions if self._emulator.bring_back(region)]
 

@@ -119,7 +119,7 @@ def _read(response: urllib3.BaseHTTPResponse, ends_s: float) -> bytes:
 
 
 @dataclass(frozen=True)
-class Outside:
+class Environment:
     """All of it. `resolve`: the region that the stack's name answers, as `clients.routing` says."""
 
     clock: Clock = field(default_factory=SystemClock)
