@@ -4,12 +4,12 @@ The drill of a corrupted table plants it, and looks afterwards whether every row
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from audit.ledger import scan_ledger
 from clients.deployment import Deployment
 from clients.receipts import Receipt
+from dr.drill.record import Damage
 from topology.alerts import Status
 
 CHANGED: Final = 12
@@ -19,30 +19,6 @@ GARBAGE: Final = "\ufffd overwritten by a bad writer"
 BROKEN_STATUS: Final = "BROKEN"
 
 Item = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Damage:
-    """The ids that the bad writer meets: their text is overwritten, their status is, they are deleted."""
-
-    changed: tuple[str, ...]
-    broken: tuple[str, ...]
-    deleted: tuple[str, ...]
-
-    @property
-    def ids(self) -> tuple[str, ...]:
-        """All of them."""
-        return (*self.changed, *self.broken, *self.deleted)
-
-    @property
-    def as_fact(self) -> dict[str, list[str]]:
-        """For the drill's state."""
-        return {name: list(ids) for name, ids in asdict(self).items()}
-
-    @classmethod
-    def of_fact(cls, fact: Mapping[str, Sequence[str]]) -> "Damage":
-        """From the drill's state."""
-        return cls(**{name: tuple(ids) for name, ids in fact.items()})
 
 
 def choose(deployment: Deployment, receipts: Sequence[Receipt]) -> Damage | None:

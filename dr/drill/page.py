@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Final
 from xml.etree.ElementTree import Element, SubElement, tostring
 
+import msgspec
+
 from dr.drill.measures import Failure, Rpo
 from dr.drill.record import PhaseRun, StepRun
 from dr.drill.report import EMULATED, DrillReport
@@ -205,7 +207,8 @@ def _steps(body: Element, report: DrillReport) -> None:
 
 def _found(body: Element, report: DrillReport) -> None:
     _add(body, "h2", "What was found, and rolled back")
-    rows = [(name.replace("_", " "), _plain(value)) for name, value in report.facts.items()]
+    facts: Mapping[str, object] = msgspec.to_builtins(report.facts)
+    rows = [(name.replace("_", " "), _plain(value)) for name, value in facts.items()]
     rows += [("rolled back", what) for what in report.rollback.done]
     rows += [("not rolled back", what) for what in report.rollback.not_done]
     _table(body, ("what", "value"), rows, numbers=())

@@ -63,9 +63,48 @@ class PhaseRun:
     steps: tuple[StepRun, ...] = ()
 
 
+@dataclass(frozen=True)
+class Damage:
+    """The ids that the bad writer meets: their text is overwritten, their status is, they are deleted."""
+
+    changed: tuple[str, ...]
+    broken: tuple[str, ...]
+    deleted: tuple[str, ...]
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """All of them."""
+        return (*self.changed, *self.broken, *self.deleted)
+
+
+@dataclass(frozen=True)
+class RestoredTable:
+    """A table that the drill makes, and deletes at its end."""
+
+    region: str
+    name: str
+
+
+class DrillFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a phase found that a later one or the report needs. What no phase has found is left out of JSON.
+
+    `background_ms`: of a background task, by its phase's name, begin and end in epoch milliseconds, None
+    where it did not end. `restored_table`: the one that the ledger is repaired from. `damage_undone`: by a
+    rollback, since the drill did not come to verify it.
+    """
+
+    export_arn: str | None = None
+    background_ms: Mapping[str, tuple[int, int | None]] = msgspec.field(default_factory=dict)
+    alerts_drained: int | None = None
+    damage: Damage | None = None
+    restored_table: str | None = None
+    damage_undone: bool = False
+    restored_tables: tuple[RestoredTable, ...] = ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class DrillState:
-    """One drill so far. `facts`: what a phase found that a later one or the report needs, as plain JSON.
+    """One drill so far. `facts`: what a phase found that a later one or the report needs.
 
     `resumed`: how often another process went on with it; `passed` None until it has ended.
     """
@@ -77,7 +116,7 @@ class DrillState:
     decide_after_s: float
     moments: Mapping[Moment, int] = field(default_factory=dict)
     phases: tuple[PhaseRun, ...] = ()
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: DrillFacts = field(default_factory=DrillFacts)
     resumed: int = 0
     passed: bool | None = None
 
@@ -147,7 +186,7 @@ class DrillFile:
     def note(self, **facts: Any) -> None:
         """Keep what was found."""
         with self._lock:
-            self._change(facts={**self._state.facts, **facts})
+            self._change(facts=msgspec.structs.replace(self._state.facts, **facts))
 
     def close(self, *, passed: bool) -> None:
         """The drill has ended and rolled back everything that it could."""

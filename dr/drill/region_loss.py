@@ -9,6 +9,7 @@ from dr.drill.record import Moment, now_ms
 from dr.drill.rehearsal import REHEARSAL, rehearse
 from dr.drill.run import ACCEPTED_LEAST, DrillFailedError, DrillRun, Phase
 from dr.drill.target import Loss
+from dr.operations.facts import DrainFacts
 from dr.operations.failback import failback
 from dr.operations.failover import failover
 
@@ -173,7 +174,7 @@ def _failover(run: DrillRun) -> str:
     )
     for step, moment in FAILOVER_MOMENTS.items():
         run.file.mark(moment, outcome.step(step).ended_ms)
-    drained = outcome.step("drain").facts["drained_count"]
+    drained = outcome.facts(DrainFacts).drained_count
     run.file.note(alerts_drained=drained)
     return f"{run.target.deployment.failover.region} takes everything; {drained} alerts drained"
 

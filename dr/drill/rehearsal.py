@@ -25,7 +25,6 @@ from topology.tables import ALERTS
 
 EXPORTED_WITHIN_S: Final = 120.0
 RESTORED_WITHIN_S: Final = 120.0
-EXPORT: Final = "export_arn"
 REHEARSAL: Final = "restore rehearsal"
 FINDINGS_SHOWN: Final = 3
 
@@ -43,11 +42,12 @@ def rehearsal_phase() -> Phase:
 
 def _export(run: DrillRun) -> str:
     deployment = run.target.deployment
-    if EXPORT not in run.file.state.facts:
+    arn = run.file.state.facts.export_arn
+    if arn is None:
         arn = start_export(deployment, deployment.failover.region, now=datetime.now(UTC))
-        run.file.note(**{EXPORT: arn})
+        run.file.note(export_arn=arn)
     run.file.mark(Moment.RESTORE_POINT)
-    return f"{run.file.state.facts[EXPORT]}"
+    return arn
 
 
 def rehearse(run: DrillRun) -> str:
@@ -57,7 +57,9 @@ def rehearse(run: DrillRun) -> str:
         DrillFailedError: the export, an item or a setting is not as it should be.
     """
     deployment, region = run.target.deployment, run.target.deployment.failover.region
-    info = wait_export(deployment, region, run.file.state.facts[EXPORT], within_s=EXPORTED_WITHIN_S)
+    arn = run.file.state.facts.export_arn
+    assert arn is not None  # noqa: S101 - the phase `restore point` comes before
+    info = wait_export(deployment, region, arn, within_s=EXPORTED_WITHIN_S)
     with tempfile.TemporaryDirectory(prefix="rehearsal-", dir=run.target.run_dir) as name:
         folder = Path(name)
         export = _checked(run, info, folder)

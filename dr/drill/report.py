@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -23,15 +23,11 @@ from dr.drill.measures import (
     timeline_of,
 )
 from dr.drill.prober import ProbeLog
-from dr.drill.record import DrillState, Moment, PhaseRun
+from dr.drill.record import DrillFacts, DrillState, Moment, PhaseRun
 
 REPORT_FILE: Final = "drill.json"
 HISTORY_FILE: Final = "drill-history.jsonl"
 """One line for each drill in one go that measured an RTO: what the next one of its kind is compared with."""
-
-BACKGROUND: Final = "background_ms"
-"""The fact that has the times of background tasks: a phase's name to two epoch milliseconds, of its begin and
-its end, the second None where it did not end."""
 
 RTO_MEANING: Final = (
     "From the fault (the instant before it was injected) to the later of two: the failover region answers "
@@ -95,7 +91,7 @@ class DrillReport:
     duplicates_by_cause: Mapping[str, int] | None
     moments: Mapping[str, int]
     phases: tuple[PhaseRun, ...]
-    facts: Mapping[str, Any]
+    facts: DrillFacts
     measures_s: Mapping[str, float | None]
     compared_with: str | None
     changes: tuple[Change, ...]
@@ -185,7 +181,7 @@ def make_report(
         duplicates_by_cause=audit.duplicates_by_cause if audit else None,
         moments={str(moment): at_ms for moment, at_ms in state.moments.items()},
         phases=phases,
-        facts={name: fact for name, fact in state.facts.items() if name != BACKGROUND},
+        facts=msgspec.structs.replace(state.facts, background_ms={}),
         measures_s=measures_s,
         compared_with=last.began_at if last else None,
         changes=changes(measures_s, last.measures_s) if last else (),
@@ -241,7 +237,7 @@ def _is_alike(earlier: HistoryEntry, state: DrillState) -> bool:
 
 def _phases(state: DrillState) -> tuple[PhaseRun, ...]:
     """The phases; one that only collects what went on beside the others gets the times of that."""
-    background = state.facts.get(BACKGROUND, {})
+    background = state.facts.background_ms
 
     def timed(run: PhaseRun) -> PhaseRun:
         if run.name not in background:

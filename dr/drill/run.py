@@ -19,9 +19,6 @@ from dr.drill.target import DrillTarget
 from dr.operations.operation import OnStep, StepEvent
 
 POLL_S: Final = 0.5
-BACKGROUND: Final = "background_ms"
-"""The fact of what went on beside the phases: from when to when, None while it does."""
-
 BACKGROUND_WITHIN_S: Final = 300.0
 
 ACCEPTED_LEAST: Final = 500
@@ -137,8 +134,8 @@ class DrillRun:
             self._note_background(what, began_ms, now_ms())
 
     def _note_background(self, what: str, began_ms: int, ended_ms: int | None) -> None:
-        known = self.file.state.facts.get(BACKGROUND, {})
-        self.file.note(**{BACKGROUND: {**known, what: [began_ms, ended_ms]}})
+        known = self.file.state.facts.background_ms
+        self.file.note(background_ms={**known, what: (began_ms, ended_ms)})
 
     def audit(self) -> Audit:
         """Compare receipts, the ledgers of the regions that are not lost, and Slack.

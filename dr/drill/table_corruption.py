@@ -10,8 +10,7 @@ from typing import Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from dr.drill import bad_writer
-from dr.drill.bad_writer import Damage
-from dr.drill.record import Moment, now_ms
+from dr.drill.record import Damage, Moment, now_ms
 from dr.drill.region_loss import decision_phase
 from dr.drill.run import DrillFailedError, DrillRun, Phase
 from dr.drill.tables import new_table
@@ -20,9 +19,6 @@ from dr.restores.restore import Restored, Restorer
 from dr.restores.settings import EVENTUAL, read_settings
 from topology.errors import ExplainedError
 
-DAMAGE: Final = "damage"
-TABLE: Final = "restored_table"
-UNDONE: Final = "damage_undone"
 CHOSEN_WITHIN_S: Final = 120.0
 SPREAD_WITHIN_S: Final = 30.0
 DETECTED_WITHIN_S: Final = 60.0
@@ -66,29 +62,28 @@ def undo_damage(run: DrillRun) -> str | None:
         )
     except (ExplainedError, DrillFailedError, BotoCoreError, ClientError) as error:
         raise DrillFailedError(
-            f"{error}; {len(ids)} alerts may be as a bad writer left them, by id in `facts.{DAMAGE}` of the "
+            f"{error}; {len(ids)} alerts may be as a bad writer left them, by id in `facts.damage` of the "
             f"JSON report: `responder dr restore --to {_restored_at(run).isoformat()}`, then `responder dr "
             "repair` with that table"
         ) from error
-    run.file.note(**{UNDONE: True})
+    run.file.note(damage_undone=True)
     return f"{len(ids)} rows are as they were at the restore point"
 
 
 def kept_table(run: DrillRun) -> str | None:
     """The restored table that the ledger has still to be repaired from; None where there is none."""
-    found: str | None = run.file.state.facts.get(TABLE)
-    return found if _damage_remains(run) else None
+    return run.file.state.facts.restored_table if _damage_remains(run) else None
 
 
 def _restore_point(run: DrillRun) -> str:
-    if DAMAGE not in run.file.state.facts:
+    if run.file.state.facts.damage is None:
         damage = run.until(
             lambda: bad_writer.choose(run.target.deployment, run.receipts()),
             "enough alerts are at rest",
             within_s=CHOSEN_WITHIN_S,
             every_s=_SCAN_EACH_S,
         )
-        run.file.note(**{DAMAGE: damage.as_fact})
+        run.file.note(damage=damage)
     at_ms = run.file.mark(Moment.RESTORE_POINT, (now_ms() // 1_000 + 1) * 1_000)
     run.until(
         lambda: now_ms() > at_ms + 1_000 or None, "the restore point is over", within_s=5.0, every_s=0.1
@@ -133,7 +128,7 @@ def _restore(run: DrillRun) -> str:
 def _restored(run: DrillRun) -> Restored:
     deployment, region = run.target.deployment, run.target.deployment.primary.region
     table = new_table(run, region, "repair")
-    run.file.note(**{TABLE: table})
+    run.file.note(restored_table=table)
     wanted = read_settings(deployment.clients, region, deployment.alerts_table)
     restorer = Restorer(
         deployment, region, replace(wanted, replicas=(), consistency=EVENTUAL), run.say, RESTORED_WITHIN_S
@@ -159,7 +154,7 @@ def _repaired(run: DrillRun) -> tuple[Plan, Repaired]:
         plan = plan_repair(
             deployment,
             deployment.primary.region,
-            run.file.state.facts[TABLE],
+            _table(run),
             as_of=_restored_at(run),
             folder=Path(folder),
             now_s=time.time(),
@@ -181,7 +176,7 @@ def _verify(run: DrillRun) -> str:
 def _unlike(run: DrillRun) -> list[str]:
     """Rows of the bad writer that are not as in the restored table, each with its region."""
     deployment, ids = run.target.deployment, _damage(run).ids
-    table = run.file.state.facts[TABLE]
+    table = _table(run)
     wanted = bad_writer.read_items(deployment, deployment.primary.region, table, ids)
     wrong = []
     for endpoints in deployment.regions:
@@ -193,8 +188,8 @@ def _unlike(run: DrillRun) -> list[str]:
 def _damage_remains(run: DrillRun) -> bool:
     """Whether the bad writer wrote, and nobody verified that its work is undone."""
     moments, facts = run.file.state.moments, run.file.state.facts
-    spoilt = DAMAGE in facts and Moment.FAULT in moments
-    return spoilt and Moment.VERIFIED not in moments and UNDONE not in facts
+    spoilt = facts.damage is not None and Moment.FAULT in moments
+    return spoilt and Moment.VERIFIED not in moments and not facts.damage_undone
 
 
 def _restored_at(run: DrillRun) -> datetime:
@@ -202,4 +197,12 @@ def _restored_at(run: DrillRun) -> datetime:
 
 
 def _damage(run: DrillRun) -> Damage:
-    return Damage.of_fact(run.file.state.facts[DAMAGE])
+    damage = run.file.state.facts.damage
+    assert damage is not None  # noqa: S101 - the phase `restore point` comes before
+    return damage
+
+
+def _table(run: DrillRun) -> str:
+    table = run.file.state.facts.restored_table
+    assert table is not None  # noqa: S101 - the phase `restore` comes before
+    return table

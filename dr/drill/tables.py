@@ -1,11 +1,8 @@
 """The tables that a drill restores into: noted before they are made, and deleted at its end."""
 
-from typing import Final
-
+from dr.drill.record import RestoredTable
 from dr.drill.run import DrillRun
 from dr.restores.restore import remove_restored
-
-FACT: Final = "restored_tables"
 
 
 def new_table(run: DrillRun, region: str, purpose: str) -> str:
@@ -15,8 +12,9 @@ def new_table(run: DrillRun, region: str, purpose: str) -> str:
         RestoreFailedError: it cannot be.
     """
     name = f"{run.target.deployment.names.prefix}-drill-{purpose}"
-    noted = [one for one in run.file.state.facts.get(FACT, []) if one != [region, name]]
-    run.file.note(**{FACT: [*noted, [region, name]]})
+    table = RestoredTable(region, name)
+    others = [other for other in run.file.state.facts.restored_tables if other != table]
+    run.file.note(restored_tables=(*others, table))
     remove_restored(run.target.deployment, region, name)
     return name
 
@@ -27,7 +25,7 @@ def drop_tables(run: DrillRun, *, keep: str | None) -> str | None:
     Raises:
         RestoreFailedError: one cannot be.
     """
-    noted = [one for one in run.file.state.facts.get(FACT, []) if one[1] != keep]
-    for region, name in noted:
-        remove_restored(run.target.deployment, region, name)
-    return ", ".join(name for _, name in noted) or None
+    tables = [table for table in run.file.state.facts.restored_tables if table.name != keep]
+    for table in tables:
+        remove_restored(run.target.deployment, table.region, table.name)
+    return ", ".join(table.name for table in tables) or None

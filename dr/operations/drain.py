@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from clients.coordination import CoordinationRecords
 from clients.deployment import Deployment
+from dr.operations.facts import DrainFacts, RestFacts
 from dr.operations.operation import StepContext, StepResult
 from dr.operations.rows import read_rows
 from topology.alerts import Severity, open_key
@@ -71,9 +72,8 @@ def drain_to_survivor(
 ) -> StepResult:
     """Wait until everything that `lost` left open has been processed by `survivor`, or is at rest.
 
-    Facts: `left`, `later` and `drained_count` as numbers, `drained` with at most `MAX_NAMED` ids, and
-    `complete`: False where more was left than is watched. What falls due only after the step's deadline (a
-    backoff that the lost region had granted) is counted as `later`; `survivor` processes it when it is due.
+    Finds `DrainFacts`. What falls due only after the step's deadline (a backoff that the lost region had
+    granted) is counted as `later`; `survivor` processes it when it is due.
 
     Raises:
         OperationFailedError: it is not by the step's deadline.
@@ -95,20 +95,20 @@ def drain_to_survivor(
     return StepResult(
         f"{len(drained)} of the {_counted(left, complete)} alerts that {lost} left open are processed"
         + _rest(later, complete),
-        {
-            "left": len(left),
-            "drained_count": len(drained),
-            "drained": drained[:MAX_NAMED],
-            "later": len(later),
-            "complete": complete,
-        },
+        DrainFacts(
+            left=len(left),
+            drained_count=len(drained),
+            drained=tuple(drained[:MAX_NAMED]),
+            later=len(later),
+            complete=complete,
+        ),
     )
 
 
 def wait_until_at_rest(deployment: Deployment, context: StepContext) -> StepResult:
     """Wait until everything that is open now, in either region, has been processed or is at rest.
 
-    Facts: `open`, how many were; `later` and `complete` as in `drain_to_survivor`.
+    Finds `RestFacts`.
 
     Raises:
         OperationFailedError: it is not by the step's deadline.
@@ -124,7 +124,7 @@ def wait_until_at_rest(deployment: Deployment, context: StepContext) -> StepResu
     return StepResult(
         f"{len(left) - len(later)} of {_counted(left, complete)} open alerts are processed"
         + _rest(later, complete),
-        {"open": len(left), "later": len(later), "complete": complete},
+        RestFacts(open=len(left), later=len(later), complete=complete),
     )
 
 

@@ -47,9 +47,8 @@ def failback(
 ) -> Outcome:
     """Fail back, or bring to an end what was broken off; else, with the switch off, there is nothing to do.
 
-    Steps and their facts: `check`; `replication` (`lag_ms`, `compared`); `test-alert` (see
-    `dr.operations.service_check.post_test_alert`); `switch`; with a domain `route`; `rest` (see
-    `dr.operations.drain.wait_until_at_rest`).
+    Steps, and what they find: `check`; `replication` (`ReplicationFacts`); `test-alert` (`DeliveryFacts`);
+    `switch`; with a domain `route`; `rest` (`RestFacts`).
 
     Raises:
         OperationRefusedError: another operation is under way, or going back would lose alerts.

@@ -20,6 +20,7 @@ from clients.deployment import Deployment
 from clients.routing import RoutingUnknownError
 from dr.operations.drain import drain_to_survivor
 from dr.operations.environment import Environment
+from dr.operations.facts import SwitchFacts
 from dr.operations.journal import JournalStore, OperationFailedError, OperationRefusedError, State
 from dr.operations.operation import OnStep, Outcome, Step, StepContext, StepResult, no_op, outcome_of, run
 from dr.operations.service_check import healthy, post_test_alert, switch_shown
@@ -58,10 +59,9 @@ def failover(
 ) -> Outcome:
     """Fail over, or go on with a failover that was broken off; once failed over there is nothing to do.
 
-    Steps and their facts: `check`; `switch` (`since_ms`); `drain` (see
-    `dr.operations.drain.drain_to_survivor`); `test-alert` (see
-    `dr.operations.service_check.post_test_alert`); with a domain `route`. The steps after `switch` end well
-    only while it is as this run turned it. `operator` names a person or machine in the journal.
+    Steps, and what they find: `check`; `switch` (`SwitchFacts`); `drain` (`DrainFacts`); `test-alert`
+    (`DeliveryFacts`); with a domain `route`. The steps after `switch` end well only while it is as this run
+    turned it. `operator` names a person or machine in the journal.
 
     Raises:
         OperationRefusedError: another operation is under way, or the primary's switch is on.
@@ -177,7 +177,7 @@ def _already_done(deployment: Deployment, store: JournalStore, environment: Envi
             return None
         switch = record.step("switch")
         since_ms = CoordinationRecords(deployment, store.region).switched_on_ms()
-        if switch is None or not since_ms or switch.facts["since_ms"] != since_ms:
+        if switch is None or not since_ms or switch.facts != SwitchFacts(since_ms=since_ms):
             return None
     except CoordinationUnreachableError as error:
         raise OperationFailedError(
@@ -230,7 +230,7 @@ class _Failover:
         context.until(
             lambda: switch_shown(self._environment.web, to) or None, f"{to.switch_url} shows the switch on"
         )
-        return StepResult(f"the switch of {to.region} is on", {"since_ms": self._since_ms})
+        return StepResult(f"the switch of {to.region} is on", SwitchFacts(since_ms=self._since_ms))
 
     def drain(self, context: StepContext) -> StepResult:
         to, lost = self._to.region, self._lost

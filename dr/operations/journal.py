@@ -28,6 +28,7 @@ from typing import Any, Final, Protocol, Self
 
 from clients.coordination import CoordinationRecords, CoordinationUnreachableError, VersionedRecord
 from clients.deployment import Deployment
+from dr.operations.facts import Facts, facts_of
 from topology.errors import ExplainedError
 from topology.records import OPERATION
 
@@ -63,14 +64,14 @@ _NOT_GONE_ON_WITH: Final = frozenset({State.DONE, State.REFUSED})
 
 @dataclass(frozen=True, kw_only=True)
 class StepRecord:
-    """One step of an operation. Times in epoch milliseconds; `facts` hold what scripts want to know of it."""
+    """One step of an operation. Times in epoch milliseconds; `facts`: what it found."""
 
     name: str
     state: State
     began_ms: int
     ended_ms: int
     detail: str
-    facts: Mapping[str, Any]
+    facts: Facts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +90,12 @@ class OperationRecord:
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
         """From the record's values."""
-        steps = tuple(StepRecord(**{**step, "state": State(step["state"])}) for step in values["steps"])
+        steps = tuple(
+            StepRecord(
+                **{**step, "state": State(step["state"]), "facts": facts_of(step["name"], step["facts"])}
+            )
+            for step in values["steps"]
+        )
         return cls(**{**values, "state": State(values["state"]), "steps": steps})
 
     def alive(self, now_ms: int) -> bool:

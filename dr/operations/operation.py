@@ -5,9 +5,9 @@ operation that was broken off anywhere is simply run again, by anybody.
 """
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Literal, TypeVar
+from typing import Final, Literal, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -15,6 +15,7 @@ from clients.coordination import CoordinationUnreachableError
 from clients.deployment import IncompleteOutputsError
 from clients.rows import LedgerUnreachableError
 from dr.operations.environment import Clock
+from dr.operations.facts import Facts, NoFacts
 from dr.operations.journal import (
     Journal,
     JournalStore,
@@ -38,6 +39,7 @@ _UNANSWERED: Final = (
 Progress = Literal["begun", "progress", "done", "failed"]
 
 T = TypeVar("T")
+F = TypeVar("F", bound=Facts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +51,7 @@ class StepEvent:
     state: Progress
     at_ms: int
     detail: str
-    facts: Mapping[str, Any]
+    facts: Facts
 
 
 OnStep = Callable[[StepEvent], None]
@@ -61,10 +63,10 @@ def no_op(_event: StepEvent) -> None:
 
 @dataclass(frozen=True)
 class StepResult:
-    """What came of a step: a line for people, and facts for scripts: text, whole numbers, lists and maps."""
+    """What came of a step: a line for people, and what it found."""
 
     detail: str
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Facts = field(default_factory=NoFacts)
 
 
 @dataclass(kw_only=True)
@@ -139,6 +141,17 @@ class Outcome:
         """
         return {step.name: step for step in self.steps}[name]
 
+    def facts(self, kind: type[F]) -> F:
+        """The facts of this kind that a step found.
+
+        Raises:
+            KeyError: no step did.
+        """
+        for step in self.steps:
+            if isinstance(step.facts, kind):
+                return step.facts
+        raise KeyError(kind.__name__)
+
 
 def run(
     operation: str,
@@ -195,7 +208,7 @@ def _perform(step: Step, journal: Journal, clock: Clock, on_step: OnStep) -> Non
     began_ms = clock.now_ms()
     deadline_ms = began_ms + step.deadline_s * 1_000
     record = StepRecord(
-        name=step.name, state=State.RUNNING, began_ms=began_ms, ended_ms=0, detail=step.title, facts={}
+        name=step.name, state=State.RUNNING, began_ms=began_ms, ended_ms=0, detail=step.title, facts=NoFacts()
     )
 
     def tell(state: Progress, detail: str) -> None:
@@ -206,7 +219,7 @@ def _perform(step: Step, journal: Journal, clock: Clock, on_step: OnStep) -> Non
     context = StepContext(clock=clock, deadline_ms=deadline_ms, tell=lambda detail: tell("progress", detail))
     result = _act(step, context)
     record = replace(
-        record, state=State.DONE, ended_ms=clock.now_ms(), detail=result.detail, facts=dict(result.facts)
+        record, state=State.DONE, ended_ms=clock.now_ms(), detail=result.detail, facts=result.facts
     )
     journal.write(step=record)
     tell("done", result.detail)

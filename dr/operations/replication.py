@@ -12,6 +12,7 @@ from typing import Final
 
 from clients.coordination import CoordinationRecords
 from clients.deployment import Deployment
+from dr.operations.facts import ReplicationFacts
 from dr.operations.journal import OperationFailedError, OperationRefusedError
 from dr.operations.operation import StepContext, StepResult
 from dr.operations.rows import read_rows
@@ -61,7 +62,7 @@ def measure_lag(
 def check_replication(deployment: Deployment, context: StepContext) -> StepResult:
     """Measure the lag, and wait until each region has the alerts that the other took in last.
 
-    Facts: `lag_ms` and `compared`, the number of alerts, the newest `RECENT_MAX` of each severity.
+    Finds `ReplicationFacts`. Compared are the newest `RECENT_MAX` alerts of each severity.
 
     Raises:
         OperationRefusedError: a marker has not arrived in time, or alerts are still missing at the step's
@@ -86,7 +87,7 @@ def check_replication(deployment: Deployment, context: StepContext) -> StepResul
     return StepResult(
         ", ".join(f"{way} {took_ms} ms" for way, took_ms in lag_ms.items())
         + f"; {len(compared)} alerts, the newest {RECENT_MAX} of each severity, are in both regions",
-        {"lag_ms": lag_ms, "compared": len(compared)},
+        ReplicationFacts(lag_ms=lag_ms, compared=len(compared)),
     )
 
 

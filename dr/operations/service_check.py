@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from clients.deployment import Deployment, RegionEndpoints
 from dr.operations.environment import ACCEPTED, NOT_FOUND, OK, Web
+from dr.operations.facts import DeliveryFacts
 from dr.operations.journal import OperationFailedError
 from dr.operations.operation import StepContext, StepResult
 from dr.operations.rows import read_rows
@@ -45,7 +46,7 @@ def post_test_alert(
     The first answer may be lost and the alert posted again, which makes it a repeat: its parent is followed
     then, since a repeat is at rest at once and nobody is notified of it.
 
-    Facts: `alert_id`, `status`, `took_ms`.
+    Finds `DeliveryFacts`.
 
     Raises:
         OperationFailedError: it is refused or PARKED, or not accepted and delivered by the step's deadline.
@@ -93,7 +94,7 @@ def post_test_alert(
     took_ms = context.clock.now_ms() - begun_ms
     return StepResult(
         f"{endpoints.region} took alert {alert_id}, {status} after {took_ms / 1_000:.1f} s",
-        {"alert_id": alert_id, "status": status, "took_ms": took_ms},
+        DeliveryFacts(alert_id=alert_id, status=status, took_ms=took_ms),
     )
 
 

@@ -16,6 +16,7 @@ from dr.exports.objects import Objects
 from dr.exports.sets import side_of
 from dr.operations.drain import wait_until_at_rest
 from dr.operations.environment import Environment
+from dr.operations.facts import BackupFacts, ComparisonFacts, DeployFacts, FillFacts
 from dr.operations.journal import OperationFailedError, OperationRefusedError
 from dr.operations.operation import OnStep, Outcome, Step, StepContext, StepResult, no_op, perform
 from dr.operations.service_check import post_test_alert
@@ -66,8 +67,9 @@ def rebuild(
 ) -> Rebuilt:
     """Rebuild, or go on with a rebuild whose `folder` it is; `objects` is the backup bucket.
 
-    Steps and their facts: `fetch` (`exported_to`, `notes`); `deploy` (`regions`); `fill` (`written`,
-    `already`); `compare` (`items`, `newer`, unless it was before); `own` (`moved`); `serve` (`alert_id`).
+    Steps, and what they find: `fetch` (`BackupFacts`); `deploy` (`DeployFacts`); `fill` (`FillFacts`);
+    `compare` (`ComparisonFacts`, unless it was compared before); `own` (`OwnershipFacts`); `serve`
+    (`DeliveryFacts`, of the primary region).
 
     Raises:
         OperationRefusedError: the backup is damaged or not complete, the regions will not do, or the folder
@@ -150,7 +152,7 @@ class _Run:
         exported_to = plan.exports.exported_to.isoformat()
         return StepResult(
             f"stack {plan.stack} as of {plan.date}; {len(plan.exports.exports)} exports, up to {exported_to}",
-            {"exported_to": exported_to, "notes": list(plan.notes)},
+            BackupFacts(exported_to=exported_to, notes=plan.notes),
         )
 
     def _make(self, _context: StepContext) -> StepResult:
@@ -168,11 +170,11 @@ class _Run:
                 f"{self._folder} is of a rebuild of {self._record.ledger}; now it is {ledger}: give "
                 "another folder, so that the newest exports are taken"
             )
-        return StepResult(f"deployed in {' and '.join(regions)}", {"regions": list(regions)})
+        return StepResult(f"deployed in {' and '.join(regions)}", DeployFacts(regions=regions))
 
     def _fill(self, context: StepContext) -> StepResult:
         if self._record.compared:
-            return StepResult("it was filled before", {"written": 0, "already": 0})
+            return StepResult("it was filled before", FillFacts(written=0, already=0))
         # Newer exports may come before this is gone on with: one ledger is filled from one set.
         roots = tuple(export.root for export in self.plan.exports.exports)
         self._update(ledger=_identity(self.deployment), roots=roots)
@@ -220,7 +222,7 @@ def _fill(plan: RebuildPlan, deployment: Deployment, context: StepContext) -> St
         )
     return StepResult(
         f"{copied.written} alerts written, {copied.already} were there",
-        {"written": copied.written, "already": copied.already},
+        FillFacts(written=copied.written, already=copied.already),
     )
 
 
@@ -229,17 +231,19 @@ def _compare(plan: RebuildPlan, deployment: Deployment) -> StepResult:
     dynamodb = deployment.clients.client("dynamodb", deployment.primary.region)
     with tempfile.TemporaryDirectory(prefix="ledger-", dir=plan.folder) as scratch:
         there = spool_table(dynamodb, deployment.alerts_table, Path(scratch))
-        found = compare(side_of(plan.exports, plan.folder), there, key=ALERTS.hash_key, scratch=plan.folder)
-    wrong = [one for one in found.differences if one.kind != "extra"]
-    if found.changed or found.missing or found.broken:
-        named = ", ".join(f"{one.kind} {one.key}" for one in wrong[:NAMED])
+        comparison = compare(
+            side_of(plan.exports, plan.folder), there, key=ALERTS.hash_key, scratch=plan.folder
+        )
+    wrong = [difference for difference in comparison.differences if difference.kind != "extra"]
+    if comparison.changed or comparison.missing or comparison.broken:
+        named = ", ".join(f"{difference.kind} {difference.key}" for difference in wrong[:NAMED])
         raise OperationFailedError(
-            f"the ledger differs from the exports: {found.changed} changed, {found.missing} missing, "
-            f"{found.broken} broken ({named})"
+            f"the ledger differs from the exports: {comparison.changed} changed, "
+            f"{comparison.missing} missing, {comparison.broken} broken ({named})"
         )
     return StepResult(
-        f"{found.left_items} alerts are as in the exports, {found.extra} are newer",
-        {"items": found.left_items, "newer": found.extra},
+        f"{comparison.left_items} alerts are as in the exports, {comparison.extra} are newer",
+        ComparisonFacts(items=comparison.left_items, newer=comparison.extra),
     )
 
 
@@ -249,6 +253,4 @@ def _serve(deployment: Deployment, context: StepContext, environment: Environmen
         post_test_alert(deployment, context, endpoints=endpoints, web=environment.web)
         for endpoints in deployment.regions
     ]
-    return StepResult(
-        "; ".join(result.detail for result in (rest, *tests)), {"alert_id": tests[0].facts["alert_id"]}
-    )
+    return StepResult("; ".join(result.detail for result in (rest, *tests)), tests[0].facts)

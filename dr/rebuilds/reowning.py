@@ -10,6 +10,7 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from clients.deployment import Deployment
+from dr.operations.facts import OwnershipFacts
 from dr.operations.journal import OperationFailedError
 from dr.operations.operation import StepContext, StepResult
 from topology.alerts import DuplicateCause, Severity, follow_up_key, open_key, parked_key
@@ -20,7 +21,7 @@ _LOST: Final = "ConditionalCheckFailedException"
 
 
 def reown(deployment: Deployment, context: StepContext, *, former: Sequence[str]) -> StepResult:
-    """Give every alert under a key of the `former` owners to the primary region. Facts: `moved`.
+    """Give every alert under a key of the `former` owners to the primary region. Finds `OwnershipFacts`.
 
     What has not come to rest may have gone out after the moment that the backup shows: it carries a possible
     duplicate for it, `ownership_transferred`, by which an audit knows the cause of a duplicate.
@@ -46,7 +47,9 @@ def reown(deployment: Deployment, context: StepContext, *, former: Sequence[str]
         return None if left else True
 
     context.until(none_left, f"no alert belongs to {' or '.join(former)} any more")
-    return StepResult(f"{moved} open, PARKED or half-done alerts belong to {to} now", {"moved": moved})
+    return StepResult(
+        f"{moved} open, PARKED or half-done alerts belong to {to} now", OwnershipFacts(moved=moved)
+    )
 
 
 def _keys(owner: str) -> tuple[str, ...]:

@@ -97,8 +97,8 @@ def test_a_killed_region_is_failed_over_from_although_the_operator_dies_and_gone
     done = failover(here.deployment, operator="ada", environment=environment_of(here), take_over=True)
     assert [step.name for step in done.steps] == ["check", "switch", "drain", "test-alert", "route"]
     switched_ms = CoordinationRecords(here.deployment, FAILOVER).switched_on_ms()
-    assert done.step("switch").facts["since_ms"] == switched_ms == between.regions[1].switch_since_ms
-    assert done.step("drain").facts["later"] == 0
+    assert done.step("switch").facts.since_ms == switched_ms == between.regions[1].switch_since_ms
+    assert done.step("drain").facts.later == 0
     eventually(lambda: {status_of(stack, one) for one in ids} == {"NOTIFIED"}, within_s=60)
     assert failover(here.deployment, operator="ada", environment=environment_of(here)).already_done
     with pytest.raises(OperationRefusedError, match="us-east-1 does not answer"):

@@ -7,7 +7,7 @@ from audit.outcome import Audit
 from clients.receipts import Receipt
 from clients.sender import Attempt
 from dr.drill.prober import ProbeLog
-from dr.drill.record import DrillState, Moment, PhaseRun, StepRun
+from dr.drill.record import DrillFacts, DrillState, Moment, PhaseRun, StepRun
 from dr.drill.report import (
     DrillReport,
     HistoryEntry,
@@ -93,7 +93,7 @@ def state(**changes: Any) -> DrillState:
                 steps=(StepRun(name="switch", began_ms=at(46_600), ended_ms=at(47_000), detail="on"),),
             ),
         ),
-        "facts": {"alerts_drained": 12},
+        "facts": DrillFacts(alerts_drained=12),
     }
     return DrillState(**{**given, **changes})
 

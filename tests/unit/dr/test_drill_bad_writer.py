@@ -1,5 +1,7 @@
 """The bad writer of a drill: whom it meets, what it does, and that its work is seen."""
 
+import msgspec
+
 from clients.receipts import Receipt
 from dr.drill.bad_writer import (
     BROKEN,
@@ -7,13 +9,13 @@ from dr.drill.bad_writer import (
     CHANGED,
     DELETED,
     GARBAGE,
-    Damage,
     choose,
     missing,
     read_items,
     seen_everywhere,
     write,
 )
+from dr.drill.record import Damage
 from tests.fakes.dr_stack import FAILOVER, PRIMARY, DrStack, dr_stack, put_alert
 
 ALL = CHANGED + BROKEN + DELETED
@@ -42,7 +44,7 @@ def test_it_meets_only_alerts_at_rest_that_the_drill_sent(aws: None) -> None:  #
     assert damage is not None
     assert sorted(damage.ids) == sorted(receipt.alert_id for receipt in receipts)
     assert len(set(damage.ids)) == ALL
-    assert Damage.of_fact(damage.as_fact) == damage
+    assert msgspec.json.decode(msgspec.json.encode(damage), type=Damage) == damage
 
 
 def test_its_work_is_seen_in_every_region_and_by_the_receipts(aws: None) -> None:  # noqa: ARG001 - moto

@@ -14,7 +14,7 @@ from clients.load import LoadFailedError
 from clients.receipts import read_receipts
 from clients.sender import Webhook
 from dr.drill.prober import Prober, read_log
-from dr.drill.record import DrillFile
+from dr.drill.record import DrillFacts, DrillFile
 from dr.drill.run import DrillRun
 from tests.fakes.http_server import Answer, ScriptedServer
 from tests.unit.dr.drill_examples import state
@@ -111,7 +111,7 @@ def test_a_drill_whose_load_died_says_so_at_once(
 ) -> None:
     """And does not wait for what the load was to bring about; the drill has no load to end then."""
     servers[0].script = [Answer(202, b"<html>")]
-    began = replace(state(), moments={}, phases=(), facts={})
+    began = replace(state(), moments={}, phases=(), facts=DrillFacts())
     target = SimpleNamespace(
         run_dir=tmp_path, leading=lambda: None, webhooks=lambda: _prober(servers, tmp_path, None).webhooks
     )

@@ -12,9 +12,8 @@ import pytest
 from dr.drill.measures import Failure
 from dr.drill.page import figures, render, write_page
 from dr.drill.prober import ProbeLog
-from dr.drill.record import Moment, PhaseRun
+from dr.drill.record import DrillFacts, Moment, PhaseRun
 from dr.drill.report import (
-    BACKGROUND,
     EMULATED,
     DrillReport,
     HistoryEntry,
@@ -196,17 +195,17 @@ def test_failed_tries_are_told_apart_by_answer_and_fault() -> None:
 def test_a_phase_that_went_on_beside_the_others_has_its_own_times() -> None:
     """Collecting its result takes no time; the fact that times it is not listed with what was found."""
     collected = PhaseRun(name="restore rehearsal", began_ms=at(53_000), ended_ms=at(53_000))
-    facts = {BACKGROUND: {"restore rehearsal": [at(46_600), at(51_100)]}}
+    facts = DrillFacts(background_ms={"restore rehearsal": (at(46_600), at(51_100))})
     found = report(of=state(phases=(*state().phases, collected), facts=facts))
     assert found.measures_s["phase: restore rehearsal"] == 4.5
     assert (found.phases[-1].began_ms, found.phases[-1].ended_ms) == (at(46_600), at(51_100))
-    assert found.facts == {}
+    assert found.facts == DrillFacts()
 
 
 def test_a_phase_whose_work_beside_the_others_failed_has_not_ended() -> None:
     """It is drawn from when the work began, and measured by nobody."""
     broken = PhaseRun(name="restore rehearsal", began_ms=at(53_000))
-    facts = {BACKGROUND: {"restore rehearsal": [at(46_600), at(51_100)]}}
+    facts = DrillFacts(background_ms={"restore rehearsal": (at(46_600), at(51_100))})
     found = report(of=state(phases=(broken,), facts=facts))
     assert (found.phases[0].began_ms, found.phases[0].ended_ms) == (at(46_600), None)
     assert "phase: restore rehearsal" not in found.measures_s
@@ -247,7 +246,7 @@ def test_nothing_that_an_alert_or_an_error_says_becomes_markup() -> None:
     """Whatever is in an id, a problem, a fact or a detail is text."""
     hostile = report(
         of=state(
-            facts={HOSTILE: HOSTILE},
+            facts=DrillFacts(export_arn=HOSTILE, restored_table=HOSTILE),
             phases=(PhaseRun(name=HOSTILE, began_ms=at(0), ended_ms=None, detail=HOSTILE),),
         ),
         on=context(title=HOSTILE),

@@ -14,13 +14,12 @@ from audit.comparison import SlackPost
 from clients.coordination import CoordinationRecords
 from clients.receipts import Receipt
 from clients.sender import Webhook
-from dr.drill.bad_writer import BROKEN, CHANGED, DELETED, Damage, choose, read_items, write
-from dr.drill.record import DrillFile, Moment, read_state
+from dr.drill.bad_writer import BROKEN, CHANGED, DELETED, choose, read_items, write
+from dr.drill.record import Damage, DrillFacts, DrillFile, Moment, read_state
 from dr.drill.report import Rollback
 from dr.drill.run import DrillFailedError, DrillRun, Phase
 from dr.drill.runner import ERRORS_FILE, ReportUnwrittenError, Result, run_drill
 from dr.drill.scenarios import Scenario
-from dr.drill.table_corruption import DAMAGE, TABLE
 from dr.drill.tables import new_table
 from dr.drill.target import Health, Loss
 from tests.fakes.dr_stack import FAILOVER, PRIMARY, DrStack, dr_stack, put_alert
@@ -92,7 +91,7 @@ def _run(target: FakeTarget, tmp_path: Path, *acts: Act) -> Result:
     """Run phases of these acts on a load that has ended already."""
     phases = tuple(Phase(f"phase {n}", "as a test wants it", act) for n, act in enumerate(acts))
     scenario = Scenario("test", "a test", phases, loses_region=True)
-    began = replace(state(), moments={Moment.LOAD_ENDED: 1}, phases=(), facts={})
+    began = replace(state(), moments={Moment.LOAD_ENDED: 1}, phases=(), facts=DrillFacts())
     file = DrillFile.create(target.run_dir, began)
     config = StackConfig.parse(
         stack="local",
@@ -267,7 +266,7 @@ def _spoil(target: FakeTarget) -> tuple[Damage, Act]:
             UseLatestRestorableTime=True,
         )
         shown = dynamodb.describe_table(TableName=table)["Table"]["RestoreSummary"]["RestoreDateTime"]
-        run.file.note(**{DAMAGE: damage.as_fact, TABLE: table})
+        run.file.note(damage=damage, restored_table=table)
         run.file.mark(Moment.RESTORE_POINT, int(shown.timestamp() * 1_000))
         run.file.mark(Moment.RESTORED)
         run.file.mark(Moment.FAULT)
@@ -313,8 +312,8 @@ def test_a_ledger_that_cannot_be_repaired_is_named_and_the_restored_table_stays(
     assert line.startswith("ledger repaired: ")
     assert "facts.damage" in line
     assert "responder dr repair" in line
-    assert result.report.facts[DAMAGE] == damage.as_fact
-    assert _tables(target) == [result.report.facts[TABLE]]
+    assert result.report.facts.damage == damage
+    assert _tables(target) == [result.report.facts.restored_table]
 
 
 def test_an_undamaged_ledger_is_left_alone(target: FakeTarget, tmp_path: Path) -> None:
@@ -322,7 +321,7 @@ def test_an_undamaged_ledger_is_left_alone(target: FakeTarget, tmp_path: Path) -
     damage, _ = _spoil(target)
 
     def choose_only(run: DrillRun) -> str:
-        run.file.note(**{DAMAGE: damage.as_fact})
+        run.file.note(damage=damage)
         return "chosen"
 
     result = _run(target, tmp_path, choose_only, _fail)

@@ -13,6 +13,8 @@ from dr.drill.record import (
     ATTEMPTS_FILE,
     RECEIPTS_FILE,
     STATE_FILE,
+    Damage,
+    DrillFacts,
     DrillFile,
     DrillStateError,
     Moment,
@@ -21,10 +23,11 @@ from dr.drill.record import (
 )
 from dr.drill.run import DrillFailedError, DrillRun, Phase, perform
 from dr.drill.runner import only_drill
+from dr.operations.facts import NoFacts
 from dr.operations.operation import StepEvent
 from tests.unit.dr.drill_examples import BEGAN_MS, state
 
-FRESH = replace(state(), moments={}, phases=(), facts={})
+FRESH = replace(state(), moments={}, phases=(), facts=DrillFacts())
 
 
 def _play(file: DrillFile, said: list[str] | None = None) -> DrillRun:
@@ -41,7 +44,7 @@ def test_every_change_is_on_disk_at_once(tmp_path: Path) -> None:
     file = DrillFile.create(tmp_path, FRESH)
     file.begin("load")
     file.mark(Moment.FAULT, 42)
-    file.note(adopted=3, ids=["a"])
+    file.note(alerts_drained=3, damage=Damage(changed=("a",), broken=(), deleted=()))
     file.step("load", StepRun(name="switch", began_ms=1, ended_ms=None, detail="on its way"))
     file.end("load", "done")
     assert read_state(tmp_path) == file.state
@@ -108,8 +111,8 @@ def test_what_goes_on_beside_a_drill_has_its_own_times(tmp_path: Path) -> None:
     run.begin_background("rehearsal", lambda _: "done")
     assert run.result_of("rehearsal", lambda _: "again") == "done"
     assert run.result_of("another", lambda _: "here") == "here"
-    assert list(file.state.facts["background_ms"]) == ["rehearsal", "another"]
-    assert all(began_ms <= ended_ms for began_ms, ended_ms in file.state.facts["background_ms"].values())
+    assert list(file.state.facts.background_ms) == ["rehearsal", "another"]
+    assert all(began_ms <= ended_ms for began_ms, ended_ms in file.state.facts.background_ms.values())
 
 
 @pytest.mark.parametrize("content", [None, "", "{}", '{"drill_id": 7}', "\u0000"])
@@ -160,7 +163,7 @@ def test_a_procedure_s_steps_and_instants_are_noted_as_they_happen(tmp_path: Pat
                 state=cast("Any", name),
                 at_ms=at_ms,
                 detail=name,
-                facts={},
+                facts=NoFacts(),
             )
         )
     (run,) = file.state.phases

@@ -5,6 +5,7 @@ from typing import Any
 import boto3
 import pytest
 
+from dr.operations.facts import RestFacts
 from dr.operations.failover import failover
 from dr.operations.journal import OperationFailedError, OperationRefusedError, State
 from dr.operations.operation import StepEvent
@@ -26,7 +27,7 @@ def test_failing_back_turns_the_switch_off_and_proves_the_primary(stack: DrStack
     outcome = fail_back(stack)
     assert [step.name for step in outcome.steps] == ["check", "replication", "test-alert", "switch", "rest"]
     assert switch(stack, FAILOVER) == 0
-    assert set(outcome.step("replication").facts["lag_ms"]) == {
+    assert set(outcome.step("replication").facts.lag_ms) == {
         "us-east-1 to us-west-2",
         "us-west-2 to us-east-1",
     }
@@ -174,5 +175,5 @@ def test_alerts_that_are_open_at_a_failback_are_waited_for_and_later_ones_are_no
                 put_alert(f"a{n}", status="NOTIFIED", region=FAILOVER)
 
     stack.clients.functions[PRIMARY].effect = recover
-    assert fail_back(stack).step("rest").facts == {"open": 3, "later": 0, "complete": True}
+    assert fail_back(stack).step("rest").facts == RestFacts(open=3, later=0, complete=True)
     assert len(stack.clients.functions[FAILOVER].invoked) > 2

@@ -29,8 +29,8 @@ def test_failing_over_asks_nothing_of_the_lost_region_nor_of_route_53(stack: DrS
     assert {url.split("/")[2] for url in stack.web.asked} == {FAILOVER}
     assert [step.name for step in outcome.steps] == ["check", "switch", "drain", "test-alert"]
     assert all(step.state is State.DONE for step in outcome.steps)
-    assert switch(stack, FAILOVER) == outcome.step("switch").facts["since_ms"] > 0
-    assert outcome.step("test-alert").facts["status"] == "NOTIFIED"
+    assert switch(stack, FAILOVER) == outcome.step("switch").facts.since_ms > 0
+    assert outcome.step("test-alert").facts.status == "NOTIFIED"
     assert stack.web.posted[0]["severity"] == "INFO"
 
 
@@ -59,8 +59,8 @@ def test_alerts_that_the_lost_region_left_are_drained_and_named(stack: DrStack) 
 
     stack.clients.functions[FAILOVER].effect = recover
     drained = fail_over(stack).step("drain")
-    assert drained.facts["drained"] == ["a1", "a2"]
-    assert (drained.facts["left"], drained.facts["later"]) == (2, 0)
+    assert drained.facts.drained == ("a1", "a2")
+    assert (drained.facts.left, drained.facts.later) == (2, 0)
     assert drained.ended_ms >= drained.began_ms + 8_000
     assert set(stack.clients.functions[FAILOVER].invoked) == {"mcp-incident-responder-dev-RecoveryFunction"}
     assert stack.clients.functions[PRIMARY].invoked == []
@@ -70,7 +70,7 @@ def test_an_alert_that_is_due_long_after_is_left_to_recovery_and_counted(stack: 
     """A backoff that the lost region granted is no reason to wait for it."""
     put_alert("a1", status="ANALYZED", region=PRIMARY, due_at=stack.clock.s + 900)
     drained = fail_over(stack).step("drain")
-    assert (drained.facts["drained"], drained.facts["later"]) == ([], 1)
+    assert (drained.facts.drained, drained.facts.later) == ((), 1)
 
 
 def test_an_alert_that_nobody_takes_up_fails_the_step_and_a_second_run_ends_it(stack: DrStack) -> None:
@@ -83,7 +83,7 @@ def test_an_alert_that_nobody_takes_up_fails_the_step_and_a_second_run_ends_it(s
     assert since_ms > 0
     put_alert("a1", status="NOTIFIED", region=PRIMARY)
     outcome = fail_over(stack)
-    assert outcome.step("switch").facts["since_ms"] == since_ms
+    assert outcome.step("switch").facts.since_ms == since_ms
     assert outcome.started_ms <= since_ms < outcome.step("switch").began_ms
 
 
@@ -108,7 +108,7 @@ def test_a_clock_that_runs_behind_turns_the_switch_on_later_than_the_last_time(s
     CoordinationRecords(stack.deployment, FAILOVER).write(
         f"region#{FAILOVER}", None, {"switched_ms": last_ms}
     )
-    assert fail_over(stack).step("switch").facts["since_ms"] == last_ms + 1
+    assert fail_over(stack).step("switch").facts.since_ms == last_ms + 1
 
 
 def test_failing_over_is_refused_while_the_others_switch_is_on(stack: DrStack) -> None:
@@ -156,7 +156,7 @@ def test_another_machine_goes_on_once_the_dead_one_was_silent_for_its_deadline(s
     assert "--take-over" in str(refused.value)
     stack.clock.advance(FORWARD.drain_s + GRACE_MS / 1_000 + 1)
     outcome = failover(stack.deployment, operator="grace", environment=stack.environment)
-    assert outcome.step("switch").facts["since_ms"] == since_ms
+    assert outcome.step("switch").facts.since_ms == since_ms
     assert stack.record("dr")["operator"] == "grace"
     assert stack.record("dr")["state"] == "done"
 
@@ -241,7 +241,7 @@ def test_a_repeat_of_the_probe_is_no_proof_until_its_parent_reaches_people(stack
     with pytest.raises(OperationFailedError, match="alert first reaches people"):
         fail_over(stack)
     put_alert("first", status="NOTIFIED", region=FAILOVER)
-    assert fail_over(stack).step("test-alert").facts["alert_id"] == "first"
+    assert fail_over(stack).step("test-alert").facts.alert_id == "first"
 
 
 def test_an_acceptance_by_something_else_than_the_webhook_is_no_proof(stack: DrStack) -> None:
@@ -303,7 +303,7 @@ def test_of_more_alerts_than_are_watched_none_is_taken_for_seen_to_that_is_not(
     stack.clients.functions[FAILOVER].effect = recover
     drained = fail_over(stack).step("drain")
     assert rounds == 3
-    assert drained.facts["complete"] is False
+    assert drained.facts.complete is False
     assert drained.detail.startswith(
         "2 of the at least 2 alerts that us-east-1 left open are processed; more"
     )
@@ -335,4 +335,4 @@ def test_the_journal_stays_under_dynamodbs_limit_however_many_alerts_are_drained
     assert record is not None
     drained = record.step("drain")
     assert drained is not None
-    assert (len(drained.facts["drained"]), drained.facts["drained_count"]) == (3, 5)
+    assert (len(drained.facts.drained), drained.facts.drained_count) == (3, 5)

@@ -1,8 +1,11 @@
 """What the journal of failovers and failbacks says afterwards: of runs that were broken off, and refused."""
 
+from dataclasses import asdict
+
 import pytest
 
 from clients.coordination import CoordinationRecords
+from dr.operations.facts import NoFacts, RestFacts, SwitchFacts, facts_of
 from dr.operations.journal import OperationRefusedError, State
 from dr.operations.operation import StepEvent
 from tests.fakes.dr_operator import fail_back, fail_over, switch
@@ -97,5 +100,15 @@ def test_an_alert_that_both_regions_took_in_is_counted_once(stack: DrStack) -> N
     for n in range(3):
         put_alert(f"a{n}", status="NOTIFIED", region=PRIMARY)
     done = fail_back(stack).step("replication")
-    assert done.facts["compared"] == 4
+    assert done.facts.compared == 4
     assert "; 4 alerts, " in done.detail
+
+
+def test_facts_in_another_form_are_none() -> None:
+    """Of a step that another release wrote, or that this one does not know: nobody acts on them."""
+    for found in (SwitchFacts(since_ms=1), RestFacts(open=2, later=0, complete=True)):
+        step = "switch" if isinstance(found, SwitchFacts) else "rest"
+        assert facts_of(step, asdict(found)) == found
+    assert facts_of("switch", {}) == NoFacts()
+    assert facts_of("switch", {"since": 1}) == NoFacts()
+    assert facts_of("unknown", {"since_ms": 1}) == NoFacts()

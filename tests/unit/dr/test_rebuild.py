@@ -279,8 +279,8 @@ def test_open_alerts_become_the_new_regions_with_a_possible_duplicate(stack: DrS
     put_alert("rest", status="NOTIFIED", region="ap-south-1")
     put_alert("own", status="RECEIVED", region=PRIMARY, due_at=5)
     done = reown(stack.deployment, turn(stack), former=("ap-south-1", "ap-south-2"))
-    assert done.facts["moved"] == 1
-    assert reown(stack.deployment, turn(stack), former=("ap-south-1",)).facts["moved"] == 0
+    assert done.facts.moved == 1
+    assert reown(stack.deployment, turn(stack), former=("ap-south-1",)).facts.moved == 0
     rows = scan()
     assert rows["open"]["owner"]["S"] == PRIMARY
     assert rows["open"]["open_key"]["S"] == f"{PRIMARY}#HIGH"
@@ -295,7 +295,7 @@ def test_re_owning_stops_at_its_deadline_and_can_be_gone_on_with(stack: DrStack)
     put_alert("open", status="ANALYZED", region="ap-south-1", due_at=5)
     with pytest.raises(OperationFailedError, match="run it again"):
         reown(stack.deployment, turn(stack, seconds=0), former=("ap-south-1",))
-    assert reown(stack.deployment, turn(stack), former=("ap-south-1",)).facts["moved"] == 1
+    assert reown(stack.deployment, turn(stack), former=("ap-south-1",)).facts.moved == 1
 
 
 def test_the_program_that_is_deployed_again_is_the_projects_own() -> None:

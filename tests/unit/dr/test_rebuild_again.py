@@ -68,7 +68,7 @@ def run(stack: DrStack, bucket: Path, tmp_path: Path) -> Callable[[], Outcome]:
 
 def test_a_ledger_that_was_compared_is_not_filled_again(run: Callable[[], Outcome]) -> None:
     """Its open alerts have another owner since, and are worked on."""
-    assert run().step("fill").facts["written"] == 2
+    assert run().step("fill").facts.written == 2
     again = run()
     assert (again.step("fill").detail, again.step("compare").detail) == (
         "it was filled before",
