@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 from typing import IO, Final
@@ -210,10 +211,11 @@ def _row(number: int, sentences: Sequence[str], title: str | None, *, schema: in
     return text
 
 
-def _sentences() -> list[str]:
+@cache
+def _sentences() -> tuple[str, ...]:
     """The same ones in every process."""
     chance = random.Random(1)  # noqa: S311 - words, not secrets
-    return [" ".join(chance.choices(_WORDS, k=chance.randint(8, 30))) for _ in range(2_000)]
+    return tuple(" ".join(chance.choices(_WORDS, k=chance.randint(8, 30))) for _ in range(2_000))
 
 
 def _hex(text: str) -> str:

@@ -2,14 +2,13 @@
 
 from typing import Any
 
-import boto3
-
+from tests.fakes.moto_clients import moto_client
 from topology.tables import TABLES, TableSpec
 
 
 def create_tables(region: str) -> dict[str, str]:
     """Create every table in `region`; returns key to physical name."""
-    dynamodb = boto3.client("dynamodb", region_name=region)
+    dynamodb = moto_client("dynamodb", region)
     for spec in TABLES:
         dynamodb.create_table(**_definition(spec))
     return {spec.key: spec.suffix for spec in TABLES}

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-import boto3
 from botocore.exceptions import EndpointConnectionError
 
 from clients.aws import AwsClients
 from clients.deployment import Deployment
 from tests.fakes.aws_tables import create_tables
+from tests.fakes.moto_clients import moto_client
 from topology.outputs import ALL
 
 PRIMARY, FAILOVER = "us-east-1", "us-west-2"
@@ -41,7 +41,7 @@ def deployment_on_moto(*, consistency: str = "strong") -> Deployment:
         names = create_tables(region)
         outputs["AlertsTableName"] = names["alerts"]
         outputs["CoordinationTableName"] = names["coordination"]
-        sqs = boto3.client("sqs", region_name=region)
+        sqs = moto_client("sqs", region)
         for key in ("Processing", "ProcessingCritical"):
             outputs[f"{prefix}{key}QueueUrl"] = sqs.create_queue(QueueName=key)["QueueUrl"]
     return Deployment.from_outputs(outputs, LossyClients())

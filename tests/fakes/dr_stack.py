@@ -6,10 +6,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
-import boto3
 from botocore.exceptions import EndpointConnectionError
 
-from clients.aws import AwsClients
 from clients.coordination import CoordinationRecords
 from clients.deployment import Deployment
 from dr.operations.environment import Answer, Environment
@@ -17,6 +15,7 @@ from handlers.adapters.aws.dynamodb import attributes_of
 from handlers.adapters.aws.items import item_of
 from tests.fakes.aws_tables import create_tables
 from tests.fakes.machine import FakeClock
+from tests.fakes.moto_clients import MotoClients, moto_client
 from tests.unit.handlers.builders import row
 from topology.alerts import Status
 from topology.names import Names
@@ -70,7 +69,7 @@ class Silent:
         return call
 
 
-class TwoRegions(AwsClients):
+class TwoRegions(MotoClients):
     """Clients of a stack whose tables are global and synchronous: every region has the primary's.
 
     `lost` regions cannot be connected to; `apart` lets each region have tables of its own, so that nothing
@@ -195,7 +194,7 @@ def dr_stack(*, consistency: str = "strong", domain: str = "") -> DrStack:
         outputs |= {"AlertsTableName": names["alerts"], "CoordinationTableName": names["coordination"]}
         for key, path in (("WebhookUrl", "alerts"), ("HealthUrl", "health"), ("SwitchUrl", "switch")):
             outputs[f"{prefix}{key}"] = f"http://{region}/{path}"
-        boto3.client("apigateway", region_name=region).create_api_key(
+        moto_client("apigateway", region).create_api_key(
             name=Names("dev").api_key, value=f"the api key of {region}", enabled=True
         )
     clients = TwoRegions()
@@ -217,4 +216,4 @@ def put_alert(alert_id: str, *, status: str, region: str, due_at: int = 0, in_re
         due_at=due_at if at_work else None,
     )
     item = item_of(attributes_of(alert))
-    boto3.client("dynamodb", region_name=in_region).put_item(TableName="alerts", Item=item)
+    moto_client("dynamodb", in_region).put_item(TableName="alerts", Item=item)

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import boto3
 import pytest
 
 from dr.operations.facts import RestFacts
@@ -11,6 +10,7 @@ from dr.operations.journal import OperationFailedError, OperationRefusedError, S
 from dr.operations.operation import StepEvent
 from tests.fakes.dr_operator import DiedError, dying_at, fail_back, fail_over, switch
 from tests.fakes.dr_stack import FAILOVER, PRIMARY, DrStack, dr_stack, put_alert
+from tests.fakes.moto_clients import moto_client
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_failing_back_while_an_alert_ended_otherwise_in_each_region_is_refused(s
 def test_a_marker_that_somebody_else_has_written_over_has_crossed_too(stack: DrStack) -> None:
     """Two that look at the same time do not see a replication that stands still."""
     fail_over(stack)
-    others = boto3.client("dynamodb", region_name=PRIMARY)
+    others = moto_client("dynamodb", PRIMARY)
 
     def write_over(**_: Any) -> None:
         for region in (PRIMARY, FAILOVER):

@@ -7,7 +7,6 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 import yaml
 
@@ -23,6 +22,7 @@ from dr.rebuilds.plan import RebuildPlan, placement, prepare
 from dr.rebuilds.rebuild import rebuild
 from dr.rebuilds.reowning import reown
 from tests.fakes.dr_stack import PRIMARY, DrStack, dr_stack, put_alert
+from tests.fakes.moto_clients import moto_client
 from topology.alerts import SCHEMA
 from topology.backups import package_key, stack_key
 from topology.config import StackConfig
@@ -257,7 +257,7 @@ def test_a_stack_in_other_regions_than_planned_is_never_filled(
 
 def scan() -> dict[str, Any]:
     """Every alert by id."""
-    items = boto3.client("dynamodb", region_name=PRIMARY).scan(TableName="alerts")["Items"]
+    items = moto_client("dynamodb", PRIMARY).scan(TableName="alerts")["Items"]
     return {item["alert_id"]["S"]: item for item in items}
 
 

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import boto3
 import pytest
 
 from clients.deployment import Deployment
@@ -20,6 +19,7 @@ from ops.dr.rebuild_command import planned
 from tests.fakes.aws_tables import create_tables
 from tests.fakes.dr_bucket import backup_bucket
 from tests.fakes.dr_stack import FAILOVER, PRIMARY, DrStack, FakeFunctions, dr_stack
+from tests.fakes.moto_clients import moto_client
 
 NEW = {PRIMARY: "eu-west-1", FAILOVER: "eu-central-1"}
 WANTED = RebuildRequest(region="eu-west-1")
@@ -37,7 +37,7 @@ def stack(aws: None) -> DrStack:  # noqa: ARG001 - moto
     found = dr_stack()
     for region, new in NEW.items():
         found.clients.functions[new] = FakeFunctions()
-        boto3.client("apigateway", region_name=new).create_api_key(
+        moto_client("apigateway", new).create_api_key(
             name=found.deployment.names.api_key, value=f"the api key of {region}", enabled=True
         )
     return found
@@ -79,7 +79,7 @@ def test_a_ledger_that_was_compared_is_not_filled_again(run: Callable[[], Outcom
 def test_a_folder_of_a_stack_that_is_no_more_is_refused(run: Callable[[], Outcome]) -> None:
     """A rehearsal of last month: neither what it did nor the exports that it chose are today's."""
     run()
-    dynamodb = boto3.client("dynamodb", region_name=PRIMARY)
+    dynamodb = moto_client("dynamodb", PRIMARY)
     for name in dynamodb.list_tables()["TableNames"]:
         dynamodb.delete_table(TableName=name)
     create_tables(PRIMARY)

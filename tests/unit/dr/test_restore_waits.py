@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from clients.aws import AwsClients
 from clients.deployment import Deployment
 from dr.comparison.states import TableUnreadableError
 from dr.exports.planted import GOOD_SETTINGS
@@ -20,6 +19,7 @@ from dr.restores.restore import Restorer
 from dr.restores.table_definition import table_definition
 from tests.fakes.aws_refusals import Refusals, refusal
 from tests.fakes.deployment import PRIMARY, deployment_on_moto
+from tests.fakes.moto_clients import MotoClients
 from topology.alerts import SCHEMA, SCHEMA_ATTRIBUTE
 from topology.tables import ALERTS
 
@@ -69,7 +69,7 @@ class WithoutImports:
         return {"ImportSummaryList": []}
 
 
-class WithBackup(AwsClients):
+class WithBackup(MotoClients):
     """Moto, and a fake AWS Backup."""
 
     def __init__(self, backup: FakeBackup, over: Callable[[Any], Any] = WithoutImports) -> None:

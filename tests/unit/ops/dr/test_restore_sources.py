@@ -5,7 +5,6 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-import boto3
 import pytest
 
 from clients.deployment import Deployment
@@ -18,12 +17,13 @@ from dr.restores.table_items import TableUnwritableError
 from ops.dr import restore_sources
 from ops.dr.restore_sources import RestoreOptions, RestorePlan, prepare
 from tests.fakes.deployment import PRIMARY, deployment_on_moto
+from tests.fakes.moto_clients import moto_client
 from topology.alerts import SCHEMA
 from topology.tables import ALERTS
 
 NEW = "a-new-table"
 LEDGER = TABLE_ARN.rpartition("/")[2]
-RECIPE = Recipe(items=3)
+RECIPE = Recipe(items=3, files=1)
 EXPORT = RestoreOptions(export="latest")
 
 
@@ -34,8 +34,8 @@ def deployment(aws: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> De
     stack = deployment_on_moto()
     topic = f"arn:aws:sns:x:{ACCOUNT}:alarms"
     both = {"alarm_topic_arn": topic, "backup_bucket": BUCKET}
-    boto3.client("s3", region_name=PRIMARY).create_bucket(Bucket=BUCKET)
-    boto3.client("dynamodb", region_name=PRIMARY).create_table(**table_definition(ALERTS, LEDGER))
+    moto_client("s3", PRIMARY).create_bucket(Bucket=BUCKET)
+    moto_client("dynamodb", PRIMARY).create_table(**table_definition(ALERTS, LEDGER))
     synthesize(tmp_path / "bucket", RECIPE)
     for path in (tmp_path / "bucket").rglob("*.*"):
         if path.is_file():
@@ -49,9 +49,11 @@ def deployment(aws: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> De
 
 
 def put(key: str, content: bytes) -> None:
-    """An object of the bucket, uploaded in one part as DynamoDB does it."""
-    s3 = boto3.client("s3", region_name=PRIMARY)
-    where = {"Bucket": BUCKET, "Key": key}
+    """An object of the bucket; data are uploaded in one part, as DynamoDB does it."""
+    s3, where = moto_client("s3", PRIMARY), {"Bucket": BUCKET, "Key": key}
+    if not key.endswith(".gz"):
+        s3.put_object(**where, Body=content)
+        return
     upload = {**where, "UploadId": s3.create_multipart_upload(**where)["UploadId"]}
     part = {"ETag": s3.upload_part(**upload, PartNumber=1, Body=content)["ETag"], "PartNumber": 1}
     s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": [part]})
@@ -89,7 +91,7 @@ def test_a_target_that_is_there_is_refused_before_anybody_is_asked(
     deployment: Deployment, tmp_path: Path, options: RestoreOptions
 ) -> None:
     """An empty one too: these make their table by themselves."""
-    boto3.client("dynamodb", region_name=PRIMARY).create_table(**table_definition(ALERTS, NEW))
+    moto_client("dynamodb", PRIMARY).create_table(**table_definition(ALERTS, NEW))
     with pytest.raises(RestoreRefusedError, match="is there already"):
         prepared(deployment, tmp_path / "to", options)
 
@@ -122,14 +124,14 @@ def test_rows_of_another_schema_are_refused_before_anybody_is_asked(
     old = synthesize(tmp_path / "bucket", replace(RECIPE, variant=1, schema=SCHEMA - 1))
     for path in (tmp_path / "bucket" / old).rglob("*.*"):
         put(path.relative_to(tmp_path / "bucket").as_posix(), path.read_bytes())
-    s3 = boto3.client("s3", region_name=PRIMARY)
+    s3 = moto_client("s3", PRIMARY)
     for name in ("manifest-summary.json", "manifest-files.json"):
         s3.delete_object(Bucket=BUCKET, Key=f"{RECIPE.root}/{name}")
     refused = rf"schema {SCHEMA - 1}, and this release reads {SCHEMA}: use the release that wrote them"
     for options in (RestoreOptions(export=old), RestoreOptions(copy=old), RestoreOptions(copy="latest")):
         with pytest.raises(ExportRefusedError, match=refused):
             prepared(deployment, tmp_path / "to", options)
-    boto3.client("dynamodb", region_name=PRIMARY).put_item(TableName=LEDGER, Item={"alert_id": {"S": "a"}})
+    moto_client("dynamodb", PRIMARY).put_item(TableName=LEDGER, Item={"alert_id": {"S": "a"}})
     with pytest.raises(OtherSchemaError, match=r"schema 0 \(none\), and this release reads"):
         prepared(deployment, tmp_path / "to", RestoreOptions(copy="live"))
 
@@ -140,7 +142,7 @@ def test_a_time_outside_of_the_window_is_refused_before_anybody_is_asked(
     """So is any time while point-in-time recovery is off."""
     with pytest.raises(RestoreRefusedError, match="is off"):
         prepared(deployment, tmp_path, RestoreOptions(to="10m"))
-    boto3.client("dynamodb", region_name=PRIMARY).update_continuous_backups(
+    moto_client("dynamodb", PRIMARY).update_continuous_backups(
         TableName=LEDGER, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
     )
     with pytest.raises(RestoreRefusedError, match="can be restored to a time from"):
@@ -151,7 +153,7 @@ def test_a_copy_is_refused_into_a_table_with_items_or_of_another_state(
     deployment: Deployment, tmp_path: Path
 ) -> None:
     """The first would mix them, and so would the second."""
-    dynamodb = boto3.client("dynamodb", region_name=PRIMARY)
+    dynamodb = moto_client("dynamodb", PRIMARY)
     dynamodb.create_table(**table_definition(ALERTS, NEW))
     assert (
         "with copies of the items of table"
