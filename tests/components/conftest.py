@@ -1,11 +1,11 @@
-"""One run of the real program for each stack file, shared by all component tests."""
+"""One run of the real program for each configuration, shared by all component tests; nobody changes a run."""
 
 from collections.abc import Callable
 from functools import cache
 
 import pytest
 
-from tests.components.recorder import Run, run_program, stack_file, stand_ins
+from tests.components.recorder import EVERY_OPTION, Run, run_program, stack_file, stand_ins
 from topology.names import STACKS
 
 
@@ -28,4 +28,14 @@ def run_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Run]:
 def run(request: pytest.FixtureRequest, run_of: Callable[[str], Run]) -> Run:
     """The run of each stack in turn."""
     done: Run = run_of(request.param)
+    return done
+
+
+@pytest.fixture(scope="session")
+def optioned(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The run of prod with every option that its file leaves out, for what only one of them adds."""
+    folder = tmp_path_factory.mktemp("packages")
+    done = run_program("prod", stack_file("prod") | EVERY_OPTION, stand_ins(folder))
+    if done.error:
+        raise done.error
     return done

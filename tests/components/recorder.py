@@ -23,7 +23,21 @@ from topology.functions import FUNCTIONS, FunctionSpec
 
 ROOT = Path(__file__).resolve().parents[2]
 ACCOUNT = "123456789012"
-RUN_TIMEOUT_S = 30
+RUN_TIMEOUT_S = 120
+"""A run takes two seconds of a processor, which it may have to share."""
+
+DOMAIN, ZONE, CHANNEL, EMAIL = "alerts.example.com", "Z0123456789ABC", "C0123456789", "oncall@example.com"
+EVERY_OPTION = {
+    "mcp-incident-responder:domain": DOMAIN,
+    "mcp-incident-responder:hostedZoneId": ZONE,
+    "mcp-incident-responder:slackChannel": CHANNEL,
+    "mcp-incident-responder:alarmEmail": EMAIL,
+    "mcp-incident-responder:apiAccessLog": "true",
+    "mcp-incident-responder:backupBucketSuffix": ACCOUNT,
+    "mcp-incident-responder:backupLock": "compliance",
+    "aws:maxRetries": "3",
+}
+"""Of prod. Each adds to the stack or changes a part of its own, so that one run shows them all."""
 
 _ARN_SERVICE = {
     "aws:sqs/queue:Queue": "sqs:{region}:{account}:{name}",
@@ -61,10 +75,11 @@ class Registered:
 
 @dataclass
 class Run:
-    """What one run of the program registered and exported, or how it ended."""
+    """What one run of the program registered, exported and built packages for, or how it ended."""
 
     resources: list[Registered] = field(default_factory=list)
     outputs: dict[str, Any] = field(default_factory=dict)
+    target: Target | None = None
     error: BaseException | None = None
 
     def of(self, type_: str, *, region: str | None = None) -> list[Registered]:
@@ -204,8 +219,12 @@ def run_program(stack: str, config: Mapping[str, str], build: Build) -> Run:
     """
     run = Run()
 
+    def build_for(target: Target) -> Mapping[FunctionSpec, Path]:
+        run.target = target
+        return build(target)
+
     def program() -> None:
-        runpy.run_path(str(ROOT / "__main__.py"), run_name="program")["main"](build)
+        runpy.run_path(str(ROOT / "__main__.py"), run_name="program")["main"](build_for)
 
     def deploy() -> None:
         monitor = _Monitor(run)

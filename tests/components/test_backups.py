@@ -36,11 +36,9 @@ def test_buckets_have_the_runbooks_names(region: str, prefix: str, ending: str, 
     assert run.outputs[f"{prefix}BackupVaultName"] == f"mcp-incident-responder-{stack}-backups"
 
 
-def test_a_suffix_makes_both_names_others(tmp_path: Path) -> None:
+def test_a_suffix_makes_both_names_others(optioned: Run) -> None:
     """Bucket names are global to AWS, and somebody may have had them first."""
-    config = stack_file("prod") | {"mcp-incident-responder:backupBucketSuffix": ACCOUNT}
-    run = run_program("prod", config, stand_ins(tmp_path))
-    assert {bucket.inputs["bucket"] for bucket in run.of("s3/bucket:Bucket")} == {
+    assert {bucket.inputs["bucket"] for bucket in optioned.of("s3/bucket:Bucket")} == {
         f"mcp-responder-backups-{ACCOUNT}",
         f"mcp-responder-backups-{ACCOUNT}-failover",
     }
@@ -250,14 +248,12 @@ def test_vaults_are_locked_so_that_governance_can_still_undo_it(region: str, run
     assert "changeableForDays" not in lock
 
 
-def test_compliance_locks_what_nobody_can_unlock(tmp_path: Path) -> None:
+def test_compliance_locks_what_nobody_can_unlock(optioned: Run) -> None:
     """Buckets at once; vaults after the days of grace, without which AWS takes it for governance."""
-    config = stack_file("prod") | {"mcp-incident-responder:backupLock": "compliance"}
-    run = run_program("prod", config, stand_ins(tmp_path))
     for region in ("us-east-1", "us-west-2"):
-        rule = _part(run, "bucketObjectLockConfiguration:BucketObjectLockConfiguration", region)["rule"]
+        rule = _part(optioned, "bucketObjectLockConfiguration:BucketObjectLockConfiguration", region)["rule"]
         assert rule["defaultRetention"]["mode"] == "COMPLIANCE"
-        lock = run.one("backup/vaultLockConfiguration:VaultLockConfiguration", f"{region}-vault").inputs
+        lock = optioned.one("backup/vaultLockConfiguration:VaultLockConfiguration", f"{region}-vault").inputs
         assert lock["changeableForDays"] == 3
 
 

@@ -1,10 +1,8 @@
 """The alarms of each region's pipeline, and who hears of them."""
 
-from pathlib import Path
-
 import pytest
 
-from tests.components.recorder import Run, run_program, stack_file, stand_ins
+from tests.components.recorder import EMAIL, Run
 
 ALARM = "cloudwatch/metricAlarm:MetricAlarm"
 
@@ -59,18 +57,14 @@ def test_a_message_in_a_dead_letter_queue_sets_off_an_alarm(region: str, queue: 
     assert (alarm["threshold"], alarm["treatMissingData"]) == (1, "notBreaching")
 
 
-def test_alarms_are_mailed_where_an_address_is_configured(tmp_path: Path) -> None:
+def test_alarms_are_mailed_where_an_address_is_configured(optioned: Run) -> None:
     """The pipeline may be what is broken; without an address nothing but it hears of them."""
-    config = stack_file("prod") | {"mcp-incident-responder:alarmEmail": "oncall@example.com"}
-    run = run_program("prod", config, stand_ins(tmp_path))
-    assert run.error is None
-    mailed = [
-        s.inputs for s in run.of("sns/topicSubscription:TopicSubscription") if s.inputs["protocol"] == "email"
-    ]
-    assert {s["endpoint"] for s in mailed} == {"oncall@example.com"}
+    subscriptions = [s.inputs for s in optioned.of("sns/topicSubscription:TopicSubscription")]
+    mailed = [s for s in subscriptions if s["protocol"] == "email"]
+    assert {s["endpoint"] for s in mailed} == {EMAIL}
     assert {s["topic"] for s in mailed} == {
-        run.outputs["AlarmTopicArn"],
-        run.outputs["FailoverAlarmTopicArn"],
+        optioned.outputs["AlarmTopicArn"],
+        optioned.outputs["FailoverAlarmTopicArn"],
     }
 
 

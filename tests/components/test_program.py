@@ -1,6 +1,5 @@
 """The program as a whole, for every stack file: what is registered, where, under which names and tags."""
 
-import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +9,7 @@ import pytest
 from pulumi.runtime import rpc
 
 from lambda_packages.build import PackageError
-from tests.components.recorder import Registered, Run, run_program, stack_file, stand_ins
+from tests.components.recorder import EVERY_OPTION, Registered, Run, run_program, stack_file, stand_ins
 from topology import outputs
 from topology.names import API_STAGE, STACKS, Names
 
@@ -257,10 +256,10 @@ def test_a_bad_configuration_names_every_problem_and_registers_nothing(tmp_path:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_keys_of_other_namespaces_are_left_to_their_owners(tmp_path: Path) -> None:
+def test_keys_of_other_namespaces_are_left_to_their_owners(optioned: Run) -> None:
     """`aws:region` configures the provider, not the project."""
-    run = run_program("dev", stack_file("dev") | {"aws:maxRetries": "3"}, stand_ins(tmp_path))
-    assert run.error is None
+    assert "aws:maxRetries" in EVERY_OPTION
+    assert optioned.error is None
 
 
 def test_an_unknown_stack_registers_nothing(tmp_path: Path) -> None:
@@ -282,16 +281,10 @@ def test_a_package_that_cannot_be_built_registers_nothing() -> None:
     assert run.resources == []
 
 
-def test_packages_are_built_for_what_the_stack_runs_on(tmp_path: Path) -> None:
+def test_packages_are_built_for_what_the_stack_runs_on(run_of: Callable[[str], Run]) -> None:
     """The embedded AWS runs functions on its own Python; Lambda runs arm64."""
-    targets = {}
-    for stack in ("local", "prod"):
-        build = stand_ins(tmp_path)
-
-        def record(target: object, stack: str = stack, build: object = build) -> object:
-            targets[stack] = target
-            return build(target)  # type: ignore[operator]  # a Build
-
-        run_program(stack, stack_file(stack), record)  # type: ignore[arg-type]  # a Build
-    assert dataclasses.asdict(targets["prod"])["python"] == "3.13"
-    assert dataclasses.asdict(targets["local"])["platform"] is None
+    on_lambda, here = (run_of(stack).target for stack in ("prod", "local"))
+    assert on_lambda is not None
+    assert here is not None
+    assert on_lambda.python == "3.13"
+    assert here.platform is None

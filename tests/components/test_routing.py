@@ -1,29 +1,21 @@
 """A stack with a domain: certificates, custom domains, health checks and the two records that fail over."""
 
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 from pulumi.runtime import rpc
 
-from tests.components.recorder import ACCOUNT, Registered, Run, run_program, stack_file, stand_ins
+from tests.components.recorder import ACCOUNT, DOMAIN, ZONE, Registered, Run
 from topology import outputs
 
-DOMAIN, ZONE = "alerts.example.com", "Z0123456789ABC"
 PRIMARY, FAILOVER = "us-east-1", "us-west-2"
 REGIONS = (PRIMARY, FAILOVER)
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+@pytest.fixture
+def run(optioned: Run) -> Run:
     """The run of prod with a domain."""
-    folder: Path = tmp_path_factory.mktemp("packages")
-    config = stack_file("prod") | {
-        "mcp-incident-responder:domain": DOMAIN,
-        "mcp-incident-responder:hostedZoneId": ZONE,
-    }
-    done = run_program("prod", config, stand_ins(folder))
-    assert done.error is None
-    return done
+    return optioned
 
 
 def _check(run: Run, name: str) -> Registered:
@@ -42,10 +34,9 @@ def test_outputs_are_all_that_scripts_are_promised(run: Run) -> None:
     assert run.outputs["FailoverApiDomainName"] == f"d-abc.execute-api.{FAILOVER}.amazonaws.com"
 
 
-def test_without_a_domain_nothing_of_it_is_registered(tmp_path: Path) -> None:
+def test_without_a_domain_nothing_of_it_is_registered(run_of: Callable[[str], Run]) -> None:
     """Sources retry the other region's URL instead."""
-    run = run_program("prod", stack_file("prod"), stand_ins(tmp_path))
-    assert run.error is None
+    run = run_of("prod")
     assert not [r for r in run.resources if "route53" in r.type or "acm" in r.type or "omain" in r.type]
     assert run.outputs.keys() == outputs.ALL - set(outputs.OPTIONAL)
 

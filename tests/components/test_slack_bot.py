@@ -1,23 +1,16 @@
 """A stack with a Slack channel of its own: the bot's token is one secret more, and the only one it reads."""
 
 import json
-from pathlib import Path
 
 import pytest
 
-from tests.components.recorder import Run, run_program, stack_file, stand_ins
-
-CHANNEL = "C0123456789"
+from tests.components.recorder import CHANNEL, Run
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+@pytest.fixture
+def run(optioned: Run) -> Run:
     """The run of prod with a channel."""
-    folder: Path = tmp_path_factory.mktemp("packages")
-    config = stack_file("prod") | {"mcp-incident-responder:slackChannel": CHANNEL}
-    done = run_program("prod", config, stand_ins(folder))
-    assert done.error is None
-    return done
+    return optioned
 
 
 def test_token_is_a_secret_of_its_own_in_both_regions(run: Run) -> None:

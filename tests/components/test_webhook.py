@@ -1,13 +1,12 @@
 """The REST API of each region: routes, keys, validation, throttling and its own errors."""
 
 import json
-from pathlib import Path
 
 import pytest
 
 from components.gateway_errors import GATEWAY_ERRORS
 from components.webhook import ROUTES, definition_digest
-from tests.components.recorder import ACCOUNT, Run, run_program, stack_file, stand_ins
+from tests.components.recorder import ACCOUNT, Run
 
 REGIONS = ("us-east-1", "us-west-2")
 RETRY = {"gatewayresponse.header.Retry-After": "'5'"}
@@ -135,14 +134,12 @@ def test_a_changed_definition_deploys_the_stage_again(region: str, run: Run) -> 
 
 
 @pytest.mark.parametrize("region", REGIONS)
-def test_an_api_logs_its_answers_where_the_account_is_ready_for_it(region: str, tmp_path: Path) -> None:
+def test_an_api_logs_its_answers_where_the_account_is_ready_for_it(region: str, optioned: Run) -> None:
     """One JSON object an answer, kept as long as the other logs; nothing about bodies, keys or callers."""
-    config = stack_file("prod") | {"mcp-incident-responder:apiAccessLog": "true"}
-    run = run_program("prod", config, stand_ins(tmp_path))
-    group = run.one("cloudwatch/logGroup:LogGroup", f"{region}-api").inputs
+    group = optioned.one("cloudwatch/logGroup:LogGroup", f"{region}-api").inputs
     assert group["name"] == "/aws/apigateway/mcp-incident-responder-prod-api"
     assert group["retentionInDays"] == 30
-    settings = run.one("apigateway/stage:Stage", f"{region}-stage").inputs["accessLogSettings"]
+    settings = optioned.one("apigateway/stage:Stage", f"{region}-stage").inputs["accessLogSettings"]
     assert settings["destinationArn"] == f"arn:aws:logs:{region}:{ACCOUNT}:log-group:{group['name']}"
     assert json.loads(settings["format"]) == {
         "request_id": "$context.requestId",
