@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format packages lock clean bench-audit chaos simulate simulate-mixed simulate-mutants release-snapshot storm drill drill-all bench-restore
+.PHONY: help setup demo test test-all check format packages lock clean bench-audit chaos simulate simulate-mixed simulate-mutants release-snapshot storm drill drill-all bench-restore
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -24,15 +24,27 @@ $(VENV)/.installed: locks/project.txt pyproject.toml
 demo: setup ## Bring up both regions, lose one in mid-stream, and count every alert
 	@$(BIN)/responder demo
 
-test: setup ## Run every test, two files at a time
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+# Tells the CPU time of all its processes; `make test` is to take 10 minutes of it at most.
+TIMED := $(BIN)/python tests/cpu_time.py
+PYTEST := $(TIMED) $(BIN)/python -m pytest -n 2
+
+test: setup ## Run the tests, but for the slow ones: 10 CPU minutes
+	@$(PYTEST)
+
+test-all: setup ## Run every test and all that is slow by nature: drills, mutants, 2,000 seeds, experiments (hours)
+	@$(PYTEST) -m ''
+	@$(MAKE) --no-print-directory simulate SEEDS=2000
+	@$(MAKE) --no-print-directory simulate-mixed SEEDS=300
+	@$(MAKE) --no-print-directory simulate-mutants
+	@$(MAKE) --no-print-directory drill-all
+	@$(MAKE) --no-print-directory chaos
 
 check: setup ## Everything that must be green: format, lint, types, imports, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(PYTEST)
 
 bench-audit: setup ## Time and memory of the audit at a million alerts (ALERTS=n)
 	@$(BIN)/python -m benchmarks.audit --alerts $(or $(ALERTS),1000000)
