@@ -258,18 +258,14 @@ def test_a_run_without_its_audit_does_not_pass() -> None:
     assert outcome.figures[:2] == ("unknown", "unknown")
 
 
+@pytest.mark.usefixtures("from_terminal")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_what_ends_a_command_ends_an_experiment_with_its_rollbacks(number: signal.Signals) -> None:
     """By the exit code that Chaos Toolkit takes for it; a session that drops is no other end."""
-    before = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        control.configure_control({})
-        with pytest.raises(SystemExit) as ended:
-            os.kill(os.getpid(), number)
-        assert ended.value.code == control.GRACEFUL_STOP
-    finally:
-        for one, handler in before.items():
-            signal.signal(one, handler)
+    control.configure_control({})
+    with pytest.raises(SystemExit) as ended:
+        os.kill(os.getpid(), number)
+    assert ended.value.code == control.GRACEFUL_STOP
 
 
 def test_a_load_that_died_fails_the_step_that_stops_it(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ import pytest
 
 from clients.interrupts import INTERRUPTED_CODE
 
+pytestmark = pytest.mark.usefixtures("from_terminal")
+
 PROGRAM = """
 import os, signal, sys
 from pathlib import Path

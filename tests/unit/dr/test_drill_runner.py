@@ -27,6 +27,8 @@ from tests.fakes.switches import set_switch
 from tests.unit.dr.drill_examples import state
 from topology.config import StackConfig
 
+pytestmark = pytest.mark.usefixtures("from_terminal")
+
 Act = Callable[[DrillRun], str]
 
 
