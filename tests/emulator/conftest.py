@@ -1,11 +1,11 @@
-"""One embedded AWS for each test module, on free ports, in a folder of its own; no two at once.
+"""What tests of a running embedded AWS share; each folder below has one, which ends with its last test.
 
-Fixtures have module scope and pytest runs modules one after the other, so a module that starts emulators by
-itself does not use these.
+An emulator has free ports and a folder of its own. Modules of this folder start theirs by themselves.
 """
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +14,24 @@ import pytest
 from botocore.config import Config
 
 from emulator.client import Emulator
-from tests.emulator.deployer import Deployer
 
 REGIONS = ("us-east-1", "us-west-2")
+
+SOON_S = 120.0
+"""Two cold functions and their imports on a busy machine; on a quiet one they take five seconds."""
 
 Client = Callable[..., Any]
 """`client(service, region)`: a boto3 client at the edge."""
 
 
-@pytest.fixture(scope="module")
-def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+@contextmanager
+def running_emulator(folder: Path) -> Iterator[Emulator]:
     """A running emulator of two regions; its starter's environment has keys that must not reach it."""
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("ANTHROPIC_API_KEY", "sk-ant-of-a-person")
         environment.setenv("AWS_PROFILE", "of-a-person")
         environment.setenv("SLACK_WEBHOOK_URL", "https://hooks.slack.com/services/of/a/person")
-        running = Emulator.start(tmp_path_factory.mktemp("emulator"), regions=REGIONS)
+        running = Emulator.start(folder, regions=REGIONS)
     with running:
         yield running
 
@@ -47,7 +49,7 @@ def whole(emulator: Emulator) -> Iterator[Emulator]:
 def client_at() -> Callable[..., Any]:
     """Make a boto3 client at an endpoint; one session, since each new one costs a tenth of a second."""
     session = boto3.Session()
-    config = Config(connect_timeout=2, read_timeout=15, retries={"total_max_attempts": 1})
+    config = Config(connect_timeout=10, read_timeout=60, retries={"total_max_attempts": 1})
 
     def make(
         endpoint_url: str,
@@ -79,22 +81,12 @@ def client(emulator: Emulator, client_at: Callable[..., Any]) -> Client:
     return make
 
 
-@pytest.fixture
-def deployer(emulator: Emulator, tmp_path: Path) -> Iterator[Deployer]:
-    """A deployer with a state and a project folder of its own; it removes what it deployed."""
-    (tmp_path / "project").mkdir()
-    one = Deployer(emulator, tmp_path, tmp_path / "project")
-    yield one
-    if one.state_path.exists():
-        one.down()
-
-
 @pytest.fixture(scope="session")
 def eventually() -> Callable[..., Any]:
     """Poll until a condition holds, and return what it gave; fail after a deadline, with what is `shown`."""
 
     def wait(
-        condition: Callable[[], Any], *, within_s: float = 15.0, shown: Callable[[], Any] = lambda: ""
+        condition: Callable[[], Any], *, within_s: float = SOON_S, shown: Callable[[], Any] = lambda: ""
     ) -> Any:
         deadline = time.monotonic() + within_s
         while not (value := condition()):

@@ -44,8 +44,8 @@ def processes_of(run_dir: Path) -> list[psutil.Process]:
 
 
 def assert_all_end(processes: list[psutil.Process]) -> None:
-    """All are gone within five seconds."""
-    _, alive = psutil.wait_procs(processes, timeout=5)
+    """All are gone soon."""
+    _, alive = psutil.wait_procs(processes, timeout=30)
     left = [one for one in alive if one.status() != psutil.STATUS_ZOMBIE]
     assert left == []
 
@@ -142,7 +142,7 @@ def test_detached_emulator_outlives_its_starter_and_a_started_one_does_not(tmp_p
 
     def start(folder: str, how: str) -> list[psutil.Process]:
         command = [sys.executable, "-c", program, str(tmp_path / folder), how]
-        ended = subprocess.run(command, timeout=60, check=False, cwd=Path(__file__).parent.parent.parent)
+        ended = subprocess.run(command, timeout=180, check=False, cwd=Path(__file__).parent.parent.parent)
         assert ended.returncode == -signal.SIGKILL
         try:
             return processes_of(tmp_path / folder)

@@ -17,11 +17,14 @@ from audit.ledger import LedgerRow, read_ledger, scan_ledger
 from clients.coordination import CoordinationRecords
 from clients.receipts import Receipt
 from clients.routing import resolve_region
+from emulator.attached_stack import attached_deployment
 from emulator.client import Emulator
-from emulator.local_stack import LocalStack, deploy
+from emulator.local_stack import LocalStack
 from emulator.protocol import SlackMessage
 from emulator.supervisor.egress import SLACK_HOST
 from ops.local.running import api_keys
+from tests.emulator.conftest import SOON_S
+from tests.emulator.stack.conftest import Done, taken_out
 from tests.fakes.switches import set_switch
 
 pytestmark = pytest.mark.emulator
@@ -30,20 +33,11 @@ Eventually = Callable[..., Any]
 Post = Callable[..., requests.Response]
 
 AWS_CLI = "awscli==1.45.11"
-SOON_S = 30.0
-"""Two cold functions and their imports on two busy cores."""
+PARKED_S = SOON_S + 30.0
+"""Half a minute of waiting for Slack's address between the attempts."""
 
-PARKED_S = 90.0
-"""Half a minute of waiting for Slack's address between the attempts, and as `SOON_S` besides."""
-
-AFTER_A_LOSS_S = 120.0
-"""The local lease of 8 s, then a cold Recovery and the steps after it; a second lease on a busy machine."""
-
-
-@pytest.fixture(scope="module")
-def stack(emulator: Emulator) -> LocalStack:
-    """The local stack, deployed by the real program."""
-    return deploy(emulator)
+AFTER_A_LOSS_S = 2 * SOON_S
+"""The local lease of 8 s, then a cold Recovery and the steps after it; more leases on a busy machine."""
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +53,7 @@ def post(stack: LocalStack) -> Post:
         sent = {"content-type": "application/json", **headers}
         if key is not None:
             sent["x-api-key"] = key or keys[region]
-        return requests.post(urls[region], data=data, headers=sent, timeout=20)
+        return requests.post(urls[region], data=data, headers=sent, timeout=60)
 
     return send
 
@@ -210,7 +204,7 @@ def test_one_key_opens_both_regions(stack: LocalStack, post: Post) -> None:
 def test_health_needs_no_key(stack: LocalStack) -> None:
     """A health check must not carry a secret."""
     for endpoints in stack.deployment.regions:
-        answer = requests.get(endpoints.health_url, timeout=20)
+        answer = requests.get(endpoints.health_url, timeout=60)
         assert (answer.status_code, answer.json()) == (200, {"status": "ok", "region": endpoints.region})
 
 
@@ -340,18 +334,19 @@ def test_what_a_killed_region_had_accepted_is_finished_by_the_other(
     eventually(lambda: messages_of(emulator, alert_id), within_s=SOON_S)
 
 
-def test_a_second_up_changes_nothing_and_a_changed_program_only_what_changed(stack: LocalStack) -> None:
-    """`responder local up` may be typed again at any time."""
-    again = deploy(stack.emulator)
-    assert (again.deployed.created, again.deployed.updated, again.deployed.deleted) == (0, 0, 0)
-    assert again.deployed.same == stack.deployed.created
-    assert again.deployment.primary == stack.deployment.primary
+def test_a_second_deployment_changes_nothing(brought_up: Done, stack: LocalStack) -> None:
+    """`responder local up` may be typed again at any time; the first one made what is there."""
+    again = stack.deployed
+    assert (again.created, again.updated, again.deleted) == (0, 0, 0)
+    assert f" {again.same} created, 0 updated, 0 unchanged, 0 deleted" in brought_up.stdout
+    assert stack.deployment.primary == attached_deployment(stack.emulator).primary
 
 
-def test_the_audit_of_everything_above_is_clean_and_notices_a_removed_row(
-    emulator: Emulator, stack: LocalStack, eventually: Eventually
+def test_the_audit_of_all_alerts_is_clean_and_notices_a_removed_row(
+    emulator: Emulator, stack: LocalStack, post: Post, eventually: Eventually
 ) -> None:
     """On the running system: nothing unaccounted; with one row taken out of the ledger, that one is named."""
+    (victim,) = accepted_ids(post(alert("To be taken out")))
     first = read_ledger(stack.deployment, "us-east-1")
     receipts = [Receipt(alert_id, row.status, row.region, 0, 0) for alert_id, row in first.items()]
 
@@ -366,7 +361,6 @@ def test_the_audit_of_everything_above_is_clean_and_notices_a_removed_row(
         return not unaccounted()
 
     eventually(clean, within_s=AFTER_A_LOSS_S, shown=unaccounted)
-    victim = next(alert_id for alert_id, row in first.items() if row.status == "NOTIFIED")
     table = stack.deployment.clients.client("dynamodb", "us-east-1")
-    table.delete_item(TableName=stack.deployment.alerts_table, Key={"alert_id": {"S": victim}})
-    assert set(unaccounted()) >= {victim}
+    with taken_out(table, stack.deployment.alerts_table, victim):
+        assert set(unaccounted()) >= {victim}

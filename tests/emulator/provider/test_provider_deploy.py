@@ -15,11 +15,11 @@ import requests
 from emulator.attached_stack import read_outputs
 from emulator.pulumi.deploy import DeployError
 from emulator.pulumi.state import StateError
-from tests.emulator.deployer import Deployer
+from tests.emulator.provider.deployer import Deployer
 
 pytestmark = pytest.mark.emulator
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 Client = Callable[..., Any]
 
 
@@ -284,11 +284,11 @@ pulumi.export("Url", pulumi.Output.concat(stage.invoke_url, "/p"))
 def test_a_changed_api_is_deployed_to_its_stage_again(deployer: Deployer, client: Client) -> None:
     """Another trigger takes a new deployment, the stage moves to it, and only then the old one goes."""
     first = deployer.up(API.format(key_required=True, template='{"said": "one"}'))
-    refused = requests.get(first.outputs["Url"], timeout=10)
+    refused = requests.get(first.outputs["Url"], timeout=60)
     assert (refused.status_code, refused.json()) == (418, {"said": "one"})
     again = deployer.up(API.format(key_required=True, template='{"said": "two"}'))
     assert (again.replaced, again.updated, again.deleted) == (1, 2, 1)
-    assert requests.get(again.outputs["Url"], timeout=10).json() == {"said": "two"}
+    assert requests.get(again.outputs["Url"], timeout=60).json() == {"said": "two"}
     [api] = client("apigateway", "us-east-1").get_rest_apis()["items"]
     deployments = client("apigateway", "us-east-1").get_deployments(restApiId=api["id"])["items"]
     assert len(deployments) == 1
@@ -344,7 +344,7 @@ def test_the_real_program_comes_up_twice_and_goes(deployer: Deployer, client: Cl
     deployer.project_dir = ROOT
     first = deployer.up()
     assert first.created > 100
-    health = [requests.get(first.outputs[key], timeout=20) for key in ("HealthUrl", "FailoverHealthUrl")]
+    health = [requests.get(first.outputs[key], timeout=60) for key in ("HealthUrl", "FailoverHealthUrl")]
     assert [(answer.status_code, answer.json()["region"]) for answer in health] == [
         (200, "us-east-1"),
         (200, "us-west-2"),

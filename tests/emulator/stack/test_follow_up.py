@@ -10,22 +10,21 @@ import requests
 from emulator.client import Emulator
 from emulator.local_stack import LocalStack, deploy
 from emulator.protocol import SlackMessage
-from ops.local.running import api_keys, local_config
+from ops.local.running import api_keys
+from tests.emulator.conftest import SOON_S
 from topology.functions import RECOVERY
 
 pytestmark = pytest.mark.emulator
 
 Eventually = Callable[..., Any]
 REGION = "us-east-1"
-SOON_S = 40.0
-"""Two cold functions, and three calls of Claude with pauses."""
 
 
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
-    """The local stack with a bot in Slack's channel."""
-    with Emulator.start(tmp_path_factory.mktemp("bot"), regions=local_config().regions) as emulator:
-        yield deploy(emulator, with_bot=True)
+@pytest.fixture
+def bot_stack(emulator: Emulator) -> Iterator[LocalStack]:
+    """The stack with a bot in Slack's channel in place of the webhook, and back."""
+    yield deploy(emulator, with_bot=True)
+    deploy(emulator)
 
 
 def message_of(stack: LocalStack, alert_id: str) -> SlackMessage | None:
@@ -55,14 +54,15 @@ def make_due(stack: LocalStack, alert_id: str) -> None:
 
 
 def test_analysis_that_comes_late_is_edited_into_the_message(
-    stack: LocalStack, eventually: Eventually
+    bot_stack: LocalStack, eventually: Eventually
 ) -> None:
     """Claude overloaded: the alert goes out at once and says so; later its own message has the analysis."""
+    stack = bot_stack
     stack.emulator.set_fault("claude", "overloaded", times=3)
     body = {"source": "test", "title": "Late", "message": "Late happened", "severity": "CRITICAL"}
     key = api_keys(stack.deployment)[stack.deployment.primary]
     answer = requests.post(
-        stack.deployment.primary.webhook_url, json=body, headers={"x-api-key": key}, timeout=30
+        stack.deployment.primary.webhook_url, json=body, headers={"x-api-key": key}, timeout=60
     )
     (accepted,) = answer.json()["alerts"]
     alert_id = accepted["alert_id"]

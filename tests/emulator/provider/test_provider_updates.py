@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.emulator.deployer import Deployer
+from tests.emulator.provider.deployer import Deployer
 
 pytestmark = pytest.mark.emulator
 

@@ -17,8 +17,7 @@ from dr.drill.run import DrillRun
 from dr.drill.runner import Result, only_drill, run_drill
 from dr.drill.scenarios import REGION_KILLED, SCENARIOS
 from dr.drill.target import LocalDrillTarget
-from emulator.client import Emulator
-from emulator.local_stack import deploy
+from emulator.local_stack import LocalStack
 from ops.local.running import local_config
 
 pytestmark = pytest.mark.emulator
@@ -28,23 +27,19 @@ ENOUGH: Final = 100
 """Accepted alerts that end the load; a drill wants more, which only take longer."""
 
 
-@pytest.fixture(scope="module")
-def target(emulator: Emulator) -> Iterator[LocalDrillTarget]:
+@pytest.fixture
+def target(stack: LocalStack) -> Iterator[LocalDrillTarget]:
     """The local stack, with health checks that look ten times as often."""
-    deploy(emulator)
+    emulator = stack.emulator
     emulator.pace_health_checks(0.1)
     yield LocalDrillTarget(emulator)
     emulator.pace_health_checks(1.0)
 
 
 @pytest.fixture
-def endings() -> Iterator[None]:
-    """Signals that end a command, as in one; as they were after the test."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+def endings(from_terminal: None) -> None:  # noqa: ARG001 - it puts back what is set here
+    """Signals that end a command, as in one."""
     interrupt_on_ending()
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 def drill(target: LocalDrillTarget, scenario: str, folder: Path, *, at: Callable[[str], None]) -> Result:
@@ -86,6 +81,7 @@ def left_behind(target: LocalDrillTarget) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 def test_a_drill_passes_with_every_alert_accounted_for_and_leaves_nothing(
     target: LocalDrillTarget, tmp_path: Path
 ) -> None:

@@ -104,7 +104,7 @@ def deployment(emulator: Emulator) -> Deployment:
 def export_root(deployment: Deployment) -> str:
     """The key of a full export of the ledger as it is at the start."""
     arn = start_export(deployment, REGION, now=datetime.now(UTC))
-    return wait_export(deployment, REGION, arn, within_s=30).root
+    return wait_export(deployment, REGION, arn, within_s=120).root
 
 
 @pytest.fixture
@@ -175,14 +175,14 @@ def test_changes_on_top_of_a_full_export_make_the_state_of_now(
 ) -> None:
     """The last change wins, a deleted item is gone; copied into a new table it is the same, twice."""
     begun = datetime.now(UTC)
-    full = wait_export(deployment, REGION, start_export(deployment, REGION, now=begun), within_s=30)
+    full = wait_export(deployment, REGION, start_export(deployment, REGION, now=begun), within_s=120)
     for title in ("first", "last"):
         ledger.put_item(TableName=LEDGER, Item={**row(1), "title": {"S": title}})
     ledger.delete_item(TableName=LEDGER, Key={"alert_id": {"S": "a0002"}})
     ledger.put_item(TableName=LEDGER, Item={**row(3), "alert_id": {"S": "new"}})
     since = datetime.now(UTC) - timedelta(minutes=16)
     arn = start_export(deployment, REGION, now=next_second(), incremental_from=since)
-    changes = wait_export(deployment, REGION, arn, within_s=30)
+    changes = wait_export(deployment, REGION, arn, within_s=120)
     exports = [checked(deployment, info.root, tmp_path) for info in (full, changes)]
     assert [found.findings for found in exports] == [(), ()]
     read = [found.export for found in exports if found.export]
@@ -207,7 +207,7 @@ def test_an_import_gets_back_the_items_and_what_a_restore_drops(
 ) -> None:
     """Into a new table only."""
     wanted = read_settings(deployment.clients, REGION, LEDGER)
-    restorer = Restorer(deployment, REGION, wanted, within_s=60)
+    restorer = Restorer(deployment, REGION, wanted, within_s=120)
     export = checked(deployment, export_root, tmp_path).export
     assert export is not None
     restored = restorer.import_export(export, target="dr-data-imported")
@@ -242,7 +242,7 @@ def test_what_a_bad_writer_did_is_rolled_back_from_a_minute_before(
     wanted: Settings = replace(
         read_settings(deployment.clients, REGION, LEDGER), replicas=(), consistency=EVENTUAL
     )
-    restorer = Restorer(deployment, REGION, wanted, within_s=60)
+    restorer = Restorer(deployment, REGION, wanted, within_s=120)
     with pytest.raises(RestoreRefusedError, match="can be restored to a time from"):
         restorer.to_time(datetime(2020, 1, 1, tzinfo=UTC), target="dr-data-before")
     restorer.to_time(before, target="dr-data-before")
@@ -274,7 +274,7 @@ def test_an_export_that_dynamodb_refuses_is_refused_with_its_reason(deployment: 
         start_export(deployment, REGION, now=now, incremental_from=now - timedelta(minutes=1))
     nowhere = replace(deployment, primary=replace(deployment.primary, backup_bucket="not-there-at-all"))
     with pytest.raises(ExportRefusedError):
-        wait_export(nowhere, REGION, start_export(nowhere, REGION, now=now), within_s=30)
+        wait_export(nowhere, REGION, start_export(nowhere, REGION, now=now), within_s=120)
 
 
 def test_a_recovery_point_of_aws_backup_is_restored(
@@ -285,7 +285,7 @@ def test_a_recovery_point_of_aws_backup_is_restored(
     stack = replace(deployment, primary=replace(deployment.primary, backup_vault="dr-data-vault"))
     backup.create_backup_vault(BackupVaultName="dr-data-vault")
     wanted = replace(read_settings(stack.clients, REGION, LEDGER), replicas=())
-    restorer = Restorer(stack, REGION, wanted, within_s=60)
+    restorer = Restorer(stack, REGION, wanted, within_s=120)
     role = "arn:aws:iam::000000000000:role/restore"
     with pytest.raises(RestoreRefusedError, match="no completed recovery point"):
         restorer.from_backup(None, target="dr-data-backup", role_arn=role)

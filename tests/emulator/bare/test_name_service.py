@@ -38,7 +38,7 @@ def route53(client: Client) -> Any:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _name(emulator: Emulator, route53: Any, switch: ScriptedServer) -> None:
+def _name(emulator: Emulator, route53: Any, switch: ScriptedServer) -> Iterator[None]:
     """The name, over both regions' gates, as the program makes it; looked at ten times a second."""
     emulator.pace_health_checks(0.01)
     health = {
@@ -60,6 +60,8 @@ def _name(emulator: Emulator, route53: Any, switch: ScriptedServer) -> None:
         }  # fmt: skip
         changes.append({"Action": "CREATE", "ResourceRecordSet": record})
     route53.change_resource_record_sets(HostedZoneId=zone, ChangeBatch={"Changes": changes})
+    yield
+    emulator.pace_health_checks(1.0)
 
 
 @pytest.fixture
@@ -95,7 +97,7 @@ def healthy(emulator: Emulator, name: str) -> bool:
 def answered(emulator: Emulator, name: str = NAME) -> str:
     """The region that the name points to, or why it points nowhere."""
     host, port = emulator.dns_address
-    response = dns.query.udp(dns.message.make_query(name, "CNAME"), host, port=port, timeout=2)
+    response = dns.query.udp(dns.message.make_query(name, "CNAME"), host, port=port, timeout=20)
     if not response.answer:
         return dns.rcode.to_text(response.rcode())
     return str(response.answer[0][0].target).removesuffix(".example.com.")

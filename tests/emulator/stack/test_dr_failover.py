@@ -15,10 +15,11 @@ from dr.operations.failover import failover
 from dr.operations.journal import OperationRefusedError, State
 from dr.operations.status import DrStatus, read_status
 from emulator.client import Emulator
-from emulator.local_stack import LocalStack, deploy
+from emulator.local_stack import LocalStack
 from ops.dr.commands import environment_of
 from ops.local.running import webhooks_of
 from ops.opened_stack import OpenedStack, open_stack
+from tests.emulator.conftest import SOON_S
 
 pytestmark = pytest.mark.emulator
 
@@ -27,12 +28,11 @@ RESPONDER = Path(sys.executable).with_name("responder")
 ALERTS = 5
 
 
-@pytest.fixture(scope="module")
-def stack(emulator: Emulator) -> Iterator[LocalStack]:
-    """The local stack, with health checks that look ten times as often."""
-    deployed = deploy(emulator)
+@pytest.fixture(autouse=True)
+def _paced(emulator: Emulator) -> Iterator[None]:
+    """Health checks that look ten times as often."""
     emulator.pace_health_checks(0.1)
-    yield deployed
+    yield
     emulator.pace_health_checks(1.0)
 
 
@@ -42,7 +42,7 @@ def accept(stack: LocalStack, eventually: Callable[..., Any]) -> list[str]:
 
     def accepted(n: int) -> str | None:
         body = {"source": "test", "title": "t", "severity": "HIGH", "event_id": f"in-flight{n}"}
-        answer = requests.post(webhook.url, json=body, headers={"x-api-key": webhook.api_key}, timeout=20)
+        answer = requests.post(webhook.url, json=body, headers={"x-api-key": webhook.api_key}, timeout=60)
         return str(answer.json()["alerts"][0]["alert_id"]) if answer.status_code == 202 else None
 
     return [eventually(lambda n=n: accepted(n)) for n in range(ALERTS)]
@@ -99,7 +99,7 @@ def test_a_killed_region_is_failed_over_from_although_the_operator_dies_and_gone
     switched_ms = CoordinationRecords(here.deployment, FAILOVER).switched_on_ms()
     assert done.step("switch").facts.since_ms == switched_ms == between.regions[1].switch_since_ms
     assert done.step("drain").facts.later == 0
-    eventually(lambda: {status_of(stack, one) for one in ids} == {"NOTIFIED"}, within_s=60)
+    eventually(lambda: {status_of(stack, one) for one in ids} == {"NOTIFIED"}, within_s=SOON_S)
     assert failover(here.deployment, operator="ada", environment=environment_of(here)).already_done
     with pytest.raises(OperationRefusedError, match="us-east-1 does not answer"):
         failback(

@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from emulator.pulumi.deploy import DeployError
-from tests.emulator.deployer import Deployer
+from tests.emulator.provider.deployer import Deployer
 
 pytestmark = pytest.mark.emulator
 

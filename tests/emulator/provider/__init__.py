@@ -1,0 +1,1 @@
+"""Tests of deployments to an embedded AWS, which they share: each test removes what it deployed."""
