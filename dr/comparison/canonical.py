@@ -88,12 +88,12 @@ def differing(left: Item, right: Item) -> dict[str, tuple[str, str]]:
     Raises:
         NotAnItemError: an attribute has no form of DynamoDB's.
     """
-    found = {}
+    differences = {}
     for name in sorted(left.keys() | right.keys()):
         there = tuple(None if name not in side else canonical(side[name]) for side in (left, right))
         if there[0] != there[1]:
-            found[name] = (_shown(there[0]), _shown(there[1]))
-    return found
+            differences[name] = (_shown(there[0]), _shown(there[1]))
+    return differences
 
 
 def _number(text: str) -> str:

@@ -119,11 +119,11 @@ def _compare(
             OR min(size) <> max(size)
         """
     )
-    found = dict.fromkeys(("changed", "missing", "extra", "twice", "keyless", "otherwise"), 0)
+    counts_by_kind = dict.fromkeys(("changed", "missing", "extra", "twice", "keyless", "otherwise"), 0)
     kept: list[Difference] = []
     with (all_to or Path(os.devnull)).open("wb") as out:
         for difference in _differences(connection, sides, key):
-            found[difference.kind if difference else "otherwise"] += 1
+            counts_by_kind[difference.kind if difference else "otherwise"] += 1
             if difference is not None:
                 out.write(msgspec.json.encode(difference) + b"\n")
                 if len(kept) < KEPT:
@@ -133,11 +133,11 @@ def _compare(
         right=sides[1].label,
         left_items=counts[0],
         right_items=counts[1],
-        changed=found["changed"],
-        missing=found["missing"],
-        extra=found["extra"],
-        broken=found["twice"] + found["keyless"],
-        written_otherwise=found["otherwise"],
+        changed=counts_by_kind["changed"],
+        missing=counts_by_kind["missing"],
+        extra=counts_by_kind["extra"],
+        broken=counts_by_kind["twice"] + counts_by_kind["keyless"],
+        written_otherwise=counts_by_kind["otherwise"],
         differences=tuple(kept),
     )
 
@@ -176,17 +176,17 @@ def _differences(
             key=key,
             where="id IS NULL OR id IN (FROM suspects)",
         )
-    found = rows(connection, "FROM lines0 UNION ALL FROM lines1 ORDER BY id, side")
-    for item_key, group in groupby(found, key=itemgetter(0)):
+    lines_by_key = rows(connection, "FROM lines0 UNION ALL FROM lines1 ORDER BY id, side")
+    for item_key, group in groupby(lines_by_key, key=itemgetter(0)):
         if item_key is None:
             yield from (Difference("keyless", "", {}) for _ in group)
         else:
-            yield _judged(item_key, list(group))
+            yield _difference_of(item_key, list(group))
 
 
-def _judged(key: str, found: list[tuple[str, str, int]]) -> Difference | None:
-    """What the lines of one key are; one is wanted on each side."""
-    left, right = ([line for _, line, side in found if side == number] for number in (0, 1))
+def _difference_of(key: str, group: list[tuple[str, str, int]]) -> Difference | None:
+    """How the sides differ in one key, by its lines; None where they mean the same."""
+    left, right = ([line for _, line, side in group if side == number] for number in (0, 1))
     if max(len(left), len(right)) > 1:
         return Difference("twice", key, {})
     if not left or not right:

@@ -149,9 +149,9 @@ def rto_of(moments: Mapping[Moment, int], attempts: Iterable[Attempt], *, lost_t
 def first_served_ms(attempts: Iterable[Attempt], *, region: str, since_ms: int) -> int | None:
     """When `region` first answered 202 to a try that was sent at `since_ms` or later."""
     answered = (
-        one.answered_at_ms
-        for one in attempts
-        if one.region == region and one.status == ACCEPTED and one.sent_at_ms >= since_ms
+        attempt.answered_at_ms
+        for attempt in attempts
+        if attempt.region == region and attempt.status == ACCEPTED and attempt.sent_at_ms >= since_ms
     )
     return min(answered, default=None)
 
@@ -172,20 +172,24 @@ def load_of(log: ProbeLog, receipts: Sequence[Receipt], *, fault_ms: int | None)
     """What became of the posts; without a fault all of it was before one."""
     end_ms = math.inf if fault_ms is None else fault_ms
     by_id = {receipt.alert_id: receipt for receipt in receipts}
-    after = sum(one.accepted_at_ms >= end_ms for one in by_id.values())
-    failed = [(one, failure) for one in log.attempts if (failure := failure_of(one.status)) is not None]
-    early = Counter(failure for one, failure in failed if one.answered_at_ms < end_ms)
-    late = Counter(failure for one, failure in failed if one.answered_at_ms >= end_ms)
+    after = sum(receipt.accepted_at_ms >= end_ms for receipt in by_id.values())
+    failed = [
+        (attempt, failure) for attempt in log.attempts if (failure := failure_of(attempt.status)) is not None
+    ]
+    early = Counter(failure for attempt, failure in failed if attempt.answered_at_ms < end_ms)
+    late = Counter(failure for attempt, failure in failed if attempt.answered_at_ms >= end_ms)
     refused = sum(
-        one.status is not None and _REFUSED_FROM <= one.status < _ERRORS_FROM and one.status != _THROTTLED
-        for one in log.attempts
+        attempt.status is not None
+        and _REFUSED_FROM <= attempt.status < _ERRORS_FROM
+        and attempt.status != _THROTTLED
+        for attempt in log.attempts
     )
     return Load(
         posted=log.posted,
         accepted=len(by_id),
         accepted_before_fault=len(by_id) - after,
         accepted_after_fault=after,
-        by_region=dict(sorted(Counter(one.region for one in by_id.values()).items())),
+        by_region=dict(sorted(Counter(receipt.region for receipt in by_id.values()).items())),
         failed_tries=len(failed),
         failed_before_fault={failure: early[failure] for failure in Failure},
         failed_after_fault={failure: late[failure] for failure in Failure},
@@ -207,14 +211,14 @@ def failure_of(status: int | None) -> Failure | None:
 
 def silences_of(attempts: Iterable[Attempt], *, at_most: int) -> tuple[Silence, ...]:
     """The `at_most` longest times between tries: a process that dies while it posts leaves one."""
-    instants = sorted(at_ms for one in attempts for at_ms in (one.sent_at_ms, one.answered_at_ms))
+    instants = sorted(at_ms for attempt in attempts for at_ms in (attempt.sent_at_ms, attempt.answered_at_ms))
     silent = [
         Silence(began_ms=began, ended_ms=ended)
         for began, ended in itertools.pairwise(instants)
         if ended - began >= SILENCE_LEAST_S * 1_000
     ]
-    longest = sorted(silent, key=lambda one: one.began_ms - one.ended_ms)[:at_most]
-    return tuple(sorted(longest, key=lambda one: one.began_ms))
+    longest = sorted(silent, key=lambda silence: silence.began_ms - silence.ended_ms)[:at_most]
+    return tuple(sorted(longest, key=lambda silence: silence.began_ms))
 
 
 def timeline_of(

@@ -95,7 +95,9 @@ def figures(report: DrillReport) -> Sequence[tuple[str, str, str]]:
 
 def printable(text: str) -> str:
     """Without what no document may hold or what turns its writing around: control and format characters."""
-    return "".join(one if one.isprintable() or one in _SPACES else "\ufffd" for one in text)
+    return "".join(
+        character if character.isprintable() or character in _SPACES else "\ufffd" for character in text
+    )
 
 
 def _opening(body: Element, report: DrillReport) -> None:
@@ -170,7 +172,7 @@ def _alerts(body: Element, report: DrillReport) -> None:
         rows.append((f"duplicates: {cause.replace('_', ' ')}", count))
     _table(body, ("alerts", "count"), [(name, str(count)) for name, count in rows])
     before, after = load.failed_before_fault, load.failed_after_fault
-    tries = [(str(one), f"{before[one]}", f"{after[one]}") for one in Failure]
+    tries = [(str(failure), f"{before[failure]}", f"{after[failure]}") for failure in Failure]
     tries.append(("all", f"{sum(before.values())}", f"{sum(after.values())}"))
     _table(body, ("tries that failed", "before the fault", "after the fault"), tries)
 
@@ -184,12 +186,12 @@ def _comparison(body: Element, report: DrillReport) -> None:
     _add(body, "p", f"The one of {report.compared_with}.", "soft")
     rows = [
         (
-            one.measure,
-            seconds(one.before_s),
-            seconds(one.now_s),
-            "slower" if one.slower else "",
+            change.measure,
+            seconds(change.before_s),
+            seconds(change.now_s),
+            "slower" if change.slower else "",
         )
-        for one in report.changes
+        for change in report.changes
     ]
     _table(body, ("measure", "then", "now", ""), rows)
 
@@ -199,9 +201,9 @@ def _steps(body: Element, report: DrillReport) -> None:
     rows = []
     for run in report.phases:
         parts: list[tuple[str, PhaseRun | StepRun]] = [("", run), *((_INDENT, step) for step in run.steps)]
-        for indent, one in parts:
-            began = _took(report.timeline.began_ms, one.began_ms)
-            rows.append((f"{indent}{one.name}", began, _took(one.began_ms, one.ended_ms), one.detail))
+        for indent, part in parts:
+            began = _took(report.timeline.began_ms, part.began_ms)
+            rows.append((f"{indent}{part.name}", began, _took(part.began_ms, part.ended_ms), part.detail))
     _table(body, ("phase", "began after", "took", "what came of it"), rows)
 
 

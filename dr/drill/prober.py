@@ -112,7 +112,10 @@ class Prober:
     def _order(self) -> tuple[Webhook, ...]:
         """The webhooks as a source tries them: where the name points first, the primary without a name."""
         return tuple(
-            sorted(self.webhooks, key=lambda one: one.region != self._leading and self._leading is not None)
+            sorted(
+                self.webhooks,
+                key=lambda webhook: webhook.region != self._leading and self._leading is not None,
+            )
         )
 
     def _follow_name(self) -> None:

@@ -173,7 +173,7 @@ class DrillFile:
     def step(self, phase: str, step: StepRun) -> None:
         """A step of a phase began, went on or ended; the newest word of a name counts."""
         run = next(run for run in self._state.phases if run.name == phase)
-        others = tuple(one for one in run.steps if one.name != step.name)
+        others = tuple(other for other in run.steps if other.name != step.name)
         self._phase(phase, steps=(*others, step))
 
     def mark(self, moment: Moment, at_ms: int | None = None) -> int:

@@ -75,11 +75,12 @@ def rehearse(run: DrillRun) -> str:
         restored = restorer.import_export(export, target=table)
         right = spool_table(deployment.clients.client("dynamodb", region), table, folder / "table")
         exported = side_of(ExportSet(export, (), info.shows or datetime.now(UTC)), folder)
-        found = compare(exported, right, key=ALERTS.hash_key)
-    if not found.same or restored.lacking:
+        comparison = compare(exported, right, key=ALERTS.hash_key)
+    if not comparison.same or restored.lacking:
+        settings = ", ".join(finding.code for finding in restored.lacking) or "all there"
         raise DrillFailedError(
-            f"{table} is not what was exported: {found.changed} items changed, {found.missing} missing, "
-            f"{found.extra} extra; settings: {', '.join(one.code for one in restored.lacking) or 'all there'}"
+            f"{table} is not what was exported: {comparison.changed} items changed, "
+            f"{comparison.missing} missing, {comparison.extra} extra; settings: {settings}"
         )
     run.file.mark(Moment.RESTORED)
     return (
@@ -98,6 +99,8 @@ def _checked(run: DrillRun, info: ExportInfo, folder: Path) -> Export:
     checked = check_export(FolderObjects(folder), info.root, expected=expected, reported_etags=etags)
     findings = [*findings, *checked.findings]
     if checked.export is None or findings:
-        shown = "; ".join(f"{one.code} {one.subject}: {one.text}" for one in findings[:FINDINGS_SHOWN])
+        shown = "; ".join(
+            f"{finding.code} {finding.subject}: {finding.text}" for finding in findings[:FINDINGS_SHOWN]
+        )
         raise DrillFailedError(f"the export {info.root} is not good, {len(findings)} findings: {shown}")
     return checked.export

@@ -48,8 +48,8 @@ def _region_lost(how: Loss) -> tuple[Phase, ...]:
 REGION_KILLED: Final = "region-killed"
 
 SCENARIOS: Final[Mapping[str, Scenario]] = {
-    one.name: one
-    for one in (
+    scenario.name: scenario
+    for scenario in (
         Scenario(
             REGION_KILLED,
             "the primary region is killed",

@@ -8,7 +8,7 @@ from dr.drill.report import EMULATED, DrillReport
 
 SUMMARY_FILE: Final = "drill.md"
 LISTED: Final = 20
-_MARKUP: Final = str.maketrans({one: f"\\{one}" for one in "\\`*_{}[]<>#|!"})
+_MARKUP: Final = str.maketrans({character: f"\\{character}" for character in "\\`*_{}[]<>#|!"})
 
 
 def write_summary(report: DrillReport, folder: Path) -> Path:
@@ -38,9 +38,9 @@ def summarise(report: DrillReport) -> str:
     lines.append("")
     lines += [f"- missed: {_plain(line)}" for line in report.missed]
     lines += [
-        f"- slower than on {report.compared_with}: {_plain(one.measure)}, {seconds(one.before_s)} then, "
-        f"{seconds(one.now_s)} now"
-        for one in report.slower
+        f"- slower than on {report.compared_with}: {_plain(change.measure)}, {seconds(change.before_s)} "
+        f"then, {seconds(change.now_s)} now"
+        for change in report.slower
     ]
     problems = list((report.audit.problems if report.audit else {}).items())
     lines += [f"- unaccounted {_plain(subject)}: {_plain(what)}" for subject, what in problems[:LISTED]]

@@ -181,7 +181,11 @@ def _unlike(run: DrillRun) -> list[str]:
     wrong = []
     for endpoints in deployment.regions:
         rows = bad_writer.read_items(deployment, endpoints.region, deployment.alerts_table, ids)
-        wrong += [f"{one} in {endpoints.region}" for one in ids if rows.get(one) != wanted.get(one)]
+        wrong += [
+            f"{alert_id} in {endpoints.region}"
+            for alert_id in ids
+            if rows.get(alert_id) != wanted.get(alert_id)
+        ]
     return wrong
 
 

@@ -75,18 +75,21 @@ class LocalDrillTarget:
         self._emulator = emulator
         self.run_dir = emulator.run_dir
         self.deployment = attached_deployment(emulator)
-        self.environment = Environment(resolve=lambda one: resolve_region(one, emulator.dns_address))
+        self.environment = Environment(
+            resolve=lambda deployment: resolve_region(deployment, emulator.dns_address)
+        )
         self._webhooks: tuple[Webhook, ...] = ()
 
     def webhooks(self) -> tuple[Webhook, ...]:
         """With keys asked for once; a lost region's is the other's: a stack with a name has one for both."""
         if not self._webhooks:
-            lost, found = self.lost_regions(), self.deployment.regions
-            answering = [one for one in found if one.region not in lost] or list(found)
-            keys = {one.region: self.deployment.api_key(one) for one in answering}
+            lost, regions = self.lost_regions(), self.deployment.regions
+            answering = [endpoints for endpoints in regions if endpoints.region not in lost] or list(regions)
+            keys = {endpoints.region: self.deployment.api_key(endpoints) for endpoints in answering}
             any_key = keys[answering[0].region]
             self._webhooks = tuple(
-                Webhook(one.region, one.webhook_url, keys.get(one.region, any_key)) for one in found
+                Webhook(endpoints.region, endpoints.webhook_url, keys.get(endpoints.region, any_key))
+                for endpoints in regions
             )
         return self._webhooks
 
@@ -114,7 +117,9 @@ class LocalDrillTarget:
         """By the emulator's own word."""
         regions = self._emulator.status().regions
         return {
-            one.name: "cut" if one.cut else one.power for one in regions if one.cut or one.power != "running"
+            region.name: "cut" if region.cut else region.power
+            for region in regions
+            if region.cut or region.power != "running"
         }
 
     def start_regions(self) -> list[str]:
@@ -126,5 +131,5 @@ class LocalDrillTarget:
         return self._emulator.slack_messages()
 
     def _check(self, name: str) -> Health | None:
-        found = (check for check in self._emulator.health_checks() if check.name == name)
-        return next((Health(check.healthy, check.since_ms) for check in found), None)
+        checks = (check for check in self._emulator.health_checks() if check.name == name)
+        return next((Health(check.healthy, check.since_ms) for check in checks), None)

@@ -46,13 +46,13 @@ def draw(timeline: Timeline, *, moments: Mapping[str, int], phases: Sequence[Pha
     svg = Element("svg", {"role": "img", "xmlns": "http://www.w3.org/2000/svg", "class": "timeline"})
     SubElement(svg, "title").text = "Timeline of the drill"
     SubElement(svg, "desc").text = _described(timeline, moments)
-    labels = _rows(sorted(moments.items(), key=lambda one: one[1]), scale)
+    labels = _rows(sorted(moments.items(), key=lambda series: series[1]), scale)
     top = 14.0 + ROW * (1 + max((row for *_, row in labels), default=0))
     _rto_band(svg, scale, moments, y=top)
     lanes = top + BAND + GAP
     axis = lanes + len(timeline.series) * (LANE + GAP) - GAP
     _silences(svg, scale, timeline, top=lanes, bottom=axis)
-    highest = max((sum(column) for one in timeline.series for column in _columns(one)), default=0)
+    highest = max((sum(column) for series in timeline.series for column in _columns(series)), default=0)
     for number, series in enumerate(timeline.series):
         _lane(svg, scale, timeline, series, y=lanes + number * (LANE + GAP), highest=max(1, highest))
     _axis(svg, scale, y=axis)
@@ -74,12 +74,13 @@ def _columns(series: Series) -> Sequence[tuple[int, ...]]:
 
 def _described(timeline: Timeline, moments: Mapping[str, int]) -> str:
     took = ", ".join(
-        f"{one.region} took {sum(one.accepted)} alerts and failed {sum(map(sum, one.failed.values()))} tries"
-        for one in timeline.series
+        f"{series.region} took {sum(series.accepted)} alerts and failed "
+        f"{sum(map(sum, series.failed.values()))} tries"
+        for series in timeline.series
     )
     when = ", ".join(
         f"{name} after {(at_ms - timeline.began_ms) / 1_000:.1f} s"
-        for name, at_ms in sorted(moments.items(), key=lambda one: one[1])
+        for name, at_ms in sorted(moments.items(), key=lambda series: series[1])
     )
     return f"{took}. {when}."
 
@@ -136,7 +137,7 @@ def _lane(svg: Element, scale: _Scale, timeline: Timeline, series: Series, *, y:
     _text(svg, "label", LEFT - 10, y + 29, series.role, "end")
     _text(svg, "label", LEFT - 10, y + 44, f"top: {highest} tries in {timeline.bucket_s} s", "end")
     _line(svg, "axis", LEFT, base, WIDTH - RIGHT, base)
-    kinds = (("accepted", "accepted"), *((kind_of(one), f"failed ({one})") for one in Failure))
+    kinds = (("accepted", "accepted"), *((kind_of(failure), f"failed ({failure})") for failure in Failure))
     for number, column in enumerate(_columns(series)):
         begin_ms = timeline.began_ms + number * timeline.bucket_s * 1_000
         x = scale.x(begin_ms)

@@ -117,7 +117,7 @@ def check_export(
     """
     export, findings = read_export(objects, root)
     if export is None:
-        lacking = any(one.code == "manifest-missing" for one in findings)
+        lacking = any(finding.code == "manifest-missing" for finding in findings)
         if lacking and _is_there(objects, f"{root}/{STARTED}"):
             findings.append(
                 Finding(
@@ -126,8 +126,8 @@ def check_export(
             )
         return Checked(root, None, tuple(findings), 0, 0)
     findings += _of_summary(export.summary, root, expected)
-    listed = {found.key: found for found in objects.listed(f"{root}/data/")}
-    etags = {key: found.etag for key, found in listed.items() if found.etag} | dict(reported_etags or {})
+    listed = {info.key: info for info in objects.listed(f"{root}/data/")}
+    etags = {key: info.etag for key, info in listed.items() if info.etag} | dict(reported_etags or {})
     findings += [
         Finding("file-extra", key, "it lies among the data, and the manifest does not have it")
         for key in listed.keys() - set(export.data_keys)
@@ -208,10 +208,10 @@ def _check_file(objects: Objects, entry: FileEntry, export: Export, etags: Mappi
         return _Read([Finding("file-missing", key, "the manifest has it, and it is not there")])
     with stream:
         read, digest = _read_lines(stream, key, incremental=export.summary.incremental)
-    found = base64.b64encode(digest).decode()
-    if found != entry.md5_checksum:
+    md5 = base64.b64encode(digest).decode()
+    if md5 != entry.md5_checksum:
         read.findings.append(
-            Finding("file-md5", key, f"md5Checksum is {entry.md5_checksum}, the file has {found}")
+            Finding("file-md5", key, f"md5Checksum is {entry.md5_checksum}, the file has {md5}")
         )
     etag = etags.get(key)
     if etag is None and export.summary.s3_sse_algorithm == "AES256":
@@ -307,14 +307,14 @@ class _Lines:
     def _parse(self, block: bytes) -> None:
         for number, line in enumerate(block.splitlines(), self.count + 1):
             try:
-                found = self._decoder.decode(line)
+                parsed = self._decoder.decode(line)
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
                 self.problem = f"line {number} is none of an export: {error}"
                 return
-            item = found.item if isinstance(found, _ItemLine) else found.new_image
+            item = parsed.item if isinstance(parsed, _ItemLine) else parsed.new_image
             if item is not None and self.other_schema is None:
                 self.other_schema = other_schema(item)
 
 
 def _is_there(objects: Objects, key: str) -> bool:
-    return any(found.key == key for found in objects.listed(key))
+    return any(info.key == key for info in objects.listed(key))

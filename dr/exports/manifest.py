@@ -135,9 +135,9 @@ def _verified(objects: Objects, key: str, limit_bytes: int, findings: list[Findi
         findings.append(
             Finding("checksum-missing", key, f"no {' or '.join(CHECKSUM_ENDINGS)} lies beside it")
         )
-    elif checksum != (found := md5_base64(content)):
+    elif checksum != (computed := md5_base64(content)):
         findings.append(
-            Finding("manifest-md5", key, f"its checksum says {checksum[:32]!r}, its content has {found}")
+            Finding("manifest-md5", key, f"its checksum says {checksum[:32]!r}, its content has {computed}")
         )
     return content
 
@@ -145,10 +145,10 @@ def _verified(objects: Objects, key: str, limit_bytes: int, findings: list[Findi
 def _checksum(objects: Objects, key: str) -> str | None:
     for ending in CHECKSUM_ENDINGS:
         try:
-            found = objects.read(f"{key.removesuffix('.json')}{ending}", limit_bytes=_CHECKSUM_BYTES_MAX)
+            content = objects.read(f"{key.removesuffix('.json')}{ending}", limit_bytes=_CHECKSUM_BYTES_MAX)
         except ObjectMissingError:
             continue
-        return found.decode("ascii", "replace").strip()
+        return content.decode("ascii", "replace").strip()
     return None
 
 
@@ -176,7 +176,7 @@ def _summary(content: bytes | None, key: str, findings: list[Finding]) -> Summar
 
 def _entries(content: bytes | None, root: str, findings: list[Finding]) -> Iterator[FileEntry]:
     """The lines that can be trusted so far as to be followed; each key once."""
-    decoder, seen = msgspec.json.Decoder(FileEntry), set[str]()
+    decoder, keys = msgspec.json.Decoder(FileEntry), set[str]()
     for number, line in enumerate((content or b"").splitlines(), 1):
         subject = f"{root}/{FILES}:{number}"
         if number > FILES_MAX:
@@ -189,10 +189,10 @@ def _entries(content: bytes | None, root: str, findings: list[Finding]) -> Itera
             continue
         if wrong := _wrong_entry(entry, root):
             findings.append(Finding(*wrong[:1], subject, wrong[1]))
-        elif entry.data_file_s3_key in seen:
+        elif entry.data_file_s3_key in keys:
             findings.append(Finding("file-listed-twice", entry.data_file_s3_key, "the manifest has it twice"))
         else:
-            seen.add(entry.data_file_s3_key)
+            keys.add(entry.data_file_s3_key)
             yield entry
 
 

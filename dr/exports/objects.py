@@ -99,8 +99,8 @@ class S3Objects:
         try:
             pages = self.client.get_paginator("list_objects_v2")
             for page in pages.paginate(Bucket=self.bucket, Prefix=prefix):
-                for found in page.get("Contents", ()):
-                    yield ObjectInfo(found["Key"], found["Size"], found["ETag"].strip('"'))
+                for entry in page.get("Contents", ()):
+                    yield ObjectInfo(entry["Key"], entry["Size"], entry["ETag"].strip('"'))
         except (BotoCoreError, ClientError) as error:
             raise ObjectsUnreadableError(f"{self.bucket} cannot be listed: {error}") from error
 

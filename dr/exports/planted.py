@@ -49,7 +49,7 @@ class _Copy:
     @property
     def largest(self) -> tuple[Path, dict[str, Any]]:
         """The data file with the most items, and its line in the manifest."""
-        entry = max(self.entries, key=lambda one: int(one["itemCount"]))
+        entry = max(self.entries, key=lambda entry: int(entry["itemCount"]))
         return self.folder / entry["dataFileS3Key"], entry
 
     def sign(self) -> None:
@@ -227,15 +227,15 @@ def run_all(exported: Path, root: str, *, folder: Path) -> list[Planted]:
         now=datetime.fromisoformat(good.summary["exportTime"]).astimezone(UTC),
     )
     unspoilt = check_export(FolderObjects(exported), root, expected=expected)
-    results = [Planted("none", NOTHING, tuple(one.code for one in unspoilt.findings) or (NOTHING,))]
+    results = [Planted("none", NOTHING, tuple(finding.code for finding in unspoilt.findings) or (NOTHING,))]
     for fault, (code, spoil) in FAULTS.items():
         copied = folder / "copy"
         shutil.copytree(exported / root, copied / root)
         spoil(_Copy(copied, root))
         checked = check_export(FolderObjects(copied), root, expected=expected)
-        results.append(Planted(fault, code, tuple(one.code for one in checked.findings)))
+        results.append(Planted(fault, code, tuple(finding.code for finding in checked.findings)))
         shutil.rmtree(copied)
     for fault, (code, changed) in SETTINGS_FAULTS.items():
-        found = differences(GOOD_SETTINGS, replace(GOOD_SETTINGS, **changed), table="restored")
-        results.append(Planted(fault, code, tuple(one.code for one in found)))
+        findings = differences(GOOD_SETTINGS, replace(GOOD_SETTINGS, **changed), table="restored")
+        results.append(Planted(fault, code, tuple(finding.code for finding in findings)))
     return results

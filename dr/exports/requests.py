@@ -96,7 +96,7 @@ def list_exports(deployment: Deployment, region: str) -> list[ExportInfo]:
     dynamodb = deployment.clients.client("dynamodb", region)
     try:
         newest = _listed(dynamodb, table_arn(deployment, region))[:LISTED_MAX]
-        infos = [_described(dynamodb, one) for one in newest]
+        infos = [_described(dynamodb, summary) for summary in newest]
     except (BotoCoreError, ClientError) as error:
         raise ExportsUnknownError(f"the exports of {region} are unknown: {error}") from error
     return sorted(infos, key=lambda info: info.shows or datetime.min.replace(tzinfo=UTC), reverse=True)
@@ -113,20 +113,25 @@ def export_age_s(deployment: Deployment, region: str, now_s: float) -> int | Non
     dynamodb = deployment.clients.client("dynamodb", region)
     try:
         good = [
-            one
-            for one in _listed(dynamodb, table_arn(deployment, region))
-            if one["ExportStatus"] == COMPLETED
+            summary
+            for summary in _listed(dynamodb, table_arn(deployment, region))
+            if summary["ExportStatus"] == COMPLETED
         ]
-        kinds = [one.get("ExportType", FULL) for one in good]
+        kinds = [summary.get("ExportType", FULL) for summary in good]
         if FULL not in kinds:
             return None
-        full, *later = [_described(dynamodb, one) for one in reversed(good[: kinds.index(FULL) + 1])]
+        full, *later = [_described(dynamodb, summary) for summary in reversed(good[: kinds.index(FULL) + 1])]
     except (BotoCoreError, ClientError) as error:
         raise ExportsUnknownError(f"the exports of {region} are unknown: {error}") from error
     if full.shows is None:
         return None
     _, reached = chained(
-        full.shows, [Window(one.since, one.shows, one) for one in later if one.since and one.shows]
+        full.shows,
+        [
+            Window(summary.since, summary.shows, summary)
+            for summary in later
+            if summary.since and summary.shows
+        ],
     )
     return int(now_s - reached.timestamp())
 
@@ -184,7 +189,7 @@ def wait_export(
     with _explained(region, arn):
         info = wait_for(
             lambda: _describe(deployment, region, arn),
-            lambda one: one.status != IN_PROGRESS,
+            lambda info: info.status != IN_PROGRESS,
             within_s=within_s,
         )
     if info.status == IN_PROGRESS:
@@ -236,8 +241,8 @@ def usable(info: ExportInfo, *, max_age: timedelta | None, now: datetime) -> Exp
 def chained(at: datetime, windows: Iterable[Window[Made]]) -> tuple[list[Made], datetime]:
     """The fewest exports that go on from a state without a gap, and the time that they reach."""
     waiting, chain = list(windows), list[Made]()
-    while going_on := [one for one in waiting if one.since <= at < one.until]:
-        furthest = max(going_on, key=lambda one: one.until)
+    while going_on := [window for window in waiting if window.since <= at < window.until]:
+        furthest = max(going_on, key=lambda window: window.until)
         chain.append(furthest.export)
         at = furthest.until
     return chain, at
@@ -286,8 +291,8 @@ def expected_of(deployment: Deployment, *, max_age: timedelta | None = None) -> 
         ExportRefusedError: the stack's outputs are not what they should be.
     """
     return Expected(
-        table_arns=tuple(table_arn(deployment, one.region) for one in deployment.regions),
-        buckets=tuple(one.backup_bucket for one in deployment.regions),
+        table_arns=tuple(table_arn(deployment, endpoints.region) for endpoints in deployment.regions),
+        buckets=tuple(endpoints.backup_bucket for endpoints in deployment.regions),
         max_age=max_age,
     )
 
@@ -300,15 +305,15 @@ def bucket_of(deployment: Deployment, region: str) -> S3Objects:
 
 def _listed(dynamodb: Any, arn: str) -> list[dict[str, Any]]:
     """All exports that DynamoDB knows, the newest first; boto3 has no paginator for them."""
-    found: list[dict[str, Any]] = []
+    summaries: list[dict[str, Any]] = []
     request: dict[str, Any] = {"TableArn": arn, "MaxResults": _LIST_PAGE}
     for _ in range(_LIST_PAGES_MAX):
         answer = dynamodb.list_exports(**request)
-        found += answer["ExportSummaries"]
+        summaries += answer["ExportSummaries"]
         if not answer.get("NextToken"):
             break
         request["NextToken"] = answer["NextToken"]
-    return sorted(found, key=lambda one: _export_id(one["ExportArn"]), reverse=True)
+    return sorted(summaries, key=lambda summary: _export_id(summary["ExportArn"]), reverse=True)
 
 
 def _described(dynamodb: Any, summary: dict[str, Any]) -> ExportInfo:

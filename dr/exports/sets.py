@@ -84,18 +84,18 @@ def good_set(
         ObjectMissingError: an object went away, or its key leads out of the folder.
         ObjectsUnreadableError: the bucket does not answer.
     """
-    found = [
-        one
-        for one in _summarised(objects, table, expected)
-        if (until is None or one.at <= until) and (not roots or one.export.root in roots)
+    candidates = [
+        candidate
+        for candidate in _summarised(objects, table, expected)
+        if (until is None or candidate.at <= until) and (not roots or candidate.export.root in roots)
     ]
     good, passed_over = set[str](), list[str]()
     while True:
         try:
-            exports = _furthest(found, table)
+            exports = _furthest(candidates, table)
         except ExportRefusedError as error:
             raise ExportRefusedError("; ".join([str(error), *passed_over])) from error
-        unchecked = next((one for one in exports.exports if one.root not in good), None)
+        unchecked = next((candidate for candidate in exports.exports if candidate.root not in good), None)
         if unchecked is None:
             break
         try:
@@ -103,8 +103,8 @@ def good_set(
             good.add(unchecked.root)
         except ExportRefusedError as error:
             passed_over.append(str(error))
-            found = [one for one in found if one.export is not unchecked]
-    if roots and [one.root for one in exports.exports] != list(roots):
+            candidates = [candidate for candidate in candidates if candidate.export is not unchecked]
+    if roots and [candidate.root for candidate in exports.exports] != list(roots):
         lacking = "; ".join(passed_over) or f"only {len(exports.exports)} of {len(roots)} are there"
         raise ExportRefusedError(f"the exports that this was begun with are not all good any more: {lacking}")
     return GoodSet(exports, tuple(passed_over))
@@ -122,7 +122,7 @@ def fetch_good(objects: Objects, export: Export, folder: Path, *, expected: Expe
     checked = check_export(FolderObjects(folder), export.root, expected=expected, reported_etags=etags)
     if not checked.good:
         first = checked.findings[:FINDINGS_SHOWN]
-        shown = "; ".join(f"{one.code} {one.subject}: {one.text}" for one in first)
+        shown = "; ".join(f"{finding.code} {finding.subject}: {finding.text}" for finding in first)
         raise ExportRefusedError(
             f"the export {export.root} is not good, {len(checked.findings)} findings: {shown}; "
             "`dr check` names every one"
@@ -138,9 +138,9 @@ def fetch_export(objects: Objects, export: Export, folder: Path) -> dict[str, st
         ObjectMissingError: a file is not there.
         ObjectsUnreadableError: the bucket does not answer.
     """
-    there = {found.key: found.etag for found in objects.listed(f"{export.root}/")}
+    there = {info.key: info.etag for info in objects.listed(f"{export.root}/")}
     if export.summary.incremental:
-        there |= {found.key: found.etag for found in _of_changes(objects, export)}
+        there |= {info.key: info.etag for info in _of_changes(objects, export)}
     fetch(objects, iter(there), folder)
     return {key: etag for key, etag in there.items() if etag}
 
@@ -156,7 +156,7 @@ def side_of(exports: ExportSet, folder: Path) -> Side:
     )
 
 
-def _furthest(found: Iterable[_Found], table: str, *, full_only: bool = False) -> ExportSet:
+def _furthest(candidates: Iterable[_Found], table: str, *, full_only: bool = False) -> ExportSet:
     """Of each replica the newest full export with what goes on from it, since no older one reaches further.
 
     Exports of two replicas are never mixed: what one of them got late may be in neither's window. Nor are
@@ -164,13 +164,13 @@ def _furthest(found: Iterable[_Found], table: str, *, full_only: bool = False) -
     """
     newest: dict[tuple[str, str], _Found] = {}
     windows: dict[tuple[str, str], list[Window[Export]]] = {}
-    for one in sorted(found, key=lambda one: one.at):
-        summary = one.export.summary
+    for candidate in sorted(candidates, key=lambda candidate: candidate.at):
+        summary = candidate.export.summary
         replica, since = (summary.table_arn, summary.table_id), moment(summary.export_from_time)
         if not summary.incremental:
-            newest[replica] = one
+            newest[replica] = candidate
         elif since is not None:
-            windows.setdefault(replica, []).append(Window(since, one.at, one.export))
+            windows.setdefault(replica, []).append(Window(since, candidate.at, candidate.export))
     if not newest:
         raise ExportRefusedError(
             f"there is no full export of {table} under {EXPORTS}/ that can be used; nothing can be restored"
@@ -179,15 +179,15 @@ def _furthest(found: Iterable[_Found], table: str, *, full_only: bool = False) -
     for replica, full in newest.items():
         later, exported_to = chained(full.at, [] if full_only else windows.get(replica, []))
         sets.append((exported_to, full.at, ExportSet(full.export, tuple(later), exported_to)))
-    return max(sets, key=lambda one: one[:2])[2]
+    return max(sets, key=lambda candidate: candidate[:2])[2]
 
 
 def _summarised(objects: Objects, table: str, expected: Expected) -> Iterator[_Found]:
     """The exports of a table that have a summary and were not ruled out."""
-    for found in objects.listed(f"{EXPORTS}/"):
-        if not found.key.endswith(f"/{SUMMARY}"):
+    for info in objects.listed(f"{EXPORTS}/"):
+        if not info.key.endswith(f"/{SUMMARY}"):
             continue
-        export, _ = read_export(objects, found.key.removesuffix(f"/{SUMMARY}"))
+        export, _ = read_export(objects, info.key.removesuffix(f"/{SUMMARY}"))
         if export is None or export.summary.table_arn.rpartition("table/")[2] != table:
             continue
         summary = export.summary
@@ -200,4 +200,4 @@ def _summarised(objects: Objects, table: str, expected: Expected) -> Iterator[_F
 def _of_changes(objects: Objects, export: Export) -> Iterator[ObjectInfo]:
     wanted = set(export.data_keys)
     folder = f"{export.root.rpartition('/')[0]}/data/"
-    return (found for found in objects.listed(folder) if found.key in wanted)
+    return (info for info in objects.listed(folder) if info.key in wanted)

@@ -147,11 +147,11 @@ def _nothing_to_do(deployment: Deployment, store: JournalStore) -> Outcome | Non
 
 def _check(deployment: Deployment, context: StepContext, environment: Environment) -> StepResult:
     to = deployment.primary
-    seen = [healthy(environment.web, endpoints) for endpoints in deployment.regions]
-    while not all(seen) and context.left_s() > 0:
+    states = [healthy(environment.web, endpoints) for endpoints in deployment.regions]
+    while not all(states) and context.left_s() > 0:
         context.clock.sleep(1)
-        seen = [healthy(environment.web, endpoints) for endpoints in deployment.regions]
-    for endpoints, state in zip(deployment.regions, seen, strict=True):
+        states = [healthy(environment.web, endpoints) for endpoints in deployment.regions]
+    for endpoints, state in zip(deployment.regions, states, strict=True):
         if not state:
             problem = "does not answer" if state is None else "is not healthy"
             raise OperationRefusedError(

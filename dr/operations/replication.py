@@ -106,8 +106,8 @@ def _measure_lag(
 
     def seen() -> bool | None:
         # Only `written_in` writes it, so what somebody else has written since is later than ours.
-        found = target.read(name)
-        return True if found is not None and found.version >= version else None
+        record = target.read(name)
+        return True if record is not None and record.version >= version else None
 
     version = context.until(written, f"{written_in} takes a marker", within_s=within_s)
     try:

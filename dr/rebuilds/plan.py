@@ -90,7 +90,7 @@ def prepare(
         fetch(objects, iter([stack_key(date), *(package_key(date, spec) for spec in FUNCTIONS)]), folder)
         record = _record(FolderObjects(folder), date)
         table = str(record["outputs"]["AlertsTableName"])
-        found = good_set(objects, table, folder, expected=_expected(record["outputs"]), roots=roots)
+        good = good_set(objects, table, folder, expected=_expected(record["outputs"]), roots=roots)
     except (ObjectMissingError, ExportRefusedError) as error:
         raise OperationRefusedError(f"the backup is not complete: {error}") from error
     _check_packages(folder, date, record["packages"])
@@ -104,7 +104,7 @@ def prepare(
             f"the name {old['domain']} still has the lost stack's records; once those are gone, set domain "
             "and hostedZoneId again and deploy"
         )
-    notes += [f"passed over: {why}" for why in found.passed_over]
+    notes += [f"passed over: {why}" for why in good.passed_over]
     notes.append("secrets are not in a backup: put the Slack webhook and the Anthropic key again")
     try:
         StackConfig.parse(stack=stack, raw=configuration)
@@ -117,7 +117,7 @@ def prepare(
         configuration=configuration,
         former=former,
         table=table,
-        exports=found.exports,
+        exports=good.exports,
         notes=tuple(notes),
     )
     _write_config(plan)
@@ -134,19 +134,19 @@ def placement(
     Raises:
         OperationRefusedError: a region is unknown or the lost stack's own, or the second one has to be named.
     """
-    for one in filter(None, (region, failover_region)):
-        if one not in REGIONS:
-            raise OperationRefusedError(f"{one!r} is no AWS region; name one such as eu-west-1")
-        if one in former:
+    for name in filter(None, (region, failover_region)):
+        if name not in REGIONS:
+            raise OperationRefusedError(f"{name!r} is no AWS region; name one such as eu-west-1")
+        if name in former:
             raise OperationRefusedError(
-                f"the lost stack is in {one}, where its names are taken; name a region other than "
+                f"the lost stack is in {name}, where its names are taken; name a region other than "
                 f"{' and '.join(former)}"
             )
     free = [group - set(former) for group in STRONG_REGION_SETS if region in group]
-    second = failover_region or next((one for group in free for one in sorted(group - {region})), "")
+    second = failover_region or next((name for group in free for name in sorted(group - {region})), "")
     if not second or second == region:
         raise OperationRefusedError(f"name the second region, other than {region}, by --failover-region")
-    third = next((one for group in free if second in group for one in sorted(group - {region, second})), "")
+    third = next((name for group in free if second in group for name in sorted(group - {region, second})), "")
     strong = old.get("ledgerConsistency", STRONG) == STRONG
     notes = []
     if strong and not third:
@@ -173,14 +173,14 @@ def _record(folder: FolderObjects, date: str) -> Mapping[str, Any]:
     """`stack.json`, with the parts that are needed."""
     key = stack_key(date)
     try:
-        found = json.loads(folder.read(key, limit_bytes=STACK_BYTES_MAX))
-        _ = found["stack"], found["config"]["primaryRegion"], found["packages"].keys()
-        _ = [found["outputs"][name] for name in _OUTPUTS]
+        record = json.loads(folder.read(key, limit_bytes=STACK_BYTES_MAX))
+        _ = record["stack"], record["config"]["primaryRegion"], record["packages"].keys()
+        _ = [record["outputs"][name] for name in _OUTPUTS]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise OperationRefusedError(
             f"{key} does not say what the stack was ({error!r}); give another --date"
         ) from error
-    return dict(found)
+    return dict(record)
 
 
 def _expected(outputs: Mapping[str, Any]) -> Expected:
@@ -192,7 +192,7 @@ def _expected(outputs: Mapping[str, Any]) -> Expected:
     table, topic = str(outputs["AlertsTableName"]), str(outputs["AlarmTopicArn"])
     regions = (str(outputs["PrimaryRegion"]), str(outputs["FailoverRegion"]))
     return Expected(
-        table_arns=tuple(table_arn_beside(topic, region=one, table=table) for one in regions),
+        table_arns=tuple(table_arn_beside(topic, region=region, table=table) for region in regions),
         buckets=(str(outputs["BackupBucketName"]), str(outputs["FailoverBackupBucketName"])),
     )
 
@@ -200,8 +200,8 @@ def _expected(outputs: Mapping[str, Any]) -> Expected:
 def _check_packages(folder: Path, date: str, digests: Mapping[str, Any]) -> None:
     """Refuse packages that are not those of the deployment that wrote `stack.json`."""
     packages = {spec.suffix: folder / package_key(date, spec) for spec in FUNCTIONS}
-    found = {suffix: hashlib.sha256(path.read_bytes()).hexdigest() for suffix, path in packages.items()}
-    if wrong := [suffix for suffix, digest in found.items() if digest != digests.get(suffix)]:
+    actual = {suffix: hashlib.sha256(path.read_bytes()).hexdigest() for suffix, path in packages.items()}
+    if wrong := [suffix for suffix, digest in actual.items() if digest != digests.get(suffix)]:
         raise OperationRefusedError(
             f"{', '.join(wrong)}: not the package that {stack_key(date)} has the digest of, so it is damaged "
             "or another deployment's; give another --date"

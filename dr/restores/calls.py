@@ -153,20 +153,20 @@ class RegionalAws:
         """The ARN of a completed recovery point of the ledger: the wanted one, by default the newest."""
         vault = endpoints_of(self.deployment, self.region).backup_vault
         points = self.call("backup", "list_recovery_points_by_backup_vault", BackupVaultName=vault)
-        found = [
+        completed = [
             point
             for point in points["RecoveryPoints"]
             if point["Status"] == "COMPLETED"
             and point["ResourceArn"].endswith(f"table/{self.deployment.alerts_table}")
         ]
         if wanted is not None:
-            found = [point for point in found if point["RecoveryPointArn"] == wanted]
-        if not found:
+            completed = [point for point in completed if point["RecoveryPointArn"] == wanted]
+        if not completed:
             raise RestoreRefusedError(
                 f"the vault {vault} in {self.region} has no completed recovery point "
                 f"{wanted or f'of {self.deployment.alerts_table}'}"
             )
-        return str(max(found, key=lambda point: point["CreationDate"])["RecoveryPointArn"])
+        return str(max(completed, key=lambda point: point["CreationDate"])["RecoveryPointArn"])
 
     def await_active(self, target: str) -> None:
         """Wait until a table and its replicas are ACTIVE."""
@@ -181,7 +181,9 @@ class RegionalAws:
         """What `ask` answers once its attribute `state` says that it is over, well or not."""
         go_on = GO_ON.format(target)
         try:
-            answer = wait_for(ask, lambda one: one[state] in _FINISHED, within_s=self.within_s)
+            answer = wait_for(
+                ask, lambda description: description[state] in _FINISHED, within_s=self.within_s
+            )
         except (BotoCoreError, ClientError) as error:
             raise RestoreFailedError(f"how {target} gets on is unknown: {error}; {go_on}") from error
         if answer[state] not in _FINISHED:

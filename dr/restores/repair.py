@@ -115,8 +115,8 @@ def plan_repair(
         spool_table(dynamodb, live, folder / "now", any_schema=True),
     ]
     every = folder / "differences.jsonl"
-    found = compare(sides[0], sides[1], key=ALERTS.hash_key, scratch=folder, all_to=every)
-    count = found.changed + found.missing + found.extra + found.broken
+    comparison = compare(sides[0], sides[1], key=ALERTS.hash_key, scratch=folder, all_to=every)
+    count = comparison.changed + comparison.missing + comparison.extra + comparison.broken
     if count > ROWS_MAX:
         raise RepairRefusedError(
             f"{count:,} rows differ, and at most {ROWS_MAX:,} are repaired one by one; "
@@ -138,7 +138,7 @@ def plan_repair(
         else:
             chosen = rolled_back if decision.kind == "roll back" else people
             chosen.append(Row(alert_id, decision.why, now, decision.write))
-    return Plan(restored, live, region, found, tuple(rolled_back), tuple(people), by_themselves)
+    return Plan(restored, live, region, comparison, tuple(rolled_back), tuple(people), by_themselves)
 
 
 def apply_repair(
@@ -257,7 +257,7 @@ def _with_items(
 ) -> Iterator[tuple[str, Item | None, Item | None]]:
     """Each row that differs, as both tables have it now."""
     pending = iter(differences)
-    while batch := [one.key for one in islice(pending, _BATCH) if one.kind != "keyless"]:
+    while batch := [difference.key for difference in islice(pending, _BATCH) if difference.kind != "keyless"]:
         before, now = (_get(dynamodb, table, batch) for table in tables)
         for alert_id in batch:
             yield alert_id, before.get(alert_id), now.get(alert_id)

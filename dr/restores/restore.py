@@ -139,8 +139,8 @@ class Restorer:
             raise RestoreRefusedError(NOT_THERE.format(target, self.region))
         arn = table["TableArn"]
         imports = self._aws.call("dynamodb", "list_imports", TableArn=arn)["ImportSummaryList"]
-        for one in imports:
-            self._aws.await_import(one["ImportArn"], target)
+        for summary in imports:
+            self._aws.await_import(summary["ImportArn"], target)
         if not imports and "RestoreSummary" not in table and not self._aws.backup_restored(target):
             raise RestoreRefusedError(
                 f"{target} was neither restored nor imported; an interrupted copy goes on by the same --copy"
@@ -201,11 +201,12 @@ class Restorer:
         self.on_step(f"{target} is compared with {side.label}")
         with tempfile.TemporaryDirectory(prefix="responder-dr-") as folder:
             there = spool_table(dynamodb, target, Path(folder))
-            found = compare(side, there, key=ALERTS.hash_key, scratch=Path(folder))
-        if not found.same:
+            comparison = compare(side, there, key=ALERTS.hash_key, scratch=Path(folder))
+        if not comparison.same:
             raise RestoreFailedError(
-                f"{target} is not {side.label}: {found.changed} items changed, {found.missing} missing, "
-                f"{found.extra} too many, {found.broken} unreadable; it was not new, or somebody writes to it"
+                f"{target} is not {side.label}: {comparison.changed} items changed, "
+                f"{comparison.missing} missing, {comparison.extra} too many, {comparison.broken} unreadable; "
+                "it was not new, or somebody writes to it"
             )
         return self._finish(target, side.label), copied
 
@@ -234,8 +235,8 @@ class Restorer:
     def _witness(self) -> str:
         """The witness of the live ledger; empty where it has none, or is gone itself."""
         described = self._aws.describe(self.deployment.alerts_table) or {}
-        found = [one["RegionName"] for one in described.get("GlobalTableWitnesses", [])]
-        return str(found[0]) if found else ""
+        regions = [witness["RegionName"] for witness in described.get("GlobalTableWitnesses", [])]
+        return str(regions[0]) if regions else ""
 
     def _finish(self, target: str, source: str) -> Restored:
         self._aws.await_active(target)
@@ -248,10 +249,10 @@ class Restorer:
         clients = self.deployment.clients
         try:
             reapplied = reapply(clients, self.region, target, self.wanted)
-            found = read_settings(clients, self.region, target)
+            settings = read_settings(clients, self.region, target)
         except SettingsUnknownError as error:
             raise RestoreFailedError(f"{error}: {GO_ON.format(target)}") from error
-        lacking = differences(self.wanted, found, table=target)
+        lacking = differences(self.wanted, settings, table=target)
         return Restored(target, self.region, source, tuple(reapplied), tuple(lacking))
 
 

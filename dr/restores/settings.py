@@ -101,7 +101,7 @@ def settings_of(spec: TableSpec, config: StackConfig, region: str, tags: Mapping
         table_class="STANDARD",
         encryption="KMS",
         consistency=STRONG.upper() if strong else EVENTUAL,
-        replicas=tuple(one for one in config.regions if one != region),
+        replicas=tuple(name for name in config.regions if name != region),
         stream="NEW_AND_OLD_IMAGES",
         ttl=spec.ttl_attribute or "" if not strong else "",
         pitr=True,
@@ -110,22 +110,22 @@ def settings_of(spec: TableSpec, config: StackConfig, region: str, tags: Mapping
     )
 
 
-def differences(wanted: Settings, found: Settings, *, table: str) -> list[Finding]:
+def differences(wanted: Settings, actual: Settings, *, table: str) -> list[Finding]:
     """Every setting that is not as wanted, by name: `setting-ttl`, `setting-tags` and so on."""
     findings: list[Finding] = []
-    for one in fields(Settings):
-        pair = getattr(wanted, one.name), getattr(found, one.name)
-        code = f"setting-{one.name.replace('_', '-')}"
-        if one.name in _COMPARED_BY_ITEM:
+    for setting in fields(Settings):
+        pair = getattr(wanted, setting.name), getattr(actual, setting.name)
+        code = f"setting-{setting.name.replace('_', '-')}"
+        if setting.name in _COMPARED_BY_ITEM:
             findings += [
                 Finding(
-                    code, f"{table}.{one.name}.{name}", _is_and_should(*(side.get(name) for side in pair))
+                    code, f"{table}.{setting.name}.{name}", _is_and_should(*(side.get(name) for side in pair))
                 )
                 for name in sorted(pair[0].keys() | pair[1].keys())
                 if pair[0].get(name) != pair[1].get(name)
             ]
         elif pair[0] != pair[1]:
-            findings.append(Finding(code, f"{table}.{one.name}", _is_and_should(*pair)))
+            findings.append(Finding(code, f"{table}.{setting.name}", _is_and_should(*pair)))
     return findings
 
 
@@ -140,20 +140,20 @@ def reapply(
     Raises:
         SettingsUnknownError: the table does not answer, or refuses a setting.
     """
-    found = read_settings(clients, region, table)
+    actual = read_settings(clients, region, table)
     dynamodb = clients.client("dynamodb", region)
     done: list[str] = []
     try:
-        for name, put in _changes(clients, region, table, wanted, found):
+        for name, put in _changes(clients, region, table, wanted, actual):
             put()
             wait_active(dynamodb, table)
             done.append(name)
         strong = wanted.consistency == STRONG.upper()
-        for replica in () if strong or not with_replicas else sorted({*wanted.replicas} - {*found.replicas}):
+        for replica in () if strong or not with_replicas else sorted({*wanted.replicas} - {*actual.replicas}):
             dynamodb.update_table(TableName=table, ReplicaUpdates=[{"Create": {"RegionName": replica}}])
             wait_active(dynamodb, table)
             done.append(f"replica in {replica}")
-        if wanted.deletion_protection and not found.deletion_protection:
+        if wanted.deletion_protection and not actual.deletion_protection:
             dynamodb.update_table(TableName=table, DeletionProtectionEnabled=True)
             done.append("deletion protection")
     except (BotoCoreError, ClientError) as error:
@@ -175,33 +175,33 @@ def wait_active(dynamodb: Any, table: str, *, within_s: float = ACTIVE_WITHIN_S)
         states = {described["TableStatus"], *(r.get("ReplicaStatus") for r in described.get("Replicas", []))}
         return states - {"ACTIVE", None}
 
-    states = wait_for(not_active, lambda found: not found, within_s=within_s)
+    states = wait_for(not_active, lambda pending: not pending, within_s=within_s)
     if states:
         raise SettingsUnknownError(f"{table} is {', '.join(sorted(states))} after {within_s:.0f} s")
 
 
 def _changes(
-    clients: AwsClients, region: str, table: str, wanted: Settings, found: Settings
+    clients: AwsClients, region: str, table: str, wanted: Settings, actual: Settings
 ) -> Iterator[tuple[str, Callable[[], object]]]:
     """What has to be reapplied, each with the call that does it."""
     dynamodb = clients.client("dynamodb", region)
-    if missing := {key: value for key, value in wanted.tags.items() if found.tags.get(key) != value}:
+    if missing := {key: value for key, value in wanted.tags.items() if actual.tags.get(key) != value}:
         arn = dynamodb.describe_table(TableName=table)["Table"]["TableArn"]
         listed = [{"Key": key, "Value": value} for key, value in missing.items()]
         yield "tags", lambda: dynamodb.tag_resource(ResourceArn=arn, Tags=listed)
-    if wanted.stream and not found.stream:
+    if wanted.stream and not actual.stream:
         stream = {"StreamEnabled": True, "StreamViewType": wanted.stream}
         yield "stream", lambda: dynamodb.update_table(TableName=table, StreamSpecification=stream)
-    if wanted.ttl and wanted.ttl != found.ttl:
+    if wanted.ttl and wanted.ttl != actual.ttl:
         ttl = {"Enabled": True, "AttributeName": wanted.ttl}
         yield "ttl", lambda: dynamodb.update_time_to_live(TableName=table, TimeToLiveSpecification=ttl)
-    if wanted.pitr and not found.pitr:
+    if wanted.pitr and not actual.pitr:
         yield "pitr", partial(_protect, dynamodb, table)
     for name, policy in wanted.autoscaling.items():
-        if name not in found.autoscaling:
+        if name not in actual.autoscaling:
             yield f"autoscaling {name}", partial(scale, clients, region, table, policy)
     for name, alarm in wanted.alarms.items():
-        if name not in found.alarms:
+        if name not in actual.alarms:
             put_alarm = clients.client("cloudwatch", region).put_metric_alarm
             yield f"alarm {name}", partial(put_alarm, **named(alarm, NAME, table))
 
@@ -223,7 +223,7 @@ def _protect(dynamodb: Any, table: str, *, within_s: float = ACTIVE_WITHIN_S) ->
             return error
         return None
 
-    error = wait_for(refused, lambda found: found is None, within_s=within_s)
+    error = wait_for(refused, lambda failure: failure is None, within_s=within_s)
     if error is not None:
         raise error
 
@@ -234,9 +234,11 @@ def _stream(described: Mapping[str, Any]) -> str:
 
 
 def _keys(schema: list[dict[str, str]], attributes: list[dict[str, str]]) -> str:
-    types = {one["AttributeName"]: one["AttributeType"] for one in attributes}
-    ordered = sorted(schema, key=lambda one: one["KeyType"] != "HASH")
-    return ", ".join(f"{one['AttributeName']} {types.get(one['AttributeName'], '?')}" for one in ordered)
+    types = {attribute["AttributeName"]: attribute["AttributeType"] for attribute in attributes}
+    ordered = sorted(schema, key=lambda attribute: attribute["KeyType"] != "HASH")
+    return ", ".join(
+        f"{attribute['AttributeName']} {types.get(attribute['AttributeName'], '?')}" for attribute in ordered
+    )
 
 
 def _index(index: Mapping[str, Any], attributes: list[dict[str, str]]) -> str:
@@ -258,5 +260,5 @@ def _index_text(keys: str, projection: str, attributes: tuple[str, ...]) -> str:
     return f"{keys}: {projection} {' '.join(sorted(attributes))}".rstrip()
 
 
-def _is_and_should(wanted: object, found: object) -> str:
-    return f"is {found or 'nothing'!r}, should be {wanted or 'nothing'!r}"
+def _is_and_should(wanted: object, actual: object) -> str:
+    return f"is {actual or 'nothing'!r}, should be {wanted or 'nothing'!r}"

@@ -21,12 +21,12 @@ def autoscaling_of(clients: AwsClients, region: str, table: str) -> dict[str, di
     scaling = clients.client("application-autoscaling", region)
     ids = {"ServiceNamespace": "dynamodb"}
     targets = scaling.describe_scalable_targets(**ids, ResourceIds=[f"table/{table}"])["ScalableTargets"]
-    found: dict[str, dict[str, Any]] = {}
+    settings: dict[str, dict[str, Any]] = {}
     for target in targets:
         policies = scaling.describe_scaling_policies(
             **ids, ResourceId=f"table/{table}", ScalableDimension=target["ScalableDimension"]
         )["ScalingPolicies"]
-        found[target["ScalableDimension"]] = {
+        settings[target["ScalableDimension"]] = {
             "MinCapacity": target["MinCapacity"],
             "MaxCapacity": target["MaxCapacity"],
             "Policies": {
@@ -35,7 +35,7 @@ def autoscaling_of(clients: AwsClients, region: str, table: str) -> dict[str, di
             },
             "ScalableDimension": target["ScalableDimension"],
         }
-    return found
+    return settings
 
 
 def scale(clients: AwsClients, region: str, table: str, wanted: Mapping[str, Any]) -> None:
@@ -84,17 +84,17 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAl
 def alarms_of(clients: AwsClients, region: str, table: str) -> dict[str, dict[str, Any]]:
     """The alarms on the table's own metrics, by name."""
     pages = clients.client("cloudwatch", region).get_paginator("describe_alarms").paginate()
-    found: dict[str, dict[str, Any]] = {}
+    settings: dict[str, dict[str, Any]] = {}
     for page in pages:
         for alarm in page.get("MetricAlarms", []):
-            dimensions = {one["Name"]: one["Value"] for one in alarm.get("Dimensions", [])}
+            dimensions = {dimension["Name"]: dimension["Value"] for dimension in alarm.get("Dimensions", [])}
             if dimensions.get("TableName") == table and not alarm["AlarmName"].startswith(_OF_SCALING):
                 kept = {name: alarm[name] for name in _ALARM_FIELDS if name in alarm}
                 general = named(kept, table, NAME)
                 if NAME not in general["AlarmName"]:
                     general["AlarmName"] += f"-{NAME}"
-                found[general["AlarmName"]] = general
-    return found
+                settings[general["AlarmName"]] = general
+    return settings
 
 
 def named(value: Any, old: str, new: str) -> Any:
@@ -102,5 +102,5 @@ def named(value: Any, old: str, new: str) -> Any:
     if isinstance(value, str):
         return value.replace(old, new)
     if isinstance(value, Mapping):
-        return {key: named(one, old, new) for key, one in value.items()}
-    return [named(one, old, new) for one in value] if isinstance(value, list) else value
+        return {key: named(member, old, new) for key, member in value.items()}
+    return [named(member, old, new) for member in value] if isinstance(value, list) else value

@@ -67,10 +67,10 @@ def spool_table(dynamodb: Any, table: str, folder: Path, *, any_schema: bool = F
     paths = [folder / f"{table}-{segment}.json.gz" for segment in range(SEGMENTS)]
     try:
         with ThreadPoolExecutor(SEGMENTS) as pool:
-            found = list(pool.map(lambda n: _spool_segment(dynamodb, table, n, paths[n]), range(SEGMENTS)))
+            schemas = list(pool.map(lambda n: _spool_segment(dynamodb, table, n, paths[n]), range(SEGMENTS)))
     except (BotoCoreError, ClientError) as error:
         raise TableUnreadableError(f"the table {table} cannot be read: {error}") from error
-    numbers = sorted({number for number in found if number is not None})
+    numbers = sorted({number for number in schemas if number is not None})
     if numbers and not any_schema:
         raise OtherSchemaError(f"{table}: {refusal(' and '.join(numbers))}")
     return Side(f"table {table}", tuple(paths))
@@ -143,17 +143,17 @@ class _Progress(msgspec.Struct, kw_only=True):
     def read(cls, path: Path, table: str, source: str) -> "_Progress":
         """As an earlier run left it, or at the start; a file about another copy is refused."""
         try:
-            found = msgspec.json.decode(path.read_bytes(), type=cls)
+            progress = msgspec.json.decode(path.read_bytes(), type=cls)
         except FileNotFoundError:
             return cls(table=table, source=source)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise TableUnwritableError(f"{path} is no progress of a copy ({error}); remove it") from error
-        if (found.table, found.source) != (table, source):
+        if (progress.table, progress.source) != (table, source):
             raise TableUnwritableError(
-                f"{path} is the progress of a copy of {found.source} into {found.table}, not of {source} "
-                f"into {table}; go on with that one, or remove the file and copy into another table"
+                f"{path} is the progress of a copy of {progress.source} into {progress.table}, not of "
+                f"{source} into {table}; go on with that one, or remove the file and copy into another table"
             )
-        return found
+        return progress
 
     @property
     def count(self) -> int:
@@ -165,8 +165,8 @@ class _Progress(msgspec.Struct, kw_only=True):
         self.last = batch[-1][0]
         self.written += outcomes.count("written")
         self.already += outcomes.count("already")
-        found = zip(batch, outcomes, strict=True)
-        self.conflicting += [item_id for (item_id, _), outcome in found if outcome == "conflicting"]
+        results = zip(batch, outcomes, strict=True)
+        self.conflicting += [item_id for (item_id, _), outcome in results if outcome == "conflicting"]
 
     def write(self, path: Path) -> None:
         """Keep it, whole or not at all."""

@@ -122,20 +122,20 @@ def status(*, run_dir: RunDir = running.RUN_DIR, outputs: Outputs = None, as_jso
             unexported.add(region)
         return age_s
 
-    found = read_status(
+    report = read_status(
         stack.deployment,
         export_age=export_age,
         export_max_age_s=stack.config.export_max_age_h * _HOUR_S,
         environment=environment_of(stack),
     )
     if as_json:
-        typer.echo(json.dumps({**asdict(found), "well": found.well}, indent=2))
+        typer.echo(json.dumps({**asdict(report), "well": report.well}, indent=2))
     else:
-        _show_status(found, Console(), unexported)
+        _show_status(report, Console(), unexported)
         for region in sorted(unexported):
             make = command_on(f"responder dr export --region {region}", run_dir, outputs)
             typer.echo(f"{region} has no full export yet; `{make}` makes one")
-    if not found.well:
+    if not report.well:
         raise typer.Exit(1)
 
 
@@ -148,12 +148,12 @@ def environment_of(stack: OpenedStack) -> Environment:
 
 def _show_steps(steps: Sequence[Step], *, as_json: bool) -> None:
     if as_json:
-        rows = [{"step": one.name, "what": one.title, "deadline_s": one.deadline_s} for one in steps]
+        rows = [{"step": step.name, "what": step.title, "deadline_s": step.deadline_s} for step in steps]
         typer.echo(json.dumps(rows, indent=2))
         return
     table = Table("step", "what", "within")
-    for one in steps:
-        table.add_row(one.name, one.title, f"{one.deadline_s} s")
+    for step in steps:
+        table.add_row(step.name, step.title, f"{step.deadline_s} s")
     Console().print(table)
 
 
@@ -168,42 +168,42 @@ def _conclude(outcome: Outcome, already: str, look: str, *, as_json: bool) -> No
         typer.echo(f"{outcome.operation} done in {took_s:.1f} s; now see: {look}")
 
 
-def _show_status(found: DrStatus, console: Console, unexported: Collection[str]) -> None:
+def _show_status(report: DrStatus, console: Console, unexported: Collection[str]) -> None:
     table = Table("region", "role", "health", "switch", "open", "overdue", "newest export")
-    for one in found.regions:
-        table.add_row(one.region, one.role, *_cells(one, unexported))
+    for region in report.regions:
+        table.add_row(region.region, region.role, *_cells(region, unexported))
     console.print(table)
 
     def line(text: str) -> None:
         console.print(text, soft_wrap=True, highlight=False)
 
-    if found.answers is not None:
-        line(f"the name answers {found.answers}")
-    lags = ", ".join(f"{way} {took_ms} ms" for way, took_ms in (found.lag_ms or {}).items())
+    if report.answers is not None:
+        line(f"the name answers {report.answers}")
+    lags = ", ".join(f"{way} {took_ms} ms" for way, took_ms in (report.lag_ms or {}).items())
     line(f"replication {lags or '[red]unknown[/]'}")
-    if found.operation is not None:
-        last = found.operation
+    if report.operation is not None:
+        last = report.operation
         line(f"{last.operation} by {escape(last.operator)}, {last.state}, begun {date_time(last.started_ms)}")
         for step in last.steps:
             line(f"  {step.name:<12} {step.state:<12} {escape(step.detail)}")
-    for problem in found.problems:
+    for problem in report.problems:
         line(f"[red]not well[/] {escape(problem)}")
-    if found.well:
+    if report.well:
         line("[green]well[/]")
 
 
-def _cells(one: RegionState, unexported: Collection[str]) -> tuple[str, ...]:
+def _cells(region: RegionState, unexported: Collection[str]) -> tuple[str, ...]:
     def coloured(text: str, *, good: bool) -> str:
         return f"[{'green' if good else 'red'}]{text}[/]"
 
-    opened, age_s = one.open_alerts, one.export_age_s
+    opened, age_s = region.open_alerts, region.export_age_s
     count = "unknown" if opened is None else f"{opened.total}{'' if opened.complete else ' or more'}"
     return (
-        coloured(one.health, good=one.health == "healthy"),
-        coloured(one.switch, good=one.switch == "off"),
+        coloured(region.health, good=region.health == "healthy"),
+        coloured(region.switch, good=region.switch == "off"),
         count,
         "unknown" if opened is None else str(opened.overdue),
-        ("none yet" if one.region in unexported else "unknown")
+        ("none yet" if region.region in unexported else "unknown")
         if age_s is None
         else f"{age_s / _HOUR_S:.1f} h ago",
     )

@@ -67,8 +67,8 @@ def export(
     with asking(deployment, where):
         arn = start_export(deployment, where, now=datetime.now(UTC), incremental_from=since)
         typer.echo(f"{arn} is under way", err=True)
-        found = [wait_export(deployment, where, arn) if wait else describe(deployment, where, arn)]
-    _show_exports(found, as_json=as_json)
+        infos = [wait_export(deployment, where, arn) if wait else describe(deployment, where, arn)]
+    _show_exports(infos, as_json=as_json)
 
 
 def exports(
@@ -82,13 +82,13 @@ def exports(
     deployment = open_stack(run_dir, outputs).deployment
     where = region or deployment.primary.region
     with asking(deployment, where):
-        found = list_exports(deployment, where)
-    if found or as_json:
-        _show_exports(found, as_json=as_json)
-    if not found:
+        infos = list_exports(deployment, where)
+    if infos or as_json:
+        _show_exports(infos, as_json=as_json)
+    if not infos:
         make = command_on(f"responder dr export --region {where}", run_dir, outputs)
         typer.echo(f"no exports; `{make}` makes one", err=True)
-    if not any(info.status == COMPLETED for info in found):
+    if not any(info.status == COMPLETED for info in infos):
         raise typer.Exit(1)
 
 
@@ -111,12 +111,12 @@ def check(
     if folder is not None:
         if root == LATEST:
             raise typer.BadParameter("name the key of the export's folder")
-        found = check_export(FolderObjects(folder), root, expected=Expected(max_age=age))
+        checked = check_export(FolderObjects(folder), root, expected=Expected(max_age=age))
     else:
         deployment = open_stack(run_dir, outputs).deployment
         where = region or deployment.primary.region
         with asking(deployment, where):
-            found = check_export(
+            checked = check_export(
                 bucket_of(deployment, where),
                 root_of(deployment, where, root),
                 expected=expected_of(deployment, max_age=age),
@@ -124,16 +124,20 @@ def check(
     if as_json:
         typer.echo(
             json.dumps(
-                {"root": found.root, "items": found.items, "findings": list(map(asdict, found.findings))}
+                {
+                    "root": checked.root,
+                    "items": checked.items,
+                    "findings": list(map(asdict, checked.findings)),
+                }
             )
         )
     else:
-        show_findings(found.findings, Console())
+        show_findings(checked.findings, Console())
         typer.echo(
-            f"{found.root}: {found.items:,} items, {found.compressed_bytes / 1e6:,.1f} MB, "
-            f"{'nothing wrong' if found.good else f'{len(found.findings)} findings'}"
+            f"{checked.root}: {checked.items:,} items, {checked.compressed_bytes / 1e6:,.1f} MB, "
+            f"{'nothing wrong' if checked.good else f'{len(checked.findings)} findings'}"
         )
-    if not found.good:
+    if not checked.good:
         raise typer.Exit(1)
 
 
@@ -170,9 +174,11 @@ def compare(
     with tempfile.TemporaryDirectory(prefix="responder-dr-") as scratch, asking(deployment, where):
         folder = Path(scratch)
         sides = [state(deployment, where, spec, folder / str(n)) for n, spec in enumerate((left, right))]
-        found = compare_states(sides[0], sides[1], key=ALERTS.hash_key, scratch=folder, all_to=differences)
-    show_comparison(found, as_json=as_json)
-    if not found.same:
+        comparison = compare_states(
+            sides[0], sides[1], key=ALERTS.hash_key, scratch=folder, all_to=differences
+        )
+    show_comparison(comparison, as_json=as_json)
+    if not comparison.same:
         raise typer.Exit(1)
 
 
@@ -188,40 +194,43 @@ def show_findings(findings: Sequence[Finding], console: Console) -> None:
         console.print(f"and {len(findings) - SHOWN} more: --json has all")
 
 
-def show_comparison(found: Comparison, *, as_json: bool) -> None:
+def show_comparison(comparison: Comparison, *, as_json: bool) -> None:
     """Print how two states differ."""
     if as_json:
-        typer.echo(json.dumps({**asdict(found), "same": found.same}, indent=2))
+        typer.echo(json.dumps({**asdict(comparison), "same": comparison.same}, indent=2))
         return
     console = Console()
-    for one in found.differences[:SHOWN]:
-        values = ", ".join(f"{name} {there[0]} -> {there[1]}" for name, there in one.attributes.items())
+    for difference in comparison.differences[:SHOWN]:
+        values = ", ".join(
+            f"{name} {there[0]} -> {there[1]}" for name, there in difference.attributes.items()
+        )
         console.print(
-            f"[red]{one.kind}[/] {escape(printable(one.key))} {escape(printable(values))}",
+            f"[red]{difference.kind}[/] {escape(printable(difference.key))} {escape(printable(values))}",
             soft_wrap=True,
             highlight=False,
         )
-    if len(found.differences) > SHOWN:
+    if len(comparison.differences) > SHOWN:
         console.print("and more: --differences FILE writes every one")
     console.print(
-        f"{found.left}: {found.left_items:,} items; {found.right}: {found.right_items:,} items\n"
-        f"changed {found.changed}  missing {found.missing}  extra {found.extra}  broken {found.broken}  "
-        f"only written otherwise {found.written_otherwise}",
+        f"{comparison.left}: {comparison.left_items:,} items; "
+        f"{comparison.right}: {comparison.right_items:,} items\n"
+        f"changed {comparison.changed}  missing {comparison.missing}  extra {comparison.extra}  "
+        f"broken {comparison.broken}  only written otherwise {comparison.written_otherwise}",
         highlight=False,
     )
-    console.print("the same, item by item" if found.same else "NOT the same")
+    console.print("the same, item by item" if comparison.same else "NOT the same")
 
 
-def _show_exports(found: Sequence[ExportInfo], *, as_json: bool) -> None:
+def _show_exports(infos: Sequence[ExportInfo], *, as_json: bool) -> None:
     """In the table nothing is cut, however narrow the terminal is: the id is what other commands take."""
     if as_json:
-        rows = [{**asdict(info), "id": info.export_id, "root": info.root} for info in found]
+        rows = [{**asdict(info), "id": info.export_id, "root": info.root} for info in infos]
         typer.echo(json.dumps(rows, indent=2, default=datetime.isoformat))
         return
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     for heading in ("id", "shows (UTC)", "changes since", "items", "status"):
         table.add_column(heading, no_wrap=True)
-    for info in found:
+    for info in infos:
         table.add_row(
             info.export_id,
             info.shows.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S") if info.shows else "unknown",
@@ -232,7 +241,7 @@ def _show_exports(found: Sequence[ExportInfo], *, as_json: bool) -> None:
         )
     console = Console()
     console.print(table, width=max(console.width, _TABLE_WIDTH), soft_wrap=True)
-    for info in found:
+    for info in infos:
         if info.reason:
             console.print(f"{info.export_id}: {escape(info.reason)}", soft_wrap=True, highlight=False)
 

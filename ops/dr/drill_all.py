@@ -54,12 +54,12 @@ class Line:
 
 def line_of(report: DrillReport) -> Line:
     """A drill's line."""
-    found = (
+    outcome = (
         f"RTO {seconds(report.rto.total_s)}, accepted {report.load.accepted}, unaccounted "
         f"{report.rpo.alerts if report.audit else 'unknown'}"
     )
     missed = f"; {report.missed[0]}" if report.missed else ""
-    return Line(report.scenario, report.passed, found + missed, report.took_s)
+    return Line(report.scenario, report.passed, outcome + missed, report.took_s)
 
 
 def copy_backups(deployment: Deployment, folder: Path, say: Say) -> FolderObjects:
@@ -68,7 +68,7 @@ def copy_backups(deployment: Deployment, folder: Path, say: Say) -> FolderObject
     arn = start_export(deployment, region, now=datetime.now(UTC))
     wait_export(deployment, region, arn, within_s=EXPORTED_WITHIN_S)
     bucket = bucket_of(deployment, region)
-    copied = fetch(bucket, (found.key for found in bucket.listed("")), folder)
+    copied = fetch(bucket, (info.key for info in bucket.listed("")), folder)
     say(f"the bucket {deployment.failover.backup_bucket} is copied: all that a rebuild gets")
     return copied
 
@@ -78,9 +78,9 @@ def planted_faults(backups: FolderObjects, folder: Path, table: str) -> Iterator
     newest = latest_set(backups, table, full_only=True).full
     with tempfile.TemporaryDirectory(prefix="planted-") as scratch:
         begun = time.monotonic()
-        for one in run_all(folder, newest.root, folder=Path(scratch)):
-            found = ", ".join(filter(None, one.found)) or "nothing found"
-            yield Line(f"fault: {one.fault}", one.named, found, time.monotonic() - begun)
+        for planted in run_all(folder, newest.root, folder=Path(scratch)):
+            findings = ", ".join(filter(None, planted.found)) or "nothing found"
+            yield Line(f"fault: {planted.fault}", planted.named, findings, time.monotonic() - begun)
             begun = time.monotonic()
 
 
@@ -106,13 +106,13 @@ def rebuilt(backups: FolderObjects, folder: Path, say: Say) -> Line:
             on_step=on_step,
             environment=Environment(),
         )
-        found, passed = f"{' and '.join(done.plan.regions)}: {done.outcome.step('fill').detail}", True
+        outcome, passed = f"{' and '.join(done.plan.regions)}: {done.outcome.step('fill').detail}", True
     except (OperationFailedError, OperationRefusedError) as error:
-        found, passed = str(error), False
+        outcome, passed = str(error), False
     finally:
         for emulator in started:
             emulator.stop()
-    return Line("rebuild", passed, found, time.monotonic() - begun)
+    return Line("rebuild", passed, outcome, time.monotonic() - begun)
 
 
 def show(lines: list[Line], console: Console) -> None:

@@ -151,9 +151,9 @@ class _Parameters:
 
 def _refuse(mistakes: Mapping[str, bool]) -> None:
     """Raise typer.BadParameter of the first mistake that was made: an option that would do nothing."""
-    for said, made in mistakes.items():
+    for rule, made in mistakes.items():
         if made:
-            raise typer.BadParameter(said)
+            raise typer.BadParameter(rule)
 
 
 def _scenario(name: str) -> Scenario:

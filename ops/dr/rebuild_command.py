@@ -135,7 +135,7 @@ def _on_second_aws(plan: RebuildPlan, run_dir: Path) -> Deployment:
 def _show_plan(plan: RebuildPlan, *, dry_run: bool, as_json: bool) -> None:
     commands = _commands(plan)
     if as_json:
-        found = {
+        summary = {
             "stack": plan.stack,
             "regions": plan.regions,
             "exported_to": plan.exports.exported_to.isoformat(),
@@ -144,7 +144,7 @@ def _show_plan(plan: RebuildPlan, *, dry_run: bool, as_json: bool) -> None:
             "notes": plan.notes,
             "commands": commands,
         }
-        typer.echo(json.dumps(found, indent=2))
+        typer.echo(json.dumps(summary, indent=2))
         return
     came_to = "checked; nothing was kept" if dry_run else f"fetched to {plan.folder} and checked"
     typer.echo(
@@ -186,8 +186,8 @@ def _commands(plan: RebuildPlan) -> list[str]:
 
 def _conclude(done: Rebuilt, folder: Path, *, as_json: bool) -> None:
     if as_json:
-        found = {"regions": done.plan.regions, "notes": done.plan.notes, **asdict(done.outcome)}
-        typer.echo(json.dumps(found, indent=2))
+        summary = {"regions": done.plan.regions, "notes": done.plan.notes, **asdict(done.outcome)}
+        typer.echo(json.dumps(summary, indent=2))
         return
     for note in done.plan.notes:
         typer.echo(f"note: {note}")

@@ -176,7 +176,7 @@ def wanted_settings(stack: OpenedStack, region: str) -> Settings:
 
 def _one_of(*sources: str | None, resume: bool, target: str) -> None:
     """Refuse other than one way to restore."""
-    if sum(one is not None for one in sources) + resume != 1:
+    if sum(source is not None for source in sources) + resume != 1:
         raise typer.BadParameter("give one of --to, --export, --backup, --copy and --resume")
     if resume and not target:
         raise typer.BadParameter("--resume needs the --target that is there")

@@ -37,22 +37,22 @@ def state(
         table = deployment.alerts_table if spec == LIVE else spec.removeprefix(TABLE)
         return spool_table(deployment.clients.client("dynamodb", region), table, folder)
     if spec == LATEST or spec.startswith(UNTIL):
-        found = good_set(
+        good = good_set(
             bucket_of(deployment, region),
             deployment.alerts_table,
             folder,
             expected=expected_of(deployment),
             until=moment(spec.removeprefix(UNTIL)) if spec != LATEST else None,
         )
-        for why in found.passed_over:
+        for why in good.passed_over:
             typer.echo(f"passed over: {printable(why)}", err=True)
-        exported_to = found.exports.exported_to
+        exported_to = good.exports.exported_to
         if max_age is not None and datetime.now(UTC) - exported_to > max_age:
             raise ExportRefusedError(
                 f"the good exports go to {exported_to}, which is more than {max_age} ago; "
                 "make a new one, or allow an older one by --max-age"
             )
-        return side_of(found.exports, folder)
+        return side_of(good.exports, folder)
     root = root_of(deployment, region, spec, hint=f"; if it is a table, write `{TABLE}{spec}`")
     export = fetch_good(deployment, region, root, folder, max_age=max_age)
     if export.summary.incremental:
@@ -72,7 +72,7 @@ def fetch_good(
     bucket = bucket_of(deployment, region)
     listed, findings = read_export(bucket, root)
     if listed is None:
-        shown = "; ".join(f"{one.code}: {one.text}" for one in findings)
+        shown = "; ".join(f"{finding.code}: {finding.text}" for finding in findings)
         raise ExportRefusedError(f"the export {root} is not good: {shown}; take another one")
     fetch_and_check(bucket, listed, folder, expected=expected_of(deployment, max_age=max_age))
     return listed
