@@ -87,11 +87,11 @@ PREPARE: Final = (
            CASE WHEN fewest <> members OR coalesce(rows, 0) > members THEN 'wrong'
                 WHEN coalesce(rows, 0) < members THEN 'short'
                 WHEN made_of <> digest_id THEN 'wrong'
-                ELSE 'verified' END AS verdict
+                ELSE 'verified' END AS finding
     FROM posted LEFT JOIN recorded USING (digest_id)
     """,
     # Messages beyond the one that the ledger knows of (none of a PARKED alert), by the possible duplicate
-    # that explains each. Doubts that are left over may explain members of a digest that were posted and not
+    # that explains each. Those that are left over may explain members of a digest that were posted and not
     # recorded.
     """
     CREATE TABLE surplus AS
@@ -127,7 +127,7 @@ PREPARE: Final = (
 """Run before the questions below. The comments inside say what each table is for."""
 
 VERDICTS: Final = """
-    CREATE TABLE verdicts AS
+    CREATE TABLE findings AS
     SELECT promised.alert_id, alerts.status, alerts.region, alerts.digest_id,
         CASE
         WHEN starts_with(promised.alert_id, 'request:')
@@ -153,9 +153,9 @@ VERDICTS: Final = """
             THEN 'SUPPRESSED, but Slack has a message of it'
         WHEN alerts.status = 'NOTIFIED' AND alerts.digest_id IS NULL AND singles.posts IS NULL
             THEN 'NOTIFIED, but Slack has no message of it'
-        WHEN alerts.status = 'NOTIFIED' AND alerts.digest_id IS NOT NULL AND verdict IS NULL
+        WHEN alerts.status = 'NOTIFIED' AND alerts.digest_id IS NOT NULL AND finding IS NULL
             THEN 'NOTIFIED in digest ' || alerts.digest_id || ', but Slack has no such digest'
-        WHEN alerts.status = 'NOTIFIED' AND verdict = 'wrong'
+        WHEN alerts.status = 'NOTIFIED' AND finding = 'wrong'
             THEN 'NOTIFIED in digest ' || alerts.digest_id || ', but Slack''s was about ' || members
                  || ' alerts, and the ' || rows || ' rows that carry its id do not make it up'
         END AS problem
@@ -168,7 +168,7 @@ VERDICTS: Final = """
 """What became of each promised alert; `problem` NULL where it is accounted for."""
 
 STRANGE_MESSAGES: Final = """
-    INSERT INTO verdicts
+    INSERT INTO findings
     SELECT id, any_value(alerts.status), any_value(alerts.region), NULL,
         CASE WHEN count(copies) = 0 THEN 'Slack has a message of it, and no ledger knows it'
              ELSE any_value(alerts.status) || ', but Slack has a '
@@ -177,24 +177,24 @@ STRANGE_MESSAGES: Final = """
     WHERE kind <> 'digest' AND received_at_ms >= $since_ms
       AND (copies IS NULL OR (kind = 'alert' AND alerts.status = 'SUPPRESSED')
            OR (kind = 'follow_up' AND alerts.status <> 'NOTIFIED'))
-      AND id NOT IN (SELECT alert_id FROM verdicts WHERE problem IS NOT NULL)
+      AND id NOT IN (SELECT alert_id FROM findings WHERE problem IS NOT NULL)
     GROUP BY id, kind
 """
 """Messages about an alert that there is not, or that was not to be told: named whether promised or not."""
 
 COUNTS: Final = """
-    SELECT region, status, count(*), count(digest_id) FROM verdicts WHERE problem IS NULL GROUP BY ALL
+    SELECT region, status, count(*), count(digest_id) FROM findings WHERE problem IS NULL GROUP BY ALL
 """
 ACCEPTED: Final = "SELECT count(*) FROM promised"
-UNACCOUNTED: Final = "SELECT count(DISTINCT alert_id) FROM verdicts WHERE problem IS NOT NULL"
-PROBLEMS: Final = "SELECT alert_id, problem FROM verdicts WHERE problem IS NOT NULL ORDER BY ALL"
+UNACCOUNTED: Final = "SELECT count(DISTINCT alert_id) FROM findings WHERE problem IS NOT NULL"
+PROBLEMS: Final = "SELECT alert_id, problem FROM findings WHERE problem IS NOT NULL ORDER BY ALL"
 
 UNRECEIPTED: Final = """
     SELECT count(*) FROM alerts ANTI JOIN receipts USING (alert_id)
     WHERE accepted_at_ms >= $since_ms AND accepted_at_ms < $until_ms
 """
 DIGESTS: Final = """
-    SELECT count(*), count(*) FILTER (verdict = 'verified') FROM digests WHERE received_at_ms >= $since_ms
+    SELECT count(*), count(*) FILTER (finding = 'verified') FROM digests WHERE received_at_ms >= $since_ms
 """
 SURPLUS: Final = """
     SELECT coalesce(sum(by_unknown) FILTER (in_window), 0)::BIGINT,
@@ -207,7 +207,7 @@ SURPLUS: Final = """
 """
 SHORTFALL: Final = """
     SELECT coalesce(sum(posts * (members - rows)), 0)::BIGINT FROM digests
-    WHERE verdict = 'short' AND received_at_ms >= $since_ms
+    WHERE finding = 'short' AND received_at_ms >= $since_ms
 """
 UNEXPLAINED: Final = """
     SELECT alert_id, 'in Slack ' || posts || ' times, and its row counts no possible duplicate that explains '
@@ -216,5 +216,5 @@ UNEXPLAINED: Final = """
 SHORT_DIGESTS: Final = """
     SELECT digest_id, 'a digest of ' || members || ' alerts in Slack, of which the ledger knows ' || rows
                       || '; the possible duplicates of all rows explain too few of the others'
-    FROM digests WHERE verdict = 'short' AND received_at_ms >= $since_ms ORDER BY digest_id
+    FROM digests WHERE finding = 'short' AND received_at_ms >= $since_ms ORDER BY digest_id
 """

@@ -244,7 +244,7 @@ def _compile(stage: Path, target: Target) -> None:
     """Byte code that stays valid: a zip's fixed times would make time-checked `.pyc` files stale."""
     command = [target.interpreter(), "-m", "compileall", "-q", "-j", "0"]
     command += ["--invalidation-mode", "unchecked-hash", "-s", str(stage), "-p", "/var/task", str(stage)]
-    _run(command, timeout_s=COMPILE_TIMEOUT_S, advice="mend the source it names", hash_seed="0")
+    _run(command, timeout_s=COMPILE_TIMEOUT_S, advice="correct the source it names", hash_seed="0")
 
 
 def _zip(stage: Path, archive: Path) -> None:
