@@ -83,16 +83,20 @@ def client(emulator: Emulator, client_at: Callable[..., Any]) -> Client:
 
 @pytest.fixture(scope="session")
 def eventually() -> Callable[..., Any]:
-    """Poll until a condition holds, and return what it gave; fail after a deadline, with what is `shown`."""
+    """Poll until a condition holds, and return what it gave; fail after a deadline, with what is `shown`.
+
+    Ever more seldom, down to twice a second: what is waited for needs the processor too.
+    """
 
     def wait(
         condition: Callable[[], Any], *, within_s: float = SOON_S, shown: Callable[[], Any] = lambda: ""
     ) -> Any:
-        deadline = time.monotonic() + within_s
+        deadline, pause_s = time.monotonic() + within_s, 0.05
         while not (value := condition()):
             if time.monotonic() > deadline:
                 pytest.fail(f"not so within {within_s} s: {condition} {shown()}")
-            time.sleep(0.05)
+            time.sleep(pause_s)
+            pause_s = min(1.2 * pause_s, 0.5)
         return value
 
     return wait

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,9 +13,16 @@ import psutil
 import pytest
 from typer.testing import CliRunner
 
+from audit.ledger import read_ledger
 from emulator.client import Emulator
 from emulator.local_stack import LocalStack, deploy
 from ops.cli import app, main
+from tests.emulator.conftest import SOON_S
+
+AT_REST = {"NOTIFIED", "SUPPRESSED", "PARKED"}
+
+RECOVERY_EACH_S = 8.0
+"""The local lease: an earlier run would find nothing."""
 
 RESPONDER = Path(sys.executable).with_name("responder")
 
@@ -49,6 +57,27 @@ def emulator(brought_up: Done, run_dir: Path) -> Emulator:
 def stack(emulator: Emulator) -> LocalStack:
     """The stack, deployed a second time."""
     return deploy(emulator)
+
+
+@pytest.fixture(autouse=True)
+def _left_at_rest(stack: LocalStack, eventually: Callable[..., Any]) -> Iterator[None]:
+    """After each test every alert comes to rest, or the next one's would wait behind them: one a second."""
+    yield
+
+    def open_alerts() -> list[str]:
+        rows = read_ledger(stack.deployment, stack.deployment.primary.region)
+        return [alert_id for alert_id, row in rows.items() if row.status not in AT_REST]
+
+    def recovered() -> bool:
+        for endpoints in stack.deployment.regions:
+            stack.deployment.run_recovery(endpoints.region)
+        deadline = time.monotonic() + RECOVERY_EACH_S
+        while (waiting := open_alerts()) and time.monotonic() < deadline:
+            time.sleep(0.5)
+        return not waiting
+
+    if open_alerts():
+        eventually(recovered, within_s=4 * SOON_S, shown=open_alerts)
 
 
 @pytest.fixture
