@@ -75,7 +75,7 @@ def compare(
             "names": regions,
             "slack": slack is not None,
         }
-        for query in (*queries.PREPARE, queries.VERDICTS, queries.STRANGE_MESSAGES):
+        for query in (*queries.PREPARE, queries.FINDINGS, queries.STRANGE_MESSAGES):
             database.run(query)
         return _outcome(database, consistency, slack_read=slack is not None, problems_file=problems_file)
 

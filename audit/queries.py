@@ -126,7 +126,7 @@ PREPARE: Final = (
 )
 """Run before the questions below. The comments inside say what each table is for."""
 
-VERDICTS: Final = """
+FINDINGS: Final = """
     CREATE TABLE findings AS
     SELECT promised.alert_id, alerts.status, alerts.region, alerts.digest_id,
         CASE

@@ -1,4 +1,4 @@
-"""The four Lambda functions: what each is called, runs and may use."""
+"""The four Lambda functions: what each is called and runs; `components.policies` says what it may do."""
 
 from dataclasses import dataclass
 from typing import Final
