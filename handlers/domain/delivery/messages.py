@@ -1,11 +1,10 @@
 """What a person sees of an alert in Slack: plain values, cut to Slack's limits, for the adapter to lay out.
 
-All text here may come from an attacker: control and direction characters are taken out, and the adapter
-puts it into plain-text elements only, where Slack interprets no markup.
+All text here may come from an attacker: it is made `inert`, and the adapter puts it into plain-text elements
+only, where Slack interprets no markup.
 """
 
 import hashlib
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Final
 
 from handlers.domain.alert import Alert
 from handlers.domain.limits import cut
+from handlers.domain.text import inert
 from topology.alerts import FollowUp, Severity
 
 HEADER_CHARS: Final = 150
@@ -32,8 +32,6 @@ _DIGEST_SOURCES: Final = 5
 _SOURCE_CHARS: Final = 80
 
 _RANK: Final = {severity: rank for rank, severity in enumerate(Severity)}
-_INVISIBLE: Final = ("Cc", "Cf", "Cs", "Co")
-"""Control, format (direction overrides, zero width), surrogate and private characters."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,13 +148,6 @@ def follow_up_of(alert: Alert) -> FollowUpNotice:
         refers_to=alert.slack_ref,
         whole=notification_of(alert),
     )
-
-
-def inert(text: str, *, one_line: bool = False) -> str:
-    """`text` without characters that hide or reorder others; line ends become spaces when `one_line`."""
-    kept = (c if c in "\n\t" or unicodedata.category(c) not in _INVISIBLE else " " for c in text)
-    clean = "".join(kept)
-    return " ".join(clean.split()) if one_line else clean.strip()
 
 
 def _alerts(count: int) -> str:

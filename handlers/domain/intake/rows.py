@@ -1,7 +1,10 @@
 """New ledger rows: an incoming alert, cut to what a row may hold. Reception makes them."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
+from ipaddress import ip_address
+from typing import Final
 from urllib.parse import urlsplit
 
 import msgspec
@@ -18,6 +21,11 @@ from handlers.domain.limits import (
     cut,
 )
 from topology.alerts import SCHEMA, Status
+
+_MAX_HOST_CHARS: Final = 253
+_LABEL: Final = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.IGNORECASE)
+"""A part of a host's name; the underscore is none of DNS's rules, and in many internal names.
+https://www.rfc-editor.org/rfc/rfc1123#section-2"""
 
 
 def new_row(
@@ -75,11 +83,30 @@ def _with_raw(row: Alert, part: str) -> Alert:
 
 
 def _is_web_link(text: str | None, *, max_chars: int) -> bool:
-    """Whether `text` is a complete http or https address of printable ASCII that a person may click on."""
+    """Whether `text` is a complete http or https address of printable ASCII that a person may click on.
+
+    A host that can be none, as a template that nobody filled in, makes Slack refuse the message with it.
+    """
     if not text or len(text) > max_chars or not text.isascii() or not text.isprintable() or " " in text:
         return False
     try:
         parts = urlsplit(text)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.username is None
-    except ValueError:  # an address such as http://[:: that cannot be split
+        port = parts.port
+    except ValueError:  # an address that cannot be split, a port that is no number or too high
         return False
+    return (
+        parts.scheme in ("http", "https")
+        and parts.username is None
+        and port != 0
+        and _is_host(parts.hostname or "", bracketed="[" in parts.netloc)
+    )
+
+
+def _is_host(host: str, *, bracketed: bool) -> bool:
+    """An IP address, or a name by https://url.spec.whatwg.org/#host-parsing whose end is no number."""
+    if bracketed or host.rpartition(".")[2].isdigit():
+        try:
+            return (ip_address(host).version == 6) is bracketed  # noqa: PLR2004 - IP's own number
+        except ValueError:
+            return False
+    return len(host) <= _MAX_HOST_CHARS and all(map(_LABEL.fullmatch, host.removesuffix(".").split(".")))

@@ -12,9 +12,9 @@ from handlers.domain.delivery.messages import (
     digest_id_of,
     digest_of,
     follow_up_of,
-    inert,
     notification_of,
 )
+from handlers.domain.text import inert
 from tests.fakes.machine import START_MS
 from tests.unit.handlers.builders import REGION, row
 from topology.alerts import FollowUp, Severity, Status

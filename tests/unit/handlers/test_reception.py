@@ -317,6 +317,17 @@ def test_raw_part_is_cut_and_marked_when_the_item_would_be_too_large() -> None:
         "https://a b",
         "ftp://a",
         "x" * 3_000,
+        "http://prometheus:${PORT}/graph",
+        "http://prometheus:99999/graph",
+        "http://prometheus:0/graph",
+        "http://{{.ExternalURL}}/alerts",
+        "https://%zz/",
+        "http://-/",
+        "http://.../x",
+        "http://1.2.3.999/",
+        "http://[1.2.3.4]/",
+        "/explore?left=1",
+        "http:javascript:alert(1)",
     ],
 )
 def test_unusable_link_is_dropped(link: str) -> None:
@@ -324,3 +335,18 @@ def test_unusable_link_is_dropped(link: str) -> None:
     (alert,) = World().accept(body(link=link))
     assert alert.link is None
     assert json.loads(alert.raw)["link"] == link
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "https://grafana.example/d/1",
+        "http://alertmanager_0.local:9093/",
+        "http://10.0.0.1:9090/",
+        "http://[::1]:9090/x",
+    ],
+)
+def test_usable_link_is_kept(link: str) -> None:
+    """Names inside a company's network have underscores and no dots."""
+    (alert,) = World().accept(body(link=link))
+    assert alert.link == link
