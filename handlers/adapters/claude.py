@@ -70,13 +70,23 @@ _SCHEMA: Final[dict[str, object]] = {
     "additionalProperties": False,
 }
 
+_ESCAPE: Final = re.compile(
+    r"""(?P<good>\\["\\/bfnrt]
+      | \\u(?:[0-9a-cefA-CEF][0-9a-fA-F]{3} | [dD][0-7][0-9a-fA-F]{2}
+            | [dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}))
+      | \\u[0-9a-zA-Z]{0,4} | \\.""",
+    re.VERBOSE | re.DOTALL,
+)
+"""An escape in JSON text: a good one, half a surrogate pair, or what a model garbled.
+https://www.rfc-editor.org/rfc/rfc8259#section-7"""
+
 _Text = Annotated[str, msgspec.Meta(min_length=1)]
 
 
 class _Reply(msgspec.Struct):
     summary: _Text
     probable_cause: _Text
-    actions: list[_Text]
+    actions: list[str]
     confidence: Literal["low", "medium", "high"]
 
 
@@ -173,25 +183,42 @@ def _prompt(alert: Alert) -> str:
 
 
 def _answer_of(content: bytes) -> ModelAnswer:
+    """The analysis in an answer of 200.
+
+    Raises:
+        AnalystBusyError: the answer is no message, or one that says nothing: the service has failed.
+        AnalystFailedError: the model was cut off, would not answer, or did not follow the schema.
+    """
     try:
         message = msgspec.json.decode(content, type=_Message)
-        if message.stop_reason != "end_turn":
-            raise AnalystFailedError(f"Claude did not finish its answer: {message.stop_reason}")
-        text = "".join(block.text for block in message.content if block.type == "text")
-        reply = msgspec.json.decode(text, type=_Reply)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise AnalystBusyError("Claude answered 200 and no message") from error
+    if message.stop_reason != "end_turn":
+        raise AnalystFailedError(f"Claude did not finish its answer: {message.stop_reason}")
+    text = "".join(block.text for block in message.content if block.type == "text")
+    if not text.strip():
+        raise AnalystBusyError("Claude answered 200 and a message without text")
+    try:
+        reply = msgspec.json.decode(_ESCAPE.sub(_readable, text), type=_Reply)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise AnalystFailedError("Claude's answer does not follow the schema") from error
+    actions = [action for action in reply.actions if action.strip()]
     return ModelAnswer(
         analysis=Analysis(
             summary=cut(reply.summary, MAX_ANALYSIS_TEXT_CHARS),
             probable_cause=cut(reply.probable_cause, MAX_ANALYSIS_TEXT_CHARS),
-            actions=tuple(cut(action, MAX_ANALYSIS_TEXT_CHARS) for action in reply.actions[:MAX_ACTIONS]),
+            actions=tuple(cut(action, MAX_ANALYSIS_TEXT_CHARS) for action in actions[:MAX_ACTIONS]),
             confidence=reply.confidence,
             model=message.model,
         ),
         input_tokens=message.usage.input_tokens,
         output_tokens=message.usage.output_tokens,
     )
+
+
+def _readable(escape: re.Match[str]) -> str:
+    """The escape as it is, or U+FFFD for one that stands for no character."""
+    return escape[0] if escape["good"] else r"\ufffd"
 
 
 def _error_of(error: anthropic.APIStatusError) -> AnalystBusyError | AnalystFailedError:

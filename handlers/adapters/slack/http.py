@@ -25,10 +25,6 @@ _MAX_ANSWER_BYTES: Final = 64 * 1024
 _NEVER_SENT: Final = (ConnectionRefusedError, socket.gaierror, InvalidURL, UnicodeEncodeError)
 """Not each `UnicodeError`: an answer that cannot be decoded is one too."""
 
-_GATEWAYS: Final = frozenset({502, 504})
-"""A gateway says so that does not know what became of the request behind it.
-https://www.rfc-editor.org/rfc/rfc9110#section-15.6"""
-
 _SENDABLE: Final = re.compile(r"[\x21-\x7e]+")
 """What a URL and a header may be made of."""
 
@@ -62,7 +58,8 @@ def send(url: str, payload: dict[str, Any], *, timeout_s: float, token: str | No
             "Slack answered 429", retry_after_s=retry_after_of(headers.get("retry-after"))
         )
     if status == 408 or status >= 500:  # noqa: PLR2004
-        raise NotifierUnavailableError(f"Slack answered {status}", outcome_unknown=status in _GATEWAYS)
+        # A server that fails may have posted before it did: https://www.rfc-editor.org/rfc/rfc9110#section-15.6
+        raise NotifierUnavailableError(f"Slack answered {status}", outcome_unknown=status != 408)  # noqa: PLR2004
     return answer
 
 

@@ -165,7 +165,6 @@ def test_error_in_another_form_is_judged_by_its_status(ask: Callable[..., Any], 
     "answer",
     [
         message(text="I cannot say."),
-        message(text=""),
         message(text="[" * 100_000),
         message(text='{"summary": "\\ud800"}'),
         message({"summary": "s"}),
@@ -184,11 +183,53 @@ def test_unusable_answer_is_failed(ask: Callable[..., Any], answer: Answer) -> N
     assert isinstance(raised, AnalystFailedError)
 
 
-@pytest.mark.parametrize("garbage", [b"<html>", b"{}", b"[]", b"", b'{"content": 1}'])
-def test_garbage_instead_of_a_message_is_failed(ask: Callable[..., Any], garbage: bytes) -> None:
-    """A proxy's page with status 200 is no analysis."""
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"<html>",
+        b"{}",
+        b"[]",
+        b"",
+        b'{"content": 1}',
+        b'{"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}',
+        b'event: message_start\ndata: {"type": "message_start"}\n\n',
+    ],
+)
+def test_200_that_is_no_message_is_a_failure_of_the_service(ask: Callable[..., Any], garbage: bytes) -> None:
+    """A proxy's page, an error object and an event stream are tried again, and the alert is followed up."""
     raised, _ = ask(Answer(200, garbage, {"Content-Type": "text/html"}))
-    assert isinstance(raised, AnalystFailedError)
+    assert isinstance(raised, AnalystBusyError)
+
+
+@pytest.mark.parametrize("text", ["", " \n"])
+def test_message_that_says_nothing_is_a_failure_of_the_service(ask: Callable[..., Any], text: str) -> None:
+    """The model ended its turn and said no word."""
+    raised, _ = ask(message(text=text))
+    assert isinstance(raised, AnalystBusyError)
+
+
+@pytest.mark.parametrize(
+    ("text", "summary"),
+    [
+        (r"disk \ud83d full", "disk \ufffd full"),
+        (r"disk \ude00 full", "disk \ufffd full"),
+        (r"fast \u00g1 voll", "fast \ufffd voll"),
+        (r"path C:\logs", "path C:\ufffdogs"),
+        (r"grin \ud83d\ude00, tab \t, quote \"", 'grin \U0001f600, tab \t, quote "'),
+        (r"back \\ud83d slash", r"back \ud83d slash"),
+    ],
+)
+def test_garbled_escape_costs_one_character(ask: Callable[..., Any], text: str, summary: str) -> None:
+    """Not the whole analysis. A good escape, and a backslash that is itself escaped, stay as they are."""
+    reply = f'{{"summary": "{text}", "probable_cause": "c", "actions": ["a"], "confidence": "low"}}'
+    answer, _ = ask(message(text=reply))
+    assert answer.analysis.summary == summary
+
+
+def test_empty_action_is_left_out(ask: Callable[..., Any]) -> None:
+    """The others are as good as before."""
+    answer, _ = ask(message(REPLY | {"actions": ["clean", "", " "]}))
+    assert answer.analysis.actions == ("clean",)
 
 
 def test_long_answer_is_cut(ask: Callable[..., Any]) -> None:

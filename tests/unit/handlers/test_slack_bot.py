@@ -158,7 +158,7 @@ def test_throttling_tells_how_long(
         *((failed(code), False) for code in ("external_channel_migrating", "accesslimited")),
         (failed("a_word_that_is_new"), True),
         (said(ok=False), True),
-        (Answer(500, b"oops"), False),
+        (Answer(500, b"oops"), True),
         (Answer(504, b"oops"), True),
         (Answer(200, b"<html>"), True),
         (Answer(200, b"[]"), True),
