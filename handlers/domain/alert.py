@@ -7,28 +7,9 @@ has the table.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
 
 from topology.alerts import FollowUp, Severity, Status, follow_up_key, open_key, parked_key
 from topology.queues import Queue
-
-DEFAULT_SEVERITY: Final = Severity.MEDIUM
-"""Of an alert whose severity is missing or unknown: seen by people, wakes nobody."""
-
-_ALIASES: Final = {
-    Severity.CRITICAL: "critical crit c fatal f emergency emerg panic page disaster blocker sev0 sev1 p0 p1",
-    Severity.HIGH: "high error err e failure severe major alert sev2 p2",
-    Severity.MEDIUM: "medium moderate average warning warn w sev3 p3",
-    Severity.LOW: "low minor notice n sev4 p4",
-    Severity.INFO: "info information informational i debug d trace verbose ok normal none sev5 p5",
-}
-_BY_ALIAS: Final = {alias: severity for severity, text in _ALIASES.items() for alias in text.split()}
-
-
-def severity_of(text: str | None) -> Severity:
-    """The severity that a source's own word means; `DEFAULT_SEVERITY` when it is missing or unknown."""
-    word = "".join(c for c in (text or "").casefold() if c.isalnum())
-    return _BY_ALIAS.get(word, DEFAULT_SEVERITY)
 
 
 class Step(StrEnum):
@@ -42,7 +23,8 @@ class Step(StrEnum):
 class IncomingAlert:
     """One alert of a body, as a format understood it: nothing cut yet.
 
-    `event_id` and `status` are the source's own; `part` is the JSON text of the body's part for this alert.
+    `event_id` and `status` are the source's own; `severity_word` is its word for the severity where we know none
+    such; `part` is the JSON text of the body's part for this alert.
     """
 
     source: str
@@ -56,6 +38,7 @@ class IncomingAlert:
     started_at: str | None = None
     event_id: str | None = None
     status: str | None = None
+    severity_word: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -107,6 +90,7 @@ class Alert:
     host: str | None = None
     link: str | None = None
     started_at: str | None = None
+    severity_word: str | None = None
     parent_id: str | None = None
     body_hash: str | None = None
     open_key: str | None = None

@@ -84,7 +84,7 @@ Message = Notification | Digest | FollowUpNotice
 def notification_of(alert: Alert) -> Notification:
     """What a message says of one alert, cut to Slack's limits."""
     fields = (
-        ("Severity", alert.severity),
+        ("Severity", _severity(alert)),
         ("Source", alert.source),
         ("Region", alert.region),
         ("Accepted", alert.created_at),
@@ -169,6 +169,13 @@ def _analysis_text(alert: Alert) -> str:
     lines = [alert.analysis.summary, f"Probable cause: {alert.analysis.probable_cause}"]
     lines += [f"{number}. {action}" for number, action in enumerate(alert.analysis.actions, start=1)]
     return "\n".join([*lines, f"Confidence: {alert.analysis.confidence}"])
+
+
+def _severity(alert: Alert) -> str:
+    """The severity, and the sender's own word for it where we know none such."""
+    return (
+        alert.severity if alert.severity_word is None else f"{alert.severity} (sent as {alert.severity_word})"
+    )
 
 
 def _footer(alert: Alert) -> str:

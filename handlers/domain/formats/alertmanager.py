@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import msgspec
 
-from handlers.domain.alert import IncomingAlert, severity_of
+from handlers.domain.alert import IncomingAlert
+from handlers.domain.dialects import severity_of, unknown_word
 
 _VERSION: Final = "4"
 
@@ -50,11 +51,13 @@ class AlertmanagerFormat:
 def _incoming(alert: _Alert, body: _Body, part: dict[str, Any]) -> IncomingAlert:
     labels = body.common_labels | alert.labels
     annotations = body.common_annotations | alert.annotations
+    severity = labels.get("severity") or annotations.get("severity")
     name, summary = labels.get("alertname", ""), annotations.get("summary", "")
     return IncomingAlert(
         source="alertmanager",
         title=": ".join(text for text in (name, summary) if text),
-        severity=severity_of(labels.get("severity") or annotations.get("severity")),
+        severity=severity_of(severity),
+        severity_word=unknown_word(severity),
         part=msgspec.json.encode(part).decode(),
         message=annotations.get("description") or annotations.get("message") or "",
         component=labels.get("service") or labels.get("job"),

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 import msgspec
 
-from handlers.domain.alert import IncomingAlert, severity_of
+from handlers.domain.alert import IncomingAlert
+from handlers.domain.dialects import severity_of, unknown_word
 
 _MARKS: Final = frozenset({"source", "title", "message", "severity"})
 _MARKS_NEEDED: Final = 2
@@ -46,6 +47,7 @@ class GenericFormat:
                 source=fields.source,
                 title=fields.title,
                 severity=severity_of(fields.severity),
+                severity_word=unknown_word(fields.severity),
                 part=msgspec.json.encode(body).decode(),
                 message=fields.message,
                 component=fields.component,

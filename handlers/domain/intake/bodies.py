@@ -11,12 +11,12 @@ from typing import Any, Final
 import msgspec
 
 from handlers.domain.alert import IncomingAlert
+from handlers.domain.dialects import is_resolution
 from handlers.domain.formats import FORMATS, RefusedError
 from handlers.domain.limits import MAX_ALERTS_PER_BODY, MAX_BODY_BYTES, MAX_NESTING
 from topology.alerts import Severity
 
 _FORBIDDEN: Final = re.compile("[\x00\ud800-\udfff]")
-_RESOLVED: Final = frozenset({"resolved", "ok", "recovered", "closed", "inactive", "normal"})
 _AT: Final = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
 _MISSING: Final = re.compile(r"missing required field `(?P<name>[^`]+)`")
 
@@ -141,6 +141,6 @@ def _refusal_of(error: msgspec.ValidationError) -> RefusedError:
 
 def _calm_if_resolved(alert: IncomingAlert) -> IncomingAlert:
     """A resolution asks nobody to act: INFO, and the title says what it is."""
-    if alert.status is None or alert.status.casefold() not in _RESOLVED:
+    if not is_resolution(alert.status):
         return alert
     return replace(alert, severity=Severity.INFO, title=f"[RESOLVED] {alert.title}")

@@ -59,6 +59,7 @@ def new_row(
         host=_name(alert.host),
         link=alert.link if _is_web_link(alert.link, max_chars=MAX_LINK_CHARS) else None,
         started_at=_name(alert.started_at),
+        severity_word=_name(alert.severity_word),
     )
     return _with_raw(row, alert.part)
 

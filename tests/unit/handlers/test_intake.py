@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.domain.alert import severity_of
+from handlers.domain.dialects import severity_of
 from handlers.domain.formats import FORMATS, RefusedError
 from handlers.domain.intake.bodies import parse_body
 from handlers.domain.limits import MAX_BODY_BYTES
@@ -195,6 +195,8 @@ def test_hundred_alerts_are_taken_and_one_more_is_not() -> None:
         ("warning", Severity.MEDIUM),
         ("p4", Severity.LOW),
         ("Informational", Severity.INFO),
+        ("CLEAR", Severity.INFO),
+        (" Recovered ", Severity.INFO),
         ("combo", Severity.MEDIUM),
         ("", Severity.MEDIUM),
         (None, Severity.MEDIUM),
@@ -203,6 +205,34 @@ def test_hundred_alerts_are_taken_and_one_more_is_not() -> None:
 def test_severity_words_are_mapped(text: str | None, severity: Severity) -> None:
     """The words of common systems have their meaning; the unknown is MEDIUM."""
     assert severity_of(text) is severity
+
+
+@pytest.mark.parametrize("severity", ["combo", "urgent-ish"])
+def test_unknown_severity_word_is_kept_to_be_shown(severity: str) -> None:
+    """People see what the sender said; a word that we know needs no showing."""
+    (unknown,) = parse_body(body(severity=severity)).alerts
+    (known,) = parse_body(body(severity="warning")).alerts
+    assert (unknown.severity, unknown.severity_word) == (Severity.MEDIUM, severity)
+    assert known.severity_word is None
+
+
+@pytest.mark.parametrize(
+    "status",
+    ["resolved", "RESOLVED ", "cleared", "CLEAR", "up", "recovery", "Closed", "ended", "success", "O.K."],
+)
+def test_each_senders_word_of_resolution_is_one(status: str) -> None:
+    """Whatever case and blanks it comes in: INFO, and the title says so."""
+    (alert,) = parse_body(body(severity="critical", status=status)).alerts
+    assert (alert.severity, alert.title[:11]) == (Severity.INFO, "[RESOLVED] ")
+
+
+@pytest.mark.parametrize(
+    "status", ["firing", "INSUFFICIENT_DATA", "nodata", "acknowledged", "down", "", "upset"]
+)
+def test_no_other_status_is_a_resolution(status: str) -> None:
+    """Missing data is unknown, never healthy; an unknown word changes nothing."""
+    (alert,) = parse_body(body(severity="critical", status=status)).alerts
+    assert (alert.severity, alert.title) == (Severity.CRITICAL, "Queue is growing")
 
 
 def test_formats_are_found_and_the_generic_one_is_asked_last() -> None:

@@ -38,6 +38,12 @@ def test_message_shows_what_on_call_needs() -> None:
     assert message.footer == "a1 · claude-test"
 
 
+def test_unknown_severity_word_is_shown_as_it_was_sent() -> None:
+    """Nobody has to guess what MEDIUM stands for."""
+    fields = dict(notification_of(row(severity="urgent-ish")).fields)
+    assert fields["Severity"] == "MEDIUM (sent as urgent-ish)"
+
+
 def test_missing_analysis_says_why() -> None:
     """An alert without an analysis never looks as if there were nothing to say."""
     alert = replace(row(status=Status.ANALYZED), analysis=None, analysis_error="Claude answered 529")
