@@ -23,8 +23,8 @@ class Step(StrEnum):
 class IncomingAlert:
     """One alert of a body, as a format understood it: nothing cut yet.
 
-    `event_id` and `status` are the source's own; `severity_word` is its word for the severity where we know none
-    such; `part` is the JSON text of the body's part for this alert.
+    `event_id` and `status` are the source's own; `severity_word` is its word for the severity where
+    that is none that we know; `part` is the JSON text of the body's part for this alert.
     """
 
     source: str

@@ -57,7 +57,7 @@ def known_severity(text: str | None) -> Severity | None:
 
 
 def unknown_word(text: str | None) -> str | None:
-    """A sender's own word for a severity, where it is one that no table has; to be shown to people as it is."""
+    """A sender's own word for a severity, where no table has it: people are shown it as it is."""
     return text if text and text.strip() and known_severity(text) is None else None
 
 

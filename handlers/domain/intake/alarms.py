@@ -6,12 +6,19 @@ again, and a failure that stays is counted and alarmed instead of lost in silenc
 
 import logging
 from dataclasses import dataclass
+from typing import Final
 
+import msgspec
+
+from handlers.domain.alert import IncomingAlert
+from handlers.domain.dialects import DEFAULT_SEVERITY
 from handlers.domain.formats import RefusedError
 from handlers.domain.intake.bodies import parse_body
 from handlers.domain.intake.reception import Reception, Submission
 
 _log = logging.getLogger(__name__)
+
+_TEXT_FORMAT: Final = "sns_text"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +41,7 @@ class AlarmIntake:
         """Accept the alarm in a message.
 
         Raises:
-            RefusedError: the topic is not the allowed one, or the message is no alert.
+            RefusedError: the topic is not the allowed one.
             LedgerUnavailableError: to be tried again.
         """
         if message.topic_arn != self.allowed_topic_arn:
@@ -44,12 +51,31 @@ class AlarmIntake:
                 field="TopicArn",
                 hint=f"alarms are taken from {self.allowed_topic_arn} only, not from {message.topic_arn}",
             )
-        parsed = parse_body(message.text.encode(errors="replace"))
-        rows = self.reception.accept(
-            Submission(format=parsed.format, alerts=parsed.alerts), until_ms=until_ms
-        )
+        rows = self.reception.accept(_submission(message.text), until_ms=until_ms)
         for row in rows:
             _log.info(
                 "Accepted an alarm",
                 extra={"alert_id": row.alert_id, "status": row.status, "message_id": message.message_id},
             )
+
+
+def _submission(text: str) -> Submission:
+    """The alarm in a message; a text that is none becomes an alert with that text, since somebody sent it."""
+    text = text.encode(errors="replace").decode()  # without lone surrogates, which no row can hold
+    try:
+        parsed = parse_body(text.encode())
+    except RefusedError as error:
+        _log.warning("A message on the alarm topic is no alarm", extra={"error": error.code})
+        return Submission(format=_TEXT_FORMAT, alerts=(_of_text(text),))
+    return Submission(format=parsed.format, alerts=parsed.alerts)
+
+
+def _of_text(text: str) -> IncomingAlert:
+    first, _, rest = text.strip().partition("\n")
+    return IncomingAlert(
+        source="sns",
+        title=first.strip() or "An empty message on the alarm topic",
+        message=rest.strip() or first,
+        severity=DEFAULT_SEVERITY,
+        part=msgspec.json.encode(text).decode(),
+    )

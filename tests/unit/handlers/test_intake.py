@@ -235,9 +235,27 @@ def test_no_other_status_is_a_resolution(status: str) -> None:
     assert (alert.severity, alert.title) == (Severity.CRITICAL, "Queue is growing")
 
 
+@pytest.mark.parametrize(
+    ("fields", "sender"),
+    [
+        ({"version": "1", "orgId": 1, "alerts": [], "title": "t", "message": "m"}, "Grafana"),
+        ({"version": "1", "orgId": 1, "alerts": [], "title": "t", "source": "grafana"}, "Grafana"),
+        ({"event": {"event_type": "incident.triggered"}}, "PagerDuty"),
+        ({"alert_type": "error", "alert_transition": "Triggered", "title": "t", "severity": "1"}, "Datadog"),
+        ({"source": "aws.health", "detail-type": "AWS Health Event", "detail": {}}, "EventBridge"),
+    ],
+)
+def test_known_sender_that_is_not_taken_is_refused_by_its_name(fields: dict[str, Any], sender: str) -> None:
+    """However alike to the generic body it is, so that no hint costs an alert its severity."""
+    with pytest.raises(RefusedError, match=f"a body of {sender}") as refused:
+        parse_body(json.dumps(fields).encode())
+    assert (refused.value.http_status, refused.value.code) == (422, "unsupported_sender")
+    assert "severity" in refused.value.hint
+
+
 def test_formats_are_found_and_the_generic_one_is_asked_last() -> None:
     """A new module in `formats` needs no other change."""
-    assert [found.name for found in FORMATS] == ["alertmanager", "cloudwatch_sns", "generic"]
+    assert [found.name for found in FORMATS] == ["alertmanager", "cloudwatch_sns", "unsupported", "generic"]
 
 
 _json = st.recursive(
