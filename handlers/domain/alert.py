@@ -25,6 +25,9 @@ class IncomingAlert:
 
     `event_id` and `status` are the source's own; `severity_word` is its word for the severity where
     that is none that we know; `part` is the JSON text of the body's part for this alert.
+    `episode` is when this run of the fault began, where the source says so: a part of the identity, which
+    `started_at` as such is not. `mended` says what was put right in it, `left_out` how many alerts of its
+    group the sender left out.
     """
 
     source: str
@@ -36,10 +39,13 @@ class IncomingAlert:
     host: str | None = None
     link: str | None = None
     started_at: str | None = None
+    episode: str | None = None
     event_id: str | None = None
     status: str | None = None
     severity_word: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
+    mended: tuple[str, ...] = ()
+    left_out: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +97,8 @@ class Alert:
     link: str | None = None
     started_at: str | None = None
     severity_word: str | None = None
+    mended: tuple[str, ...] | None = None
+    left_out: int | None = None
     parent_id: str | None = None
     body_hash: str | None = None
     open_key: str | None = None

@@ -12,10 +12,12 @@ from handlers.domain.alert import IncomingAlert
 def identity_of(alert: IncomingAlert) -> str:
     """The identity (64 hex digits) of an alert: by its source's event id where there is one, else by content.
 
-    The times of the alert are no part of its content: a source that sends it again stamps it anew.
+    The time of sending is no part of it: a source that sends an event again stamps it anew. The start of an
+    episode is one, where the source has it: the same fault is another alert the next time. Labels count where
+    there is no event id: two volumes of one host differ by nothing else.
     """
     if alert.event_id is not None:
-        return _digest("event", alert.source, alert.event_id, alert.status, alert.started_at)
+        return _digest("event", alert.source, alert.event_id, alert.status, alert.episode)
     return _digest(
         "content",
         alert.source,
@@ -25,6 +27,7 @@ def identity_of(alert: IncomingAlert) -> str:
         alert.component,
         alert.host,
         alert.status,
+        json.dumps(sorted(alert.labels.items())),
     )
 
 

@@ -91,6 +91,8 @@ def notification_of(alert: Alert) -> Notification:
         ("Component", alert.component),
         ("Host", alert.host),
         ("Started", alert.started_at),
+        ("Left out", _left_out(alert)),
+        ("Mended", "; ".join(alert.mended or ())),
     )
     return Notification(
         alert_id=alert.alert_id,
@@ -176,6 +178,12 @@ def _severity(alert: Alert) -> str:
     return (
         alert.severity if alert.severity_word is None else f"{alert.severity} (sent as {alert.severity_word})"
     )
+
+
+def _left_out(alert: Alert) -> str | None:
+    if not alert.left_out:
+        return None
+    return f"{_alerts(alert.left_out)} of its group by the sender; look there"
 
 
 def _footer(alert: Alert) -> str:

@@ -5,6 +5,7 @@ are loaded at the end of this module, since they import the rest of it.
 """
 
 import pkgutil
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Any, Final, Protocol
 
@@ -23,6 +24,10 @@ class RefusedError(Exception):
         self.field = field
 
 
+Member = IncomingAlert | RefusedError
+"""A member of a body: an alert, or why it cannot be taken."""
+
+
 class Format(Protocol):
     """One format. A body is a decoded JSON object, free of NUL and lone surrogates, at most 32 deep."""
 
@@ -33,12 +38,12 @@ class Format(Protocol):
     def recognises(self, body: dict[str, Any]) -> bool:
         """Whether the body is meant to be of this format, correct or not. Never raises."""
 
-    def parse(self, body: dict[str, Any]) -> list[IncomingAlert]:
-        """Its alerts.
+    def parse(self, body: dict[str, Any]) -> Sequence[Member]:
+        """Its members, in the body's order.
 
         Raises:
-            msgspec.ValidationError: a field is missing or of the wrong type.
-            RefusedError: anything else that the sender must correct.
+            msgspec.ValidationError: a field of the whole is missing or of the wrong type.
+            RefusedError: nothing of it can be taken.
         """
 
 

@@ -1,33 +1,38 @@
 """The webhook of Prometheus Alertmanager, version 4: several alerts in one body.
 
 https://prometheus.io/docs/alerting/latest/configuration/#webhook_config
+
+Alertmanager never retries what is refused, and a group is made of many rules by many hands: so each member is
+taken for itself, and what its maker left out is filled in where it can be.
 """
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
 
 from handlers.domain.alert import IncomingAlert
 from handlers.domain.dialects import severity_of, unknown_word
+from handlers.domain.formats import Member, RefusedError
+from handlers.domain.values import VALUES_AS_TEXT, all_text, text_of, texts_of
 
 _VERSION: Final = "4"
+_FIRING: Final = "firing"
+_NAMING_LABELS: Final = 5
+"""Labels that stand in for the name that an alert lacks."""
 
-
-class _Alert(msgspec.Struct, rename="camel"):
-    status: str
-    starts_at: str
-    labels: dict[str, str]
-    annotations: dict[str, str] = {}
-    generator_url: str | None = msgspec.field(name="generatorURL", default=None)
-    fingerprint: str | None = None
+TITLE_FROM_LABELS: Final = "its title is made of its labels"
+STATUS_FROM_GROUP: Final = "its status is the group's"
 
 
 class _Body(msgspec.Struct, rename="camel"):
-    alerts: list[_Alert]
-    common_labels: dict[str, str] = {}
-    common_annotations: dict[str, str] = {}
+    alerts: list[Any]
+    status: Any = None
+    common_labels: Any = None
+    common_annotations: Any = None
+    truncated_alerts: Any = 0
 
 
 class AlertmanagerFormat:
@@ -40,37 +45,64 @@ class AlertmanagerFormat:
         """Its version beside its list of alerts; Grafana's body is alike but has another version."""
         return body.get("version") == _VERSION and "alerts" in body
 
-    def parse(self, body: dict[str, Any]) -> list[IncomingAlert]:
+    def parse(self, body: dict[str, Any]) -> list[Member]:
         """Its alerts. Firing and resolved are two alerts, since the status is part of the identity."""
-        fields = msgspec.convert(body, _Body)
-        return [
-            _incoming(alert, fields, part) for alert, part in zip(fields.alerts, body["alerts"], strict=True)
-        ]
+        group = msgspec.convert(body, _Body)
+        return [_member(part, group, index) for index, part in enumerate(group.alerts)]
 
 
-def _incoming(alert: _Alert, body: _Body, part: dict[str, Any]) -> IncomingAlert:
-    labels = body.common_labels | alert.labels
-    annotations = body.common_annotations | alert.annotations
+def _member(part: Any, group: _Body, index: int) -> Member:
+    if not isinstance(part, dict):
+        return RefusedError(
+            422, "invalid_field", field=f"alerts[{index}]", hint=f"alert {index} is no JSON object"
+        )
+    own_labels = texts_of(part.get("labels"))
+    labels = texts_of(group.common_labels) | own_labels
+    annotations = texts_of(group.common_annotations) | texts_of(part.get("annotations"))
+    mended = [] if all_text(part.get("labels")) and all_text(part.get("annotations")) else [VALUES_AS_TEXT]
+    title = ": ".join(text for text in (labels.get("alertname"), annotations.get("summary")) if text)
+    if not title.strip():
+        title = _stand_in_title(labels, annotations)
+        mended.append(TITLE_FROM_LABELS)
+    status = text_of(part.get("status"))
+    if status is None:
+        status = text_of(group.status) or _FIRING
+        mended.append(STATUS_FROM_GROUP)
     severity = labels.get("severity") or annotations.get("severity")
-    name, summary = labels.get("alertname", ""), annotations.get("summary", "")
+    started_at = text_of(part.get("startsAt"))
+    truncated = group.truncated_alerts
     return IncomingAlert(
         source="alertmanager",
-        title=": ".join(text for text in (name, summary) if text),
+        title=title,
         severity=severity_of(severity),
         severity_word=unknown_word(severity),
         part=msgspec.json.encode(part).decode(),
         message=annotations.get("description") or annotations.get("message") or "",
         component=labels.get("service") or labels.get("job"),
         host=labels.get("host") or labels.get("instance") or labels.get("node"),
-        link=alert.generator_url,
-        started_at=alert.starts_at,
-        event_id=alert.fingerprint or _fingerprint(alert.labels),
-        status=alert.status,
+        link=text_of(part.get("generatorURL")),
+        started_at=started_at,
+        episode=started_at,
+        event_id=text_of(part.get("fingerprint")) or _fingerprint(own_labels),
+        status=status,
         labels=labels,
+        mended=tuple(mended),
+        left_out=truncated if isinstance(truncated, int) and truncated > 0 else 0,
     )
 
 
-def _fingerprint(labels: dict[str, str]) -> str:
+def _stand_in_title(labels: Mapping[str, str], annotations: Mapping[str, str]) -> str:
+    """What names an alert without a name: its labels, else the first line of what it says; "" if nothing."""
+    naming = [
+        f"{name}={text}" for name, text in sorted(labels.items()) if name != "severity" and text.strip()
+    ]
+    first_line = (
+        (annotations.get("description") or annotations.get("message") or "").strip().partition("\n")[0]
+    )
+    return ", ".join(naming[:_NAMING_LABELS]) or first_line
+
+
+def _fingerprint(labels: Mapping[str, str]) -> str:
     """What stands for a missing fingerprint: as Alertmanager's own, it depends on the labels alone."""
     return "labels:" + hashlib.sha256(json.dumps(sorted(labels.items())).encode()).hexdigest()
 

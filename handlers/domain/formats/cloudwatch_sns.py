@@ -80,6 +80,7 @@ class CloudWatchFormat:
                 component=alarm.trigger.namespace,
                 host=dimensions.get("InstanceId"),
                 started_at=alarm.state_change_time,
+                episode=alarm.state_change_time,
                 event_id=alarm.alarm_arn or f"{alarm.account}/{alarm.region}/{alarm.alarm_name}",
                 status=alarm.new_state_value,
                 labels=dimensions | {name: text for name, text in given.items() if text},

@@ -2,6 +2,7 @@
 
 Required: `source`, `title`. Optional: `message`, `severity`, `timestamp` (ISO 8601 text or epoch seconds),
 `component`, `host`, `labels`, `event_id`, `status`, `link`. Other fields are kept in the raw part only.
+`timestamp` is when it was sent, so it is shown and is no part of the identity.
 """
 
 from typing import Any, Final
@@ -10,23 +11,12 @@ import msgspec
 
 from handlers.domain.alert import IncomingAlert
 from handlers.domain.dialects import severity_of, unknown_word
+from handlers.domain.formats import RefusedError
+from handlers.domain.values import VALUES_AS_TEXT, all_text, text_of, texts_of
 
 _MARKS: Final = frozenset({"source", "title", "message", "severity"})
 _MARKS_NEEDED: Final = 2
-
-
-class _Body(msgspec.Struct):
-    source: str
-    title: str
-    message: str = ""
-    severity: str | None = None
-    timestamp: str | int | float | None = None
-    component: str | None = None
-    host: str | None = None
-    link: str | None = None
-    event_id: str | None = None
-    status: str | None = None
-    labels: dict[str, str] = {}
+_TEXTS: Final = ("message", "severity", "component", "host", "link", "event_id", "status")
 
 
 class GenericFormat:
@@ -40,25 +30,40 @@ class GenericFormat:
         return len(_MARKS & body.keys()) >= _MARKS_NEEDED
 
     def parse(self, body: dict[str, Any]) -> list[IncomingAlert]:
-        """The body's one alert."""
-        fields = msgspec.convert(body, _Body)
+        """The body's one alert.
+
+        Raises:
+            RefusedError: it has no source or no title, or one of them is no scalar.
+        """
+        texts = {name: text_of(body.get(name)) for name in _TEXTS}
+        odd = not all(all_text(body.get(name)) for name in (*_TEXTS, "labels"))
         return [
             IncomingAlert(
-                source=fields.source,
-                title=fields.title,
-                severity=severity_of(fields.severity),
-                severity_word=unknown_word(fields.severity),
+                source=_required(body, "source"),
+                title=_required(body, "title"),
+                severity=severity_of(texts["severity"]),
+                severity_word=unknown_word(texts["severity"]),
                 part=msgspec.json.encode(body).decode(),
-                message=fields.message,
-                component=fields.component,
-                host=fields.host,
-                link=fields.link,
-                started_at=None if fields.timestamp is None else str(fields.timestamp),
-                event_id=fields.event_id or None,
-                status=fields.status,
-                labels=fields.labels,
+                message=texts["message"] or "",
+                component=texts["component"],
+                host=texts["host"],
+                link=texts["link"],
+                started_at=text_of(body.get("timestamp")),
+                event_id=texts["event_id"],
+                status=texts["status"],
+                labels=texts_of(body.get("labels")),
+                mended=(VALUES_AS_TEXT,) if odd else (),
             )
         ]
+
+
+def _required(body: dict[str, Any], name: str) -> str:
+    value = body.get(name)
+    if value is None:
+        raise RefusedError(422, "missing_field", field=name, hint=f"the field {name!r} is required")
+    if isinstance(value, dict | list):
+        raise RefusedError(422, "invalid_field", field=name, hint=f"the field {name!r} must be a text")
+    return text_of(value) or ""
 
 
 FORMAT: Final = GenericFormat()

@@ -1,41 +1,55 @@
 """From the bytes of a body to alerts, or to a refusal that says what to correct. All input is hostile.
 
-Webhook and SNS both come through `parse_body`. What a body may look like is in `formats`, one module each.
+Webhook and SNS both come through `parse_body`. What a body may look like is in `formats`, one module each. A
+group is taken member by member: what cannot be taken is named by its index, and costs the others nothing.
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from handlers.domain.alert import IncomingAlert
 from handlers.domain.dialects import is_resolution
-from handlers.domain.formats import FORMATS, RefusedError
-from handlers.domain.limits import MAX_ALERTS_PER_BODY, MAX_BODY_BYTES, MAX_NESTING
+from handlers.domain.formats import FORMATS, Member, RefusedError
+from handlers.domain.intake.decoding import decode
+from handlers.domain.limits import MAX_ALERTS_PER_BODY
 from topology.alerts import Severity
 
-_FORBIDDEN: Final = re.compile("[\x00\ud800-\udfff]")
 _AT: Final = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
 _MISSING: Final = re.compile(r"missing required field `(?P<name>[^`]+)`")
+_LISTED: Final = 10
+"""Members that an alert about refused ones names; the others it counts."""
+
+
+@dataclass(frozen=True)
+class RefusedMember:
+    """A member of a group that cannot be taken: its place among the body's members, from 0, and why."""
+
+    index: int
+    error: RefusedError
 
 
 @dataclass(frozen=True)
 class ParsedBody:
-    """The alerts of one body, one at least, in its order, and the name of its format."""
+    """The alerts of one body, one at least, in its order, the name of its format, and what was refused.
+
+    Where members were refused, the last alert says so: a sender that was answered 202 never sends them again.
+    """
 
     format: str
     alerts: tuple[IncomingAlert, ...]
+    refused: tuple[RefusedMember, ...] = ()
 
 
 def parse_body(body: bytes) -> ParsedBody:
     """Read one JSON body in whichever format it is.
 
     Raises:
-        RefusedError: saying what is wrong, where, and what to send instead.
+        RefusedError: nothing of it can be taken: what is wrong, where, and what to send instead.
     """
-    document = _decode(body)
+    document, mended = decode(body)
     for spec in FORMATS:
         if spec.recognises(document):
             break
@@ -46,97 +60,71 @@ def parse_body(body: bytes) -> ParsedBody:
             hint=f"the fields match none of the known formats: {', '.join(f.name for f in FORMATS)}",
         )
     try:
-        alerts = spec.parse(document)
+        members = spec.parse(document)
     except msgspec.ValidationError as error:
-        raise _refusal_of(error) from error
-    if not alerts:
+        raise refusal_of(error) from error
+    if not members:
         raise RefusedError(422, "no_alerts", hint="the body holds no alert; send at least one")
-    if len(alerts) > MAX_ALERTS_PER_BODY:
+    if len(members) > MAX_ALERTS_PER_BODY:
         raise RefusedError(
             413,
             "too_many_alerts",
-            hint=f"the body holds {len(alerts)} alerts; send at most {MAX_ALERTS_PER_BODY} at a time",
+            hint=f"the body holds {len(members)} alerts; send at most {MAX_ALERTS_PER_BODY} at a time",
         )
-    for index, alert in enumerate(alerts):
-        if not alert.title.strip():
-            raise RefusedError(
-                422,
-                "missing_field",
-                field="title",
-                hint=f"alert {index} has no title; name the fault in a few words",
-            )
-    return ParsedBody(spec.name, tuple(_calm_if_resolved(alert) for alert in alerts))
+    checked = [_checked(member, index) for index, member in enumerate(members)]
+    refused = tuple(
+        RefusedMember(n, error) for n, error in enumerate(checked) if isinstance(error, RefusedError)
+    )
+    alerts = [alert for alert in checked if isinstance(alert, IncomingAlert)]
+    if not alerts:
+        raise refused[0].error
+    alerts = [_calm_if_resolved(replace(alert, mended=(*mended, *alert.mended))) for alert in alerts]
+    if refused:
+        alerts.append(_about(refused, of=len(members), body_format=spec.name))
+    return ParsedBody(spec.name, tuple(alerts), refused)
 
 
-def _decode(body: bytes) -> dict[str, Any]:
-    if not body.strip():
-        raise RefusedError(400, "empty_body", hint="send one JSON object")
-    if len(body) > MAX_BODY_BYTES:
-        raise RefusedError(
-            413, "body_too_large", hint=f"the body has {len(body)} bytes; send at most {MAX_BODY_BYTES}"
-        )
-    try:
-        document = msgspec.json.decode(body)
-    except RecursionError as error:
-        raise _too_deep() from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise RefusedError(
-            400,
-            "not_json",
-            hint="send one JSON object in UTF-8, without NaN, Infinity, a byte order mark or lone surrogates",
-        ) from error
-    if not isinstance(document, dict):
-        raise RefusedError(400, "not_an_object", hint="the body must be a JSON object: {...}")
-    for path, text in _texts(document):
-        if _FORBIDDEN.search(text):
-            raise RefusedError(
-                400,
-                "forbidden_character",
-                field=path,
-                hint="take NUL characters and lone surrogates out of the text",
-            )
-    return document
+def refusal_of(error: msgspec.ValidationError, *, within: str = "") -> RefusedError:
+    """The refusal for msgspec's message, such as: Expected `str`, got `int` - at `$.labels`.
 
-
-def _texts(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Every key and every string with its path; refuses what is nested too deep."""
-    pending: list[tuple[str, int, object]] = [("", 1, document)]
-    while pending:
-        path, level, value = pending.pop()
-        if isinstance(value, str):
-            yield path, value
-            continue
-        if not isinstance(value, dict | list):
-            continue
-        if level > MAX_NESTING:
-            raise _too_deep()
-        if isinstance(value, dict):
-            for key, child in value.items():
-                yield path, key
-                pending.append((f"{path}.{key}" if path else key, level + 1, child))
-        else:
-            pending += [(f"{path}[{index}]", level + 1, child) for index, child in enumerate(value)]
-
-
-def _too_deep() -> RefusedError:
-    return RefusedError(400, "too_deep", hint=f"nest objects and arrays at most {MAX_NESTING} deep")
-
-
-def _refusal_of(error: msgspec.ValidationError) -> RefusedError:
-    """The refusal for msgspec's message, such as: Expected `str`, got `int` - at `$.alerts[0].labels`."""
+    `within`: the path of what was read, such as `alerts[3]`.
+    """
     text = str(error)
     at, missing = _AT.search(text), _MISSING.search(text)
     path = at["path"].replace("[...]", "") if at else ""
     text = _AT.sub("", text)
+    name = missing["name"] if missing else ""
+    field = ".".join(part for part in (within, path, name) if part)
     if missing:
-        name = missing["name"]
+        return RefusedError(422, "missing_field", field=field, hint=f"the field {name!r} is required")
+    return RefusedError(422, "invalid_field", field=field or None, hint=text.replace("`", "'"))
+
+
+def _checked(member: Member, index: int) -> Member:
+    if isinstance(member, IncomingAlert) and not member.title.strip():
         return RefusedError(
             422,
             "missing_field",
-            field=f"{path}.{name}" if path else name,
-            hint=f"the field {name!r} is required",
+            field="title",
+            hint=f"alert {index} has no title; name the fault in a few words",
         )
-    return RefusedError(422, "invalid_field", field=path or None, hint=text.replace("`", "'"))
+    return member
+
+
+def _about(refused: tuple[RefusedMember, ...], *, of: int, body_format: str) -> IncomingAlert:
+    """The alert that tells people of members that were not taken: any of them may have been the worst."""
+    lines = [f"alert {member.index}: {member.error.hint}" for member in refused[:_LISTED]]
+    if len(refused) > _LISTED:
+        lines.append(f"and {len(refused) - _LISTED} more")
+    return IncomingAlert(
+        source=body_format,
+        title=f"{len(refused)} of {of} alerts of one body could not be taken",
+        severity=Severity.HIGH,
+        message="\n".join(lines),
+        part=msgspec.json.encode(
+            [{"index": member.index, "error": member.error.code} for member in refused]
+        ).decode(),
+    )
 
 
 def _calm_if_resolved(alert: IncomingAlert) -> IncomingAlert:

@@ -60,6 +60,8 @@ def new_row(
         link=alert.link if _is_web_link(alert.link, max_chars=MAX_LINK_CHARS) else None,
         started_at=_name(alert.started_at),
         severity_word=_name(alert.severity_word),
+        mended=alert.mended or None,
+        left_out=alert.left_out or None,
     )
     return _with_raw(row, alert.part)
 

@@ -105,7 +105,13 @@ class Webhook:
                     "format": row.format,
                 },
             )
-        return Response(status=202, body={"alerts": [_receipt(row) for row in rows]})
+        answer: dict[str, Any] = {"alerts": [_receipt(row) for row in rows]}
+        if parsed.refused:
+            _log.warning("Refused members of a body", extra={"refused": len(parsed.refused)})
+            answer["refused"] = [
+                {"index": member.index, **_refusal(member.error).body} for member in parsed.refused
+            ]
+        return Response(status=202, body=answer)
 
     def _health(self) -> Response:
         region = self.reception.region

@@ -44,6 +44,14 @@ def test_unknown_severity_word_is_shown_as_it_was_sent() -> None:
     assert fields["Severity"] == "MEDIUM (sent as urgent-ish)"
 
 
+def test_what_was_mended_or_left_out_is_shown() -> None:
+    """People know that there is more, and what the sender did not say."""
+    alert = replace(row(), mended=("its status is the group's", "NUL characters"), left_out=42)
+    fields = dict(notification_of(alert).fields)
+    assert fields["Mended"] == "its status is the group's; NUL characters"
+    assert fields["Left out"] == "42 alerts of its group by the sender; look there"
+
+
 def test_missing_analysis_says_why() -> None:
     """An alert without an analysis never looks as if there were nothing to say."""
     alert = replace(row(status=Status.ANALYZED), analysis=None, analysis_error="Claude answered 529")

@@ -249,3 +249,16 @@ def test_text_on_the_alarm_topic_becomes_an_alert(text: str, title: str) -> None
     (alert,) = world.ledger.rows.values()
     assert (alert.format, alert.source, alert.title) == ("sns_text", "sns", title)
     assert alert.status is Status.RECEIVED
+
+
+def test_member_that_is_refused_is_named_beside_those_that_are_taken() -> None:
+    """202 for what was written, and by its index what was not."""
+    world = World()
+    document = json.loads(fixture("alertmanager"))
+    document["alerts"].insert(1, 5)
+    response = world.answer(post(json.dumps(document).encode()))
+    assert response.status == 202
+    assert len(response.body["alerts"]) == 3
+    (refused,) = response.body["refused"]
+    assert (refused["index"], refused["error"], refused["field"]) == (1, "invalid_field", "alerts[1]")
+    assert "1 of 3 alerts of one body could not be taken" in [row.title for row in world.ledger.rows.values()]

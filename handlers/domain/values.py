@@ -1,0 +1,29 @@
+"""Values of a sender's fields, made text where they are something else: no reason to lose an alert."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+VALUES_AS_TEXT: Final = "values that were no text were made text"
+"""How a row says that this was done."""
+
+
+def text_of(value: Any) -> str | None:
+    """A text as it is, anything else as its JSON; None for nothing and for an empty text."""
+    if value is None or isinstance(value, str):
+        return value or None
+    return msgspec.json.encode(value).decode()
+
+
+def texts_of(value: Any) -> dict[str, str]:
+    """An object's names and values as text, nothing left out; what is no object has none."""
+    if not isinstance(value, Mapping):
+        return {}
+    return {name: text_of(text) or "" for name, text in value.items() if text is not None}
+
+
+def all_text(value: Any) -> bool:
+    """Whether a field's value, or each value of an object, is text or nothing."""
+    values = value.values() if isinstance(value, Mapping) else (value,)
+    return all(part is None or isinstance(part, str) for part in values)
