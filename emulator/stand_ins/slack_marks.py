@@ -1,6 +1,9 @@
-"""What a message is about, by the ids of its blocks: how Slack's record is compared with the ledger."""
+"""What a message is about, by the ids of its blocks: how Slack's record is compared with the ledger.
 
-from collections.abc import Mapping
+A message without blocks, as it goes out where its layout was refused, has its mark in its text's last line.
+"""
+
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypedDict
 
 ALERT: Final = "alert:"
@@ -18,8 +21,11 @@ class Marks(TypedDict):
 
 
 def marks_of(payload: Mapping[str, Any]) -> Marks:
-    """The marks of a message whose blocks were checked."""
-    ids = [block.get("block_id") or "" for block in payload.get("blocks") or []]
+    """The marks of a message that was checked."""
+    blocks = payload.get("blocks")
+    ids = [block.get("block_id") or "" for block in blocks or []]
+    if not blocks:
+        ids = [str(payload.get("text") or "").rpartition("\n")[2]]
     return Marks(
         alert_ids=_after(ALERT, ids),
         digests=tuple(
@@ -31,5 +37,5 @@ def marks_of(payload: Mapping[str, Any]) -> Marks:
     )
 
 
-def _after(mark: str, ids: list[str]) -> tuple[str, ...]:
+def _after(mark: str, ids: Sequence[str]) -> tuple[str, ...]:
     return tuple(block_id.removeprefix(mark) for block_id in ids if block_id.startswith(mark))

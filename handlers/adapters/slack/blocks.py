@@ -3,7 +3,8 @@
 Text goes into plain-text elements, where Slack interprets no mentions, links or formatting; the fallback
 text, which it does interpret, is escaped. The first block's id says what the message is about, so that what
 Slack shows can be compared with the ledger: `alert:<alert_id>`, `digest:<digest_id>:<count>` or
-`follow-up:<alert_id>`.
+`follow-up:<alert_id>`. Where Slack refuses the layout, the same goes out as text alone, with this mark in its
+last line.
 """
 
 from typing import Any
@@ -19,7 +20,8 @@ from slack_sdk.models.blocks import (
     SectionBlock,
 )
 
-from handlers.domain.delivery.messages import Digest, FollowUpNotice, Message, Notification
+from handlers.domain.delivery.messages import TEXT_CHARS, Digest, FollowUpNotice, Message, Notification
+from handlers.domain.limits import cut
 from handlers.domain.ports import NotifierRefusedError
 
 
@@ -39,12 +41,34 @@ def payload_of(message: Message) -> dict[str, Any]:
     return _payload(message.header, blocks)
 
 
+def plain_payload_of(message: Message) -> dict[str, Any]:
+    """`text` alone, with all that the blocks would show: for a Slack that refuses their layout."""
+    match message:
+        case Notification():
+            fields = [f"{name}: {text}" for name, text in message.fields]
+            parts = [message.header, *fields, message.message, message.analysis, message.footer]
+            return _plain_text(parts, f"alert:{message.alert_id}")
+        case Digest():
+            counts = "\n".join(f"{count} × {label}" for label, count in message.counts)  # noqa: RUF001 - as below
+            parts = [message.header, counts, *message.examples, message.footer]
+            return _plain_text(parts, f"digest:{message.digest_id}:{message.alert_count}")
+        case FollowUpNotice():
+            return _plain_text(
+                [message.header, message.analysis, message.footer], f"follow-up:{message.alert_id}"
+            )
+
+
 def edited_payload_of(notice: FollowUpNotice) -> dict[str, Any]:
     """`text` and `blocks` of the alert's own message with its analysis, marked as both; raises as above."""
     return _payload(
         notice.whole.header,
         _notification(notice.whole, analysis_block_id=f"follow-up:{notice.alert_id}"),
     )
+
+
+def _plain_text(parts: list[str], mark: str) -> dict[str, Any]:
+    text = _escaped("\n".join(part for part in parts if part))
+    return {"text": f"{cut(text, TEXT_CHARS)}\n{mark}", "mrkdwn": False}
 
 
 def _payload(header: str, blocks: list[Block]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from slack_sdk.webhook import WebhookResponse
 
 from handlers.adapters.aws.secrets import Secret, SecretMissingError, SecretUnavailableError
 from handlers.adapters.http import countdown
-from handlers.adapters.slack.blocks import edited_payload_of, payload_of
+from handlers.adapters.slack.blocks import edited_payload_of, payload_of, plain_payload_of
 from handlers.adapters.slack.http import is_sendable, send
 from handlers.domain.delivery.messages import FollowUpNotice, Message
 from handlers.domain.ports import (
@@ -71,7 +71,7 @@ class SlackBotNotifier:
         """See `Notifier`. The reference is `<channel id>/<ts>`.
 
         A follow-up edits the message it refers to; where that cannot be (deleted, too old, elsewhere), it is
-        posted.
+        posted. A message that Slack refuses goes out once more without its layout, as plain text.
         """
         left_s = countdown(timeout_s)
         if isinstance(message, FollowUpNotice) and message.refers_to:
@@ -82,11 +82,15 @@ class SlackBotNotifier:
                 )
             except (NotifierRefusedError, NotifierMisaddressedError) as error:
                 _log.info("Posting what cannot be edited", extra={"reason": str(error)})
-        return self._call(
-            "chat.postMessage",
-            {"channel": self._channel, "unfurl_links": False, "unfurl_media": False, **payload_of(message)},
-            left_s,
-        )
+        try:
+            return self._post(payload_of(message), left_s)
+        except NotifierRefusedError as error:
+            _log.warning("Posting as plain text what Slack refuses", extra={"reason": str(error)})
+            return self._post(plain_payload_of(message), left_s)
+
+    def _post(self, payload: dict[str, Any], left_s: Callable[[], float]) -> str | None:
+        where = {"channel": self._channel, "unfurl_links": False, "unfurl_media": False}
+        return self._call("chat.postMessage", {**where, **payload}, left_s)
 
     def _call(self, method: str, payload: dict[str, Any], left_s: Callable[[], float]) -> str | None:
         """Call once; with the token as it is now if Slack refuses the one we had, in case it was rotated."""

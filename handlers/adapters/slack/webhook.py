@@ -4,13 +4,15 @@ It cannot edit what it posted, so a follow-up is a message of its own.
 https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks/
 """
 
-from typing import Final
+import logging
+from collections.abc import Callable
+from typing import Any, Final
 
 from slack_sdk.webhook import WebhookResponse
 
 from handlers.adapters.aws.secrets import Secret, SecretMissingError, SecretUnavailableError
 from handlers.adapters.http import countdown
-from handlers.adapters.slack.blocks import payload_of
+from handlers.adapters.slack.blocks import payload_of, plain_payload_of
 from handlers.adapters.slack.http import is_sendable, send
 from handlers.domain.delivery.messages import Message
 from handlers.domain.ports import (
@@ -18,6 +20,8 @@ from handlers.domain.ports import (
     NotifierRefusedError,
     NotifierUnavailableError,
 )
+
+_log = logging.getLogger(__name__)
 
 _MAX_REASON_CHARS: Final = 100
 _MAYBE_ROTATED: Final = frozenset({403, 404, 410})
@@ -38,15 +42,23 @@ class SlackNotifier:
         self._allowed_origin = allowed_origin
 
     def post(self, message: Message, *, timeout_s: float) -> None:
-        """See `Notifier`. A URL that Slack does not know, or that is none of Slack's, is read again once."""
-        payload, left_s = payload_of(message), countdown(timeout_s)
+        """See `Notifier`. A message that Slack refuses goes out once more, as plain text without layout."""
+        left_s = countdown(timeout_s)
+        try:
+            self._post(payload_of(message), left_s)
+        except NotifierRefusedError as error:
+            _log.warning("Posting as plain text what Slack refuses", extra={"reason": str(error)})
+            self._post(plain_payload_of(message), left_s)
+
+    def _post(self, payload: dict[str, Any], left_s: Callable[[], float]) -> None:
+        """A URL that Slack does not know, or that is none of Slack's, is read again once."""
         url = self._checked_url()
         answer = send(url, payload, timeout_s=left_s())
         if answer.status_code in _MAYBE_ROTATED:
             rotated = self._checked_url(fresh=True)
             if rotated != url:
                 answer = send(rotated, payload, timeout_s=left_s())
-        _judge(answer)
+        _raise_unless_ok(answer)
 
     def _checked_url(self, *, fresh: bool = False) -> str:
         try:
@@ -65,7 +77,7 @@ class SlackNotifier:
         )
 
 
-def _judge(answer: WebhookResponse) -> None:
+def _raise_unless_ok(answer: WebhookResponse) -> None:
     """Turn Slack's answer into the port's words.
 
     https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks/#handling_errors

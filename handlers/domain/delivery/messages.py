@@ -21,6 +21,10 @@ HEADER_CHARS: Final = 150
 SECTION_CHARS: Final = 3_000
 """https://docs.slack.dev/reference/block-kit/blocks/section-block/ (at most ten fields)"""
 
+TEXT_CHARS: Final = 20_000
+"""Of a message without blocks; Slack cuts its text at 40,000.
+https://docs.slack.dev/reference/methods/chat.postMessage (truncating content)"""
+
 _SHORT_FIELD_CHARS: Final = 200
 """Fields sit two in a row; a longer one would push the message out of sight."""
 

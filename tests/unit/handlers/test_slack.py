@@ -13,7 +13,7 @@ import pytest
 from handlers.adapters.aws.secrets import SecretMissingError, SecretUnavailableError
 from handlers.adapters.slack.webhook import SlackNotifier
 from handlers.domain.alert import Alert, Analysis
-from handlers.domain.delivery.messages import Message, digest_of, follow_up_of, notification_of
+from handlers.domain.delivery.messages import Message, digest_id_of, digest_of, follow_up_of, notification_of
 from handlers.domain.limits import MAX_DIGEST_ALERTS
 from handlers.domain.ports import (
     NotifierMisaddressedError,
@@ -166,13 +166,45 @@ def test_follow_up_is_a_message_of_its_own(serve: Callable[..., ScriptedServer])
     assert "alert:" not in server.heard[0].body.decode()
 
 
-def test_message_beyond_slacks_limits_is_refused_unsent(serve: Callable[..., ScriptedServer]) -> None:
-    """Slack would refuse it each time: an operator has to see it."""
+def test_message_beyond_slacks_limits_goes_out_as_plain_text(serve: Callable[..., ScriptedServer]) -> None:
+    """Slack would refuse its layout each time, and people have to see it."""
     server = serve(Answer())
     whole = notification_of(row(status=Status.ANALYZED))
-    with pytest.raises(NotifierRefusedError, match="Slack's limits"):
-        post(server.url + PATH, message=replace(whole, header="x" * 200))
-    assert server.heard == []
+    post(server.url + PATH, message=replace(whole, header="x" * 200))
+    (heard,) = server.heard
+    assert "blocks" not in json.loads(heard.body)
+
+
+@pytest.mark.parametrize(
+    ("message", "mark"),
+    [
+        (notification_of(row(status=Status.ANALYZED, message="<!here> & more")), "alert:a1"),
+        (follow_up_of(row(status=Status.ANALYZED)), "follow-up:a1"),
+        (digest_of([row("a1", status=Status.ANALYZED), row("a2")]), f"digest:{digest_id_of(['a1', 'a2'])}:2"),
+    ],
+    ids=["alert", "follow-up", "digest"],
+)
+def test_message_whose_layout_is_refused_goes_out_once_more_as_text(
+    serve: Callable[..., ScriptedServer], message: Any, mark: str
+) -> None:
+    """With all that the blocks would show, nothing that Slack interprets, and its mark in the last line."""
+    server = serve(Answer(400, b"invalid_blocks"), Answer())
+    post(server.url + PATH, message=message)
+    first, second = (json.loads(heard.body) for heard in server.heard)
+    assert "blocks" in first
+    assert second.keys() == {"text", "mrkdwn"}
+    assert second["text"].startswith(first["text"])
+    assert second["text"].endswith(f"\n{mark}")
+    assert "<!here>" not in second["text"]
+    assert not second["mrkdwn"]
+
+
+def test_plain_text_that_is_refused_too_is_refused(serve: Callable[..., ScriptedServer]) -> None:
+    """Then it is not the layout: an operator has to see it."""
+    server = serve(Answer(400, b"invalid_payload"), Answer(400, b"invalid_payload"))
+    with pytest.raises(NotifierRefusedError):
+        post(server.url + PATH)
+    assert len(server.heard) == 2
 
 
 @pytest.mark.parametrize("message", ["", " \u200b "])

@@ -206,6 +206,19 @@ def test_refusal_of_the_message_gives_slacks_word(serve: Callable[..., ScriptedS
         post(serve(failed(code)))
 
 
+def test_message_whose_layout_is_refused_goes_out_once_more_as_text(
+    serve: Callable[..., ScriptedServer],
+) -> None:
+    """By the same method, to the same channel."""
+    server = serve(failed("invalid_blocks"), POSTED)
+    assert post(server) is not None
+    first, second = (json.loads(heard.body) for heard in server.heard)
+    assert "blocks" in first
+    assert "blocks" not in second
+    assert second["channel"] == first["channel"]
+    assert second["text"].endswith("\nalert:a1")
+
+
 def test_redirect_does_not_carry_the_token_away(serve: Callable[..., ScriptedServer]) -> None:
     """A token goes to Slack's address and nowhere else."""
     elsewhere = serve(POSTED)
