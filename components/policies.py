@@ -15,7 +15,7 @@ from topology.queues import (
     WORK_QUEUES,
     QueueSpec,
 )
-from topology.tables import CHILDREN_INDEX, OPEN_INDEX, IndexSpec
+from topology.tables import CHILDREN_INDEX, OPEN_INDEX, TIMESTAMP_INDEX, IndexSpec
 
 _CONSUME = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 """What an event source mapping does with the function's role.
@@ -82,8 +82,11 @@ def function_grants(spec: FunctionSpec, resources: RegionResources) -> tuple[Gra
             Grant(("secretsmanager:GetSecretValue",), (resources.slack_secret,)),
         ),
         RECOVERY: (
-            Grant(_MOVE, (alerts,)),
-            Grant(("dynamodb:Query",), (_index_arn(alerts, OPEN_INDEX), _index_arn(alerts, CHILDREN_INDEX))),
+            Grant((*_MOVE, "dynamodb:DeleteItem"), (alerts,)),
+            Grant(
+                ("dynamodb:Query",),
+                tuple(_index_arn(alerts, index) for index in (OPEN_INDEX, CHILDREN_INDEX, TIMESTAMP_INDEX)),
+            ),
             coordination,
             Grant(_SEND, tuple(queues[queue] for queue in WORK_QUEUES)),
         ),

@@ -6,7 +6,9 @@ from typing import Any, Final
 
 from handlers.adapters.aws import metrics
 from handlers.adapters.lambda_events.invocation import Context, Event
+from handlers.adapters.system import ThreadExecutor
 from handlers.bootstrap import Parts
+from handlers.domain.regions.expiry import Expiry, ExpiryReport
 from handlers.domain.regions.recovery import Recovery
 from handlers.settings import RecoverySettings
 
@@ -21,10 +23,24 @@ _recovery: Final = Recovery(
 )
 
 
+# An eventual ledger's table has a TTL.
+_expiry: Final = (
+    Expiry(ledger=_parts.ledger, clock=_parts.clock, executor=ThreadExecutor())
+    if _settings.ledger_consistency == "strong"
+    else None
+)
+
+
 def handler(_event: Event, context: Context) -> dict[str, Any]:
-    """Recover what is overdue; answers the counts, and tells CloudWatch how many alerts are PARKED."""
+    """Recover what is overdue, delete what has expired, and tell CloudWatch; answers the counts."""
     # The last quarter is for the row under way to run into its timeouts, and for its chunk's wake-ups.
     until_ms = _parts.clock.now_ms() + context.get_remaining_time_in_millis() * 3 // 4
     report = _recovery.run(until_ms=until_ms)
-    metrics.put_parked(report.parked_now, stack=_settings.stack, at_ms=_parts.clock.now_ms())
-    return dataclasses.asdict(report)
+    expiry = _expiry.run(until_ms=until_ms) if _expiry else ExpiryReport()
+    metrics.put_gauges(
+        parked=report.parked_now,
+        oldest_expired_s=expiry.oldest_s,
+        stack=_settings.stack,
+        at_ms=_parts.clock.now_ms(),
+    )
+    return {**dataclasses.asdict(report), "expired": expiry.deleted}

@@ -7,6 +7,9 @@ PARKED_ALERTS: Final = "ParkedAlerts"
 """How many alerts are PARKED for the region to see to, once a minute, by Recovery
 (`handlers.adapters.aws.metrics`)."""
 
+OLDEST_EXPIRED: Final = "OldestExpiredRowS"
+"""For how long the oldest row that should be gone has been expired, in seconds; 0 while there is none."""
+
 BACKUP_AGE: Final = "BackupAgeS"
 """Seconds from the time that a backup shows until it was finished. The state machine that makes the backup
 (`components.backups.state_machines`) writes it under `BACKUP_DIMENSION`, and only for a good one."""

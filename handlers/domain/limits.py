@@ -90,6 +90,9 @@ MAX_RECOVERED_PER_RUN: Final = 500
 MAX_FOLLOW_UPS_PER_RUN: Final = 50
 """So that what follows up yesterday's outage never stands before today's alerts."""
 
+MAX_EXPIRED_PER_RUN: Final = 200
+"""Each minute in each region: 288,000 a day and region, which is more than any stack takes in."""
+
 MAX_UNREADABLE_PER_KEY: Final = 500
 """Rows that nobody can read stay at the head of their key until somebody corrects them. So many are passed
 over beside the `MAX_RECOVERED_PER_RUN`, whose turns they do not take; where one key has more, what lies

@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar
 from handlers.domain.alert import Alert, Analysis
 from handlers.domain.delivery.messages import Message
 from handlers.domain.states import Actor
+from topology.alerts import Severity
 from topology.queues import Queue
 
 T = TypeVar("T")
@@ -121,6 +122,24 @@ class Ledger(Protocol):
 
     def suppressed_children(self, parent_id: str, *, limit: int) -> Sequence[str]:
         """At most `limit` ids of the SUPPRESSED repeats of an alert; may lag behind the rows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExpiredRow:
+    """A row as an index shows it; `expires_at`: epoch seconds."""
+
+    alert_id: str
+    expires_at: int
+
+
+class ExpiringLedger(Protocol):
+    """What of the ledger expires. Both methods raise `LedgerUnavailableError`."""
+
+    def expired(self, severity: Severity, *, now_s: int, limit: int) -> Sequence[ExpiredRow]:
+        """At most `limit` rows whose time is over, those accepted first; it may lag behind the rows."""
+
+    def delete_expired(self, row: ExpiredRow) -> bool:
+        """Delete the row if it still expires when it was seen to; False if not, or if it is gone."""
 
 
 @dataclass(frozen=True, kw_only=True)

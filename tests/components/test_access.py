@@ -64,8 +64,11 @@ def _expected(stack: str, region: str) -> dict[str, list[tuple[list[str], list[s
             log("DistributionFunction"),
         ],
         "recovery": [
-            (move, [alerts]),
-            (["dynamodb:Query"], [f"{alerts}/index/open-index", f"{alerts}/index/children-index"]),
+            ([*move, "dynamodb:DeleteItem"], [alerts]),
+            (
+                ["dynamodb:Query"],
+                [f"{alerts}/index/{index}-index" for index in ("open", "children", "timestamp")],
+            ),
             (agree, [coordination]),
             (send, [processing, urgent, lane, critical]),
             log("RecoveryFunction"),

@@ -9,10 +9,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from handlers.adapters.aws.items import item_of, plain_of, serialize
 from handlers.domain.alert import Alert, Analysis
-from handlers.domain.ports import CacheUnavailableError, LedgerUnavailableError, MalformedRowError
+from handlers.domain.limits import REST_RETENTION_S
+from handlers.domain.ports import CacheUnavailableError, ExpiredRow, LedgerUnavailableError, MalformedRowError
 from handlers.domain.states import VERSION, Actor, check
-from topology.alerts import Status
-from topology.tables import CHILDREN_INDEX, OPEN_INDEX
+from topology.alerts import Severity, Status
+from topology.tables import CHILDREN_INDEX, OPEN_INDEX, TIMESTAMP_INDEX
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -134,6 +135,39 @@ class DynamoLedger:
             FilterExpression="#status = :status",
             ExpressionAttributeNames={"#status": "status"},
             ExpressionAttributeValues={":parent": {"S": parent_id}, ":status": {"S": Status.SUPPRESSED}},
+        )
+
+    def expired(self, severity: Severity, *, now_s: int, limit: int) -> Sequence[ExpiredRow]:
+        """See `ExpiringLedger`. No row expires sooner after its acceptance than rows are kept."""
+        found: list[ExpiredRow] = []
+        for page in self._pages(
+            IndexName=TIMESTAMP_INDEX.name,
+            KeyConditionExpression="severity = :severity AND #timestamp < :before",
+            FilterExpression="expires_at <= :now",
+            ProjectionExpression="alert_id, expires_at",
+            ExpressionAttributeNames={"#timestamp": "timestamp"},
+            ExpressionAttributeValues={
+                ":severity": {"S": severity},
+                ":before": {"N": str(now_s - REST_RETENTION_S)},
+                ":now": {"N": str(now_s)},
+            },
+            Limit=max(limit, _FILTERED_PAGE),
+        ):
+            found += [
+                ExpiredRow(alert_id=item["alert_id"]["S"], expires_at=int(item["expires_at"]["N"]))
+                for item in page["Items"]
+            ]
+            if len(found) >= limit:
+                break
+        return found[:limit]
+
+    def delete_expired(self, row: ExpiredRow) -> bool:
+        """See `ExpiringLedger`."""
+        return self._write(
+            self._client.delete_item,
+            Key={"alert_id": serialize(row.alert_id)},
+            ConditionExpression="expires_at = :seen",
+            ExpressionAttributeValues={":seen": serialize(row.expires_at)},
         )
 
     def _ids(self, *, limit: int, **query: Any) -> list[str]:

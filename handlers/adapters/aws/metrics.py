@@ -1,6 +1,6 @@
-"""The one metric of our own: how many alerts are PARKED, which an alarm watches.
+"""The metrics of our own that Recovery writes each minute, and alarms watch.
 
-It is a log line in CloudWatch's embedded metric format, so it costs no call and needs no permission.
+They are a log line in CloudWatch's embedded metric format, so they cost no call and need no permission.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 """
 
@@ -8,11 +8,14 @@ import sys
 
 import msgspec
 
-from topology.metrics import NAMESPACE, PARKED_ALERTS, STACK_DIMENSION
+from topology.metrics import NAMESPACE, OLDEST_EXPIRED, PARKED_ALERTS, STACK_DIMENSION
 
 
-def put_parked(count: int, *, stack: str, at_ms: int) -> None:
-    """Write the metric at `at_ms` (epoch milliseconds) as one line on standard output."""
+def put_gauges(*, parked: int, oldest_expired_s: int, stack: str, at_ms: int) -> None:
+    """Write how many alerts are PARKED and the age of the oldest expired row, as one line on standard output.
+
+    `at_ms`: epoch milliseconds.
+    """
     line = {
         "_aws": {
             "Timestamp": at_ms,
@@ -20,12 +23,16 @@ def put_parked(count: int, *, stack: str, at_ms: int) -> None:
                 {
                     "Namespace": NAMESPACE,
                     "Dimensions": [[STACK_DIMENSION]],
-                    "Metrics": [{"Name": PARKED_ALERTS, "Unit": "Count"}],
+                    "Metrics": [
+                        {"Name": PARKED_ALERTS, "Unit": "Count"},
+                        {"Name": OLDEST_EXPIRED, "Unit": "Seconds"},
+                    ],
                 }
             ],
         },
         STACK_DIMENSION: stack,
-        PARKED_ALERTS: count,
+        PARKED_ALERTS: parked,
+        OLDEST_EXPIRED: oldest_expired_s,
     }
     sys.stdout.write(msgspec.json.encode(line).decode() + "\n")
     sys.stdout.flush()

@@ -407,3 +407,20 @@ def test_largest_row_is_taken_by_dynamodb(ledger: DynamoLedger) -> None:
     analysis = replace(ANALYSIS, summary=long, probable_cause=long, actions=(long,) * 8)
     assert ledger.replace(alert, held, actor=Actor.ANALYSIS)
     assert ledger.replace(held, analyzed(held, analysis, due_at=1), actor=Actor.ANALYSIS)
+
+
+def test_expired_rows_are_found_oldest_first_and_deleted_if_they_still_are(ledger: DynamoLedger) -> None:
+    """By severity, and never a row whose expiry has changed or that has none."""
+    now_s = 1_800_000_000
+    for number in range(3):
+        at_ms = (now_s - 91 * 86_400 + number) * 1000
+        assert ledger.create(suppressed(row(f"a{number}", at_ms=at_ms), at_ms=at_ms), actor=Actor.RECEPTION)
+    assert ledger.create(row("open", at_ms=1_000), actor=Actor.RECEPTION)
+    found = ledger.expired(Severity.HIGH, now_s=now_s, limit=2)
+    assert [expired.alert_id for expired in found] == ["a0", "a1"]
+    assert list(ledger.expired(Severity.LOW, now_s=now_s, limit=2)) == []
+    assert not ledger.delete_expired(replace(found[0], expires_at=5))
+    assert ledger.delete_expired(found[0])
+    assert not ledger.delete_expired(found[0])
+    assert ledger.get("a0") is None
+    assert ledger.get("a1") is not None

@@ -14,10 +14,11 @@ import msgspec
 import pytest
 
 from handlers.adapters import logs
+from handlers.adapters.aws.dynamodb import attributes_of
 from handlers.adapters.aws.items import item_of
 from handlers.domain.limits import MAX_ATTEMPTS
 from handlers.domain.regions.ownership import MovingOwnership
-from handlers.domain.states import claimed, parked
+from handlers.domain.states import claimed, parked, suppressed
 from handlers.settings import (
     AnalysisSettings,
     DistributionSettings,
@@ -151,9 +152,12 @@ def test_recovery_entry_point_answers_its_counts_and_says_what_is_parked(
     assert directive == {
         "Namespace": "McpIncidentResponder",
         "Dimensions": [["Stack"]],
-        "Metrics": [{"Name": "ParkedAlerts", "Unit": "Count"}],
+        "Metrics": [
+            {"Name": "ParkedAlerts", "Unit": "Count"},
+            {"Name": "OldestExpiredRowS", "Unit": "Seconds"},
+        ],
     }
-    assert (line["Stack"], line["ParkedAlerts"]) == ("dev", 0)
+    assert (line["Stack"], line["ParkedAlerts"], line["OldestExpiredRowS"]) == ("dev", 0, 0)
     assert line["_aws"]["Timestamp"] > 1_700_000_000_000
     assert counts == {
         "recovered": 0,
@@ -164,7 +168,21 @@ def test_recovery_entry_point_answers_its_counts_and_says_what_is_parked(
         "unreadable": 0,
         "left_over": False,
         "parked_now": 0,
+        "expired": 0,
     }
+
+
+@pytest.mark.parametrize(("consistency", "deleted"), [("strong", 1), ("eventual", 0)])
+def test_expired_row_is_deleted_where_no_ttl_does_it(
+    load: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, consistency: str, deleted: int
+) -> None:
+    """A strong table has none; an eventual one's TTL needs no help."""
+    monkeypatch.setenv(variable("ledger_consistency"), consistency)
+    old = suppressed(row(at_ms=1_700_000_000_000), at_ms=1_700_000_000_000)
+    boto3.client("dynamodb", region_name=REGION).put_item(
+        TableName="alerts", Item=item_of(attributes_of(old))
+    )
+    assert load("recovery").handler({}, Context())["expired"] == deleted
 
 
 def test_parked_alert_is_counted(
