@@ -7,6 +7,7 @@ has the table.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from topology.alerts import FollowUp, Severity, Status, follow_up_key, open_key, parked_key
 from topology.queues import Queue
@@ -147,7 +148,8 @@ class Alert:
 
 FIXED_ATTRIBUTES: Final = (
     "alert_id", "severity", "timestamp", "created_at", "accepted_at_ms", "region", "format", "source",
-    "title", "message", "component", "host", "link", "started_at", "labels", "identity", "body_hash",
+    "title", "message", "component", "host", "link", "started_at", "severity_word", "mended", "left_out",
+    "labels", "identity", "body_hash",
     "parent_id", "raw", "raw_truncated", "schema",
 )  # fmt: skip
 """The attributes of `Alert` that nobody changes after it is accepted (docs/architecture.md, The ledger).
