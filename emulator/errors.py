@@ -11,6 +11,10 @@ class AlreadyRunningError(EmulatorError):
     """Another emulator holds this run folder: attach to it or stop it."""
 
 
+class StackBusyError(EmulatorError):
+    """Another process is changing the stack in this run folder: run it again when that one is done."""
+
+
 class NotRunningError(EmulatorError):
     """No emulator runs in this run folder: start one."""
 

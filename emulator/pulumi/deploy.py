@@ -30,6 +30,7 @@ from emulator.pulumi.monitor import ProviderMonitor
 from emulator.pulumi.project import Project, read_project
 from emulator.pulumi.provider.catalogue import FUNCTIONS
 from emulator.pulumi.state import State
+from emulator.stack_lock import changing
 from topology.errors import ExplainedError
 
 TIMEOUT_S: Final = 300
@@ -82,17 +83,33 @@ def up(
     emulator, so that the state of one that is gone is not taken for this one's; `config` overrides keys of
     the stack's file, as `pulumi up --config` does. `on_progress` is called from several threads.
 
+    One run at a time works on the state file's folder; another waits for its end.
+
     Raises:
         DeployError: the program or its configuration is wrong, a resource failed, or the run took longer
             than `TIMEOUT_S`. What was done is recorded: the next run goes on from there.
         StateError: the state file cannot be used; nothing was done.
+        StackBusyError: another process is changing the stack, and does not end.
     """
     started = time.monotonic()
     project = read_project(project_dir, stack, overrides=config)
     if project.problems:
         raise DeployError(list(project.problems))
-    state, discarded = State.of(instance_id, path=state_path, stack=stack)
     clients = AwsClients(edge_url)
+    with changing(state_path.parent, make=False):
+        state, discarded = State.of(instance_id, path=state_path, stack=stack)
+        monitor, counts = _deploy(project, clients, webhook_base_urls, state, on_progress)
+    plain = {name: rpc.unwrap_rpc_secret(value) for name, value in monitor.outputs.items()}
+    return _result(plain, counts, discarded, started)
+
+
+def _deploy(
+    project: Project,
+    clients: AwsClients,
+    webhook_base_urls: Mapping[str, str],
+    state: State,
+    on_progress: Callable[[Progress], None],
+) -> tuple[ProviderMonitor, Counter[Action]]:
     engine = Engine(
         clients=clients, webhook_base_urls=webhook_base_urls, state=state, on_progress=on_progress
     )
@@ -107,8 +124,7 @@ def up(
         state.outputs = outputs
     finally:
         state.save()
-    plain = {name: rpc.unwrap_rpc_secret(value) for name, value in monitor.outputs.items()}
-    return _result(plain, engine.counts, discarded, started)
+    return monitor, engine.counts
 
 
 def down(
@@ -124,17 +140,21 @@ def down(
     Raises:
         DeployError: something could not be deleted; it stays in the state, all else is gone.
         StateError: the state file cannot be used; nothing was done.
+        StackBusyError: another process is changing the stack, and does not end.
     """
     started = time.monotonic()
-    state, discarded = State.of(instance_id, path=state_path, stack=stack)
-    engine = Engine(clients=AwsClients(edge_url), webhook_base_urls={}, state=state, on_progress=on_progress)
-    try:
-        problems = engine.destroy()
-    finally:
-        state.save()
-    if problems:
-        raise DeployError(problems)
-    state.erase()
+    with changing(state_path.parent, make=False):
+        state, discarded = State.of(instance_id, path=state_path, stack=stack)
+        engine = Engine(
+            clients=AwsClients(edge_url), webhook_base_urls={}, state=state, on_progress=on_progress
+        )
+        try:
+            problems = engine.destroy()
+        finally:
+            state.save()
+        if problems:
+            raise DeployError(problems)
+        state.erase()
     return _result({}, engine.counts, discarded, started)
 
 

@@ -20,6 +20,9 @@ from emulator.supervisor.processes import end_group
 
 RECORD: Final = "emulator.json"
 LOCK: Final = "emulator.lock"
+STACK_LOCK: Final = "stack.lock"
+"""See `emulator.stack_lock`."""
+
 LOGS: Final = "logs"
 LOCK_WITHIN_S: Final = 0.5
 """A client that checks whether the folder is held takes the lock for an instant."""
@@ -75,7 +78,7 @@ def prepare(run_dir: Path) -> None:
     """
     try:
         there = run_dir.iterdir() if run_dir.is_dir() else ()
-        foreign = sorted(path.name for path in there if path.name != LOGS)
+        foreign = sorted(path.name for path in there if path.name not in {LOGS, STACK_LOCK})
         if foreign and not is_run_dir(run_dir):
             raise EmulatorError(
                 f"{run_dir} holds other things, such as {foreign[0]}; name a new or empty folder"

@@ -7,7 +7,6 @@ The drill's own stack runs detached in a folder of its own: when this process is
 import contextlib
 import json
 import secrets
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -30,6 +29,7 @@ from emulator import local_stack
 from emulator.client import Emulator
 from emulator.errors import NotRunningError
 from emulator.pulumi.project import stack_config
+from emulator.stack_lock import changing, empty
 from lambda_packages import ROOT
 from ops.dr.drill_all import Line, copy_backups, line_of, planted_faults, rebuilt, show
 from ops.dr.drill_output import Say, conclude, show_plan, show_plans, teller
@@ -181,12 +181,8 @@ def _own_stack(config: StackConfig, say: Say) -> Iterator[Path]:
         DrillStateError: another drill is under way there, or one was never finished.
     """
     with only_drill(_scratch()):
-        _clear(DRILL_DIR)
-        DRILL_DIR.mkdir()
-        say("starting two regions on this machine")
-        emulator = Emulator.start(DRILL_DIR, regions=config.regions, detach=True)
+        emulator = _start_own(config, say)
         try:
-            local_stack.deploy(emulator, progress=say)
             yield DRILL_DIR
         except ReportUnwrittenError:
             raise
@@ -194,6 +190,20 @@ def _own_stack(config: StackConfig, say: Say) -> Iterator[Path]:
             _take_down(emulator, say)
             raise
         _take_down(emulator, say)
+
+
+def _start_own(config: StackConfig, say: Say) -> Emulator:
+    """Bring up the drill's own stack, in the place of an earlier one's."""
+    with changing(DRILL_DIR, say=say):
+        _clear(DRILL_DIR)
+        say("starting two regions on this machine")
+        emulator = Emulator.start(DRILL_DIR, regions=config.regions, detach=True)
+        try:
+            local_stack.deploy(emulator, progress=say)
+        except BaseException:
+            _take_down(emulator, say)
+            raise
+        return emulator
 
 
 def _run_all(
@@ -269,12 +279,10 @@ def _clear(folder: Path) -> None:
     Raises:
         DrillStateError: an unfinished drill is there, and its stack runs.
     """
-    if not folder.exists():
-        return
     try:
         emulator = Emulator.attach(folder)
     except NotRunningError:
-        shutil.rmtree(folder)
+        empty(folder)
         return
     with only_drill(folder):
         state = read_state(folder)
@@ -284,9 +292,10 @@ def _clear(folder: Path) -> None:
                 f"and `responder local down --run-dir {folder}` throws it away"
             )
         emulator.stop()
-    shutil.rmtree(folder)
+    empty(folder)
 
 
 def _take_down(emulator: Emulator, say: Say) -> None:
-    emulator.stop()
+    with changing(emulator.run_dir, say=say):
+        emulator.stop()
     say(f"the drill's stack is taken down; its logs are in {emulator.run_dir}")

@@ -22,6 +22,7 @@ from dr.rebuilds.rebuild import Rebuilt, rebuild
 from emulator.attached_stack import attached_deployment
 from emulator.client import Emulator
 from emulator.errors import NotRunningError
+from emulator.stack_lock import changing
 from lambda_packages import ROOT
 from ops.dr.progress import show_progress
 from ops.local import running
@@ -125,11 +126,12 @@ def _deployed(outputs: Path) -> Deployment:
 
 def _on_second_aws(plan: RebuildPlan, run_dir: Path) -> Deployment:
     """Start an empty embedded AWS, or find the one of an earlier run, and deploy there."""
-    try:
-        emulator = Emulator.attach(run_dir)
-    except NotRunningError:
-        emulator = Emulator.start(run_dir, regions=plan.regions, detach=True)
-    return deploy_plan(plan, emulator)
+    with changing(run_dir, say=lambda line: typer.echo(line, err=True)):
+        try:
+            emulator = Emulator.attach(run_dir)
+        except NotRunningError:
+            emulator = Emulator.start(run_dir, regions=plan.regions, detach=True)
+        return deploy_plan(plan, emulator)
 
 
 def _show_plan(plan: RebuildPlan, *, dry_run: bool, as_json: bool) -> None:

@@ -1,5 +1,6 @@
 """What `responder packages` and each `responder local` command does: the stack on the embedded AWS."""
 
+import contextlib
 import json
 import shutil
 from dataclasses import asdict
@@ -17,6 +18,7 @@ from emulator.deviations import DEVIATIONS
 from emulator.errors import NotRunningError, RefusedError
 from emulator.ports import PERSON, PortPlan
 from emulator.pulumi.provider.catalogue import ignored_arguments
+from emulator.stack_lock import changing
 from emulator.supervisor.runfile import is_run_dir
 from lambda_packages.build import HOST, LAMBDA, build_packages
 from ops.local import running
@@ -60,20 +62,8 @@ def up(
         slack_webhook=_real_secret(slack_webhook_file, "slack-webhook-file", real_slack, "real-slack"),
         anthropic_key=_real_secret(anthropic_key_file, "anthropic-key-file", real_claude, "real-claude"),
     )
-    emulator, fresh = _start_or_attach(run_dir, real, PortPlan() if free_ports else PERSON)
-    lost = [r.name for r in emulator.status().regions if r.power != "running" or r.cut]
-    if lost:
-        start = running.command_line(f"responder local start {lost[0]}", run_dir)
-        raise RefusedError(
-            f"{', '.join(lost)} is lost, so it cannot be updated; bring it back with `{start}`"
-        )
-    try:
-        stack = local_stack.deploy(emulator, real=real, progress=lambda line: console.print(f"{line} …"))
-    except KeyboardInterrupt as interrupt:
-        if fresh:
-            emulator.stop()
-            raise KeyboardInterrupt("nothing is left running") from interrupt
-        raise
+    with changing(run_dir, say=_say):
+        stack = _bring_up(run_dir, real, PortPlan() if free_ports else PERSON, console)
     done = stack.deployed
     console.print(
         f"[green]up[/] in {stack.deploy_s:.1f} s: {done.created} created, {done.updated} updated, "
@@ -84,6 +74,30 @@ def up(
     for used, service in ((real_claude, "Claude"), (real_slack, "Slack")):
         if used:
             console.print(f"[bold yellow]the real {service} is used[/]")
+
+
+def _bring_up(
+    run_dir: Path, real: local_stack.RealServices, ports: PortPlan, console: Console
+) -> local_stack.LocalStack:
+    """Start or attach, then deploy; an interruption leaves running only what ran before.
+
+    Raises:
+        RefusedError: a region is lost.
+    """
+    emulator, fresh = _start_or_attach(run_dir, real, ports)
+    lost = [r.name for r in emulator.status().regions if r.power != "running" or r.cut]
+    if lost:
+        start = running.command_line(f"responder local start {lost[0]}", run_dir)
+        raise RefusedError(
+            f"{', '.join(lost)} is lost, so it cannot be updated; bring it back with `{start}`"
+        )
+    try:
+        return local_stack.deploy(emulator, real=real, progress=lambda line: console.print(f"{line} …"))
+    except KeyboardInterrupt as interrupt:
+        if fresh:
+            emulator.stop()
+            raise KeyboardInterrupt("nothing is left running") from interrupt
+        raise
 
 
 def status(*, run_dir: RunDir = running.RUN_DIR, as_json: AsJson = False) -> None:
@@ -133,13 +147,19 @@ def deviations(*, as_json: AsJson = False) -> None:
 
 def down(*, run_dir: RunDir = running.RUN_DIR) -> None:
     """Stop the embedded AWS and forget its stack. What Slack received and the ledger are gone with it."""
-    try:
-        Emulator.attach(run_dir).stop()
-    except NotRunningError as error:
-        typer.echo(f"nothing to stop: {error}")
-    if is_run_dir(run_dir):
-        shutil.rmtree(run_dir, ignore_errors=True)
+    with changing(run_dir, say=_say) if is_run_dir(run_dir) else contextlib.nullcontext():
+        try:
+            Emulator.attach(run_dir).stop()
+        except NotRunningError as error:
+            typer.echo(f"nothing to stop: {error}")
+        if is_run_dir(run_dir):
+            shutil.rmtree(run_dir, ignore_errors=True)
     typer.echo("down: nothing is left running")
+
+
+def _say(line: str) -> None:
+    """Say what is waited for, beside the answer."""
+    typer.echo(line, err=True)
 
 
 def packages(
