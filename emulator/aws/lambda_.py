@@ -36,7 +36,8 @@ def share_unpacked_packages(folder: Path) -> None:
     """Have the workers of one package share it unpacked in `folder`, each through a symbolic link.
 
     ministack unpacks a package for every worker: 7,000 files and seconds of processor time for the largest of
-    ours, at each cold start, and again to remove them.
+    ours, at each cold start, and again to remove them. It writes the archive for every worker too, up to
+    15 MB, which nobody reads again: it is removed.
     """
 
     class SharedZip(zipfile.ZipFile):
@@ -47,6 +48,7 @@ def share_unpacked_packages(folder: Path) -> None:
                 self._unpack_to(shared)
             Path(path).rmdir()
             Path(path).symlink_to(shared, target_is_directory=True)
+            package.unlink()
 
         def _unpack_to(self, shared: Path) -> None:
             """Unpack in one step, since other threads and the other region's process may do the same."""

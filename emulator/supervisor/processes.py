@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 import signal
 import sys
 import time
@@ -97,6 +98,16 @@ def host_environment(spec: HostSpec, inherited: Mapping[str, str]) -> dict[str, 
     }
 
 
+def make_folders(spec: HostSpec) -> None:
+    """Make the folders of a host that is about to start.
+
+    What a killed one had in `tmp` is removed: the folders of its Lambda workers, which nobody else removes.
+    """
+    shutil.rmtree(spec.folder / "tmp", ignore_errors=True)
+    for folder in ("state", "tmp", "s3"):
+        (spec.folder / folder).mkdir(parents=True, exist_ok=True)
+
+
 class Host:
     """A running AWS process and its group. Used from the supervisor's event loop only."""
 
@@ -123,8 +134,7 @@ class Host:
         Raises:
             StartFailedError: it ended, or did not answer in `HEALTHY_WITHIN_S`.
         """
-        for folder in ("state", "tmp", "s3"):
-            (self.spec.folder / folder).mkdir(parents=True, exist_ok=True)
+        make_folders(self.spec)
         self.spec.checkpoint_report.unlink(missing_ok=True)
         begun = time.monotonic()
         with self.spec.log.open("ab") as log:
