@@ -11,15 +11,16 @@ from typing import Annotated, Final
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from audit.access_log import access_receipts
 from audit.comparison import EVER, Window
 from audit.outcome import IN_DIGEST, NOTIFIED, PARKED, SUPPRESSED, UNEXPLAINED, Audit
 from audit.stack import audit_stack
+from clients.output_files import written_at_end
 from ops.local import running
 from ops.opened_stack import Outputs, open_stack
-from ops.options import AsJson, RunDir
+from ops.options import AsJson, RunDir, check_writable_file, verdict_kept
+from ops.tables import make_table, print_table
 
 SHOWN: Final = 50
 """The most problems on a screen; `--json` lists more, and `--problems` writes all."""
@@ -76,6 +77,7 @@ def audit_command(
         raise typer.BadParameter("--access-log and --receipts are two sources of the same; give one")
     if outputs is not None and not access_log and receipts is None:
         raise typer.BadParameter("of a real stack nobody kept receipts here: give --access-log or --receipts")
+    check_writable_file(problems, "--problems")
     now_ms = time.time_ns() // 1_000_000
     window = Window(
         since_ms=moment_ms(since, now_ms=now_ms) if since else EVER.since_ms,
@@ -83,23 +85,29 @@ def audit_command(
     )
     stack = open_stack(run_dir, outputs)
     deployment = stack.deployment
-    audit = audit_stack(
-        deployment,
-        receipts=access_receipts(deployment, window)
-        if access_log
-        else receipts or run_dir / running.RECEIPTS_FILE,
-        slack=stack.emulator.slack_messages() if stack.emulator is not None else None,
-        window=window,
-        problems_file=problems,
-    )
-    if as_json:
-        typer.echo(json.dumps(_as_json(audit), indent=2))
-    else:
-        print_audit(audit, Console())
+    with written_at_end(problems) as problems_file:
+        audit = audit_stack(
+            deployment,
+            receipts=access_receipts(deployment, window)
+            if access_log
+            else receipts or run_dir / running.RECEIPTS_FILE,
+            slack=stack.emulator.slack_messages() if stack.emulator is not None else None,
+            window=window,
+            problems_file=problems_file,
+        )
+        with verdict_kept(f"accepted {audit.accepted}, unaccounted {audit.unaccounted}"):
+            _show(audit, as_json=as_json)
     if not audit.accepted:
         typer.echo("nothing was accepted in this window, so nothing is proven", err=True)
     if not audit.passed or not audit.accepted:
         raise typer.Exit(1)
+
+
+def _show(audit: Audit, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(_as_json(audit), indent=2))
+    else:
+        print_audit(audit, Console())
 
 
 def _as_json(audit: Audit) -> dict[str, object]:
@@ -111,10 +119,10 @@ def _as_json(audit: Audit) -> dict[str, object]:
 
 def print_audit(audit: Audit, console: Console) -> None:
     """Print the table by region and state, the duplicates by cause, and what is wrong."""
-    table = Table("region", "notified", "of these in digests", "suppressed", "parked")
+    table = make_table("region", "notified", "of these in digests", "suppressed", "parked", whole={"region"})
     for region, states in sorted(audit.by_region.items()):
         table.add_row(region, *(str(states.get(s, 0)) for s in (NOTIFIED, IN_DIGEST, SUPPRESSED, PARKED)))
-    console.print(table)
+    print_table(table, console)
     console.print(
         f"accepted {audit.accepted}   digests {audit.digests}, verified {audit.digests_verified}   "
         f"without a receipt {audit.unreceipted}"

@@ -11,7 +11,6 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from chaos import catalogue
 from chaos.runner import Outcome, run, variables_of
@@ -24,6 +23,7 @@ from lambda_packages import ROOT
 from ops.local import running
 from ops.local.running import REPORTS
 from ops.options import AsJson, check_writable
+from ops.tables import make_table, print_table
 from topology.names import LOCAL_STACK
 
 app = typer.Typer(
@@ -38,15 +38,21 @@ def list_experiments(*, as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps(titles, indent=2))
         return
-    table = Table("experiment", "what it does")
+    table = make_table("experiment", "what it does", whole={"experiment"})
     for name, title in titles.items():
         table.add_row(name, title)
-    Console().print(table)
+    print_table(table, Console())
 
 
 @app.command()
-def show(name: Annotated[str, typer.Argument(help="As in `responder chaos list`.")]) -> None:
+def show(
+    name: Annotated[str, typer.Argument(help="As in `responder chaos list`.")], *, as_json: AsJson = False
+) -> None:
     """Print an experiment's file: its hypothesis, its method and its rollbacks."""
+    if as_json:
+        _known(name)
+        typer.echo(json.dumps(catalogue.load(name), indent=2))
+        return
     typer.echo(_known(name).read_text(encoding="utf-8"), nl=False)
 
 
@@ -120,7 +126,8 @@ def _stack(run_dir: Path | None, console: Console) -> Iterator[Path]:
 
 def _conclude(console: Console, outcomes: dict[str, tuple[Outcome, float]], reports: Path) -> None:
     """Print a line for each run; exit with their outcome."""
-    table = Table("experiment", "outcome", "accepted", "unaccounted", "in flight", "faults fired", "took")
+    headings = ("experiment", "outcome", "accepted", "unaccounted", "in flight", "faults fired", "took")
+    table = make_table(*headings, whole={"experiment", "took"})
     for name, (outcome, took_s) in outcomes.items():
         ending = (
             "interrupted, rolled back" if outcome.interrupted else "passed" if outcome.passed else "FAILED"
@@ -130,7 +137,8 @@ def _conclude(console: Console, outcomes: dict[str, tuple[Outcome, float]], repo
             f"[{'green' if outcome.passed else 'bold red'}]{ending}[/]",
             *(str(value) for value in (*outcome.figures, f"{took_s:.0f} s")),
         )
-    console.print(table, f"journals: {reports}", soft_wrap=True)
+    print_table(table, console)
+    console.print(f"journals: {reports}", soft_wrap=True, markup=False)
     if any(outcome.interrupted for outcome, _ in outcomes.values()):
         raise typer.Exit(INTERRUPTED_CODE)
     if not all(outcome.passed for outcome, _ in outcomes.values()):

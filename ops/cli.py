@@ -1,12 +1,15 @@
 """`responder`: one command per procedure. Exit 0 done, 1 found unhealthy or failed, 2 used wrongly."""
 
 import asyncio
+import contextlib
+import os
 import sys
 from collections.abc import Callable
 
 import typer
 
 from clients.interrupts import INTERRUPTED_CODE
+from clients.output_files import DISK_ERRORS
 from ops.lazy import lazy_group
 from topology.errors import ExplainedError
 
@@ -62,7 +65,12 @@ def main(commands: Callable[[], object] = app) -> None:
     try:
         commands()
     except ExplainedError as error:
-        typer.secho(f"error: {error}", fg="red", err=True)
+        _say_error(str(error))
+        sys.exit(1)
+    except OSError as error:
+        if error.errno not in DISK_ERRORS and error.filename is None:
+            raise
+        _say_error(f"{error.filename or 'the output'}: {error.strerror}; it is needed to go on")
         sys.exit(1)
     except (KeyboardInterrupt, asyncio.CancelledError) as interrupt:
         _say_interrupted(interrupt)
@@ -74,6 +82,17 @@ def main(commands: Callable[[], object] = app) -> None:
         if isinstance(cause, KeyboardInterrupt):
             _say_interrupted(cause)
         raise
+
+
+def _say_error(text: str) -> None:
+    """Print the line, if it can be, and give up on what could not be printed before."""
+    with contextlib.suppress(OSError):
+        typer.secho(f"error: {text}", fg="red", err=True)
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a descriptor to duplicate
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def _say_interrupted(interrupt: BaseException) -> None:

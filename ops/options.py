@@ -1,15 +1,23 @@
 """What several commands share: options that mean and say the same everywhere, and text for a terminal."""
 
-import tempfile
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from clients.output_files import DISK_ERRORS, UnwritableError, check_file, check_folder
+from topology.errors import ExplainedError
+
 RunDir = Annotated[Path, typer.Option(help="Folder of the local stack; another one is another stack.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts instead of a table.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
+
+
+class UnprintedError(ExplainedError):
+    """Standard output takes nothing more; the message has what was found in short."""
 
 
 def check_writable(folder: Path, option: str) -> None:
@@ -18,14 +26,55 @@ def check_writable(folder: Path, option: str) -> None:
     Raises:
         typer.BadParameter: it cannot.
     """
+    with _refused(option):
+        check_folder(folder)
+
+
+def check_report(file: Path, option: str) -> None:
+    """Check that the report that `option` names can be put into its folder, in the place of an earlier one.
+
+    Raises:
+        typer.BadParameter: it cannot.
+    """
+    with _refused(option):
+        check_folder(file.parent)
+        check_file(file)
+
+
+def check_writable_file(file: Path | None, option: str) -> None:
+    """Check that the file that `option` names, if it is given, can be written.
+
+    Raises:
+        typer.BadParameter: it cannot.
+    """
+    if file is not None:
+        with _refused(option):
+            check_file(file)
+
+
+@contextlib.contextmanager
+def verdict_kept(verdict: str) -> Iterator[None]:
+    """Have the verdict said on stderr where what prints it in full finds that nothing can be printed.
+
+    Raises:
+        UnprintedError: with the verdict.
+    """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        yield
     except OSError as error:
-        raise typer.BadParameter(
-            f"{option}: no report can be written into {folder} ({error.strerror}); name another folder"
+        if error.errno not in DISK_ERRORS or error.filename is not None:
+            raise
+        raise UnprintedError(
+            f"the output cannot be written ({error.strerror}); in short: {verdict}. Send it elsewhere"
         ) from error
+
+
+@contextlib.contextmanager
+def _refused(option: str) -> Iterator[None]:
+    try:
+        yield
+    except UnwritableError as error:
+        raise typer.BadParameter(f"{option}: {error}") from error
 
 
 def printable(text: str) -> str:

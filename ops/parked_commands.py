@@ -16,12 +16,14 @@ from clients.ledger import ParkedAlert, ParkedAlerts, Redrive
 from ops.local import running
 from ops.opened_stack import Outputs, StackName, confirm, open_stack
 from ops.options import AsJson, DryRun, RunDir, Yes, printable
+from ops.tables import make_table, print_table
 from topology.alerts import Severity, Status
 
 MAX_REDRIVEN: Final = 1_000
 """Alerts of one `redrive --all`: as many as Slack takes in a quarter of an hour, or in a few digests."""
 
 _MINUTE_S: Final = 60
+_WHOLE: Final = frozenset({"alert", "severity", "region", "age"})
 
 app = typer.Typer(
     help="Alerts that could not be delivered: what and why, and sending them out again.",
@@ -44,7 +46,7 @@ def list_parked(
         return
     console = Console()
     if parked:
-        console.print(_table(parked))
+        print_table(_table(parked), console)
     console.print(f"parked {len(parked)}" + (", or more: see --limit" if _may_be_more(parked, limit) else ""))
 
 
@@ -69,14 +71,15 @@ def show(
     if as_json:
         typer.echo(json.dumps({"alert": row, "family": family}, indent=2))
         return
-    table = Table(show_header=False)
+    table = make_table(show_header=False)
     for name, value in sorted(row.items()):
         text = value if isinstance(value, str) else json.dumps(value)
         table.add_row(name, escape(printable(text)))
     console = Console()
-    console.print(table)
+    print_table(table, console)
     for member in family:
-        console.print(f"family  {escape(member['alert_id'])}  {member['status']}", highlight=False)
+        text = f"family  {escape(member['alert_id'])}  {member['status']}"
+        console.print(text, highlight=False, soft_wrap=True)
 
 
 @app.command("redrive")
@@ -143,7 +146,7 @@ def _report(outcomes: dict[str, Redrive], *, dry_run: bool, as_json: bool) -> No
 
 
 def _table(parked: Sequence[ParkedAlert]) -> Table:
-    table = Table("alert", "severity", "region", "age", "title", "reason")
+    table = make_table("alert", "severity", "region", "age", "title", "reason", whole=_WHOLE)
     now_s = time.time()
     for alert in parked:
         successor = f" (successor {alert.successor_id})" if alert.successor_id else ""

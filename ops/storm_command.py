@@ -21,7 +21,8 @@ from loadtests.storm_report import StormReport, make_report
 from ops.demo.progress import ProgressLine
 from ops.local import running
 from ops.local.running import REPORTS
-from ops.options import check_writable
+from ops.options import check_report
+from ops.tables import print_table
 
 
 def storm(
@@ -29,15 +30,14 @@ def storm(
     minutes: Annotated[float, typer.Option(min=0.05, max=60, help="How long the storm lasts.")] = 3.0,
     per_minute: Annotated[int, typer.Option(min=1, max=6_000, help="Alerts a minute.")] = 1_000,
     critical: Annotated[float, typer.Option(min=0, max=100, help="Percent of them CRITICAL.")] = 2.0,
-    report: Annotated[Path, typer.Option(help="Where the JSON report goes.", dir_okay=False)] = REPORTS
-    / "storm.json",
+    report: Annotated[Path, typer.Option(help="Where the JSON report goes.")] = REPORTS / "storm.json",
 ) -> None:
     """Send 1,000 alerts a minute for 3 minutes into a stack whose Slack takes one message a second.
 
     Exits 1 if CRITICAL alerts take too long, the end takes too long, or an alert is not accounted for.
     """
     plan = StormPlan(minutes=minutes, per_minute=per_minute, critical_percent=critical)
-    check_writable(report.parent, "--report")
+    check_report(report, "--report")
     scratch = ROOT / ".local"
     scratch.mkdir(exist_ok=True)
     run_dir = Path(tempfile.mkdtemp(prefix="storm-", dir=scratch))
@@ -48,9 +48,9 @@ def storm(
             result = _run(plan, local_stack.deploy(emulator), console)
     finally:
         shutil.rmtree(run_dir, ignore_errors=True)
-    result.write(report)
-    console.print(result.table())
+    print_table(result.table(), console)
     console.print(f"unaccounted {result.audit['unaccounted']}   report: {report}", soft_wrap=True)
+    result.write(report)
     if result.missed:
         raise typer.Exit(1)
 

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from clients.output_files import UnwritableError, check_file, check_folder
 from simulator.drawing import scenario_of
 from simulator.mutants.catalogue import MUTANTS, UnknownMutantError, planted
 from simulator.mutants.mutant import Mutant
@@ -79,6 +80,7 @@ def main(  # noqa: PLR0913 - a command line has as many options as it has
     """Run seeds and check them, or replay one seed exactly."""
     if context.invoked_subcommand is not None:
         return
+    _check(report)
     planted = _mutant(mutant) if mutant is not None else None
     mixes = _mixes() if mixed else (None,)
     if seed is not None:
@@ -90,11 +92,11 @@ def main(  # noqa: PLR0913 - a command line has as many options as it has
         raise _wrong("--shrink needs --seed N: one seed is shrunk at a time")
     first = _seed(first_seed)
     result = _run_all(range(first, first + seeds), consistency, mixes, planted, workers)
-    _write(report, result.as_json())
     if as_json:
         typer.echo(json.dumps(result.as_json(), indent=2))
     else:
         _print_report(result)
+    _write(report, result.as_json())
     raise typer.Exit(0 if result.ok else 1)
 
 
@@ -108,6 +110,7 @@ def mutants(
     as_json: _Json = False,
 ) -> None:
     """Plant each bug and run seeds until one catches it; exit 1 if one survives."""
+    _check(report)
     chosen = [_mutant(name) for name in names or ()] or list(MUTANTS)
     caught: list[Caught] = []
     with _progress(as_json=as_json) as progress:
@@ -119,11 +122,11 @@ def mutants(
     caught.sort(key=lambda hunted: chosen.index(hunted.mutant))
     survivors = [mutant for mutant in caught if mutant.failure is None]
     result = {"ok": not survivors, "mutants": [mutant.as_json() for mutant in caught]}
-    _write(report, result)
     if as_json:
         typer.echo(json.dumps(result, indent=2))
     else:
         _print_mutants(caught)
+    _write(report, result)
     raise typer.Exit(1 if survivors else 0)
 
 
@@ -145,6 +148,17 @@ def _mixes() -> tuple[Mix, ...]:
         return mixes_of(last_release())
     except ReleaseError as error:
         raise _wrong(str(error)) from error
+
+
+def _check(report: Path | None) -> None:
+    """Refuse a report that cannot be written before anything is run for it."""
+    if report is None:
+        return
+    try:
+        check_folder(report.parent)
+        check_file(report)
+    except UnwritableError as error:
+        raise _wrong(f"--report: {error}") from error
 
 
 def _wrong(text: str) -> typer.Exit:
@@ -257,7 +271,9 @@ def _print_report(report: Report) -> None:
 
 
 def _print_mutants(caught: Iterable[Caught]) -> None:
-    table = Table("mutant", "consistency", "seed", "caught by")
+    table = Table()
+    for heading in ("mutant", "consistency", "seed", "caught by"):
+        table.add_column(heading, no_wrap=heading == "mutant", overflow="fold")
     for hunted in caught:
         mutant, failure = hunted.mutant, hunted.failure
         if failure is None:

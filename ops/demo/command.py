@@ -12,18 +12,17 @@ from rich.console import Console
 from lambda_packages import ROOT
 from ops.demo.scenario import run_demo
 from ops.local.running import REPORTS
-from ops.options import check_writable
+from ops.options import check_report
 
 
 def demo(
-    report: Annotated[Path, typer.Option(help="Where the JSON report goes.", dir_okay=False)] = REPORTS
-    / "demo.json",
+    report: Annotated[Path, typer.Option(help="Where the JSON report goes.")] = REPORTS / "demo.json",
 ) -> None:
     """Bring up both regions, replay alerts, lose the primary in mid-stream, and count every alert.
 
     Exits 1 if any alert that was answered 202 is not accounted for. Takes under two minutes.
     """
-    check_writable(report.parent, "--report")
+    check_report(report, "--report")
     scratch = ROOT / ".local"
     scratch.mkdir(exist_ok=True)
     run_dir = Path(tempfile.mkdtemp(prefix="demo-", dir=scratch))

@@ -12,6 +12,7 @@ from audit.outcome import Audit
 from clients.receipts import Receipt, write_report
 from clients.sender import Tally
 from emulator.protocol import SlackMessage
+from ops.tables import make_table
 
 _PERCENTILE_STEPS = 100
 
@@ -60,7 +61,7 @@ class DemoReport:
 
     def table(self) -> Table:
         """The report as a table."""
-        table = Table(title="What became of every alert", title_style="bold", show_header=False)
+        table = make_table(title="What became of every alert", title_style="bold", show_header=False)
         table.add_row("accepted (answered 202)", str(self.accepted))
         table.add_row("  notified in Slack", str(self.notified))
         table.add_row("    of these in digests", str(self.in_digests))

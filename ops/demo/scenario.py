@@ -27,6 +27,7 @@ from ops.demo.replay import Post, read_stream, replay
 from ops.demo.report import DemoReport, make_report
 from ops.demo.slack_view import view
 from ops.local.running import local_config, webhooks_of
+from ops.tables import print_table
 from topology.errors import ExplainedError
 
 KILL_AT: Final = 0.5
@@ -74,13 +75,14 @@ async def run_demo(*, run_dir: Path, report_path: Path, console: Console) -> Dem
         report = await asyncio.to_thread(demo.count, time.monotonic() - begun)
     finally:
         await asyncio.to_thread(emulator.stop)
-    report.write(report_path)
-    console.print(report.table())
+    print_table(report.table(), console)
     for alert_id, problem in report.unaccounted_ids.items():
-        console.print(f"[bold red]unaccounted[/] {alert_id}: {problem}")
+        console.print(f"[bold red]unaccounted[/] {alert_id}: {problem}", soft_wrap=True)
     console.print(
-        f"report: {report_path}   took {time.monotonic() - begun:.0f} s   no process is left running"
+        f"report: {report_path}   took {time.monotonic() - begun:.0f} s   no process is left running",
+        soft_wrap=True,
     )
+    report.write(report_path)
     return report
 
 

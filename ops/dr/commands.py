@@ -8,7 +8,6 @@ from dataclasses import asdict
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from clients.deployment import Deployment
 from clients.interrupts import interrupt_on_ending
@@ -35,6 +34,7 @@ from ops.opened_stack import (
     operator,
 )
 from ops.options import AsJson, DryRun, RunDir, Yes
+from ops.tables import make_table, print_table
 
 _HOUR_S = 3_600
 
@@ -151,10 +151,10 @@ def _show_steps(steps: Sequence[Step], *, as_json: bool) -> None:
         rows = [{"step": step.name, "what": step.title, "deadline_s": step.deadline_s} for step in steps]
         typer.echo(json.dumps(rows, indent=2))
         return
-    table = Table("step", "what", "within")
+    table = make_table("step", "what", "within", whole={"step", "within"})
     for step in steps:
         table.add_row(step.name, step.title, f"{step.deadline_s} s")
-    Console().print(table)
+    print_table(table, Console())
 
 
 def _conclude(outcome: Outcome, already: str, look: str, *, as_json: bool) -> None:
@@ -169,10 +169,11 @@ def _conclude(outcome: Outcome, already: str, look: str, *, as_json: bool) -> No
 
 
 def _show_status(report: DrStatus, console: Console, unexported: Collection[str]) -> None:
-    table = Table("region", "role", "health", "switch", "open", "overdue", "newest export")
+    headings = ("region", "role", "health", "switch", "open", "overdue", "newest export")
+    table = make_table(*headings, whole={"region", "role"})
     for region in report.regions:
         table.add_row(region.region, region.role, *_cells(region, unexported))
-    console.print(table)
+    print_table(table, console)
 
     def line(text: str) -> None:
         console.print(text, soft_wrap=True, highlight=False)

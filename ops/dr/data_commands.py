@@ -11,9 +11,9 @@ from typing import Annotated, Final
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from clients.deployment import Deployment
+from clients.output_files import written_at_end
 from dr.comparison.athena import comparison_sql, table_sql
 from dr.comparison.items import Comparison
 from dr.comparison.items import compare as compare_states
@@ -33,12 +33,11 @@ from dr.exports.requests import (
 from ops.dr.states import LATEST, LIVE, TABLE, UNTIL, moment, root_of, state
 from ops.local import running
 from ops.opened_stack import Outputs, asking, command_on, open_stack
-from ops.options import AsJson, RunDir, printable
+from ops.options import AsJson, RunDir, check_writable_file, printable, verdict_kept
+from ops.tables import make_table, print_table
 from topology.tables import ALERTS
 
 SHOWN: Final = 50
-_TABLE_WIDTH: Final = 100
-"""Enough for all that an export's row can have."""
 
 Region = Annotated[
     str, typer.Option(help="Region whose replica, bucket and vault are meant; by default the primary.")
@@ -165,19 +164,22 @@ def compare(
     without those that go beyond a time; an export is named by its id or the key of its folder. Exports are
     checked before. Athena compares full exports only.
     """
+    check_writable_file(differences, "--differences")
     deployment = open_stack(run_dir, outputs).deployment
     where = region or deployment.primary.region
     if athena:
         with asking(deployment, where):
             typer.echo(_athena(deployment, where, left, right))
         return
-    with tempfile.TemporaryDirectory(prefix="responder-dr-") as scratch, asking(deployment, where):
-        folder = Path(scratch)
-        sides = [state(deployment, where, spec, folder / str(n)) for n, spec in enumerate((left, right))]
-        comparison = compare_states(
-            sides[0], sides[1], key=ALERTS.hash_key, scratch=folder, all_to=differences
-        )
-    show_comparison(comparison, as_json=as_json)
+    with written_at_end(differences) as all_to:
+        with tempfile.TemporaryDirectory(prefix="responder-dr-") as scratch, asking(deployment, where):
+            folder = Path(scratch)
+            sides = [state(deployment, where, spec, folder / str(n)) for n, spec in enumerate((left, right))]
+            comparison = compare_states(
+                sides[0], sides[1], key=ALERTS.hash_key, scratch=folder, all_to=all_to
+            )
+        with verdict_kept(f"{'the same' if comparison.same else 'NOT the same'}, item by item"):
+            show_comparison(comparison, as_json=as_json)
     if not comparison.same:
         raise typer.Exit(1)
 
@@ -227,9 +229,8 @@ def _show_exports(infos: Sequence[ExportInfo], *, as_json: bool) -> None:
         rows = [{**asdict(info), "id": info.export_id, "root": info.root} for info in infos]
         typer.echo(json.dumps(rows, indent=2, default=datetime.isoformat))
         return
-    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
-    for heading in ("id", "shows (UTC)", "changes since", "items", "status"):
-        table.add_column(heading, no_wrap=True)
+    headings = ("id", "shows (UTC)", "changes since", "items", "status")
+    table = make_table(*headings, whole=headings, box=None, pad_edge=False, padding=(0, 1, 0, 0))
     for info in infos:
         table.add_row(
             info.export_id,
@@ -240,7 +241,7 @@ def _show_exports(infos: Sequence[ExportInfo], *, as_json: bool) -> None:
             style=None if info.status == COMPLETED else "bold red",
         )
     console = Console()
-    console.print(table, width=max(console.width, _TABLE_WIDTH), soft_wrap=True)
+    print_table(table, console)
     for info in infos:
         if info.reason:
             console.print(f"{info.export_id}: {escape(info.reason)}", soft_wrap=True, highlight=False)

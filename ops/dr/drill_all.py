@@ -15,7 +15,6 @@ from typing import Final
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from clients.deployment import Deployment
 from dr.drill.page import seconds
@@ -33,6 +32,7 @@ from dr.rebuilds.plan import RebuildPlan
 from dr.rebuilds.rebuild import rebuild
 from emulator.client import Emulator
 from ops.opened_stack import operator
+from ops.tables import make_table, print_table
 
 REGION: Final = "eu-west-1"
 """Where the rebuild goes: a region that the stack was never in."""
@@ -117,8 +117,8 @@ def rebuilt(backups: FolderObjects, folder: Path, say: Say) -> Line:
 
 def show(lines: list[Line], console: Console) -> None:
     """The one table."""
-    table = Table("exercise", "outcome", "what was found", "took")
+    table = make_table("exercise", "outcome", "what was found", "took", whole={"exercise", "outcome", "took"})
     for line in lines:
         outcome = "[green]passed[/]" if line.passed else "[bold red]FAILED[/]"
         table.add_row(escape(line.what), outcome, escape(line.found), f"{line.took_s:.0f} s")
-    console.print(table)
+    print_table(table, console)

@@ -16,6 +16,7 @@ from dr.drill.page import PAGE_FILE, figures, seconds
 from dr.drill.report import EMULATED, DrillReport
 from dr.drill.runner import Result
 from dr.drill.scenarios import SCENARIOS, Scenario
+from ops.tables import make_table, print_table
 
 Say = Callable[[str], None]
 
@@ -25,10 +26,10 @@ def show_plan(scenario: Scenario, *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(_titles(scenario), indent=2))
         return
-    table = Table("phase", "what happens", title=f"{scenario.name}: {scenario.title}")
+    table = make_table("phase", "what happens", whole={"phase"}, title=f"{scenario.name}: {scenario.title}")
     for phase in scenario.phases:
         table.add_row(phase.name, phase.title)
-    Console().print(table)
+    print_table(table, Console())
 
 
 def show_plans(*, as_json: bool) -> None:
@@ -49,7 +50,7 @@ def conclude(result: Result, folder: Path, console: Console, *, as_json: bool) -
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(result.report)).decode())
     else:
-        console.print(_table(result.report))
+        print_table(_table(result.report), console)
         for line in result.report.missed:
             console.print(f"[bold red]missed[/] {escape(line)}", soft_wrap=True)
         for change in result.report.slower:
@@ -71,7 +72,9 @@ def _titles(scenario: Scenario) -> dict[str, str]:
 def _table(report: DrillReport) -> Table:
     verdict = "[green]passed[/]" if report.passed else "[bold red]FAILED[/]"
     caption = EMULATED if report.emulated else None
-    table = Table(title=f"{report.title}: {verdict}, {report.took_s:g} s", caption=caption, show_header=False)
+    table = make_table(
+        title=f"{report.title}: {verdict}, {report.took_s:g} s", caption=caption, show_header=False
+    )
     for row in figures(report):
         table.add_row(*row)
     for name, took_s in report.rto.parts_s.items():

@@ -27,7 +27,7 @@ from lambda_packages import ROOT
 from ops.dr.progress import show_progress
 from ops.local import running
 from ops.opened_stack import Outputs, operator, read_outputs
-from ops.options import AsJson, DryRun, RunDir
+from ops.options import AsJson, DryRun, RunDir, check_writable
 from topology.names import Names
 
 FOLDER: Final = ROOT / ".local" / "rebuild"
@@ -62,6 +62,8 @@ def rebuild_stack(  # noqa: PLR0913 - options of a command
     on a second embedded AWS, in the folder, which gets nothing else. From a bucket on AWS it prepares the
     deployment and prints the commands to run; with their --outputs it goes on.
     """
+    if not dry_run:
+        check_writable(folder, "--folder")
     interrupt_on_ending()
     folder, objects = folder.resolve(), _objects(bucket, run_dir)
     request = RebuildRequest(region=region, failover_region=failover_region, date=date)

@@ -10,7 +10,6 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from emulator import local_stack
 from emulator.client import Emulator
@@ -24,6 +23,7 @@ from lambda_packages.build import HOST, LAMBDA, build_packages
 from ops.local import running
 from ops.local.status import read_status, wait_for_name
 from ops.options import AsJson, RunDir
+from ops.tables import make_table, print_table
 
 KeyFile = Annotated[
     Path | None, typer.Option(dir_okay=False, exists=True, help="File that holds the secret.")
@@ -136,13 +136,14 @@ def deviations(*, as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps({"deviations": [asdict(d) for d in DEVIATIONS], "ignored": ignored}, indent=2))
         return
-    table = Table("service", "kind", "what", "so a local run does not show")
+    table = make_table("service", "kind", "what", "so a local run does not show", whole={"service", "kind"})
     for deviation in DEVIATIONS:
         table.add_row(deviation.service, deviation.kind, deviation.what, deviation.matters)
-    arguments = Table("resource type", "argument taken and not honoured", "reason")
+    arguments = make_table("resource type", "argument taken and not honoured", "reason")
     for argument in ignored:
         arguments.add_row(*argument.values())
-    Console().print(table, arguments)
+    for each in (table, arguments):
+        print_table(each, Console())
 
 
 def down(*, run_dir: RunDir = running.RUN_DIR) -> None:

@@ -18,7 +18,7 @@ from emulator.attached_stack import attached_deployment
 from ops.demo.progress import ProgressLine
 from ops.demo.replay import Post, read_stream, replay
 from ops.local import running
-from ops.options import RunDir
+from ops.options import RunDir, check_writable_file
 
 AT_REST_WITHIN_S: Final = 120.0
 """Recovery runs each minute, and what it re-enqueues takes seconds."""
@@ -55,6 +55,7 @@ def replay_stream(
 
     Exits 1 if one was refused or given up, or is not at rest in time.
     """
+    check_writable_file(receipts, "--receipts")
     deployment = attached_deployment(running.attach(run_dir))
     console, path = Console(), receipts or run_dir / running.RECEIPTS_FILE
     audit = f"responder audit --receipts {shlex.quote(str(path))}" if receipts else "responder audit"

@@ -58,6 +58,15 @@ def test_parked_alerts_of_a_real_stack_are_listed_and_shown(outputs: str) -> Non
     assert shown["alert"]["status"] == "PARKED"
 
 
+def test_an_id_that_is_to_be_copied_is_whole_without_a_terminal(outputs: str) -> None:
+    """`show` and `redrive` take no part of one; an export's id is as `dr check` takes it."""
+    alert_id = "a" + "e2f479dfaa" * 4
+    park(alert_id)
+    listed = responder("parked", "list", "--outputs", outputs)
+    assert alert_id in listed.stdout
+    assert "…" not in listed.stdout
+
+
 def test_parked_alerts_of_a_real_stack_are_redriven_once_its_name_is_typed(outputs: str) -> None:
     """Another name changes nothing."""
     park("a1")
