@@ -5,7 +5,7 @@ The command line, load tests, chaos experiments and drills all start from a `Dep
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 from clients.aws import AwsClients
 from topology.errors import ExplainedError
@@ -17,6 +17,13 @@ from topology.regions import FAILOVER, PRIMARY, ROLES, Role
 
 class IncompleteOutputsError(ExplainedError):
     """The stack's outputs lack something: it was deployed by another version, or its deployment failed."""
+
+
+class NoOutputsError(IncompleteOutputsError):
+    """There is not one of a stack's outputs: nothing was deployed, or these are no outputs at all."""
+
+
+MISSING_SHOWN: Final = 3
 
 
 @dataclass(frozen=True)
@@ -66,13 +73,18 @@ class Deployment:
         """Build from `pulumi stack output --json` or the local state; secret outputs are not needed.
 
         Raises:
-            IncompleteOutputsError: naming every output that is missing or empty.
+            NoOutputsError: there is none at all.
+            IncompleteOutputsError: naming the first outputs that are missing or empty.
         """
         needed = (set(GLOBAL) | {output_key(k, r) for k in REGIONAL for r in ROLES}) - SECRET
         missing = sorted(key for key in needed if not outputs.get(key))
+        if len(missing) == len(needed):
+            raise NoOutputsError("none of a stack's outputs is there; deploy the stack first")
         if missing:
+            more = f" and {len(missing) - MISSING_SHOWN} more" if len(missing) > MISSING_SHOWN else ""
             raise IncompleteOutputsError(
-                f"the stack has no output {', '.join(missing)}; deploy it again with this version"
+                f"the stack has no output {', '.join(missing[:MISSING_SHOWN])}{more}; deploy it again with "
+                "this version"
             )
         text = {key: str(value) for key, value in outputs.items()}
         return cls(

@@ -14,7 +14,7 @@ import typer
 from botocore.exceptions import BotoCoreError
 
 from clients.aws import AwsClients, passes
-from clients.deployment import Deployment
+from clients.deployment import Deployment, NoOutputsError
 from emulator.attached_stack import attached_deployment
 from emulator.client import Emulator
 from emulator.pulumi.project import stack_config
@@ -67,12 +67,12 @@ def open_stack(run_dir: Path, outputs: Path | None, *, attempts_max: int = 0) ->
     0: as `AwsClients` has it.
 
     Raises:
-        typer.BadParameter: the file is no JSON object.
-        IncompleteOutputsError: an output is missing.
+        typer.BadParameter: the file is no JSON object, or has none of a stack's outputs.
+        IncompleteOutputsError: an output is missing, or the local stack is half made.
         NotRunningError: nothing runs in the folder.
     """
     if outputs is not None:
-        deployment, emulator = Deployment.from_outputs(read_outputs(outputs), AwsClients()), None
+        deployment, emulator = deployment_of(outputs), None
     else:
         emulator = running.attach(run_dir)
         deployment = attached_deployment(emulator)
@@ -135,6 +135,21 @@ def asking(deployment: Deployment, region: str) -> Iterator[None]:
 def operator() -> str:
     """The person and machine that act, for the journal."""
     return f"{getpass.getuser()}@{socket.gethostname()}"
+
+
+def deployment_of(outputs: Path) -> Deployment:
+    """The stack whose outputs are in the file.
+
+    Raises:
+        typer.BadParameter: the file is no JSON object, or has none of a stack's outputs.
+        IncompleteOutputsError: an output is missing.
+    """
+    try:
+        return Deployment.from_outputs(read_outputs(outputs), AwsClients())
+    except NoOutputsError as error:
+        raise typer.BadParameter(
+            f"--outputs: {outputs} has none of a stack's outputs; write it by `pulumi stack output --json`"
+        ) from error
 
 
 def read_outputs(outputs: Path) -> dict[str, object]:

@@ -26,7 +26,7 @@ from emulator.stack_lock import changing
 from lambda_packages import ROOT
 from ops.dr.progress import show_progress
 from ops.local import running
-from ops.opened_stack import Outputs, operator, read_outputs
+from ops.opened_stack import Outputs, deployment_of, operator
 from ops.options import AsJson, DryRun, RunDir, check_writable
 from topology.names import Names
 
@@ -73,7 +73,7 @@ def rebuild_stack(  # noqa: PLR0913 - options of a command
         return
 
     def deploy(plan: RebuildPlan) -> Deployment:
-        return _on_second_aws(plan, folder / STACK) if outputs is None else _deployed(outputs)
+        return _on_second_aws(plan, folder / STACK) if outputs is None else deployment_of(outputs)
 
     done = rebuild(
         objects,
@@ -119,11 +119,6 @@ def _objects(bucket: str, run_dir: Path) -> Objects:
         return S3Objects(AwsClients().client("s3", region), name)
     deployment = attached_deployment(running.attach(run_dir))
     return bucket_of(deployment, deployment.failover.region)
-
-
-def _deployed(outputs: Path) -> Deployment:
-    """The stack that a person has deployed by the commands."""
-    return Deployment.from_outputs(read_outputs(outputs), AwsClients())
 
 
 def _on_second_aws(plan: RebuildPlan, run_dir: Path) -> Deployment:

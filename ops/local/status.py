@@ -104,7 +104,7 @@ def read_status(emulator: Emulator) -> LocalStatus:
     """Read the status of the emulator and the deployment.
 
     Raises:
-        IncompleteOutputsError: the stack was never completely deployed; `responder local up` finishes it.
+        IncompleteOutputsError: the stack is half made; the message has the command that finishes it.
     """
     deployment, status = attached_deployment(emulator), emulator.status()
     states = {region.name: region for region in status.regions}

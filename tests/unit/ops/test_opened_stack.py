@@ -9,8 +9,10 @@ import boto3
 import pytest
 from typer.testing import CliRunner
 
+from clients.deployment import IncompleteOutputsError
 from clients.receipts import Receipt, ReceiptsFile
 from dr.exports.requests import ExportRefusedError
+from emulator.attached_stack import attached_deployment
 from ops.cli import app
 from ops.opened_stack import RegionSilentError, asking
 from tests.fakes.aws_refusals import refusal
@@ -109,6 +111,46 @@ def test_a_real_stack_is_audited_without_slack_and_that_is_said(outputs: str, tm
     assert (found["accepted"], found["unaccounted"], found["passed"]) == (1, 0, True)
     assert (found["slack_read"], found["duplicates"], found["duplicates_by_cause"]) == (False, None, None)
     assert "duplicates unknown: Slack was not read" in responder(*words).stdout
+
+
+@pytest.mark.parametrize("content", ['{"a": 1}', "{}", '{"format": 1, "stack": "local", "outputs": {}}'])
+def test_a_file_that_is_none_of_outputs_is_wrong_use(tmp_path: Path, content: str) -> None:
+    """Such as the local stack's state file; the advice says how outputs are written."""
+    path = tmp_path / "bad.json"
+    path.write_text(content)
+    done = responder("dr", "status", "--outputs", str(path))
+    said = " ".join(done.output.replace("│", " ").split())
+    assert done.exit_code == 2
+    assert "has none of a stack's outputs; write it by `pulumi stack output --json`" in said
+
+
+def test_a_stack_of_another_version_is_told_with_a_few_of_what_it_lacks(
+    stack: DrStack, tmp_path: Path
+) -> None:
+    """And deployed again."""
+    path = tmp_path / "outputs.json"
+    path.write_text(json.dumps({name: stack.outputs[name] for name in ("Stack", "PrimaryRegion")}))
+    error = responder("dr", "status", "--outputs", str(path)).exception
+    assert isinstance(error, IncompleteOutputsError)
+    assert " more; deploy it again with this version" in str(error)
+    assert str(error).count(", ") == 2
+
+
+class HalfMade:
+    """An emulator to which nothing was completely deployed."""
+
+    instance_id = "i"
+    edge_url = "http://127.0.0.1:1"
+
+    def __init__(self, run_dir: Path) -> None:
+        """It keeps its files there."""
+        self.run_dir = run_dir
+
+
+def test_a_half_made_local_stack_is_told_with_the_command_that_finishes_it(tmp_path: Path) -> None:
+    """After a `local up` that was killed, or while it is under way."""
+    with pytest.raises(IncompleteOutputsError, match=f"half made.*`responder local up --run-dir {tmp_path}`"):
+        attached_deployment(HalfMade(tmp_path))  # type: ignore[arg-type]  # tests
 
 
 def test_an_audit_of_a_real_stack_names_its_receipts(outputs: str) -> None:
