@@ -66,5 +66,6 @@ def free_port() -> int:
 def in_use(port: int, what: str) -> PortInUseError:
     """The error for a fixed port that could not be listened on."""
     return PortInUseError(
-        f"port {port} ({what}) is in use by another program; stop that program, or choose other ports"
+        f"port {port} ({what}) is in use by another program; stop that program, or have free ports taken: "
+        "`responder local up --free-ports`"
     )
