@@ -62,7 +62,10 @@ def run_experiments(
     *,
     every: Annotated[bool, typer.Option("--all", help="Run every experiment, one after the other.")] = False,
     run_dir: Annotated[
-        Path | None, typer.Option(help="A running stack's folder; without it each run gets its own stack.")
+        Path | None,
+        typer.Option(
+            readable=False, help="A running stack's folder; without it each run gets its own stack."
+        ),
     ] = None,
     stack_name: Annotated[str, typer.Option(help="Type the stack's name; production asks for it.")] = "",
     var: Annotated[

@@ -10,7 +10,11 @@ import typer
 from clients.output_files import DISK_ERRORS, UnwritableError, check_file, check_folder
 from topology.errors import ExplainedError
 
-RunDir = Annotated[Path, typer.Option(help="Folder of the local stack; another one is another stack.")]
+RunDir = Annotated[
+    Path, typer.Option(readable=False, help="Folder of the local stack; another one is another stack.")
+]
+"""`readable=False`: not checked before it is asked for, since not every command asks for it."""
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts instead of a table.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]

@@ -57,7 +57,10 @@ def drill(  # noqa: PLR0913 - one option each
         bool, typer.Option("--resume", help="Go on with the drill whose process died.")
     ] = False,
     run_dir: Annotated[
-        Path | None, typer.Option(help="A running stack's folder; without it the drill gets its own stack.")
+        Path | None,
+        typer.Option(
+            readable=False, help="A running stack's folder; without it the drill gets its own stack."
+        ),
     ] = None,
     stack: Annotated[str, typer.Option(help="The stack to drill, by its configuration.")] = LOCAL_STACK,
     stack_name: Annotated[str, typer.Option(help="Type the stack's name; production asks for it.")] = "",

@@ -1,6 +1,7 @@
 """What holds for every `responder` command, found by walking their tree: no command is forgotten."""
 
 import inspect
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -139,3 +140,18 @@ def test_no_command_makes_a_table_that_may_cut_what_one_has_to_copy() -> None:
     root = Path(__file__).resolve().parents[2]
     direct = [path.name for path in root.glob("ops/**/*.py") if re.search(r"\bTable\(", path.read_text())]
     assert direct == ["tables.py"]
+
+
+def test_a_command_that_asks_no_stack_needs_no_run_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another user's `.local/stack` is not readable; a copy of a bucket is checked without it."""
+    copy, closed = tmp_path / "copy", tmp_path / "stack"
+    copy.mkdir()
+    closed.mkdir()
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != closed and access(path, mode))
+    words = ("dr", "check", "dynamodb-exports/2026-11-23/AWSDynamoDB/01-0badcafe")
+    done = run(*words, "--folder", str(copy), "--run-dir", str(closed))
+    assert done.exit_code == 1
+    assert "findings" in done.output
