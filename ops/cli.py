@@ -10,6 +10,7 @@ import typer
 
 from clients.interrupts import INTERRUPTED_CODE
 from clients.output_files import DISK_ERRORS
+from ops.hints import hinted
 from ops.lazy import lazy_group
 from topology.errors import ExplainedError
 
@@ -87,7 +88,7 @@ def main(commands: Callable[[], object] = app) -> None:
 def _say_error(text: str) -> None:
     """Print the line, if it can be, and give up on what could not be printed before."""
     with contextlib.suppress(OSError):
-        typer.secho(f"error: {text}", fg="red", err=True)
+        typer.secho(f"error: {hinted(text)}", fg="red", err=True)
     try:
         sys.stdout.flush()
     except OSError:

@@ -19,6 +19,7 @@ from emulator.attached_stack import attached_deployment
 from emulator.client import Emulator
 from emulator.pulumi.project import stack_config
 from lambda_packages import ROOT
+from ops.hints import act_on
 from ops.local import running
 from topology.config import StackConfig
 from topology.errors import ExplainedError
@@ -72,6 +73,7 @@ def open_stack(run_dir: Path, outputs: Path | None, *, attempts_max: int = 0) ->
         NotRunningError: nothing runs in the folder.
     """
     if outputs is not None:
+        act_on(_option_of(outputs))
         deployment, emulator = deployment_of(outputs), None
     else:
         emulator = running.attach(run_dir)
@@ -88,7 +90,11 @@ def command_on(words: str, run_dir: Path, outputs: Path | None) -> str:
     """The command to print, with the option by which it acts on the stack that `open_stack` opens."""
     if outputs is None:
         return running.command_line(words, run_dir)
-    return f"{words} --outputs {shlex.quote(str(outputs))}"
+    return f"{words} {_option_of(outputs)}"
+
+
+def _option_of(outputs: Path) -> str:
+    return f"--outputs {shlex.quote(str(outputs))}"
 
 
 def confirm(deployment: Deployment, what: str, *, yes: bool, stack_name: str) -> None:

@@ -3,7 +3,7 @@
 import functools
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import typer
 from rich.console import Console
@@ -22,6 +22,7 @@ from dr.operations.operation import Outcome, Step
 from dr.operations.service_check import healthy
 from dr.operations.status import DrStatus, RegionState, read_status
 from ops.dr.progress import date_time, show_progress
+from ops.hints import hinted
 from ops.local import running
 from ops.opened_stack import (
     OpenedStack,
@@ -128,6 +129,7 @@ def status(*, run_dir: RunDir = running.RUN_DIR, outputs: Outputs = None, as_jso
         export_max_age_s=stack.config.export_max_age_h * _HOUR_S,
         environment=environment_of(stack),
     )
+    report = replace(report, problems=tuple(map(hinted, report.problems)))
     if as_json:
         typer.echo(json.dumps({**asdict(report), "well": report.well}, indent=2))
     else:
@@ -186,7 +188,7 @@ def _show_status(report: DrStatus, console: Console, unexported: Collection[str]
         last = report.operation
         line(f"{last.operation} by {escape(last.operator)}, {last.state}, begun {date_time(last.started_ms)}")
         for step in last.steps:
-            line(f"  {step.name:<12} {step.state:<12} {escape(step.detail)}")
+            line(f"  {step.name:<12} {step.state:<12} {escape(hinted(step.detail))}")
     for problem in report.problems:
         line(f"[red]not well[/] {escape(problem)}")
     if report.well:

@@ -7,6 +7,7 @@ The drill's own stack runs detached in a folder of its own: when this process is
 import contextlib
 import json
 import secrets
+import shlex
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -247,12 +248,13 @@ def _on(run_dir: Path, parameters: _Parameters, config: StackConfig, report: Pat
         if unfinished is not None and unfinished.passed is None:
             raise DrillStateError(
                 f"drill {unfinished.drill_id} in {run_dir} was never finished; go on with it by "
-                f"`responder dr drill --resume --run-dir {run_dir}`"
+                f"`responder dr drill --resume --run-dir {shlex.quote(str(run_dir))}`"
             )
         run = DrillRun(target, DrillFile.create(run_dir, parameters.state()), say)
+        option = f"--run-dir {shlex.quote(str(run_dir))}"
         say(
-            f"if this process dies: `responder dr status --run-dir {run_dir}` says how it stands, and "
-            f"`responder dr drill --resume --run-dir {run_dir}` goes on"
+            f"if this process dies: `responder dr status {option}` says how it stands, and "
+            f"`responder dr drill --resume {option}` goes on"
         )
         return run_drill(parameters.scenario, run, config=config, folder=report)
 
@@ -292,7 +294,7 @@ def _clear(folder: Path) -> None:
         if state is not None and state.passed is None:
             raise DrillStateError(
                 f"drill {state.drill_id} was never finished; `responder dr drill --resume` goes on with it, "
-                f"and `responder local down --run-dir {folder}` throws it away"
+                f"and `responder local down --run-dir {shlex.quote(str(folder))}` throws it away"
             )
         emulator.stop()
     empty(folder)

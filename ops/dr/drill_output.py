@@ -16,6 +16,7 @@ from dr.drill.page import PAGE_FILE, figures, seconds
 from dr.drill.report import EMULATED, DrillReport
 from dr.drill.runner import Result
 from dr.drill.scenarios import SCENARIOS, Scenario
+from ops.hints import hinted
 from ops.tables import make_table, print_table
 
 Say = Callable[[str], None]
@@ -52,7 +53,7 @@ def conclude(result: Result, folder: Path, console: Console, *, as_json: bool) -
     else:
         print_table(_table(result.report), console)
         for line in result.report.missed:
-            console.print(f"[bold red]missed[/] {escape(line)}", soft_wrap=True)
+            console.print(f"[bold red]missed[/] {escape(hinted(line))}", soft_wrap=True)
         for change in result.report.slower:
             console.print(
                 f"slower than {result.report.compared_with}: {change.measure}, "
@@ -90,7 +91,9 @@ def teller(console: Console) -> Say:
 
     def say(line: str) -> None:
         console.print(
-            f"[dim]{time.monotonic() - begun:6.1f} s[/]  {escape(line)}", soft_wrap=True, highlight=False
+            f"[dim]{time.monotonic() - begun:6.1f} s[/]  {escape(hinted(line))}",
+            soft_wrap=True,
+            highlight=False,
         )
 
     return say

@@ -6,6 +6,7 @@ from typing import Final
 import typer
 
 from dr.operations.operation import StepEvent
+from ops.hints import hinted
 
 _MARKS: Final = {"begun": "…", "progress": " ", "done": "✓", "failed": "✗"}
 _COLOURS: Final = {"done": "green", "failed": "red"}
@@ -13,7 +14,7 @@ _COLOURS: Final = {"done": "green", "failed": "red"}
 
 def show_progress(event: StepEvent) -> None:
     """A line on stderr, which leaves stdout to `--json`."""
-    line = f"{clock_time(event.at_ms)}  {_MARKS[event.state]} {event.step:<12} {event.detail}"
+    line = f"{clock_time(event.at_ms)}  {_MARKS[event.state]} {event.step:<12} {hinted(event.detail)}"
     typer.secho(line, fg=_COLOURS.get(event.state), err=True)
 
 

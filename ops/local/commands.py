@@ -20,6 +20,7 @@ from emulator.pulumi.provider.catalogue import ignored_arguments
 from emulator.stack_lock import changing
 from emulator.supervisor.runfile import is_run_dir
 from lambda_packages.build import HOST, LAMBDA, build_packages
+from ops.hints import act_on
 from ops.local import running
 from ops.local.status import read_status, wait_for_name
 from ops.options import AsJson, RunDir
@@ -57,6 +58,7 @@ def up(
     The real Claude or Slack is used only when asked for here with a key in a file: a key that sits in
     the environment never is.
     """
+    act_on(running.option_of(run_dir))
     console = Console()
     real = local_stack.RealServices(
         slack_webhook=_real_secret(slack_webhook_file, "slack-webhook-file", real_slack, "real-slack"),

@@ -11,6 +11,7 @@ from emulator.client import Emulator
 from emulator.errors import NotRunningError
 from emulator.pulumi.project import stack_config
 from lambda_packages import ROOT
+from ops.hints import act_on
 from topology.config import StackConfig
 from topology.names import LOCAL_STACK
 
@@ -33,8 +34,13 @@ def local_config() -> StackConfig:
 
 def command_line(words: str, run_dir: Path) -> str:
     """The command `words` to print, with the option by which it acts on the stack in `run_dir`."""
+    return f"{words} {option_of(run_dir)}".rstrip()
+
+
+def option_of(run_dir: Path) -> str:
+    """The option that names the stack in `run_dir`; empty for the usual one."""
     folder = run_dir.resolve()
-    return words if folder == RUN_DIR else f"{words} --run-dir {shlex.quote(str(folder))}"
+    return "" if folder == RUN_DIR else f"--run-dir {shlex.quote(str(folder))}"
 
 
 def attach(run_dir: Path) -> Emulator:
@@ -43,6 +49,7 @@ def attach(run_dir: Path) -> Emulator:
     Raises:
         NotRunningError: with the command that starts one.
     """
+    act_on(option_of(run_dir))
     try:
         return Emulator.attach(run_dir)
     except NotRunningError as error:
