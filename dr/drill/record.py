@@ -3,9 +3,11 @@
 The file is all that `--resume` starts from, so whatever a later phase needs is in here, and no secret is.
 """
 
+import contextlib
+import fcntl
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -19,10 +21,15 @@ from topology.errors import ExplainedError
 STATE_FILE: Final = "drill-state.json"
 RECEIPTS_FILE: Final = "drill-receipts.jsonl"
 ATTEMPTS_FILE: Final = "drill-attempts.jsonl"
+LOCK_FILE: Final = "drill.lock"
 
 
 class DrillStateError(ExplainedError):
     """There is no drill to go on with, one is in the way, or its file cannot be used; nothing was done."""
+
+
+class DrillUnderWayError(DrillStateError):
+    """Another process is at a drill of this run folder."""
 
 
 class Moment(StrEnum):
@@ -218,6 +225,23 @@ def read_state(run_dir: Path) -> DrillState | None:
         raise DrillStateError(
             f"{path} is not a drill's state ({error}); fail back by `responder dr failback`, then remove it"
         ) from error
+
+
+@contextlib.contextmanager
+def only_drill(run_dir: Path) -> Iterator[None]:
+    """Keep every other drill off this run folder; the system lets go when the process dies.
+
+    Raises:
+        DrillUnderWayError: one is under way.
+    """
+    with (run_dir / LOCK_FILE).open("a") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DrillUnderWayError(
+                f"a drill is under way in {run_dir}; wait for its end, or stop it"
+            ) from None
+        yield
 
 
 def now_ms() -> int:

@@ -6,7 +6,6 @@ rolled back.
 """
 
 import contextlib
-import fcntl
 import signal
 import traceback
 from collections.abc import Callable, Iterator
@@ -20,7 +19,7 @@ from clients.interrupts import handle_endings, leave_terminal
 from clients.receipts import ReceiptsError
 from dr.drill.page import write_page
 from dr.drill.prober import read_log
-from dr.drill.record import DrillStateError, Moment, now_ms
+from dr.drill.record import Moment, now_ms
 from dr.drill.region_loss import switch_off, wait_at_rest
 from dr.drill.report import (
     DrillReport,
@@ -41,7 +40,6 @@ from topology.config import StackConfig
 from topology.errors import ExplainedError
 from topology.regions import FAILOVER, PRIMARY
 
-LOCK_FILE: Final = "drill.lock"
 ERRORS_FILE: Final = "drill-errors.txt"
 
 
@@ -55,23 +53,6 @@ class Result:
 
     report: DrillReport
     interrupted: bool
-
-
-@contextlib.contextmanager
-def only_drill(run_dir: Path) -> Iterator[None]:
-    """Keep every other drill off this run folder; the system lets go when the process dies.
-
-    Raises:
-        DrillStateError: one is under way.
-    """
-    with (run_dir / LOCK_FILE).open("a") as held:
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise DrillStateError(
-                f"a drill is under way in {run_dir}; wait for its end, or stop it"
-            ) from None
-        yield
 
 
 def run_drill(scenario: Scenario, run: DrillRun, *, config: StackConfig, folder: Path) -> Result:

@@ -98,9 +98,18 @@ class OperationRecord:
         )
         return cls(**{**values, "state": State(values["state"]), "steps": steps})
 
+    @property
+    def heard_ms(self) -> int:
+        """When it was last heard of: when a step began or ended."""
+        return max(self.started_ms, *(max(step.began_ms, step.ended_ms) for step in self.steps), 0)
+
     def alive(self, now_ms: int) -> bool:
         """Whether its operator may still be at it."""
         return self.state is State.RUNNING and now_ms <= self.silent_until_ms + GRACE_MS
+
+    def wait_s(self, now_ms: int) -> int:
+        """Seconds until anybody may go on in its place, if nothing more is heard of it."""
+        return max(0, (self.silent_until_ms + GRACE_MS - now_ms) // 1_000 + 1)
 
     def step(self, name: str) -> StepRecord | None:
         """What a step did, if it was begun."""
@@ -159,10 +168,9 @@ class JournalStore:
             raise OperationFailedError(f"{error}; nothing was done") from error
         last = _operation_of(before)
         if last is not None and last.alive(now_ms) and not take_over:
-            left_s = (last.silent_until_ms + GRACE_MS - now_ms) // 1_000 + 1
             raise OperationRefusedError(
                 f"a {last.operation} of {last.operator} is under way; see `responder dr status`, wait "
-                f"{left_s} s, or if you know that it is dead, say --take-over"
+                f"{last.wait_s(now_ms)} s, or if you know that it is dead, say --take-over"
             )
         goes_on = last is not None and last.operation == operation and last.state not in _NOT_GONE_ON_WITH
         journal = StoredJournal(

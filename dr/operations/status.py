@@ -126,7 +126,11 @@ def read_status(
         lag_ms={f"{way.written_in} to {way.seen_in}": way.took_ms for way in lags} if lags else None,
         problems=(),
     )
-    problems = (*_of_routing(status), *_of_operation(status), *_of_data(status, export_max_age_s))
+    problems = (
+        *_of_routing(status),
+        *_of_operation(status, environment.clock.now_ms()),
+        *_of_data(status, export_max_age_s),
+    )
     return replace(status, problems=problems)
 
 
@@ -192,15 +196,28 @@ def _of_routing(status: DrStatus) -> Iterator[str]:
         yield f"the name answers {status.answers}, not {expected}"
 
 
-def _of_operation(status: DrStatus) -> Iterator[str]:
+def _of_operation(status: DrStatus, now_ms: int) -> Iterator[str]:
     last = status.operation
     if not status.operation_known:
         yield "whether an operation is under way is unknown"
     elif last is not None and status.under_way:
-        yield f"a {last.operation} of {last.operator} is under way"
+        yield (
+            f"a {last.operation} of {last.operator} is under way, {_heard(last, now_ms)}; if it is dead, "
+            f"`responder dr {last.operation} --take-over` goes on in its place, without --take-over in "
+            f"{last.wait_s(now_ms)} s"
+        )
     elif last is not None and last.state is not State.DONE:
-        state = "broken off" if last.state is State.RUNNING else last.state
-        yield f"a {last.operation} of {last.operator} was {state}; run it again to go on, or the other way"
+        state = f"broken off, {_heard(last, now_ms)}" if last.state is State.RUNNING else last.state
+        other = "failback" if last.operation == "failover" else "failover"
+        yield (
+            f"a {last.operation} of {last.operator} was {state}; `responder dr {last.operation}` goes on "
+            f"with it, or go the other way by `responder dr {other}`"
+        )
+
+
+def _heard(last: OperationRecord, now_ms: int) -> str:
+    step = f" in its step {last.steps[-1].name}" if last.steps else ""
+    return f"last heard of {max(0, now_ms - last.heard_ms) // 1_000} s ago{step}"
 
 
 def _of_data(status: DrStatus, export_max_age_s: int) -> Iterator[str]:

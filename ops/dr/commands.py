@@ -1,9 +1,12 @@
 """`responder dr failover | failback | status`: failing over and back, and how that stands."""
 
+import contextlib
 import functools
 import json
-from collections.abc import Collection, Sequence
+import shlex
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import typer
 from rich.console import Console
@@ -12,12 +15,14 @@ from rich.markup import escape
 from clients.deployment import Deployment
 from clients.interrupts import interrupt_on_ending
 from clients.routing import resolve_region
+from dr.drill.record import DrillUnderWayError, only_drill, read_state
 from dr.exports.requests import export_age_s
 from dr.operations.environment import Environment
 from dr.operations.failback import failback as fail_back
 from dr.operations.failback import failback_steps
 from dr.operations.failover import failover as fail_over
 from dr.operations.failover import failover_steps, what_it_does
+from dr.operations.journal import State
 from dr.operations.operation import Outcome, Step
 from dr.operations.service_check import healthy
 from dr.operations.status import DrStatus, RegionState, read_status
@@ -129,7 +134,8 @@ def status(*, run_dir: RunDir = running.RUN_DIR, outputs: Outputs = None, as_jso
         export_max_age_s=stack.config.export_max_age_h * _HOUR_S,
         environment=environment_of(stack),
     )
-    report = replace(report, problems=tuple(map(hinted, report.problems)))
+    problems = (*report.problems, *([] if outputs else _of_drill(run_dir)))
+    report = replace(report, problems=tuple(map(hinted, problems)))
     if as_json:
         typer.echo(json.dumps({**asdict(report), "well": report.well}, indent=2))
     else:
@@ -139,6 +145,19 @@ def status(*, run_dir: RunDir = running.RUN_DIR, outputs: Outputs = None, as_jso
             typer.echo(f"{region} has no full export yet; `{make}` makes one")
     if not report.well:
         raise typer.Exit(1)
+
+
+def _of_drill(run_dir: Path) -> Iterator[str]:
+    """A line on a drill of the local stack that was never finished, if no process is at it any more."""
+    state = read_state(run_dir)
+    if state is None or state.passed is not None:
+        return
+    option = f"--run-dir {shlex.quote(str(run_dir.resolve()))}"
+    with contextlib.suppress(DrillUnderWayError), only_drill(run_dir):
+        yield (
+            f"drill {state.drill_id}, {state.scenario}, was broken off; "
+            f"`responder dr drill --resume {option}` goes on with it and rolls back what it did"
+        )
 
 
 def environment_of(stack: OpenedStack) -> Environment:
@@ -186,7 +205,9 @@ def _show_status(report: DrStatus, console: Console, unexported: Collection[str]
     line(f"replication {lags or '[red]unknown[/]'}")
     if report.operation is not None:
         last = report.operation
-        line(f"{last.operation} by {escape(last.operator)}, {last.state}, begun {date_time(last.started_ms)}")
+        heard = f", last heard of {date_time(last.heard_ms)}" if last.state is State.RUNNING else ""
+        begun = f"begun {date_time(last.started_ms)}{heard}"
+        line(f"{last.operation} by {escape(last.operator)}, {last.state}, {begun}")
         for step in last.steps:
             line(f"  {step.name:<12} {step.state:<12} {escape(hinted(step.detail))}")
     for problem in report.problems:

@@ -21,9 +21,9 @@ from rich.console import Console
 from chaos.target import ChaosRefusedError, permit
 from clients.interrupts import INTERRUPTED_CODE, interrupt_on_ending
 from clients.receipts import write_report
-from dr.drill.record import DrillFile, DrillState, DrillStateError, now_ms, read_state
+from dr.drill.record import DrillFile, DrillState, DrillStateError, now_ms, only_drill, read_state
 from dr.drill.run import DrillRun
-from dr.drill.runner import ReportUnwrittenError, Result, only_drill, run_drill
+from dr.drill.runner import ReportUnwrittenError, Result, run_drill
 from dr.drill.scenarios import REGION_KILLED, SCENARIOS, Scenario
 from dr.drill.target import LocalDrillTarget
 from emulator import local_stack

@@ -12,9 +12,9 @@ import pytest
 
 from clients.coordination import CoordinationRecords
 from clients.interrupts import interrupt_on_ending
-from dr.drill.record import DrillFile, DrillState, now_ms
+from dr.drill.record import DrillFile, DrillState, now_ms, only_drill
 from dr.drill.run import DrillRun
-from dr.drill.runner import Result, only_drill, run_drill
+from dr.drill.runner import Result, run_drill
 from dr.drill.scenarios import REGION_KILLED, SCENARIOS
 from dr.drill.target import LocalDrillTarget
 from emulator.local_stack import LocalStack

@@ -19,10 +19,10 @@ from dr.drill.record import (
     DrillStateError,
     Moment,
     StepRun,
+    only_drill,
     read_state,
 )
 from dr.drill.run import DrillFailedError, DrillRun, Phase, perform
-from dr.drill.runner import only_drill
 from dr.operations.facts import NoFacts
 from dr.operations.operation import StepEvent
 from tests.unit.dr.drill_examples import BEGAN_MS, state

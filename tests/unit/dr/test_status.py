@@ -8,8 +8,9 @@ from clients.routing import RoutingUnknownError
 from dr.exports.requests import ExportsUnknownError
 from dr.operations.environment import Environment
 from dr.operations.failover import failover
-from dr.operations.journal import OperationFailedError
+from dr.operations.journal import GRACE_MS, OperationFailedError
 from dr.operations.status import DrStatus, read_status
+from tests.fakes.dr_operator import FORWARD, DiedError, dying_at, fail_over
 from tests.fakes.dr_stack import FAILOVER, PRIMARY, DrStack, dr_stack, put_alert
 from tests.fakes.switches import set_switch
 
@@ -88,7 +89,33 @@ def test_an_operation_that_failed_is_a_problem_with_its_next_step(stack: DrStack
     stack.web.ends = "PARKED"
     with pytest.raises(OperationFailedError):
         failover(stack.deployment, operator="ada", environment=stack.environment)
-    assert "a failover of ada was failed; run it again to go on, or the other way" in status(stack).problems
+    assert (
+        "a failover of ada was failed; `responder dr failover` goes on with it, or go the other way by "
+        "`responder dr failback`"
+    ) in status(stack).problems
+
+
+def test_an_operation_whose_process_may_be_dead_is_told_with_when_it_was_last_heard(stack: DrStack) -> None:
+    """And with what to do now, and from when on without saying that it is dead."""
+    with pytest.raises(DiedError):
+        fail_over(stack, on_step=dying_at("drain"))
+    stack.clock.advance(7)
+    (problem,) = [text for text in status(stack).problems if "a failover of ada" in text]
+    left_s = round(FORWARD.drain_s + GRACE_MS / 1_000) - 7 + 1
+    assert problem == (
+        "a failover of ada is under way, last heard of 7 s ago in its step drain; if it is dead, "
+        f"`responder dr failover --take-over` goes on in its place, without --take-over in {left_s} s"
+    )
+
+
+def test_an_operation_that_was_silent_for_too_long_is_broken_off(stack: DrStack) -> None:
+    """Then anybody may go on."""
+    with pytest.raises(DiedError):
+        fail_over(stack, on_step=dying_at("drain"))
+    stack.clock.advance(FORWARD.drain_s + GRACE_MS / 1_000 + 1)
+    (problem,) = [text for text in status(stack).problems if "a failover of ada" in text]
+    assert "was broken off, last heard of" in problem
+    assert "`responder dr failover` goes on with it" in problem
 
 
 def test_both_switches_on_is_said(stack: DrStack) -> None:
