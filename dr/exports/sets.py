@@ -12,7 +12,7 @@ from typing import Final
 
 from dr.comparison.states import Side
 from dr.exports.check import Expected, check_export, moment
-from dr.exports.manifest import SUMMARY, Export, read_export
+from dr.exports.manifest import SUMMARY, Export, Finding, read_export
 from dr.exports.objects import FolderObjects, ObjectInfo, Objects, fetch
 from dr.exports.requests import ExportRefusedError, Window, chained
 from topology.backups import EXPORTS
@@ -73,28 +73,31 @@ def good_set(
     expected: Expected,
     until: datetime | None = None,
     roots: Sequence[str] = (),
+    full_only: bool = False,
 ) -> GoodSet:
     """Fetch into `folder` the set that reaches furthest and has nothing wrong with it.
 
     A bad export is passed over: an overlapping or an older one may do instead. `until`: take none that goes
     beyond. `roots`: take these exports and no others, such as those that an earlier run began with.
+    `full_only`: take the newest good full export alone.
 
     Raises:
         ExportRefusedError: no good full export is left, or one of `roots` is not there or not good.
         ObjectMissingError: an object went away, or its key leads out of the folder.
         ObjectsUnreadableError: the bucket does not answer.
     """
+    unread: dict[str, str] = {}
     candidates = [
         candidate
-        for candidate in _summarised(objects, table, expected)
+        for candidate in _summarised(objects, table, expected, unread)
         if (until is None or candidate.at <= until) and (not roots or candidate.export.root in roots)
     ]
     good, passed_over = set[str](), list[str]()
     while True:
         try:
-            exports = _furthest(candidates, table)
+            exports = _furthest(candidates, table, full_only=full_only)
         except ExportRefusedError as error:
-            raise ExportRefusedError("; ".join([str(error), *passed_over])) from error
+            raise ExportRefusedError("; ".join([str(error), *passed_over, *unread.values()])) from error
         unchecked = next((candidate for candidate in exports.exports if candidate.root not in good), None)
         if unchecked is None:
             break
@@ -107,7 +110,8 @@ def good_set(
     if roots and [candidate.root for candidate in exports.exports] != list(roots):
         lacking = "; ".join(passed_over) or f"only {len(exports.exports)} of {len(roots)} are there"
         raise ExportRefusedError(f"the exports that this was begun with are not all good any more: {lacking}")
-    return GoodSet(exports, tuple(passed_over))
+    newer = (why for root, why in unread.items() if _id(root) > _id(exports.full.root))
+    return GoodSet(exports, (*passed_over, *newer))
 
 
 def fetch_good(objects: Objects, export: Export, folder: Path, *, expected: Expected) -> None:
@@ -121,12 +125,18 @@ def fetch_good(objects: Objects, export: Export, folder: Path, *, expected: Expe
     etags = fetch_export(objects, export, folder)
     checked = check_export(FolderObjects(folder), export.root, expected=expected, reported_etags=etags)
     if not checked.good:
-        first = checked.findings[:FINDINGS_SHOWN]
-        shown = "; ".join(f"{finding.code} {finding.subject}: {finding.text}" for finding in first)
-        raise ExportRefusedError(
-            f"the export {export.root} is not good, {len(checked.findings)} findings: {shown}; "
-            "`dr check` names every one"
-        )
+        raise ExportRefusedError(not_good(export.root, checked.findings))
+
+
+def not_good(root: str, findings: Sequence[Finding]) -> str:
+    """A sentence with the first of what is wrong with an export, and how to see all of it."""
+    shown = "; ".join(
+        f"{finding.code} {finding.subject}: {finding.text}" for finding in findings[:FINDINGS_SHOWN]
+    )
+    return (
+        f"the export {root} is not good, {len(findings)} findings: {shown}; "
+        f"`responder dr check {root}` names every one"
+    )
 
 
 def fetch_export(objects: Objects, export: Export, folder: Path) -> dict[str, str]:
@@ -182,12 +192,25 @@ def _furthest(candidates: Iterable[_Found], table: str, *, full_only: bool = Fal
     return max(sets, key=lambda candidate: candidate[:2])[2]
 
 
-def _summarised(objects: Objects, table: str, expected: Expected) -> Iterator[_Found]:
-    """The exports of a table that have a summary and were not ruled out."""
+def _id(root: str) -> str:
+    """An export's id, which begins with its time: ids of later exports are greater."""
+    return root.rpartition("/")[2]
+
+
+def _summarised(
+    objects: Objects, table: str, expected: Expected, unread: dict[str, str] | None = None
+) -> Iterator[_Found]:
+    """The exports of a table that have a summary and were not ruled out.
+
+    `unread` gets, by its folder's key, why an export's summary does not say of which table it is.
+    """
     for info in objects.listed(f"{EXPORTS}/"):
         if not info.key.endswith(f"/{SUMMARY}"):
             continue
-        export, _ = read_export(objects, info.key.removesuffix(f"/{SUMMARY}"))
+        root = info.key.removesuffix(f"/{SUMMARY}")
+        export, findings = read_export(objects, root)
+        if export is None and unread is not None:
+            unread[root] = not_good(root, findings)
         if export is None or export.summary.table_arn.rpartition("table/")[2] != table:
             continue
         summary = export.summary

@@ -31,7 +31,8 @@ def restore(  # noqa: PLR0913 - one argument for each option
         str | None, typer.Option(help="Point-in-time recovery: the state of 10m or 2h ago, or ISO 8601.")
     ] = None,
     export: Annotated[
-        str | None, typer.Option(help="Import a full export: latest, its id, or the key of its folder.")
+        str | None,
+        typer.Option(help="Import a full export: latest (the newest good one), its id, or its folder's key."),
     ] = None,
     backup: Annotated[
         str | None,
@@ -40,8 +41,9 @@ def restore(  # noqa: PLR0913 - one argument for each option
     copy: Annotated[
         str | None,
         typer.Option(
-            help="Copy items into a new empty table, strong as the ledger is: latest, to:TIME, table:NAME, "
-            "or an export. A broken-off copy of latest goes on as to:TIME, of the time that its error names."
+            help="Copy items into a new empty table, strong as the ledger is: latest (good), to:TIME, "
+            "table:NAME, or an export. A broken-off copy of latest goes on as to:TIME, of the time that "
+            "its error names."
         ),
     ] = None,
     resume: Annotated[

@@ -19,7 +19,7 @@ from dr.restores.preconditions import permit_fill, permit_new, permit_resume, re
 from dr.restores.restore import RESTORE_WITHIN_S, Restored, Restorer
 from dr.restores.table_items import check_progress
 from lambda_packages import ROOT
-from ops.dr.states import fetch_good, moment, root_of, state
+from ops.dr.states import LATEST, fetch_good, fetch_latest, moment, root_of, state
 from topology.names import RESTORE
 from topology.tables import ALERTS
 
@@ -69,8 +69,11 @@ def prepare(
         )
     if options.export is not None:
         permit_new(aws, target)
-        root = root_of(deployment, region, options.export)
-        export = fetch_good(deployment, region, root, folder, max_age=options.max_age)
+        if options.export == LATEST:
+            export = fetch_latest(deployment, region, folder, max_age=options.max_age)
+        else:
+            root = root_of(deployment, region, options.export)
+            export = fetch_good(deployment, region, root, folder, max_age=options.max_age)
         refuse_incremental(export)
         return RestorePlan(
             f"{made} by importing {_described(export)}.", lambda by: by.import_export(export, target=target)

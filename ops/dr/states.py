@@ -11,10 +11,11 @@ from clients.deployment import Deployment
 from dr.comparison.states import Side
 from dr.exports.manifest import Export, read_export
 from dr.exports.requests import ExportRefusedError, bucket_of, expected_of, list_exports, usable
+from dr.exports.sets import GoodSet, good_set, latest_set, side_of
 from dr.exports.sets import fetch_good as fetch_and_check
-from dr.exports.sets import good_set, latest_set, side_of
 from dr.restores.table_items import spool_table
 from ops.audit_command import moment_ms
+from ops.hints import hinted
 from ops.options import printable
 
 LATEST: Final = "latest"
@@ -44,8 +45,7 @@ def state(
             expected=expected_of(deployment),
             until=moment(spec.removeprefix(UNTIL)) if spec != LATEST else None,
         )
-        for why in good.passed_over:
-            typer.echo(f"passed over: {printable(why)}", err=True)
+        _name_passed_over(good)
         exported_to = good.exports.exported_to
         if max_age is not None and datetime.now(UTC) - exported_to > max_age:
             raise ExportRefusedError(
@@ -76,6 +76,27 @@ def fetch_good(
         raise ExportRefusedError(f"the export {root} is not good: {shown}; take another one")
     fetch_and_check(bucket, listed, folder, expected=expected_of(deployment, max_age=max_age))
     return listed
+
+
+def fetch_latest(
+    deployment: Deployment, region: str, folder: Path, *, max_age: timedelta | None = None
+) -> Export:
+    """Copy the newest good full export of the ledger into `folder`; newer ones that are not good are named.
+
+    Raises:
+        ExportRefusedError: none is good, or none is younger than `max_age`.
+        ObjectsUnreadableError: the bucket does not answer.
+    """
+    expected = expected_of(deployment, max_age=max_age)
+    bucket = bucket_of(deployment, region)
+    found = good_set(bucket, deployment.alerts_table, folder, expected=expected, full_only=True)
+    _name_passed_over(found)
+    return found.exports.full
+
+
+def _name_passed_over(found: GoodSet) -> None:
+    for why in found.passed_over:
+        typer.echo(f"passed over: {hinted(printable(why))}", err=True)
 
 
 def root_of(deployment: Deployment, region: str, spec: str, *, hint: str = "") -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from clients.deployment import Deployment
+from dr.exports.manifest import md5_base64
 from dr.exports.requests import ExportRefusedError
 from dr.exports.row_schema import OtherSchemaError
 from dr.exports.synthesis import ACCOUNT, BUCKET, TABLE_ARN, Recipe, synthesize
@@ -115,6 +116,38 @@ def test_an_export_that_is_spoilt_or_too_old_is_refused_before_anybody_is_asked(
     put(data.relative_to(tmp_path / "bucket").as_posix(), b"spoilt")
     with pytest.raises(ExportRefusedError, match="file-gzip"):
         prepared(deployment, tmp_path / "spoilt", EXPORT)
+
+
+def test_latest_passes_over_a_newer_export_that_is_not_good_and_names_it(
+    deployment: Deployment, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In an import as in a copy: in the hour that it matters, the older good one is what there is."""
+    newer = synthesize(tmp_path / "newer", replace(RECIPE, variant=1))
+    summary = tmp_path / "newer" / newer / "manifest-summary.json"
+    summary.write_bytes(summary.read_bytes().replace(b"2024-11-23T03:", b"2024-11-23T04:"))
+    summary.with_suffix(".md5").write_text(md5_base64(summary.read_bytes()))
+    for path in (tmp_path / "newer" / newer).rglob("*.*"):
+        content = path.read_bytes()
+        put(
+            path.relative_to(tmp_path / "newer").as_posix(),
+            content[:-40] if path.suffix == ".gz" else content,
+        )
+    for options in (EXPORT, RestoreOptions(copy="latest")):
+        what = prepared(deployment, tmp_path / str(options.copy), options).what
+        assert RECIPE.export_id in what
+        said = capsys.readouterr().err
+        assert f"passed over: the export {newer} is not good" in said
+        assert f"`responder dr check {newer}" in said
+
+
+def test_latest_names_a_newer_export_whose_summary_says_nothing(
+    deployment: Deployment, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It may have been the ledger's."""
+    root = f"{RECIPE.root.rpartition('/')[0]}/09999999999999-0badcafe"
+    put(f"{root}/manifest-summary.json", b"no JSON")
+    assert RECIPE.export_id in prepared(deployment, tmp_path / "to", EXPORT).what
+    assert f"passed over: the export {root} is not good" in capsys.readouterr().err
 
 
 def test_rows_of_another_schema_are_refused_before_anybody_is_asked(
