@@ -2,8 +2,6 @@
 
 import contextlib
 import json
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +21,7 @@ from lambda_packages import ROOT
 from ops.local import running
 from ops.local.running import REPORTS
 from ops.options import AsJson, check_writable
+from ops.scratch import ending, scratch_folder
 from ops.tables import make_table, print_table
 from topology.names import LOCAL_STACK
 
@@ -115,16 +114,13 @@ def _stack(run_dir: Path | None, console: Console) -> Iterator[Path]:
         running.attach(run_dir)
         yield run_dir
         return
-    scratch = ROOT / ".local"
-    scratch.mkdir(exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix="chaos-", dir=scratch))
-    try:
-        with Emulator.start(folder, regions=running.local_config().regions) as emulator:
-            local_stack.deploy(emulator)
-            yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        console.print("its stack is taken down; nothing is left running")
+    with scratch_folder("chaos") as folder:
+        try:
+            with Emulator.start(folder, regions=running.local_config().regions) as emulator:
+                local_stack.deploy(emulator)
+                yield folder
+        finally:
+            console.print(f"its stack is taken down; {ending(folder)}", soft_wrap=True)
 
 
 def _conclude(console: Console, outcomes: dict[str, tuple[Outcome, float]], reports: Path) -> None:

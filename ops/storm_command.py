@@ -1,8 +1,6 @@
 """`responder storm`: brings a stack up, sends the storm, and prints which goals were missed."""
 
 import asyncio
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -15,13 +13,13 @@ from clients.interrupts import interrupt_on_ending
 from clients.receipts import read_receipts
 from emulator import local_stack
 from emulator.client import Emulator
-from lambda_packages import ROOT
 from loadtests.storm import StormPlan, run_storm
 from loadtests.storm_report import StormReport, make_report
 from ops.demo.progress import ProgressLine
 from ops.local import running
 from ops.local.running import REPORTS
 from ops.options import check_report
+from ops.scratch import scratch_folder
 from ops.tables import print_table
 
 
@@ -38,16 +36,13 @@ def storm(
     """
     plan = StormPlan(minutes=minutes, per_minute=per_minute, critical_percent=critical)
     check_report(report, "--report")
-    scratch = ROOT / ".local"
-    scratch.mkdir(exist_ok=True)
-    run_dir = Path(tempfile.mkdtemp(prefix="storm-", dir=scratch))
     interrupt_on_ending()
     console = Console()
-    try:
-        with Emulator.start(run_dir, regions=running.local_config().regions) as emulator:
-            result = _run(plan, local_stack.deploy(emulator), console)
-    finally:
-        shutil.rmtree(run_dir, ignore_errors=True)
+    with (
+        scratch_folder("storm") as run_dir,
+        Emulator.start(run_dir, regions=running.local_config().regions) as emulator,
+    ):
+        result = _run(plan, local_stack.deploy(emulator), console)
     print_table(result.table(), console)
     console.print(f"unaccounted {result.audit['unaccounted']}   report: {report}", soft_wrap=True)
     result.write(report)

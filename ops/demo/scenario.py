@@ -65,7 +65,7 @@ async def run_demo(*, run_dir: Path, report_path: Path, console: Console) -> Dem
         handle_endings(lambda *_: loop.call_soon_threadsafe(task.cancel))
     begun = time.monotonic()
     console.rule("[bold]1. Two regions on this machine")
-    emulator = await asyncio.to_thread(Emulator.start, run_dir, regions=local_config().regions)
+    emulator = await _started(run_dir)
     try:
         stack = await asyncio.to_thread(deploy, emulator, progress=lambda line: console.print(f"  {line} …"))
         counts = f"{stack.deployed.created} resources in {stack.deploy_s:.1f} s"
@@ -84,6 +84,17 @@ async def run_demo(*, run_dir: Path, report_path: Path, console: Console) -> Dem
     )
     report.write(report_path)
     return report
+
+
+async def _started(run_dir: Path) -> Emulator:
+    """Start the emulator; a cancellation is put off until there is one to stop, since a thread cannot be."""
+    start = asyncio.create_task(asyncio.to_thread(Emulator.start, run_dir, regions=local_config().regions))
+    try:
+        return await asyncio.shield(start)
+    except asyncio.CancelledError:
+        emulator = await start
+        await asyncio.to_thread(emulator.stop)
+        raise
 
 
 async def wait_in_slack(

@@ -8,7 +8,6 @@ import contextlib
 import json
 import secrets
 import shlex
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -37,6 +36,7 @@ from ops.dr.drill_output import Say, conclude, show_plan, show_plans, teller
 from ops.local import running
 from ops.local.running import REPORTS
 from ops.options import AsJson, DryRun, check_writable
+from ops.scratch import scratch_folder
 from topology.config import StackConfig
 from topology.names import LOCAL_STACK, STACKS
 
@@ -215,8 +215,8 @@ def _run_all(
 ) -> list[Line]:
     """Run every scenario, with the other `parameters`, and the rest; a line of each, also as a report."""
     lines: list[Line] = []
-    with tempfile.TemporaryDirectory(prefix="drill-all-", dir=_scratch()) as name:
-        backups = Path(name) / "bucket"
+    with scratch_folder("drill-all") as scratch:
+        backups = scratch / "bucket"
         with _own_stack(config, say) as folder:
             for scenario in SCENARIOS.values():
                 console.rule(f"[bold]{scenario.name}")
@@ -229,7 +229,7 @@ def _run_all(
             objects = copy_backups(deployment, backups, say)
         console.rule("[bold]planted faults, and a rebuild")
         lines += planted_faults(objects, backups, deployment.alerts_table)
-        lines.append(rebuilt(objects, Path(name) / "rebuild", say))
+        lines.append(rebuilt(objects, scratch / "rebuild", say))
     write_report(report / "drill-all.json", [asdict(line) for line in lines])
     return lines
 

@@ -14,11 +14,11 @@ from rich.console import Console
 from emulator import local_stack
 from emulator.client import Emulator
 from emulator.deviations import DEVIATIONS
-from emulator.errors import NotRunningError, RefusedError
+from emulator.errors import EmulatorError, NotRunningError, RefusedError
 from emulator.ports import PERSON, PortPlan
 from emulator.pulumi.provider.catalogue import ignored_arguments
 from emulator.stack_lock import changing
-from emulator.supervisor.runfile import is_run_dir
+from emulator.supervisor.runfile import is_held, is_run_dir
 from lambda_packages.build import HOST, LAMBDA, build_packages
 from ops.hints import act_on
 from ops.local import running
@@ -155,6 +155,8 @@ def down(*, run_dir: RunDir = running.RUN_DIR) -> None:
             Emulator.attach(run_dir).stop()
         except NotRunningError as error:
             typer.echo(f"nothing to stop: {error}")
+        if is_held(run_dir):
+            raise EmulatorError(f"the emulator in {run_dir} does not end; see its logs there, then try again")
         if is_run_dir(run_dir):
             shutil.rmtree(run_dir, ignore_errors=True)
     typer.echo("down: nothing is left running")
