@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -12,7 +12,7 @@ from audit import queries
 from audit.database import Database
 from audit.ledger import LedgerRow
 from audit.outcome import CAUSES, IN_DIGEST, MAX_LISTED, NOTIFIED, PARKED, SUPPRESSED, UNEXPLAINED, Audit
-from clients.receipts import Receipt
+from clients.receipts import Receipt, Unread
 
 
 class SlackPost(Protocol):
@@ -48,7 +48,7 @@ EVER: Final = Window()
 
 def compare(
     *,
-    receipts: Iterable[Receipt],
+    receipts: Iterable[Receipt | Unread],
     ledgers: Mapping[str, Iterable[LedgerRow]],
     slack: Iterable[SlackPost] | None,
     consistency: str,
@@ -57,14 +57,16 @@ def compare(
 ) -> Audit:
     """Compare the receipts with each region's ledger and with Slack; each is read once, from start to end.
 
-    `slack` None: it cannot be read, and a NOTIFIED row is believed. `problems_file` gets every problem, one
-    JSON object a line; the outcome itself lists the first `MAX_LISTED`.
+    What of the receipts is `Unread` counts if it may be of the window. `slack` None: it cannot be read, and a
+    NOTIFIED row is believed. `problems_file` gets every problem, one JSON object a line; the outcome itself
+    lists the first `MAX_LISTED`.
 
     Raises:
         Whatever reading a record raises.
     """
     with Database() as database:
-        database.load("receipts", queries.RECEIPTS, receipts)
+        unread = _Unreads(window)
+        database.load("receipts", queries.RECEIPTS, unread.kept_from(receipts))
         database.load("ledger", queries.LEDGER, _ledger_lines(ledgers))
         database.load("slack", queries.SLACK, _slack_lines(slack or ()))
         regions = sorted(ledgers)
@@ -77,10 +79,32 @@ def compare(
         }
         for query in (*queries.PREPARE, queries.FINDINGS, queries.STRANGE_MESSAGES):
             database.run(query)
-        return _outcome(database, consistency, slack_read=slack is not None, problems_file=problems_file)
+        return _outcome(
+            database, unread, consistency, slack_read=slack is not None, problems_file=problems_file
+        )
 
 
-def _outcome(database: Database, consistency: str, *, slack_read: bool, problems_file: Path | None) -> Audit:
+class _Unreads:
+    """What of the receipts cannot be read and may be of the window: all are counted, the first are listed."""
+
+    def __init__(self, window: Window) -> None:
+        self._window = window
+        self.count = 0
+        self.parts: dict[str, str] = {}
+
+    def kept_from(self, parts: Iterable[Receipt | Unread]) -> Iterator[Receipt]:
+        for part in parts:
+            if isinstance(part, Receipt):
+                yield part
+            elif part.since_ms < self._window.until_ms and part.until_ms >= self._window.since_ms:
+                self.count += 1
+                if len(self.parts) < MAX_LISTED:
+                    self.parts[part.where] = part.why
+
+
+def _outcome(
+    database: Database, unread: _Unreads, consistency: str, *, slack_read: bool, problems_file: Path | None
+) -> Audit:
     by_region: dict[str, dict[str, int]] = {}
     for region, status, count, in_digest in database.rows(queries.COUNTS):
         states = by_region.setdefault(region, {})
@@ -90,7 +114,7 @@ def _outcome(database: Database, consistency: str, *, slack_read: bool, problems
     duplicates, shortfall_unexplained = _duplicates(database)
     unexplained = [queries.UNEXPLAINED, *([queries.SHORT_DIGESTS] if shortfall_unexplained else [])]
     if problems_file is not None:
-        _write_problems(problems_file, database, [queries.PROBLEMS, *unexplained])
+        _write_problems(problems_file, database, [queries.PROBLEMS, *unexplained], unread)
     digests, verified = database.row(queries.DIGESTS)
 
     def in_state(state: str) -> int:
@@ -111,6 +135,8 @@ def _outcome(database: Database, consistency: str, *, slack_read: bool, problems
         duplicates_by_cause=duplicates if slack_read else None,
         problems=dict(islice(database.rows(queries.PROBLEMS), MAX_LISTED)),
         unexplained=dict(islice((row for query in unexplained for row in database.rows(query)), MAX_LISTED)),
+        unread=unread.count,
+        unread_parts=unread.parts,
     )
 
 
@@ -150,9 +176,9 @@ def _slack_lines(posts: Iterable[SlackPost]) -> Iterator[Mapping[str, Any]]:
             }
 
 
-def _write_problems(path: Path, database: Database, questions: Sequence[str]) -> None:
+def _write_problems(path: Path, database: Database, questions: Sequence[str], unread: _Unreads) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
+    answers = (row for question in questions for row in database.rows(question))
     with path.open("wb") as out:
-        for question in questions:
-            for subject, problem in database.rows(question):
-                out.write(msgspec.json.encode({"id": subject, "problem": problem}) + b"\n")
+        for subject, problem in chain(unread.parts.items(), answers):
+            out.write(msgspec.json.encode({"id": subject, "problem": problem}) + b"\n")

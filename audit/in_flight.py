@@ -11,11 +11,13 @@ from clients.receipts import read_receipts
 def in_flight(deployment: Deployment, receipts: Path) -> set[str]:
     """The alerts of a receipts file that are not at rest by the ledger; one without a row is not either.
 
+    A torn receipt names no alert to wait for; the audit tells of it.
+
     Reads the ledger of the first region that answers, the failover's before the primary's.
 
     Raises:
         LedgerUnreadableError: no region answers, so nobody can say.
-        ReceiptsError: a line of the file is not a receipt.
+        ReceiptsError: the file cannot be read.
     """
     if not receipts.exists():
         return set()

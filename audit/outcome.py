@@ -28,7 +28,9 @@ class Audit:
     `duplicates_by_cause` counts what Slack has more than once, by `CAUSES` and `UNEXPLAINED`; None where
     Slack was not read. `unexplained` maps ids to the duplicates that nothing explains. `by_region` counts
     sound alerts by the region that took them in, then by state. `unreceipted` counts rows whose 202 the
-    sender never saw: they are shown, and nothing was promised about them.
+    sender never saw: they are shown, and nothing was promised about them. `unread` counts the parts of the
+    receipts that cannot be read (a torn line, the end of a log); `unread_parts` maps where they are, at most
+    `MAX_LISTED`, to why. What was promised in them is unknown.
     """
 
     consistency: str
@@ -45,6 +47,8 @@ class Audit:
     duplicates_by_cause: Mapping[str, int] | None
     problems: Mapping[str, str] = field(default_factory=dict)
     unexplained: Mapping[str, str] = field(default_factory=dict)
+    unread: int = 0
+    unread_parts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def duplicates(self) -> int:
@@ -53,6 +57,9 @@ class Audit:
 
     @property
     def passed(self) -> bool:
-        """Whether every receipt is accounted for and, under a strong ledger, every duplicate explained."""
+        """Whether every receipt is read and accounted for and, under a strong ledger, duplicates explained.
+
+        A 202 that nobody can name may be a lost alert: unknown is not passed.
+        """
         unexplained = (self.duplicates_by_cause or {}).get(UNEXPLAINED, 0)
-        return self.unaccounted == 0 and (self.consistency != "strong" or unexplained == 0)
+        return self.unaccounted == 0 == self.unread and (self.consistency != "strong" or unexplained == 0)

@@ -7,13 +7,13 @@ from audit.comparison import EVER, SlackPost, Window, compare
 from audit.ledger import scan_ledger
 from audit.outcome import Audit
 from clients.deployment import Deployment
-from clients.receipts import Receipt, read_receipts
+from clients.receipts import Receipt, Unread, scan_receipts
 
 
 def audit_stack(
     deployment: Deployment,
     *,
-    receipts: Path | Iterable[Receipt],
+    receipts: Path | Iterable[Receipt | Unread],
     slack: Iterable[SlackPost] | None,
     window: Window = EVER,
     lost_regions: Collection[str] = (),
@@ -25,12 +25,12 @@ def audit_stack(
     cannot answer; any other that does not answer is an error, since its alerts are unknown.
 
     Raises:
-        ReceiptsError: the file is missing, or a line is not a receipt.
+        ReceiptsError: the file cannot be read.
         LedgerUnreadableError: a region's ledger does not answer.
     """
     regions = [e.region for e in deployment.regions if e.region not in lost_regions]
     return compare(
-        receipts=read_receipts(receipts) if isinstance(receipts, Path) else receipts,
+        receipts=scan_receipts(receipts) if isinstance(receipts, Path) else receipts,
         ledgers={region: scan_ledger(deployment, region) for region in regions},
         slack=slack,
         consistency=deployment.ledger_consistency,

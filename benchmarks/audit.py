@@ -21,7 +21,7 @@ import msgspec
 from audit.comparison import compare
 from audit.ledger import LedgerRow
 from audit.outcome import CAUSES
-from clients.receipts import Receipt, read_receipts
+from clients.receipts import Receipt, scan_receipts
 
 REGIONS: Final = ("us-east-1", "us-west-2")
 DIGEST_SIZE: Final = 100
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         files, planted = _synthesize(Path(folder), count)
         before_mb, begun = _peak_mb(), time.monotonic()
         audit = compare(
-            receipts=read_receipts(files.receipts),
+            receipts=scan_receipts(files.receipts),
             ledgers={
                 region: _read(path, LedgerRow) for region, path in zip(REGIONS, files.ledgers, strict=True)
             },

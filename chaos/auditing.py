@@ -21,6 +21,6 @@ def audit_experiment(target: Target) -> Audit:
 
 
 def problem_count(audit: Audit) -> int:
-    """Alerts not accounted for and, under a strong ledger, duplicates in Slack that nothing explains."""
+    """Alerts not accounted for, receipts not readable and, under a strong ledger, unexplained duplicates."""
     unexplained = (audit.duplicates_by_cause or {}).get(UNEXPLAINED, 0)
-    return audit.unaccounted + (unexplained if audit.consistency == STRONG else 0)
+    return audit.unaccounted + audit.unread + (unexplained if audit.consistency == STRONG else 0)

@@ -155,4 +155,4 @@ def _missed(storm: Storm, critical: Latency, at_rest_after_s: float | None, audi
     if storm.tally.given_up or storm.tally.refused:
         yield f"{storm.tally.given_up + storm.tally.refused.total()} posts were never accepted"
     if not audit.passed:
-        yield "the audit found problems"
+        yield "the audit found problems, or receipts that it cannot read"

@@ -70,8 +70,8 @@ def audit_command(
     """Compare receipts, each region's ledger and Slack, alert by alert; print `unaccounted 0` or the ids.
 
     Reads the stack that `responder local up` left running, or a real one, whose Slack cannot be read: there
-    a NOTIFIED row is believed. Exits 1 if any alert is unaccounted, if a duplicate is unexplained although
-    the ledger is strong, or if there was nothing to account for.
+    a NOTIFIED row is believed. Exits 1 if any alert is unaccounted, if a part of the receipts cannot be read,
+    if a duplicate is unexplained although the ledger is strong, or if there was nothing to account for.
     """
     if access_log and receipts is not None:
         raise typer.BadParameter("--access-log and --receipts are two sources of the same; give one")
@@ -97,7 +97,7 @@ def audit_command(
         )
         with verdict_kept(f"accepted {audit.accepted}, unaccounted {audit.unaccounted}"):
             _show(audit, as_json=as_json)
-    if not audit.accepted:
+    if not audit.accepted and not audit.unread:
         typer.echo("nothing was accepted in this window, so nothing is proven", err=True)
     if not audit.passed or not audit.accepted:
         raise typer.Exit(1)
@@ -134,7 +134,10 @@ def print_audit(audit: Audit, console: Console) -> None:
             f"{cause.replace('_', ' ')} {count}" for cause, count in audit.duplicates_by_cause.items()
         )
         console.print(f"duplicates {audit.duplicates} ({causes})")
-    lines = [("unaccounted", *problem) for problem in audit.problems.items()]
+    if audit.unread:
+        console.print(f"unread parts of the receipts {audit.unread}: what was answered 202 there is unknown")
+    lines = [("unread", *part) for part in audit.unread_parts.items()]
+    lines += [("unaccounted", *problem) for problem in audit.problems.items()]
     lines += [(UNEXPLAINED, *duplicate) for duplicate in audit.unexplained.items()]
     for kind, subject, what in lines[:SHOWN]:
         console.print(f"[red]{kind}[/] {escape(subject)}: {escape(what)}", soft_wrap=True, highlight=False)

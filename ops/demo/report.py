@@ -138,7 +138,7 @@ def make_report(
         total_s=round(total_s, 1),
         refused=tally.refused.total(),
         given_up=tally.given_up,
-        unaccounted_ids={**outcome.problems, **outcome.unexplained},
+        unaccounted_ids={**outcome.problems, **outcome.unexplained, **outcome.unread_parts},
         regions=tuple(
             RegionReport(
                 region=region,

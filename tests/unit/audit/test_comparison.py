@@ -11,7 +11,7 @@ import pytest
 from audit.comparison import EVER, Window, compare
 from audit.ledger import LedgerRow
 from audit.outcome import MAX_LISTED, Audit
-from clients.receipts import Receipt
+from clients.receipts import Receipt, Unread
 
 EAST, WEST = "us-east-1", "us-west-2"
 EXPLAINED = {"outcome_unknown": 0, "lease_expired": 0, "ownership_transferred": 0, "unexplained": 0}
@@ -54,7 +54,7 @@ def run(
     *,
     west: Iterable[LedgerRow] | None = None,
     slack: Sequence[Post] | None = SLACK,
-    receipts: Iterable[Receipt] | None = None,
+    receipts: Iterable[Receipt | Unread] | None = None,
     consistency: str = "strong",
     window: Window = EVER,
     problems_file: Path | None = None,
@@ -361,6 +361,38 @@ def test_the_problems_file_has_every_problem_and_the_outcome_the_first(tmp_path:
     assert len(written) == MAX_LISTED + 501
     assert written[0] == {"id": "x00000", "problem": "no row in the ledger of us-east-1, us-west-2"}
     assert written[-1]["id"] == "a1"
+
+
+TORN = Unread(where="receipts line 2", why="torn", since_ms=1_000, until_ms=2_000)
+
+
+def test_a_torn_receipt_is_named_and_the_others_are_audited(tmp_path: Path) -> None:
+    """Its alert may be lost and nobody could tell: that is not passed."""
+    problems = tmp_path / "problems.jsonl"
+    found = run(receipts=[receipt(PARENT), TORN, receipt(PARKED)], problems_file=problems)
+    assert (found.accepted, found.unaccounted, found.unread, found.passed) == (2, 0, 1, False)
+    assert found.unread_parts == {"receipts line 2": "torn"}
+    assert json.loads(problems.read_text()) == {"id": "receipts line 2", "problem": "torn"}
+
+
+@pytest.mark.parametrize(
+    ("window", "counts"),
+    [
+        (Window(since_ms=2_000), True),
+        (Window(since_ms=2_001), False),
+        (Window(until_ms=1_001), True),
+        (Window(until_ms=1_000), False),
+    ],
+)
+def test_a_torn_receipt_counts_where_it_may_be_of_the_window(window: Window, *, counts: bool) -> None:
+    """Last week's is no reason to distrust today's."""
+    assert run(receipts=[TORN], window=window).unread == counts
+
+
+def test_of_many_torn_receipts_the_first_are_listed() -> None:
+    """All are counted."""
+    found = run(receipts=[replace(TORN, where=f"line {n}") for n in range(MAX_LISTED + 5)])
+    assert (found.unread, len(found.unread_parts)) == (MAX_LISTED + 5, MAX_LISTED)
 
 
 def test_nothing_accepted_is_nothing_lost() -> None:

@@ -68,6 +68,16 @@ def test_a_row_that_is_hardly_one_is_read_and_rests_nowhere(deployment: Deployme
     assert read_ledger(deployment, PRIMARY)["a1"].status == ""
 
 
+def test_a_torn_receipts_file_is_audited_and_not_passed(deployment: Deployment, receipts: Path) -> None:
+    """By whatever command: each gives a file."""
+    for region in (PRIMARY, FAILOVER):
+        put(region, "a1")
+    receipts.write_bytes(receipts.read_bytes() + b'{"alert_id": "a2", "status[')
+    found = audit_stack(deployment, receipts=receipts, slack=[])
+    assert (found.accepted, found.unaccounted, found.passed) == (1, 0, False)
+    assert list(found.unread_parts) == [f"{receipts} line 2"]
+
+
 def test_both_regions_of_a_stack_are_compared(deployment: Deployment, receipts: Path) -> None:
     """Each by its own ledger."""
     put(PRIMARY, "a1")

@@ -1,10 +1,18 @@
-"""Receipts are the sender's own record: whole lines, and a broken file is named."""
+"""Receipts are the sender's own record: what is whole is read, what is torn is named and costs no other."""
 
 from pathlib import Path
 
 import pytest
 
-from clients.receipts import Receipt, ReceiptsError, ReceiptsFile, read_receipts
+from clients.receipts import (
+    LINE_BYTES_MAX,
+    Receipt,
+    ReceiptsError,
+    ReceiptsFile,
+    Unread,
+    read_receipts,
+    scan_receipts,
+)
 
 FIRST = Receipt("a1", "RECEIVED", "us-east-1", 10, 20)
 SECOND = Receipt("a1.c", "SUPPRESSED", "us-west-2", 30, 40)
@@ -27,24 +35,99 @@ def test_a_receipt_is_on_disk_before_the_file_is_closed(tmp_path: Path) -> None:
         assert list(read_receipts(path)) == [FIRST]
 
 
-@pytest.mark.parametrize("line", ["{", "[]", '{"alert_id": "a1"}', '{"a": 1}'])
-def test_a_line_that_is_no_receipt_is_named(tmp_path: Path, line: str) -> None:
-    """An audit over half a file would say too little is missing."""
-    path = tmp_path / "receipts.jsonl"
+def write(path: Path, *receipts: Receipt) -> bytes:
+    """Append receipts; return what is in the file."""
     with ReceiptsFile(path) as out:
-        out.add(FIRST)
-    with path.open("a") as out_text:
-        out_text.write(line + "\n")
-    with pytest.raises(ReceiptsError, match="line 2 is not a receipt"):
-        list(read_receipts(path))
+        for receipt in receipts:
+            out.add(receipt)
+    return path.read_bytes()
 
 
-def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
-    """A wrong file is one line, not a traceback."""
+def unread_of(path: Path) -> list[Unread]:
+    """What of a file is no receipt."""
+    return [part for part in scan_receipts(path) if isinstance(part, Unread)]
+
+
+GARBAGE = [
+    b"{",
+    b"[]",
+    b'{"alert_id": "a1"}',
+    b'{"a": 1}',
+    b"\xff\xfe\x00",
+    b"\0" * 4_096,
+    b'{"x": ' + b"[" * 9_000,
+]
+
+
+@pytest.mark.parametrize("line", GARBAGE)
+def test_a_line_that_is_no_receipt_is_named_and_the_others_are_read(tmp_path: Path, line: bytes) -> None:
+    """With the time between the receipts around it, within which it was accepted."""
     path = tmp_path / "receipts.jsonl"
-    path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ReceiptsError, match="line 1 is not a receipt"):
-        list(read_receipts(path))
+    path.write_bytes(write(path, FIRST) + line + b"\n")
+    write(path, SECOND)
+    before, unread, after = scan_receipts(path)
+    assert (before, after) == (FIRST, SECOND)
+    assert isinstance(unread, Unread)
+    assert unread.where == f"{path} line 2"
+    assert (unread.since_ms, unread.until_ms) == (FIRST.accepted_at_ms, SECOND.accepted_at_ms)
+    assert unread.why.startswith("no whole receipt (")
+    assert unread.why.isprintable()
+    assert list(read_receipts(path)) == [FIRST, SECOND]
+
+
+def test_a_file_cut_at_any_byte_keeps_its_whole_receipts_and_takes_others(tmp_path: Path) -> None:
+    """The tail is named, and a sender that goes on loses no receipt to it."""
+    path, third = tmp_path / "receipts.jsonl", Receipt("a3", "RECEIVED", "us-east-1", 50, 60)
+    content = write(path, FIRST, SECOND)
+    ends = [content.index(b"\n") + 1, len(content)]
+    for cut in range(len(content) + 1):
+        path.write_bytes(content[:cut])
+        whole = [receipt for receipt, end in zip((FIRST, SECOND), ends, strict=True) if cut >= end - 1]
+        torn = cut not in {0, *ends, *(end - 1 for end in ends)}
+        assert list(read_receipts(path)) == whole, cut
+        assert [part.where for part in unread_of(path)] == [f"{path} line {len(whole) + 1}"] * torn, cut
+        write(path, third)
+        assert list(read_receipts(path)) == [*whole, third], cut
+        assert len(unread_of(path)) == torn, cut
+
+
+def test_a_receipt_that_was_appended_to_a_torn_one_is_found(tmp_path: Path) -> None:
+    """Files in which a sender went on behind the torn part, cut at any byte."""
+    path = tmp_path / "receipts.jsonl"
+    first, second = write(path, FIRST, SECOND).splitlines(keepends=True)
+    for cut in range(1, len(first) - 1):
+        path.write_bytes(first[:cut] + second)
+        unread, receipt = scan_receipts(path)
+        assert isinstance(unread, Unread)
+        assert receipt == SECOND, cut
+
+
+def test_torn_lines_in_a_row_are_one(tmp_path: Path) -> None:
+    """A file of another kind is not a million problems; a line without an end is not held in memory."""
+    path = tmp_path / "receipts.jsonl"
+    path.write_bytes(b"x\n\ny\n" + b"z" * (3 * LINE_BYTES_MAX) + b"\nz\n")
+    write(path, FIRST)
+    [unread] = unread_of(path)
+    assert unread.where == f"{path} lines 1 to 5"
+    assert list(read_receipts(path)) == [FIRST]
+
+
+def test_the_receipts_of_the_issue_are_read(tmp_path: Path) -> None:
+    """Two whole ones; of the third, the id can still be read by a person."""
+    path = tmp_path / "receipts.jsonl"
+    ids = [f"a{number:032}" for number in range(3)]
+    content = write(path, *(Receipt(alert_id, "RECEIVED", "us-east-1", 10, 20) for alert_id in ids))
+    path.write_bytes(content[: content.rindex(b'": "RECEIVED"')] + b"[")
+    assert [receipt.alert_id for receipt in read_receipts(path)] == ids[:2]
+    [unread] = unread_of(path)
+    assert ids[2] in unread.why
+
+
+def test_a_full_disk_is_said_and_the_next_receipt_is_whole() -> None:
+    """`/dev/full` takes nothing."""
+    out = ReceiptsFile(Path("/dev/full"))
+    with pytest.raises(ReceiptsError, match="No space left on device; the receipt of a1 is lost"):
+        out.add(FIRST)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

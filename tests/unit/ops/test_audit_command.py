@@ -66,6 +66,14 @@ def test_each_problem_is_a_line_and_many_are_cut_short() -> None:
     assert text.splitlines()[-1] == f"unaccounted {SHOWN + 5}"
 
 
+def test_a_torn_receipt_is_a_line() -> None:
+    """With what is left of it; what else was accepted is counted as ever."""
+    text = shown(unread=1, unread_parts={"receipts.jsonl line 3": 'no whole receipt (\'{"alert_id": "a2\')'})
+    assert "unread parts of the receipts 1: what was answered 202 there is unknown" in text
+    assert 'unread receipts.jsonl line 3: no whole receipt (\'{"alert_id": "a2\')' in text
+    assert text.splitlines()[-1] == "unaccounted 0"
+
+
 def test_unread_slack_is_unknown_and_not_clean() -> None:
     """No data is never healthy."""
     assert "duplicates unknown" in shown(duplicates_by_cause=None)
