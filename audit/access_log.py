@@ -6,7 +6,9 @@ before that (`--until 15m`).
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -14,8 +16,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from audit.comparison import EVER, Window
 from audit.database import Database
 from audit.queries import UNNAMED
-from clients.deployment import Deployment, RegionEndpoints
-from clients.receipts import Receipt
+from clients.deployment import Deployment
+from clients.receipts import SHOWN_CHARS, Receipt, Unread
 from topology.errors import ExplainedError
 from topology.functions import RECEPTION
 
@@ -31,6 +33,16 @@ _MARGIN_MS: Final = 60_000
 _EVENTS_MAX: Final = 10_000
 """Of one page. https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html"""
 
+PAGES_MAX: Final = 10_000
+"""Of one log: at most 10 GB are searched, about a third of an hour at the quota of calls."""
+
+SAME_TOKEN_MAX: Final = 100
+"""How often in a row a log may hand out a token that it gave before. Each call searches on."""
+
+_NO_LOG: Final = "ResourceNotFoundException"
+_IS_TIME: Final = re.compile(r"[0-9]{1,15}").fullmatch
+"""Epoch milliseconds as API Gateway writes them."""
+
 _ANSWERS: Final = {"request_id": "VARCHAR", "region": "VARCHAR", "at_ms": "BIGINT"}
 NAMED: Final = {"request_id": "VARCHAR", "alert_id": "VARCHAR", "status": "VARCHAR"}
 _JOIN: Final = """
@@ -40,69 +52,130 @@ _JOIN: Final = """
 
 
 class AccessLogError(ExplainedError):
-    """A log cannot be read, or not whole; so nobody can say what was answered."""
+    """A log cannot be read at all, so nobody can say what was answered."""
 
 
-def access_receipts(deployment: Deployment, window: Window) -> Iterator[Receipt]:
+def access_receipts(deployment: Deployment, window: Window) -> Iterator[Receipt | Unread]:
     """A receipt for each alert of each request that was answered 202 in `window`, by either region.
 
     A request that reception's log does not name gets one under `UNNAMED` and its id, which no ledger has.
+    What of a log cannot be read comes last, as `Unread`.
 
     Raises:
         AccessLogError: a region or its log does not answer, or the stack writes no access log.
     """
+    unread: list[Unread] = []
     with Database() as joined:
-        joined.load("answers", _ANSWERS, _answers(deployment, window))
-        joined.load("named", NAMED, _named(deployment, window))
+        joined.load("answers", _ANSWERS, _answers(deployment, window, unread))
+        joined.load("named", NAMED, _named(deployment, window, unread))
         joined.values = {"unnamed": UNNAMED}
         for alert_id, status, region, at_ms in joined.rows(_JOIN):
             yield Receipt(alert_id, status, region, at_ms, at_ms)
+    yield from unread
 
 
-def _answers(deployment: Deployment, window: Window) -> Iterator[Mapping[str, Any]]:
-    group = deployment.names.api_log_group
+def _answers(deployment: Deployment, window: Window, unread: list[Unread]) -> Iterator[Mapping[str, Any]]:
     for endpoints in deployment.regions:
-        for line in _lines(deployment, endpoints, group, '"202"', window):
-            request_id, time_ms, method, path, status = (line.get(name, "") for name in LOGGED)
-            if (method, path, status) == ("POST", "/alerts", "202"):
-                yield {"request_id": request_id, "region": endpoints.region, "at_ms": int(time_ms)}
+        log = _Log(deployment, endpoints.region, deployment.names.api_log_group, unread)
+        for at_ms, line in log.lines('"202"', window):
+            request_id, time_ms, method, path, status = (str(line.get(name, "")) for name in LOGGED)
+            if (method, path, status) != ("POST", "/alerts", "202"):
+                continue
+            if not _IS_TIME(time_ms):
+                log.miss(at_ms, f"a 202 at the time {time_ms!r}, which is none")
+                continue
+            yield {"request_id": request_id, "region": endpoints.region, "at_ms": int(time_ms)}
 
 
-def _named(deployment: Deployment, window: Window) -> Iterator[Mapping[str, Any]]:
-    group = deployment.names.log_group(RECEPTION)
+def _named(deployment: Deployment, window: Window, unread: list[Unread]) -> Iterator[Mapping[str, Any]]:
     for endpoints in deployment.regions:
-        for line in _lines(deployment, endpoints, group, f'"{ACCEPTED}"', window):
+        log = _Log(deployment, endpoints.region, deployment.names.log_group(RECEPTION), unread)
+        for _, line in log.lines(f'"{ACCEPTED}"', window):
             if line.get("message") == ACCEPTED:
                 yield {name: line.get(name) for name in NAMED}
 
 
-def _lines(
-    deployment: Deployment, endpoints: RegionEndpoints, group: str, pattern: str, window: Window
-) -> Iterator[Mapping[str, Any]]:
-    """The JSON lines of a log group that have `pattern` in them; Lambda's own lines are no JSON."""
-    logs = deployment.clients.client("logs", endpoints.region)
-    request: dict[str, Any] = {"logGroupName": group, "filterPattern": pattern}
-    request["startTime"] = max(window.since_ms - _MARGIN_MS, 0)
-    if window.until_ms != EVER.until_ms:
-        request["endTime"] = window.until_ms + _MARGIN_MS
-    try:
-        for page in logs.get_paginator("filter_log_events").paginate(**request):
-            if len(page["events"]) >= _EVENTS_MAX and "nextToken" not in page:
-                raise AccessLogError(
-                    f"{group} of {endpoints.region} gave {_EVENTS_MAX} lines and no way to the next; audit a "
-                    "shorter time with --since and --until"
-                )
-            yield from filter(None, map(_json_object, page["events"]))
-    except (BotoCoreError, ClientError) as error:
-        raise AccessLogError(
-            f"the log {group} of {endpoints.region} cannot be read ({error}); configure apiAccessLog and "
-            "deploy, or bring the region back"
-        ) from error
+class _Log:
+    """A log group of a region, read to its end; where that cannot be, it is in `unread`."""
+
+    def __init__(self, deployment: Deployment, region: str, group: str, unread: list[Unread]) -> None:
+        self._clients, self._region = deployment.clients, region
+        self._group = group
+        self._name = f"{group} of {region}"
+        self._unread = unread
+
+    def lines(self, pattern: str, window: Window) -> Iterator[tuple[int, Mapping[str, Any]]]:
+        """The JSON lines that have `pattern` in them, and when each was logged; Lambda's own are no JSON."""
+        request: dict[str, Any] = {"logGroupName": self._group, "filterPattern": pattern}
+        request["startTime"] = max(window.since_ms - _MARGIN_MS, 0)
+        if window.until_ms != EVER.until_ms:
+            request["endTime"] = window.until_ms + _MARGIN_MS
+        for events in self._pages(request):
+            for event in events:
+                text, at_ms = event.get("message", ""), event.get("timestamp", 0)
+                if (line := _json_object(text)) is not None:
+                    yield at_ms, line
+                elif text.lstrip().startswith("{"):
+                    self.miss(at_ms, f"a line that does not end ({text[:SHOWN_CHARS]!a})")
+
+    def miss(self, at_ms: int, why: str) -> None:
+        """Note a line that cannot be read; what it is about came at most a margin earlier or later."""
+        self._unread.append(
+            Unread(
+                where=f"{self._name} at {datetime.fromtimestamp(at_ms / 1_000, UTC).isoformat()}",
+                why=why,
+                since_ms=at_ms - _MARGIN_MS,
+                until_ms=at_ms + _MARGIN_MS,
+            )
+        )
+
+    def _pages(self, request: Mapping[str, Any]) -> Iterator[list[Mapping[str, Any]]]:
+        """Every page, until one has no token: that alone is the end, an empty page or a known token is none.
+
+        FilterLogEvents may hand a token out twice, where it only searched and found nothing, and botocore's
+        paginator takes that for an endless loop (https://github.com/boto/boto3/issues/1584). Of
+        GetLogEvents, which this does not call, it would be the end.
+        """
+        token, repeats, read, at_ms = "", 0, 0, request["startTime"]
+        for _ in range(PAGES_MAX):
+            page = self._page({**request, "nextToken": token} if token else request)
+            events = page.get("events", [])
+            yield events
+            read += len(events)
+            at_ms = events[-1].get("timestamp", at_ms) if events else at_ms
+            next_token = page.get("nextToken", "")
+            if not next_token:
+                if len(events) >= _EVENTS_MAX:
+                    self._cut_off(read, at_ms, "a full page and no way to the next")
+                return
+            token, repeats = next_token, repeats + 1 if next_token == token else 0
+            if repeats > SAME_TOKEN_MAX:
+                self._cut_off(read, at_ms, f"the same token {repeats + 1} times in a row")
+                return
+        self._cut_off(read, at_ms, f"{PAGES_MAX:,} pages and still another")
+
+    def _cut_off(self, read: int, at_ms: int, what: str) -> None:
+        self._unread.append(
+            Unread(
+                where=f"{self._name} after {read:,} lines",
+                why=f"CloudWatch Logs gave {what}; audit a shorter time with --since and --until",
+                since_ms=at_ms - _MARGIN_MS,
+            )
+        )
+
+    def _page(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        try:
+            page: Mapping[str, Any] = self._clients.client("logs", self._region).filter_log_events(**request)
+        except (BotoCoreError, ClientError) as error:
+            lacking = isinstance(error, ClientError) and error.response["Error"]["Code"] == _NO_LOG
+            step = "configure apiAccessLog and deploy" if lacking else "see to that, then audit again"
+            raise AccessLogError(f"the log {self._name} cannot be read ({error}); {step}") from error
+        return page
 
 
-def _json_object(event: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def _json_object(text: str) -> Mapping[str, Any] | None:
     try:
-        line = json.loads(event["message"])
-    except ValueError:
+        line = json.loads(text)
+    except (ValueError, RecursionError):
         return None
     return line if isinstance(line, dict) else None

@@ -56,7 +56,7 @@ DEVIATIONS: Final = (
     Deviation("apigateway", "missing", "the access log: written by the emulator instead, at once",
               "that AWS's arrives minutes later, and that the account needs a role for it"),
     Deviation("logs", "differs", "FilterLogEvents gives 10,000 events and no way to ask for more",
-              "an audit by a longer access log is refused here"),
+              "an audit by a longer access log says that the rest is unread"),
     Deviation("apigateway", "differs", "a body may exceed 10 MB, and a 502 shows the function's error",
               "test limits in the function, not here"),
     Deviation("apigateway", "differs", "addresses are /restapis/<id>/<stage>/_user_request_/<path>",

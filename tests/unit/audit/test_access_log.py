@@ -1,16 +1,19 @@
 """Receipts from the APIs' access log and reception's own, on CloudWatch Logs by moto."""
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import boto3
 import pytest
+from botocore.stub import Stubber
 
-from audit.access_log import AccessLogError, access_receipts
+from audit import access_log
+from audit.access_log import SAME_TOKEN_MAX, AccessLogError, access_receipts
 from audit.comparison import EVER, Window
 from audit.stack import audit_stack
 from clients.deployment import Deployment
-from clients.receipts import Receipt
+from clients.receipts import Receipt, Unread
 from tests.fakes.deployment import FAILOVER, PRIMARY
 
 API_GROUP = "/aws/apigateway/mcp-incident-responder-dev-api"
@@ -63,7 +66,7 @@ def test_each_alert_of_an_accepted_request_has_a_receipt(logged: Deployment) -> 
     )
     write(API_GROUP, answer("r2"), region=FAILOVER)
     write(RECEPTION_GROUP, accepted("r2", "a2"), region=FAILOVER)
-    assert sorted(access_receipts(logged, EVER), key=lambda receipt: receipt.alert_id) == [
+    assert sorted(access_receipts(logged, EVER), key=repr) == [
         Receipt("a1", "RECEIVED", PRIMARY, AT_MS, AT_MS),
         Receipt("a1.b", "SUPPRESSED", PRIMARY, AT_MS, AT_MS),
         Receipt("a2", "RECEIVED", FAILOVER, AT_MS, AT_MS),
@@ -93,10 +96,106 @@ def test_only_the_window_is_read_with_a_margin_for_late_lines(logged: Deployment
     write(RECEPTION_GROUP, accepted("r1", "a1"), at_ms=AT_MS + 8_000)
     write(API_GROUP, answer("r0", at_ms=AT_MS - 300_000), at_ms=AT_MS - 300_000)
     window = Window(since_ms=AT_MS - 10_000, until_ms=AT_MS)
-    assert [receipt.alert_id for receipt in access_receipts(logged, window)] == ["a1"]
+    assert list(access_receipts(logged, window)) == [Receipt("a1", "RECEIVED", PRIMARY, AT_MS - 1, AT_MS - 1)]
 
 
 def test_a_stack_without_an_access_log_says_how_to_get_one(deployment: Deployment) -> None:
     """No log is not the same as nothing accepted."""
     with pytest.raises(AccessLogError, match="configure apiAccessLog and deploy"):
         list(access_receipts(deployment, EVER))
+
+
+def page(*lines: str, token: str | None = None) -> dict[str, Any]:
+    """A page of FilterLogEvents."""
+    events = [{"timestamp": AT_MS, "message": line} for line in lines]
+    return {"events": events} | ({"nextToken": token} if token else {})
+
+
+def pages(logged: Deployment, *answers: Iterable[dict[str, Any]]) -> None:
+    """Have CloudWatch Logs give these pages: of the access log, then of reception's log, of the primary."""
+    stubber = Stubber(logged.clients.client("logs", PRIMARY))
+    for pages_of_log in answers:
+        for content in pages_of_log:
+            stubber.add_response("filter_log_events", content)
+    stubber.activate()
+
+
+def test_a_token_that_is_given_again_is_not_the_end(logged: Deployment) -> None:
+    """CloudWatch Logs searched and found nothing: only a page without a token is the last one."""
+    pages(
+        logged,
+        [
+            page(answer("r1"), token="t"),
+            *[page(token="t")] * SAME_TOKEN_MAX,
+            page(token="u"),
+            page(answer("r2")),
+        ],
+        [page(accepted("r1", "a1"))],
+    )
+    assert list(access_receipts(logged, EVER)) == [
+        Receipt("a1", "RECEIVED", PRIMARY, AT_MS, AT_MS),
+        Receipt("request:r2", "RECEIVED", PRIMARY, AT_MS, AT_MS),
+    ]
+
+
+def test_a_log_that_never_ends_is_unread_from_there_on(logged: Deployment) -> None:
+    """What was read is audited; the rest is unknown, and the outcome says what to do."""
+    pages(
+        logged,
+        [page(answer("r1"), token="t"), *[page(token="t")] * (SAME_TOKEN_MAX + 1)],
+        [page(accepted("r1", "a1"))],
+    )
+    receipt, unread = access_receipts(logged, EVER)
+    assert receipt == Receipt("a1", "RECEIVED", PRIMARY, AT_MS, AT_MS)
+    assert isinstance(unread, Unread)
+    assert unread.where == f"{API_GROUP} of {PRIMARY} after 1 lines"
+    assert "the same token 102 times in a row; audit a shorter time" in unread.why
+    assert unread.since_ms < AT_MS
+
+
+def test_a_log_of_too_many_pages_is_unread_from_there_on(
+    logged: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two tokens in turn, for ever."""
+    monkeypatch.setattr(access_log, "PAGES_MAX", 4)
+    pages(logged, [page(token="t"), page(token="u")] * 2, [page()])
+    [unread] = access_receipts(logged, EVER)
+    assert isinstance(unread, Unread)
+    assert "4 pages and still another" in unread.why
+
+
+def test_a_full_page_without_a_token_may_not_be_the_last(
+    logged: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the embedded AWS gives it."""
+    monkeypatch.setattr(access_log, "_EVENTS_MAX", 2)
+    pages(logged, [page(answer("r1"), answer("r2"))], [page(accepted("r1", "a1"))])
+    *receipts, unread = access_receipts(logged, EVER)
+    assert len(receipts) == 2
+    assert isinstance(unread, Unread)
+
+
+@pytest.mark.parametrize("cut", range(1, len(answer("r1")), 7))
+def test_a_line_that_does_not_end_is_unread(logged: Deployment, cut: int) -> None:
+    """Lines of other forms, which Lambda writes, are passed over."""
+    write(API_GROUP, '{"note": "202", ' + answer("r1")[1:cut], "202 as text")
+    parts = list(access_receipts(logged, EVER))
+    assert parts
+    assert all(isinstance(part, Unread) for part in parts)
+
+
+@pytest.mark.parametrize("time_ms", ["-", "", "12.5", "9" * 30])
+def test_an_answer_without_a_time_is_unread(logged: Deployment, time_ms: str) -> None:
+    """It may be of the window, and may not."""
+    write(API_GROUP, answer("r1", time_ms=time_ms))
+    [unread] = access_receipts(logged, EVER)
+    assert isinstance(unread, Unread)
+    found = audit_stack(logged, receipts=access_receipts(logged, EVER), slack=None)
+    assert (found.unread, found.passed) == (1, False)
+
+
+def test_a_region_that_is_lost_is_no_matter_of_configuration(logged: Deployment) -> None:
+    """The next step is another than for a log that there is not."""
+    logged.clients.lost.add(FAILOVER)  # type: ignore[attr-defined]  # of the fake
+    with pytest.raises(AccessLogError, match="see to that, then audit again"):
+        list(access_receipts(logged, EVER))
