@@ -29,7 +29,11 @@ LATENCY_MAX_S: Final = 600.0
 CHARS_PER_TOKEN: Final = 4
 CALLS_KEPT: Final = 10_000
 
+_GARBLED: Final = r"\ud83d \u00g1 "
+"""Half of a surrogate pair, and an escape that is none: what a model writes now and then in JSON's text."""
+
 _ERRORS: Final = {
+    200: "overloaded_error",
     400: "invalid_request_error",
     401: "authentication_error",
     404: "not_found_error",
@@ -41,6 +45,7 @@ _ERRORS: Final = {
 _FAULTS: Final = {
     "rate_limited": (429, "This request would exceed your organization's rate limit"),
     "overloaded": (529, "Overloaded"),
+    "error_as_200": (200, "Overloaded"),
     "server_error": (500, "Internal server error"),
     "spend_limit": (
         400,
@@ -90,7 +95,12 @@ class ClaudeStandIn:
             retry_after = fault.retry_after_s if error.status == 429 and fault else None  # noqa: PLR2004 - HTTP
             return _error(error.status, str(error), retry_after)
         self._keep(region, model, 200, message)
-        return web.json_response(message, headers={"request-id": _id("req_")})
+        headers = {"request-id": _id("req_")}
+        if fault is not None and fault.kind == "event_stream":
+            return web.Response(
+                body=_event_stream(message), content_type="text/event-stream", headers=headers
+            )
+        return web.json_response(message, headers=headers)
 
     async def _checked(self, request: web.Request) -> dict[str, Any]:
         # SDK 2.12 sends the key as a bearer token, the API reference shows x-api-key: both are right.
@@ -139,6 +149,12 @@ def _message(body: dict[str, Any], fault: Fault | None) -> dict[str, Any]:
         text, stop_reason = text[: len(text) // 2], "max_tokens"
     elif kind == "refusal":
         text, stop_reason = "", "refusal"
+    elif kind == "empty_content":
+        text = ""
+    elif kind == "garbled_escape":
+        text = text.replace(': "', ': "' + _GARBLED, 1)
+    elif kind == "empty_action":
+        text = text.replace('["', '["", "', 1)
     return {
         "id": _id("msg_"),
         "type": "message",
@@ -154,6 +170,28 @@ def _message(body: dict[str, Any], fault: Fault | None) -> dict[str, Any]:
             "cache_read_input_tokens": 0,
         },
     }
+
+
+def _event_stream(message: dict[str, Any]) -> bytes:
+    """A message as the stream of events that `stream: true` asks for.
+
+    https://platform.claude.com/docs/en/build-with-claude/streaming
+    """
+    begun = {**message, "content": [], "stop_reason": None}
+    ending = {"stop_reason": message["stop_reason"], "stop_sequence": None}
+    events: list[dict[str, Any]] = [{"type": "message_start", "message": begun}, {"type": "ping"}]
+    for index, block in enumerate(message["content"]):
+        delta = {"type": "text_delta", "text": block["text"]}
+        events += [
+            {"type": "content_block_start", "index": index, "content_block": {"type": "text", "text": ""}},
+            {"type": "content_block_delta", "index": index, "delta": delta},
+            {"type": "content_block_stop", "index": index},
+        ]
+    events += [
+        {"type": "message_delta", "delta": ending, "usage": message["usage"]},
+        {"type": "message_stop"},
+    ]
+    return "".join(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in events).encode()
 
 
 def _text(body: dict[str, Any]) -> str:

@@ -10,16 +10,24 @@ Service = Literal["slack", "claude"]
 KINDS: Final[dict[Service, frozenset[str]]] = {
     "slack": frozenset(
         {"rate_limited", "server_error", "invalid_token", "no_active_hooks", "channel_is_archived",
-         "invalid_payload", "slow", "hang", "reset", "reset_after_accept"}
+         "invalid_payload", "invalid_blocks", "slow", "hang", "reset", "reset_after_accept",
+         "server_error_after_accept"}
     ),
     "claude": frozenset(
         {"rate_limited", "overloaded", "server_error", "spend_limit", "slow", "hang", "reset",
-         "malformed", "truncated", "refusal"}
+         "malformed", "truncated", "refusal", "error_as_200", "event_stream", "empty_content",
+         "garbled_escape", "empty_action"}
     ),
 }  # fmt: skip
 """What each stand-in can be asked to do. `slow` answers after `delay_s`; `hang` drops the connection after
 `delay_s` unanswered; `reset` drops it at once; `reset_after_accept` drops it after the message was posted, so
-that the outcome is unknown to the sender."""
+that the outcome is unknown to the sender; so does `server_error_after_accept`, which answers 500.
+
+`invalid_blocks` refuses each message with a layout and takes one of text alone. `error_as_200` is an error
+object under status 200, `event_stream` a whole stream that nobody asked for, `empty_content` a message
+without any. `garbled_escape` has an escape in its text that is none and half of a surrogate pair,
+`empty_action` an empty text in its first list.
+"""
 
 
 class FaultError(Exception):

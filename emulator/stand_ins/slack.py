@@ -11,6 +11,7 @@ import math
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
@@ -118,14 +119,13 @@ class SlackStandIn:
             return web.Response(status=403, text="invalid_token")
         try:
             payload = checked(await request.read())
+            _refuse_layout(fault, payload)
         except RejectedError as error:
             return web.Response(status=400, text=error.code)
         if wait_s := self._wait_s(channel):
             return _rate_limited(wait_s, "rate_limited")
         self._post(payload, channel, region)
-        if fault is not None and fault.kind == "reset_after_accept":
-            return drop(request)
-        return web.Response(text="ok")
+        return _after_accept(fault, request, _WEBHOOK_FAULTS) or web.Response(text="ok")
 
     async def _call(self, request: web.Request, region: str) -> web.Response:
         """One call of the Web API, which answers 200 to nearly everything and says more in its body."""
@@ -133,15 +133,14 @@ class SlackStandIn:
         if fault is not None and (answer := await _answer(fault, request, _API_FAULTS)):
             return answer
         try:
-            answered = self._called(request, await request.read(), region)
+            answered = self._called(request, await request.read(), region, fault)
         except RejectedError as error:
             code = "invalid_json" if error.code == "invalid_payload" else error.code
             return web.json_response({"ok": False, "error": code})
-        if fault is not None and fault.kind == "reset_after_accept":
-            return drop(request)
-        return answered
+        accepted = answered.status == HTTPStatus.OK
+        return (_after_accept(fault, request, _API_FAULTS) if accepted else None) or answered
 
-    def _called(self, request: web.Request, body: bytes, region: str) -> web.Response:
+    def _called(self, request: web.Request, body: bytes, region: str, fault: Fault | None) -> web.Response:
         method = request.match_info["method"]
         if method not in {"chat.postMessage", "chat.update"}:
             raise RejectedError("unknown_method", f"this stand-in has no {method}")
@@ -149,6 +148,7 @@ class SlackStandIn:
         if bearer != self.bot_token:
             raise RejectedError("invalid_auth" if bearer else "not_authed", "not the bot's token")
         payload = checked(body)
+        _refuse_layout(fault, payload)
         channel_id = payload.get("channel")
         channel = self._channels.get(channel_id) if isinstance(channel_id, str) else None
         if channel is None:
@@ -235,6 +235,24 @@ async def _answer(
     if fault.kind in {"slow", "hang"}:
         await asyncio.sleep(fault.delay_s)
     return drop(request) if fault.kind in {"hang", "reset"} else None
+
+
+def _refuse_layout(fault: Fault | None, payload: Mapping[str, Any]) -> None:
+    """Refuse a message with blocks if that is the fault; one of text alone has no layout."""
+    if fault is not None and fault.kind == "invalid_blocks" and payload.get("blocks"):
+        raise RejectedError("invalid_blocks", "as the fault asks")
+
+
+def _after_accept(
+    fault: Fault | None, request: web.Request, answers: Mapping[str, tuple[int, str]]
+) -> web.Response | None:
+    """What the fault answers for a message that was posted; None if Slack says so."""
+    if fault is not None and fault.kind == "reset_after_accept":
+        return drop(request)
+    if fault is not None and fault.kind == "server_error_after_accept":
+        status, text = answers["server_error"]
+        return web.Response(status=status, text=text)
+    return None
 
 
 def _rate_limited(wait_s: float, text: str) -> web.Response:

@@ -175,6 +175,67 @@ def test_refusal_has_no_content(claude: Claude) -> None:
     assert (message.stop_reason, message.content) == ("refusal", [])
 
 
+def raw(claude: Claude) -> urllib3.BaseHTTPResponse:
+    """Ask without the SDK, which makes a message of whatever came."""
+    body = {
+        "model": "m",
+        "max_tokens": 5,
+        "messages": [{"role": "user", "content": PROMPT}],
+        "output_config": {"format": {"type": "json_schema", "schema": SCHEMA}},
+    }
+    headers = {"x-api-key": claude.stand_in.api_key, "anthropic-version": "2023-06-01"}
+    answer = urllib3.request("POST", f"{claude.url}/v1/messages", json=body, headers=headers)
+    assert answer.status == HTTPStatus.OK
+    return answer
+
+
+def test_error_object_may_come_with_200(claude: Claude) -> None:
+    """In the shape of an error, which is no message."""
+    claude.meets("error_as_200")
+    answer = raw(claude).json()
+    assert (answer["type"], answer["error"]["type"]) == ("error", "overloaded_error")
+    call = claude.stand_in.calls[-1]
+    assert (call.status, call.stop_reason, call.output_tokens) == (200, None, 0)
+
+
+def test_event_stream_may_come_unasked(claude: Claude) -> None:
+    """The whole message in events, as if `stream` had been asked for."""
+    claude.meets("event_stream")
+    answer = raw(claude)
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    events = [json.loads(line[6:]) for line in answer.data.decode().splitlines() if line.startswith("data: ")]
+    assert [event["type"] for event in events] == [
+        "message_start", "ping", "content_block_start", "content_block_delta", "content_block_stop",
+        "message_delta", "message_stop",
+    ]  # fmt: skip
+    assert json.loads(events[3]["delta"]["text"]).keys() == SCHEMA["properties"].keys()
+
+
+def test_message_may_have_no_content(claude: Claude) -> None:
+    """And end as if it had."""
+    claude.meets("empty_content")
+    message = claude.ask()
+    assert (message.stop_reason, message.content) == ("end_turn", [])
+
+
+def test_escape_in_the_text_may_be_garbled(claude: Claude) -> None:
+    """Only the escape is wrong: with it replaced the text is an answer."""
+    claude.meets("garbled_escape")
+    text = text_of(claude.ask())
+    with pytest.raises(ValueError, match="escape"):
+        json.loads(text)
+    mended = json.loads(text.replace(r"\u00g1", "").replace(r"\ud83d", ""))
+    assert "Disk full on db-1" in mended["summary"]
+
+
+def test_one_action_may_be_empty(claude: Claude) -> None:
+    """The others are as ever."""
+    claude.meets("empty_action")
+    answer = json.loads(text_of(claude.ask()))
+    assert answer["actions"][0] == ""
+    assert all(answer["actions"][1:])
+
+
 @pytest.mark.parametrize("kind", ["reset", "hang"])
 def test_dropped_connection_is_a_connection_error(claude: Claude, kind: str) -> None:
     """No answer at all."""

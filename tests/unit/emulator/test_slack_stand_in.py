@@ -84,6 +84,16 @@ def header(text: str) -> dict[str, Any]:
     return {"type": "header", "text": {"type": "plain_text", "text": text}}
 
 
+def actions(*elements: Any) -> dict[str, Any]:
+    """A block of elements."""
+    return {"type": "actions", "elements": list(elements)}
+
+
+def button(text: str = "Open", **fields: Any) -> dict[str, Any]:
+    """A button."""
+    return {"type": "button", "text": {"type": "plain_text", "text": text}, **fields}
+
+
 def test_accepted_message_is_written_down_with_its_alerts(slack: Slack) -> None:
     """What `ok` was said to is in the record: channel, region, alert ids, payload."""
     assert slack.send([section(block_id="alert:a1"), section(), section(block_id="alert:a2")]) == (200, "ok")
@@ -103,6 +113,8 @@ def test_accepted_message_is_written_down_with_its_alerts(slack: Slack) -> None:
         [section(block_id="x" * 255)],
         [section(fields=[{"type": "mrkdwn", "text": "x" * 2000}] * 10)],
         [{"type": "divider"}, {"type": "context", "elements": [{"type": "mrkdwn", "text": "x"}] * 10}],
+        [actions(*(button(text="x" * 75, action_id=f"{n:0255}", value="x" * 2000) for n in range(25)))],
+        [actions(button(url="https://example.com/" + "x" * 2980), button(style="danger"))],
     ],
 )
 def test_message_at_slacks_limits_is_accepted(slack: Slack, blocks: list[dict[str, Any]]) -> None:
@@ -126,6 +138,20 @@ def test_message_at_slacks_limits_is_accepted(slack: Slack, blocks: list[dict[st
         [section(fields=[{"type": "mrkdwn", "text": "x" * 2001}])],
         [{"type": "context", "elements": []}],
         [{"type": "actions", "elements": [{}] * 26}],
+        [actions(*[button()] * 26)],
+        [actions({**button(), "type": "datepicker"})],
+        [actions("not an element")],
+        [actions(button(text=""))],
+        [actions(button(text="x" * 76))],
+        [actions({**button(), "text": {"type": "mrkdwn", "text": "no"}})],
+        [actions(button(url=""))],
+        [actions(button(url="https://example.com/" + "x" * 2981))],
+        [actions(button(action_id="x" * 256))],
+        [actions(button(action_id="same"), button(action_id="same"))],
+        [actions(button(value="x" * 2001))],
+        [actions(button(style="loud"))],
+        [section(fields=[])],
+        [section(fields=[{"type": "mrkdwn", "text": ""}])],
         [{"type": "carousel"}],
         ["not a block"],
     ],
@@ -149,11 +175,63 @@ def test_message_over_slacks_limits_is_refused_and_not_kept(
         (b'{"text": 1}', "invalid_payload"),
         (b"{}", "no_text"),
         (b'{"text": "", "blocks": []}', "no_text"),
+        (b'{"text": " \\n"}', "no_text"),
+        (b'{"text": "half a pair: \\ud83d"}', "invalid_payload"),
+        (b'{"text": "no UTF-8: \xff"}', "invalid_payload"),
     ],
 )
 def test_body_that_is_no_message_is_refused(slack: Slack, body: bytes, code: str) -> None:
     """Slack's words for each mistake."""
     assert slack.send_raw(body) == (400, code)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://prometheus:${PORT}/graph?g0.expr=up",
+        "http://prometheus:99999/graph",
+        "http://prometheus:0/graph",
+        "http://{{.ExternalURL}}/alerts",
+        "https://%zz/",
+        "http://-/",
+        "http://-a.example.com/",
+        "http://.../x",
+        "http://a..b/",
+        "http://[::1/",
+        "http://[1.2.3.4]/",
+        "http://" + "x" * 64 + ".example.com/",
+        "http://" + "x." * 127 + "xx/",
+        "/explore?left=1",
+        "http:javascript:alert(1)",
+        "javascript:alert(1)",
+        "https://",
+        "https://example.com/a b",
+        "https://example.com/a\nb",
+    ],
+)
+def test_button_whose_url_is_none_is_refused(slack: Slack, url: str) -> None:
+    """Whatever its template left unfilled: one such button costs the whole message."""
+    assert slack.send([section(), actions(button(url=url))]) == (400, "invalid_blocks")
+    assert slack.stand_in.messages == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://host:/x",
+        "http://alertmanager_0.local:9093/",
+        "http://_x.local/",
+        "https://example.com",
+        "https://example.com./#a",
+        "http://127.0.0.1:65535/",
+        "http://[::1]:80/",
+        "https://пример.рф/путь?q=%20",
+        "HTTPS://a/%zz",
+    ],
+)
+def test_button_whose_url_a_browser_could_open_is_accepted(slack: Slack, url: str) -> None:
+    """Names of hosts as they are in clusters."""
+    assert slack.send([section(), actions(button(url=url))]) == (200, "ok")
 
 
 def test_unknown_webhook_is_refused(slack: Slack) -> None:
@@ -197,6 +275,41 @@ def test_rate_limit_says_how_long_to_wait(slack: Slack) -> None:
     slack.faults.add(Fault(service="slack", kind="rate_limited", times=1, retry_after_s=7))
     answer = urllib3.request("POST", slack.base_url + slack.path, json={"text": "x"}, retries=False)
     assert (answer.status, answer.headers["Retry-After"]) == (HTTPStatus.TOO_MANY_REQUESTS, "7")
+
+
+def test_server_error_after_accept_posts_and_answers_500(slack: Slack, channel: str) -> None:
+    """By webhook and by bot, edits included: a 5xx does not say that nothing was done."""
+    slack.faults.add(Fault(service="slack", kind="server_error_after_accept", times=3))
+    assert slack.send([section(block_id="alert:a1")]) == (500, "rollup_error")
+    answer = slack.call("chat.postMessage", channel=channel, text="x", blocks=[section(block_id="alert:a2")])
+    assert (answer["status"], answer["error"]) == (500, "internal_error")
+    assert [one.alert_ids for one in slack.stand_in.messages] == [("a1",), ("a2",)]
+    answer = slack.call("chat.update", channel=channel, ts=slack.stand_in.messages[1].ts, text="y")
+    assert (answer["status"], slack.stand_in.messages[1].edited) == (500, True)
+    assert slack.send() == (200, "ok")
+
+
+def test_what_slack_refuses_is_not_posted_by_a_fault(slack: Slack, channel: str) -> None:
+    """The fault is what comes after a post."""
+    slack.faults.add(Fault(service="slack", kind="server_error_after_accept", times=3))
+    assert slack.send_raw(b"[]") == (400, "invalid_payload")
+    assert slack.call("chat.postMessage", channel="C0", text="x")["error"] == "channel_not_found"
+    slack.stand_in.rate_limit = RateLimit(0.001, 1)
+    slack.stand_in.rate_limit.take("incidents")
+    assert slack.call("chat.postMessage", channel=channel, text="x")["status"] == HTTPStatus.TOO_MANY_REQUESTS
+    assert slack.stand_in.messages == []
+
+
+def test_refused_layout_goes_through_as_text(slack: Slack, channel: str) -> None:
+    """Each message with blocks is refused as long as the fault is there."""
+    slack.faults.add(Fault(service="slack", kind="invalid_blocks"))
+    for _ in range(2):
+        assert slack.send([section(block_id="alert:a1")]) == (400, "invalid_blocks")
+        answer = slack.call("chat.postMessage", channel=channel, text="x", blocks=[section()])
+        assert (answer["status"], answer["error"]) == (200, "invalid_blocks")
+    assert slack.stand_in.messages == []
+    assert slack.send() == (200, "ok")
+    assert slack.call("chat.postMessage", channel=channel, text="x")["ok"]
 
 
 def test_reset_after_accept_posts_without_saying_so(slack: Slack) -> None:
