@@ -58,14 +58,19 @@ BUSY: dict[str, float | None] = {
     "slow": None,
     "hang": None,
     "reset": None,
+    "error_as_200": None,
+    "event_stream": None,
+    "empty_content": None,
 }
-"""What passes, and for how long it says to stay away."""
+"""What passes, and for how long it says to stay away. A 200 that is no message is the service's failure."""
 FAILED = {"malformed", "truncated", "refusal"}
+USABLE = {"garbled_escape", "empty_action"}
+"""What costs a letter or an action, and not the analysis."""
 
 
 def test_every_failure_of_claude_is_judged() -> None:
     """One that is added to the stand-in has to be added here."""
-    assert BUSY.keys() | FAILED == KINDS["claude"]
+    assert BUSY.keys() | FAILED | USABLE == KINDS["claude"]
 
 
 @pytest.mark.parametrize(("kind", "retry_after_s"), BUSY.items())
@@ -88,6 +93,17 @@ def test_unusable_answer_of_claude_is_failed(claude: tuple[Faults, ClaudeAnalyst
     with pytest.raises(AnalystFailedError):
         analyst.analyse(ALERT, timeout_s=5)
     assert analyst.analyse(ALERT, timeout_s=5).analysis.actions
+
+
+@pytest.mark.parametrize("kind", sorted(USABLE))
+def test_flawed_answer_of_claude_is_an_analysis(claude: tuple[Faults, ClaudeAnalyst], kind: str) -> None:
+    """Without the flaw."""
+    faults, analyst = claude
+    faults.add(Fault(service="claude", kind=kind, times=1))
+    analysis = analyst.analyse(ALERT, timeout_s=5).analysis
+    assert analysis.actions
+    assert all(analysis.actions)
+    assert all(text.isprintable() for text in (analysis.summary, analysis.probable_cause, *analysis.actions))
 
 
 @pytest.fixture(params=["webhook", "bot"])
@@ -130,20 +146,29 @@ def test_alerts_digests_and_follow_ups_arrive_as_what_they_are(
 THROTTLED = {"rate_limited"}
 MISADDRESSED = {"invalid_token", "no_active_hooks", "channel_is_archived"}
 REFUSED = {"invalid_payload"}
-UNAVAILABLE = {"server_error": False, "slow": True, "hang": True, "reset": True, "reset_after_accept": True}
-"""Kind to whether it may have been posted."""
+REFUSED_FOR_ITS_LAYOUT = {"invalid_blocks"}
+UNAVAILABLE = {
+    "server_error",
+    "server_error_after_accept",
+    "slow",
+    "hang",
+    "reset",
+    "reset_after_accept",
+}
+"""After each of these the message may have been posted, or not."""
 
 
 def test_every_failure_of_slack_is_judged() -> None:
     """One that is added to the stand-in has to be added here."""
-    assert THROTTLED | MISADDRESSED | REFUSED | UNAVAILABLE.keys() == KINDS["slack"]
+    assert KINDS["slack"] == THROTTLED | MISADDRESSED | REFUSED | REFUSED_FOR_ITS_LAYOUT | UNAVAILABLE
 
 
-@pytest.mark.parametrize("kind", sorted(THROTTLED | MISADDRESSED | REFUSED | UNAVAILABLE.keys()))
+@pytest.mark.parametrize("kind", sorted(THROTTLED | MISADDRESSED | REFUSED | UNAVAILABLE))
 def test_failure_of_slack_is_told_as_it_is(slack: tuple[SlackStandIn, Faults, Notifier], kind: str) -> None:
     """Later, hardly, or perhaps posted: each has its own error."""
-    _, faults, notifier = slack
-    faults.add(Fault(service="slack", kind=kind, times=1, retry_after_s=300, delay_s=1.0))
+    stand_in, faults, notifier = slack
+    times = 2 if kind in REFUSED else 1
+    faults.add(Fault(service="slack", kind=kind, times=times, retry_after_s=300, delay_s=1.0))
     expected: dict[str, type[Exception]] = dict.fromkeys(MISADDRESSED, NotifierMisaddressedError)
     expected |= dict.fromkeys(THROTTLED, NotifierThrottledError)
     expected |= dict.fromkeys(REFUSED, NotifierRefusedError)
@@ -152,7 +177,26 @@ def test_failure_of_slack_is_told_as_it_is(slack: tuple[SlackStandIn, Faults, No
     if isinstance(raised.value, NotifierThrottledError):
         assert raised.value.retry_after_s == 300
     if isinstance(raised.value, NotifierUnavailableError):
-        assert raised.value.outcome_unknown is UNAVAILABLE[kind]
+        assert raised.value.outcome_unknown
+    assert len(stand_in.messages) == kind.endswith("_after_accept")
+
+
+@pytest.mark.parametrize("kind", sorted(REFUSED_FOR_ITS_LAYOUT))
+def test_refused_layout_is_posted_as_text_that_says_what_it_is_about(
+    slack: tuple[SlackStandIn, Faults, Notifier], kind: str
+) -> None:
+    """Once, and the audit finds the alert in it; so for a digest and a follow-up."""
+    stand_in, faults, notifier = slack
+    faults.add(Fault(service="slack", kind=kind))
+    notifier.post(notification_of(ALERT), timeout_s=5)
+    others = [row(f"b{number}", status=Status.ANALYZED) for number in range(3)]
+    notifier.post(digest_of(others), timeout_s=5)
+    notifier.post(follow_up_of(ALERT), timeout_s=5)
+    alert, digest, follow_up = stand_in.messages
+    assert not any("blocks" in message.payload for message in stand_in.messages)
+    assert (alert.alert_ids, alert.follow_ups) == (("a1",), ())
+    assert digest.digests == ((digest_id_of(other.alert_id for other in others), 3),)
+    assert (follow_up.alert_ids, follow_up.follow_ups) == ((), ("a1",))
 
 
 def test_limited_channel_throttles(slack: tuple[SlackStandIn, Faults, Notifier]) -> None:
