@@ -17,7 +17,8 @@ from audit.comparison import EVER, Window
 from audit.database import Database
 from audit.queries import UNNAMED
 from clients.deployment import Deployment
-from clients.receipts import SHOWN_CHARS, Receipt, Unread
+from clients.lines import SHOWN_CHARS
+from clients.receipts import Receipt, Unread
 from topology.errors import ExplainedError
 from topology.functions import RECEPTION
 

@@ -8,25 +8,16 @@ lines around it are read, it is told as `Unread`, and a sender that goes on with
 """
 
 import json
-import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Final, Self
+from typing import Self
 
 import msgspec
 
+from clients.lines import LinesFile, TornLines, read_lines
 from topology.errors import ExplainedError
-
-LINE_BYTES_MAX: Final = 64 * 1024
-"""Of one receipt; what is longer is none. So a file of any other kind does not fill the memory."""
-
-SHOWN_CHARS: Final = 100
-"""Of a line that is no receipt: enough for the id of the alert, if that is still there."""
-
-_BEGINS: Final = b'{"alert_id"'
 
 
 class ReceiptsError(ExplainedError):
@@ -58,7 +49,7 @@ class Unread:
 
 
 class ReceiptsFile:
-    """Appends receipts, each one whole on disk before the next post is counted, and on a line of its own."""
+    """Appends receipts, each one whole in the file before the next post is counted."""
 
     def __init__(self, path: Path) -> None:
         """Open `path` for appending, with its folder made.
@@ -68,34 +59,28 @@ class ReceiptsFile:
         """
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._out = path.open("a+b", buffering=0)
-            self._torn = _ends_torn(self._out)
+            self._out = LinesFile(path)
         except OSError as error:
             raise ReceiptsError(f"{path} cannot be written: {error.strerror}; name another file") from error
         self._path = path
 
     def add(self, receipt: Receipt) -> None:
-        """Append one receipt, behind the end of the line if the last one was torn off.
+        """Append one receipt.
 
         Raises:
-            ReceiptsError: it is not, or not whole, on disk.
+            ReceiptsError: it is not, or not whole, in the file.
         """
-        line = json.dumps(asdict(receipt)).encode() + b"\n"
-        rest = memoryview(b"\n" + line if self._torn else line)
-        self._torn = True
         try:
-            while rest:
-                rest = rest[self._out.write(rest) :]
+            self._out.add(receipt)
         except OSError as error:
             raise ReceiptsError(
                 f"{self._path} cannot be written: {error.strerror}; the receipt of {receipt.alert_id} "
                 "is lost: make room and send again"
             ) from error
-        self._torn = False
 
     def close(self) -> None:
         """Put everything on disk."""
-        os.fsync(self._out.fileno())
+        self._out.sync()
         self._out.close()
 
     def __enter__(self) -> Self:
@@ -119,10 +104,9 @@ def read_receipts(path: Path) -> Iterator[Receipt]:
 
 
 def scan_receipts(path: Path) -> Iterator[Receipt | Unread]:
-    """The receipts of a file, in order, and what between them is none: lines in a row are one `Unread`.
+    """The receipts of a file, in order, and what between them is torn; see `clients.lines.read_lines`.
 
-    A receipt is also found behind the torn one whose line it was appended to. What is torn was accepted
-    between the receipts before and after it.
+    What is torn was accepted between the receipts before and after it.
 
     Raises:
         ReceiptsError: the file cannot be read.
@@ -131,71 +115,28 @@ def scan_receipts(path: Path) -> Iterator[Receipt | Unread]:
         file = path.open("rb")
     except OSError as error:
         raise ReceiptsError(f"{path} cannot be read: {error.strerror}; name the sender's file") from error
-    decoder = msgspec.json.Decoder(Receipt)
-    accepted_ms, torn = 0, _Torn(path)
+    since_ms, torn = 0, None
     with file:
-        for number, line in enumerate(_lines(file), start=1):
-            receipt, other = _parted(line, decoder)
-            if other:
-                torn.add(number, other)
-            if receipt is not None:
-                yield from torn.taken(since_ms=accepted_ms, until_ms=receipt.accepted_at_ms)
-                accepted_ms = receipt.accepted_at_ms
-                yield receipt
-    yield from torn.taken(since_ms=accepted_ms)
+        for part in read_lines(file, msgspec.json.Decoder(Receipt)):
+            if isinstance(part, TornLines):
+                torn = part
+                continue
+            if torn is not None:
+                yield _unread(path, torn, since_ms, part.accepted_at_ms)
+                torn = None
+            since_ms = part.accepted_at_ms
+            yield part
+    if torn is not None:
+        yield _unread(path, torn, since_ms, Unread.until_ms)
 
 
-class _Torn:
-    """Lines in a row that are no receipts."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._lines: tuple[int, int] | None = None
-        self._start = b""
-
-    def add(self, number: int, line: bytes) -> None:
-        if self._lines is None:
-            self._start = line
-        self._lines = (self._lines[0] if self._lines else number, number)
-
-    def taken(self, *, since_ms: int, until_ms: int = Unread.until_ms) -> Iterator[Unread]:
-        """What was added since, if anything."""
-        if self._lines is None:
-            return
-        (first, last), self._lines = self._lines, None
-        where = f"line {first}" if first == last else f"lines {first} to {last}"
-        shown = self._start[: 4 * SHOWN_CHARS].decode(errors="replace").rstrip("\n")[:SHOWN_CHARS]
-        why = f"no whole receipt ({shown!a}), so what was answered 202 is unknown"
-        since_ms, until_ms = sorted((since_ms, until_ms))
-        yield Unread(where=f"{self._path} {where}", why=why, since_ms=since_ms, until_ms=until_ms)
-
-
-def _parted(line: bytes, decoder: msgspec.json.Decoder[Receipt]) -> tuple[Receipt | None, bytes]:
-    """The receipt that a line ends with, and what is before it; a blank line is neither."""
-    at = 0
-    while at >= 0:
-        try:
-            return decoder.decode(line[at:]), line[:at]
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            at = line.find(_BEGINS, at + 1)
-    return None, line.strip()
-
-
-def _lines(file: IO[bytes]) -> Iterator[bytes]:
-    """The lines of a file, each cut to `LINE_BYTES_MAX`."""
-    begins = True
-    for piece in iter(partial(file.readline, LINE_BYTES_MAX), b""):
-        if begins:
-            yield piece
-        begins = piece.endswith(b"\n")
-
-
-def _ends_torn(file: IO[bytes]) -> bool:
-    """Whether the last line of a file lacks its end; a pipe has no last line."""
-    if not file.seekable() or not file.seek(0, os.SEEK_END):
-        return False
-    file.seek(-1, os.SEEK_END)
-    return file.read(1) != b"\n"
+def _unread(path: Path, torn: TornLines, *between_ms: int) -> Unread:
+    return Unread(
+        where=f"{path} {torn}",
+        why=f"no whole receipt ({torn.start}), so what was answered 202 is unknown",
+        since_ms=min(between_ms),
+        until_ms=max(between_ms),
+    )
 
 
 def write_report(path: Path, content: object) -> None:

@@ -4,16 +4,20 @@ The supervisor writes what the stand-ins and the regions were made to do, each A
 (`emulator.aws.faults`), all to one file in the run folder: so it outlives a region that is killed.
 """
 
-import os
 import time
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from clients.lines import LinesFile, TornLines, read_lines
+
 FILE: Final = "logs/faults-fired.jsonl"
 """In the run folder."""
 WHAT_MAX_CHARS: Final = 300
+
+TORN: Final = "fault-log"
+"""The service of an entry that cannot be read."""
 
 
 class FiredFault(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,21 +40,35 @@ class FaultLog:
     def __init__(self, path: Path) -> None:
         """Open `path` for appending; it is made if it is not there."""
         self._path = path
-        self._out = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        self._out = LinesFile(path, mode=0o600)
 
     def add(self, *, service: str, kind: str, region: str | None, what: str) -> None:
-        """Append one entry, in one write, which O_APPEND keeps whole beside those of other processes."""
-        entry = FiredFault(
-            at_ms=time.time_ns() // 1_000_000, service=service, kind=kind, region=region,
-            what=what[:WHAT_MAX_CHARS],
-        )  # fmt: skip
-        os.write(self._out, msgspec.json.encode(entry) + b"\n")
+        """Append one entry."""
+        at_ms = time.time_ns() // 1_000_000
+        self._out.add(
+            FiredFault(at_ms=at_ms, service=service, kind=kind, region=region, what=what[:WHAT_MAX_CHARS])
+        )
 
     def entries(self) -> list[FiredFault]:
-        """All of them, in the order in which they were written."""
-        lines = self._path.read_bytes().splitlines()
-        return [msgspec.json.decode(line, type=FiredFault) for line in lines]
+        """All of them, in the order in which they were written.
+
+        Torn lines are an entry of the service "fault-log" at the time of the one before: a process that was
+        killed as it wrote, so something fired, and what is no longer known.
+        """
+        found: list[FiredFault] = []
+        with self._path.open("rb") as file:
+            for entry in read_lines(file, msgspec.json.Decoder(FiredFault)):
+                if isinstance(entry, FiredFault):
+                    found.append(entry)
+                else:
+                    found.append(_of_torn(entry, at_ms=found[-1].at_ms if found else 0))
+        return found
 
     def close(self) -> None:
         """Close the file."""
-        os.close(self._out)
+        self._out.close()
+
+
+def _of_torn(lines: TornLines, *, at_ms: int) -> FiredFault:
+    what = f"{lines}: {lines.start}"[:WHAT_MAX_CHARS]
+    return FiredFault(at_ms=at_ms, service=TORN, kind="torn", region=None, what=what)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from clients.lines import LINE_BYTES_MAX
 from clients.receipts import (
-    LINE_BYTES_MAX,
     Receipt,
     ReceiptsError,
     ReceiptsFile,
@@ -117,7 +117,7 @@ def test_the_receipts_of_the_issue_are_read(tmp_path: Path) -> None:
     path = tmp_path / "receipts.jsonl"
     ids = [f"a{number:032}" for number in range(3)]
     content = write(path, *(Receipt(alert_id, "RECEIVED", "us-east-1", 10, 20) for alert_id in ids))
-    path.write_bytes(content[: content.rindex(b'": "RECEIVED"')] + b"[")
+    path.write_bytes(content[: content.rindex(b'":"RECEIVED"')] + b"[")
     assert [receipt.alert_id for receipt in read_receipts(path)] == ids[:2]
     [unread] = unread_of(path)
     assert ids[2] in unread.why
