@@ -79,7 +79,7 @@ def _await_start(child: subprocess.Popen[bytes], log: Path) -> None:
     with selectors.DefaultSelector() as selector, contextlib.closing(stdout):
         selector.register(stdout, selectors.EVENT_READ)
         line = stdout.readline() if selector.select(START_WITHIN_S) else b""
-    if not line:
+    if not line.endswith(b"\n"):
         what = "did not start in time" if child.poll() is None else "ended at its start"
         raise errors.StartFailedError(f"the emulator {what}: {log_tail(log)}")
     report = msgspec.json.decode(line, type=StartReport)
