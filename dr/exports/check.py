@@ -10,14 +10,15 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import IO, Annotated, Final
+from typing import IO, Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
 
 from dr.exports.manifest import FILES, Export, FileEntry, Finding, Summary, read_export
 from dr.exports.objects import ObjectMissingError, Objects
-from dr.exports.row_schema import SCHEMA_TEXT, other_schema, refusal
+from dr.exports.row_schema import other_schema, refusal
+from topology.tables import ALERTS
 
 CHUNK_BYTES: Final = 1 << 20
 LINE_BYTES_MAX: Final = 4 << 20
@@ -70,8 +71,16 @@ class Checked:
         return self.export is not None and not self.findings
 
 
-class _ItemLine(msgspec.Struct, rename="pascal"):
-    item: dict[str, dict[str, object]]
+_Value = Annotated[
+    dict[Literal["S", "N", "B", "SS", "NS", "BS", "M", "L", "NULL", "BOOL"], object],
+    Meta(min_length=1, max_length=1),
+]
+"""https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_AttributeValue.html"""
+_Item = dict[str, _Value]
+
+
+class _ItemLine(msgspec.Struct, rename="pascal", forbid_unknown_fields=True):
+    item: _Item
 
 
 class _Micros(msgspec.Struct):
@@ -86,8 +95,8 @@ class _ChangeLine(msgspec.Struct, rename="pascal"):
     """Without its key or its time a change would be lost, or would hide others; either image may lack."""
 
     metadata: _Metadata
-    keys: Annotated[dict[str, dict[str, object]], Meta(min_length=1)]
-    new_image: dict[str, dict[str, object]] | None = None
+    keys: Annotated[_Item, Meta(min_length=1)]
+    new_image: _Item | None = None
 
 
 @dataclass
@@ -265,13 +274,12 @@ def _read_lines(stream: IO[bytes], key: str, *, incremental: bool) -> tuple[_Rea
 
 
 class _Lines:
-    """Counts lines. Of a full export's, which are many, a block is parsed only if a line seems to be none.
+    """Counts lines and reads each to its end: one that only begins as an item would be lost in a restore.
 
     `other_schema`: the first number of a row's form that is not this release's.
     """
 
     def __init__(self, *, incremental: bool) -> None:
-        self._head = None if incremental else b'{"Item":'
         self._decoder: msgspec.json.Decoder[_ItemLine | _ChangeLine] = msgspec.json.Decoder(
             _ChangeLine if incremental else _ItemLine
         )
@@ -297,21 +305,22 @@ class _Lines:
             self._take(self._rest + b"\n")
 
     def _take(self, block: bytes) -> None:
-        count, head = block.count(b"\n"), self._head
-        items = head is not None and block.count(b"\n" + head) + block.startswith(head) == count
-        as_expected = items and (self.other_schema is not None or block.count(SCHEMA_TEXT) == count)
-        if not as_expected and not self.problem:
+        if not self.problem:
             self._parse(block)
-        self.count += count
+        self.count += block.count(b"\n")
 
     def _parse(self, block: bytes) -> None:
-        for number, line in enumerate(block.splitlines(), self.count + 1):
+        decode, key = self._decoder.decode, ALERTS.hash_key
+        for number, line in enumerate(block.split(b"\n")[:-1], self.count + 1):
             try:
-                parsed = self._decoder.decode(line)
+                entry = decode(line)
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
                 self.problem = f"line {number} is none of an export: {error}"
                 return
-            item = parsed.item if isinstance(parsed, _ItemLine) else parsed.new_image
+            keys, item = (entry.item,) * 2 if isinstance(entry, _ItemLine) else (entry.keys, entry.new_image)
+            if not keys.get(key.name, {}).get(key.type):
+                self.problem = f"line {number} is none of an export: no key {key.name} of type {key.type}"
+                return
             if item is not None and self.other_schema is None:
                 self.other_schema = other_schema(item)
 

@@ -14,7 +14,7 @@ NONE: Final = "0 (none)"
 """How a row without a number is shown; no release ever wrote 0."""
 
 SCHEMA_TEXT: Final = f'"{SCHEMA_ATTRIBUTE}":{{"N":"{SCHEMA}"}}'.encode()
-"""The attribute as an export has it. Where each line has it, none has to be parsed."""
+"""The attribute as an export has it."""
 
 
 class OtherSchemaError(ExplainedError):

@@ -1,6 +1,7 @@
 """Everything wrong with an export is found and named; hostile manifests are refused, not followed."""
 
 import gzip
+import hashlib
 import json
 import re
 import shutil
@@ -168,6 +169,82 @@ def test_a_hostile_line_of_the_list_is_named_and_not_followed(
     found = check()
     assert code in codes(found)
     assert found.items == ITEMS - json.loads(first)["itemCount"]
+
+
+def lines_of(folder: Path) -> list[bytes]:
+    """The lines of the export's first file."""
+    path = min((folder / "data").iterdir())
+    return gzip.decompress(path.read_bytes()).splitlines(keepends=True)
+
+
+def rewrite(folder: Path, *lines: bytes) -> None:
+    """Write that file anew with a true checksum: what is wrong with it was so when it was exported."""
+    path = min((folder / "data").iterdir())
+    content = gzip.compress(b"".join(lines))
+    path.write_bytes(content)
+    entries = [json.loads(line) for line in (folder / FILES).read_text(encoding="utf-8").splitlines()]
+    for entry in entries:
+        if entry["dataFileS3Key"].endswith(path.name):
+            etag = hashlib.md5(hashlib.md5(content).digest()).hexdigest()  # noqa: S324 - S3's own
+            entry |= {"md5Checksum": md5_base64(content), "etag": f"{etag}-1"}
+    sign(folder / FILES, "".join(json.dumps(entry) + "\n" for entry in entries))
+
+
+SPOILT: dict[str, Callable[[bytes], bytes]] = {
+    "cut": lambda line: line[: len(line) // 2] + b"\n",
+    "only the beginning": lambda _: b'{"Item":\n',
+    "garbage behind the beginning": lambda _: b'{"Item":garbage}\n',
+    "two objects": lambda line: line.rstrip() * 2 + b"\n",
+    "something besides": lambda line: line.rstrip()[:-1] + b',"Other":{}}\n',
+    "no attributes": lambda _: b'{"Item":{}}\n',
+    "no key": lambda line: line.replace(b'"alert_id"', b'"other_id"'),
+    "an empty key": lambda line: re.sub(rb'("alert_id":\{"S":)"[^"]*"', rb'\1""', line),
+    "a key of another type": lambda line: re.sub(rb'"alert_id":\{"S":"[^"]*"', b'"alert_id":{"N":"1"', line),
+    "a value of no type": lambda line: line.replace(b'"severity":{"S"', b'"severity":{"T"'),
+    "a value of two types": lambda line: line.replace(b'"severity":{', b'"severity":{"N":"1",'),
+    "a bare value": lambda line: re.sub(rb'"severity":\{[^}]*\}', b'"severity":5', line),
+    "no UTF-8": lambda line: line.replace(b'"title":{"S":"', b'"title":{"S":"\xff'),
+    "an escape that is none": lambda line: line.replace(b'"title":{"S":"', b'"title":{"S":"\\q'),
+    "NUL": lambda line: b"\0" * len(line.rstrip()) + b"\n",
+    "blank": lambda _: b"\n",
+}
+
+
+@pytest.mark.parametrize("spoilt", SPOILT)
+@pytest.mark.parametrize("at", [0, 1, -1])
+def test_a_line_that_only_begins_as_an_item_is_named(
+    tmp_path: Path, root: str, check: Callable[[], Checked], spoilt: str, at: int
+) -> None:
+    """Its checksum is true, and so is the count."""
+    lines = lines_of(tmp_path / root)
+    lines[at] = SPOILT[spoilt](lines[at])
+    rewrite(tmp_path / root, *lines)
+    [finding] = check().findings
+    assert finding.code == "file-line"
+    assert finding.text.startswith(f"line {at % len(lines) + 1} is none of an export: ")
+
+
+def test_an_export_cut_at_any_byte_of_its_last_line_is_not_good(
+    tmp_path: Path, root: str, check: Callable[[], Checked]
+) -> None:
+    """Only the line's own end may lack."""
+    *lines, last = lines_of(tmp_path / root)
+    for left in [*range(1, len(last) - 1, 13), len(last) - 2, len(last) - 1]:
+        rewrite(tmp_path / root, *lines, last[:left])
+        assert codes(check()) == ({"file-line"} if left < len(last) - 1 else set()), left
+
+
+def test_a_file_cut_at_any_byte_is_named(tmp_path: Path, root: str, check: Callable[[], Checked]) -> None:
+    """Though the manifest has the checksum of what is left: gzip says where it ends."""
+    path = max((tmp_path / root / "data").iterdir(), key=lambda file: file.stat().st_size)
+    content = path.read_bytes()
+    for left in range(0, len(content), 97):
+        path.write_bytes(content[:left])
+        assert "file-truncated" in codes(check()), left
+    path.write_bytes(content + b"\x1f\x8b")
+    assert "file-truncated" in codes(check())
+    path.write_bytes(content + b"garbage")
+    assert "file-gzip" in codes(check())
 
 
 def test_a_line_that_never_ends_is_named_and_not_kept(
