@@ -5,15 +5,15 @@ goes to a file, from which the report draws what each region took in each second
 """
 
 import itertools
-import json
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
+from clients.lines import LinesFile, read_lines
 from clients.load import Load, Post
 from clients.sender import POST_TIMEOUT_S, Attempt, Tally, Webhook
 from topology.alerts import Severity
@@ -150,15 +150,14 @@ def read_log(path: Path) -> ProbeLog:
 
 
 def _append(log: Path, line: Attempt | Numbered) -> None:
-    with log.open("a", encoding="utf-8") as out:
-        out.write(json.dumps(asdict(line)) + "\n")
+    with LinesFile(log) as out:
+        out.add(line)
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
     if not path.exists():
         return
-    for line in path.read_bytes().splitlines():
-        try:
-            yield json.loads(line)
-        except ValueError:
-            continue
+    with path.open("rb") as file:
+        for line in read_lines(file, msgspec.json.Decoder(dict[str, Any])):
+            if isinstance(line, dict):
+                yield line

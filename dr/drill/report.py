@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from audit.outcome import Audit
+from clients.lines import LinesFile, read_lines
 from clients.receipts import Receipt, write_report
 from dr.drill.measures import (
     Change,
@@ -209,24 +210,20 @@ def write_json(report: DrillReport, folder: Path) -> Path:
             began_at=report.began_at,
             measures_s=report.measures_s,
         )
-        with (folder / HISTORY_FILE).open("ab") as history:
-            history.write(msgspec.json.encode(line) + b"\n")
+        with LinesFile(folder / HISTORY_FILE) as history:
+            history.add(line)
     return path
 
 
 def read_history(folder: Path) -> list[HistoryEntry]:
     """The drills that were reported in this folder, oldest first; a line of another form is no drill."""
     try:
-        lines = (folder / HISTORY_FILE).read_bytes().splitlines()
+        file = (folder / HISTORY_FILE).open("rb")
     except FileNotFoundError:
         return []
-    history = []
-    for line in lines:
-        try:
-            history.append(msgspec.json.decode(line, type=HistoryEntry))
-        except msgspec.MsgspecError:
-            continue
-    return history
+    with file:
+        lines = read_lines(file, msgspec.json.Decoder(HistoryEntry))
+        return [line for line in lines if isinstance(line, HistoryEntry)]
 
 
 def _is_alike(earlier: HistoryEntry, state: DrillState) -> bool:
@@ -278,7 +275,10 @@ def _missed(context: ReportContext, rto: Rto, rpo: Rpo, load: Load, audit: Audit
         missed.append("audit: there was none, so what became of the alerts is unknown")
     elif rpo.alerts > asked.rpo_alerts:
         missed.append(f"RPO: {rpo.alerts} alerts unaccounted, and the objective is {asked.rpo_alerts}")
-    if audit is not None and rpo.alerts == 0 and not audit.passed:
+    if audit is not None and audit.unread:
+        parts = ", ".join(audit.unread_parts)
+        missed.append(f"audit: what was answered 202 is unknown in {parts}")
+    elif audit is not None and rpo.alerts == 0 and not audit.passed:
         missed.append(f"audit: {len(audit.unexplained)} duplicates in Slack that nothing explains")
     if load.accepted < asked.accepted_least:
         missed.append(f"load: {load.accepted} alerts accepted, and a drill needs {asked.accepted_least}")

@@ -12,8 +12,8 @@ import pytest
 
 from clients.load import LoadFailedError
 from clients.receipts import read_receipts
-from clients.sender import Webhook
-from dr.drill.prober import Prober, read_log
+from clients.sender import Attempt, Webhook
+from dr.drill.prober import Numbered, Prober, _append, read_log
 from dr.drill.record import DrillFacts, DrillFile
 from dr.drill.run import DrillRun
 from tests.fakes.http_server import Answer, ScriptedServer
@@ -93,6 +93,22 @@ def test_a_resumed_prober_goes_on_with_the_next_number(
         _until(lambda heard=heard: len(servers[0].heard) >= heard + 3)  # type: ignore[misc]  # of this round
         prober.stop()
     assert _numbers(servers[0]) == list(range(len(servers[0].heard)))
+
+
+def test_a_log_cut_at_any_byte_loses_one_line_and_none_that_follows(tmp_path: Path) -> None:
+    """A number that follows a torn line is not forgotten: it would be sent twice."""
+    log = tmp_path / "attempts"
+    for line in (Numbered(0), Attempt("east", 1, 2, None), Numbered(1), Attempt("west", 3, 4, 202)):
+        _append(log, line)
+    content = log.read_bytes()
+    for cut in range(len(content) + 1):
+        log.write_bytes(content[:cut])
+        before = read_log(log)
+        _append(log, Numbered(before.posted))
+        _append(log, Attempt("west", 5, 6, 503))
+        after = read_log(log)
+        assert after.posted == before.posted + 1, cut
+        assert after.attempts == (*before.attempts, Attempt("west", 5, 6, 503)), cut
 
 
 def test_a_burst_is_posted_at_once(servers: tuple[ScriptedServer, ScriptedServer], tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,10 @@ def test_a_drill_that_meets_its_objectives_passes() -> None:
         ({"found": inputs(audit=audit(problems={"alert-3": "no row"}))}, "RPO: 1 alerts"),
         ({"found": inputs(audit=None)}, "audit: there was none"),
         ({"found": inputs(audit=audit(unexplained=1))}, "duplicates in Slack"),
+        (
+            {"found": inputs(audit=replace(audit(), unread=1, unread_parts={"receipts line 3": "torn"}))},
+            "audit: what was answered 202 is unknown in receipts line 3",
+        ),
         ({"found": inputs(receipts=inputs().receipts[:499])}, "load: 499"),
         ({"found": inputs(rollback=Rollback(not_done=("switch: no answer",)))}, "not rolled back: switch"),
         ({"found": inputs(stopped="phase 'failover' failed")}, "phase 'failover' failed"),
@@ -209,6 +214,18 @@ def test_a_phase_whose_work_beside_the_others_failed_has_not_ended() -> None:
     found = report(of=state(phases=(broken,), facts=facts))
     assert (found.phases[0].began_ms, found.phases[0].ended_ms) == (at(46_600), None)
     assert "phase: restore rehearsal" not in found.measures_s
+
+
+def test_a_history_cut_at_any_byte_loses_no_later_drill(tmp_path: Path) -> None:
+    """The next drill begins on a line of its own."""
+    write_json(report(), tmp_path)
+    path = tmp_path / "drill-history.jsonl"
+    content = path.read_bytes()
+    for cut in range(len(content)):
+        path.write_bytes(content[:cut])
+        write_json(report(of=replace(state(), drill_id="second")), tmp_path)
+        whole = [state().drill_id] if cut >= len(content) - 1 else []
+        assert [entry.drill_id for entry in read_history(tmp_path)] == [*whole, "second"], cut
 
 
 def test_the_history_grows_by_each_drill_that_measured_something(tmp_path: Path) -> None:
