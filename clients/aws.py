@@ -8,9 +8,12 @@ import threading
 from typing import Any, Final
 
 import boto3
+import botocore.session
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, ProfileNotFound
 from botocore.exceptions import ConnectionError as NoConnectionError
+
+from topology.errors import ExplainedError
 
 CONNECT_TIMEOUT_S: Final = 5
 READ_TIMEOUT_S: Final = 30
@@ -59,6 +62,14 @@ def passes(error: BotoCoreError | ClientError) -> bool:
     return isinstance(error, NoConnectionError | HTTPClientError)
 
 
+_NO_PROFILE: Final = {"profile": (None, None, None, None)}
+"""The embedded AWS has nothing to do with a person's profiles, not even with one that does not exist."""
+
+
+class UnknownProfileError(ExplainedError):
+    """The profile that the environment names is in none of the AWS CLI's files."""
+
+
 class AwsClients:
     """Hands out boto3 clients of one account. Safe to use from many threads.
 
@@ -88,9 +99,14 @@ class AwsClients:
             retries={"total_max_attempts": attempts_max, "mode": "standard"},
             max_pool_connections=POOL_CONNECTIONS,
         )
-        self._session = boto3.Session(
-            aws_access_key_id=access_key or embedded, aws_secret_access_key=secret_key or embedded
-        )
+        try:
+            self._session = boto3.Session(
+                aws_access_key_id=access_key or embedded,
+                aws_secret_access_key=secret_key or embedded,
+                botocore_session=botocore.session.Session(session_vars=_NO_PROFILE if embedded else {}),
+            )
+        except ProfileNotFound as error:
+            raise UnknownProfileError(f"{error}; correct AWS_PROFILE, or unset it") from error
         self._clients: dict[tuple[str, str], Any] = {}
         self._lock = threading.Lock()
 

@@ -12,7 +12,7 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
-from clients.aws import AwsClients, passes
+from clients.aws import AwsClients, UnknownProfileError, passes
 from tests.fakes.aws_refusals import refusal
 
 
@@ -75,3 +75,11 @@ def test_every_call_has_a_deadline_and_few_attempts() -> None:
 def test_what_may_pass_is_told_from_what_stays(error: BotoCoreError | ClientError, later: bool) -> None:  # noqa: FBT001 - a parameter
     """Waiting for what a person has to change would hide it."""
     assert passes(error) is later
+
+
+def test_profile_that_does_not_exist_is_nothing_to_the_embedded_aws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And one line with what to do for AWS itself."""
+    monkeypatch.setenv("AWS_PROFILE", "no-such-profile")
+    assert signer(AwsClients("http://127.0.0.1:1")) == "test"
+    with pytest.raises(UnknownProfileError, match=r"no-such-profile.*AWS_PROFILE"):
+        AwsClients()
