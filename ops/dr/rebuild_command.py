@@ -63,7 +63,10 @@ def rebuild_stack(  # noqa: PLR0913 - options of a command
     deployment and prints the commands to run; with their --outputs it goes on.
     """
     if not dry_run:
+        new = not folder.exists()
         check_writable(folder, "--folder")
+        if new:  # what else was asked for may be refused yet
+            folder.rmdir()
     interrupt_on_ending()
     folder, objects = folder.resolve(), _objects(bucket, run_dir)
     request = RebuildRequest(region=region, failover_region=failover_region, date=date)

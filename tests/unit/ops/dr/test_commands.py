@@ -47,11 +47,14 @@ def test_the_next_command_that_is_told_is_of_the_same_stack(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("bucket", ["my-backups", "us-west-2:", ":name"])
-def test_a_bucket_without_its_region_is_used_wrongly(bucket: str) -> None:
-    """With the form that is meant."""
-    done = CliRunner().invoke(app, ["dr", "rebuild", "--region", "eu-west-1", "--bucket", bucket])
+def test_a_bucket_without_its_region_is_used_wrongly(tmp_path: Path, bucket: str) -> None:
+    """With the form that is meant; and no folder is left of what was not begun."""
+    folder = tmp_path / "rebuild"
+    words = ["dr", "rebuild", "--region", "eu-west-1", "--bucket", bucket, "--folder", str(folder)]
+    done = CliRunner().invoke(app, words)
     assert done.exit_code == 2
     assert "REGION:NAME" in done.output
+    assert not folder.exists()
 
 
 def test_every_step_of_a_failover_of_a_real_stack_is_shown_before_it(tmp_path: Path, stack: DrStack) -> None:
