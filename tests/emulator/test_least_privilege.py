@@ -131,7 +131,7 @@ def test_reception_without_the_queue_still_keeps_its_promise(
 def test_recovery_may_do_all_that_a_parked_alert_needs(stack: LocalStack, eventually: Eventually) -> None:
     """Its repeat is found by the children's index and goes out in its place; nothing is denied."""
     denied = denials(stack, RECOVERY)
-    stack.emulator.set_fault("slack", "invalid_payload", times=1)
+    stack.emulator.set_fault("slack", "invalid_payload", times=2)
     stack.emulator.slow_claude(8.0)  # long enough to post the repeat meanwhile, on any machine
     parent = accepted_id(stack, "Parked")
     repeat = post(stack, "Parked").json()["alerts"][0]
@@ -150,7 +150,7 @@ def test_recovery_may_do_all_that_a_parked_alert_needs(stack: LocalStack, eventu
 
 def test_reception_may_promote_a_repeat_of_a_parked_alert(stack: LocalStack, eventually: Eventually) -> None:
     """The one row that reception moves on."""
-    stack.emulator.set_fault("slack", "invalid_payload", times=1)
+    stack.emulator.set_fault("slack", "invalid_payload", times=2)
     parent = accepted_id(stack, "Parked before its repeat")
     eventually(lambda: status_of(stack, parent) == "PARKED", within_s=SOON_S)
     repeat = post(stack, "Parked before its repeat").json()["alerts"][0]

@@ -168,7 +168,6 @@ def test_a_cloudwatch_alarm_arrives_through_the_alarm_topic(
         (b'"text"', {}, 400),
         (b'{"colour": "x"}', {}, 422),
         (b'{"source": "x", "message": "m"}', {}, 422),
-        (b'{"source": "x", "title": "y\\u0000", "message": "m"}', {}, 400),
         (b'{"source": "x", "title": ["y"]}', {}, 422),
         (b"[" * 40 + b"]" * 40, {}, 400),
         (json.dumps(alert("big", message="x" * 270_000)).encode(), {}, 413),
