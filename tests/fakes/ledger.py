@@ -25,7 +25,7 @@ class FakeLedger:
     rows: dict[str, Alert] = field(default_factory=dict)
     before: Callable[[str], None] = _no_fault
     after: Callable[[str], None] = _no_fault
-    queried_lanes: list[str] = field(default_factory=list)
+    queried_keys: list[str] = field(default_factory=list)
     writes: list[Alert] = field(default_factory=list)
 
     def probe(self) -> None:
@@ -62,14 +62,14 @@ class FakeLedger:
     def overdue(self, key: str, *, now_s: int, limit: int) -> Sequence[str]:
         """See `Ledger`."""
         self.before("overdue")
-        self.queried_lanes.append(key)
+        self.queried_keys.append(key)
         due = [row for row in self.rows.values() if row.open_key == key and (row.due_at or 0) <= now_s]
         return [row.alert_id for row in sorted(due, key=lambda row: row.due_at or 0)][:limit]
 
     def waiting(self, key: str, *, limit: int) -> Sequence[str]:
         """See `Ledger`."""
         self.before("waiting")
-        self.queried_lanes.append(key)
+        self.queried_keys.append(key)
         found = [
             row
             for row in self.rows.values()
@@ -83,7 +83,7 @@ class FakeLedger:
     def count(self, key: str, *, limit: int) -> int:
         """See `Ledger`."""
         self.before("count")
-        self.queried_lanes.append(key)
+        self.queried_keys.append(key)
         return min(sum(row.open_key == key for row in self.rows.values()), limit)
 
     def suppressed_children(self, parent_id: str, *, limit: int) -> Sequence[str]:

@@ -62,7 +62,7 @@ def parse_body(body: bytes) -> ParsedBody:
     try:
         members = spec.parse(document)
     except msgspec.ValidationError as error:
-        raise refusal_of(error) from error
+        raise _refusal_of(error) from error
     if not members:
         raise RefusedError(422, "no_alerts", hint="the body holds no alert; send at least one")
     if len(members) > MAX_ALERTS_PER_BODY:
@@ -84,17 +84,14 @@ def parse_body(body: bytes) -> ParsedBody:
     return ParsedBody(spec.name, tuple(alerts), refused)
 
 
-def refusal_of(error: msgspec.ValidationError, *, within: str = "") -> RefusedError:
-    """The refusal for msgspec's message, such as: Expected `str`, got `int` - at `$.labels`.
-
-    `within`: the path of what was read, such as `alerts[3]`.
-    """
+def _refusal_of(error: msgspec.ValidationError) -> RefusedError:
+    """The refusal for msgspec's message, such as: Expected `str`, got `int` - at `$.labels`."""
     text = str(error)
     at, missing = _AT.search(text), _MISSING.search(text)
     path = at["path"].replace("[...]", "") if at else ""
     text = _AT.sub("", text)
     name = missing["name"] if missing else ""
-    field = ".".join(part for part in (within, path, name) if part)
+    field = ".".join(part for part in (path, name) if part)
     if missing:
         return RefusedError(422, "missing_field", field=field, hint=f"the field {name!r} is required")
     return RefusedError(422, "invalid_field", field=field or None, hint=text.replace("`", "'"))

@@ -399,12 +399,12 @@ def test_newcomer_at_a_quiet_time_goes_alone_and_asks_nobody() -> None:
     world = storm(10)
     world.distribution.work("a000", world.time())
     world.notifier.posted.clear()
-    world.ledger.queried_lanes.clear()
+    world.ledger.queried_keys.clear()
     world.clock.advance(60)
     world.hold(row("newcomer", status=Status.ANALYZED))
     world.distribution.work("newcomer", world.time())
     assert world.notifier.alert_ids == ["newcomer"]
-    assert world.ledger.queried_lanes == []
+    assert world.ledger.queried_keys == []
 
 
 @pytest.mark.parametrize("count", [1, 3])

@@ -133,7 +133,7 @@ def test_alone_it_acts_for_its_own_region_only() -> None:
     world.ownership = SharedOwnership(owners=(REGION,))
     run(world)
     assert world.ledger.rows["a1"] == peers
-    assert {key.split("#")[0] for key in world.ledger.queried_lanes} == {REGION}
+    assert {key.split("#")[0] for key in world.ledger.queried_keys} == {REGION}
 
 
 def test_nothing_to_do_costs_one_query_a_key() -> None:
@@ -145,7 +145,7 @@ def test_nothing_to_do_costs_one_query_a_key() -> None:
     world.ledger.before = gets.append
     report = run(world)
     lanes_of_a_region = len(Severity) + len(("FOLLOW_UP", "PARKED", "PARKED, counted"))
-    assert len(world.ledger.queried_lanes) == len(gets) == 2 * lanes_of_a_region
+    assert len(world.ledger.queried_keys) == len(gets) == 2 * lanes_of_a_region
     assert report == RecoveryReport(
         recovered=0,
         parked=0,
