@@ -5,11 +5,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from topology.errors import ExplainedError
+from topology.limits import DYNAMODB_BATCH_GET_MAX
 from topology.tables import ALERTS
-
-_BATCH: Final = 100
-"""Keys of one BatchGetItem, which may leave some unread however often it is asked.
-https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html"""
 
 _TRIES: Final = 8
 _FIRST_PAUSE_S: Final = 0.05
@@ -42,8 +39,8 @@ def read_items(
     if len(names) > 1:
         wanted |= {"ProjectionExpression": ", ".join(names), "ExpressionAttributeNames": names}
     found: list[Mapping[str, Any]] = []
-    for start in range(0, len(ids), _BATCH):
-        keys = [{key: {"S": one}} for one in ids[start : start + _BATCH]]
+    for start in range(0, len(ids), DYNAMODB_BATCH_GET_MAX):
+        keys = [{key: {"S": one}} for one in ids[start : start + DYNAMODB_BATCH_GET_MAX]]
         found += _read_batch(client, table, {**wanted, "Keys": keys}, pause)
     return found
 

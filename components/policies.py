@@ -15,7 +15,7 @@ from topology.queues import (
     WORK_QUEUES,
     QueueSpec,
 )
-from topology.tables import CHILDREN_INDEX, OPEN_INDEX, TIMESTAMP_INDEX, IndexSpec
+from topology.tables import ALERTS, OPEN_INDEX, IndexSpec
 
 _CONSUME = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 """What an event source mapping does with the function's role.
@@ -62,8 +62,8 @@ def function_grants(spec: FunctionSpec, resources: RegionResources) -> tuple[Gra
     distribution_queues = (queues[DISTRIBUTION_QUEUE], queues[DISTRIBUTION_CRITICAL])
     work: Mapping[FunctionSpec, tuple[Grant, ...]] = {
         RECEPTION: (
-            Grant(("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"), (alerts,)),
-            Grant(("dynamodb:GetItem",), (resources.coordination_table,)),
+            Grant((*_MOVE, "dynamodb:BatchGetItem", "dynamodb:PutItem"), (alerts,)),
+            Grant((*_AGREE, "dynamodb:BatchGetItem"), (resources.coordination_table,)),
             Grant(_SEND, (*processing, queues[PROCESSING_DLQ])),
         ),
         ANALYSIS: (
@@ -85,9 +85,9 @@ def function_grants(spec: FunctionSpec, resources: RegionResources) -> tuple[Gra
             Grant((*_MOVE, "dynamodb:DeleteItem"), (alerts,)),
             Grant(
                 ("dynamodb:Query",),
-                tuple(_index_arn(alerts, index) for index in (OPEN_INDEX, CHILDREN_INDEX, TIMESTAMP_INDEX)),
+                tuple(_index_arn(alerts, index) for index in ALERTS.indexes),
             ),
-            coordination,
+            Grant((*_AGREE, "dynamodb:DeleteItem"), (resources.coordination_table,)),
             Grant(_SEND, tuple(queues[queue] for queue in WORK_QUEUES)),
         ),
     }

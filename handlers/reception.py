@@ -11,20 +11,29 @@ from handlers.adapters.lambda_events.requests import alarm_messages, proxy_answe
 from handlers.adapters.system import SystemRandomness, ThreadExecutor
 from handlers.bootstrap import Parts
 from handlers.domain.intake.alarms import AlarmIntake
+from handlers.domain.intake.faults import Faults
 from handlers.domain.intake.reception import Reception
 from handlers.domain.intake.webhook import Webhook
+from handlers.domain.limits import FAULT_RECORD_WINDOWS
 from handlers.domain.regions.switch import Switch
 from handlers.settings import ReceptionSettings
 
 _settings: Final = ReceptionSettings.from_environment(os.environ)
 _parts: Final = Parts.of(_settings, function="reception")
+_executor: Final = ThreadExecutor()
+_windows_s: Final = (_settings.dedupe_event_window_s, _settings.dedupe_content_window_s)
 _reception: Final = Reception(
     ledger=_parts.ledger,
+    faults=Faults(
+        coordination=_parts.coordination,
+        executor=_executor,
+        keep_s=FAULT_RECORD_WINDOWS * max(_windows_s),
+    ),
     queue_sender=_parts.queue_sender,
     ownership=_parts.ownership,
     clock=_parts.clock,
     randomness=SystemRandomness(),
-    executor=ThreadExecutor(),
+    executor=_executor,
     region=_settings.aws_region,
     lease_s=_settings.lease_s,
     event_window_s=_settings.dedupe_event_window_s,

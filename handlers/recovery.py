@@ -25,7 +25,7 @@ _recovery: Final = Recovery(
 
 # An eventual ledger's table has a TTL.
 _expiry: Final = (
-    Expiry(ledger=_parts.ledger, clock=_parts.clock, executor=ThreadExecutor())
+    Expiry(ledger=_parts.ledger, records=_parts.coordination, clock=_parts.clock, executor=ThreadExecutor())
     if _settings.ledger_consistency == "strong"
     else None
 )

@@ -2,11 +2,14 @@
 
 It knows the truth: real time, what was really written and posted, and which worker was really disturbed. It
 shares no code with the handlers but the state machine as data (`states.MOVES`) and the limits. Writes are
-checked in `row_invariants`, posts in `post_invariants`, and the final state in `final_checks`.
+checked in `row_invariants`, posts in `post_invariants`, changes of faults in `change_checks`, and the final
+state in `final_checks`.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from simulator.change_checks import Told, untold_change
 from simulator.history import History
 from simulator.post_invariants import PostInvariants
 from simulator.row_invariants import RowInvariants
@@ -33,10 +36,23 @@ class InvariantChecker:
     def __init__(self, scenario: Scenario, scheduler: Scheduler, history: History) -> None:
         """Begin without a violation."""
         self.violation: Violation | None = None
+        self._scenario = scenario
         self._scheduler = scheduler
         self._history = history
         self.rows = RowInvariants(scenario, scheduler, self.broken)
         self.posts = PostInvariants(scenario, scheduler, self.broken)
+
+    def check_told(self, receipt: Told, receipts: Iterable[Told]) -> None:
+        """Check that what a receipt says of its fault was told to people, if it is a change."""
+        text = untold_change(
+            receipt,
+            [other for other in receipts if other.fault == receipt.fault],
+            self.rows.by_fault.get(receipt.fault, {}).values(),
+            self.rows.made_ms,
+            self._scenario,
+        )
+        if text is not None:
+            self.broken("untold_change", text)
 
     def broken(self, rule: str, text: str) -> None:
         """Note a violation, if it is the first."""

@@ -125,6 +125,7 @@ def _arrivals(random: Random, *, horizon_ms: int, clean: bool) -> tuple[Arrival,
     storm_ms = random.randint(0, horizon_ms // 2)
     repeats = random.choice((0.1, 0.3, 0.6))
     refused = random.choice((0.0, 0.0, 0.05, 0.2))
+    changes = random.choice((0.0, 0.3, 0.7))
     arrivals: list[Arrival] = []
     for number in range(count):
         at_ms = storm_ms + random.randint(0, 15 * _S) if storm else random.randint(0, horizon_ms)
@@ -139,8 +140,14 @@ def _arrivals(random: Random, *, horizon_ms: int, clean: bool) -> tuple[Arrival,
             keyed=random.random() < 0.15,  # noqa: PLR2004
             by_content=random.random() < 0.3,  # noqa: PLR2004
             refused=random.random() < refused,
+            since_ms=at_ms,
+            episode_ms=at_ms,
+            spoilt=random.choice((0, 0, 1, 3)) if body > 1 else 0,
         )
-        arrivals.append(fresh if earlier is None else _again(random, earlier, fresh))
+        if earlier is None:
+            arrivals.append(fresh)
+        else:
+            arrivals.append((_changed if random.random() < changes else _again)(random, earlier, fresh))
     if not clean and random.random() < 0.04:  # noqa: PLR2004 - these take hours, until all attempts are used up
         deadly = random.choice(arrivals).tells_of
         arrivals = [replace(a, deadly=a.deadly or a.tells_of == deadly) for a in arrivals]
@@ -148,6 +155,30 @@ def _arrivals(random: Random, *, horizon_ms: int, clean: bool) -> tuple[Arrival,
 
 
 def _again(random: Random, earlier: Arrival, fresh: Arrival) -> Arrival:
-    """The same alert once more, at once or within minutes."""
-    later_ms = random.choice((random.randint(0, 3 * _S), random.randint(0, 4 * _MIN)))
-    return replace(earlier, label=fresh.label, region=fresh.region, at_ms=earlier.at_ms + later_ms)
+    """The same alert once more, at once or within minutes, in the same bytes or in others."""
+    return replace(
+        earlier,
+        label=fresh.label,
+        region=fresh.region,
+        at_ms=earlier.at_ms + _later_ms(random),
+        stamp=earlier.stamp if random.random() < 0.4 else fresh.label,  # noqa: PLR2004
+    )
+
+
+def _changed(random: Random, earlier: Arrival, fresh: Arrival) -> Arrival:
+    """The other state of the same faults, at once or within minutes."""
+    at_ms = earlier.at_ms + _later_ms(random)
+    return replace(
+        earlier,
+        label=fresh.label,
+        region=fresh.region,
+        at_ms=at_ms,
+        resolved=not earlier.resolved,
+        since_ms=at_ms,
+        episode_ms=at_ms if earlier.resolved else earlier.episode_ms,
+        stamp=fresh.label if earlier.keyed or random.random() < 0.5 else "",  # noqa: PLR2004
+    )
+
+
+def _later_ms(random: Random) -> int:
+    return random.choice((random.randint(0, 3 * _S), random.randint(0, 4 * _MIN)))

@@ -7,6 +7,7 @@ from itertools import pairwise
 from handlers.domain.alert import Alert
 from simulator.checker import InvariantChecker
 from simulator.queues import WorkQueue
+from simulator.scenario import Scenario, changing_faults, fault_of
 from simulator.services import Post, digest_id_of
 from simulator.wiring import CONFIG
 from topology.alerts import Status
@@ -23,6 +24,8 @@ def unsettled(rows: Mapping[str, Alert]) -> list[str]:
             problems.append(f"{row.alert_id} is {row.status} ({row.attempts} attempts)")
         elif row.step is not None:
             problems.append(f"{row.alert_id} waits for its follow-up, {row.follow_up}")
+        elif row.status is Status.SUPPRESSED and row.due_at is not None:
+            problems.append(f"{row.alert_id} is SUPPRESSED, and nobody has looked at its fault")
         elif row.status is Status.SUPPRESSED and not any(
             relative.status is Status.NOTIFIED or not relative.status.at_rest
             for relative in families[row.parent_id or row.alert_id]
@@ -32,9 +35,10 @@ def unsettled(rows: Mapping[str, Alert]) -> list[str]:
 
 
 def check_rest(
-    checker: InvariantChecker, rows: Mapping[str, Alert], receipts: Iterable[str], *, strong: bool
+    checker: InvariantChecker, rows: Mapping[str, Alert], receipts: Iterable[str], scenario: Scenario
 ) -> None:
     """Check the rows of a run that has come to rest, against the receipts and what Slack has."""
+    strong = scenario.consistency == "strong"
     for alert_id in receipts:
         if alert_id not in rows:
             checker.broken("unaccounted", f"{alert_id} was answered 202 and has no row")
@@ -42,9 +46,11 @@ def check_rest(
         if row.status is Status.NOTIFIED:
             _check_notified(checker, row)
         _check_duplicates(checker, row, strong=strong)
+        if strong and row.status is Status.SUPPRESSED:
+            _check_retries(checker, row, rows)
     _check_digests(checker, rows)
     if strong:
-        _check_identities(checker, rows)
+        _check_identities(checker, rows, scenario)
 
 
 def check_dead_letters(checker: InvariantChecker, queue: WorkQueue) -> None:
@@ -94,26 +100,42 @@ def _check_digests(checker: InvariantChecker, rows: Mapping[str, Alert]) -> None
             checker.broken("digest_unprovable", f"{digest_id} is carried by others than its members")
 
 
-def _check_identities(checker: InvariantChecker, rows: Mapping[str, Alert]) -> None:
+def _check_identities(checker: InvariantChecker, rows: Mapping[str, Alert], scenario: Scenario) -> None:
     """Under a strong ledger two alerts of one fault, a window apart at most, are an alert and its repeat.
 
     Known by their titles, which the sources make; not if one was taken in while the other was not there yet,
-    nor if the later one's clock was behind the earlier one's: nobody looks for alerts of the future.
+    nor if the later one's clock was behind the earlier one's: nobody looks for alerts of the future; nor if
+    the state of the fault changed, which `change_checks` looks at.
     """
-    roots: dict[tuple[str, bool, bool], list[Alert]] = {}
+    about = {fault: arrival for arrival in scenario.arrivals for fault in arrival.tells_of}
+    changing = changing_faults(scenario)
+    roots: dict[tuple[int, str | None], list[Alert]] = {}
     for row in rows.values():
-        if row.parent_id is None:
-            keyed, by_content = row.body_hash is not None, '"event_id"' not in row.raw
-            roots.setdefault((row.title, keyed, by_content), []).append(row)
-    for (title, keyed, by_content), alerts in roots.items():
-        single = by_content and not keyed and alerts[0].source == "simulator"
-        window_s = CONFIG.dedupe_content_window_s if single else CONFIG.dedupe_event_window_s
+        fault = fault_of(row.title)
+        if row.parent_id is None and fault in about and fault not in changing:
+            roots.setdefault((fault, row.body_hash if about[fault].keyed else None), []).append(row)
+    for (fault, _), alerts in roots.items():
+        by_content = about[fault].by_content and not about[fault].keyed and not about[fault].by_source
+        window_s = CONFIG.dedupe_content_window_s if by_content else CONFIG.dedupe_event_window_s
         alerts.sort(key=lambda row: checker.rows.made_ms[row.alert_id][1])
         for earlier, later in pairwise(alerts):
             apart_ms = later.accepted_at_ms - earlier.accepted_at_ms
             visible = checker.rows.made_ms[earlier.alert_id][1] < checker.rows.made_ms[later.alert_id][0]
             if visible and 0 <= apart_ms < window_s * 1000:
-                checker.broken("identity_split", f"{title!r} is both {earlier.alert_id} and {later.alert_id}")
+                checker.broken(
+                    "identity_split", f"fault {fault} is both {earlier.alert_id} and {later.alert_id}"
+                )
+
+
+def _check_retries(checker: InvariantChecker, row: Alert, rows: Mapping[str, Alert]) -> None:
+    """The same bytes once more are answered with the row that they made: a retry repeats nothing."""
+    made_ms = checker.rows.made_ms
+    for other in checker.rows.by_fault.get(fault_of(row.title) or 0, {}).values():
+        same = other.body_hash == row.body_hash and (other.parent_id or other.alert_id) == row.parent_id
+        if same and other.alert_id in rows and made_ms[other.alert_id][1] < made_ms[row.alert_id][0]:
+            checker.broken(
+                "retry_repeated", f"{row.alert_id} is a repeat of {other.alert_id} by the same body"
+            )
 
 
 def _check_duplicates(checker: InvariantChecker, row: Alert, *, strong: bool) -> None:

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, TypeVar
 
 from handlers.domain.alert import Alert
-from handlers.domain.ports import LedgerUnavailableError
+from handlers.domain.ports import FaultEvent, LedgerUnavailableError, MalformedRowError
 from handlers.domain.states import VERSION, Actor, IllegalMoveError, check
 from simulator.history import short
 from simulator.machine import Machine
 from simulator.scenario import REGIONS, Kind
 from simulator.tables import Table
 from simulator.world import World
-from topology.alerts import Status
+from topology.alerts import FaultState, Status
 
 T = TypeVar("T")
 
@@ -37,6 +37,7 @@ class _Index:
     _shown: dict[str, tuple[int, Alert]] = field(default_factory=dict)
     _by_open_key: dict[str, dict[str, Alert]] = field(default_factory=dict)
     _children: dict[str, dict[str, Alert]] = field(default_factory=dict)
+    _faults: dict[str, dict[str, Alert]] = field(default_factory=dict)
     _coming: list[tuple[int, int, Alert]] = field(default_factory=list)
     _order: int = 0
 
@@ -58,6 +59,12 @@ class _Index:
         self._catch_up()
         return [row for _, row in sorted(self._children.get(parent_id, {}).items())]
 
+    def of_fault(self, fault_key: str) -> list[Alert]:
+        """The entries of a fault, by time."""
+        self._catch_up()
+        entries = self._faults.get(fault_key, {})
+        return sorted(entries.values(), key=lambda row: (row.changed_at_ms or 0, row.alert_id))
+
     def _catch_up(self) -> None:
         now_ms = self._now_ms()
         while self._coming and self._coming[0][0] <= now_ms:
@@ -73,6 +80,8 @@ class _Index:
                 self._by_open_key.setdefault(row.open_key, {})[alert_id] = row
             if row.parent_id is not None:
                 self._children.setdefault(row.parent_id, {})[alert_id] = row
+            if row.fault_key is not None:
+                self._faults.setdefault(row.fault_key, {})[alert_id] = row
 
 
 class Store:
@@ -120,6 +129,10 @@ class Store:
         """What the children index shows in `region`."""
         return self._indexes[region].children(parent_id)
 
+    def of_fault(self, region: str, fault_key: str) -> list[Alert]:
+        """What the fault index shows in `region`."""
+        return self._indexes[region].of_fault(fault_key)
+
     def _index(self, region: str, alert_id: str, row: Alert) -> None:
         self._writes += 1
         for replica in REGIONS if self._shared else (region,):
@@ -155,6 +168,27 @@ class LedgerPort:
             return row
 
         return self.call(f"ledger.get {short(alert_id)}", effect)
+
+    def get_many(self, alert_ids: Sequence[str]) -> dict[str, Alert | MalformedRowError]:
+        """See `Ledger`."""
+
+        def effect() -> dict[str, Alert | MalformedRowError]:
+            rows = {alert_id: self._store.table.read(self._region, alert_id) for alert_id in alert_ids}
+            return {alert_id: row for alert_id, row in rows.items() if row is not None}
+
+        return self.call(f"ledger.get_many {len(alert_ids)}", effect)
+
+    def history(
+        self, fault_key: str, state: FaultState, *, until_ms: int, limit: int
+    ) -> Sequence[FaultEvent]:
+        """See `Ledger`."""
+
+        def effect() -> list[FaultEvent]:
+            rows = [row for row in self._store.of_fault(self._region, fault_key) if row.state is state]
+            events = [FaultEvent(alert_id=row.alert_id, changed_at_ms=row.changed_at_ms or 0) for row in rows]
+            return [event for event in reversed(events) if event.changed_at_ms < until_ms][:limit]
+
+        return self.call(f"ledger.history {fault_key[:6]} {state}", effect)
 
     def create(self, alert: Alert, *, actor: Actor) -> bool:
         """See `Ledger`."""

@@ -1,6 +1,6 @@
 """The coordination table and the analysis cache, as one machine's handler reaches them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from handlers.domain.alert import Analysis
@@ -34,8 +34,24 @@ class CoordinationPort:
             back_ms=draw.randint(1, 10),
         )
 
-    def write(self, name: str, before: Record | None, values: Mapping[str, int]) -> bool:
+    def read_many(self, names: Sequence[str]) -> dict[str, Record]:
         """See `Coordination`."""
+        region, invocation = self._machine.region, self._machine.invocation
+
+        def effect() -> dict[str, Record]:
+            records = {name: self._table.read(region, name) for name in names}
+            return {name: record for name, record in records.items() if record is not None}
+
+        what = f"coordination.read_many {len(names)}"
+        self._may_fail(what)
+        draw = invocation.random
+        return invocation.call(what, effect, out_ms=draw.randint(2, 20), back_ms=draw.randint(1, 10))
+
+    def write(
+        self, name: str, before: Record | None, values: Mapping[str, int], *, expires_at: int | None = None
+    ) -> bool:
+        """See `Coordination`. No run is so long that a record expires in it."""
+        del expires_at
         version = before.version if before else 0
         new = Record(version=version + 1, values=dict(values))
         return self.put(name, new, lambda stored: (stored.version if stored else 0) == version)

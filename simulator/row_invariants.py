@@ -7,7 +7,7 @@ from handlers.domain.alert import Alert
 from handlers.domain.limits import MAX_ATTEMPTS
 from handlers.domain.ports import Record
 from handlers.domain.states import MOVES, Actor, Condition
-from simulator.scenario import REFUSED_MARK, REGIONS, Scenario, peer_of
+from simulator.scenario import REFUSED_MARK, REGIONS, Scenario, changing_faults, fault_of, peer_of
 from simulator.scheduler import Scheduler
 from topology.alerts import Status
 from topology.records import ownership_record
@@ -39,8 +39,11 @@ class RowInvariants:
         """By alert: the regions that took it in."""
         self.made_ms: dict[str, tuple[int, int]] = {}
         """By alert: when the request began that made its row, and when the row was there."""
+        self.by_fault: dict[int, dict[str, Alert]] = {}
+        """By fault and id: the rows about it, as they were written last."""
         self.records: Callable[[str, str], Record | None] = lambda _region, _name: None
         """The coordination record as a region sees it."""
+        self._changing = changing_faults(scenario)
         self._strong = scenario.consistency == "strong"
         self._takeover_ms = scenario.takeover_after_s * 1000
         self._skew_ms = scenario.disagreement_ms
@@ -64,6 +67,9 @@ class RowInvariants:
                 f"{actor} wrote {new.alert_id} from {origin} to {new.status}, "
                 f"but none of {', '.join(conditions) or 'no condition at all'} held",
             )
+        fault = fault_of(new.title)
+        if fault is not None:
+            self.by_fault.setdefault(fault, {})[new.alert_id] = new
         if new.attempts > MAX_ATTEMPTS:
             self._broken("attempts_unlimited", f"{new.alert_id} is at attempt {new.attempts}")
         if new.status is Status.PARKED and stored is not None and origin is not Status.PARKED:
@@ -102,6 +108,7 @@ class RowInvariants:
             Condition.HELD: stored.lease_token in invocation.tokens,
             Condition.OVERDUE: overdue,
             Condition.FAMILY_OVERDUE: stored.status is Status.PARKED,
+            Condition.STATE_CHANGED: fault_of(new.title) in self._changing,
             Condition.PARENT_PARKED: new.parent_id in self._ever_parked or not self._strong,
         }[condition]
 

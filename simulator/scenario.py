@@ -28,6 +28,12 @@ def peer_of(region: str) -> str:
     return REGIONS[1 - REGIONS.index(region)]
 
 
+def fault_of(title: str) -> int | None:
+    """The fault that an alert with this title tells of; None if it tells of something else."""
+    words = title.removeprefix("[RESOLVED] ").split()
+    return int(words[1]) if len(words) > 1 and words[0] == "fault" else None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Faults:
     """How probable each fault is: of one call of a port, of one message, of one run of Recovery."""
@@ -129,6 +135,9 @@ class Arrival:
     """One request of a source, at first to `region`; after a failure it is sent again to the other.
 
     `tells_of`: which faults of the monitored world it tells of; the same number is the same alert.
+    `resolved`: that they are over, not that they are there; `since_ms`: since when, by the source's clock,
+    and `episode_ms`: since when they were there. `stamp`: when it was sent, as the body says; with the same
+    one come the same bytes. `spoilt`: so many members before those of a group are none.
     `keyed`: with an `Idempotency-Key`; `by_content`: without an event id of the source.
     `refused`: Slack will never take a message about it. `deadly`: each worker that has it analysed dies.
     """
@@ -138,10 +147,20 @@ class Arrival:
     region: str
     tells_of: tuple[int, ...]
     severity: Severity
+    resolved: bool = False
+    since_ms: int = 0
+    episode_ms: int = 0
+    stamp: str = ""
+    spoilt: int = 0
     keyed: bool = False
     by_content: bool = False
     refused: bool = False
     deadly: bool = False
+
+    @property
+    def by_source(self) -> bool:
+        """Whether its format has the source's own times: a group's has."""
+        return len(self.tells_of) > 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,3 +210,9 @@ class Scenario:
     def disagreement_ms(self) -> int:
         """How far any two clocks, or a clock and true time, may disagree."""
         return max(0, *self.skew_ms) - min(0, *self.skew_ms) + 2 * MACHINE_SKEW_MS
+
+
+def changing_faults(scenario: Scenario) -> frozenset[int]:
+    """The faults that are told to be there and to be over, in any order."""
+    told = {(fault, arrival.resolved) for arrival in scenario.arrivals for fault in arrival.tells_of}
+    return frozenset(fault for fault, resolved in told if (fault, not resolved) in told)

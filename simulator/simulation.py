@@ -192,20 +192,25 @@ class _Simulation:
         rows = self._store.table.items(REGIONS[0])
         if rows != self._store.table.items(REGIONS[1]):
             checker.broken("replicas_differ", "the regions' ledgers differ after convergence")
-        check_rest(checker, rows, self._sources.receipts, strong=world.scenario.consistency == "strong")
+        receipts = self._sources.receipts
+        check_rest(checker, rows, [told.alert_id for told in receipts], world.scenario)
+        if world.scenario.consistency == "eventual":
+            for told in receipts:
+                checker.check_told(told, receipts)
         for region in self._regions.values():
             for queue in region.queues.values():
                 check_dead_letters(checker, queue)
-        for alert_id, label in self._sources.receipts.items():
-            row = rows.get(alert_id)
-            if label == CANARY.label and row is not None and row.analysis is None and row.digest_id is None:
-                checker.broken("analysis_never_back", f"{alert_id} came long after the last fault")
+        for told in receipts:
+            row = rows.get(told.alert_id)
+            if told.arrival is CANARY and row is not None and row.analysis is None and row.digest_id is None:
+                checker.broken("analysis_never_back", f"{told.alert_id} came long after the last fault")
 
     def _digest(self) -> str:
         """What two runs of one scenario must agree on."""
         rows = [self._store.table.items(name) for name in REGIONS]
         posts = [(post.at_ms, post.invocation.name, post.members) for post in self._slack.posts]
-        rest = (self._world.now_ms, sorted(self._sources.receipts.items()), posts, list(self._world.fired))
+        receipts = [(told.alert_id, told.answered_ms) for told in self._sources.receipts]
+        rest = (self._world.now_ms, receipts, posts, list(self._world.fired))
         text = repr((rest, [sorted(replica.items()) for replica in rows]))
         return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 

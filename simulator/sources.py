@@ -1,11 +1,13 @@
 """The world outside: sources that send alerts and keep receipts, and an operator who redrives."""
 
+from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
 
 from handlers.domain.alert import Alert
 from handlers.domain.states import Actor, check, redriven
+from simulator.change_checks import Told
 from simulator.ledger import Change, Store
 from simulator.region import POISON_IDS, Region, Request, Response
 from simulator.scenario import DEADLY_MARK, REFUSED_MARK, REGIONS, Arrival
@@ -28,13 +30,12 @@ POISON: Final = ("not json", f'{{"alert_id": "{POISON_IDS[0]}"}}')
 
 
 class Sources:
-    """Sends every arrival of the scenario until somebody takes it. `receipts`: the ids answered with 202."""
+    """Sends every arrival of the scenario until somebody takes it. `receipts`: what was answered with 202."""
 
     def __init__(self, world: World, regions: dict[str, Region]) -> None:
         """Plan every arrival of the scenario."""
         self.world = world
-        self.receipts: dict[str, str] = {}
-        """Alert id to the label of the arrival that it was answered to."""
+        self.receipts: list[Told] = []
         self._regions = regions
         for arrival in world.scenario.arrivals:
             self._plan(arrival, START_MS + arrival.at_ms)
@@ -74,18 +75,35 @@ class Sources:
                 again()
             else:
                 over.append(None)
-                self._keep(arrival, region, response)
+                self._keep(arrival, region, response, sent_ms)
 
+        sent_ms = world.now_ms
         world.scheduler.after(_PATIENCE_MS, again)
         self._regions[region].answer(arrival.label, request_of(arrival), answered=answered)
 
-    def _keep(self, arrival: Arrival, region: str, response: Response) -> None:
+    def _keep(self, arrival: Arrival, region: str, response: Response, sent_ms: int) -> None:
         self.world.note(arrival.label, f"{region} answers {response.status} {response.body}")
         if response.status != _ACCEPTED:
             self.world.checker.broken("alert_refused", f"{arrival.label}: {response.body}")
             return
-        for receipt in response.body["alerts"]:
-            self.receipts[receipt["alert_id"]] = arrival.label
+        answered = {receipt["index"]: receipt["alert_id"] for receipt in response.body["alerts"]}
+        refused = [member["index"] for member in response.body.get("refused", ())]
+        if refused != list(range(arrival.spoilt)):
+            self.world.checker.broken("member_refused", f"{arrival.label}: {refused}")
+        for index, fault in enumerate(arrival.tells_of, arrival.spoilt):
+            if index not in answered:
+                self.world.checker.broken("lost_member", f"{arrival.label}: {index} of {response.body}")
+                return
+            told = Told(
+                alert_id=answered[index],
+                fault=fault,
+                arrival=arrival,
+                sent_ms=sent_ms,
+                answered_ms=self.world.now_ms,
+            )
+            self.receipts.append(told)
+            if self.world.scenario.consistency == "strong":
+                self.world.checker.check_told(told, self.receipts)
 
 
 def request_of(arrival: Arrival) -> Request:
@@ -95,26 +113,37 @@ def request_of(arrival: Arrival) -> Request:
         body: dict[str, object] = {
             "source": "simulator",
             "title": f"fault {arrival.tells_of[0]} {mark}",
-            "message": "something broke",
+            "message": "it is over" if arrival.resolved else "something broke",
             "severity": str(arrival.severity),
+            "status": "ok" if arrival.resolved else "down",
+            "timestamp": arrival.stamp,
         }
         if not arrival.by_content:
             body["event_id"] = f"event {arrival.tells_of[0]}"
     else:
         alerts = [
             {
-                "status": "firing",
-                "startsAt": "2026-11-23T07:00:00Z",
+                "status": "resolved" if arrival.resolved else "firing",
+                "startsAt": _iso(arrival.episode_ms),
+                "endsAt": _iso(arrival.since_ms) if arrival.resolved else "0001-01-01T00:00:00Z",
                 "labels": {"alertname": f"fault {fault} {mark}", "severity": str(arrival.severity)},
                 "fingerprint": f"{fault:016x}",
             }
             for fault in arrival.tells_of
         ]
-        body = {"version": "4", "alerts": alerts}
+        spoilt = list(range(arrival.spoilt))
+        body = {"version": "4", "groupKey": arrival.stamp, "alerts": [*spoilt, *alerts]}
     headers = {"content-type": "application/json"}
     if arrival.keyed:
-        headers["idempotency-key"] = f"key {arrival.tells_of[0]}".replace(" ", "-")
+        # Each state of the faults has keys of its own; a body in other bytes has another.
+        named = (arrival.tells_of[0], arrival.resolved, arrival.stamp)
+        headers["idempotency-key"] = "-".join(map(str, named))
     return Request(headers=headers, body=msgspec.json.encode(body))
+
+
+def _iso(at_ms: int) -> str:
+    """A source's clock shows true time."""
+    return datetime.fromtimestamp((START_MS + at_ms) / 1000, UTC).isoformat()
 
 
 def mark_of(arrival: Arrival) -> str:

@@ -18,8 +18,10 @@ from handlers.domain.delivery.distribution import DistributionWork
 from handlers.domain.delivery.leases import Deadline, Leases, PoisonMessageError
 from handlers.domain.delivery.messages import Digest, FollowUpNotice, Message
 from handlers.domain.delivery.rate_limit import RateLimiter
+from handlers.domain.intake.faults import Faults
 from handlers.domain.intake.reception import Reception
 from handlers.domain.intake.webhook import Request, Webhook
+from handlers.domain.limits import FAULT_RECORD_WINDOWS
 from handlers.domain.regions.ownership import MovingOwnership, Ownership, SharedOwnership
 from handlers.domain.regions.recovery import Recovery
 from handlers.domain.regions.switch import Switch
@@ -73,6 +75,11 @@ def webhook(given: Ports) -> Webhook:
     """What the reception function answers requests with."""
     reception = Reception(
         ledger=given.ledger,
+        faults=Faults(
+            coordination=given.coordination,
+            executor=given.machine,
+            keep_s=FAULT_RECORD_WINDOWS * CONFIG.dedupe_event_window_s,
+        ),
         queue_sender=given.queue_sender,
         clock=given.machine,
         randomness=given.machine,

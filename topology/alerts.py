@@ -51,8 +51,15 @@ class FollowUp(StrEnum):
     """The analysis is there, and is to be posted after the alert."""
 
 
+class FaultState(StrEnum):
+    """What an alert says of its fault. Missing data (INSUFFICIENT_DATA) resolves nothing, so it is firing."""
+
+    FIRING = "firing"
+    RESOLVED = "resolved"
+
+
 class DuplicateCause(StrEnum):
-    """Why an alert may have been posted without our knowing: the only allowed causes of a duplicate."""
+    """Why people may be told twice: the only allowed causes of a duplicate."""
 
     OUTCOME_UNKNOWN = "outcome_unknown"
     """A POST got no answer: it timed out, or its connection broke."""
@@ -60,6 +67,8 @@ class DuplicateCause(StrEnum):
     """A worker's lease ran out: it crashed, was frozen, or could not write what it had done."""
     OWNERSHIP_TRANSFERRED = "ownership_transferred"
     """Under an eventual ledger: the other region acts for the owner, whose last writes may be unseen."""
+    STATE_UNCERTAIN = "state_uncertain"
+    """It repeats another alert, unless its fault changed state between: the clocks cannot tell."""
 
 
 def open_key(owner: str, severity: Severity) -> str:
@@ -70,6 +79,11 @@ def open_key(owner: str, severity: Severity) -> str:
 def parked_key(owner: str) -> str:
     """The key of the open index that a PARKED alert is found by."""
     return f"{owner}#{Status.PARKED}"
+
+
+def repeat_key(owner: str) -> str:
+    """The key of the open index that a SUPPRESSED alert is found by whose fault is still to be looked at."""
+    return f"{owner}#{Status.SUPPRESSED}"
 
 
 def follow_up_key(owner: str) -> str:

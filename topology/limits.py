@@ -26,6 +26,10 @@ SQS_DELAY_MAX_S: Final = 900
 SQS_BATCH_MAX: Final = 10
 """Records per batch without a batching window; also entries per SendMessageBatch (as above)."""
 
+DYNAMODB_BATCH_GET_MAX: Final = 100
+"""Keys of one BatchGetItem, which may leave some unread however often it is asked.
+https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html"""
+
 API_INTEGRATION_TIMEOUT_MAX_S: Final = 29
 """Of a REST API, unless raised on request.
 https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-execution-service-limits-table.html"""

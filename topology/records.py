@@ -12,6 +12,11 @@ OPERATION: Final = "dr"
 """The failover or failback that is under way, or was last."""
 
 
+def fault_record(fault_key: str) -> str:
+    """The state of a fault that was resolved lately; `handlers.domain.intake.faults`."""
+    return f"fault#{fault_key}"
+
+
 def switch_record(region: str) -> str:
     """An operator's word that this region takes everything; `handlers.domain.regions.switch`."""
     return f"switch#{region}"

@@ -57,11 +57,17 @@ CHILDREN_INDEX: Final = IndexSpec(
 """Sparse: only repeats carry `parent_id`. Recovery looks here for one to promote when the parent is
 PARKED."""
 
+FAULT_INDEX: Final = IndexSpec(
+    "fault-index", KeySpec("fault_key", "S"), KeySpec("changed_at_ms", "N"), projected=("state",)
+)
+"""What was accepted about a fault, in order: Recovery looks here whether a SUPPRESSED alert is a repeat
+indeed."""
+
 ALERTS: Final = TableSpec(
     "alerts",
     "alerts",
     KeySpec("alert_id", "S"),
-    (TIMESTAMP_INDEX, OPEN_INDEX, CHILDREN_INDEX),
+    (TIMESTAMP_INDEX, OPEN_INDEX, CHILDREN_INDEX, FAULT_INDEX),
     ttl_attribute="expires_at",
     shares_ledger_consistency=True,
 )
@@ -69,9 +75,14 @@ ANALYSIS_CACHE: Final = TableSpec(
     "analysis-cache", "analysis-cache", KeySpec("error_signature", "S"), ttl_attribute="expires_at"
 )
 COORDINATION: Final = TableSpec(
-    "coordination", "coordination", KeySpec("name", "S"), shares_ledger_consistency=True
+    "coordination",
+    "coordination",
+    KeySpec("name", "S"),
+    ttl_attribute="expires_at",
+    shares_ledger_consistency=True,
 )
 """What instances and regions agree on, one small record each: Slack's rate limit, Claude's circuit breaker,
-and under an eventual ledger which region acts for which."""
+the state of each fault that was resolved lately (the only records that expire), and under an eventual ledger
+which region acts for which."""
 
 TABLES: Final = (ALERTS, ANALYSIS_CACHE, COORDINATION)

@@ -9,7 +9,16 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from topology.alerts import FollowUp, Severity, Status, follow_up_key, open_key, parked_key
+from topology.alerts import (
+    FaultState,
+    FollowUp,
+    Severity,
+    Status,
+    follow_up_key,
+    open_key,
+    parked_key,
+    repeat_key,
+)
 from topology.queues import Queue
 
 
@@ -26,9 +35,10 @@ class IncomingAlert:
 
     `event_id` and `status` are the source's own; `severity_word` is its word for the severity where
     that is none that we know; `part` is the JSON text of the body's part for this alert.
-    `episode` is when this run of the fault began, where the source says so: a part of the identity, which
-    `started_at` as such is not. `mended` says what was put right in it, `left_out` how many alerts of its
-    group the sender left out.
+    `index` is its place in the body, from 0. `state` is what it says of its fault, `changed_at` since when by
+    the source's own clock, where its format has that. `episode` is when this run of the fault began, where
+    the source says so: a part of the identity, which `started_at` as such is not. `mended` says what was put
+    right in it, `left_out` how many alerts of its group the sender left out.
     """
 
     source: str
@@ -41,6 +51,9 @@ class IncomingAlert:
     link: str | None = None
     started_at: str | None = None
     episode: str | None = None
+    changed_at: str | None = None
+    state: FaultState = FaultState.FIRING
+    index: int = 0
     event_id: str | None = None
     status: str | None = None
     severity_word: str | None = None
@@ -66,8 +79,9 @@ class Alert:
     """One row of the ledger. None means that the attribute is absent.
 
     `timestamp`, `due_at`, `not_before` and `expires_at` are epoch seconds, `..._ms` epoch milliseconds.
-    `schema` is the number of the row's form (`topology.alerts.SCHEMA`). `body_hash` is there when the sender
-    gave an `Idempotency-Key`. `epoch` is its owner's at acceptance (see `ownership`). `possible_duplicates`
+    `schema` is the number of the row's form (`topology.alerts.SCHEMA`). `body_hash` tells a sender's retry
+    from a repeat. `fault_key` is shared by all that is told of one fault, `state` is what this alert says of
+    it, since `changed_at_ms`. `epoch` is its owner's at acceptance (see `ownership`). `possible_duplicates`
     counts, by `DuplicateCause`, how often it may have been posted without our knowing. `digest_id` is there
     when it went out as a part of a digest, `alone` when Slack refused a digest with it, `slack_ref` when its
     message can be edited. `successor_id`: the repeat that was promoted in its place when it was PARKED.
@@ -100,8 +114,11 @@ class Alert:
     severity_word: str | None = None
     mended: tuple[str, ...] | None = None
     left_out: int | None = None
-    parent_id: str | None = None
+    fault_key: str | None = None
+    state: FaultState | None = None
+    changed_at_ms: int | None = None
     body_hash: str | None = None
+    parent_id: str | None = None
     open_key: str | None = None
     due_at: int | None = None
     lease_token: str | None = None
@@ -143,13 +160,15 @@ class Alert:
             return open_key(self.owner, self.severity)
         if self.status is Status.PARKED:
             return parked_key(self.owner)
+        if self.status is Status.SUPPRESSED:
+            return None if self.due_at is None else repeat_key(self.owner)
         return follow_up_key(self.owner) if self.step is not None else None
 
 
 FIXED_ATTRIBUTES: Final = (
     "alert_id", "severity", "timestamp", "created_at", "accepted_at_ms", "region", "format", "source",
     "title", "message", "component", "host", "link", "started_at", "severity_word", "mended", "left_out",
-    "labels", "identity", "body_hash",
+    "labels", "identity", "fault_key", "state", "changed_at_ms", "body_hash",
     "parent_id", "raw", "raw_truncated", "schema",
 )  # fmt: skip
 """The attributes of `Alert` that nobody changes after it is accepted (docs/architecture.md, The ledger).

@@ -31,18 +31,36 @@ def identity_of(alert: IncomingAlert) -> str:
     )
 
 
+def fault_key_of(alert: IncomingAlert) -> str:
+    """What all that is told of one fault has in common (32 hex digits), whatever its state and severity."""
+    if alert.event_id is not None:
+        return _digest("fault", alert.source, alert.event_id)[:32]
+    labels = json.dumps(sorted(alert.labels.items()))
+    return _digest("fault", alert.source, None, alert.title, alert.component, alert.host, labels)[:32]
+
+
 def identity_of_key(key: str, index: int) -> str:
-    """The identity of the alert at `index` of a body that came with an `Idempotency-Key`."""
+    """The identity of the alert at place `index` of a body that came with an `Idempotency-Key`."""
     return _digest("key", key, str(index))
 
 
-def alert_id_of(identity: str, *, at_ms: int, window_s: int) -> str:
-    """The id of an alert accepted at `at_ms`: `a` and 32 hex digits, the same throughout a time bucket."""
-    return "a" + _digest("alert", identity, str(at_ms // (window_s * 1000)))[:32]
+def alert_id_of(identity: str, *, at_ms: int, window_s: int, changes: int = 0) -> str:
+    """The id of an alert accepted at `at_ms`: `a` and 32 hex digits, the same throughout a time bucket.
+
+    `changes` counts the changes of its fault's state up to it (see `faults`): an outage after a recovery is
+    another alert.
+    """
+    parts = (identity, str(at_ms // (window_s * 1000)), *([str(changes)] if changes else []))
+    return "a" + _digest("alert", *parts)[:32]
+
+
+def repeat_id_of(family: str, *, body_hash: str, index: int) -> str:
+    """The id of a repeat: the first of its `family`, and 8 hex digits of the body and its place in that."""
+    return f"{family}.{_digest('repeat', body_hash, str(index))[:8]}"
 
 
 def body_hash_of(body: bytes) -> str:
-    """What tells two bodies apart that came with the same `Idempotency-Key`: 64 hex digits."""
+    """What tells a sender's retry, which has the same bytes, from another body: 64 hex digits."""
     return hashlib.sha256(body).hexdigest()
 
 

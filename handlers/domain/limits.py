@@ -2,14 +2,15 @@
 
 from typing import Final
 
-MAX_BODY_BYTES: Final = 256 * 1024
-"""Of a webhook body. Below what API Gateway lets through (10 MB), above any real alert seen."""
+MAX_BODY_BYTES: Final = 1024 * 1024
+"""Of a webhook body. Far below what a Lambda function is given (6 MB, of which Base64 takes a quarter), above
+any real group seen. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 
 MAX_NESTING: Final = 32
 """Of objects and arrays in a body."""
 
-MAX_ALERTS_PER_BODY: Final = 100
-"""Written within reception's timeout even at the tens of milliseconds of a cross-region write."""
+MAX_ALERTS_PER_BODY: Final = 1_000
+"""Written within four tries at the tens of milliseconds of a cross-region write (ADR 11)."""
 
 MAX_ITEM_BYTES: Final = 350_000
 """Of a ledger row; DynamoDB's own limit is 400 KB.
@@ -73,6 +74,22 @@ MAX_FOLLOW_UP_ATTEMPTS: Final = 8
 MAX_FOLLOW_UP_WAITS: Final = 4
 """So often a follow-up lets alerts go first, each time for twice as long and as one of its attempts: 75
 seconds in all. What still waits then may do so for an hour, or for ever."""
+
+CLOCK_ERROR_S: Final = 5
+"""By how much two clocks may disagree: events of a fault that are closer have no certain order."""
+
+FAULT_RECORD_WINDOWS: Final = 2
+"""A fault's record outlives its last change by so many windows of repeats, so that no id is made twice."""
+
+UNSEEN_RETRY_S: Final = 20
+"""Under an eventual ledger, the same bytes after this are no retry but a repeat: a change of state may have
+been accepted in the other region meanwhile, and only a repeat's row has Recovery look for it."""
+
+REPEAT_LOOK_AFTER_S: Final = 60
+"""After this a SUPPRESSED alert's fault is looked at: the indexes and the other region's writes are there."""
+
+MAX_REPEATS_PER_RUN: Final = 200
+"""Looked at in one run of Recovery, after everything else."""
 
 MIN_DIGEST_ALERTS: Final = 4
 MAX_DIGEST_ALERTS: Final = 100

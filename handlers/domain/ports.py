@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 from handlers.domain.alert import Alert, Analysis
 from handlers.domain.delivery.messages import Message
 from handlers.domain.states import Actor
-from topology.alerts import Severity
+from topology.alerts import FaultState, Severity
 from topology.queues import Queue
 
 T = TypeVar("T")
@@ -93,6 +93,14 @@ class ModelAnswer:
     output_tokens: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class FaultEvent:
+    """What an index shows of an alert: since when its fault is in a state, in epoch milliseconds."""
+
+    alert_id: str
+    changed_at_ms: int
+
+
 class Ledger(Protocol):
     """The alerts table. Every method raises `LedgerUnavailableError`; `states.check` guards the writes."""
 
@@ -101,6 +109,12 @@ class Ledger(Protocol):
 
     def get(self, alert_id: str) -> Alert | None:
         """The row, by a strongly consistent read."""
+
+    def get_many(self, alert_ids: Sequence[str]) -> Mapping[str, Alert | MalformedRowError]:
+        """Those rows of at most `DYNAMODB_BATCH_GET_MAX` that there are, by strongly consistent reads.
+
+        One that cannot be read is its error, and costs the others nothing.
+        """
 
     def create(self, alert: Alert, *, actor: Actor) -> bool:
         """Write a new row; False if there is one under this id already."""
@@ -123,6 +137,14 @@ class Ledger(Protocol):
     def suppressed_children(self, parent_id: str, *, limit: int) -> Sequence[str]:
         """At most `limit` ids of the SUPPRESSED repeats of an alert; may lag behind the rows."""
 
+    def history(
+        self, fault_key: str, state: FaultState, *, until_ms: int, limit: int
+    ) -> Sequence[FaultEvent]:
+        """At most `limit` of what was accepted about a fault in this state since before `until_ms`.
+
+        The latest first; it may lag behind the rows.
+        """
+
 
 @dataclass(frozen=True, kw_only=True)
 class ExpiredRow:
@@ -130,6 +152,7 @@ class ExpiredRow:
 
     alert_id: str
     expires_at: int
+    fault_key: str | None = None
 
 
 class ExpiringLedger(Protocol):
@@ -159,8 +182,27 @@ class Coordination(Protocol):
     def read(self, name: str) -> Record | None:
         """The record, by a strongly consistent read."""
 
-    def write(self, name: str, before: Record | None, values: Mapping[str, int]) -> bool:
-        """Write `values` if the stored record still has `before`'s version (or is absent); else False."""
+    def read_many(self, names: Sequence[str]) -> Mapping[str, Record]:
+        """Those records of at most `DYNAMODB_BATCH_GET_MAX` that there are, by strongly consistent reads."""
+
+    def write(
+        self, name: str, before: Record | None, values: Mapping[str, int], *, expires_at: int | None = None
+    ) -> bool:
+        """Write `values` if the stored record still has `before`'s version (or is absent); else False.
+
+        `expires_at` (epoch seconds): from then on nobody needs it, and it may be deleted.
+        """
+
+
+class ExpiringRecords(Protocol):
+    """What of the coordination table expires."""
+
+    def delete_expired(self, name: str, *, now_s: int) -> None:
+        """Delete the record if it has expired.
+
+        Raises:
+            CoordinationUnavailableError: whether it is deleted is unknown.
+        """
 
 
 class AnalysisCache(Protocol):

@@ -42,6 +42,8 @@ class Condition(StrEnum):
     """`due_at` of it, or of another PARKED alert of its family, has passed."""
     PARENT_PARKED = "parent parked"
     """The alert that it repeats is PARKED, so this one has to go out in its place."""
+    STATE_CHANGED = "state changed"
+    """The state of its fault changed between the alert that it repeats and this one, or may have."""
     ASKED = "asked"
     """A person asked for it by name."""
 
@@ -61,6 +63,7 @@ MOVES: Final = (
     Move(Actor.RECEPTION, None, Status.RECEIVED, Condition.ABSENT, "accepted"),
     Move(Actor.RECEPTION, None, Status.SUPPRESSED, Condition.ABSENT, "accepted as a repeat"),
     Move(Actor.RECEPTION, Status.SUPPRESSED, Status.RECEIVED, Condition.PARENT_PARKED, "promoted at once"),
+    Move(Actor.RECEPTION, Status.SUPPRESSED, Status.RECEIVED, Condition.STATE_CHANGED, "no repeat after all"),
     Move(Actor.ANALYSIS, Status.RECEIVED, Status.RECEIVED, Condition.FREE, "claimed"),
     Move(Actor.ANALYSIS, Status.RECEIVED, Status.ANALYZED, Condition.HELD, "analysed, or sent on without"),
     Move(Actor.ANALYSIS, Status.NOTIFIED, Status.NOTIFIED, Condition.FREE, "follow-up claimed"),
@@ -90,6 +93,8 @@ MOVES: Final = (
         Actor.RECOVERY, Status.PARKED, Status.PARKED, Condition.FAMILY_OVERDUE, "its repeats were looked at"
     ),
     Move(Actor.RECOVERY, Status.SUPPRESSED, Status.RECEIVED, Condition.PARENT_PARKED, "promoted"),
+    Move(Actor.RECOVERY, Status.SUPPRESSED, Status.RECEIVED, Condition.STATE_CHANGED, "no repeat after all"),
+    Move(Actor.RECOVERY, Status.SUPPRESSED, Status.SUPPRESSED, Condition.OVERDUE, "its fault was looked at"),
     Move(Actor.OPERATOR, Status.PARKED, Status.RECEIVED, Condition.ASKED, "redriven"),
 )
 
@@ -150,14 +155,24 @@ def received(alert: Alert, *, due_at: int) -> Alert:
     return _placed(replace(alert, status=Status.RECEIVED), due_at)
 
 
-def suppressed(alert: Alert, *, at_ms: int) -> Alert:
-    """The new row `alert` as a repeat that is kept and not sent on."""
-    return _rested(replace(alert, status=Status.SUPPRESSED, expires_at=_expiry(at_ms)))
+def suppressed(alert: Alert, *, due_at: int) -> Alert:
+    """The new row `alert` as a repeat that is not sent on; Recovery looks at its fault at `due_at`."""
+    expires_at = _expiry(alert.accepted_at_ms)
+    return _placed(replace(alert, status=Status.SUPPRESSED, expires_at=expires_at), due_at)
 
 
-def promoted(alert: Alert, *, due_at: int) -> Alert:
-    """The SUPPRESSED `alert`, to go out in the place of its PARKED parent."""
-    return _placed(replace(alert, status=Status.RECEIVED, expires_at=None), due_at)
+def repeat_looked_at(alert: Alert, *, due_at: int | None) -> Alert:
+    """The SUPPRESSED `alert`, to be looked at once more at `due_at`; or a repeat for certain."""
+    return _rested(alert) if due_at is None else replace(alert, due_at=due_at)
+
+
+def promoted(alert: Alert, *, due_at: int, duplicate_cause: DuplicateCause | None = None) -> Alert:
+    """The SUPPRESSED `alert`, to go out: its parent is PARKED, or it is no repeat.
+
+    `duplicate_cause`: why people may have been told already.
+    """
+    after = _placed(replace(alert, status=Status.RECEIVED, expires_at=None), due_at)
+    return after if duplicate_cause is None else _counted(after, duplicate_cause)
 
 
 def claimed(alert: Alert, *, token: str, due_at: int, duplicate_cause: DuplicateCause | None = None) -> Alert:
@@ -289,7 +304,8 @@ def follow_up_ended(alert: Alert) -> Alert:
 
 
 def _placed(alert: Alert, due_at: int) -> Alert:
-    return replace(alert, open_key=alert.expected_open_key, due_at=due_at)
+    due = replace(alert, due_at=due_at)
+    return replace(due, open_key=due.expected_open_key)
 
 
 def _rested(alert: Alert) -> Alert:

@@ -2,11 +2,12 @@
 
 from typing import Final
 
-from simulator.mutants import distribution, leases, reception, recovery, regions
+from simulator.mutants import distribution, faults, leases, reception, recovery, regions
 from simulator.mutants.mutant import Mutant
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
     *reception.MUTANTS,
+    *faults.MUTANTS,
     *leases.MUTANTS,
     *distribution.MUTANTS,
     *recovery.MUTANTS,

@@ -6,7 +6,6 @@ from dataclasses import replace
 from itertools import count
 from typing import Any, Final
 
-from handlers.domain.alert import Alert
 from handlers.domain.intake import reception
 from handlers.domain.intake.reception import Reception
 from handlers.domain.ports import LedgerUnavailableError, QueueSendError
@@ -15,7 +14,7 @@ from handlers.domain.states import suppressed
 from simulator.mutants.mutant import mutant
 from topology.alerts import Status
 
-_place = Reception._place
+_created = Reception._created
 
 
 def _random_identity() -> Callable[[Any], str]:
@@ -25,30 +24,31 @@ def _random_identity() -> Callable[[Any], str]:
 
 def _accepted_unwritten(self: Reception, draft: Any, until_ms: int) -> Any:
     try:
-        return _place(self, draft, until_ms)
+        return _created(self, draft, until_ms)
     except LedgerUnavailableError:
-        return reception._Placed(row=draft.row)
+        return None
 
 
 def _wake_up_before_row(self: Reception, draft: Any, until_ms: int) -> Any:
     with suppress(QueueSendError):
         self.queue_sender.send(draft.row.queue, [draft.row.alert_id])
-    return _place(self, draft, until_ms)
+    return _created(self, draft, until_ms)
 
 
-def _child_suppressed(self: Reception, row: Alert, parent: Alert, _until_ms: int) -> Any:
+def _child_suppressed(self: Reception, draft: Any, earlier: Any, _until_ms: int) -> Any:
     """A repeat is SUPPRESSED, whatever its parent's status is."""
-    family = parent.parent_id or parent.alert_id
-    child = replace(row, alert_id=f"{family}.{self.randomness.hex(8)}", parent_id=family)
-    child = suppressed(child, at_ms=child.accepted_at_ms)
+    child = replace(
+        draft.row, alert_id=f"{earlier.family}.{self.randomness.hex(8)}", parent_id=earlier.family
+    )
+    child = suppressed(child, due_at=child.timestamp + 60)
     self.ledger.create(child, actor=self.actor)
-    return reception._Placed(row=child, earlier=parent)
+    return reception._Placed(draft=draft, row=child)
 
 
-def _child_dropped(_self: Reception, row: Alert, parent: Alert, _until_ms: int) -> Any:
+def _child_dropped(_self: Reception, draft: Any, earlier: Any, _until_ms: int) -> Any:
     """A repeat gets an id in the answer, and no row."""
-    child = replace(row, alert_id=f"{parent.alert_id}.0badc0de", status=Status.SUPPRESSED)
-    return reception._Placed(row=child, earlier=parent)
+    child = replace(draft.row, alert_id=f"{earlier.family}.0badc0de", status=Status.SUPPRESSED)
+    return reception._Placed(draft=draft, row=child)
 
 
 def _no_successor(_self: Recovery, _family: str) -> None:
@@ -58,14 +58,14 @@ def _no_successor(_self: Recovery, _family: str) -> None:
 MUTANTS: Final = (
     mutant("random-id", "the id is no function of the alert", (reception, "identity_of", _random_identity())),
     mutant(
-        "accepted-unwritten", "202 although the ledger failed", (Reception, "_place", _accepted_unwritten)
+        "accepted-unwritten", "202 although the ledger failed", (Reception, "_created", _accepted_unwritten)
     ),
     mutant(
         "wake-up-before-row",
         "the wake-up is sent before the row is there",
-        (Reception, "_place", _wake_up_before_row),
+        (Reception, "_created", _wake_up_before_row),
     ),
-    mutant("child-dropped", "a repeat is answered 202 and not kept", (Reception, "_child", _child_dropped)),
+    mutant("child-dropped", "a repeat is answered 202 and not kept", (Reception, "_repeat", _child_dropped)),
     mutant(
         "never-promoted",
         "repeats of a PARKED alert stay so",
@@ -74,7 +74,7 @@ MUTANTS: Final = (
     mutant(
         "suppressed-under-parked",
         "a repeat of a PARKED alert is SUPPRESSED, and stays so",
-        (Reception, "_child", _child_suppressed),
+        (Reception, "_repeat", _child_suppressed),
         (Recovery, "_next_successor", _no_successor),
     ),
 )

@@ -31,12 +31,12 @@ from simulator.releases.items import Item, ItemRow, ItemStore
 from simulator.releases.release import Release
 from simulator.wiring import Ports
 from topology.queues import Queue
-from topology.tables import ALERTS, ANALYSIS_CACHE, CHILDREN_INDEX, COORDINATION, OPEN_INDEX
+from topology.tables import ALERTS, ANALYSIS_CACHE, CHILDREN_INDEX, COORDINATION, FAULT_INDEX, OPEN_INDEX
 
 _ABSENT: Final = re.compile(r"attribute_not_exists\((#?\w+)\)")
-_COMPARED: Final = re.compile(r"(#?\w+) (=|<=) (:\w+)")
+_COMPARED: Final = re.compile(r"(#?\w+) (=|<=|<) (:\w+)")
 _UPDATE: Final = re.compile(r"(?:SET (.+?))?(?: ?REMOVE (.+))?")
-_OPERATORS: Final = {"=": operator.eq, "<=": operator.le}
+_OPERATORS: Final = {"=": operator.eq, "<=": operator.le, "<": operator.lt}
 
 
 class UnknownRequestError(Exception):
@@ -92,6 +92,18 @@ class _DynamoDb:
         with _failing_as_aws():
             item = self._read(request["TableName"], key)
         return {} if item is None else {"Item": item}
+
+    def batch_get_item(self, **request: Any) -> Mapping[str, Any]:
+        ((table, wanted),) = request["RequestItems"].items()
+        keys = [value["S"] for key in wanted["Keys"] for value in key.values()]
+        with _failing_as_aws():
+            if table == COORDINATION.key:
+                records = self._coordination.read_many(keys)
+                items = [_record_item(name, record) for name, record in records.items()]
+            else:
+                rows = self._ledger.get_many(keys).values()
+                items = [row.item for row in rows if isinstance(row, ItemRow)]
+        return {"Responses": {table: items}}
 
     def put_item(self, **request: Any) -> None:
         item: Item = request["Item"]
@@ -166,18 +178,24 @@ class _DynamoDb:
     def _found(self, request: Mapping[str, Any]) -> list[Item]:
         """The items of an index that a query finds. The limit counts before the filter, as in DynamoDB."""
         region = self._machine.region
-        shown = {OPEN_INDEX.name: self._store.under, CHILDREN_INDEX.name: self._store.children}
-        index = OPEN_INDEX if request["IndexName"] == OPEN_INDEX.name else CHILDREN_INDEX
+        indexes = {
+            OPEN_INDEX.name: (OPEN_INDEX, self._store.under),
+            CHILDREN_INDEX.name: (CHILDREN_INDEX, self._store.children),
+            FAULT_INDEX.name: (FAULT_INDEX, self._store.of_fault),
+        }
+        index, shown = indexes[request["IndexName"]]
         keys = [
             request["ExpressionAttributeValues"][placeholder]["S"]
             for name, comparison, placeholder in _COMPARED.findall(request["KeyConditionExpression"])
             if (name, comparison) == (index.hash_key.name, "=")
         ]
-        if request["IndexName"] not in shown or len(keys) != 1:
+        if len(keys) != 1:
             raise UnknownRequestError(f"query of {request}")
-        rows = shown[index.name](region, keys[0])
+        rows = shown(region, keys[0])
         items = [row.item for row in rows if isinstance(row, ItemRow)]
         items = [item for item in items if _holds(request, item, "KeyConditionExpression")]
+        if not request.get("ScanIndexForward", True):
+            items.reverse()
         return [item for item in items[: request["Limit"]] if _holds(request, item, "FilterExpression")]
 
 

@@ -41,8 +41,8 @@ def _expected(stack: str, region: str) -> dict[str, list[tuple[list[str], list[s
 
     return {
         "reception": [
-            (["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], [alerts]),
-            (["dynamodb:GetItem"], [coordination]),
+            ([*move, "dynamodb:BatchGetItem", "dynamodb:PutItem"], [alerts]),
+            ([*agree, "dynamodb:BatchGetItem"], [coordination]),
             (send, [processing, urgent, dead_letters]),
             log("AlertReceptionFunction"),
         ],
@@ -67,9 +67,9 @@ def _expected(stack: str, region: str) -> dict[str, list[tuple[list[str], list[s
             ([*move, "dynamodb:DeleteItem"], [alerts]),
             (
                 ["dynamodb:Query"],
-                [f"{alerts}/index/{index}-index" for index in ("open", "children", "timestamp")],
+                [f"{alerts}/index/{index}-index" for index in ("timestamp", "open", "children", "fault")],
             ),
-            (agree, [coordination]),
+            ([*agree, "dynamodb:DeleteItem"], [coordination]),
             (send, [processing, urgent, lane, critical]),
             log("RecoveryFunction"),
         ],

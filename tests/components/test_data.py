@@ -8,7 +8,7 @@ import pytest
 
 from components.global_data import ConsistencyChangeError, refuse_consistency_change
 from tests.components.recorder import Run
-from topology.tables import ALERTS, ANALYSIS_CACHE
+from topology.tables import ALERTS, ANALYSIS_CACHE, COORDINATION
 
 TABLE = "dynamodb/table:Table"
 SECRET = "secretsmanager/secret:Secret"
@@ -24,7 +24,9 @@ def test_tables_have_the_keys_and_indexes_of_the_specs(run: Run) -> None:
     assert alerts["hashKey"] == "alert_id"
     assert alerts["attributes"] == [
         {"name": "alert_id", "type": "S"},
+        {"name": "changed_at_ms", "type": "N"},
         {"name": "due_at", "type": "N"},
+        {"name": "fault_key", "type": "S"},
         {"name": "open_key", "type": "S"},
         {"name": "parent_id", "type": "S"},
         {"name": "severity", "type": "S"},
@@ -57,19 +59,27 @@ def test_tables_have_the_keys_and_indexes_of_the_specs(run: Run) -> None:
             "projectionType": "INCLUDE",
             "nonKeyAttributes": ["status"],
         },
+        {
+            "name": "fault-index",
+            "keySchemas": [
+                {"attributeName": "fault_key", "keyType": "HASH"},
+                {"attributeName": "changed_at_ms", "keyType": "RANGE"},
+            ],
+            "projectionType": "INCLUDE",
+            "nonKeyAttributes": ["state"],
+        },
     ]
     assert cache["hashKey"] == "error_signature"
     assert cache["attributes"] == [{"name": "error_signature", "type": "S"}]
     assert cache["globalSecondaryIndexes"] == []
 
 
-def test_shared_records_have_a_name_and_live_as_long_as_the_stack(run: Run) -> None:
-    """A pace or a takeover that TTL removed would be forgotten, which is not the same as never set."""
+def test_shared_records_have_a_name(run: Run) -> None:
+    """And nothing else that a query could find them by."""
     coordination = _tables(run)["coordination"]
     assert coordination["hashKey"] == "name"
     assert coordination["attributes"] == [{"name": "name", "type": "S"}]
     assert coordination["globalSecondaryIndexes"] == []
-    assert "ttl" not in coordination
 
 
 def test_shared_records_are_as_consistent_as_the_ledger(run: Run) -> None:
@@ -96,18 +106,20 @@ def test_tables_are_recoverable_encrypted_and_paid_by_request(run: Run) -> None:
 @pytest.mark.parametrize("stack", ["prod", "staging", "local"])
 def test_a_strong_ledger_has_a_witness_and_no_ttl(stack: str, run_of: Callable[[str], Run]) -> None:
     """AWS takes a strong table with one replica and a witness only, and no TTL on it."""
-    alerts = _tables(run_of(stack))["alerts"]
-    assert alerts["replicas"][0]["consistencyMode"] == "STRONG"
-    assert alerts["globalTableWitness"] == {"regionName": "us-east-2"}
-    assert "ttl" not in alerts
+    for name in ("alerts", "coordination"):
+        table = _tables(run_of(stack))[name]
+        assert table["replicas"][0]["consistencyMode"] == "STRONG"
+        assert table["globalTableWitness"] == {"regionName": "us-east-2"}
+        assert "ttl" not in table
 
 
 def test_an_eventual_ledger_has_a_ttl_and_no_witness(run_of: Callable[[str], Run]) -> None:
-    """AWS refuses a witness beside an eventual replica."""
-    alerts = _tables(run_of("dev"))["alerts"]
-    assert alerts["replicas"][0]["consistencyMode"] == "EVENTUAL"
-    assert alerts["ttl"] == {"attributeName": ALERTS.ttl_attribute, "enabled": True}
-    assert "globalTableWitness" not in alerts
+    """AWS refuses a witness beside an eventual replica. Only faults' records carry the TTL's attribute."""
+    for spec in (ALERTS, COORDINATION):
+        table = _tables(run_of("dev"))[spec.key]
+        assert table["replicas"][0]["consistencyMode"] == "EVENTUAL"
+        assert table["ttl"] == {"attributeName": spec.ttl_attribute, "enabled": True}
+        assert "globalTableWitness" not in table
 
 
 def test_the_cache_is_eventual_and_expires_in_every_stack(run: Run) -> None:

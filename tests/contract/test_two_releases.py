@@ -182,10 +182,22 @@ def test_repeat_is_known_to_the_other_release(
 ) -> None:
     """They give an alert the same identity, so its repeat is SUPPRESSED whoever takes it in."""
     parent_id = accept(Machine(first), clients)
-    child_id = accept(Machine(second), clients)
+    assert accept(Machine(second), clients) == parent_id  # the same bytes: a retry
+    child_id = accept(Machine(second), clients, timestamp="2026-11-23T08:00:30Z")
     assert child_id != parent_id
     child = row(child_id, clients)
     assert (child["status"], child["parent_id"]) == ("SUPPRESSED", parent_id)
+
+
+@BOTH_WAYS
+def test_outage_after_a_recovery_is_told_by_the_other_release(
+    first: Release, second: Release, clients: tuple[Any, Any]
+) -> None:
+    """They read each other's records of a fault."""
+    accept(Machine(first), clients)
+    accept(Machine(second), clients, status="ok")
+    outage = row(accept(Machine(first), clients), clients)
+    assert (outage["status"], "parent_id" in outage) == ("RECEIVED", False)
 
 
 @BOTH_WAYS
@@ -194,7 +206,8 @@ def test_parked_alert_of_one_release_is_promoted_by_the_other(
 ) -> None:
     """Recovery finds by the other release's keys what nobody stands in for."""
     one, other = Machine(first, refuses=True), Machine(second)
-    parent_id, child_id = accept(one, clients), accept(one, clients)
+    parent_id = accept(one, clients)
+    child_id = accept(one, clients, timestamp="2026-11-23T08:00:30Z")
     work(other, "analysis", Queue.PROCESSING, clients)
     work(one, "distribution", Queue.DISTRIBUTION, clients)
     assert row(parent_id, clients)["status"] == "PARKED"

@@ -7,11 +7,14 @@ from handlers.domain.alert import Alert, Analysis
 from handlers.domain.ports import (
     CacheUnavailableError,
     CoordinationUnavailableError,
+    FaultEvent,
     LedgerUnavailableError,
+    MalformedRowError,
     Record,
 )
 from handlers.domain.states import VERSION, Actor, check
-from topology.alerts import Status
+from topology.alerts import FaultState, Status
+from topology.limits import DYNAMODB_BATCH_GET_MAX
 
 
 def _no_fault(_operation: str) -> None:
@@ -27,6 +30,7 @@ class FakeLedger:
     after: Callable[[str], None] = _no_fault
     queried_keys: list[str] = field(default_factory=list)
     writes: list[Alert] = field(default_factory=list)
+    malformed: set[str] = field(default_factory=set)
 
     def probe(self) -> None:
         """See `Ledger`."""
@@ -36,6 +40,13 @@ class FakeLedger:
         """See `Ledger`."""
         self.before("get")
         return self.rows.get(alert_id)
+
+    def get_many(self, alert_ids: Sequence[str]) -> Mapping[str, Alert | MalformedRowError]:
+        """See `Ledger`. A row that `malformed` names cannot be read."""
+        self.before("get_many")
+        assert len(alert_ids) <= DYNAMODB_BATCH_GET_MAX
+        found = {alert_id: self.rows[alert_id] for alert_id in alert_ids if alert_id in self.rows}
+        return found | {a: MalformedRowError(a) for a in alert_ids if a in self.malformed}
 
     def create(self, alert: Alert, *, actor: Actor) -> bool:
         """See `Ledger`."""
@@ -93,6 +104,16 @@ class FakeLedger:
         found = [r.alert_id for r in rows if r.parent_id == parent_id and r.status is Status.SUPPRESSED]
         return sorted(found)[:limit]
 
+    def history(
+        self, fault_key: str, state: FaultState, *, until_ms: int, limit: int
+    ) -> Sequence[FaultEvent]:
+        """See `Ledger`."""
+        self.before("history")
+        rows = [r for r in self.rows.values() if (r.fault_key, r.state) == (fault_key, state)]
+        events = [FaultEvent(alert_id=r.alert_id, changed_at_ms=r.changed_at_ms or 0) for r in rows]
+        events = [event for event in events if event.changed_at_ms < until_ms]
+        return sorted(events, key=lambda event: -event.changed_at_ms)[:limit]
+
     def _store(self, alert: Alert) -> None:
         self.rows[alert.alert_id] = alert
         self.writes.append(alert)
@@ -113,6 +134,7 @@ class FakeCoordination:
     """`Coordination` over a dict."""
 
     records: dict[str, Record] = field(default_factory=dict)
+    expiries: dict[str, int | None] = field(default_factory=dict)
     down: bool = False
     reads: int = 0
 
@@ -122,14 +144,30 @@ class FakeCoordination:
         self.reads += 1
         return self.records.get(name)
 
-    def write(self, name: str, before: Record | None, values: Mapping[str, int]) -> bool:
+    def read_many(self, names: Sequence[str]) -> Mapping[str, Record]:
+        """See `Coordination`."""
+        self._check()
+        assert len(names) <= DYNAMODB_BATCH_GET_MAX
+        return {name: self.records[name] for name in names if name in self.records}
+
+    def write(
+        self, name: str, before: Record | None, values: Mapping[str, int], *, expires_at: int | None = None
+    ) -> bool:
         """See `Coordination`."""
         self._check()
         stored = self.records.get(name)
         if (stored.version if stored else 0) != (before.version if before else 0):
             return False
         self.records[name] = Record(version=stored.version + 1 if stored else 1, values=dict(values))
+        self.expiries[name] = expires_at
         return True
+
+    def delete_expired(self, name: str, *, now_s: int) -> None:
+        """See `ExpiringRecords`."""
+        self._check()
+        expires_at = self.expiries.get(name)
+        if expires_at is not None and expires_at <= now_s:
+            del self.records[name], self.expiries[name]
 
     def _check(self) -> None:
         if self.down:

@@ -1,16 +1,16 @@
-"""The coordination table on DynamoDB: `{name, version, values}`, one small item a record.
+"""The coordination table on DynamoDB: `{name, version, values, expires_at?}`, one small item a record.
 
 Each write is conditional on the version that it was decided on. Under an eventual ledger that holds within a
 region; between regions the last writer wins, which the domain allows for.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
-from handlers.adapters.aws.items import item_of, plain_of
+from handlers.adapters.aws.items import get_batch, item_of, plain_of, serialize
 from handlers.domain.ports import CoordinationUnavailableError, Record
 
 if TYPE_CHECKING:
@@ -35,21 +35,51 @@ class DynamoCoordination:
             item = read_record(self._client, self._table, name)
         except (ClientError, BotoCoreError) as error:
             raise CoordinationUnavailableError(f"the record {name!r} was not read: {error}") from error
-        if item is None:
-            return None
-        try:
-            return msgspec.convert(plain_of(item), Record)
-        except (msgspec.ValidationError, ValueError) as error:
-            raise CoordinationUnavailableError(
-                f"the record {name!r} is malformed: {error}; delete it, and it is made anew"
-            ) from error
+        return None if item is None else _record(item)
 
-    def write(self, name: str, before: Record | None, values: Mapping[str, int]) -> bool:
-        """See `Coordination`. A try that had been written after all makes the SDK's next one lose: False."""
+    def read_many(self, names: Sequence[str]) -> Mapping[str, Record]:
+        """See `Coordination`."""
+        if not names:
+            return {}
         try:
-            return write_record(self._client, self._table, name, before.version if before else 0, values)
+            items = get_batch(self._client, self._table, [{"name": {"S": name}} for name in names])
+        except (ClientError, BotoCoreError) as error:
+            raise CoordinationUnavailableError(f"{len(names)} records were not read: {error}") from error
+        return {item["name"]["S"]: _record(item) for item in items}
+
+    def write(
+        self, name: str, before: Record | None, values: Mapping[str, int], *, expires_at: int | None = None
+    ) -> bool:
+        """See `Coordination`. A try that had been written after all makes the SDK's next one lose: False."""
+        version = before.version if before else 0
+        try:
+            return write_record(self._client, self._table, name, version, values, expires_at=expires_at)
         except (ClientError, BotoCoreError) as error:
             raise CoordinationUnavailableError(f"the record {name!r} was not written: {error}") from error
+
+    def delete_expired(self, name: str, *, now_s: int) -> None:
+        """See `ExpiringRecords`."""
+        try:
+            self._client.delete_item(
+                TableName=self._table,
+                Key={"name": {"S": name}},
+                ConditionExpression="expires_at <= :now",
+                ExpressionAttributeValues={":now": {"N": str(now_s)}},
+            )
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") not in _LOST:
+                raise CoordinationUnavailableError(f"the record {name!r} was not deleted: {error}") from error
+        except BotoCoreError as error:
+            raise CoordinationUnavailableError(f"the record {name!r} was not deleted: {error}") from error
+
+
+def _record(item: Mapping[str, Any]) -> Record:
+    try:
+        return msgspec.convert(plain_of(item), Record)
+    except (msgspec.ValidationError, ValueError) as error:
+        raise CoordinationUnavailableError(
+            f"the record {item['name']['S']!r} is malformed: {error}; delete it, and it is made anew"
+        ) from error
 
 
 def read_record(client: "DynamoDBClient", table: str, name: str) -> Mapping[str, Any] | None:
@@ -63,9 +93,17 @@ def read_record(client: "DynamoDBClient", table: str, name: str) -> Mapping[str,
 
 
 def write_record(
-    client: "DynamoDBClient", table: str, name: str, version: int, values: Mapping[str, Any]
+    client: "DynamoDBClient",
+    table: str,
+    name: str,
+    version: int,
+    values: Mapping[str, Any],
+    *,
+    expires_at: int | None = None,
 ) -> bool:
     """Put `values` over the record of this `version` (0: there is none); False if somebody else has written.
+
+    `expires_at`: epoch seconds from which on it may be deleted; never if not given.
 
     Raises:
         botocore.exceptions.ClientError, BotoCoreError: whether it was written is unknown.
@@ -81,6 +119,8 @@ def write_record(
             "ExpressionAttributeValues": {":version": {"N": str(version)}},
         }
     item = item_of({"name": name, "version": version + 1, "values": dict(values)})
+    if expires_at is not None:
+        item["expires_at"] = serialize(expires_at)
     try:
         client.put_item(TableName=table, Item=item, **guard)
     except ClientError as error:

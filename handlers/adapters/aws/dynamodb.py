@@ -7,13 +7,19 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
-from handlers.adapters.aws.items import item_of, plain_of, serialize
+from handlers.adapters.aws.items import get_batch, item_of, plain_of, serialize
 from handlers.domain.alert import Alert, Analysis
 from handlers.domain.limits import REST_RETENTION_S
-from handlers.domain.ports import CacheUnavailableError, ExpiredRow, LedgerUnavailableError, MalformedRowError
+from handlers.domain.ports import (
+    CacheUnavailableError,
+    ExpiredRow,
+    FaultEvent,
+    LedgerUnavailableError,
+    MalformedRowError,
+)
 from handlers.domain.states import VERSION, Actor, check
-from topology.alerts import Severity, Status
-from topology.tables import CHILDREN_INDEX, OPEN_INDEX, TIMESTAMP_INDEX
+from topology.alerts import FaultState, Severity, Status
+from topology.tables import CHILDREN_INDEX, FAULT_INDEX, OPEN_INDEX, TIMESTAMP_INDEX
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -49,12 +55,21 @@ class DynamoLedger:
         item = self._read(alert_id)
         if not item:
             return None
+        row = _row_or_error(item)
+        if isinstance(row, MalformedRowError):
+            raise row
+        return row
+
+    def get_many(self, alert_ids: Sequence[str]) -> Mapping[str, Alert | MalformedRowError]:
+        """See `Ledger`."""
+        if not alert_ids:
+            return {}
+        keys = [{"alert_id": {"S": alert_id}} for alert_id in alert_ids]
         try:
-            return msgspec.convert(plain_of(item), Alert)
-        except (msgspec.ValidationError, ValueError) as error:
-            raise MalformedRowError(
-                f"the row of {alert_id} is malformed: {error}; correct or delete it"
-            ) from error
+            items = get_batch(self._client, self._table, keys)
+        except (ClientError, BotoCoreError) as error:
+            raise _unavailable(error) from error
+        return {item["alert_id"]["S"]: _row_or_error(item) for item in items}
 
     def create(self, alert: Alert, *, actor: Actor) -> bool:
         """See `Ledger`."""
@@ -137,6 +152,33 @@ class DynamoLedger:
             ExpressionAttributeValues={":parent": {"S": parent_id}, ":status": {"S": Status.SUPPRESSED}},
         )
 
+    def history(
+        self, fault_key: str, state: FaultState, *, until_ms: int, limit: int
+    ) -> Sequence[FaultEvent]:
+        """See `Ledger`."""
+        found: list[FaultEvent] = []
+        for page in self._pages(
+            IndexName=FAULT_INDEX.name,
+            KeyConditionExpression="fault_key = :key AND changed_at_ms < :until",
+            FilterExpression="#state = :state",
+            ProjectionExpression="alert_id, changed_at_ms",
+            ExpressionAttributeNames={"#state": "state"},
+            ExpressionAttributeValues={
+                ":key": {"S": fault_key},
+                ":until": {"N": str(until_ms)},
+                ":state": {"S": state},
+            },
+            ScanIndexForward=False,
+            Limit=max(limit, _FILTERED_PAGE),
+        ):
+            found += [
+                FaultEvent(alert_id=item["alert_id"]["S"], changed_at_ms=int(item["changed_at_ms"]["N"]))
+                for item in page["Items"]
+            ]
+            if len(found) >= limit:
+                break
+        return found[:limit]
+
     def expired(self, severity: Severity, *, now_s: int, limit: int) -> Sequence[ExpiredRow]:
         """See `ExpiringLedger`. No row expires sooner after its acceptance than rows are kept."""
         found: list[ExpiredRow] = []
@@ -144,7 +186,7 @@ class DynamoLedger:
             IndexName=TIMESTAMP_INDEX.name,
             KeyConditionExpression="severity = :severity AND #timestamp < :before",
             FilterExpression="expires_at <= :now",
-            ProjectionExpression="alert_id, expires_at",
+            ProjectionExpression="alert_id, expires_at, fault_key",
             ExpressionAttributeNames={"#timestamp": "timestamp"},
             ExpressionAttributeValues={
                 ":severity": {"S": severity},
@@ -154,7 +196,11 @@ class DynamoLedger:
             Limit=max(limit, _FILTERED_PAGE),
         ):
             found += [
-                ExpiredRow(alert_id=item["alert_id"]["S"], expires_at=int(item["expires_at"]["N"]))
+                ExpiredRow(
+                    alert_id=item["alert_id"]["S"],
+                    expires_at=int(item["expires_at"]["N"]),
+                    fault_key=item.get("fault_key", {}).get("S"),
+                )
                 for item in page["Items"]
             ]
             if len(found) >= limit:
@@ -263,6 +309,14 @@ class DynamoAnalysisCache:
             self._client.put_item(TableName=self._table, Item=item_of(item))
         except (ClientError, BotoCoreError) as error:
             raise CacheUnavailableError(f"the analysis was not cached: {error}") from error
+
+
+def _row_or_error(item: Mapping[str, Any]) -> Alert | MalformedRowError:
+    try:
+        return msgspec.convert(plain_of(item), Alert)
+    except (msgspec.ValidationError, ValueError) as error:
+        alert_id = item["alert_id"]["S"]
+        return MalformedRowError(f"the row of {alert_id} is malformed: {error}; correct or delete it")
 
 
 def attributes_of(value: Alert | Analysis) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from handlers.domain.alert import IncomingAlert
-from handlers.domain.dialects import severity_of, unknown_word
+from handlers.domain.dialects import is_resolution, severity_of, unknown_word
 from handlers.domain.formats import Member, RefusedError
 from handlers.domain.values import VALUES_AS_TEXT, all_text, text_of, texts_of
 
@@ -83,6 +83,7 @@ def _member(part: Any, group: _Body, index: int) -> Member:
         link=text_of(part.get("generatorURL")),
         started_at=started_at,
         episode=started_at,
+        changed_at=text_of(part.get("endsAt")) if is_resolution(status) else started_at,
         event_id=text_of(part.get("fingerprint")) or _fingerprint(own_labels),
         status=status,
         labels=labels,

@@ -81,6 +81,7 @@ class CloudWatchFormat:
                 host=dimensions.get("InstanceId"),
                 started_at=alarm.state_change_time,
                 episode=alarm.state_change_time,
+                changed_at=alarm.state_change_time,
                 event_id=alarm.alarm_arn or f"{alarm.account}/{alarm.region}/{alarm.alarm_name}",
                 status=alarm.new_state_value,
                 labels=dimensions | {name: text for name, text in given.items() if text},

@@ -13,6 +13,7 @@ import msgspec
 from handlers.domain.alert import IncomingAlert
 from handlers.domain.dialects import DEFAULT_SEVERITY
 from handlers.domain.formats import RefusedError
+from handlers.domain.identity import body_hash_of
 from handlers.domain.intake.bodies import parse_body
 from handlers.domain.intake.reception import Reception, Submission
 
@@ -62,12 +63,13 @@ class AlarmIntake:
 def _submission(text: str) -> Submission:
     """The alarm in a message; a text that is none becomes an alert with that text, since somebody sent it."""
     text = text.encode(errors="replace").decode()  # without lone surrogates, which no row can hold
+    body_hash = body_hash_of(text.encode())
     try:
         parsed = parse_body(text.encode())
     except RefusedError as error:
         _log.warning("A message on the alarm topic is no alarm", extra={"error": error.code})
-        return Submission(format=_TEXT_FORMAT, alerts=(_of_text(text),))
-    return Submission(format=parsed.format, alerts=parsed.alerts)
+        return Submission(format=_TEXT_FORMAT, alerts=(_of_text(text),), body_hash=body_hash)
+    return Submission(format=parsed.format, alerts=parsed.alerts, body_hash=body_hash)
 
 
 def _of_text(text: str) -> IncomingAlert:

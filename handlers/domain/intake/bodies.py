@@ -15,10 +15,11 @@ from handlers.domain.dialects import is_resolution
 from handlers.domain.formats import FORMATS, Member, RefusedError
 from handlers.domain.intake.decoding import decode
 from handlers.domain.limits import MAX_ALERTS_PER_BODY
-from topology.alerts import Severity
+from topology.alerts import FaultState, Severity
 
 _AT: Final = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
 _MISSING: Final = re.compile(r"missing required field `(?P<name>[^`]+)`")
+_URGENCY: Final = tuple(Severity)
 _LISTED: Final = 10
 """Members that an alert about refused ones names; the others it counts."""
 
@@ -65,20 +66,13 @@ def parse_body(body: bytes) -> ParsedBody:
         raise _refusal_of(error) from error
     if not members:
         raise RefusedError(422, "no_alerts", hint="the body holds no alert; send at least one")
-    if len(members) > MAX_ALERTS_PER_BODY:
-        raise RefusedError(
-            413,
-            "too_many_alerts",
-            hint=f"the body holds {len(members)} alerts; send at most {MAX_ALERTS_PER_BODY} at a time",
-        )
-    checked = [_checked(member, index) for index, member in enumerate(members)]
+    checked = _limited([_checked(member, index, mended) for index, member in enumerate(members)])
     refused = tuple(
         RefusedMember(n, error) for n, error in enumerate(checked) if isinstance(error, RefusedError)
     )
     alerts = [alert for alert in checked if isinstance(alert, IncomingAlert)]
     if not alerts:
         raise refused[0].error
-    alerts = [_calm_if_resolved(replace(alert, mended=(*mended, *alert.mended))) for alert in alerts]
     if refused:
         alerts.append(_about(refused, of=len(members), body_format=spec.name))
     return ParsedBody(spec.name, tuple(alerts), refused)
@@ -97,15 +91,35 @@ def _refusal_of(error: msgspec.ValidationError) -> RefusedError:
     return RefusedError(422, "invalid_field", field=field or None, hint=text.replace("`", "'"))
 
 
-def _checked(member: Member, index: int) -> Member:
-    if isinstance(member, IncomingAlert) and not member.title.strip():
+def _checked(member: Member, index: int, mended: tuple[str, ...]) -> Member:
+    """A member with its place, and what was mended in the body. A resolution asks nobody to act: INFO."""
+    if isinstance(member, RefusedError):
+        return member
+    if not member.title.strip():
         return RefusedError(
             422,
             "missing_field",
             field="title",
             hint=f"alert {index} has no title; name the fault in a few words",
         )
-    return member
+    member = replace(member, index=index, mended=(*mended, *member.mended))
+    if not is_resolution(member.status):
+        return member
+    return replace(member, state=FaultState.RESOLVED, severity=Severity.INFO)
+
+
+def _limited(members: list[Member]) -> list[Member]:
+    """The members, with the least severe of too many refused."""
+    alerts = [member for member in members if isinstance(member, IncomingAlert)]
+    alerts.sort(key=lambda alert: _URGENCY.index(alert.severity))
+    surplus = {alert.index for alert in alerts[MAX_ALERTS_PER_BODY:]}
+    error = RefusedError(
+        413,
+        "too_many_alerts",
+        hint=f"the body holds {len(members)} alerts, and the {MAX_ALERTS_PER_BODY} most severe are taken; "
+        "send fewer at a time",
+    )
+    return [error if index in surplus else member for index, member in enumerate(members)]
 
 
 def _about(refused: tuple[RefusedMember, ...], *, of: int, body_format: str) -> IncomingAlert:
@@ -117,15 +131,9 @@ def _about(refused: tuple[RefusedMember, ...], *, of: int, body_format: str) -> 
         source=body_format,
         title=f"{len(refused)} of {of} alerts of one body could not be taken",
         severity=Severity.HIGH,
+        index=of,
         message="\n".join(lines),
         part=msgspec.json.encode(
             [{"index": member.index, "error": member.error.code} for member in refused]
         ).decode(),
     )
-
-
-def _calm_if_resolved(alert: IncomingAlert) -> IncomingAlert:
-    """A resolution asks nobody to act: INFO, and the title says what it is."""
-    if not is_resolution(alert.status):
-        return alert
-    return replace(alert, severity=Severity.INFO, title=f"[RESOLVED] {alert.title}")

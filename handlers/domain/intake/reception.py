@@ -1,20 +1,23 @@
 """Reception: turns incoming alerts into ledger rows and only then lets the caller promise anything.
 
-The rows decide. A wake-up to the processing queue follows, and where it is lost Recovery sends another. A
-body of which only some rows could be written is refused as a whole (503): those rows are live, Recovery or
-the source's retry carries them on, and a retry that finds them becomes their SUPPRESSED repeat, so nothing
-promised ever depends on a row that nobody works on.
+The rows decide. A wake-up to the processing queue follows, and where it is lost Recovery sends another. The
+most severe alerts of a body are written first. A body of which only some rows could be written is refused as
+a whole (503): those rows are live all the same, and a retry, which has the same bytes, finds them, is
+answered with them and writes only what is missing.
 """
 
 import logging
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, TypeVar
 
 from handlers.domain.alert import Alert, IncomingAlert
 from handlers.domain.formats import RefusedError
-from handlers.domain.identity import alert_id_of, identity_of, identity_of_key
+from handlers.domain.identity import alert_id_of, identity_of, identity_of_key, repeat_id_of
+from handlers.domain.intake.faults import Change, Faults
 from handlers.domain.intake.rows import new_row
+from handlers.domain.limits import REPEAT_LOOK_AFTER_S, UNSEEN_RETRY_S
 from handlers.domain.ports import (
     Clock,
     Executor,
@@ -26,41 +29,103 @@ from handlers.domain.ports import (
 )
 from handlers.domain.regions.ownership import Ownership
 from handlers.domain.states import Actor, promoted, received, suppressed
-from topology.alerts import Status
+from topology.alerts import Severity, Status
+from topology.limits import DYNAMODB_BATCH_GET_MAX, SQS_BATCH_MAX
 from topology.queues import Queue
 
 _log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+R = TypeVar("R")
+
 _SUFFIX_DIGITS: Final = 8
 _SUFFIX_TRIES: Final = 3
+_PROMOTION_TRIES: Final = 3
+_SENDS_MS: Final = 2_000
+"""How long after the last row wake-ups are still sent."""
+
+_URGENCY: Final = tuple(Severity)
+
+Failure = LedgerUnavailableError | RefusedError
 
 
 @dataclass(frozen=True, kw_only=True)
 class Submission:
-    """What one request brings: a body's alerts, and any `Idempotency-Key` with the body's hash."""
+    """What one request brings: a body's alerts, the hash of its bytes, and any `Idempotency-Key`."""
 
     format: str
     alerts: Sequence[IncomingAlert]
+    body_hash: str
     key: str | None = None
-    body_hash: str | None = None
-    """Of the whole body; given together with an `Idempotency-Key` only."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Draft:
-    """A row as it would be if it is the first of its kind, and the id that an earlier one may have."""
+    """A row as it would be if it is the first of its kind, and the id that an earlier one may have.
+
+    `index` is the alert's place in the body. `changes` counts the changes of its fault's state up to it, and
+    is a part of both ids unless they are made of an `Idempotency-Key`.
+    """
 
     row: Alert
-    earlier_id: str
+    index: int
+    identity: str
     window_s: int
+    change: Change
+    changes: int = 0
+
+    @property
+    def earlier_id(self) -> str:
+        """The id of the same alert in the time bucket before."""
+        at_ms = self.row.accepted_at_ms - self.window_s * 1000
+        return alert_id_of(self.identity, at_ms=at_ms, window_s=self.window_s, changes=self.changes)
+
+    def after(self, changes: int) -> "_Draft":
+        """The draft after so many changes of its fault's state."""
+        at_ms = self.row.accepted_at_ms
+        alert_id = alert_id_of(self.identity, at_ms=at_ms, window_s=self.window_s, changes=changes)
+        return replace(self, row=replace(self.row, alert_id=alert_id), changes=changes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Earlier:
+    """What is stored of an alert that comes again; `row` is None if it cannot be read."""
+
+    alert_id: str
+    row: Alert | None
+
+    @property
+    def told(self) -> bool:
+        """Whether people are told of it, or will be, so that a repeat may rest under it."""
+        return self.row is not None and self.row.status is not Status.PARKED
+
+    @property
+    def rests(self) -> bool:
+        """Whether it is a repeat of another."""
+        return self.row is not None and self.row.status is Status.SUPPRESSED
+
+    def is_retried_by(self, row: Alert, *, within_s: float) -> bool:
+        """Whether people are told of it, and `row` comes of the same bytes in that time."""
+        return (
+            self.told
+            and self.row is not None
+            and self.row.body_hash == row.body_hash
+            and row.accepted_at_ms - self.row.accepted_at_ms < within_s * 1000
+        )
+
+    @property
+    def family(self) -> str:
+        """The id of the first of its family."""
+        return (self.row.parent_id if self.row else None) or self.alert_id
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Placed:
-    """The row that answers for an alert, and the earlier row that it repeats, if it does."""
+    """The row that answers for a draft, and what it repeats, if it does."""
 
+    draft: _Draft
     row: Alert
-    earlier: Alert | None = None
+    earlier: _Earlier | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +133,7 @@ class Reception:
     """Takes submissions in. Windows and leases in seconds."""
 
     ledger: Ledger
+    faults: Faults
     queue_sender: QueueSender
     clock: Clock
     randomness: Randomness
@@ -80,126 +146,293 @@ class Reception:
     actor: Actor = field(default=Actor.RECEPTION, init=False)
 
     def accept(self, submission: Submission, *, until_ms: int) -> list[Alert]:
-        """Write a row for every alert, in order, and send the wake-ups.
+        """Write a row for every alert, the most severe first, and send the wake-ups.
 
-        Returns the rows that answer for the alerts. With a key that was used before with the same body,
-        these are the rows of that time.
+        Returns the rows that answer for the alerts, in the order of `submission`. With a body, or a key, that
+        came before, these are the rows of that time.
 
         Raises:
             LedgerUnavailableError: not every row was written by `until_ms`; safe to send again.
-            RefusedError: 409, the key was used with another body; nothing was written.
+            RefusedError: 409, the key was used with another body.
         """
-        now_ms, epoch = self.clock.now_ms(), self.ownership.epoch()
-        drafts = [
-            self._draft(submission, index, now_ms=now_ms, epoch=epoch)
-            for index in range(len(submission.alerts))
-        ]
+        drafts = self._drafts(submission)
+        if submission.key is not None:
+            placed, failures = self._placed_by_key(drafts, until_ms)
+        else:
+            placed, failures = self._placed_by_identity(drafts, until_ms)
+        if not failures:
+            placed, failures = self._looked_at_again(placed)
+        self._send_wake_ups(placed, until_ms + _SENDS_MS)
+        if failures:
+            raise failures[0]
+        by_index = {one.draft.index: one.row for one in placed}
+        return [by_index[alert.index] for alert in submission.alerts]
+
+    @property
+    def _retry_s(self) -> float:
+        return math.inf if self.ownership.shared else UNSEEN_RETRY_S
+
+    def _drafts(self, submission: Submission) -> list[_Draft]:
+        """The rows as they would be, the most severe first, as if no fault's state had ever changed."""
+        at_ms, epoch = self.clock.now_ms(), self.ownership.epoch()
+        drafts = []
+        for alert in sorted(submission.alerts, key=lambda alert: _URGENCY.index(alert.severity)):
+            if submission.key is not None:
+                identity, window_s = identity_of_key(submission.key, alert.index), self.event_window_s
+            else:
+                identity = identity_of(alert)
+                window_s = self.content_window_s if alert.event_id is None else self.event_window_s
+            change = Change.of(alert, accepted_at_ms=at_ms)
+            row = new_row(
+                alert,
+                alert_id=alert_id_of(identity, at_ms=at_ms, window_s=window_s),
+                identity=identity,
+                change=change,
+                at_ms=at_ms,
+                region=self.region,
+                body_format=submission.format,
+                body_hash=submission.body_hash,
+            )
+            drafts.append(
+                _Draft(
+                    row=replace(row, epoch=epoch),
+                    index=alert.index,
+                    identity=identity,
+                    window_s=window_s,
+                    change=change,
+                )
+            )
+        return drafts
+
+    def _placed_by_identity(
+        self, drafts: Sequence[_Draft], until_ms: int
+    ) -> tuple[list[_Placed], list[Failure]]:
+        counted, failures = self._counted(drafts, until_ms)
+        drafts = [draft.after(changes) for draft, changes in counted]
+        stored = self._stored(drafts)
         firsts: dict[str, _Draft] = {}
         for draft in drafts:
             firsts.setdefault(draft.row.alert_id, draft)
-        leaders = list(firsts.values())
-        followers = [draft for draft in drafts if draft is not firsts[draft.row.alert_id]]
-        # With a key the first goes alone: it meets a reused key before anything else is written.
-        alone = 1 if submission.key is not None else 0
-        placed = [self._place(draft, until_ms) for draft in leaders[:alone]]
-        placed += self.executor.map(lambda draft: self._place(draft, until_ms), leaders[alone:])
-        first_rows = {draft.row.alert_id: first.row for draft, first in zip(leaders, placed, strict=True)}
-        placed += self.executor.map(
-            lambda draft: self._child(draft.row, first_rows[draft.row.alert_id], until_ms), followers
-        )
-        self._send_wake_ups(placed)
-        answers = {id(draft): one.row for draft, one in zip([*leaders, *followers], placed, strict=True)}
-        return [answers[id(draft)] for draft in drafts]
 
-    def _draft(self, submission: Submission, index: int, *, now_ms: int, epoch: int) -> _Draft:
-        alert = submission.alerts[index]
-        if submission.key is not None:
-            identity, window_s = identity_of_key(submission.key, index), self.event_window_s
-        else:
-            identity = identity_of(alert)
-            window_s = self.content_window_s if alert.event_id is None else self.event_window_s
-        row = new_row(
-            alert,
-            alert_id=alert_id_of(identity, at_ms=now_ms, window_s=window_s),
-            identity=identity,
-            at_ms=now_ms,
-            region=self.region,
-            body_format=submission.format,
-        )
-        return _Draft(
-            row=replace(row, body_hash=submission.body_hash, epoch=epoch),
-            earlier_id=alert_id_of(identity, at_ms=now_ms - window_s * 1000, window_s=window_s),
-            window_s=window_s,
-        )
-
-    def _place(self, draft: _Draft, until_ms: int) -> _Placed:
-        """The row that answers for a draft: itself, or what it repeats, or its row as a repeat."""
-        row = received(draft.row, due_at=draft.row.timestamp + self.lease_s)
-        self._check_time(until_ms)
-        earlier = self.ledger.get(draft.earlier_id)
-        if earlier is None or row.accepted_at_ms - earlier.accepted_at_ms >= draft.window_s * 1000:
-            if self.ledger.create(row, actor=self.actor):
-                return _Placed(row=row)
-            # Somebody was faster, or a try of ours was written unseen: then this becomes a repeat of itself.
-            earlier = self.ledger.get(row.alert_id)
+        def place(draft: _Draft) -> _Placed:
+            earlier = _earlier(draft, stored) or self._created(draft, until_ms)
             if earlier is None:
-                raise LedgerUnavailableError(f"the row {row.alert_id} came and went; send again")
-        if row.body_hash is None:
-            return self._child(draft.row, earlier, until_ms)
-        if earlier.body_hash != row.body_hash:
+                return _Placed(draft=draft, row=self._received(draft.row))
+            if earlier.is_retried_by(draft.row, within_s=self._retry_s):
+                return _Placed(draft=draft, row=earlier.row or draft.row)
+            return self._repeat(draft, earlier, until_ms)
+
+        placed, failed = self._attempted(place, list(firsts.values()))
+        first_rows = {one.draft.row.alert_id: one.row for one in placed}
+        again = [
+            (draft, first_rows[draft.row.alert_id])
+            for draft in drafts
+            if draft is not firsts[draft.row.alert_id] and draft.row.alert_id in first_rows
+        ]
+        repeats, failed_again = self._attempted(
+            lambda pair: self._repeat(pair[0], _Earlier(alert_id=pair[1].alert_id, row=pair[1]), until_ms),
+            again,
+        )
+        return placed + repeats, [*failures, *failed, *failed_again]
+
+    def _placed_by_key(self, drafts: Sequence[_Draft], until_ms: int) -> tuple[list[_Placed], list[Failure]]:
+        """Ids made of a key name the request: what is stored under them answers for it, or is a conflict."""
+        stored = self._stored(drafts)
+        before = [(draft, _earlier(draft, stored)) for draft in drafts]
+        placed = [self._answered(draft, earlier) for draft, earlier in before if earlier is not None]
+        # What was told before says nothing new of its fault, so only the others are counted.
+        counted, failures = self._counted([draft for draft, earlier in before if earlier is None], until_ms)
+
+        def place(draft: _Draft) -> _Placed:
+            earlier = self._created(draft, until_ms)
+            if earlier is None:
+                return _Placed(draft=draft, row=self._received(draft.row))
+            return self._answered(draft, earlier)
+
+        # The first goes alone: it meets a key that is being reused before anything else is written.
+        new = sorted((draft for draft, _ in counted), key=lambda draft: draft.index)
+        for part in (new[:1], new[1:]):
+            done, failed = self._attempted(place, part)
+            placed += done
+            failures += failed
+            if failures:
+                break
+        return placed, failures
+
+    def _answered(self, draft: _Draft, earlier: _Earlier) -> _Placed:
+        if earlier.row is None:
+            raise LedgerUnavailableError(f"the row {earlier.alert_id} cannot be read: correct or delete it")
+        if earlier.row.body_hash != draft.row.body_hash:
             raise RefusedError(
                 409,
                 "idempotency_key_reused",
                 field="Idempotency-Key",
                 hint="this key came with another body before; use a new key for a new body",
             )
-        return _Placed(row=earlier)
+        return _Placed(draft=draft, row=earlier.row)
 
-    def _child(self, row: Alert, parent: Alert, until_ms: int) -> _Placed:
-        """Write `row` as a repeat of `parent`: SUPPRESSED, or RECEIVED if the parent never got through.
+    def _counted(
+        self, drafts: Sequence[_Draft], until_ms: int
+    ) -> tuple[list[tuple[_Draft, int]], list[Failure]]:
+        """Each draft with the changes of its fault's state up to it; what changes a state is recorded."""
+        known = self.faults.known([draft.change for draft in drafts])
+        by_fault: dict[str, list[_Draft]] = {}
+        for draft in drafts:
+            by_fault.setdefault(draft.change.fault_key, []).append(draft)
 
-        A parent that is PARKED while its child is being written does not see it any more: so it is read
-        again afterwards, and the child goes out in its place.
+        def count(group: Sequence[_Draft]) -> list[tuple[_Draft, int]]:
+            record = known.get(group[0].change.fault_key)
+            counted = []
+            for draft in sorted(group, key=lambda draft: draft.index):
+                self._check_time(until_ms)
+                changes, record = self.faults.count(draft.change, record, at_ms=draft.row.accepted_at_ms)
+                counted.append((draft, changes))
+            return counted
+
+        done, failures = self._attempted(count, list(by_fault.values()))
+        return [pair for group in done for pair in group], failures
+
+    def _stored(self, drafts: Iterable[_Draft]) -> dict[str, _Earlier]:
+        """What there is under the drafts' ids, and under the ids that earlier ones may have."""
+        ids = list(
+            dict.fromkeys(alert_id for draft in drafts for alert_id in (draft.row.alert_id, draft.earlier_id))
+        )
+        return self._read(ids)
+
+    def _read(self, alert_ids: Sequence[str]) -> dict[str, _Earlier]:
+        starts = range(0, len(alert_ids), DYNAMODB_BATCH_GET_MAX)
+        batches = [alert_ids[start : start + DYNAMODB_BATCH_GET_MAX] for start in starts]
+        return {
+            alert_id: _Earlier(alert_id=alert_id, row=row if isinstance(row, Alert) else None)
+            for found in self.executor.map(self.ledger.get_many, batches)
+            for alert_id, row in found.items()
+        }
+
+    def _received(self, row: Alert) -> Alert:
+        return received(row, due_at=row.timestamp + self.lease_s)
+
+    def _created(self, draft: _Draft, until_ms: int) -> _Earlier | None:
+        """None if the draft's row is written; else what was there already.
+
+        That somebody was faster, or a try of ours was written unseen, makes it come again.
         """
-        family = parent.parent_id or parent.alert_id
+        self._check_time(until_ms)
+        if self.ledger.create(self._received(draft.row), actor=self.actor):
+            return None
+        earlier = self._read([draft.row.alert_id]).get(draft.row.alert_id)
+        if earlier is None:
+            raise LedgerUnavailableError(f"the row {draft.row.alert_id} came and went; send again")
+        return earlier
+
+    def _repeat(self, draft: _Draft, earlier: _Earlier, until_ms: int) -> _Placed:
+        """Write a draft as a repeat: SUPPRESSED, or RECEIVED if nobody is told of the earlier one."""
+        row = draft.row
+        child_id = repeat_id_of(earlier.family, body_hash=str(row.body_hash), index=draft.index)
         for _ in range(_SUFFIX_TRIES):
             self._check_time(until_ms)
-            child = replace(row, alert_id=f"{family}.{self.randomness.hex(_SUFFIX_DIGITS)}", parent_id=family)
-            due_at = child.timestamp + self.lease_s
-            if parent.status is Status.PARKED:
-                child = received(child, due_at=due_at)
-                if self.ledger.create(child, actor=self.actor):
-                    return _Placed(row=child, earlier=parent)
-                continue
-            child = suppressed(child, at_ms=child.accepted_at_ms)
-            if not self.ledger.create(child, actor=self.actor):
-                continue
-            now = self.ledger.get(parent.alert_id)
-            live = promoted(child, due_at=due_at)
-            if now is not None and now.status is not Status.PARKED:
-                return _Placed(row=child, earlier=parent)
-            # Recovery may have promoted it already; then our write is not taken, and the outcome is the same.
-            self.ledger.replace(child, live, actor=self.actor)
-            return _Placed(row=live, earlier=parent)
-        raise LedgerUnavailableError(f"{_SUFFIX_TRIES} random ids below {family} are taken; send again")
+            child = replace(row, alert_id=child_id, parent_id=earlier.family)
+            if earlier.told:
+                child = suppressed(child, due_at=child.timestamp + REPEAT_LOOK_AFTER_S)
+            else:
+                child = self._received(child)
+            if self.ledger.create(child, actor=self.actor):
+                return _Placed(draft=draft, row=child, earlier=earlier)
+            before = self._read([child_id]).get(child_id)
+            # A repeat that rests does not answer where nobody is told of what it repeats.
+            retried = before is not None and before.is_retried_by(row, within_s=self._retry_s)
+            if before and retried and (earlier.told or not before.rests):
+                return _Placed(draft=draft, row=before.row or row, earlier=earlier)
+            child_id = f"{earlier.family}.{self.randomness.hex(_SUFFIX_DIGITS)}"
+        raise LedgerUnavailableError(f"{_SUFFIX_TRIES} ids below {earlier.family} are taken; send again")
+
+    def _looked_at_again(self, placed: Sequence[_Placed]) -> tuple[list[_Placed], list[Failure]]:
+        """Promote each SUPPRESSED one whose parent was PARKED, or whose fault changed state, meanwhile.
+
+        Recovery, or who recorded that change, may not have seen these rows yet.
+        """
+        rests = [one for one in placed if one.row.status is Status.SUPPRESSED and one.earlier is not None]
+        try:
+            parents = self._read(list({one.earlier.alert_id: None for one in rests if one.earlier}))
+            records = self.faults.known([one.draft.change for one in rests])
+        except LedgerUnavailableError as error:
+            return list(placed), [error]
+
+        def look(one: _Placed) -> _Placed:
+            if one.row.status is not Status.SUPPRESSED or one.earlier is None:
+                return one
+            parent = parents.get(one.earlier.alert_id)
+            change = one.draft.change
+            changes, _ = self.faults.count(
+                change, records.get(change.fault_key), at_ms=one.row.accepted_at_ms
+            )
+            if parent is not None and parent.told and changes == one.draft.changes:
+                return one
+            return replace(one, row=self._promoted(one.row))
+
+        return self._attempted(look, placed)
+
+    def _promoted(self, row: Alert) -> Alert:
+        """The SUPPRESSED `row` when it goes out; Recovery may be faster, or look at it meanwhile."""
+        for _ in range(_PROMOTION_TRIES):
+            live = promoted(row, due_at=row.timestamp + self.lease_s)
+            if self.ledger.replace(row, live, actor=self.actor):
+                return live
+            stored = self._read([row.alert_id]).get(row.alert_id)
+            if stored is None or stored.row is None:
+                break
+            row = stored.row
+            if row.status is not Status.SUPPRESSED:
+                return row
+        raise LedgerUnavailableError(f"{row.alert_id} is no repeat any more and was not promoted; send again")
+
+    def _attempted(self, function: Callable[[T], R], items: Sequence[T]) -> tuple[list[R], list[Failure]]:
+        """What came of each item, side by side; one that fails costs the others nothing."""
+
+        def attempt(item: T) -> R | Failure:
+            try:
+                return function(item)
+            except (LedgerUnavailableError, RefusedError) as error:
+                return error
+
+        outcomes = self.executor.map(attempt, items)
+        failures = [
+            outcome for outcome in outcomes if isinstance(outcome, LedgerUnavailableError | RefusedError)
+        ]
+        return [o for o in outcomes if not isinstance(o, LedgerUnavailableError | RefusedError)], failures
 
     def _check_time(self, until_ms: int) -> None:
         if self.clock.now_ms() >= until_ms:
             raise LedgerUnavailableError("the ledger is too slow to write the whole body in time; send again")
 
-    def _send_wake_ups(self, answers: Sequence[_Placed]) -> None:
-        """Send wake-ups for the rows to be worked on, and for earlier ones that nobody has touched yet.
-
-        Those may have been written for a request that was answered 503, before any wake-up.
-        """
-        rows = [row for answer in answers for row in (answer.row, answer.earlier) if row is not None]
+    def _send_wake_ups(self, placed: Sequence[_Placed], until_ms: int) -> None:
+        """Send wake-ups for the rows to be worked on, and for earlier ones that nobody has touched yet."""
+        rows = [row for one in placed for row in (one.row, one.earlier.row if one.earlier else None) if row]
         waiting: dict[Queue, dict[str, None]] = {}
         for row in rows:
             if row.status is Status.RECEIVED and row.lease_token is None and row.attempts == 0:
                 waiting.setdefault(row.queue, {})[row.alert_id] = None
-        for queue, alert_ids in waiting.items():
-            try:
-                self.queue_sender.send(queue, list(alert_ids))
-            except QueueSendError:
-                extra = {"alert_ids": list(alert_ids)}
-                _log.warning("Wake-ups not sent, Recovery will", extra=extra, exc_info=True)
+        batches = [
+            (queue, list(alert_ids)[start : start + SQS_BATCH_MAX])
+            for queue, alert_ids in waiting.items()
+            for start in range(0, len(alert_ids), SQS_BATCH_MAX)
+        ]
+        self.executor.map(lambda batch: self._send(*batch, until_ms), batches)
+
+    def _send(self, queue: Queue, alert_ids: Sequence[str], until_ms: int) -> None:
+        try:
+            if self.clock.now_ms() >= until_ms:
+                raise QueueSendError("no time is left")  # noqa: TRY301 - one outcome, one line
+            self.queue_sender.send(queue, alert_ids)
+        except QueueSendError:
+            extra = {"alert_ids": alert_ids}
+            _log.warning("Wake-ups not sent, Recovery will", extra=extra, exc_info=True)
+
+
+def _earlier(draft: _Draft, stored: Mapping[str, _Earlier]) -> _Earlier | None:
+    """What the draft repeats, of what is stored: of its own time bucket, or of the one before."""
+    before = stored.get(draft.earlier_id)
+    if before is not None:
+        row = before.row
+        if row is None or draft.row.accepted_at_ms - row.accepted_at_ms < draft.window_s * 1000:
+            return before
+    return stored.get(draft.row.alert_id)

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from handlers.domain.alert import Alert, IncomingAlert
+from handlers.domain.intake.faults import Change
 from handlers.domain.limits import (
     LATER_ATTRIBUTES_BYTES,
     MAX_ITEM_BYTES,
@@ -20,8 +21,9 @@ from handlers.domain.limits import (
     MAX_TITLE_CHARS,
     cut,
 )
-from topology.alerts import SCHEMA, Status
+from topology.alerts import SCHEMA, FaultState, Status
 
+_RESOLVED: Final = "[RESOLVED] "
 _MAX_HOST_CHARS: Final = 253
 _LABEL: Final = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.IGNORECASE)
 """A part of a host's name; the underscore is none of DNS's rules, and in many internal names.
@@ -29,12 +31,22 @@ https://www.rfc-editor.org/rfc/rfc1123#section-2"""
 
 
 def new_row(
-    alert: IncomingAlert, *, alert_id: str, identity: str, at_ms: int, region: str, body_format: str
+    alert: IncomingAlert,
+    *,
+    alert_id: str,
+    identity: str,
+    change: Change,
+    at_ms: int,
+    region: str,
+    body_format: str,
+    body_hash: str,
 ) -> Alert:
     """The row of an alert accepted at `at_ms` in `region`: RECEIVED, but under no open key yet.
 
-    What is too long is cut with a mark; the body's part is kept as far as the item stays below its limit.
+    A resolution says so in its title. What is too long is cut with a mark; the body's part is kept as far as
+    the item stays below its limit.
     """
+    title = f"{_RESOLVED}{alert.title}" if alert.state is FaultState.RESOLVED else alert.title
     row = Alert(
         alert_id=alert_id,
         status=Status.RECEIVED,
@@ -46,9 +58,13 @@ def new_row(
         owner=region,
         format=body_format,
         source=cut(alert.source, MAX_NAME_CHARS),
-        title=cut(alert.title, MAX_TITLE_CHARS),
+        title=cut(title, MAX_TITLE_CHARS),
         message=cut(alert.message, MAX_MESSAGE_CHARS),
         identity=identity,
+        fault_key=change.fault_key,
+        state=change.state,
+        changed_at_ms=change.at_ms,
+        body_hash=body_hash,
         raw="",
         schema=SCHEMA,
         labels={

@@ -91,7 +91,7 @@ class Webhook:
             format=parsed.format,
             alerts=parsed.alerts,
             key=key,
-            body_hash=body_hash_of(request.body) if key is not None else None,
+            body_hash=body_hash_of(request.body),
         )
         rows = self.reception.accept(submission, until_ms=until_ms)
         for row in rows:
@@ -105,7 +105,9 @@ class Webhook:
                     "format": row.format,
                 },
             )
-        answer: dict[str, Any] = {"alerts": [_receipt(row) for row in rows]}
+        answer: dict[str, Any] = {
+            "alerts": [_receipt(alert.index, row) for alert, row in zip(parsed.alerts, rows, strict=True)]
+        }
         if parsed.refused:
             _log.warning("Refused members of a body", extra={"refused": len(parsed.refused)})
             answer["refused"] = [
@@ -139,8 +141,14 @@ class Webhook:
         return Response(status=200, body={"switch": "on", "region": region, "since_ms": since_ms})
 
 
-def _receipt(row: Alert) -> dict[str, str]:
-    receipt = {"alert_id": row.alert_id, "status": str(row.status)}
+def _receipt(index: int, row: Alert) -> dict[str, Any]:
+    receipt = {
+        "index": index,
+        "alert_id": row.alert_id,
+        "status": str(row.status),
+        "fault_key": row.fault_key,
+        "state": row.state,
+    }
     return receipt | ({"parent_id": row.parent_id} if row.parent_id else {})
 
 

@@ -1,5 +1,7 @@
 """Expiry of a strong ledger: deletes the rows whose time is over, since DynamoDB does not.
 
+The record of a row's fault goes with it, if that has expired too.
+
 A table with multi-region strong consistency has no TTL, so its rows would stay for ever. Each region's
 Recovery deletes some with each run; that both do costs a refused write now and then.
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/V2globaltables_HowItWorks.html
@@ -10,8 +12,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from handlers.domain.limits import MAX_EXPIRED_PER_RUN
-from handlers.domain.ports import Clock, Executor, ExpiredRow, ExpiringLedger, LedgerUnavailableError
+from handlers.domain.ports import (
+    Clock,
+    CoordinationUnavailableError,
+    Executor,
+    ExpiredRow,
+    ExpiringLedger,
+    ExpiringRecords,
+    LedgerUnavailableError,
+)
 from topology.alerts import Severity
+from topology.records import fault_record
 
 _log = logging.getLogger(__name__)
 
@@ -32,6 +43,7 @@ class Expiry:
     """Deletes at most `MAX_EXPIRED_PER_RUN` rows a run."""
 
     ledger: ExpiringLedger
+    records: ExpiringRecords
     clock: Clock
     executor: Executor
 
@@ -64,7 +76,11 @@ class Expiry:
     def _delete(self, row: ExpiredRow) -> bool | None:
         """Whether it was deleted; None if that is unknown."""
         try:
+            # The record first: if its row goes without it, nobody finds it again.
+            if row.fault_key is not None:
+                now_s = self.clock.now_ms() // 1000
+                self.records.delete_expired(fault_record(row.fault_key), now_s=now_s)
             return self.ledger.delete_expired(row)
-        except LedgerUnavailableError:
+        except (LedgerUnavailableError, CoordinationUnavailableError):
             _log.warning("An expired row was not deleted", extra={"alert_id": row.alert_id}, exc_info=True)
             return None

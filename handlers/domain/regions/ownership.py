@@ -85,6 +85,10 @@ class OwnershipView(Protocol):
     def owners(self) -> tuple[str, ...]:
         """The regions whose keys may hold work for this one."""
 
+    @property
+    def seen_through_ms(self) -> int:
+        """Until when what the other region wrote has come here, give or take a minute; epoch milliseconds."""
+
     def owns(self, alert: Alert, /) -> bool:
         """Whether this region is the one to work on `alert`."""
 
@@ -94,6 +98,10 @@ class OwnershipView(Protocol):
 
 class Ownership(Protocol):
     """How a handler comes by its region's view."""
+
+    @property
+    def shared(self) -> bool:
+        """Whether each region sees the other's writes at once, so that they agree on what came first."""
 
     def view(self) -> OwnershipView:
         """The view now.
@@ -119,6 +127,7 @@ class SharedOwnershipView:
 
     owners: tuple[str, ...]
     epoch: int = 0
+    seen_through_ms: int = 1 << 62
 
     def owns(self, alert: Alert) -> bool:  # noqa: ARG002 - everything, so also this one
         """See `OwnershipView`."""
@@ -134,6 +143,7 @@ class SharedOwnership:
     """`Ownership` under a strong ledger, with nothing to read or write."""
 
     owners: tuple[str, ...]
+    shared: bool = True
 
     def view(self) -> SharedOwnershipView:
         """See `Ownership`."""
@@ -162,6 +172,11 @@ class RegionOwnershipView:
     def owners(self) -> tuple[str, ...]:
         """See `OwnershipView`."""
         return (self.region, self.peer) if self.own.peer_through > _NO_EPOCH else (self.region,)
+
+    @property
+    def seen_through_ms(self) -> int:
+        """See `OwnershipView`: as its latest heartbeat."""
+        return self.other.heartbeat_ms
 
     def owns(self, alert: Alert) -> bool:
         """See `OwnershipView`."""
@@ -197,6 +212,7 @@ class MovingOwnership:
     region: str
     peer: str
     takeover_after_s: int
+    shared: bool = field(default=False, init=False)
     _remembered: tuple[int, RegionOwnershipView] | None = field(default=None, init=False)
 
     def view(self) -> RegionOwnershipView:

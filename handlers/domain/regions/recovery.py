@@ -2,6 +2,7 @@
 
 - Open alerts whose lease ran out get another wake-up, ever later, and are PARKED after too many attempts.
 - Follow-ups that are due get a wake-up too, and are given up after a while.
+- A SUPPRESSED alert is looked at once, whether its fault changed state before it; then it is promoted.
 - A PARKED alert that suppressed repeats has one of them promoted: somebody has to be told.
 
 It finds them by a constant number of queries of the sparse index, and with nothing due that is all it costs.
@@ -18,6 +19,7 @@ from typing import Final
 
 from handlers.domain.alert import Alert
 from handlers.domain.limits import (
+    CLOCK_ERROR_S,
     FOLLOW_UP_AFTER_S,
     MAX_ATTEMPTS,
     MAX_BACKOFF_S,
@@ -27,8 +29,10 @@ from handlers.domain.limits import (
     MAX_LEASE_BACKOFF_S,
     MAX_PARKED_COUNTED,
     MAX_RECOVERED_PER_RUN,
+    MAX_REPEATS_PER_RUN,
     MAX_UNREADABLE_PER_KEY,
     PARKED_LOOK_S,
+    REPEAT_LOOK_AFTER_S,
 )
 from handlers.domain.ports import (
     Clock,
@@ -47,8 +51,18 @@ from handlers.domain.states import (
     looked_at,
     promoted,
     recovered,
+    repeat_looked_at,
 )
-from topology.alerts import Severity, Status, follow_up_key, open_key, parked_key
+from topology.alerts import (
+    DuplicateCause,
+    FaultState,
+    Severity,
+    Status,
+    follow_up_key,
+    open_key,
+    parked_key,
+    repeat_key,
+)
 from topology.queues import Queue
 
 _log = logging.getLogger(__name__)
@@ -66,6 +80,7 @@ class RecoveryReport:
 
     `unreadable` counts the rows that cannot be read, or contradict the state machine: each stays where it is,
     without anybody being told of its alert, until somebody corrects it.
+    `changed` counts the SUPPRESSED alerts that were promoted as their fault's state had changed.
     `parked_now` counts the alerts that are PARKED, up to `MAX_PARKED_COUNTED` a region.
     """
 
@@ -73,6 +88,7 @@ class RecoveryReport:
     parked: int
     promoted: int
     follow_ups: int
+    changed: int
     passed_over: int
     unreadable: int
     left_over: bool
@@ -135,6 +151,7 @@ class Recovery:
             parked=counts["parked"],
             promoted=counts["promoted"],
             follow_ups=counts["follow_up"],
+            changed=counts["changed"],
             passed_over=counts["passed_over"],
             unreadable=counts["unreadable"],
             left_over=not in_time or not turns or counts["unreadable"] >= MAX_UNREADABLE_PER_KEY,
@@ -153,6 +170,7 @@ class Recovery:
             for owner in view.owners
         ]
         limits += [(follow_up_key(owner), MAX_FOLLOW_UPS_PER_RUN) for owner in view.owners]
+        limits += [(repeat_key(owner), MAX_REPEATS_PER_RUN) for owner in view.owners]
         limits += [
             (parked_key(owner), MAX_RECOVERED_PER_RUN + MAX_UNREADABLE_PER_KEY) for owner in view.owners
         ]
@@ -167,6 +185,8 @@ class Recovery:
             return "passed_over", None
         if alert.status is Status.PARKED:
             return self._look_at_repeats(alert, now_s)
+        if alert.status is Status.SUPPRESSED:
+            return self._look_at_fault(alert, view, now_s)
         if alert.status is Status.NOTIFIED:
             return self._follow_up(alert, now_s)
         return self._recover(alert, now_s)
@@ -191,6 +211,49 @@ class Recovery:
             return self._moved(alert, follow_up_ended(alert), "follow_up")
         backoff_s = min(FOLLOW_UP_AFTER_S << alert.attempts, MAX_BACKOFF_S)
         return self._moved(alert, recovered(alert, due_at=now_s + backoff_s), "follow_up")
+
+    def _look_at_fault(self, alert: Alert, view: OwnershipView, now_s: int) -> tuple[str, Alert | None]:
+        """Promote a SUPPRESSED alert if its fault changed state since the one before of the same state.
+
+        Reception sees to that where it can: this is for a change that was accepted in the other region and
+        had not replicated, and for a record that was lost. Until the other region's rows are here for
+        certain, it is looked at again, ever later.
+        """
+        if alert.fault_key is None or alert.state is None or alert.changed_at_ms is None:
+            return self._moved(alert, repeat_looked_at(alert, due_at=None), "looked_at")
+        at_ms, error_ms = alert.changed_at_ms, CLOCK_ERROR_S * 1000
+        doubt_ms = -error_ms if self.ownership.shared else error_ms
+        changed_ms = self._changed_ms(alert, until_ms=at_ms + doubt_ms)
+        told_ms = self._told_ms(alert, until_ms=at_ms + 1)
+        if changed_ms > told_ms - doubt_ms:
+            _log.warning("No repeat after all: its fault changed", extra={"alert_id": alert.alert_id})
+            certain = told_ms + error_ms < changed_ms < at_ms - error_ms
+            cause = None if certain else DuplicateCause.STATE_UNCERTAIN
+            after = promoted(alert, due_at=now_s + self.lease_s, duplicate_cause=cause)
+            return self._moved(alert, after, "changed")
+        if view.seen_through_ms >= alert.accepted_at_ms + REPEAT_LOOK_AFTER_S * 1000:
+            return self._moved(alert, repeat_looked_at(alert, due_at=None), "looked_at")
+        later_s = min(max(now_s - alert.timestamp, REPEAT_LOOK_AFTER_S), MAX_BACKOFF_S)
+        return self._moved(alert, repeat_looked_at(alert, due_at=now_s + later_s), "looked_at")
+
+    def _changed_ms(self, alert: Alert, *, until_ms: int) -> int:
+        """When its fault was last in the other state before `until_ms`; 0 if it never was."""
+        other = FaultState.FIRING if alert.state is FaultState.RESOLVED else FaultState.RESOLVED
+        events = self.ledger.history(str(alert.fault_key), other, until_ms=until_ms, limit=1)
+        return events[0].changed_at_ms if events else 0
+
+    def _told_ms(self, alert: Alert, *, until_ms: int) -> int:
+        """When its fault was last in the same state before `until_ms`, by another alert.
+
+        The index may be behind, but the alert that it repeats is there.
+        """
+        state = FaultState(str(alert.state))
+        events = self.ledger.history(str(alert.fault_key), state, until_ms=until_ms, limit=2)
+        others = [event.changed_at_ms for event in events if event.alert_id != alert.alert_id]
+        if others:
+            return others[0]
+        parent = self._relative(alert.parent_id) if alert.parent_id else None
+        return (parent.changed_at_ms or 0) if parent is not None and parent.state is state else 0
 
     def _look_at_repeats(self, alert: Alert, now_s: int) -> tuple[str, Alert | None]:
         """Promote one SUPPRESSED repeat of a PARKED alert, unless one that was promoted before is getting on.

@@ -29,7 +29,7 @@ ANALYZED = states.analyzed(CLAIMED, "no answer", due_at=DUE, follow_up=True)
 NOTIFIED = states.notified(states.analyzed(CLAIMED, ANALYSIS, due_at=DUE), at_ms=NOW_S * 1_000)
 FOLLOWED_UP = states.notified(ANALYZED, at_ms=NOW_S * 1_000, slack_ref="C/1")
 PARKED = states.parked(ANALYZED, reason="refused", due_at=DUE)
-CHILD = states.suppressed(replace(NEW, open_key=None, due_at=None, parent_id="a0"), at_ms=ACCEPTED_MS)
+CHILD = states.suppressed(replace(NEW, open_key=None, due_at=None, parent_id="a0"), due_at=1)
 
 
 def item(alert: Alert) -> dict[str, Any]:

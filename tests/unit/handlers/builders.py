@@ -12,7 +12,9 @@ from handlers.domain.delivery.distribution import DistributionWork
 from handlers.domain.delivery.leases import Deadline, Leases
 from handlers.domain.delivery.rate_limit import RateLimiter
 from handlers.domain.formats.generic import FORMAT
+from handlers.domain.identity import body_hash_of
 from handlers.domain.intake.bodies import parse_body
+from handlers.domain.intake.faults import Change, Faults
 from handlers.domain.intake.reception import Reception, Submission
 from handlers.domain.intake.rows import new_row
 from handlers.domain.intake.webhook import Request, Response, Webhook
@@ -66,6 +68,8 @@ def row(
         incoming,
         alert_id=alert_id,
         identity="i" * 64,
+        change=Change.of(incoming, accepted_at_ms=accepted_ms),
+        body_hash="b" * 64,
         at_ms=accepted_ms,
         region=REGION,
         body_format="generic",
@@ -96,6 +100,9 @@ class World:
         """Reception in this region."""
         return Reception(
             ledger=self.ledger,
+            faults=Faults(
+                coordination=self.coordination, executor=SerialExecutor(), keep_s=2 * EVENT_WINDOW_S
+            ),
             queue_sender=self.queue_sender,
             clock=self.clock,
             randomness=self.randomness,
@@ -116,10 +123,12 @@ class World:
         )
         return webhook.answer(request, until_ms=self.clock.ms + 4_000)
 
-    def accept(self, content: bytes) -> list[Alert]:
-        """The rows that answer for a body."""
+    def accept(self, content: bytes, *, key: str | None = None) -> list[Alert]:
+        """The rows that answer for a body, with an `Idempotency-Key` or without."""
         parsed = parse_body(content)
-        submission = Submission(format=parsed.format, alerts=parsed.alerts)
+        submission = Submission(
+            format=parsed.format, alerts=parsed.alerts, body_hash=body_hash_of(content), key=key
+        )
         return self.reception.accept(submission, until_ms=self.clock.ms + 4_000)
 
     def leases(self, actor: Actor, step: Step) -> Leases:

@@ -234,7 +234,7 @@ def test_count_counts_a_key_to_its_limit(ledger: DynamoLedger) -> None:
 
 def test_suppressed_children_are_those_that_still_are(ledger: DynamoLedger) -> None:
     """Not the parent, nor one that was promoted, nor another family's."""
-    child = suppressed(replace(row(), parent_id="a1"), at_ms=1_000)
+    child = suppressed(replace(row(), parent_id="a1"), due_at=1)
     seed(
         row("a1"),
         *(replace(child, alert_id=alert_id) for alert_id in ("a1.2", "a1.1")),
@@ -414,7 +414,7 @@ def test_expired_rows_are_found_oldest_first_and_deleted_if_they_still_are(ledge
     now_s = 1_800_000_000
     for number in range(3):
         at_ms = (now_s - 91 * 86_400 + number) * 1000
-        assert ledger.create(suppressed(row(f"a{number}", at_ms=at_ms), at_ms=at_ms), actor=Actor.RECEPTION)
+        assert ledger.create(suppressed(row(f"a{number}", at_ms=at_ms), due_at=1), actor=Actor.RECEPTION)
     assert ledger.create(row("open", at_ms=1_000), actor=Actor.RECEPTION)
     found = ledger.expired(Severity.HIGH, now_s=now_s, limit=2)
     assert [expired.alert_id for expired in found] == ["a0", "a1"]

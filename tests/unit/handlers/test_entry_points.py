@@ -164,6 +164,7 @@ def test_recovery_entry_point_answers_its_counts_and_says_what_is_parked(
         "parked": 0,
         "promoted": 0,
         "follow_ups": 0,
+        "changed": 0,
         "passed_over": 0,
         "unreadable": 0,
         "left_over": False,
@@ -178,7 +179,7 @@ def test_expired_row_is_deleted_where_no_ttl_does_it(
 ) -> None:
     """A strong table has none; an eventual one's TTL needs no help."""
     monkeypatch.setenv(variable("ledger_consistency"), consistency)
-    old = suppressed(row(at_ms=1_700_000_000_000), at_ms=1_700_000_000_000)
+    old = suppressed(row(at_ms=1_700_000_000_000), due_at=1_700_000_060)
     boto3.client("dynamodb", region_name=REGION).put_item(
         TableName="alerts", Item=item_of(attributes_of(old))
     )

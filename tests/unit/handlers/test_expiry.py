@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from handlers.domain.limits import MAX_EXPIRED_PER_RUN
 from handlers.domain.ports import ExpiredRow, LedgerUnavailableError
 from handlers.domain.regions.expiry import Expiry, ExpiryReport
+from tests.fakes.ledger import FakeCoordination
 from tests.fakes.machine import FakeClock, SerialExecutor
 from topology.alerts import Severity
+from topology.records import fault_record
 
 
 @dataclass
@@ -20,6 +22,7 @@ class FakeExpiringLedger:
     moved: set[str] = field(default_factory=set)
     down: bool = False
     delete_s: float = 0
+    records: FakeCoordination = field(default_factory=FakeCoordination)
 
     def expired(self, severity: Severity, *, now_s: int, limit: int) -> Sequence[ExpiredRow]:
         """See `ExpiringLedger`; all are HIGH."""
@@ -49,7 +52,7 @@ def expired(count: int, *, clock: FakeClock, ago_s: int = 100) -> list[ExpiredRo
 
 def run(ledger: FakeExpiringLedger, *, seconds: float = 30) -> ExpiryReport:
     """One run with so much time."""
-    expiry = Expiry(ledger=ledger, clock=ledger.clock, executor=SerialExecutor())
+    expiry = Expiry(ledger=ledger, records=ledger.records, clock=ledger.clock, executor=SerialExecutor())
     return expiry.run(until_ms=ledger.clock.ms + round(seconds * 1000))
 
 
@@ -84,3 +87,14 @@ def test_unreachable_ledger_ends_the_run_quietly() -> None:
     """Recovery's own work is done by then."""
     clock = FakeClock()
     assert run(FakeExpiringLedger(clock, expired(3, clock=clock), down=True)) == ExpiryReport()
+
+
+def test_record_of_a_fault_goes_with_the_row_once_it_has_expired_too() -> None:
+    """Nobody would find it again; one that has changed since is still needed."""
+    clock = FakeClock()
+    ledger = FakeExpiringLedger(clock, [])
+    for fault_key, expires_at in (("old", clock.s), ("young", clock.s + 1)):
+        ledger.rows.append(ExpiredRow(alert_id=fault_key, expires_at=clock.s, fault_key=fault_key))
+        ledger.records.write(fault_record(fault_key), None, {}, expires_at=expires_at)
+    assert run(ledger).deleted == 2
+    assert list(ledger.records.records) == [fault_record("young")]

@@ -12,10 +12,10 @@ from handlers.domain.formats import FORMATS, RefusedError
 from handlers.domain.formats.alertmanager import STATUS_FROM_GROUP, TITLE_FROM_LABELS
 from handlers.domain.intake.bodies import parse_body
 from handlers.domain.intake.decoding import NULS
-from handlers.domain.limits import MAX_BODY_BYTES
+from handlers.domain.limits import MAX_ALERTS_PER_BODY, MAX_BODY_BYTES
 from handlers.domain.values import VALUES_AS_TEXT
 from tests.unit.handlers.builders import body, fixture
-from topology.alerts import Severity
+from topology.alerts import FaultState, Severity
 
 
 def nested(depth: int) -> bytes:
@@ -52,9 +52,9 @@ def test_alertmanager_body_becomes_its_alerts() -> None:
 
 
 def test_resolution_wakes_nobody_and_says_what_it_is() -> None:
-    """A resolved alert is INFO and marked in its title, whatever severity its source gave."""
+    """A resolved alert is INFO, whatever severity its source gave, and its row's title says so."""
     resolved = parse_body(fixture("alertmanager")).alerts[1]
-    assert (resolved.severity, resolved.title[:11]) == (Severity.INFO, "[RESOLVED] ")
+    assert (resolved.severity, resolved.state) == (Severity.INFO, FaultState.RESOLVED)
 
 
 @pytest.mark.parametrize(
@@ -252,15 +252,21 @@ def test_nesting_of_32_is_taken() -> None:
     assert parse_body(nested(32)).alerts
 
 
-def test_hundred_alerts_are_taken_and_one_more_is_not() -> None:
-    """The limit is per body."""
+def test_most_severe_of_too_many_alerts_are_taken_and_people_are_told_of_the_others() -> None:
+    """The limit is per body: a sender never sends again what was answered 202."""
     document = json.loads(fixture("alertmanager"))
-    document["alerts"] = document["alerts"][:1] * 100
-    assert len(parse_body(json.dumps(document).encode()).alerts) == 100
-    document["alerts"] *= 2
-    with pytest.raises(RefusedError) as refused:
-        parse_body(json.dumps(document).encode())
-    assert (refused.value.http_status, refused.value.code) == (413, "too_many_alerts")
+    page, resolution = document["alerts"]
+    document["alerts"] = [resolution, *[page] * (MAX_ALERTS_PER_BODY - 1)]
+    assert parse_body(json.dumps(document).encode()).refused == ()
+    document["alerts"] += [page]
+    parsed = parse_body(json.dumps(document).encode())
+    *taken, about = parsed.alerts
+    assert [alert.severity for alert in taken] == [Severity.CRITICAL] * MAX_ALERTS_PER_BODY
+    assert [(member.index, member.error.code) for member in parsed.refused] == [(0, "too_many_alerts")]
+    assert (about.title, about.severity) == (
+        f"1 of {MAX_ALERTS_PER_BODY + 1} alerts of one body could not be taken",
+        Severity.HIGH,
+    )
 
 
 @pytest.mark.parametrize(
@@ -300,9 +306,9 @@ def test_unknown_severity_word_is_kept_to_be_shown(severity: str) -> None:
     ["resolved", "RESOLVED ", "cleared", "CLEAR", "up", "recovery", "Closed", "ended", "success", "O.K."],
 )
 def test_each_senders_word_of_resolution_is_one(status: str) -> None:
-    """Whatever case and blanks it comes in: INFO, and the title says so."""
+    """Whatever case and blanks it comes in."""
     (alert,) = parse_body(body(severity="critical", status=status)).alerts
-    assert (alert.severity, alert.title[:11]) == (Severity.INFO, "[RESOLVED] ")
+    assert (alert.severity, alert.state) == (Severity.INFO, FaultState.RESOLVED)
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,8 @@ def deliver(world: World) -> None:
 def test_every_accepted_alert_reaches_slack_once() -> None:
     """Different alerts are each notified; repeats are not."""
     world = World()
-    accepted = [*world.accept(body()), *world.accept(body()), *world.accept(fixture("alertmanager"))]
+    again = body(timestamp="2026-11-23T08:00:30Z")
+    accepted = [*world.accept(body()), *world.accept(again), *world.accept(fixture("alertmanager"))]
     deliver(world)
     statuses = [world.ledger.rows[alert.alert_id].status for alert in accepted]
     assert statuses == [Status.NOTIFIED, Status.SUPPRESSED, Status.NOTIFIED, Status.NOTIFIED]

@@ -28,7 +28,7 @@ from tests.unit.handlers.builders import (
     body,
     fixture,
 )
-from topology.alerts import Status
+from topology.alerts import Severity, Status
 from topology.queues import Queue
 
 
@@ -55,7 +55,7 @@ def test_failing_queue_does_not_take_the_promise_back() -> None:
     assert alert.alert_id in world.ledger.rows
 
 
-@pytest.mark.parametrize("operation", ["get", "create"])
+@pytest.mark.parametrize("operation", ["get_many", "create"])
 def test_failing_ledger_promises_nothing(operation: str) -> None:
     """Neither a read nor a write that fails may end in a promise."""
     world = World()
@@ -72,11 +72,12 @@ def test_slow_ledger_stops_before_the_time_is_over() -> None:
     world.ledger.after = lambda _operation: world.clock.advance(5)
     with pytest.raises(LedgerUnavailableError, match="too slow"):
         world.accept(fixture("alertmanager"))
-    assert len(world.ledger.rows) == 1
+    (row,) = world.ledger.rows.values()
+    assert row.severity is Severity.CRITICAL
 
 
-def test_retry_after_half_a_body_leaves_everything_worked_on() -> None:
-    """A body refused with 503 has written some rows; its retry wakes those again and adds the others."""
+def test_retry_after_half_a_body_adds_what_is_missing() -> None:
+    """A body refused with 503 has written some rows: its retry is answered with them, and repeats nothing."""
     world = World()
 
     def second_create_fails(operation: str) -> None:
@@ -86,17 +87,18 @@ def test_retry_after_half_a_body_leaves_everything_worked_on() -> None:
     world.ledger.before = second_create_fails
     with pytest.raises(LedgerUnavailableError):
         world.accept(fixture("alertmanager"))
-    (first_id,) = world.ledger.rows
-    assert world.queue_sender.sent == []
+    (first,) = world.ledger.rows.values()
+    assert [alert_id for _, alert_id, _ in world.queue_sender.sent] == [first.alert_id]
     world.ledger = type(world.ledger)(rows=world.ledger.rows)
-    repeat, other = world.accept(fixture("alertmanager"))
-    assert (repeat.status, repeat.parent_id) == (Status.SUPPRESSED, first_id)
+    again, other = world.accept(fixture("alertmanager"))
+    assert again == first
     assert other.status is Status.RECEIVED
-    assert {alert_id for _, alert_id, _ in world.queue_sender.sent} == {first_id, other.alert_id}
+    assert set(world.ledger.rows) == {first.alert_id, other.alert_id}
+    assert {alert_id for _, alert_id, _ in world.queue_sender.sent} == {first.alert_id, other.alert_id}
 
 
 def test_own_write_whose_answer_was_lost_is_worked_on() -> None:
-    """A put that the client tries again finds its own row: it becomes its repeat, and the row is hinted."""
+    """A put that the client tries again finds its own row, which answers for it and is woken up."""
     world = World()
     create = world.ledger.create
 
@@ -104,9 +106,9 @@ def test_own_write_whose_answer_was_lost_is_worked_on() -> None:
         return create(alert, actor=actor) and alert.status is not Status.RECEIVED
 
     world.ledger.create = answers_wrongly  # type: ignore[method-assign]  # a fault of this one test
-    (repeat,) = world.accept(body())
-    assert (repeat.status, repeat.parent_id) == (Status.SUPPRESSED, next(iter(world.ledger.rows)))
-    assert world.queue_sender.sent == [(Queue.PROCESSING, repeat.parent_id, 0)]
+    (alert,) = world.accept(body())
+    assert world.ledger.rows == {alert.alert_id: alert}
+    assert world.queue_sender.sent == [(Queue.PROCESSING, alert.alert_id, 0)]
 
 
 def test_repeat_is_suppressed_and_linked() -> None:
@@ -120,20 +122,20 @@ def test_repeat_is_suppressed_and_linked() -> None:
     assert (repeat.status, repeat.parent_id) == (Status.SUPPRESSED, first.alert_id)
     assert repeat.alert_id.startswith(first.alert_id + ".")
     assert len(repeat.alert_id) == len(first.alert_id) + 9
-    assert (repeat.open_key, repeat.due_at) == (None, None)
+    assert (repeat.open_key, repeat.due_at) == (f"{REGION}#SUPPRESSED", world.clock.s + 60)
     assert repeat.expires_at == world.clock.s + 90 * 86_400
     assert world.ledger.rows[repeat.alert_id] == repeat
     assert world.queue_sender.sent == []
 
 
 def test_retry_to_the_other_region_is_the_same_alert() -> None:
-    """Both regions compute one id, so the shared ledger shows the repeat."""
+    """Both regions compute one id, so the shared ledger shows the row, and a repeat of it in other words."""
     world = World()
     (first,) = world.accept(body())
     other = World(ledger=world.ledger, clock=world.clock, region=PEER)
-    (repeat,) = other.accept(body())
-    assert repeat.parent_id == first.alert_id
-    assert repeat.region == PEER
+    assert other.accept(body()) == [first]
+    (repeat,) = other.accept(body(timestamp="2026-11-23T08:00:30Z"))
+    assert (repeat.parent_id, repeat.region) == (first.alert_id, PEER)
 
 
 @pytest.mark.parametrize(
@@ -147,8 +149,9 @@ def test_window_ends_to_the_second(fields: dict[str, Any], window_s: int) -> Non
     world.clock.advance(window_s - 1)
     (first,) = world.accept(body(**fields))
     world.clock.advance(window_s - 1)
-    (repeat,) = world.accept(body(**fields))
+    (repeat,) = world.accept(body(**fields, timestamp="2026-11-23T08:00:30Z"))
     assert repeat.parent_id == first.alert_id
+    assert world.accept(body(**fields)) == [first]
     world.clock.advance(1)
     (new,) = world.accept(body(**fields))
     assert (new.status, new.parent_id) == (Status.RECEIVED, None)
@@ -280,7 +283,7 @@ def test_repeat_whose_parent_is_parked_meanwhile_is_worked_on() -> None:
             world.hold(parked(first, reason="no webhook", due_at=1))
 
     world.ledger.after = parks_meanwhile
-    (repeat,) = world.accept(body())
+    (repeat,) = world.accept(body(timestamp="2026-11-23T08:00:30Z"))
     stored = world.ledger.rows[repeat.alert_id]
     assert (repeat, stored.status, stored.parent_id) == (stored, Status.RECEIVED, first.alert_id)
     assert (Queue.PROCESSING, repeat.alert_id, 0) in world.queue_sender.sent
@@ -294,13 +297,13 @@ def test_critical_alert_takes_its_own_key_from_the_start() -> None:
 
 
 def test_taken_child_id_is_drawn_again() -> None:
-    """Two repeats that draw the same suffix are both kept."""
+    """A repeat whose suffix is another's is kept beside it."""
     world = World()
     (first,) = world.accept(body())
-    (one,) = world.accept(body())
-    world.randomness.count = 0
-    world.clock.advance(1)
-    (two,) = world.accept(body())
+    again = body(timestamp="2026-11-23T08:00:30Z")
+    (one,) = world.accept(again)
+    world.hold(replace(one, body_hash="of another"))
+    (two,) = world.accept(again)
     assert one.alert_id != two.alert_id
     assert two.parent_id == first.alert_id
     assert len(world.ledger.rows) == 3

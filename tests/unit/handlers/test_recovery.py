@@ -144,13 +144,14 @@ def test_nothing_to_do_costs_one_query_a_key() -> None:
     gets: list[str] = []
     world.ledger.before = gets.append
     report = run(world)
-    lanes_of_a_region = len(Severity) + len(("FOLLOW_UP", "PARKED", "PARKED, counted"))
+    lanes_of_a_region = len(Severity) + len(("FOLLOW_UP", "SUPPRESSED", "PARKED", "PARKED, counted"))
     assert len(world.ledger.queried_keys) == len(gets) == 2 * lanes_of_a_region
     assert report == RecoveryReport(
         recovered=0,
         parked=0,
         promoted=0,
         follow_ups=0,
+        changed=0,
         passed_over=0,
         unreadable=0,
         left_over=False,
@@ -313,7 +314,7 @@ def parent_with_children(world: World, *children: str) -> Alert:
     parent = parked(row("a1"), reason="r", due_at=world.clock.s)
     world.hold(parent)
     for child in children:
-        world.hold(suppressed(replace(row(child), parent_id="a1"), at_ms=world.clock.ms))
+        world.hold(suppressed(replace(row(child), parent_id="a1"), due_at=world.clock.ms // 1000 + 60))
     return parent
 
 

@@ -19,6 +19,7 @@ from handlers.domain.states import (
     promoted,
     recovered,
     redriven,
+    repeat_looked_at,
     suppressed,
 )
 from tests.fakes.services import ANALYSIS
@@ -30,7 +31,7 @@ HELD = claimed(row(status=Status.ANALYZED), token="t", due_at=9)
 
 
 def test_nothing_leads_out_of_rest() -> None:
-    """But for a repeat whose parent is PARKED, and an operator's redrive."""
+    """But for a repeat whose parent is PARKED, or that is none, and an operator's redrive."""
     ways_out = [
         (move.origin, move.target, move.condition)
         for move in MOVES
@@ -38,6 +39,7 @@ def test_nothing_leads_out_of_rest() -> None:
     ]
     assert set(ways_out) == {
         (Status.SUPPRESSED, Status.RECEIVED, Condition.PARENT_PARKED),
+        (Status.SUPPRESSED, Status.RECEIVED, Condition.STATE_CHANGED),
         (Status.PARKED, Status.RECEIVED, Condition.ASKED),
     }
 
@@ -79,7 +81,7 @@ def test_only_a_holder_moves_an_alert_onwards() -> None:
         (Actor.DISTRIBUTION, HELD, replace(parked(HELD, reason="r", due_at=9), parked_reason=None)),
         (Actor.DISTRIBUTION, HELD, replace(HELD, expires_at=1)),
         (Actor.DISTRIBUTION, HELD, replace(HELD, due_at=None)),
-        (Actor.RECEPTION, None, replace(suppressed(RECEIVED, at_ms=1), expires_at=None)),
+        (Actor.RECEPTION, None, replace(suppressed(RECEIVED, due_at=1), expires_at=None)),
     ],
 )
 def test_illegal_move_is_refused(actor: Actor, before: Alert | None, after: Alert) -> None:
@@ -104,8 +106,9 @@ def test_lease_is_free_when_absent_or_run_out() -> None:
         (notified(HELD, at_ms=1), None),
         (notified(replace(HELD, follow_up=FollowUp.WANTED), at_ms=1), "us-east-1#FOLLOW_UP"),
         (notified(replace(HELD, follow_up=FollowUp.WANTED), at_ms=1, digest_id="d"), None),
-        (suppressed(RECEIVED, at_ms=1), None),
-        (promoted(suppressed(RECEIVED, at_ms=1), due_at=3), "us-east-1#HIGH"),
+        (suppressed(RECEIVED, due_at=1), "us-east-1#SUPPRESSED"),
+        (repeat_looked_at(suppressed(RECEIVED, due_at=1), due_at=None), None),
+        (promoted(suppressed(RECEIVED, due_at=1), due_at=3), "us-east-1#HIGH"),
         (redriven(parked(HELD, reason="r", due_at=9), due_at=3), "us-east-1#HIGH"),
     ],
 )

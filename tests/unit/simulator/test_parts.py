@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from handlers.domain.alert import Alert
-from handlers.domain.states import claimed, notified, parked, suppressed
+from handlers.domain.states import claimed, notified, parked, repeat_looked_at, suppressed
 from simulator.final_checks import unsettled
 from simulator.history import History
 from simulator.ledger import Store
@@ -202,10 +202,12 @@ def test_region_that_is_down_receives_nothing_until_it_is_back() -> None:
 def test_suppressed_alert_needs_one_of_its_family_alive() -> None:
     """Open or NOTIFIED; a PARKED parent alone leaves nobody told."""
     at_ms = START_MS
-    parent, child = row("a1"), suppressed(replace(row("a1.1"), parent_id="a1"), at_ms=at_ms)
+    parent, new = row("a1"), suppressed(replace(row("a1.1"), parent_id="a1"), due_at=1)
+    child = repeat_looked_at(new, due_at=None)
     gone = parked(claimed(parent, token="t", due_at=9), reason="r", due_at=9)
     told = notified(parent, at_ms=at_ms)
     assert unsettled({"a1": told, "a1.1": child}) == []
+    assert [problem.split()[0] for problem in unsettled({"a1": told, "a1.1": new})] == ["a1.1"]
     assert unsettled({"a1": gone}) == []
     assert [problem.split()[0] for problem in unsettled({"a1": gone, "a1.1": child})] == ["a1.1"]
     assert [problem.split()[0] for problem in unsettled({"a1": parent, "a1.1": child})] == ["a1"]

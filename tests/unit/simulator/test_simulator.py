@@ -124,7 +124,7 @@ def test_alert_that_kills_its_workers_is_parked() -> None:
 
 def test_alert_that_slack_refuses_is_parked_and_its_repeat_goes_the_same_way() -> None:
     """The repeat was SUPPRESSED while its parent was open, and is promoted when that is PARKED."""
-    outcome = run(scenario(arrival(refused=True), arrival("A1", refused=True, at_ms=1_500)))
+    outcome = run(scenario(arrival(refused=True), arrival("A1", refused=True, at_ms=1_500, stamp="A1")))
     assert outcome.violation is None
     assert outcome.counts["PARKED"] == 2
 

@@ -1,0 +1,124 @@
+"""The state of each fault: firing until a resolution of it comes in, then until it fires again.
+
+One record of the coordination table for each fault that was resolved lately; a fault without one is firing.
+The record is written before the row of the alert that changes it, so that whoever reads it afterwards sees
+the change. The count of changes goes into the alert's id: what comes after a change repeats nothing that came
+before it.
+
+| value | meaning |
+|---|---|
+| `changes` | how often the state has changed; firing while it is even |
+| `changed_ms` | since when by the source's own clock, epoch milliseconds; 0 where it does not say |
+
+Under an eventual ledger each region reads its own replica, so a change in the other region may be unseen.
+Recovery looks at each SUPPRESSED alert again once the rows of both are there.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from handlers.domain.alert import IncomingAlert
+from handlers.domain.identity import fault_key_of
+from handlers.domain.limits import CLOCK_ERROR_S
+from handlers.domain.ports import (
+    Coordination,
+    CoordinationUnavailableError,
+    Executor,
+    LedgerUnavailableError,
+    Record,
+)
+from topology.alerts import FaultState
+from topology.limits import DYNAMODB_BATCH_GET_MAX
+from topology.records import fault_record
+
+_TRIES: Final = 8
+_CHANGES: Final = "changes"
+_CHANGED_MS: Final = "changed_ms"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """What an alert says of its fault. `by_source`: `at_ms` is the source's own time, else acceptance."""
+
+    fault_key: str
+    state: FaultState
+    at_ms: int
+    by_source: bool
+
+    @classmethod
+    def of(cls, alert: IncomingAlert, *, accepted_at_ms: int) -> "Change":
+        """A time of the source that is in the future, or is none, is not believed."""
+        told_ms = _epoch_ms(alert.changed_at)
+        by_source = told_ms is not None and 0 < told_ms <= accepted_at_ms + CLOCK_ERROR_S * 1000
+        return cls(
+            fault_key=fault_key_of(alert),
+            state=alert.state,
+            at_ms=told_ms if by_source and told_ms else accepted_at_ms,
+            by_source=by_source,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Faults:
+    """The faults' records. `keep_s`: how long one is needed after its last change."""
+
+    coordination: Coordination
+    executor: Executor
+    keep_s: int
+
+    def known(self, changes: Sequence[Change]) -> dict[str, Record]:
+        """The records of these faults, by fault key.
+
+        Raises:
+            LedgerUnavailableError: they are unknown.
+        """
+        names = {fault_record(change.fault_key): change.fault_key for change in changes}
+        starts = range(0, len(names), DYNAMODB_BATCH_GET_MAX)
+        batches = [list(names)[start : start + DYNAMODB_BATCH_GET_MAX] for start in starts]
+        try:
+            found = self.executor.map(self.coordination.read_many, batches)
+        except CoordinationUnavailableError as error:
+            raise LedgerUnavailableError(f"the faults' states are unknown: {error}") from error
+        return {names[name]: record for part in found for name, record in part.items()}
+
+    def count(self, change: Change, known: Record | None, *, at_ms: int) -> tuple[int, Record | None]:
+        """How many changes of its state the fault has had with this one, which is recorded if it is one.
+
+        `known`: its record as it was read. What the source says began before the last change came late, and
+        counts to the state before. Returns the record as it is then, too.
+
+        Raises:
+            LedgerUnavailableError: whether it was recorded is unknown.
+        """
+        name = fault_record(change.fault_key)
+        try:
+            for _ in range(_TRIES):
+                values = known.values if known else {}
+                changes, changed_ms = values.get(_CHANGES, 0), values.get(_CHANGED_MS, 0)
+                if change.state is _state_after(changes):
+                    return changes, known
+                if change.by_source and change.at_ms < changed_ms - CLOCK_ERROR_S * 1000:
+                    return changes - 1, known
+                after = {_CHANGES: changes + 1, _CHANGED_MS: change.at_ms if change.by_source else 0}
+                if self.coordination.write(name, known, after, expires_at=at_ms // 1000 + self.keep_s):
+                    version = known.version + 1 if known else 1
+                    return changes + 1, Record(version=version, values=after)
+                known = self.coordination.read(name)
+        except CoordinationUnavailableError as error:
+            raise LedgerUnavailableError(f"the fault's state was not recorded: {error}") from error
+        raise LedgerUnavailableError(f"the state of a fault changed {_TRIES} times meanwhile; send again")
+
+
+def _state_after(changes: int) -> FaultState:
+    return FaultState.RESOLVED if changes % 2 else FaultState.FIRING
+
+
+def _epoch_ms(text: str | None) -> int | None:
+    """An ISO 8601 time with its offset, as Alertmanager and CloudWatch write it; None for anything else."""
+    try:
+        at = datetime.fromisoformat(text or "")
+        return round(at.timestamp() * 1000) if at.tzinfo is not None else None
+    except (ValueError, OverflowError):
+        return None

@@ -1,0 +1,95 @@
+"""Bugs in what becomes of a fault's state, of the members of a group, and of a sender's retry."""
+
+from dataclasses import replace
+from typing import Any, Final
+
+from handlers.domain.alert import Alert
+from handlers.domain.intake import bodies, reception, webhook
+from handlers.domain.intake.bodies import ParsedBody, parse_body
+from handlers.domain.intake.faults import Faults
+from handlers.domain.regions.ownership import RegionOwnershipView
+from handlers.domain.regions.recovery import Recovery
+from handlers.domain.states import repeat_looked_at
+from simulator.mutants.mutant import mutant
+
+_count = Faults.count
+
+
+def _after(self: Any, changes: int) -> Any:
+    """The id is the same before and after a change."""
+    return replace(self, changes=changes)
+
+
+def _unrecorded(self: Faults, change: Any, known: Any, *, at_ms: int) -> Any:
+    """A change is seen and not written down."""
+    recorded = (known.values.get("changes", 0) if known else 0) % 2
+    if (change.state == "resolved") == bool(recorded):
+        return _count(self, change, known, at_ms=at_ms)
+    return (known.values.get("changes", 0) if known else 0) + 1, known
+
+
+def _unknown(_self: Faults, _changes: Any) -> dict[str, Any]:
+    """Nobody asks what was recorded."""
+    return {}
+
+
+def _rests(self: Recovery, alert: Alert, _view: Any, _now_s: int) -> Any:
+    """A SUPPRESSED alert is a repeat, whatever its fault did."""
+    return self._moved(alert, repeat_looked_at(alert, due_at=None), "looked_at")
+
+
+def _up_to_the_first_refused(body: bytes) -> ParsedBody:
+    """What stands behind a member that cannot be taken is lost with it."""
+    parsed = parse_body(body)
+    first = min((member.index for member in parsed.refused), default=1 << 30)
+    kept = [alert for alert in parsed.alerts if alert.index < first or alert is parsed.alerts[-1]]
+    return replace(parsed, alerts=tuple(kept))
+
+
+def _all_or_nothing(body: bytes) -> ParsedBody:
+    """One member that cannot be taken has the whole body refused."""
+    parsed = parse_body(body)
+    if parsed.refused:
+        raise parsed.refused[0].error
+    return parsed
+
+
+def _never_a_retry(_self: Any, _row: Alert, *, within_s: float) -> bool:
+    """The same bytes once more are a repeat."""
+    del within_s
+    return False
+
+
+MUTANTS: Final = (
+    mutant(
+        "changes-uncounted",
+        "an outage after a recovery repeats the first",
+        (reception._Draft, "after", _after),
+    ),
+    mutant("change-unrecorded", "a recovery is not written down", (Faults, "count", _unrecorded)),
+    mutant("record-unread", "nobody reads what was written down", (Faults, "known", _unknown)),
+    mutant(
+        "recovery-unknown",
+        "a recovery is not known for one",
+        (bodies, "is_resolution", lambda _status: False),
+    ),
+    mutant(
+        "repeat-believed",
+        "a change that was accepted elsewhere is never looked for",
+        (Recovery, "_look_at_fault", _rests),
+        consistency="eventual",
+    ),
+    mutant(
+        "looked-at-too-soon",
+        "a repeat rests before the other region's rows are here",
+        (RegionOwnershipView, "seen_through_ms", property(lambda _view: 1 << 62)),
+        consistency="eventual",
+    ),
+    mutant(
+        "members-cut-off",
+        "what stands behind a refused member is lost",
+        (webhook, "parse_body", _up_to_the_first_refused),
+    ),
+    mutant("group-refused", "one bad member has all refused", (webhook, "parse_body", _all_or_nothing)),
+    mutant("retry-repeats", "a retry makes repeats", (reception._Earlier, "is_retried_by", _never_a_retry)),
+)
