@@ -69,6 +69,12 @@ def start_load(load: Load) -> None:
     load.start()
 
 
+def tally_of(receipts: Path) -> Tally | None:
+    """What happened so far to the posts of the load that keeps these receipts; None if there is none."""
+    load = _LOADS.get(receipts)
+    return None if load is None else load.tally
+
+
 def stop_load(receipts: Path) -> Tally | None:
     """Stop the load that keeps these receipts; return its tally, or None if there is no such load.
 

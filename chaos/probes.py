@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from audit.in_flight import in_flight
 from chaos.auditing import audit_experiment, problem_count
-from chaos.load import alerts
+from chaos.load import alerts, tally_of
 from chaos.target import Target, open_target
 from clients.receipts import ReceiptsFile, read_receipts
 from clients.sender import Sender
@@ -48,6 +48,22 @@ def alerts_in_flight(at_least: int, within_s: float, configuration: Configuratio
             )
         time.sleep(POLL_S)
     return {"in_flight": count, "accepted": _accepted(target)}
+
+
+def undisturbed_load(at_least: int, within_s: float, configuration: Configuration) -> dict[str, int]:
+    """Do as `alerts_in_flight` before anything is broken: every post is taken at its first try.
+
+    Raises:
+        NotSeenError: fewer in flight within the time, no load, or a post of it failed.
+    """
+    seen = alerts_in_flight(at_least, within_s, configuration)
+    tally = tally_of(open_target(configuration).receipts)
+    if tally is None:
+        raise NotSeenError("no load runs; start one first")
+    failed = tally.retries + tally.given_up + tally.refused.total()
+    if failed:
+        raise NotSeenError(f"{failed} tries of {tally.posted} posts failed before any fault; lower the load")
+    return seen
 
 
 def faults_fired(service: str, kind: str, configuration: Configuration, at_least: int = 1) -> dict[str, int]:

@@ -53,6 +53,9 @@ DEVIATIONS: Final = (
               "the stream is in another process than the function"),
     Deviation("apigateway", "ignored", "deployments: a changed resource is live at once",
               "a forgotten redeployment is not noticed"),
+    Deviation("apigateway", "differs", "requests wait up to five seconds for a function whose reserved "
+              "concurrency is in use",
+              "AWS throttles them at once; few are reserved here, where each is a process of this machine"),
     Deviation("apigateway", "missing", "the access log: written by the emulator instead, at once",
               "that AWS's arrives minutes later, and that the account needs a role for it"),
     Deviation("logs", "differs", "FilterLogEvents gives 10,000 events and no way to ask for more",

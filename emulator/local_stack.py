@@ -5,15 +5,20 @@
 
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final
+
+import urllib3
 
 from clients.aws import AwsClients
 from clients.deployment import Deployment
 from emulator.attached_stack import STATE_FILE
 from emulator.client import Emulator
+from emulator.errors import StartFailedError
 from emulator.pulumi.deploy import DeployResult, up
 from emulator.pulumi.engine import GLOBAL_REGION
+from emulator.pulumi.project import stack_config
 from lambda_packages import ROOT
 from lambda_packages.build import HOST, build_packages
 from topology.names import LOCAL_STACK
@@ -21,6 +26,14 @@ from topology.names import LOCAL_STACK
 ZONE: Final = "responder.test"
 DOMAIN: Final = f"alerts.{ZONE}"
 """The name that fails over; only the embedded AWS's DNS server knows of it (RFC 6761 keeps `.test` free)."""
+
+TAKES_PER_S: Final = 10
+"""Alerts a second that each region takes without a 5xx, from the first one on, on two busy cores.
+
+`make bench-rate` measures it: at twice the rate answers take seconds there, at three times many are 503.
+"""
+
+WARM_WITHIN_S: Final = 30.0
 
 Progress = Callable[[str], None]
 
@@ -62,6 +75,7 @@ def deploy(
         PackageError: a Lambda package could not be built.
         DeployError: the program or a resource failed; what was created is in the state file.
         StateError: the state file cannot be used.
+        StartFailedError: a region's reception does not answer.
     """
     stand_ins = emulator.stand_ins()
     channel = (stand_ins.slack_channel or "") if with_bot else ""
@@ -95,7 +109,24 @@ def deploy(
         },
     )
     emulator.checkpoint()
+    progress("starting the receptions of both regions")
+    _warm(deployment)
     return LocalStack(emulator, deployment, deployed, deploy_s)
+
+
+def _warm(deployment: Deployment) -> None:
+    """Have each region start as many receptions as are reserved, so that its first alerts wait for none."""
+    at_once = stack_config(ROOT, LOCAL_STACK).reserved_concurrency
+    urls = [endpoints.health_url for endpoints in deployment.regions for _ in range(at_once)]
+    timeout = urllib3.Timeout(total=WARM_WITHIN_S)
+    with (
+        urllib3.PoolManager(maxsize=at_once, retries=False, timeout=timeout) as pool,
+        ThreadPoolExecutor(len(urls)) as threads,
+    ):
+        try:
+            list(threads.map(lambda url: pool.request("GET", url), urls))
+        except urllib3.exceptions.HTTPError as error:
+            raise StartFailedError(f"a reception does not answer: {error}; see the hosts' logs") from error
 
 
 def _hosted_zone(clients: AwsClients) -> str:

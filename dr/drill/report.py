@@ -13,6 +13,7 @@ from clients.lines import LinesFile, read_lines
 from clients.receipts import Receipt, write_report
 from dr.drill.measures import (
     Change,
+    Failure,
     Load,
     Rpo,
     Rto,
@@ -284,4 +285,6 @@ def _missed(context: ReportContext, rto: Rto, rpo: Rpo, load: Load, audit: Audit
         missed.append(f"load: {load.accepted} alerts accepted, and a drill needs {asked.accepted_least}")
     if not load.accepted_before_fault or not load.accepted_after_fault:
         missed.append("load: alerts have to be accepted on both sides of the fault")
+    if errors := load.failed_before_fault[Failure.SERVER_ERROR]:
+        missed.append(f"load: {errors} tries were answered 5xx before the fault, when nothing was broken")
     return tuple(missed)

@@ -1,19 +1,23 @@
-"""API Gateway: the access log, which ministack takes settings for and never writes, and throttled functions.
+"""API Gateway: the access log, which ministack takes settings for and never writes, and busy functions.
 
-`emulator.aws.host` installs both. A stage with `accessLogSettings` gets a line for each answer in the log
+`emulator.aws.host` installs all. A stage with `accessLogSettings` gets a line for each answer in the log
 group that they name. Only the variables that the pipeline's own format uses are known.
 https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-logging.html
 """
 
+import asyncio
 import json
 import time
 from contextvars import ContextVar
 from typing import Any, Final
 
-from ministack.services import apigateway_v1, cloudwatch_logs
+from ministack.services import apigateway_v1, cloudwatch_logs, lambda_svc
 
 _STREAM: Final = "access"
 """The name of every log's only stream. AWS names streams by a hash; no reader depends on it."""
+
+TURN_WITHIN_S: Final = 5.0
+"""How long a request waits for a busy function: half of what sources wait for their answer."""
 
 _request: ContextVar[dict[str, Any] | None] = ContextVar("request", default=None)
 """Ministack's record of the request under way."""
@@ -78,6 +82,34 @@ def _write(settings: dict[str, str], variables: dict[str, str]) -> None:
     cloudwatch_logs._put_log_events(  # noqa: SLF001 - the API's own handler
         {"logGroupName": group, "logStreamName": _STREAM, "logEvents": [event]}
     )
+
+
+def queue_for_busy_functions() -> None:
+    """Have requests wait while all that is reserved of their function is in use: first come, first served.
+
+    AWS would throttle them too, but no stack there reserves as few environments as one machine bears: a burst
+    starts further ones. What is still in line after `TURN_WITHIN_S` is throttled, and so is every request to
+    a function with nothing reserved.
+    """
+    call = apigateway_v1._call_lambda_raw  # noqa: SLF001 - each request passes here once
+    turns: dict[tuple[str, int], asyncio.Semaphore] = {}
+
+    async def call_in_turn(function: str, event: Any, **scope: Any) -> Any:
+        record, config, _ = lambda_svc._get_func_record_for_ref_in_scope(function, **scope)  # noqa: SLF001 - as `call` does
+        reserved = lambda_svc._reserved_concurrency(record, config) if config else None  # noqa: SLF001 - the one place that decides it
+        if not reserved:
+            return await call(function, event, **scope)
+        turn = turns.setdefault((function, reserved), asyncio.Semaphore(reserved))
+        try:
+            await asyncio.wait_for(turn.acquire(), TURN_WITHIN_S)
+        except TimeoutError:
+            return await call(function, event, **scope)
+        try:
+            return await call(function, event, **scope)
+        finally:
+            turn.release()
+
+    apigateway_v1._call_lambda_raw = call_in_turn  # noqa: SLF001 - as above
 
 
 def count_throttling_as_failed_integration() -> None:

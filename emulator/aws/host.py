@@ -59,6 +59,7 @@ def main() -> None:
     log = FaultLog(Path(os.environ.pop("FAULT_LOG")))
     lambda_.share_reserved_concurrency()
     apigateway.count_throttling_as_failed_integration()
+    apigateway.queue_for_busy_functions()
     lambda_.share_unpacked_packages(Path(os.environ.pop("LAMBDA_PACKAGES")))
     sqs.honour_queue_denials(log)
     iam.count_connections_as_encrypted()

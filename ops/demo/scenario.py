@@ -144,7 +144,7 @@ class _Demo:
         self._tally = sender.tally
 
     async def _run_steps(self, sender: Sender, posts: Sequence[Post], kill: int, back: int) -> None:
-        self._console.rule("[bold]2. One alert through each region, its functions still cold")
+        self._console.rule("[bold]2. One alert through each region; behind reception its functions are cold")
         await asyncio.gather(*(self._first_alert(sender, webhook) for webhook in self._webhooks))
         self._show_messages()
         self._console.rule(f"[bold]3. Alerts go in at {self._primary} and come out in Slack")

@@ -71,6 +71,7 @@ def up(
         f"[green]up[/] in {stack.deploy_s:.1f} s: {done.created} created, {done.updated} updated, "
         f"{done.same} unchanged, {done.deleted} deleted"
     )
+    console.print(f"each region takes {local_stack.TAKES_PER_S} alerts a second without a 5xx")
     wait_for_name(stack.deployment, stack.emulator)
     read_status(stack.emulator).show(console)
     for used, service in ((real_claude, "Claude"), (real_slack, "Slack")):

@@ -224,6 +224,13 @@ def test_queue_reaches_its_function(
     assert eventually(lambda: stored(client, "queued"))["by"] == {"S": PRIMARY}
 
 
+def test_deviation_requests_wait_for_a_busy_function(deployed: Deployed) -> None:
+    """Twice as many at once as are reserved, and cold: AWS would throttle half of them."""
+    with ThreadPoolExecutor(8) as sources:
+        answers = list(sources.map(lambda _: deployed.post(FAILOVER, do="environment"), range(8)))
+    assert {answer["AWS_REGION"] for answer in answers} == {FAILOVER}
+
+
 def test_functions_see_nothing_of_the_persons_environment(deployed: Deployed) -> None:
     """Keys that merely sit in the environment never reach a function; the stand-ins' addresses do."""
     seen = deployed.post(PRIMARY, do="environment")

@@ -13,8 +13,9 @@ import yaml
 from botocore.exceptions import ClientError
 
 from audit.ledger import read_ledger
-from chaos import actions
+from chaos import actions, probes
 from chaos.catalogue import path_of
+from chaos.probes import NotSeenError
 from chaos.runner import Outcome, run
 from clients.sender import Webhook
 from emulator.client import Emulator
@@ -114,6 +115,24 @@ def test_a_denied_queue_takes_nothing_and_gives_nothing_until_it_is_allowed(
         sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["Policy"])["Attributes"].get("Policy")
     )
     assert sqs.send_message(QueueUrl=queue, MessageBody='{"alert_id": "of-nobody"}')["MessageId"]
+
+
+def test_a_load_that_fails_before_any_fault_fails_the_experiment(
+    faulty: Emulator, eventually: Callable[..., Any]
+) -> None:
+    """What it shows later would be of a stack that was broken already."""
+    configuration = {"target": "local", "run_dir": str(faulty.run_dir)}
+    faulty.set_aws_fault("lambda", "error", function="AlertReceptionFunction")
+    actions.start_alerts(1, 0.1, configuration)
+    try:
+        eventually(lambda: fired(faulty, "error"))
+        with pytest.raises(NotSeenError, match="failed before any fault"):
+            eventually(lambda: probes.undisturbed_load(0, 0, configuration) is None)
+    finally:
+        faulty.clear_faults()
+        actions.stop_alerts(configuration)
+    with pytest.raises(NotSeenError, match="no load runs"):
+        probes.undisturbed_load(0, 0, configuration)
 
 
 @pytest.mark.parametrize(

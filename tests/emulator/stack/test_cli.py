@@ -12,7 +12,7 @@ import requests
 from clients.deployment import Deployment
 from clients.receipts import Receipt, ReceiptsFile
 from emulator.client import Emulator
-from emulator.local_stack import LocalStack
+from emulator.local_stack import TAKES_PER_S, LocalStack
 from ops.demo.replay import read_stream
 from tests.emulator.conftest import REGIONS, SOON_S
 from tests.emulator.stack.conftest import (
@@ -47,6 +47,7 @@ def test_up_says_all_that_a_person_needs(brought_up: Done, responder: Responder)
     for region in status["regions"]:
         assert {region["webhook"], region["api_key"], region["health"]} <= set(brought_up.stdout.split())
     assert status["edge"] in brought_up.stdout
+    assert f"takes {TAKES_PER_S} alerts a second without a 5xx" in brought_up.stdout
     assert (status["name"], status["name_points_to"]) == ("alerts.responder.test", "us-east-1")
     assert "Name     alerts.responder.test → us-east-1" in brought_up.stdout
     assert requests.get(status["slack"], timeout=60).headers["content-type"].startswith("text/html")

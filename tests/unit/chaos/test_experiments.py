@@ -22,6 +22,7 @@ from chaos.target import ROOT, ChaosRefusedError, open_target, permit
 from clients.load import LoadFailedError
 from emulator.errors import NotRunningError
 from emulator.fault_log import FiredFault
+from emulator.local_stack import TAKES_PER_S
 from emulator.pulumi.project import stack_config
 from ops.cli import app
 from topology.config import StackConfig
@@ -79,13 +80,19 @@ def test_each_experiment_has_its_load_its_proof_of_the_fault_and_its_way_back(na
     """Alerts in flight before and as the fault fires, the fault log asked, and rollbacks in any case."""
     experiment = catalogue.load(name)
     method = functions_of(experiment, "method")
-    assert method[:2] == ["start_alerts", "alerts_in_flight"]
+    assert method[:2] == ["start_alerts", "undisturbed_load"]
     assert method[3] == "alerts_in_flight"
     assert "faults_fired" in method
     assert experiment["configuration"]["in_flight"] >= 100
     assert "stop_alerts" in functions_of(experiment, "rollbacks")
     assert experiment["runtime"]["rollbacks"]["strategy"] == "always"
     assert [one["provider"]["module"] for one in experiment["controls"]] == ["chaos.control"]
+
+
+@every_experiment
+def test_no_load_is_above_what_a_local_stack_takes_without_a_5xx(name: str) -> None:
+    """Or there would be failures that no fault made."""
+    assert catalogue.load(name)["configuration"]["per_s"] <= TAKES_PER_S
 
 
 @every_experiment

@@ -82,6 +82,10 @@ def test_a_drill_that_meets_its_objectives_passes() -> None:
             "audit: what was answered 202 is unknown in receipts line 3",
         ),
         ({"found": inputs(receipts=inputs().receipts[:499])}, "load: 499"),
+        (
+            {"found": inputs(log=ProbeLog(1, (attempt(EAST, 1_000, 503),)))},
+            "load: 1 tries were answered 5xx before",
+        ),
         ({"found": inputs(rollback=Rollback(not_done=("switch: no answer",)))}, "not rolled back: switch"),
         ({"found": inputs(stopped="phase 'failover' failed")}, "phase 'failover' failed"),
     ],
