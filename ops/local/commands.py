@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from dr.drill.record import only_drill
 from emulator import local_stack
 from emulator.client import Emulator
 from emulator.deviations import DEVIATIONS
@@ -128,7 +129,10 @@ def break_region(
 
 
 def start_region(region: RegionName, *, run_dir: RunDir = running.RUN_DIR) -> None:
-    """Bring a lost region back, however it was lost. A killed one has empty queues: Recovery refills them."""
+    """Bring a lost region back, however it was lost. A killed one has empty queues: Recovery refills them.
+
+    Its functions are cold then: the first alerts are answered a second or two late.
+    """
     was = running.attach(run_dir).bring_back(region)
     typer.echo(f"{region}: was {was}, now running" if was else f"{region}: was running")
 
@@ -150,8 +154,14 @@ def deviations(*, as_json: AsJson = False) -> None:
 
 
 def down(*, run_dir: RunDir = running.RUN_DIR) -> None:
-    """Stop the embedded AWS and forget its stack. What Slack received and the ledger are gone with it."""
-    with changing(run_dir, say=_say) if is_run_dir(run_dir) else contextlib.nullcontext():
+    """Stop the embedded AWS and forget its stack. What Slack received and the ledger are gone with it.
+
+    Refused while a drill is under way there.
+    """
+    with contextlib.ExitStack() as held:
+        if is_run_dir(run_dir):
+            held.enter_context(only_drill(run_dir))
+            held.enter_context(changing(run_dir, say=_say))
         try:
             Emulator.attach(run_dir).stop()
         except NotRunningError as error:
