@@ -4,7 +4,6 @@
 `redrive` makes it by the handlers' own ledger.
 """
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,10 +18,12 @@ from clients.deployment import Deployment, RegionEndpoints
 from clients.rows import LedgerUnreachableError, read_items
 from handlers.adapters.aws.dynamodb import DynamoLedger
 from handlers.adapters.aws.items import plain_of
-from handlers.domain.ports import LedgerUnavailableError, MalformedRowError
+from handlers.adapters.aws.sqs import SqsQueueSender
+from handlers.domain.ports import LedgerUnavailableError, MalformedRowError, QueueSendError
 from handlers.domain.states import Actor, redriven
-from topology.alerts import Severity, Status, parked_key
+from topology.alerts import Status, parked_key
 from topology.config_keys import STRONG
+from topology.queues import Queue
 from topology.tables import CHILDREN_INDEX, OPEN_INDEX
 
 REDRIVE_GRACE_S: Final = 60
@@ -136,16 +137,13 @@ class ParkedAlerts:
         row = self.get(alert_id)
         if row is None:
             return Redrive.MISSING
-        endpoints, outcome = self._ask(
+        return self._ask(
             self._writers(row["owner"]),
-            lambda region: (region, self._unpark(region, alert_id, now_s + REDRIVE_GRACE_S)),
+            lambda region: self._unpark(region, alert_id, now_s + REDRIVE_GRACE_S),
         )
-        if outcome is not Redrive.DONE or self._send_wake_up(endpoints, row):
-            return outcome
-        return Redrive.DONE_WITHOUT_WAKE_UP
 
     def _unpark(self, endpoints: RegionEndpoints, alert_id: str, due_at: int) -> Redrive:
-        """Write it if nobody has moved it since it was read."""
+        """Write it if nobody has moved it since it was read, and send its wake-up."""
         ledger = DynamoLedger(self._dynamodb(endpoints), self._deployment.alerts_table)
         try:
             alert = ledger.get(alert_id)
@@ -155,19 +153,21 @@ class ParkedAlerts:
             return Redrive.MISSING
         if alert.status is not Status.PARKED:
             return Redrive.NOT_PARKED
-        done = ledger.replace(alert, redriven(alert, due_at=due_at), actor=Actor.OPERATOR)
-        return Redrive.DONE if done else Redrive.CHANGED
-
-    def _send_wake_up(self, endpoints: RegionEndpoints, row: Row) -> bool:
-        urgent = row["severity"] == Severity.CRITICAL
-        url = endpoints.processing_critical_queue_url if urgent else endpoints.processing_queue_url
+        after = redriven(alert, due_at=due_at)
+        if not ledger.replace(alert, after, actor=Actor.OPERATOR):
+            return Redrive.CHANGED
+        queue_sender = SqsQueueSender(
+            self._deployment.clients.client("sqs", endpoints.region),
+            {
+                Queue.PROCESSING: endpoints.processing_queue_url,
+                Queue.PROCESSING_CRITICAL: endpoints.processing_critical_queue_url,
+            },
+        )
         try:
-            self._deployment.clients.client("sqs", endpoints.region).send_message(
-                QueueUrl=url, MessageBody=json.dumps({"alert_id": row["alert_id"]})
-            )
-        except (BotoCoreError, ClientError):
-            return False
-        return True
+            queue_sender.send(after.queue, [after])
+        except QueueSendError:
+            return Redrive.DONE_WITHOUT_WAKE_UP
+        return Redrive.DONE
 
     def _ids(self, endpoints: RegionEndpoints, *, key: str, limit: int) -> list[str]:
         pages = (

@@ -34,6 +34,8 @@ DEVIATIONS: Final = (
               "harsher than AWS: only the ledger brings those alerts back"),
     Deviation("sqs", "differs", "a queue's policy: only a Deny of everybody holds, unless with auth",
               "a policy that fails to allow somebody is not noticed"),
+    Deviation("sqs", "ignored", "the message group of a message on a standard queue: no queue is fair",
+              "that a source which fills a queue does not make the others wait is not shown"),
     Deviation("sqs", "missing", "start_message_move_task", "redrive is done message by message"),
     Deviation("lambda", "ignored", "Runtime: every function runs on this machine's own Python",
               "a package built for the wrong Python or architecture passes"),

@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from handlers.domain.alert import Alert
 from handlers.domain.ports import QueueSendError
 from simulator.history import short
 from simulator.machine import Machine
@@ -133,10 +134,10 @@ class QueueSenderPort:
         self._machine = machine
         self._queues = queues
 
-    def send(self, queue: Queue, alert_ids: Sequence[str], *, delay_s: int = 0) -> None:
-        """See `QueueSender`."""
-        bodies = [msgspec.json.encode({"alert_id": alert_id}).decode() for alert_id in alert_ids]
-        shown = f"{[short(alert_id) for alert_id in alert_ids]}" + (f" in {delay_s} s" if delay_s else "")
+    def send(self, queue: Queue, alerts: Sequence[Alert], *, delay_s: int = 0) -> None:
+        """See `QueueSender`; its messages come out of order, so their groups change nothing."""
+        bodies = [msgspec.json.encode({"alert_id": alert.alert_id}).decode() for alert in alerts]
+        shown = f"{[short(alert.alert_id) for alert in alerts]}" + (f" in {delay_s} s" if delay_s else "")
         self.send_bodies(queue, bodies, delay_s=delay_s, shown=shown)
 
     def send_bodies(self, queue: Queue, bodies: Sequence[str], *, delay_s: int, shown: str) -> None:

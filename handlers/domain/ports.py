@@ -218,8 +218,8 @@ class AnalysisCache(Protocol):
 class QueueSender(Protocol):
     """The queues. A message is a wake-up about an alert, never the alert."""
 
-    def send(self, queue: Queue, alert_ids: Sequence[str], *, delay_s: int = 0) -> None:
-        """Send one wake-up an id, to arrive after `delay_s` (0 to 900).
+    def send(self, queue: Queue, alerts: Sequence[Alert], *, delay_s: int = 0) -> None:
+        """Send one wake-up an alert, to arrive after `delay_s` (0 to 900), in the group of its source.
 
         Raises:
             QueueSendError: if any of them was not surely sent.

@@ -29,7 +29,7 @@ def _time_enough(_self: DistributionWork, _until_ms: int) -> int:
 
 
 def _send_wake_up(self: Leases, alert: Alert, *, delay_s: int = 0) -> None:
-    self.queue_sender.send(alert.queue, [alert.alert_id], delay_s=delay_s)
+    self.queue_sender.send(alert.queue, [alert], delay_s=delay_s)
 
 
 MUTANTS: Final = (

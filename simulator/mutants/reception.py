@@ -31,7 +31,7 @@ def _accepted_unwritten(self: Reception, draft: Any, until_ms: int) -> Any:
 
 def _wake_up_before_row(self: Reception, draft: Any, until_ms: int) -> Any:
     with suppress(QueueSendError):
-        self.queue_sender.send(draft.row.queue, [draft.row.alert_id])
+        self.queue_sender.send(draft.row.queue, [draft.row])
     return _created(self, draft, until_ms)
 
 

@@ -24,12 +24,12 @@ class FakeQueueSender:
     sent: list[tuple[Queue, str, int]] = field(default_factory=list)
     down: bool = False
 
-    def send(self, queue: Queue, alert_ids: Sequence[str], *, delay_s: int = 0) -> None:
+    def send(self, queue: Queue, alerts: Sequence[Alert], *, delay_s: int = 0) -> None:
         """See `QueueSender`."""
         if self.down:
             raise QueueSendError("the queue_sender is down on purpose")
         assert 0 <= delay_s <= 900
-        self.sent += [(queue, alert_id, delay_s) for alert_id in alert_ids]
+        self.sent += [(queue, alert.alert_id, delay_s) for alert in alerts]
 
 
 @dataclass

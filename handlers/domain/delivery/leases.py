@@ -167,9 +167,7 @@ class Leases:
     def send_wake_up(self, alert: Alert, *, delay_s: int = 0) -> None:
         """Send a wake-up to where the alert goes next. A failure is only logged: Recovery will send one."""
         try:
-            self.queue_sender.send(
-                alert.queue, [alert.alert_id], delay_s=min(max(delay_s, 0), SQS_DELAY_MAX_S)
-            )
+            self.queue_sender.send(alert.queue, [alert], delay_s=min(max(delay_s, 0), SQS_DELAY_MAX_S))
         except QueueSendError:
             _log.warning("Wake-up not sent, Recovery will", extra={"alert_id": alert.alert_id}, exc_info=True)
 

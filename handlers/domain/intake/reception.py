@@ -407,24 +407,24 @@ class Reception:
     def _send_wake_ups(self, placed: Sequence[_Placed], until_ms: int) -> None:
         """Send wake-ups for the rows to be worked on, and for earlier ones that nobody has touched yet."""
         rows = [row for one in placed for row in (one.row, one.earlier.row if one.earlier else None) if row]
-        waiting: dict[Queue, dict[str, None]] = {}
+        waiting: dict[Queue, dict[str, Alert]] = {}
         for row in rows:
             if row.status is Status.RECEIVED and row.lease_token is None and row.attempts == 0:
-                waiting.setdefault(row.queue, {})[row.alert_id] = None
+                waiting.setdefault(row.queue, {})[row.alert_id] = row
         batches = [
-            (queue, list(alert_ids)[start : start + SQS_BATCH_MAX])
-            for queue, alert_ids in waiting.items()
-            for start in range(0, len(alert_ids), SQS_BATCH_MAX)
+            (queue, list(alerts.values())[start : start + SQS_BATCH_MAX])
+            for queue, alerts in waiting.items()
+            for start in range(0, len(alerts), SQS_BATCH_MAX)
         ]
         self.executor.map(lambda batch: self._send(*batch, until_ms), batches)
 
-    def _send(self, queue: Queue, alert_ids: Sequence[str], until_ms: int) -> None:
+    def _send(self, queue: Queue, alerts: Sequence[Alert], until_ms: int) -> None:
         try:
             if self.clock.now_ms() >= until_ms:
                 raise QueueSendError("no time is left")  # noqa: TRY301 - one outcome, one line
-            self.queue_sender.send(queue, alert_ids)
+            self.queue_sender.send(queue, alerts)
         except QueueSendError:
-            extra = {"alert_ids": alert_ids}
+            extra = {"alert_ids": [alert.alert_id for alert in alerts]}
             _log.warning("Wake-ups not sent, Recovery will", extra=extra, exc_info=True)
 
 

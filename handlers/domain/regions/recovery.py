@@ -122,7 +122,7 @@ class Recovery:
         due = self._due(view)
         in_time, failures, turns = True, 0, MAX_RECOVERED_PER_RUN
         while in_time and (chunk := list(islice(due, min(_CHUNK, turns)))):
-            wake_ups: dict[Queue, list[str]] = {}
+            wake_ups: dict[Queue, list[Alert]] = {}
             try:
                 for alert_id in chunk:
                     in_time = self.clock.now_ms() < until_ms
@@ -143,7 +143,7 @@ class Recovery:
                     if done != "unreadable":
                         turns -= 1
                     if after is not None and after.step is not None:
-                        wake_ups.setdefault(after.queue, []).append(after.alert_id)
+                        wake_ups.setdefault(after.queue, []).append(after)
             finally:
                 self._send(wake_ups)
         report = RecoveryReport(
@@ -304,11 +304,10 @@ class Recovery:
             return done, after
         return "passed_over", None
 
-    def _send(self, wake_ups: dict[Queue, list[str]]) -> None:
-        for queue, alert_ids in wake_ups.items():
+    def _send(self, wake_ups: dict[Queue, list[Alert]]) -> None:
+        for queue, alerts in wake_ups.items():
             try:
-                self.queue_sender.send(queue, alert_ids)
+                self.queue_sender.send(queue, alerts)
             except QueueSendError:
-                _log.warning(
-                    "Wake-ups not sent", extra={"queue": queue, "alert_ids": alert_ids}, exc_info=True
-                )
+                extra = {"queue": queue, "alert_ids": [alert.alert_id for alert in alerts]}
+                _log.warning("Wake-ups not sent", extra=extra, exc_info=True)

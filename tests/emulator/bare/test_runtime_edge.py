@@ -31,6 +31,32 @@ def test_queue_url_is_at_the_edge(emulator: Emulator, client: Callable[..., Any]
     assert message["Body"] == "hello"
 
 
+def test_message_group_on_a_standard_queue_is_kept_and_orders_nothing(client: Callable[..., Any]) -> None:
+    """Messages of one group are in flight together, unlike in a FIFO queue.
+
+    Nor is the queue fair (`emulator.deviations`): on AWS the quiet group's message would come before the ten
+    that are left of a group with thirty in flight.
+    """
+    sqs = client("sqs", PRIMARY)
+    queue = sqs.create_queue(QueueName="grouped", Attributes={"VisibilityTimeout": "300"})["QueueUrl"]
+
+    def send(group: str, number: int) -> None:
+        entries = [{"Id": str(n), "MessageBody": group, "MessageGroupId": group} for n in range(number)]
+        assert not sqs.send_message_batch(QueueUrl=queue, Entries=entries).get("Failed")
+
+    def receive() -> list[str]:
+        got = sqs.receive_message(
+            QueueUrl=queue, MaxNumberOfMessages=10, MessageSystemAttributeNames=["MessageGroupId"]
+        )["Messages"]
+        return [message["Attributes"]["MessageGroupId"] for message in got]
+
+    for _ in range(4):
+        send("noisy", 10)
+    in_flight = [receive(), receive(), receive()]
+    send("quiet", 1)
+    assert [*in_flight, receive(), receive()] == [["noisy"] * 10] * 4 + [["quiet"]]
+
+
 def test_secret_replica_has_the_latest_value(client: Callable[..., Any]) -> None:
     """Replication of secrets works in the durable process, later values included."""
     primary = client("secretsmanager", PRIMARY)

@@ -1,6 +1,7 @@
 """The queue sender and the secrets on moto."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +14,7 @@ from handlers.adapters.aws.secrets import MAX_AGE_S, Secret, SecretMissingError,
 from handlers.adapters.aws.sqs import SqsQueueSender
 from handlers.domain.ports import QueueSendError
 from tests.fakes.machine import FakeClock
-from tests.unit.handlers.builders import REGION
+from tests.unit.handlers.builders import REGION, row
 from topology.queues import Queue
 
 NAME = "mcp-responder-dev/slack-webhook"
@@ -35,14 +36,31 @@ def received(url: str) -> Iterator[dict[str, Any]]:
 def test_each_wake_up_is_a_message(queue_url: str) -> None:
     """More than a batch of ten goes out whole, and a message holds the id and nothing else."""
     ids = [f"a{number}" for number in range(23)]
-    SqsQueueSender(clients.client("sqs", REGION), {Queue.PROCESSING: queue_url}).send(Queue.PROCESSING, ids)
+    queue_sender = SqsQueueSender(clients.client("sqs", REGION), {Queue.PROCESSING: queue_url})
+    queue_sender.send(Queue.PROCESSING, [row(alert_id) for alert_id in ids])
     assert sorted(map(str, received(queue_url))) == sorted(str({"alert_id": one}) for one in ids)
+
+
+@pytest.mark.parametrize(
+    "source", ["billing", "", "ein Wort und \u0639\u0631\u0628", "s" * 256, "\U0001f525"]
+)
+def test_the_group_of_a_wake_up_is_its_source(queue_url: str, source: str) -> None:
+    """One group for each source, whatever text it is, so that none of them makes the others wait."""
+    sqs = clients.client("sqs", REGION)
+    alerts = [row("a1", source=source), row("a2", source=source, title="other"), row("a3", source="another")]
+    SqsQueueSender(sqs, {Queue.PROCESSING: queue_url}).send(Queue.PROCESSING, alerts)
+    got = sqs.receive_message(
+        QueueUrl=queue_url, MaxNumberOfMessages=10, MessageSystemAttributeNames=["MessageGroupId"]
+    )["Messages"]
+    groups = {json.loads(one["Body"])["alert_id"]: one["Attributes"]["MessageGroupId"] for one in got}
+    assert groups["a1"] == groups["a2"] != groups["a3"]
+    assert all(re.fullmatch("[!-~]{1,128}", group) for group in groups.values())
 
 
 def test_delayed_wake_up_is_not_there_yet(queue_url: str) -> None:
     """The delay is the queue's, not ours."""
     queue_sender = SqsQueueSender(clients.client("sqs", REGION), {Queue.PROCESSING: queue_url})
-    queue_sender.send(Queue.PROCESSING, ["a1"], delay_s=900)
+    queue_sender.send(Queue.PROCESSING, [row("a1")], delay_s=900)
     assert list(received(queue_url)) == []
 
 
@@ -52,7 +70,7 @@ def test_missing_queue_is_an_error(aws: None) -> None:  # noqa: ARG001 - moto mu
         clients.client("sqs", REGION), {Queue.PROCESSING: "https://sqs.us-east-1.amazonaws.com/1/no"}
     )
     with pytest.raises(QueueSendError, match="a1"):
-        queue_sender.send(Queue.PROCESSING, ["a1"])
+        queue_sender.send(Queue.PROCESSING, [row("a1")])
 
 
 def test_partly_failed_batch_names_what_failed(aws: None) -> None:  # noqa: ARG001 - credentials
@@ -67,7 +85,7 @@ def test_partly_failed_batch_names_what_failed(aws: None) -> None:  # noqa: ARG0
         },
     )
     with stub, pytest.raises(QueueSendError, match=r"\['a2'\]"):
-        SqsQueueSender(client, {Queue.PROCESSING: "u"}).send(Queue.PROCESSING, ["a1", "a2"])
+        SqsQueueSender(client, {Queue.PROCESSING: "u"}).send(Queue.PROCESSING, [row("a1"), row("a2")])
 
 
 def put_secret(value: str) -> None:
