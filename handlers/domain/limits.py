@@ -12,6 +12,12 @@ MAX_NESTING: Final = 32
 MAX_ALERTS_PER_BODY: Final = 1_000
 """Written within four tries at the tens of milliseconds of a cross-region write (ADR 11)."""
 
+MAX_SAMPLE_BYTES: Final = 2_048
+"""Of what was refused, in the log: enough to know its sender and its fault by."""
+
+MAX_SEARCHED_BYTES: Final = 2 * MAX_SAMPLE_BYTES
+"""Of it that are searched for secrets, so that one which the sample's end cuts is known by its whole."""
+
 MAX_ITEM_BYTES: Final = 350_000
 """Of a ledger row; DynamoDB's own limit is 400 KB.
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html"""
