@@ -7,11 +7,21 @@ import pulumi_aws as aws
 
 from components.alarm_topic import AlarmTopic
 from components.region_context import RegionContext
-from topology.metrics import NAMESPACE, PARKED_ALERTS, PERIOD_S, STACK_DIMENSION
+from topology.functions import RECEPTION
+from topology.metrics import NAMESPACE, PARKED_ALERTS, PERIOD_S, REFUSALS, STACK_DIMENSION
 from topology.queues import DEAD_LETTER_QUEUES
 
 _SILENT_MIN: Final = 5
 """Runs of Recovery in a row that have to be missing: CloudWatch may be minutes late with a log's metric."""
+
+
+_REFUSALS_PERIOD_S: Final = 300
+"""Alertmanager sends a group that was refused again at its next `group_interval`, 5 minutes by default.
+https://github.com/prometheus/alertmanager/issues/2071"""
+
+_REFUSALS_PERIODS: Final = 5
+_REFUSALS_OVER: Final = 3
+"""Of the periods. Whoever tries a body out is done sooner; a sender may miss a period by a few seconds."""
 
 
 class PipelineAlarms(pulumi.ComponentResource):
@@ -22,6 +32,7 @@ class PipelineAlarms(pulumi.ComponentResource):
       Without data it is INSUFFICIENT_DATA, never OK.
     - Recovery's silence: it counts PARKED alerts each minute, so a missing count is a run that did not come
       to its end, whether the schedule, its permissions, the function or the ledger failed.
+    - Refusals that go on: some sender's alerts reach nobody. None at all is no data, and well.
     - Messages in a dead-letter queue: none of them is an alert of ours, since the ledger holds those.
 
     Nothing is sent when one ends. Under a strong ledger both regions see every PARKED alert, so both go off:
@@ -63,6 +74,24 @@ class PipelineAlarms(pulumi.ComponentResource):
             threshold=1,
             comparison_operator="LessThanThreshold",
             treat_missing_data="breaching",
+        )
+        self._alarm(
+            "refusals",
+            name=context.names.refusals_alarm,
+            alarm_description=(
+                "A sender's alerts are refused again and again, and reach nobody: the log of "
+                f"{context.names.function(RECEPTION)} has what it sends (docs/architecture.md, Refusals)"
+            ),
+            namespace=NAMESPACE,
+            metric_name=REFUSALS,
+            period=_REFUSALS_PERIOD_S,
+            dimensions=of_stack,
+            statistic="Sum",
+            evaluation_periods=_REFUSALS_PERIODS,
+            datapoints_to_alarm=_REFUSALS_OVER,
+            threshold=1,
+            comparison_operator="GreaterThanOrEqualToThreshold",
+            treat_missing_data="notBreaching",
         )
         for queue in DEAD_LETTER_QUEUES:
             name = context.names.queue(queue)

@@ -93,7 +93,7 @@ DEVIATIONS: Final = (
               "queue alarms stay INSUFFICIENT_DATA"),
     Deviation("cloudwatch", "ignored", "metric math returns nothing", "alarms on expressions never fire"),
     Deviation("logs", "ignored", "metric filters and EMF emit nothing",
-              "the alarm on PARKED alerts never fires; `responder parked list` shows them"),
+              "the alarms on PARKED alerts and refusals never fire; `responder parked list` has the former"),
     Deviation("logs", "differs", "JSON filter patterns match all; Insights ignores stats and field filters",
               "counts by a query are wrong"),
     Deviation("backup", "differs", "jobs are emulated, for DynamoDB, and are over when their call returns",

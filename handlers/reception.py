@@ -6,6 +6,7 @@ from typing import Any, Final
 from handlers.adapters.aws import clients as aws
 from handlers.adapters.aws.coordination import DynamoCoordination
 from handlers.adapters.aws.dynamodb import DynamoLedger
+from handlers.adapters.aws.metrics import RefusalMetric
 from handlers.adapters.lambda_events.invocation import Context, Event
 from handlers.adapters.lambda_events.requests import alarm_messages, proxy_answer, request_of
 from handlers.adapters.system import SystemRandomness, ThreadExecutor
@@ -13,6 +14,7 @@ from handlers.bootstrap import Parts
 from handlers.domain.intake.alarms import AlarmIntake
 from handlers.domain.intake.faults import Faults
 from handlers.domain.intake.reception import Reception
+from handlers.domain.intake.refusals import Refusals
 from handlers.domain.intake.webhook import Webhook
 from handlers.domain.limits import FAULT_RECORD_WINDOWS
 from handlers.domain.regions.switch import Switch
@@ -41,14 +43,18 @@ _reception: Final = Reception(
 )
 # A health check wants an answer within two seconds, not a second try.
 _quick: Final = aws.client("dynamodb", _settings.aws_region, attempts=1, read_timeout_s=1)
+_refusals: Final = Refusals(meter=RefusalMetric(stack=_settings.stack, clock=_parts.clock))
 _webhook: Final = Webhook(
     reception=_reception,
+    refusals=_refusals,
     probe=DynamoLedger(_quick, _settings.alerts_table),
     switch=Switch(
         coordination=DynamoCoordination(_quick, _settings.coordination_table), region=_settings.aws_region
     ),
 )
-_alarms: Final = AlarmIntake(reception=_reception, allowed_topic_arn=_settings.alarm_topic_arn)
+_alarms: Final = AlarmIntake(
+    reception=_reception, refusals=_refusals, allowed_topic_arn=_settings.alarm_topic_arn
+)
 
 
 def handler(event: Event, context: Context) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from handlers.domain.delivery.messages import Digest, FollowUpNotice, Message
 from handlers.domain.delivery.rate_limit import RateLimiter
 from handlers.domain.intake.faults import Faults
 from handlers.domain.intake.reception import Reception
+from handlers.domain.intake.refusals import Refusals
 from handlers.domain.intake.webhook import Request, Webhook
 from handlers.domain.limits import FAULT_RECORD_WINDOWS
 from handlers.domain.regions.ownership import MovingOwnership, Ownership, SharedOwnership
@@ -91,7 +92,8 @@ def webhook(given: Ports) -> Webhook:
         content_window_s=CONFIG.dedupe_content_window_s,
     )
     switch = Switch(coordination=given.coordination, region=given.region)
-    return Webhook(reception=reception, probe=given.ledger, switch=switch)
+    refusals = Refusals(meter=_Unwatched())
+    return Webhook(reception=reception, refusals=refusals, probe=given.ledger, switch=switch)
 
 
 def analysis(given: Ports) -> AnalysisWork:
@@ -135,6 +137,13 @@ BUILDERS: Final[dict[str, Callable[[Ports], object]]] = {
     "recovery": recovery,
 }
 """By function: what is made once in each execution environment, for the functions below."""
+
+
+class _Unwatched:
+    """`RefusalMeter` where nobody reads metrics."""
+
+    def count(self, *, body_format: str, reason: str, number: int) -> None:
+        """See `RefusalMeter`."""
 
 
 def answer(

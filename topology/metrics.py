@@ -10,10 +10,16 @@ PARKED_ALERTS: Final = "ParkedAlerts"
 OLDEST_EXPIRED: Final = "OldestExpiredRowS"
 """For how long the oldest row that should be gone has been expired, in seconds; 0 while there is none."""
 
+REFUSALS: Final = "Refusals"
+"""How many requests and members of groups reception refused, and how many messages on the alarm topic were no
+alarm: in all, and by format and reason (`handlers.domain.intake.refusals`)."""
+
 BACKUP_AGE: Final = "BackupAgeS"
 """Seconds from the time that a backup shows until it was finished. The state machine that makes the backup
 (`components.backups.state_machines`) writes it under `BACKUP_DIMENSION`, and only for a good one."""
 
 STACK_DIMENSION: Final = "Stack"
 BACKUP_DIMENSION: Final = "Backup"
+FORMAT_DIMENSION: Final = "Format"
+REASON_DIMENSION: Final = "Reason"
 PERIOD_S: Final = 60

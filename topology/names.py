@@ -107,6 +107,11 @@ class Names:
         """The CloudWatch alarm that goes off when Recovery comes to no end any more."""
         return f"{self.prefix}-recovery-silent"
 
+    @property
+    def refusals_alarm(self) -> str:
+        """The CloudWatch alarm that goes off when reception goes on refusing."""
+        return f"{self.prefix}-refusals"
+
     def dead_letter_alarm(self, queue: QueueSpec) -> str:
         """The CloudWatch alarm that goes off at the first message in a dead-letter queue."""
         return f"{self.queue(queue)}-messages"

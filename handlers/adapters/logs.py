@@ -1,7 +1,7 @@
 """Logs as JSON lines on standard error, where Lambda and people's queries find them.
 
 The message is one of a few fixed texts (`Using cached analysis`, `Claude analysis`, ...); what varies is in
-fields. No secrets and no bodies are logged.
+fields. No secrets are logged, and of bodies only a sample of what was refused, without its secrets.
 """
 
 import logging

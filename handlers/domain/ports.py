@@ -226,6 +226,13 @@ class QueueSender(Protocol):
         """
 
 
+class RefusalMeter(Protocol):
+    """Counts what reception refuses, where an alarm watches it."""
+
+    def count(self, *, body_format: str, reason: str, number: int) -> None:
+        """Add `number` refusals of one format for one reason; each is one of a closed set."""
+
+
 class Analyst(Protocol):
     """The model that analyses alerts: Claude."""
 

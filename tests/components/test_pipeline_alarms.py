@@ -46,6 +46,29 @@ def test_recovery_that_says_nothing_sets_off_an_alarm(region: str, run: Run) -> 
     assert (alarm["period"], alarm["evaluationPeriods"], alarm["treatMissingData"]) == (60, 5, "breaching")
 
 
+@pytest.mark.parametrize(("region", "prefix"), [("us-east-1", ""), ("us-west-2", "Failover")])
+def test_refusals_that_go_on_set_off_an_alarm(region: str, prefix: str, run: Run) -> None:
+    """In 3 of 5 periods, each the time after which Alertmanager sends a refused group again."""
+    alarm = dict(run.one(ALARM, f"{region}-refusals").inputs)
+    assert alarm.pop("tags")["Stack"] == run.outputs["Stack"]
+    assert "AlertReceptionFunction" in alarm.pop("alarmDescription")
+    assert alarm == {
+        "region": region,
+        "name": f"mcp-incident-responder-{run.outputs['Stack']}-refusals",
+        "namespace": "McpIncidentResponder",
+        "metricName": "Refusals",
+        "dimensions": {"Stack": run.outputs["Stack"]},
+        "statistic": "Sum",
+        "period": 300,
+        "evaluationPeriods": 5,
+        "datapointsToAlarm": 3,
+        "threshold": 1,
+        "comparisonOperator": "GreaterThanOrEqualToThreshold",
+        "treatMissingData": "notBreaching",
+        "alarmActions": [run.outputs[f"{prefix}AlarmTopicArn"]],
+    }
+
+
 @pytest.mark.parametrize("queue", ["processing-dlq", "distribution-dlq"])
 @pytest.mark.parametrize("region", ["us-east-1", "us-west-2"])
 def test_a_message_in_a_dead_letter_queue_sets_off_an_alarm(region: str, queue: str, run: Run) -> None:

@@ -1,5 +1,6 @@
 """The queues, Claude and Slack in memory."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -30,6 +31,17 @@ class FakeQueueSender:
             raise QueueSendError("the queue_sender is down on purpose")
         assert 0 <= delay_s <= 900
         self.sent += [(queue, alert.alert_id, delay_s) for alert in alerts]
+
+
+@dataclass
+class FakeRefusalMeter:
+    """`RefusalMeter` that keeps the counts by (format, reason)."""
+
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def count(self, *, body_format: str, reason: str, number: int) -> None:
+        """See `RefusalMeter`."""
+        self.counts[body_format, reason] += number
 
 
 @dataclass

@@ -18,6 +18,7 @@ _ARGUMENTS: Final = {
     "alarmActions": "AlarmActions",
     "alarmDescription": "AlarmDescription",
     "comparisonOperator": "ComparisonOperator",
+    "datapointsToAlarm": "DatapointsToAlarm",
     "evaluationPeriods": "EvaluationPeriods",
     "metricName": "MetricName",
     "namespace": "Namespace",

@@ -1,14 +1,25 @@
-"""The metrics of our own that Recovery writes each minute, and alarms watch.
+"""The metrics of our own that alarms watch: Recovery's each minute, and reception's of what it refuses.
 
 They are a log line in CloudWatch's embedded metric format, so they cost no call and need no permission.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 """
 
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import msgspec
 
-from topology.metrics import NAMESPACE, OLDEST_EXPIRED, PARKED_ALERTS, STACK_DIMENSION
+from handlers.domain.ports import Clock
+from topology.metrics import (
+    FORMAT_DIMENSION,
+    NAMESPACE,
+    OLDEST_EXPIRED,
+    PARKED_ALERTS,
+    REASON_DIMENSION,
+    REFUSALS,
+    STACK_DIMENSION,
+)
 
 
 def put_gauges(*, parked: int, oldest_expired_s: int, stack: str, at_ms: int) -> None:
@@ -16,23 +27,43 @@ def put_gauges(*, parked: int, oldest_expired_s: int, stack: str, at_ms: int) ->
 
     `at_ms`: epoch milliseconds.
     """
+    _put(
+        {PARKED_ALERTS: ("Count", parked), OLDEST_EXPIRED: ("Seconds", oldest_expired_s)},
+        {STACK_DIMENSION: stack},
+        by=[[STACK_DIMENSION]],
+        at_ms=at_ms,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefusalMetric:
+    """`RefusalMeter` by a metric of a stack: one line on standard output for each count."""
+
+    stack: str
+    clock: Clock
+
+    def count(self, *, body_format: str, reason: str, number: int) -> None:
+        """See `RefusalMeter`; counted in all, for the alarm, and by format and reason."""
+        _put(
+            {REFUSALS: ("Count", number)},
+            {STACK_DIMENSION: self.stack, FORMAT_DIMENSION: body_format, REASON_DIMENSION: reason},
+            by=[[STACK_DIMENSION], [STACK_DIMENSION, FORMAT_DIMENSION, REASON_DIMENSION]],
+            at_ms=self.clock.now_ms(),
+        )
+
+
+def _put(
+    metrics: Mapping[str, tuple[str, int]], dimensions: Mapping[str, str], *, by: list[list[str]], at_ms: int
+) -> None:
+    """Write (unit, value) by metric's name, `by` each of these sets of dimensions."""
+    named = [{"Name": name, "Unit": unit} for name, (unit, _) in metrics.items()]
     line = {
         "_aws": {
             "Timestamp": at_ms,
-            "CloudWatchMetrics": [
-                {
-                    "Namespace": NAMESPACE,
-                    "Dimensions": [[STACK_DIMENSION]],
-                    "Metrics": [
-                        {"Name": PARKED_ALERTS, "Unit": "Count"},
-                        {"Name": OLDEST_EXPIRED, "Unit": "Seconds"},
-                    ],
-                }
-            ],
+            "CloudWatchMetrics": [{"Namespace": NAMESPACE, "Dimensions": by, "Metrics": named}],
         },
-        STACK_DIMENSION: stack,
-        PARKED_ALERTS: parked,
-        OLDEST_EXPIRED: oldest_expired_s,
+        **dimensions,
+        **{name: value for name, (_, value) in metrics.items()},
     }
     sys.stdout.write(msgspec.json.encode(line).decode() + "\n")
     sys.stdout.flush()

@@ -54,7 +54,11 @@ class AlertmanagerFormat:
 def _member(part: Any, group: _Body, index: int) -> Member:
     if not isinstance(part, dict):
         return RefusedError(
-            422, "invalid_field", field=f"alerts[{index}]", hint=f"alert {index} is no JSON object"
+            422,
+            "invalid_field",
+            field=f"alerts[{index}]",
+            hint=f"alert {index} is no JSON object",
+            part=msgspec.json.encode(part).decode(),
         )
     own_labels = texts_of(part.get("labels"))
     labels = texts_of(group.common_labels) | own_labels

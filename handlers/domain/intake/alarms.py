@@ -16,6 +16,7 @@ from handlers.domain.formats import RefusedError
 from handlers.domain.identity import body_hash_of
 from handlers.domain.intake.bodies import parse_body
 from handlers.domain.intake.reception import Reception, Submission
+from handlers.domain.intake.refusals import Refusals
 
 _log = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ class AlarmIntake:
     """Takes the alarms of one topic."""
 
     reception: Reception
+    refusals: Refusals
     allowed_topic_arn: str
 
     def take(self, message: AlarmMessage, *, until_ms: int) -> None:
@@ -52,24 +54,35 @@ class AlarmIntake:
                 field="TopicArn",
                 hint=f"alarms are taken from {self.allowed_topic_arn} only, not from {message.topic_arn}",
             )
-        rows = self.reception.accept(_submission(message.text), until_ms=until_ms)
+        rows = self.reception.accept(self._submission(message), until_ms=until_ms)
         for row in rows:
             _log.info(
                 "Accepted an alarm",
                 extra={"alert_id": row.alert_id, "status": row.status, "message_id": message.message_id},
             )
 
+    def _submission(self, message: AlarmMessage) -> Submission:
+        """The alarms in a message; text that is none becomes an alert with it, since somebody sent it."""
+        body = message.text.encode(errors="replace")  # without lone surrogates, which no row can hold
+        body_hash = body_hash_of(body)
+        try:
+            parsed = parse_body(body)
+        except RefusedError as error:
+            self._tell([error], _TEXT_FORMAT, body, message)
+            return Submission(format=_TEXT_FORMAT, alerts=(_of_text(body.decode()),), body_hash=body_hash)
+        self._tell([member.error for member in parsed.refused], parsed.format, body, message)
+        return Submission(format=parsed.format, alerts=parsed.alerts, body_hash=body_hash)
 
-def _submission(text: str) -> Submission:
-    """The alarm in a message; a text that is none becomes an alert with that text, since somebody sent it."""
-    text = text.encode(errors="replace").decode()  # without lone surrogates, which no row can hold
-    body_hash = body_hash_of(text.encode())
-    try:
-        parsed = parse_body(text.encode())
-    except RefusedError as error:
-        _log.warning("A message on the alarm topic is no alarm", extra={"error": error.code})
-        return Submission(format=_TEXT_FORMAT, alerts=(_of_text(text),), body_hash=body_hash)
-    return Submission(format=parsed.format, alerts=parsed.alerts, body_hash=body_hash)
+    def _tell(
+        self, refused: list[RefusedError], body_format: str, body: bytes, message: AlarmMessage
+    ) -> None:
+        self.refusals.tell(
+            "Refused on the alarm topic",
+            refused,
+            body_format=body_format,
+            body=body,
+            request_id=message.message_id,
+        )
 
 
 def _of_text(text: str) -> IncomingAlert:

@@ -6,13 +6,13 @@ group is taken member by member: what cannot be taken is named by its index, and
 
 import re
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from handlers.domain.alert import IncomingAlert
 from handlers.domain.dialects import is_resolution
-from handlers.domain.formats import FORMATS, Member, RefusedError
+from handlers.domain.formats import FORMATS, Format, Member, RefusedError
 from handlers.domain.intake.decoding import decode
 from handlers.domain.limits import MAX_ALERTS_PER_BODY
 from topology.alerts import FaultState, Severity
@@ -61,6 +61,14 @@ def parse_body(body: bytes) -> ParsedBody:
             hint=f"the fields match none of the known formats: {', '.join(f.name for f in FORMATS)}",
         )
     try:
+        return _parsed(spec, document, mended)
+    except RefusedError as error:
+        error.body_format = spec.name
+        raise
+
+
+def _parsed(spec: Format, document: dict[str, Any], mended: tuple[str, ...]) -> ParsedBody:
+    try:
         members = spec.parse(document)
     except msgspec.ValidationError as error:
         raise _refusal_of(error) from error
@@ -101,6 +109,7 @@ def _checked(member: Member, index: int, mended: tuple[str, ...]) -> Member:
             "missing_field",
             field="title",
             hint=f"alert {index} has no title; name the fault in a few words",
+            part=member.part,
         )
     member = replace(member, index=index, mended=(*mended, *member.mended))
     if not is_resolution(member.status):

@@ -14,6 +14,7 @@ from handlers.domain.formats import RefusedError
 from handlers.domain.identity import body_hash_of
 from handlers.domain.intake.bodies import parse_body
 from handlers.domain.intake.reception import Reception, Submission
+from handlers.domain.intake.refusals import Refusals
 from handlers.domain.limits import MAX_IDEMPOTENCY_KEY_CHARS
 from handlers.domain.ports import CoordinationUnavailableError, Ledger, LedgerUnavailableError
 from handlers.domain.regions.switch import Switch
@@ -51,6 +52,7 @@ class Webhook:
     """Routes requests. `probe` and `switch` have timeouts that suit a health check."""
 
     reception: Reception
+    refusals: Refusals
     probe: Ledger
     switch: Switch
 
@@ -64,12 +66,18 @@ class Webhook:
                     return self._health()
                 case "/switch", "GET":
                     return self._switch()
-                case "/alerts" | "/health" | "/switch", _:
-                    raise RefusedError(405, "method_not_allowed", hint=_HINT)  # noqa: TRY301 - answered below
-                case _:
-                    raise RefusedError(404, "not_found", hint=_HINT)  # noqa: TRY301 - answered below
+                case path, _:
+                    known = path in ("/alerts", "/health", "/switch")
+                    status, code = (405, "method_not_allowed") if known else (404, "not_found")
+                    return _refusal(RefusedError(status, code, hint=_HINT))
         except RefusedError as error:
-            _log.info("Refused a request", extra={"error": error.code, "field": error.field})
+            self.refusals.tell(
+                "Refused a request",
+                [error],
+                body_format=error.body_format,
+                body=request.body,
+                request_id=request.request_id,
+            )
             return _refusal(error)
         except LedgerUnavailableError:
             _log.exception("The ledger is unavailable, answering 503")
@@ -109,7 +117,13 @@ class Webhook:
             "alerts": [_receipt(alert.index, row) for alert, row in zip(parsed.alerts, rows, strict=True)]
         }
         if parsed.refused:
-            _log.warning("Refused members of a body", extra={"refused": len(parsed.refused)})
+            self.refusals.tell(
+                "Refused members of a body",
+                [member.error for member in parsed.refused],
+                body_format=parsed.format,
+                body=request.body,
+                request_id=request.request_id,
+            )
             answer["refused"] = [
                 {"index": member.index, **_refusal(member.error).body} for member in parsed.refused
             ]

@@ -13,9 +13,11 @@ from handlers.domain.delivery.leases import Deadline, Leases
 from handlers.domain.delivery.rate_limit import RateLimiter
 from handlers.domain.formats.generic import FORMAT
 from handlers.domain.identity import body_hash_of
+from handlers.domain.intake.alarms import AlarmIntake
 from handlers.domain.intake.bodies import parse_body
 from handlers.domain.intake.faults import Change, Faults
 from handlers.domain.intake.reception import Reception, Submission
+from handlers.domain.intake.refusals import Refusals
 from handlers.domain.intake.rows import new_row
 from handlers.domain.intake.webhook import Request, Response, Webhook
 from handlers.domain.regions.ownership import Ownership, SharedOwnership
@@ -24,10 +26,11 @@ from handlers.domain.regions.switch import Switch
 from handlers.domain.states import Actor, analyzed, received
 from tests.fakes.ledger import FakeAnalysisCache, FakeCoordination, FakeLedger
 from tests.fakes.machine import FakeClock, FakeRandomness, SerialExecutor
-from tests.fakes.services import ANALYSIS, FakeAnalyst, FakeNotifier, FakeQueueSender
+from tests.fakes.services import ANALYSIS, FakeAnalyst, FakeNotifier, FakeQueueSender, FakeRefusalMeter
 from topology.alerts import Status
 
 REGION, PEER = "us-east-1", "us-west-2"
+TOPIC = "arn:aws:sns:us-east-1:123456789012:alarms"
 LEASE_S, EVENT_WINDOW_S, CONTENT_WINDOW_S, CACHE_TTL_S = 120, 3_600, 300, 86_400
 SLACK_INTERVAL_MS = 1_000
 
@@ -92,6 +95,7 @@ class World:
     notifier: FakeNotifier = field(default_factory=FakeNotifier)
     randomness: FakeRandomness = field(default_factory=FakeRandomness)
     coordination: FakeCoordination = field(default_factory=FakeCoordination)
+    refusal_meter: FakeRefusalMeter = field(default_factory=FakeRefusalMeter)
     ownership: Ownership = field(default_factory=lambda: SharedOwnership(owners=(REGION, PEER)))
     region: str = REGION
 
@@ -118,10 +122,20 @@ class World:
         """The webhook's answer, with four seconds to write."""
         webhook = Webhook(
             reception=self.reception,
+            refusals=Refusals(meter=self.refusal_meter),
             probe=self.ledger,
             switch=Switch(coordination=self.coordination, region=self.region),
         )
         return webhook.answer(request, until_ms=self.clock.ms + 4_000)
+
+    @property
+    def alarms(self) -> AlarmIntake:
+        """The intake of the alarm topic `TOPIC`."""
+        return AlarmIntake(
+            reception=self.reception,
+            refusals=Refusals(meter=self.refusal_meter),
+            allowed_topic_arn=TOPIC,
+        )
 
     def accept(self, content: bytes, *, key: str | None = None) -> list[Alert]:
         """The rows that answer for a body, with an `Idempotency-Key` or without."""

@@ -29,12 +29,11 @@ from handlers.settings import (
     variable,
 )
 from tests.fakes.http_server import Answer, ScriptedServer
-from tests.unit.handlers.builders import PEER, REGION, fixture, row
+from tests.unit.handlers.builders import PEER, REGION, TOPIC, fixture, row
 from tests.unit.handlers.test_claude import message
 from tests.unit.handlers.test_events import proxy_event, sqs_event, wake_up
 from topology.alerts import Status, parked_key
 
-TOPIC = "arn:aws:sns:us-east-1:123456789012:alarms"
 SETTINGS: dict[str, type[Settings]] = {
     "reception": ReceptionSettings,
     "analysis": AnalysisSettings,
@@ -265,6 +264,27 @@ def test_alarm_event_goes_through_reception(load: Callable[[str], ModuleType]) -
     load("reception").handler({"Records": [{"EventSource": "aws:sns", "Sns": record}]}, Context())
     (alert_id,) = in_queue("processing")
     assert row_of(alert_id)["source"] == {"S": "cloudwatch"}
+
+
+def test_refusal_is_counted_and_sampled(
+    load: Callable[[str], ModuleType], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A metric in all and by format and reason, and a line of the log without the body's secrets."""
+    refused = proxy_event(body='{"source": "billing", "severity": "page", "password": "hunter2"}')
+    assert load("reception").handler(refused, Context())["statusCode"] == 422
+    out, err = capsys.readouterr()
+    (metric,), (line,) = (list(map(json.loads, text.splitlines())) for text in (out, err))
+    (directive,) = metric.pop("_aws")["CloudWatchMetrics"]
+    assert directive == {
+        "Namespace": "McpIncidentResponder",
+        "Dimensions": [["Stack"], ["Stack", "Format", "Reason"]],
+        "Metrics": [{"Name": "Refusals", "Unit": "Count"}],
+    }
+    assert metric == {"Stack": "dev", "Format": "generic", "Reason": "missing_field", "Refusals": 1}
+    assert (line["message"], line["format"], line["error"], line["field"], line["refused"]) == (
+        "Refused a request", "generic", "missing_field", "title", 1
+    )  # fmt: skip
+    assert line["sample"] == '{"source": "billing", "severity": "page", "password": "[redacted]"}'
 
 
 def test_lost_ledger_is_answered_503_within_the_timeout(load: Callable[[str], ModuleType]) -> None:

@@ -9,15 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.domain.formats import RefusedError
-from handlers.domain.intake.alarms import AlarmIntake, AlarmMessage
+from handlers.domain.intake.alarms import AlarmMessage
 from handlers.domain.intake.webhook import Request
 from handlers.domain.ports import LedgerUnavailableError, Record
 from tests.fakes.ledger import ledger_down
-from tests.unit.handlers.builders import EVENT_WINDOW_S, PEER, REGION, World, body, fixture, post
+from tests.unit.handlers.builders import EVENT_WINDOW_S, PEER, REGION, TOPIC, World, body, fixture, post
 from topology.alerts import Status
 from topology.records import switch_record
-
-TOPIC = "arn:aws:sns:us-east-1:123456789012:alarms"
 
 
 def test_accepted_body_is_answered_202_with_every_id() -> None:
@@ -217,9 +215,8 @@ def alarm_message(**changes: Any) -> AlarmMessage:
 def test_alarm_from_the_allowed_topic_is_accepted_once() -> None:
     """An alarm becomes an alert, and SNS delivering it twice changes nothing."""
     world = World()
-    intake = AlarmIntake(reception=world.reception, allowed_topic_arn=TOPIC)
     for _ in range(2):
-        intake.take(alarm_message(), until_ms=world.clock.ms + 4_000)
+        world.alarms.take(alarm_message(), until_ms=world.clock.ms + 4_000)
     (alarm,) = world.ledger.rows.values()
     assert (alarm.format, alarm.source, alarm.title) == ("cloudwatch_sns", "cloudwatch", "orders-5xx")
     assert alarm.status is Status.RECEIVED
@@ -228,9 +225,8 @@ def test_alarm_from_the_allowed_topic_is_accepted_once() -> None:
 def test_message_of_another_topic_is_raised_and_not_written() -> None:
     """There is nobody to answer, so the invocation must fail and be counted."""
     world = World()
-    intake = AlarmIntake(reception=world.reception, allowed_topic_arn=TOPIC)
     with pytest.raises(RefusedError) as refused:
-        intake.take(alarm_message(topic_arn=TOPIC + "-other"), until_ms=world.clock.ms + 4_000)
+        world.alarms.take(alarm_message(topic_arn=TOPIC + "-other"), until_ms=world.clock.ms + 4_000)
     assert refused.value.code == "topic_not_allowed"
     assert world.ledger.rows == {}
 
@@ -251,8 +247,7 @@ def test_message_of_another_topic_is_raised_and_not_written() -> None:
 def test_text_on_the_alarm_topic_becomes_an_alert(text: str, title: str) -> None:
     """Somebody sent it to be seen, and nobody would read the failure of an invocation instead."""
     world = World()
-    intake = AlarmIntake(reception=world.reception, allowed_topic_arn=TOPIC)
-    intake.take(alarm_message(text=text), until_ms=world.clock.ms + 4_000)
+    world.alarms.take(alarm_message(text=text), until_ms=world.clock.ms + 4_000)
     (alert,) = world.ledger.rows.values()
     assert (alert.format, alert.source, alert.title) == ("sns_text", "sns", title)
     assert alert.status is Status.RECEIVED

@@ -1,0 +1,48 @@
+"""What is refused is seen: counted by format and reason, with a sample for whoever must mend the sender.
+
+A request to a wrong path or with a wrong method (404, 405) is none: it hands over no alert, as any scanner's.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from handlers.domain.formats import RefusedError
+from handlers.domain.ports import RefusalMeter
+from handlers.domain.redaction import sample_of
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusals:
+    """Tells of refused requests, refused members of a group, and text on the alarm topic."""
+
+    meter: RefusalMeter
+
+    def tell(
+        self, what: str, refused: Sequence[RefusedError], *, body_format: str, body: bytes, request_id: str
+    ) -> None:
+        """Count each of `refused`, and log each reason once, as `what`, with the part that it first refused.
+
+        Reasons are a closed set, so a body of a thousand bad members costs a few lines. `request_id` is the
+        API's, or the message's on the alarm topic.
+        """
+        firsts: dict[str, RefusedError] = {}
+        for error in refused:
+            firsts.setdefault(error.code, error)
+        counts = Counter(error.code for error in refused)
+        for code, error in firsts.items():
+            self.meter.count(body_format=body_format, reason=code, number=counts[code])
+            _log.warning(
+                what,
+                extra={
+                    "error": code,
+                    "field": error.field,
+                    "format": body_format,
+                    "refused": counts[code],
+                    "request_id": request_id,
+                    "sample": sample_of(body if error.part is None else error.part.encode()),
+                },
+            )
