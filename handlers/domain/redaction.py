@@ -24,7 +24,7 @@ _NAMES: Final = (
 )
 """What looks like the name of a secret, or the end of one."""
 
-_QUOTE: Final = r"(?:\\{0,8}[\"']|%22|%27)"
+_QUOTE: Final = r"(?:\\{0,8}[\"']|%22|%27|&quot;|&#3[49];)"
 _NAMED: Final = re.compile(
     rf"(?:{_NAMES})[\w.\-]{{0,40}}(?:{_QUOTE}|[\])])?"
     rf"(?:\s{{0,20}},\s{{0,20}}{_QUOTE}value{_QUOTE})?"  # {{"name": "password", "value": "..."}}

@@ -26,6 +26,7 @@ from ops.local.running import api_keys
 from tests.emulator.conftest import SOON_S
 from tests.emulator.stack.conftest import Done, taken_out
 from tests.fakes.switches import set_switch
+from topology.functions import RECEPTION
 
 pytestmark = pytest.mark.emulator
 
@@ -184,6 +185,33 @@ def test_bad_input_gets_a_4xx_that_says_what_to_do_and_writes_nothing(
     assert set(answer.json()) == {"error", "field", "hint"}
     assert answer.json()["hint"]
     assert read_ledger(stack.deployment, "us-east-1").keys() == before
+
+
+def test_a_refused_body_is_found_in_the_log_with_its_metric(
+    stack: LocalStack, post: Post, eventually: Eventually
+) -> None:
+    """By whoever must mend its sender: its first bytes without its secrets, and what the alarm watches."""
+    body = b'{"source": "found-in-the-log", "password": "hunter2", "severity": "page"}'
+    answer = post(body, **{"idempotency-key": "no key"})
+    assert answer.status_code == 400, answer.text
+    logs, group = (
+        stack.deployment.clients.client("logs", "us-east-1"),
+        stack.deployment.names.log_group(RECEPTION),
+    )
+
+    def logged() -> str | None:
+        pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group)
+        text = "\n".join(event["message"] for page in pages for event in page["events"])
+        return text if "found-in-the-log" in text else None
+
+    text = eventually(logged, within_s=SOON_S)
+    lines = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+    [sample] = [line["sample"] for line in lines if "found-in-the-log" in line.get("sample", "")]
+    assert sample == '{"source": "found-in-the-log", "password": "[redacted]", "severity": "page"}'
+    [metric] = [line for line in lines if line.get("Reason") == "bad_idempotency_key"]
+    assert metric.pop("_aws")
+    assert metric == {"Stack": "local", "Format": "unknown", "Reason": "bad_idempotency_key", "Refusals": 1}
+    assert "hunter2" not in text
 
 
 @pytest.mark.parametrize("key", [None, "wrong-key-of-twenty-characters"])

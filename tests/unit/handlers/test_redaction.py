@@ -37,6 +37,8 @@ SECRETS = [
     ("{'password': b'a python one'}", "a python one"),
     ("{:password=>'a-ruby-one'}", "a-ruby-one"),
     ("<Password>an xml one</Password>", "an xml one"),
+    ("&quot;password&quot;:&quot;hunter22&quot;", "hunter22"),
+    (json.dumps({"Tags": [{"Key": "api-token", "Value": "k-12345"}]}), "k-12345"),
     ("password: correct horse battery", "battery"),
     ("host=db password=hunter22 user=joe", "hunter22"),
     ("user=joe&passwd=hunter22&x=1", "hunter22"),
