@@ -18,6 +18,9 @@ MAX_SAMPLE_BYTES: Final = 2_048
 MAX_SEARCHED_BYTES: Final = 2 * MAX_SAMPLE_BYTES
 """Of it that are searched for secrets, so that one which the sample's end cuts is known by its whole."""
 
+MAX_REFUSED_NAMED: Final = 1_000
+"""Members that an answer names; of a megabyte of commas it would not fit into Lambda's 6 MB."""
+
 MAX_ITEM_BYTES: Final = 350_000
 """Of a ledger row; DynamoDB's own limit is 400 KB.
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html"""

@@ -268,7 +268,7 @@ class Reception:
                 "idempotency_key_reused",
                 field="Idempotency-Key",
                 hint="this key came with another body before; use a new key for a new body",
-                body_format=row.format,
+                body_format=draft.row.format,
             )
         return _Placed(draft=draft, row=earlier.row)
 

@@ -15,7 +15,7 @@ from handlers.domain.identity import body_hash_of
 from handlers.domain.intake.bodies import parse_body
 from handlers.domain.intake.reception import Reception, Submission
 from handlers.domain.intake.refusals import Refusals
-from handlers.domain.limits import MAX_IDEMPOTENCY_KEY_CHARS
+from handlers.domain.limits import MAX_IDEMPOTENCY_KEY_CHARS, MAX_REFUSED_NAMED
 from handlers.domain.ports import CoordinationUnavailableError, Ledger, LedgerUnavailableError
 from handlers.domain.regions.switch import Switch
 
@@ -124,8 +124,10 @@ class Webhook:
                 body=request.body,
                 request_id=request.request_id,
             )
+            answer["refused_count"] = len(parsed.refused)
             answer["refused"] = [
-                {"index": member.index, **_refusal(member.error).body} for member in parsed.refused
+                {"index": member.index, **_refusal(member.error).body}
+                for member in parsed.refused[:MAX_REFUSED_NAMED]
             ]
         return Response(status=202, body=answer)
 
