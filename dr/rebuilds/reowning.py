@@ -13,7 +13,7 @@ from clients.deployment import Deployment
 from dr.operations.facts import OwnershipFacts
 from dr.operations.journal import OperationFailedError
 from dr.operations.operation import StepContext, StepResult
-from topology.alerts import DuplicateCause, Severity, follow_up_key, open_key, parked_key
+from topology.alerts import DuplicateCause, Severity, follow_up_key, open_key, parked_key, repeat_key
 from topology.tables import OPEN_INDEX
 
 _PAGE: Final = 500
@@ -54,7 +54,7 @@ def reown(deployment: Deployment, context: StepContext, *, former: Sequence[str]
 
 def _keys(owner: str) -> tuple[str, ...]:
     """The keys of the open index under which an owner's alerts lie."""
-    return (*_keys_at_work(owner), follow_up_key(owner), parked_key(owner))
+    return (*_keys_at_work(owner), follow_up_key(owner), repeat_key(owner), parked_key(owner))
 
 
 def _keys_at_work(owner: str) -> tuple[str, ...]:

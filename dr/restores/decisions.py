@@ -27,8 +27,11 @@ LEAVES: Final[Mapping[str, Collection[str]]] = {
 WRITTEN_WITHIN_MS: Final = API_INTEGRATION_TIMEOUT_MAX_S * 1_000
 """A row is written at most so long after its alert was accepted: reception has no more time."""
 
-_RECOVERYS_OWN: Final = frozenset({"due_at", "successor_id"})
-"""What Recovery changes in a PARKED row that nobody redrives."""
+_RECOVERYS_OWN: Final[Mapping[str, frozenset[str]]] = {
+    Status.PARKED: frozenset({"due_at", "successor_id"}),
+    Status.SUPPRESSED: frozenset({"due_at", "open_key"}),
+}
+"""What Recovery changes in a row at rest, by its status, that stays as it is."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,7 @@ class RowDecider:
     ) -> Decision:
         """Decide about a row that was at rest. One that breaks no rule may still be the pipeline's own."""
         names = ", ".join(changed)
-        if not wrong and was == is_now == Status.PARKED and _RECOVERYS_OWN.issuperset(changed):
+        if not wrong and was == is_now and _RECOVERYS_OWN.get(was, frozenset()).issuperset(changed):
             return Decision("normal", "Recovery looked at it")
         if not wrong and was != is_now and is_now in LEAVES.get(was, ()):
             return Decision(

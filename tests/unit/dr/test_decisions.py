@@ -130,6 +130,8 @@ def test_nothing_leads_from_work_to_a_repeat() -> None:
         (FOLLOWED_UP, states.follow_up_ended(FOLLOWED_UP), "person"),
         (PARKED, states.redriven(PARKED, due_at=DUE), "person"),
         (PARKED, states.looked_at(PARKED, due_at=DUE + 9, successor_id=None), "normal"),
+        (CHILD, states.repeat_looked_at(CHILD, due_at=DUE + 9), "normal"),
+        (CHILD, states.repeat_looked_at(CHILD, due_at=None), "normal"),
         (PARKED, replace(PARKED, parked_reason=None), "roll back"),
         (CHILD, states.promoted(CHILD, due_at=DUE), "person"),
         (CHILD, replace(CHILD, expires_at=None), "roll back"),
