@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all check format packages lock clean bench-audit bench-rate chaos simulate simulate-mixed simulate-mutants release-snapshot storm drill drill-all bench-restore
+.PHONY: help setup demo test test-all check format packages lock clean bench-audit bench-intake bench-rate chaos simulate simulate-mixed simulate-mutants release-snapshot storm drill drill-all bench-restore
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -48,6 +48,9 @@ check: setup ## Everything that must be green: format, lint, types, imports, tes
 
 bench-audit: setup ## Time and memory of the audit at a million alerts (ALERTS=n)
 	@$(BIN)/python -m benchmarks.audit --alerts $(or $(ALERTS),1000000)
+
+bench-intake: setup ## Have a group of 1,000 alerts accepted, at 20 ms a ledger call and reception's CPU (ALERTS=n)
+	@$(BIN)/python -m benchmarks.intake --alerts $(or $(ALERTS),1000)
 
 bench-rate: setup ## Post to a fresh local stack at its stated rate, from its first second on (RATE=n)
 	@$(BIN)/python -m benchmarks.rate $(if $(RATE),--per-s $(RATE))

@@ -10,7 +10,7 @@ MAX_NESTING: Final = 32
 """Of objects and arrays in a body."""
 
 MAX_ALERTS_PER_BODY: Final = 1_000
-"""Written within four tries at the tens of milliseconds of a cross-region write (ADR 11)."""
+"""Written within four tries at the tens of milliseconds of a cross-region write (docs/adr/0011)."""
 
 MAX_SAMPLE_BYTES: Final = 2_048
 """Of what was refused, in the log: enough to know its sender and its fault by."""
@@ -93,6 +93,9 @@ FAULT_RECORD_WINDOWS: Final = 2
 UNSEEN_RETRY_S: Final = 20
 """Under an eventual ledger, the same bytes after this are no retry but a repeat: a change of state may have
 been accepted in the other region meanwhile, and only a repeat's row has Recovery look for it."""
+
+WAKE_AGAIN_AFTER_S: Final = 10
+"""The invocation that wrote a row sends its wake-up within its own timeout, or never."""
 
 REPEAT_LOOK_AFTER_S: Final = 60
 """After this a SUPPRESSED alert's fault is looked at: the indexes and the other region's writes are there."""

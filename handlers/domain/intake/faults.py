@@ -3,7 +3,8 @@
 One record of the coordination table for each fault that was resolved lately; a fault without one is firing.
 The record is written before the row of the alert that changes it, so that whoever reads it afterwards sees
 the change. The count of changes goes into the alert's id: what comes after a change repeats nothing that came
-before it.
+before it. A resolution that is clearly later than the start of its episode needs no record: the next outage
+has a start of its own, which is a part of its id, and a copy of this one is older by its source's own times.
 
 | value | meaning |
 |---|---|
@@ -40,23 +41,29 @@ _CHANGED_MS: Final = "changed_ms"
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """What an alert says of its fault. `by_source`: `at_ms` is the source's own time, else acceptance."""
+    """What an alert says of its fault. `by_source`: `at_ms` is the source's own time, else acceptance.
+
+    `ends_episode`: it is over, and nothing of that episode can be later.
+    """
 
     fault_key: str
     state: FaultState
     at_ms: int
     by_source: bool
+    ends_episode: bool
 
     @classmethod
     def of(cls, alert: IncomingAlert, *, accepted_at_ms: int) -> "Change":
         """A time of the source that is in the future, or is none, is not believed."""
         told_ms = _epoch_ms(alert.changed_at)
         by_source = told_ms is not None and 0 < told_ms <= accepted_at_ms + CLOCK_ERROR_S * 1000
+        began_ms = _epoch_ms(alert.episode) if by_source and alert.state is FaultState.RESOLVED else None
         return cls(
             fault_key=fault_key_of(alert),
             state=alert.state,
             at_ms=told_ms if by_source and told_ms else accepted_at_ms,
             by_source=by_source,
+            ends_episode=began_ms is not None and (told_ms or 0) > began_ms + CLOCK_ERROR_S * 1000,
         )
 
 
@@ -97,7 +104,7 @@ class Faults:
             for _ in range(_TRIES):
                 values = known.values if known else {}
                 changes, changed_ms = values.get(_CHANGES, 0), values.get(_CHANGED_MS, 0)
-                if change.state is _state_after(changes):
+                if change.ends_episode or change.state is _state_after(changes):
                     return changes, known
                 if change.by_source and change.at_ms < changed_ms - CLOCK_ERROR_S * 1000:
                     return changes - 1, known

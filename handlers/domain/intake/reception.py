@@ -17,7 +17,7 @@ from handlers.domain.formats import RefusedError
 from handlers.domain.identity import alert_id_of, identity_of, identity_of_key, repeat_id_of
 from handlers.domain.intake.faults import Change, Faults
 from handlers.domain.intake.rows import new_row
-from handlers.domain.limits import REPEAT_LOOK_AFTER_S, UNSEEN_RETRY_S
+from handlers.domain.limits import REPEAT_LOOK_AFTER_S, UNSEEN_RETRY_S, WAKE_AGAIN_AFTER_S
 from handlers.domain.ports import (
     Clock,
     Executor,
@@ -406,12 +406,15 @@ class Reception:
             raise LedgerUnavailableError("the ledger is too slow to write the whole body in time; send again")
 
     def _send_wake_ups(self, placed: Sequence[_Placed], until_ms: int) -> None:
-        """Send wake-ups for the rows to be worked on, and for earlier ones that nobody has touched yet."""
-        rows = [row for one in placed for row in (one.row, one.earlier.row if one.earlier else None) if row]
+        """Send wake-ups for the rows that are new, and for older ones that nobody has touched yet."""
         waiting: dict[Queue, dict[str, Alert]] = {}
-        for row in rows:
-            if row.status is Status.RECEIVED and row.lease_token is None and row.attempts == 0:
-                waiting.setdefault(row.queue, {})[row.alert_id] = row
+        for one in placed:
+            at_ms = one.draft.row.accepted_at_ms
+            for row in (one.row, one.earlier.row if one.earlier else None):
+                if row is None or row.status is not Status.RECEIVED or row.lease_token or row.attempts:
+                    continue
+                if row.accepted_at_ms == at_ms or at_ms - row.accepted_at_ms >= WAKE_AGAIN_AFTER_S * 1000:
+                    waiting.setdefault(row.queue, {})[row.alert_id] = row
         batches = [
             (queue, list(alerts.values())[start : start + SQS_BATCH_MAX])
             for queue, alerts in waiting.items()
