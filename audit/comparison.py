@@ -1,5 +1,6 @@
 """Compares the records on disk: they are streamed into a DuckDB database of a temporary folder and joined."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -8,11 +9,22 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from audit import queries
+from audit import changes, queries
 from audit.database import Database
 from audit.ledger import LedgerRow
-from audit.outcome import CAUSES, IN_DIGEST, MAX_LISTED, NOTIFIED, PARKED, SUPPRESSED, UNEXPLAINED, Audit
-from clients.receipts import Receipt, Unread
+from audit.outcome import (
+    CAUSES,
+    IN_DIGEST,
+    MAX_LISTED,
+    MEMBERS,
+    NOTIFIED,
+    PARKED,
+    SUPPRESSED,
+    UNEXPLAINED,
+    Audit,
+)
+from clients.receipts import BodyReceipt, Receipt, Unread
+from topology.limits import CLOCK_ERROR_MS
 
 
 class SlackPost(Protocol):
@@ -48,7 +60,7 @@ EVER: Final = Window()
 
 def compare(
     *,
-    receipts: Iterable[Receipt | Unread],
+    receipts: Iterable[Receipt | BodyReceipt | Unread],
     ledgers: Mapping[str, Iterable[LedgerRow]],
     slack: Iterable[SlackPost] | None,
     consistency: str,
@@ -65,8 +77,8 @@ def compare(
         Whatever reading a record raises.
     """
     with Database() as database:
-        unread = _Unreads(window)
-        database.load("receipts", queries.RECEIPTS, unread.kept_from(receipts))
+        read = _ReceiptsRead(window)
+        database.load("receipts", queries.RECEIPTS, read.alerts_of(receipts))
         database.load("ledger", queries.LEDGER, _ledger_lines(ledgers))
         database.load("slack", queries.SLACK, _slack_lines(slack or ()))
         regions = sorted(ledgers)
@@ -76,34 +88,69 @@ def compare(
             "regions": len(regions),
             "names": regions,
             "slack": slack is not None,
+            "clocks_ms": CLOCK_ERROR_MS,
         }
-        for query in (*queries.PREPARE, queries.FINDINGS, queries.STRANGE_MESSAGES):
+        for query in (
+            *queries.PREPARE,
+            *changes.PREPARE,
+            queries.FINDINGS,
+            queries.STRANGE_MESSAGES,
+            queries.UNTOLD_UNRECEIPTED,
+        ):
             database.run(query)
         return _outcome(
-            database, unread, consistency, slack_read=slack is not None, problems_file=problems_file
+            database, read, consistency, slack_read=slack is not None, problems_file=problems_file
         )
 
 
-class _Unreads:
-    """What of the receipts cannot be read and may be of the window: all are counted, the first are listed."""
+class _ReceiptsRead:
+    """What the receipts say besides alerts: the members of their bodies, and what cannot be read.
+
+    Counts are of what is, or may be, of the window; of what cannot be read the first parts are listed.
+    """
 
     def __init__(self, window: Window) -> None:
         self._window = window
-        self.count = 0
-        self.parts: dict[str, str] = {}
+        self.unread = 0
+        self.unread_parts: dict[str, str] = {}
+        self.members: Counter[str] = Counter()
+        self.bodiless = 0
 
-    def kept_from(self, parts: Iterable[Receipt | Unread]) -> Iterator[Receipt]:
+    def alerts_of(self, parts: Iterable[Receipt | BodyReceipt | Unread]) -> Iterator[Receipt]:
+        """Each alert that was promised, and each member that was lost."""
         for part in parts:
-            if isinstance(part, Receipt):
+            if isinstance(part, BodyReceipt):
+                yield from self._members_of(part)
+            elif isinstance(part, Receipt):
+                self.bodiless += self._in_window(part.accepted_at_ms)
                 yield part
             elif part.since_ms < self._window.until_ms and part.until_ms >= self._window.since_ms:
-                self.count += 1
-                if len(self.parts) < MAX_LISTED:
-                    self.parts[part.where] = part.why
+                self.unread += 1
+                if len(self.unread_parts) < MAX_LISTED:
+                    self.unread_parts[part.where] = part.why
+
+    def _members_of(self, body: BodyReceipt) -> Iterator[Receipt]:
+        lost = body.lost
+        if self._in_window(body.accepted_at_ms):
+            self.members += Counter(
+                sent=body.sent, answered=len(body.answered), refused=len(body.refused), lost=len(lost)
+            )
+        yield from body.alerts
+        for index in lost:
+            yield Receipt(
+                f"{queries.LOST}{body.body_hash} member {index}",
+                "",
+                body.region,
+                body.sent_at_ms,
+                body.accepted_at_ms,
+            )
+
+    def _in_window(self, at_ms: int) -> bool:
+        return self._window.since_ms <= at_ms < self._window.until_ms
 
 
 def _outcome(
-    database: Database, unread: _Unreads, consistency: str, *, slack_read: bool, problems_file: Path | None
+    database: Database, read: _ReceiptsRead, consistency: str, *, slack_read: bool, problems_file: Path | None
 ) -> Audit:
     by_region: dict[str, dict[str, int]] = {}
     for region, status, count, in_digest in database.rows(queries.COUNTS):
@@ -114,8 +161,9 @@ def _outcome(
     duplicates, shortfall_unexplained = _duplicates(database)
     unexplained = [queries.UNEXPLAINED, *([queries.SHORT_DIGESTS] if shortfall_unexplained else [])]
     if problems_file is not None:
-        _write_problems(problems_file, database, [queries.PROBLEMS, *unexplained], unread)
+        _write_problems(problems_file, database, [queries.PROBLEMS, *unexplained], read.unread_parts)
     digests, verified = database.row(queries.DIGESTS)
+    known = database.row(changes.KNOWN)
 
     def in_state(state: str) -> int:
         return sum(states.get(state, 0) for states in by_region.values())
@@ -135,8 +183,12 @@ def _outcome(
         duplicates_by_cause=duplicates if slack_read else None,
         problems=dict(islice(database.rows(queries.PROBLEMS), MAX_LISTED)),
         unexplained=dict(islice((row for query in unexplained for row in database.rows(query)), MAX_LISTED)),
-        unread=unread.count,
-        unread_parts=unread.parts,
+        unread=read.unread,
+        unread_parts=read.unread_parts,
+        members={kind: read.members[kind] for kind in MEMBERS} if read.members else None,
+        bodiless=read.bodiless,
+        untold=database.row(changes.UNTOLD)[0] if any(known) else None,
+        states_known=dict(zip(("sender", "ledger"), known, strict=True)),
     )
 
 
@@ -176,9 +228,11 @@ def _slack_lines(posts: Iterable[SlackPost]) -> Iterator[Mapping[str, Any]]:
             }
 
 
-def _write_problems(path: Path, database: Database, questions: Sequence[str], unread: _Unreads) -> None:
+def _write_problems(
+    path: Path, database: Database, questions: Sequence[str], unread: Mapping[str, str]
+) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     answers = (row for question in questions for row in database.rows(question))
     with path.open("wb") as out:
-        for subject, problem in chain(unread.parts.items(), answers):
+        for subject, problem in chain(unread.items(), answers):
             out.write(msgspec.json.encode({"id": subject, "problem": problem}) + b"\n")

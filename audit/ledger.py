@@ -19,7 +19,8 @@ class LedgerUnreadableError(ExplainedError):
 class LedgerRow:
     """One alert as one region's ledger has it; times in epoch milliseconds.
 
-    The last three count possible duplicates.
+    Three count possible duplicates. `changed_at_ms` is when the fault came into `state` ("firing" or
+    "resolved") by its source, else when that was accepted; a row that `folds` stands for all below it.
     """
 
     alert_id: str
@@ -33,6 +34,10 @@ class LedgerRow:
     outcome_unknown: int = 0
     lease_expired: int = 0
     ownership_transferred: int = 0
+    fault_key: str | None = None
+    state: str | None = None
+    changed_at_ms: int | None = None
+    folds: bool | None = None
 
 
 _ATTRIBUTES: Final = (
@@ -45,6 +50,10 @@ _ATTRIBUTES: Final = (
     "notified_at_ms",
     "digest_id",
     "possible_duplicates",
+    "fault_key",
+    "state",
+    "changed_at_ms",
+    "folds",
 )
 
 
@@ -88,4 +97,6 @@ def _row(item: Mapping[str, Mapping[str, Any]]) -> LedgerRow:
             values[name] = int(float(value["N"]))
         elif "S" in value:
             values[name] = value["S"]
+        elif "BOOL" in value:
+            values[name] = value["BOOL"]
     return LedgerRow(**values)

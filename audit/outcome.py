@@ -17,6 +17,9 @@ CAUSES: Final = ("outcome_unknown", "lease_expired", "ownership_transferred")
 """The possible duplicates of a row that explain a duplicate; docs/architecture.md says what each means. One
 that two could explain is counted under the first."""
 
+MEMBERS: Final = ("sent", "answered", "refused", "lost")
+"""What is counted of the members of bodies; the last three make up the first."""
+
 MAX_LISTED: Final = 1_000
 """Ids in an outcome. The counts are of all, and the problems file has all."""
 
@@ -31,6 +34,12 @@ class Audit:
     sender never saw: they are shown, and nothing was promised about them. `unread` counts the parts of the
     receipts that cannot be read (a torn line, the end of a log); `unread_parts` maps where they are, at most
     `MAX_LISTED`, to why. What was promised in them is unknown.
+
+    `members` counts the members of the bodies that the receipts are of: `sent`, `answered`, `refused` and
+    `lost`, which are unaccounted for; None where no receipt says of which body it is. `bodiless` counts the
+    receipts that do not. `untold` counts the changes of state that nobody was told, unaccounted for as well;
+    None where neither record in `states_known` knows any: the `sender` and the `ledger`, each with the number
+    of alerts of which it knows fault and state.
     """
 
     consistency: str
@@ -49,6 +58,10 @@ class Audit:
     unexplained: Mapping[str, str] = field(default_factory=dict)
     unread: int = 0
     unread_parts: Mapping[str, str] = field(default_factory=dict)
+    members: Mapping[str, int] | None = None
+    bodiless: int = 0
+    untold: int | None = None
+    states_known: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def duplicates(self) -> int:

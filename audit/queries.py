@@ -1,10 +1,13 @@
-"""The audit in SQL, all of it: from three tables of records to what is wrong.
+"""The audit in SQL: from three tables of records to what is wrong. Changes of state are in `audit.changes`.
 
 `audit.comparison` runs these in order, in DuckDB. Times are epoch milliseconds. The records:
 
-- `receipts(alert_id, status, region, sent_at_ms, accepted_at_ms)`: one row a 202'd alert, repeats included
+- `receipts(alert_id, status, region, accepted_at_ms, fault_key, state, first_sent_at_ms, tells)`: one row a
+  202'd alert, repeats included, and one a member that was lost; `tells(fault, state, changed_at_ms)` is what
+  the sender itself knows of it
 - `ledger(read_in, alert_id, status, region, owner, parent_id, accepted_at_ms, notified_at_ms, digest_id,
-  outcome_unknown, lease_expired, ownership_transferred)`: one row an alert and a region whose ledger was read
+  outcome_unknown, lease_expired, ownership_transferred, fault_key, state, changed_at_ms, folds)`: one row an
+  alert and a region whose ledger was read
 - `slack(kind, id, members, received_at_ms)`: `kind` is alert, digest or follow_up; `id` the alert's or the
   digest's; `members` how many alerts a digest says that it is about
 
@@ -21,8 +24,11 @@ RECEIPTS: Final = {
     "alert_id": "VARCHAR",
     "status": "VARCHAR",
     "region": "VARCHAR",
-    "sent_at_ms": "BIGINT",
     "accepted_at_ms": "BIGINT",
+    "fault_key": "VARCHAR",
+    "state": "VARCHAR",
+    "first_sent_at_ms": "BIGINT",
+    "tells": "STRUCT(fault VARCHAR, state VARCHAR, changed_at_ms BIGINT)",
 }
 LEDGER: Final = {
     "read_in": "VARCHAR",
@@ -37,11 +43,18 @@ LEDGER: Final = {
     "outcome_unknown": "BIGINT",
     "lease_expired": "BIGINT",
     "ownership_transferred": "BIGINT",
+    "fault_key": "VARCHAR",
+    "state": "VARCHAR",
+    "changed_at_ms": "BIGINT",
+    "folds": "BOOLEAN",
 }
 SLACK: Final = {"kind": "VARCHAR", "id": "VARCHAR", "members": "BIGINT", "received_at_ms": "BIGINT"}
 
 UNNAMED: Final = "request:"
 """Before the id of a request that was answered 202 for nobody knows which alerts; no alert's id starts so."""
+
+LOST: Final = "body:"
+"""Before the hash of a body, and the place in it of a member that its 202 neither names nor refuses."""
 
 _SAME: Final = " AND ".join(
     f"min({column}) IS NOT DISTINCT FROM max({column}) AND count({column}) IN (0, count(*))"
@@ -57,7 +70,8 @@ PREPARE: Final = (
            max(status) AS status, max(region) AS region, max(parent_id) AS parent_id,
            max(accepted_at_ms) AS accepted_at_ms, max(digest_id) AS digest_id,
            max(outcome_unknown) AS outcome_unknown, max(lease_expired) AS lease_expired,
-           max(ownership_transferred) AS ownership_transferred
+           max(ownership_transferred) AS ownership_transferred, max(fault_key) AS fault_key,
+           max(state) AS state, max(changed_at_ms) AS changed_at_ms, max(folds) AS folds
     FROM ledger GROUP BY alert_id
     """,  # noqa: S608 - `_SAME` is made of the names above
     # A family is an alert and its repeats. It is alive if one of them is open, or was told to people.
@@ -120,7 +134,9 @@ PREPARE: Final = (
     """,
     """
     CREATE TABLE promised AS
-    SELECT alert_id, bool_or(status <> 'SUPPRESSED') AS was_live FROM receipts
+    SELECT alert_id, bool_or(status <> 'SUPPRESSED') AS was_live,
+           max(fault_key) AS fault_key, max(state) AS state
+    FROM receipts
     WHERE accepted_at_ms >= $since_ms AND accepted_at_ms < $until_ms GROUP BY alert_id
     """,
 )
@@ -132,6 +148,8 @@ FINDINGS: Final = """
         CASE
         WHEN starts_with(promised.alert_id, 'request:')
             THEN 'answered 202, and the log of reception does not say for which alerts'
+        WHEN starts_with(promised.alert_id, 'body:')
+            THEN 'lost: sent in a body that was answered 202, and the answer neither names nor refuses it'
         WHEN copies IS NULL OR copies < $regions THEN 'no row in the ledger of ' || (
             SELECT string_agg(name, ', ' ORDER BY name) FROM (
                 SELECT unnest($names) AS name
@@ -141,6 +159,9 @@ FINDINGS: Final = """
             WHERE ledger.alert_id = promised.alert_id) || ')'
         WHEN alerts.status NOT IN ('NOTIFIED', 'SUPPRESSED', 'PARKED')
             THEN 'not at rest: ' || alerts.status
+        WHEN promised.fault_key <> alerts.fault_key OR promised.state <> alerts.state
+            THEN 'answered as ' || promised.state || ' of the fault ' || promised.fault_key
+                 || ', but its row says ' || alerts.state || ' of ' || alerts.fault_key
         WHEN alerts.status = 'SUPPRESSED' AND was_live
             THEN 'answered as an alert to go out, but its row is SUPPRESSED'
         WHEN alerts.status = 'SUPPRESSED' AND living_families.family IS NULL THEN coalesce(
@@ -148,6 +169,7 @@ FINDINGS: Final = """
                     || alert_id || ' is ' || status
              FROM alerts AS parent WHERE parent.alert_id = alerts.parent_id),
             'SUPPRESSED, but its parent ' || coalesce(alerts.parent_id, '') || ' has no row')
+        WHEN untold.change IS NOT NULL THEN untold.change
         WHEN NOT $slack THEN NULL
         WHEN alerts.status = 'SUPPRESSED' AND singles.posts > 0
             THEN 'SUPPRESSED, but Slack has a message of it'
@@ -164,6 +186,7 @@ FINDINGS: Final = """
     LEFT JOIN living_families ON living_families.family = alerts.parent_id
     LEFT JOIN singles USING (alert_id)
     LEFT JOIN digests USING (digest_id)
+    LEFT JOIN untold USING (alert_id)
 """
 """What became of each promised alert; `problem` NULL where it is accounted for."""
 
@@ -181,6 +204,13 @@ STRANGE_MESSAGES: Final = """
     GROUP BY id, kind
 """
 """Messages about an alert that there is not, or that was not to be told: named whether promised or not."""
+
+UNTOLD_UNRECEIPTED: Final = """
+    INSERT INTO findings
+    SELECT alert_id, status, region, NULL, change FROM untold JOIN alerts USING (alert_id)
+    WHERE alert_id NOT IN (SELECT alert_id FROM findings)
+"""
+"""Untold changes of state that nobody has a receipt of."""
 
 COUNTS: Final = """
     SELECT region, status, count(*), count(digest_id) FROM findings WHERE problem IS NULL GROUP BY ALL

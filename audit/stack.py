@@ -7,13 +7,13 @@ from audit.comparison import EVER, SlackPost, Window, compare
 from audit.ledger import scan_ledger
 from audit.outcome import Audit
 from clients.deployment import Deployment
-from clients.receipts import Receipt, Unread, scan_receipts
+from clients.receipts import BodyReceipt, Receipt, Unread, scan_receipts
 
 
 def audit_stack(
     deployment: Deployment,
     *,
-    receipts: Path | Iterable[Receipt | Unread],
+    receipts: Path | Iterable[Receipt | BodyReceipt | Unread],
     slack: Iterable[SlackPost] | None,
     window: Window = EVER,
     lost_regions: Collection[str] = (),

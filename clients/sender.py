@@ -9,12 +9,16 @@ import json
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Annotated
 
 import aiohttp
+import msgspec
 
-from clients.receipts import Receipt, ReceiptsFile
+from clients.lines import SHOWN_CHARS
+from clients.receipts import BodyReceipt, Member, Receipt, ReceiptsFile, Tells
 
 POST_TIMEOUT_S = 10.0
 """As long as reception itself may take by default (`receptionTimeoutS`)."""
@@ -46,18 +50,43 @@ class Attempt:
 
 @dataclass
 class Tally:
-    """What happened to the posts so far; `refused` maps a final status to how often it was seen."""
+    """What happened to the posts so far.
+
+    `refused` maps a final status to how often it was seen; `unnamed` counts bodies that were answered 202
+    for nobody knows which alerts.
+    """
 
     posted: int = 0
     accepted_by_region: Counter[str] = field(default_factory=Counter)
     retries: int = 0
     refused: Counter[int] = field(default_factory=Counter)
     given_up: int = 0
+    unnamed: int = 0
 
     @property
     def accepted(self) -> int:
         """Alerts answered 202, in every region."""
         return self.accepted_by_region.total()
+
+
+class _Answered(msgspec.Struct):
+    alert_id: str
+    status: str
+    index: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    fault_key: str | None = None
+    state: str | None = None
+
+
+class _Refused(msgspec.Struct):
+    index: Annotated[int, msgspec.Meta(ge=0)]
+    error: str
+
+
+class _Answer(msgspec.Struct):
+    """Reception's 202: each alert by its place in the body (left out by older ones, in order), or refused."""
+
+    alerts: list[_Answered]
+    refused: list[_Refused] = []
 
 
 class Sender:
@@ -76,20 +105,39 @@ class Sender:
         self._observe = observe
         self.tally = Tally()
 
-    async def post(self, body: Mapping[str, object], webhooks: tuple[Webhook, ...]) -> list[Receipt]:
+    async def post(
+        self, body: Mapping[str, object], webhooks: tuple[Webhook, ...], tells: Sequence[Tells] = ()
+    ) -> list[Receipt]:
         """Post one body until some region answers finally; the first webhook is tried first.
 
-        Returns the receipts of its alerts; empty when it was refused (a 4xx) or the deadline passed.
+        `tells` says of each of the body's members, in order, what whoever made the body knows of it.
+
+        Returns the receipts of its alerts; empty when it was refused (a 4xx), the deadline passed, or nobody
+        can read the answer, which the receipts file says.
         """
         deadline = time.monotonic() + RETRY_DEADLINE_S
         self.tally.posted += 1
+        first_sent_at_ms = _now_ms()
+        sent, count = json.dumps(body).encode(), count_members(body)
         for attempt in range(1_000):
             webhook = webhooks[attempt % len(webhooks)]
             sent_at_ms = _now_ms()
-            status, answer = await self._post_once(webhook, body)
+            status, answer = await self._post_once(webhook, sent)
             self._observe(Attempt(webhook.region, sent_at_ms, _now_ms(), status))
             if status == _ACCEPTED:
-                return self._keep(answer, webhook.region, sent_at_ms)
+                members, unnamed = _members(answer, count, tells)
+                return self._keep(
+                    BodyReceipt(
+                        body_hash=sha256(sent).hexdigest(),
+                        region=webhook.region,
+                        first_sent_at_ms=first_sent_at_ms,
+                        sent_at_ms=sent_at_ms,
+                        accepted_at_ms=_now_ms(),
+                        sent=count,
+                        members=members,
+                        unnamed=unnamed,
+                    )
+                )
             if status is not None and status not in _RETRYABLE:
                 self.tally.refused[status] += 1
                 return []
@@ -102,12 +150,12 @@ class Sender:
         self.tally.given_up += 1
         return []
 
-    async def _post_once(self, webhook: Webhook, body: Mapping[str, object]) -> tuple[int | None, bytes]:
+    async def _post_once(self, webhook: Webhook, body: bytes) -> tuple[int | None, bytes]:
         """One try: the status and the answer, or None where nothing came back."""
         try:
             async with self._session.post(
                 webhook.url,
-                data=json.dumps(body).encode(),
+                data=body,
                 headers={"content-type": "application/json", "x-api-key": webhook.api_key},
                 timeout=aiohttp.ClientTimeout(total=POST_TIMEOUT_S),
             ) as response:
@@ -115,16 +163,50 @@ class Sender:
         except (aiohttp.ClientError, TimeoutError, OSError):
             return None, b""
 
-    def _keep(self, answer: bytes, region: str, sent_at_ms: int) -> list[Receipt]:
-        accepted_at_ms = _now_ms()
-        receipts = [
-            Receipt(alert["alert_id"], alert["status"], region, sent_at_ms, accepted_at_ms)
-            for alert in json.loads(answer)["alerts"]
-        ]
-        for receipt in receipts:
-            self._receipts.add(receipt)
-        self.tally.accepted_by_region[region] += len(receipts)
-        return receipts
+    def _keep(self, receipt: BodyReceipt) -> list[Receipt]:
+        self._receipts.add(receipt)
+        self.tally.unnamed += receipt.unnamed is not None
+        alerts = list(receipt.alerts)
+        self.tally.accepted_by_region[receipt.region] += len(alerts)
+        return alerts
+
+
+def count_members(body: Mapping[str, object]) -> int:
+    """How many alerts a body has: as many as Alertmanager's list holds, or itself."""
+    alerts = body.get("alerts")
+    return len(alerts) if isinstance(alerts, list) else 1
+
+
+def _members(answer: bytes, sent: int, tells: Sequence[Tells]) -> tuple[tuple[Member, ...], str | None]:
+    """The members of a body by what was answered of each, and why that cannot be known.
+
+    A member of which nothing was answered is among them if the sender tells something of it.
+    """
+    told = dict(enumerate(tells))
+    members = []
+    unnamed = None
+    try:
+        found = msgspec.json.decode(answer, type=_Answer)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        unnamed = f"with a text that names no alerts ({answer[:SHOWN_CHARS].decode(errors='replace')!a})"
+        found = _Answer([])
+    free = iter(sorted(set(range(sent)) - {m.index for m in found.refused}))
+    for alert in found.alerts:
+        index = next(free, sent) if alert.index is None else alert.index
+        members.append(
+            Member(
+                index=index,
+                alert_id=alert.alert_id,
+                status=alert.status,
+                fault_key=alert.fault_key,
+                state=alert.state,
+                tells=told.get(index),
+            )
+        )
+    members += [Member(index=m.index, refused=m.error, tells=told.get(m.index)) for m in found.refused]
+    rest = told.keys() - {member.index for member in members}
+    members += [Member(index=index, tells=told[index]) for index in sorted(rest)]
+    return tuple(members), unnamed
 
 
 def _now_ms() -> int:

@@ -57,7 +57,7 @@ class FaultLog:
         """
         found: list[FiredFault] = []
         with self._path.open("rb") as file:
-            for entry in read_lines(file, msgspec.json.Decoder(FiredFault)):
+            for entry in read_lines(file, msgspec.json.Decoder(FiredFault).decode):
                 if isinstance(entry, FiredFault):
                     found.append(entry)
                 else:

@@ -25,6 +25,8 @@ from ops.tables import make_table, print_table
 SHOWN: Final = 50
 """The most problems on a screen; `--json` lists more, and `--problems` writes all."""
 
+UNKNOWN: Final = "unknown"
+
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
@@ -48,7 +50,7 @@ def moment_ms(text: str, *, now_ms: int) -> int:
 def audit_command(
     receipts: Annotated[
         Path | None,
-        typer.Option(help="The sender's receipts, one JSON object a line; by default `local replay`'s."),
+        typer.Option(help="The sender's receipts, a line for each body; by default `local replay`'s."),
     ] = None,
     since: Annotated[
         str | None, typer.Option(help="Only alerts accepted since then: 30m, 2h, 7d or ISO 8601.")
@@ -68,6 +70,9 @@ def audit_command(
     as_json: AsJson = False,
 ) -> None:
     """Compare receipts, each region's ledger and Slack, alert by alert; print `unaccounted 0` or the ids.
+
+    Unaccounted for is also a member of a body that its 202 left out, and a change of a fault's state that
+    nobody was told. Which members a body had only a sender's receipts say: by the access log that is unknown.
 
     Reads the stack that `responder local up` left running, or a real one, whose Slack cannot be read: there
     a NOTIFIED row is believed. Exits 1 if any alert is unaccounted, if a part of the receipts cannot be read,
@@ -111,10 +116,20 @@ def _show(audit: Audit, *, as_json: bool) -> None:
 
 
 def _as_json(audit: Audit) -> dict[str, object]:
-    """The audit for JSON; where Slack was not read, duplicates are null, as `duplicates_by_cause` is."""
+    """The audit for JSON; where Slack was not read, duplicates are null, as `duplicates_by_cause` is.
+
+    `members` and `untold` are "unknown" where no record has them.
+    """
     slack_read = audit.duplicates_by_cause is not None
     duplicates = audit.duplicates if slack_read else None
-    return {**asdict(audit), "slack_read": slack_read, "duplicates": duplicates, "passed": audit.passed}
+    return {
+        **asdict(audit),
+        "members": audit.members or UNKNOWN,
+        "untold": UNKNOWN if audit.untold is None else audit.untold,
+        "slack_read": slack_read,
+        "duplicates": duplicates,
+        "passed": audit.passed,
+    }
 
 
 def print_audit(audit: Audit, console: Console) -> None:
@@ -134,6 +149,8 @@ def print_audit(audit: Audit, console: Console) -> None:
             f"{cause.replace('_', ' ')} {count}" for cause, count in audit.duplicates_by_cause.items()
         )
         console.print(f"duplicates {audit.duplicates} ({causes})")
+    console.print(f"members {_members_shown(audit)}")
+    console.print(f"changes of state {_changes_shown(audit)}")
     if audit.unread:
         console.print(f"unread parts of the receipts {audit.unread}: what was answered 202 there is unknown")
     lines = [("unread", *part) for part in audit.unread_parts.items()]
@@ -144,3 +161,20 @@ def print_audit(audit: Audit, console: Console) -> None:
     if len(lines) > SHOWN:
         console.print("and more: --problems FILE writes every one")
     console.print(f"unaccounted {audit.unaccounted}")
+
+
+def _members_shown(audit: Audit) -> str:
+    rest = "without a sender's receipt of its body nobody can say what a body held"
+    if audit.members is None:
+        return f"unknown: {rest}"
+    counts = ", ".join(f"{kind} {count}" for kind, count in audit.members.items())
+    return f"{counts}; unknown of {audit.bodiless} receipts: {rest}" if audit.bodiless else counts
+
+
+def _changes_shown(audit: Audit) -> str:
+    if audit.untold is None:
+        return (
+            "unknown: neither the sender's receipts nor the ledger say of which fault and state an alert is"
+        )
+    records = ", by the ".join(f"{name} {count}" for name, count in audit.states_known.items())
+    return f"untold {audit.untold} (alerts whose fault and state are known: by the {records})"

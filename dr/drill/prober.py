@@ -158,6 +158,6 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
     if not path.exists():
         return
     with path.open("rb") as file:
-        for line in read_lines(file, msgspec.json.Decoder(dict[str, Any])):
+        for line in read_lines(file, msgspec.json.Decoder(dict[str, Any]).decode):
             if isinstance(line, dict):
                 yield line

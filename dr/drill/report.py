@@ -223,7 +223,7 @@ def read_history(folder: Path) -> list[HistoryEntry]:
     except FileNotFoundError:
         return []
     with file:
-        lines = read_lines(file, msgspec.json.Decoder(HistoryEntry))
+        lines = read_lines(file, msgspec.json.Decoder(HistoryEntry).decode)
         return [line for line in lines if isinstance(line, HistoryEntry)]
 
 

@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 
 from audit.outcome import Audit
 from audit.stack import audit_stack
-from clients.receipts import Receipt, read_receipts
+from clients.receipts import Receipt, read_receipts, scan_receipts
 from dr.drill.prober import Prober
 from dr.drill.record import ATTEMPTS_FILE, RECEIPTS_FILE, DrillFile, Moment, StepRun, now_ms
 from dr.drill.target import DrillTarget
@@ -145,7 +145,7 @@ class DrillRun:
         """
         return audit_stack(
             self.target.deployment,
-            receipts=self.receipts(),
+            receipts=scan_receipts(self.receipts_path) if self.receipts_path.exists() else (),
             slack=self.target.slack_messages(),
             lost_regions=self.target.lost_regions(),
         )

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from audit.in_flight import in_flight
-from clients.receipts import Receipt, ReceiptsFile
+from clients.receipts import BodyReceipt, ReceiptsFile
 from clients.sender import Sender, Tally, Webhook
 from emulator.attached_stack import attached_deployment
 from ops.demo.progress import ProgressLine
@@ -34,16 +34,16 @@ class RecordingReceipts(ReceiptsFile):
         super().__init__(path)
         self.ids: set[str] = set()
 
-    def add(self, receipt: Receipt) -> None:
+    def add(self, receipt: BodyReceipt) -> None:
         """Append one receipt."""
         super().add(receipt)
-        self.ids.add(receipt.alert_id)
+        self.ids.update(alert.alert_id for alert in receipt.alerts)
 
 
 def replay_stream(
     receipts: Annotated[
         Path | None,
-        typer.Option(help="Where a line for each 202'd alert is appended; in the run folder if left out."),
+        typer.Option(help="Where a line for each 202'd body is appended; in the run folder if left out."),
     ] = None,
     *,
     no_wait: Annotated[
@@ -53,7 +53,7 @@ def replay_stream(
 ) -> None:
     """Send the demo's alerts to the running stack, with receipts that `responder audit` reads.
 
-    Exits 1 if one was refused or given up, or is not at rest in time.
+    Exits 1 if one was refused or given up, answered 202 without its ids, or is not at rest in time.
     """
     check_writable_file(receipts, "--receipts")
     deployment = attached_deployment(running.attach(run_dir))
@@ -66,7 +66,7 @@ def replay_stream(
     except KeyboardInterrupt as interrupt:
         raise KeyboardInterrupt(f"what was accepted goes on; later: {audit}") from interrupt
     console.print(f"now try: {audit}", soft_wrap=True, markup=False)
-    if tally.given_up or tally.refused or not at_rest:
+    if tally.given_up or tally.refused or tally.unnamed or not at_rest:
         raise typer.Exit(1)
 
 
@@ -121,5 +121,6 @@ def _show(tally: Tally, path: Path, console: Console) -> None:
     regions = ", ".join(f"{region} {count}" for region, count in sorted(tally.accepted_by_region.items()))
     console.print(
         f"accepted {tally.accepted} ({regions}); refused {tally.refused.total()}; gave up {tally.given_up}"
+        + (f"; answered 202 without ids {tally.unnamed}" if tally.unnamed else "")
     )
     console.print(f"receipts: {path}", soft_wrap=True, markup=False)

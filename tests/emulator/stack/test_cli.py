@@ -22,6 +22,7 @@ from tests.emulator.stack.conftest import (
     in_a_process,
     taken_out,
 )
+from tests.fakes.receipts import body_of
 from topology.alerts import SCHEMA
 
 pytestmark = pytest.mark.emulator
@@ -92,7 +93,7 @@ def test_audit_names_a_receipt_that_no_ledger_knows(
     """Exit 1 and the id."""
     receipts = tmp_path / "invented.jsonl"
     with ReceiptsFile(receipts) as out:
-        out.add(Receipt("a-lost-one", "RECEIVED", "us-east-1", 0, 1))
+        out.add(body_of(Receipt("a-lost-one", "RECEIVED", "us-east-1", 0, 1)))
     found = responder("audit", "--receipts", str(receipts), "--json")
     assert found.returncode == 1
     assert "a-lost-one" in json.loads(found.stdout)["problems"]

@@ -11,7 +11,8 @@ import pytest
 from audit.comparison import EVER, Window, compare
 from audit.ledger import LedgerRow
 from audit.outcome import MAX_LISTED, Audit
-from clients.receipts import Receipt, Unread
+from clients.receipts import BodyReceipt, Receipt, Unread
+from tests.fakes.receipts import body_of
 
 EAST, WEST = "us-east-1", "us-west-2"
 EXPLAINED = {"outcome_unknown": 0, "lease_expired": 0, "ownership_transferred": 0, "unexplained": 0}
@@ -54,7 +55,7 @@ def run(
     *,
     west: Iterable[LedgerRow] | None = None,
     slack: Sequence[Post] | None = SLACK,
-    receipts: Iterable[Receipt | Unread] | None = None,
+    receipts: Iterable[Receipt | BodyReceipt | Unread] | None = None,
     consistency: str = "strong",
     window: Window = EVER,
     problems_file: Path | None = None,
@@ -400,3 +401,49 @@ def test_nothing_accepted_is_nothing_lost() -> None:
     found = run([], receipts=[], slack=[])
     assert found.passed
     assert (found.accepted, found.by_region) == (0, {})
+
+
+GROUP = tuple(receipt(one) for one in MEMBERS)
+LOST = f"body:{'b' * 64} member 3"
+
+
+def test_members_are_answered_or_refused() -> None:
+    """What was sent is both together; a refused member is no lost one."""
+    found = run(receipts=[body_of(*GROUP, refused=(1,)), body_of(receipt(PARENT))])
+    assert found.passed
+    assert found.members == {"sent": 5, "answered": 4, "refused": 1, "lost": 0}
+    assert (found.accepted, found.bodiless) == (4, 0)
+
+
+def test_a_member_that_is_neither_answered_nor_refused_is_named(tmp_path: Path) -> None:
+    """By its body's hash and its place in it; the others are accounted for."""
+    problems = tmp_path / "problems.jsonl"
+    found = run(receipts=[body_of(*GROUP, sent=4)], problems_file=problems)
+    why = "lost: sent in a body that was answered 202, and the answer neither names nor refuses it"
+    assert found.problems == {LOST: why}
+    assert found.members == {"sent": 4, "answered": 3, "refused": 0, "lost": 1}
+    assert (found.accepted, found.notified, found.unaccounted, found.passed) == (4, 3, 1, False)
+    assert json.loads(problems.read_text()) == {"id": LOST, "problem": why}
+
+
+def test_a_member_lost_outside_of_the_window_is_not_of_it() -> None:
+    """As any other alert."""
+    found = run(receipts=[body_of(*GROUP, sent=4)], window=Window(since_ms=1_011))
+    assert (found.unaccounted, found.members) == (0, None)
+
+
+def test_without_receipts_of_bodies_members_and_changes_are_unknown() -> None:
+    """The access log knows which alerts were answered, and no more; that alone is no fault."""
+    found = run()
+    assert found.passed
+    assert (found.members, found.bodiless, found.untold) == (None, 6, None)
+    assert found.states_known == {"sender": 0, "ledger": 0}
+
+
+def test_a_row_that_says_another_state_than_was_answered_is_named() -> None:
+    """Both are fixed at the acceptance: the row was overwritten, in every region alike."""
+    rows = changed(ROWS, "a2", fault_key="k", state="resolved", changed_at_ms=1)
+    [answered] = body_of(Receipt("a2", "RECEIVED", EAST, 990, 1_010, "k", "firing")).alerts
+    assert run(rows, receipts=[answered]).problems == {
+        "a2": "answered as firing of the fault k, but its row says resolved of k"
+    }

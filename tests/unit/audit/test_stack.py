@@ -11,6 +11,7 @@ from audit.stack import audit_stack
 from clients.deployment import Deployment
 from clients.receipts import Receipt, ReceiptsFile
 from tests.fakes.deployment import FAILOVER, PRIMARY
+from tests.fakes.receipts import body_of
 
 PARKED = {"status": {"S": "PARKED"}, "region": {"S": PRIMARY}, "owner": {"S": PRIMARY}}
 
@@ -26,7 +27,7 @@ def receipts(tmp_path: Path) -> Path:
     """The receipt of one alert."""
     path = tmp_path / "receipts.jsonl"
     with ReceiptsFile(path) as out:
-        out.add(Receipt("a1", "RECEIVED", PRIMARY, 1, 2))
+        out.add(body_of(Receipt("a1", "RECEIVED", PRIMARY, 1, 2)))
     return path
 
 

@@ -15,7 +15,7 @@ DECODER = msgspec.json.Decoder(dict[str, Any])
 def read(path: Path) -> list[dict[str, Any] | TornLines]:
     """All of a file."""
     with path.open("rb") as file:
-        return list(read_lines(file, DECODER))
+        return list(read_lines(file, DECODER.decode))
 
 
 def test_every_part_of_a_file_that_is_damaged_anywhere_is_a_line_or_torn(tmp_path: Path) -> None:

@@ -4,15 +4,19 @@ from pathlib import Path
 
 import pytest
 
-from clients.lines import LINE_BYTES_MAX
+from clients.lines import LINE_BYTES_MAX, LinesFile
 from clients.receipts import (
+    BodyReceipt,
+    Member,
     Receipt,
     ReceiptsError,
     ReceiptsFile,
+    Tells,
     Unread,
     read_receipts,
     scan_receipts,
 )
+from tests.fakes.receipts import body_of
 
 FIRST = Receipt("a1", "RECEIVED", "us-east-1", 10, 20)
 SECOND = Receipt("a1.c", "SUPPRESSED", "us-west-2", 30, 40)
@@ -21,23 +25,82 @@ SECOND = Receipt("a1.c", "SUPPRESSED", "us-west-2", 30, 40)
 def test_receipts_come_back_as_they_were_added(tmp_path: Path) -> None:
     """A second sender appends to the first one's file."""
     path = tmp_path / "deep" / "receipts.jsonl"
-    for receipt in (FIRST, SECOND):
+    bodies = [
+        body_of(Receipt("a1", "RECEIVED", "r", 10, 20, "f" * 32, "firing", 5, Tells("disk", "firing"))),
+        body_of(FIRST, SECOND, refused=(1,), sent=4),
+        BodyReceipt(
+            body_hash="c", region="us-east-1", first_sent_at_ms=1, sent_at_ms=2, accepted_at_ms=3, sent=1,
+            members=(Member(index=0, tells=Tells("disk", "resolved", 7)),),
+        ),
+    ]  # fmt: skip
+    for body in bodies:
         with ReceiptsFile(path) as out:
-            out.add(receipt)
-    assert list(read_receipts(path)) == [FIRST, SECOND]
+            out.add(body)
+    assert list(scan_receipts(path)) == bodies
+    assert list(read_receipts(path)) == [alert for body in bodies for alert in body.alerts]
+
+
+def test_of_a_body_each_member_is_answered_refused_or_lost() -> None:
+    """What was sent is all three together; the alert about refused members is none of them."""
+    body = body_of(FIRST, SECOND, refused=(1,), sent=4)
+    assert (body.answered, body.refused, body.lost) == ({0, 2}, {1}, [3])
+    about = BodyReceipt(
+        body_hash="c", region="r", first_sent_at_ms=1, sent_at_ms=1, accepted_at_ms=1, sent=1,
+        members=(Member(index=0, refused="missing_field"), Member(index=1, alert_id="a9", status="RECEIVED")),
+    )  # fmt: skip
+    assert (about.answered, about.refused, about.lost) == (set(), {0}, [])
+    assert [alert.alert_id for alert in about.alerts] == ["a9"]
+
+
+def test_receipts_of_single_alerts_are_read_beside_those_of_bodies(tmp_path: Path) -> None:
+    """As older senders wrote them."""
+    path = tmp_path / "receipts.jsonl"
+    write(path, FIRST)
+    with ReceiptsFile(path) as out:
+        out.add(body_of(SECOND))
+    assert [type(part) for part in scan_receipts(path)] == [Receipt, BodyReceipt]
+    assert [receipt.alert_id for receipt in read_receipts(path)] == ["a1", "a1.c"]
+
+
+def test_a_202_that_names_nothing_is_unread(tmp_path: Path) -> None:
+    """When it came, by whom, and how many members may be lost."""
+    path = tmp_path / "receipts.jsonl"
+    nameless = BodyReceipt(
+        body_hash="c", region="us-east-1", first_sent_at_ms=1, sent_at_ms=1, accepted_at_ms=3,
+        sent=2, members=(), unnamed="with a page",
+    )  # fmt: skip
+    with ReceiptsFile(path) as out:
+        out.add(nameless)
+    [unread] = unread_of(path)
+    assert (unread.where, unread.since_ms, unread.until_ms) == (f"{path} body c", 3, 3)
+    assert unread.why == "answered 202 by us-east-1, with a page; what became of all 2 members is unknown"
+
+
+def test_the_receipt_of_the_largest_body_is_one_line(tmp_path: Path) -> None:
+    """A thousand alerts with the longest ids, and a fault and a state of each."""
+    path = tmp_path / "receipts.jsonl"
+    alert = Receipt(
+        "a" + "0" * 41, "SUPPRESSED", "us-east-1", 1 << 41, 1 << 41, "f" * 32, "resolved", 1 << 41,
+        Tells("d" * 100, "resolved", 1 << 41),
+    )  # fmt: skip
+    body = body_of(*[alert] * 1_000)
+    with ReceiptsFile(path) as out:
+        out.add(body)
+    assert list(scan_receipts(path)) == [body]
+    assert path.stat().st_size < LINE_BYTES_MAX / 2
 
 
 def test_a_receipt_is_on_disk_before_the_file_is_closed(tmp_path: Path) -> None:
     """A sender that is killed loses no promise it was given."""
     path = tmp_path / "receipts.jsonl"
     with ReceiptsFile(path) as out:
-        out.add(FIRST)
-        assert list(read_receipts(path)) == [FIRST]
+        out.add(body_of(FIRST))
+        assert [receipt.alert_id for receipt in read_receipts(path)] == ["a1"]
 
 
 def write(path: Path, *receipts: Receipt) -> bytes:
-    """Append receipts; return what is in the file."""
-    with ReceiptsFile(path) as out:
+    """Append receipts of single alerts; return what is in the file."""
+    with LinesFile(path) as out:
         for receipt in receipts:
             out.add(receipt)
     return path.read_bytes()
@@ -127,7 +190,7 @@ def test_a_full_disk_is_said_and_the_next_receipt_is_whole() -> None:
     """`/dev/full` takes nothing."""
     out = ReceiptsFile(Path("/dev/full"))
     with pytest.raises(ReceiptsError, match="No space left on device; the receipt of a1 is lost"):
-        out.add(FIRST)
+        out.add(body_of(FIRST))
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from clients.load import LoadFailedError
 from clients.receipts import read_receipts
 from clients.sender import Attempt, Webhook
 from dr.drill.prober import Numbered, Prober, _append, read_log
-from dr.drill.record import DrillFacts, DrillFile
+from dr.drill.record import ATTEMPTS_FILE, DrillFacts, DrillFile
 from dr.drill.run import DrillRun
 from tests.fakes.http_server import Answer, ScriptedServer
 from tests.unit.dr.drill_examples import state
@@ -127,13 +127,13 @@ def test_a_drill_whose_load_died_says_so_at_once(
     servers: tuple[ScriptedServer, ScriptedServer], tmp_path: Path
 ) -> None:
     """And does not wait for what the load was to bring about; the drill has no load to end then."""
-    servers[0].script = [Answer(202, b"<html>")]
     began = replace(state(), moments={}, phases=(), facts=DrillFacts())
     target = SimpleNamespace(
         run_dir=tmp_path, leading=lambda: None, webhooks=lambda: _prober(servers, tmp_path, None).webhooks
     )
     run = DrillRun(cast("Any", target), DrillFile.create(tmp_path, began), lambda _: None)
+    (tmp_path / ATTEMPTS_FILE).mkdir()
     run.start_load()
-    with pytest.raises(LoadFailedError, match="JSONDecodeError"):
+    with pytest.raises(LoadFailedError, match="IsADirectoryError"):
         run.until(lambda: None, "an alert is accepted", within_s=60, every_s=0.01)
     assert run.stop_load() is None

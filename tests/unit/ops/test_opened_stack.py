@@ -17,6 +17,7 @@ from ops.cli import app
 from ops.opened_stack import RegionSilentError, asking
 from tests.fakes.aws_refusals import refusal
 from tests.fakes.dr_stack import FAILOVER, PRIMARY, DrStack, dr_stack, put_alert
+from tests.fakes.receipts import body_of
 
 
 @pytest.fixture
@@ -105,7 +106,7 @@ def test_a_real_stack_is_audited_without_slack_and_that_is_said(outputs: str, tm
         put_alert("a1", status="NOTIFIED", region=PRIMARY, in_region=region)
     receipts = tmp_path / "receipts.jsonl"
     with ReceiptsFile(receipts) as out:
-        out.add(Receipt("a1", "RECEIVED", PRIMARY, 1, 1))
+        out.add(body_of(Receipt("a1", "RECEIVED", PRIMARY, 1, 1)))
     words = ("audit", "--outputs", outputs, "--receipts", str(receipts))
     found = json.loads(responder(*words, "--json").stdout)
     assert (found["accepted"], found["unaccounted"], found["passed"]) == (1, 0, True)
