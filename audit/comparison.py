@@ -79,7 +79,8 @@ def compare(
     with Database() as database:
         read = _ReceiptsRead(window)
         database.load("receipts", queries.RECEIPTS, read.alerts_of(receipts))
-        database.load("ledger", queries.LEDGER, _ledger_lines(ledgers))
+        for region, rows in (ledgers or {"": ()}).items():
+            database.load("ledger", queries.LEDGER, rows, read_in=region)
         database.load("slack", queries.SLACK, _slack_lines(slack or ()))
         regions = sorted(ledgers)
         database.values = {
@@ -130,13 +131,13 @@ class _ReceiptsRead:
                     self.unread_parts[part.where] = part.why
 
     def _members_of(self, body: BodyReceipt) -> Iterator[Receipt]:
-        lost = body.lost
-        if self._in_window(body.accepted_at_ms):
-            self.members += Counter(
-                sent=body.sent, answered=len(body.answered), refused=len(body.refused), lost=len(lost)
-            )
         yield from body.alerts
-        for index in lost:
+        answered, refused = len(body.answered), len(body.refused)
+        lost = body.sent - answered - refused
+        if self._in_window(body.accepted_at_ms):
+            for kind, count in zip(MEMBERS, (body.sent, answered, refused, lost), strict=True):
+                self.members[kind] += count
+        for index in body.lost if lost else ():
             yield Receipt(
                 f"{queries.LOST}{body.body_hash} member {index}",
                 "",
@@ -206,12 +207,6 @@ def _duplicates(database: Database) -> tuple[dict[str, int], int]:
         counts[cause] += covered
         missing -= covered
     return {**counts, UNEXPLAINED: unexplained + missing}, missing
-
-
-def _ledger_lines(ledgers: Mapping[str, Iterable[LedgerRow]]) -> Iterator[Mapping[str, Any]]:
-    for region, rows in ledgers.items():
-        for row in rows:
-            yield {"read_in": region, **vars(row)}
 
 
 def _slack_lines(posts: Iterable[SlackPost]) -> Iterator[Mapping[str, Any]]:

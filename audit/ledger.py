@@ -1,9 +1,9 @@
 """The ledger as an audit reads it: every row, page by page, from one region."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
 from audit.outcome import CAUSES
@@ -15,8 +15,7 @@ class LedgerUnreadableError(ExplainedError):
     """A region's ledger did not answer, so its alerts are unknown, which is not accounted for."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class LedgerRow:
+class LedgerRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One alert as one region's ledger has it; times in epoch milliseconds.
 
     Three count possible duplicates. `changed_at_ms` is when the fault came into `state` ("firing" or

@@ -12,21 +12,25 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from audit.comparison import compare
 from audit.ledger import LedgerRow
 from audit.outcome import CAUSES
-from clients.receipts import Receipt, scan_receipts
+from clients.receipts import BodyReceipt, Member, scan_receipts
 
 REGIONS: Final = ("us-east-1", "us-west-2")
 DIGEST_SIZE: Final = 100
 _CYCLE: Final = 1_000
-"""Alerts in a cycle, in order: 300 in digests, 600 alone, 98 repeats of those, 2 PARKED."""
+"""Alerts in a cycle, in order: 300 in digests, 300 faults and their resolutions, 300 others, 98 repeats of
+these, 2 PARKED."""
+
+_EPISODE_MS: Final = 60_000
 
 T = TypeVar("T")
 
@@ -89,18 +93,56 @@ def _synthesize(folder: Path, count: int) -> tuple[_Files, set[str]]:
     ):
         for start in range(0, count, _CYCLE):
             rows, messages = _cycle(start)
-            for row in rows:
-                sent_ms = (row.accepted_at_ms or 0) - 20
-                receipts.write(
-                    encode(Receipt(row.alert_id, row.status, row.region, sent_ms, sent_ms + 30)) + b"\n"
-                )
             here, there = rows, rows
             if start == 0:
+                rows = _silence(rows)
                 here, there, messages, planted = _plant(rows, messages)
+                planted |= {rows[997].alert_id, f"body:{_hash_of(rows[310])} member 1"}
+            receipts.writelines(
+                encode(_receipt(row, sent=2 if start == 0 and row is rows[310] else 1)) + b"\n"
+                for row in rows
+            )
             for ledger, its_rows in ((east, here), (west, there)):
                 ledger.writelines(encode(row) + b"\n" for row in its_rows)
             slack.writelines(encode(message) + b"\n" for message in messages)
     return files, planted
+
+
+def _hash_of(row: LedgerRow) -> str:
+    return hashlib.sha256(row.alert_id.encode()).hexdigest()
+
+
+def _receipt(row: LedgerRow, *, sent: int) -> BodyReceipt:
+    """The receipt of a body with this alert, and members that were lost."""
+    sent_ms = (row.accepted_at_ms or 0) - 20
+    alert = Member(
+        index=0, alert_id=row.alert_id, status=row.status, fault_key=row.fault_key, state=row.state
+    )
+    return BodyReceipt(
+        body_hash=_hash_of(row),
+        region=row.region,
+        first_sent_at_ms=sent_ms,
+        sent_at_ms=sent_ms,
+        accepted_at_ms=sent_ms + 30,
+        sent=sent,
+        members=(alert,),
+    )
+
+
+def _silence(rows: list[LedgerRow]) -> list[LedgerRow]:
+    """The fault of a repeat was resolved and came back before it, and the repeat stayed SUPPRESSED."""
+    first, resolved, again = rows[897], rows[896], rows[997]
+    changed_ms = first.changed_at_ms or 0
+    resolved = replace(
+        resolved, fault_key=first.fault_key, state="resolved", changed_at_ms=changed_ms + _EPISODE_MS
+    )
+    return [
+        *rows[:896],
+        resolved,
+        *rows[897:997],
+        replace(again, changed_at_ms=changed_ms + 2 * _EPISODE_MS),
+        *rows[998:],
+    ]
 
 
 def _cycle(start: int) -> tuple[list[LedgerRow], list[_Message]]:
@@ -117,6 +159,9 @@ def _cycle(start: int) -> tuple[list[LedgerRow], list[_Message]]:
             owner=REGIONS[n % 2],
             accepted_at_ms=at_ms,
             notified_at_ms=at_ms + 900,
+            fault_key=hashlib.sha256(alert_id.encode()).hexdigest()[:32],
+            state="firing",
+            changed_at_ms=at_ms,
         )
         if n < 300:  # noqa: PLR2004 - see `_CYCLE`
             first = n - n % DIGEST_SIZE
@@ -126,6 +171,10 @@ def _cycle(start: int) -> tuple[list[LedgerRow], list[_Message]]:
             if n == first:
                 messages.append(_Message(at_ms + 900, digests=((digest_id, DIGEST_SIZE),)))
         elif n < 900:  # noqa: PLR2004 - see `_CYCLE`
+            if n < 600 and n % 2:  # noqa: PLR2004 - see `_CYCLE`
+                row = replace(
+                    row, fault_key=rows[-1].fault_key, state="resolved", changed_at_ms=at_ms + _EPISODE_MS
+                )
             messages.append(_Message(at_ms + 900, (alert_id,)))
             if n % 50 == 0:
                 messages.append(_Message(at_ms + 1_900, (alert_id,)))
@@ -142,6 +191,7 @@ def _cycle(start: int) -> tuple[list[LedgerRow], list[_Message]]:
                 alert_id=f"{ids[n - 100]}.{n:08x}",
                 status="SUPPRESSED",
                 parent_id=ids[n - 100],
+                fault_key=rows[n - 100].fault_key,
                 notified_at_ms=None,
             )
         else:

@@ -9,7 +9,7 @@ lines around it are read, it is told as `Unread`, and a sender that goes on with
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,9 +118,10 @@ class BodyReceipt(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
         } - self.answered
 
     @property
-    def lost(self) -> list[int]:
+    def lost(self) -> Iterable[int]:
         """The members of which nothing was answered."""
-        return sorted(set(range(self.sent)) - self.answered - self.refused)
+        accounted = self.answered | self.refused
+        return (index for index in range(self.sent) if index not in accounted)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,9 +3,10 @@
 import itertools
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pytest
+from msgspec.structs import replace
 
 from audit.comparison import EVER, Window, compare
 from audit.ledger import LedgerRow

@@ -1,12 +1,14 @@
 """The audit must be able to fail: each way of losing or repeating an alert is planted and must be named."""
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from audit.comparison import EVER, Window, compare
 from audit.ledger import LedgerRow
@@ -392,7 +394,7 @@ def test_a_torn_receipt_counts_where_it_may_be_of_the_window(window: Window, *, 
 
 def test_of_many_torn_receipts_the_first_are_listed() -> None:
     """All are counted."""
-    found = run(receipts=[replace(TORN, where=f"line {n}") for n in range(MAX_LISTED + 5)])
+    found = run(receipts=[dataclasses.replace(TORN, where=f"line {n}") for n in range(MAX_LISTED + 5)])
     assert (found.unread, len(found.unread_parts)) == (MAX_LISTED + 5, MAX_LISTED)
 
 

@@ -43,12 +43,12 @@ def test_receipts_come_back_as_they_were_added(tmp_path: Path) -> None:
 def test_of_a_body_each_member_is_answered_refused_or_lost() -> None:
     """What was sent is all three together; the alert about refused members is none of them."""
     body = body_of(FIRST, SECOND, refused=(1,), sent=4)
-    assert (body.answered, body.refused, body.lost) == ({0, 2}, {1}, [3])
+    assert (body.answered, body.refused, list(body.lost)) == ({0, 2}, {1}, [3])
     about = BodyReceipt(
         body_hash="c", region="r", first_sent_at_ms=1, sent_at_ms=1, accepted_at_ms=1, sent=1,
         members=(Member(index=0, refused="missing_field"), Member(index=1, alert_id="a9", status="RECEIVED")),
     )  # fmt: skip
-    assert (about.answered, about.refused, about.lost) == (set(), {0}, [])
+    assert (about.answered, about.refused, list(about.lost)) == (set(), {0}, [])
     assert [alert.alert_id for alert in about.alerts] == ["a9"]
 
 
