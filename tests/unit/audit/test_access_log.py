@@ -90,6 +90,26 @@ def test_a_202_that_reception_does_not_name_is_unaccounted(logged: Deployment) -
     }
 
 
+def test_by_the_access_log_members_are_unknown_and_changes_rest_on_the_ledger(logged: Deployment) -> None:
+    """Nobody has written down what was sent; the rows still say which change was not told."""
+    write(API_GROUP, *(answer(alert_id) for alert_id in ("a1", "a2", "a1.c")))
+    write(RECEPTION_GROUP, accepted("a1", "a1"), accepted("a2", "a2"), accepted("a1.c", "a1.c", "SUPPRESSED"))
+    for minute, (alert_id, state, status) in enumerate(
+        [("a1", "firing", "NOTIFIED"), ("a2", "resolved", "NOTIFIED"), ("a1.c", "firing", "SUPPRESSED")]
+    ):
+        at = {"N": str(AT_MS + 60_000 * minute)}
+        item = {
+            "alert_id": {"S": alert_id}, "status": {"S": status}, "region": {"S": PRIMARY},
+            "parent_id": {"S": "a1"}, "fault_key": {"S": "f" * 32}, "state": {"S": state},
+            "changed_at_ms": at, "accepted_at_ms": at,
+        }  # fmt: skip
+        for region in (PRIMARY, FAILOVER):
+            boto3.client("dynamodb", region_name=region).put_item(TableName="alerts", Item=item)
+    found = audit_stack(logged, receipts=access_receipts(logged, EVER), slack=None)
+    assert (found.members, found.bodiless, found.states_known) == (None, 3, {"sender": 0, "ledger": 3})
+    assert (found.untold, list(found.problems)) == (1, ["a1.c"])
+
+
 def test_only_the_window_is_read_with_a_margin_for_late_lines(logged: Deployment) -> None:
     """A request of the window's last moment is logged after it."""
     write(API_GROUP, answer("r1", at_ms=AT_MS - 1), at_ms=AT_MS + 9_000)

@@ -77,3 +77,13 @@ def test_a_torn_receipt_is_a_line() -> None:
 def test_unread_slack_is_unknown_and_not_clean() -> None:
     """No data is never healthy."""
     assert "duplicates unknown" in shown(duplicates_by_cause=None)
+
+
+def test_receipts_that_do_not_say_of_which_body_are_counted_beside_those_that_do() -> None:
+    """A file that an older sender began."""
+    members = {"sent": 2, "answered": 1, "refused": 1, "lost": 0}
+    text = " ".join(shown(members=members, bodiless=7).split())
+    assert "members sent 2, answered 1, refused 1, lost 0; unknown of 7 receipts: without" in text
+    text = " ".join(shown(members=members, untold=0, states_known={"sender": 1, "ledger": 2}).split())
+    assert "lost 0 changes of state untold 0" in text
+    assert "by the sender 1, by the ledger 2" in text

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import msgspec
 import pytest
 from typer.testing import CliRunner
 
@@ -112,6 +113,66 @@ def test_a_real_stack_is_audited_without_slack_and_that_is_said(outputs: str, tm
     assert (found["accepted"], found["unaccounted"], found["passed"]) == (1, 0, True)
     assert (found["slack_read"], found["duplicates"], found["duplicates_by_cause"]) == (False, None, None)
     assert "duplicates unknown: Slack was not read" in responder(*words).stdout
+
+
+def put_event(alert_id: str, state: str, minute: int, status: str) -> None:
+    """A row of one fault in both regions; a SUPPRESSED one is below the first."""
+    at = {"N": str(minute * 60_000)}
+    item = {
+        "alert_id": {"S": alert_id}, "status": {"S": status}, "region": {"S": PRIMARY},
+        "fault_key": {"S": "f" * 32}, "state": {"S": state}, "changed_at_ms": at, "accepted_at_ms": at,
+        **({"parent_id": {"S": "a1"}} if status == "SUPPRESSED" else {}),
+    }  # fmt: skip
+    for region in (PRIMARY, FAILOVER):
+        boto3.client("dynamodb", region_name=region).put_item(TableName="alerts", Item=item)
+
+
+def audited(outputs: str, receipts: Path, *words: str) -> Any:
+    """Audit a real stack."""
+    return responder("audit", "--outputs", outputs, "--receipts", str(receipts), *words)
+
+
+@pytest.mark.parametrize("planted", [True, False])
+def test_an_untold_change_and_a_lost_member_are_named(outputs: str, tmp_path: Path, *, planted: bool) -> None:
+    """Down, up, down: the second outage SUPPRESSED; and a member that is neither answered nor refused.
+
+    Where it is told and the member refused, nothing is wrong.
+    """
+    status = "SUPPRESSED" if planted else "NOTIFIED"
+    put_event("a1", "firing", 1, "NOTIFIED")
+    put_event("a2", "resolved", 2, "NOTIFIED")
+    put_event("a1.c", "firing", 3, status)
+    receipts, problems = tmp_path / "receipts.jsonl", tmp_path / "problems.jsonl"
+    group = [Receipt(alert_id, "RECEIVED", PRIMARY, 1, 2) for alert_id in ("a1", "a2")]
+    with ReceiptsFile(receipts) as out:
+        out.add(body_of(*group, sent=3) if planted else body_of(*group, refused=(1,)))
+    done = audited(outputs, receipts, "--json", "--problems", str(problems))
+    found = json.loads(done.stdout)
+    named = {"a1.c", f"body:{'b' * 64} member 2"} if planted else set()
+    assert done.exit_code == planted
+    assert found["problems"].keys() == named
+    assert {json.loads(line)["id"] for line in problems.read_text().splitlines()} == named
+    assert found["members"] == {"sent": 3, "answered": 2, "refused": int(not planted), "lost": int(planted)}
+    assert (found["untold"], found["unaccounted"]) == (int(planted), len(named))
+    table = audited(outputs, receipts).stdout
+    assert f"members sent 3, answered 2, refused {int(not planted)}, lost {int(planted)}" in table
+    assert f"changes of state untold {int(planted)} (alerts whose fault" in table
+    assert table.endswith(f"unaccounted {len(named)}\n")
+
+
+def test_what_a_record_does_not_say_is_unknown_and_no_fault(outputs: str, tmp_path: Path) -> None:
+    """As by the access log, or by receipts and rows of an older release."""
+    for region in (PRIMARY, FAILOVER):
+        put_alert("a1", status="NOTIFIED", region=PRIMARY, in_region=region)
+    receipts = tmp_path / "receipts.jsonl"
+    receipts.write_bytes(msgspec.json.encode(Receipt("a1", "RECEIVED", PRIMARY, 1, 2)) + b"\n")
+    done = audited(outputs, receipts, "--json")
+    found = json.loads(done.stdout)
+    assert (done.exit_code, found["passed"]) == (0, True)
+    assert (found["members"], found["untold"]) == ("unknown", "unknown")
+    table = audited(outputs, receipts).stdout
+    assert "members unknown: without a sender's receipt" in table
+    assert "changes of state unknown: neither" in table
 
 
 @pytest.mark.parametrize("content", ['{"a": 1}', "{}", '{"format": 1, "stack": "local", "outputs": {}}'])
