@@ -24,7 +24,7 @@ from audit.outcome import (
     Audit,
 )
 from clients.receipts import BodyReceipt, Receipt, Unread
-from topology.limits import CLOCK_ERROR_MS
+from topology.alerts import CLOCK_ERROR_S
 
 
 class SlackPost(Protocol):
@@ -89,7 +89,7 @@ def compare(
             "regions": len(regions),
             "names": regions,
             "slack": slack is not None,
-            "clocks_ms": CLOCK_ERROR_MS,
+            "clocks_ms": CLOCK_ERROR_S * 1_000,
         }
         for query in (
             *queries.PREPARE,

@@ -14,11 +14,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Literal, Self
+from typing import Final, Self
 
 import msgspec
 
 from clients.lines import LinesFile, TornLines, read_lines
+from topology.alerts import FaultState
 from topology.errors import ExplainedError
 
 
@@ -29,12 +30,12 @@ class ReceiptsError(ExplainedError):
 class Tells(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a member of a body tells, as whoever made the body knows it: which fault, and its state then.
 
-    `fault` is any name that the sender keeps for one fault; `state` is "firing" or "resolved";
+    `fault` is any name that the sender keeps for one fault;
     `changed_at_ms` is when the fault came into it, in epoch milliseconds, if the body says that.
     """
 
     fault: str
-    state: Literal["firing", "resolved"]
+    state: FaultState
     changed_at_ms: int | None = None
 
 

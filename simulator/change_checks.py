@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from handlers.domain.alert import Alert
-from handlers.domain.limits import CLOCK_ERROR_S
 from simulator.scenario import Arrival, Scenario
 from simulator.scheduler import START_MS
-from topology.alerts import FaultState, Status
+from topology.alerts import CLOCK_ERROR_S, FaultState, Status
 
 _ERROR_MS: Final = CLOCK_ERROR_S * 1000
 

@@ -58,6 +58,10 @@ class FaultState(StrEnum):
     RESOLVED = "resolved"
 
 
+CLOCK_ERROR_S: Final = 5
+"""By how much two clocks may disagree: events of a fault that are closer have no certain order."""
+
+
 class DuplicateCause(StrEnum):
     """Why people may be told twice: the only allowed causes of a duplicate."""
 

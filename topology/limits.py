@@ -46,6 +46,3 @@ LOG_RETENTION_DAYS: Final = (
 )  # fmt: skip
 """What PutRetentionPolicy allows.
 https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html"""
-
-CLOCK_ERROR_MS: Final = 5_000
-"""How far the clocks of senders and regions may differ: the order of events that are closer is not known."""

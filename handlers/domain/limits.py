@@ -84,9 +84,6 @@ MAX_FOLLOW_UP_WAITS: Final = 4
 """So often a follow-up lets alerts go first, each time for twice as long and as one of its attempts: 75
 seconds in all. What still waits then may do so for an hour, or for ever."""
 
-CLOCK_ERROR_S: Final = 5
-"""By how much two clocks may disagree: events of a fault that are closer have no certain order."""
-
 FAULT_RECORD_WINDOWS: Final = 2
 """A fault's record outlives its last change by so many windows of repeats, so that no id is made twice."""
 

@@ -22,7 +22,6 @@ from typing import Final
 
 from handlers.domain.alert import IncomingAlert
 from handlers.domain.identity import fault_key_of
-from handlers.domain.limits import CLOCK_ERROR_S
 from handlers.domain.ports import (
     Coordination,
     CoordinationUnavailableError,
@@ -30,7 +29,7 @@ from handlers.domain.ports import (
     LedgerUnavailableError,
     Record,
 )
-from topology.alerts import FaultState
+from topology.alerts import CLOCK_ERROR_S, FaultState
 from topology.limits import DYNAMODB_BATCH_GET_MAX
 from topology.records import fault_record
 

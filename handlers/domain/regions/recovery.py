@@ -19,7 +19,6 @@ from typing import Final
 
 from handlers.domain.alert import Alert
 from handlers.domain.limits import (
-    CLOCK_ERROR_S,
     FOLLOW_UP_AFTER_S,
     MAX_ATTEMPTS,
     MAX_BACKOFF_S,
@@ -54,6 +53,7 @@ from handlers.domain.states import (
     repeat_looked_at,
 )
 from topology.alerts import (
+    CLOCK_ERROR_S,
     DuplicateCause,
     FaultState,
     Severity,

@@ -13,7 +13,7 @@ from audit.ledger import LedgerRow
 from audit.outcome import Audit
 from clients.receipts import BodyReceipt, Receipt, Tells
 from tests.fakes.receipts import body_of
-from topology.limits import CLOCK_ERROR_MS
+from topology.alerts import CLOCK_ERROR_S, FaultState
 
 EAST = "us-east-1"
 MINUTE_MS = 60_000
@@ -50,7 +50,7 @@ def told(rows: Iterable[LedgerRow]) -> list[BodyReceipt]:
                 region=EAST,
                 sent_at_ms=one.changed_at_ms - 20,
                 accepted_at_ms=one.changed_at_ms + 20,
-                tells=Tells("disk of db-1", one.state),
+                tells=Tells("disk of db-1", FaultState(one.state)),
             )
         )
         for one in rows
@@ -136,13 +136,13 @@ def test_the_order_is_that_of_the_source_where_it_says_so() -> None:
     receipts.append(
         body_of(
             Receipt("a1.c", "SUPPRESSED", EAST, 3 * MINUTE_MS, 3 * MINUTE_MS,
-                    tells=Tells("disk of db-1", "firing", DOWN.changed_at_ms))
+                    tells=Tells("disk of db-1", FaultState.FIRING, DOWN.changed_at_ms))
         )
     )  # fmt: skip
     assert run(blank([DOWN, UP, late]), receipts).untold == 0
 
 
-@pytest.mark.parametrize(("gap_ms", "untold"), [(CLOCK_ERROR_MS, 1), (CLOCK_ERROR_MS - 1, 0)])
+@pytest.mark.parametrize(("gap_ms", "untold"), [(CLOCK_ERROR_S * 1_000, 1), (CLOCK_ERROR_S * 1_000 - 1, 0)])
 def test_events_closer_than_clocks_agree_are_in_no_order(gap_ms: int, untold: int) -> None:
     """Nobody is accused where the repeat may have come before the resolution."""
     at_ms = 2 * MINUTE_MS + gap_ms
@@ -214,9 +214,10 @@ def untold_in(order: Sequence[Event]) -> set[Event]:
 
 def possible_orders(events: Sequence[Event]) -> Iterable[Sequence[Event]]:
     """The orders of these events that clocks allow."""
-    clock_s = CLOCK_ERROR_MS // 1_000
     for order in itertools.permutations(events):
-        if all(later.until_s + clock_s > one.since_s for one, later in itertools.combinations(order, 2)):
+        if all(
+            later.until_s + CLOCK_ERROR_S > one.since_s for one, later in itertools.combinations(order, 2)
+        ):
             yield order
 
 
@@ -245,7 +246,7 @@ def test_a_fault_is_accused_only_if_every_order_of_its_events_leaves_a_change_un
                 )
             )
             times = (event.since_s * 1_000, event.until_s * 1_000)
-            tells = Tells(fault, event.state)
+            tells = Tells(fault, FaultState(event.state))
             receipts.append(body_of(Receipt(alert_id, "SUPPRESSED", EAST, *times, tells=tells)))
     found = run(rows, receipts)
     accused = {alert_id.split("-")[0] for alert_id, why in found.problems.items() if "nobody was told" in why}

@@ -17,6 +17,7 @@ from clients.receipts import (
     scan_receipts,
 )
 from tests.fakes.receipts import body_of
+from topology.alerts import FaultState
 
 FIRST = Receipt("a1", "RECEIVED", "us-east-1", 10, 20)
 SECOND = Receipt("a1.c", "SUPPRESSED", "us-west-2", 30, 40)
@@ -26,11 +27,11 @@ def test_receipts_come_back_as_they_were_added(tmp_path: Path) -> None:
     """A second sender appends to the first one's file."""
     path = tmp_path / "deep" / "receipts.jsonl"
     bodies = [
-        body_of(Receipt("a1", "RECEIVED", "r", 10, 20, "f" * 32, "firing", 5, Tells("disk", "firing"))),
+        body_of(Receipt("a1", "RECEIVED", "r", 10, 20, "f", "firing", 5, Tells("disk", FaultState.FIRING))),
         body_of(FIRST, SECOND, refused=(1,), sent=4),
         BodyReceipt(
             body_hash="c", region="us-east-1", first_sent_at_ms=1, sent_at_ms=2, accepted_at_ms=3, sent=1,
-            members=(Member(index=0, tells=Tells("disk", "resolved", 7)),),
+            members=(Member(index=0, tells=Tells("disk", FaultState.RESOLVED, 7)),),
         ),
     ]  # fmt: skip
     for body in bodies:
@@ -81,7 +82,7 @@ def test_the_receipt_of_the_largest_body_is_one_line(tmp_path: Path) -> None:
     path = tmp_path / "receipts.jsonl"
     alert = Receipt(
         "a" + "0" * 41, "SUPPRESSED", "us-east-1", 1 << 41, 1 << 41, "f" * 32, "resolved", 1 << 41,
-        Tells("d" * 100, "resolved", 1 << 41),
+        Tells("d" * 100, FaultState.RESOLVED, 1 << 41),
     )  # fmt: skip
     body = body_of(*[alert] * 1_000)
     with ReceiptsFile(path) as out:

@@ -13,6 +13,7 @@ from aiohttp import web
 
 from clients.receipts import BodyReceipt, Member, ReceiptsFile, Tells, Unread, read_receipts, scan_receipts
 from clients.sender import Sender, Webhook
+from topology.alerts import FaultState
 
 Answer = Callable[[], web.Response]
 ACCEPTED = {"alerts": [{"alert_id": "a1", "status": "RECEIVED"}]}
@@ -95,7 +96,7 @@ def test_overload_is_retried_and_a_refusal_is_not(tmp_path: Path) -> None:
 
 
 GROUP = {"receiver": "x", "alerts": [{"labels": {"n": str(n)}} for n in range(3)]}
-TELLS = [Tells(f"disk {n}", "firing") for n in range(3)]
+TELLS = [Tells(f"disk {n}", FaultState.FIRING) for n in range(3)]
 
 
 def receipt_of(path: Path, answer: Mapping[str, object]) -> BodyReceipt:

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from handlers.domain.alert import Alert
-from handlers.domain.limits import CLOCK_ERROR_S, REPEAT_LOOK_AFTER_S
+from handlers.domain.limits import REPEAT_LOOK_AFTER_S
 from handlers.domain.ports import LedgerUnavailableError, Record
 from handlers.domain.regions.ownership import MovingOwnership
 from handlers.domain.states import suppressed
 from tests.unit.handlers.builders import EVENT_WINDOW_S, PEER, REGION, World, body, fixture
-from topology.alerts import FaultState, Status
+from topology.alerts import CLOCK_ERROR_S, FaultState, Status
 from topology.records import fault_record, ownership_record
 
 

@@ -162,8 +162,9 @@ def test_an_untold_change_and_a_lost_member_are_named(outputs: str, tmp_path: Pa
 
 def test_what_a_record_does_not_say_is_unknown_and_no_fault(outputs: str, tmp_path: Path) -> None:
     """As by the access log, or by receipts and rows of an older release."""
+    item = {"alert_id": {"S": "a1"}, "status": {"S": "NOTIFIED"}, "region": {"S": PRIMARY}}
     for region in (PRIMARY, FAILOVER):
-        put_alert("a1", status="NOTIFIED", region=PRIMARY, in_region=region)
+        boto3.client("dynamodb", region_name=region).put_item(TableName="alerts", Item=item)
     receipts = tmp_path / "receipts.jsonl"
     receipts.write_bytes(msgspec.json.encode(Receipt("a1", "RECEIVED", PRIMARY, 1, 2)) + b"\n")
     done = audited(outputs, receipts, "--json")
