@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -77,6 +78,7 @@ class BodyReceipt(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     """One body that was answered 202, and what was answered of each member. Times as in `Receipt`.
 
     `body_hash` is the SHA-256 of the bytes that were sent, as hex digits; `sent` counts its members;
+    `more_refused` counts members that were refused without their place, after those named in a long answer;
     `unnamed` says why the answer names none of them, where it was not reception's.
     """
 
@@ -87,6 +89,7 @@ class BodyReceipt(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     accepted_at_ms: int
     sent: int
     members: tuple[Member, ...]
+    more_refused: int = 0
     unnamed: str | None = None
 
     @property
@@ -114,9 +117,12 @@ class BodyReceipt(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     @property
     def refused(self) -> set[int]:
         """The members that were refused, and not answered with an alert as well."""
-        return {
-            m.index for m in self.members if m.refused is not None and m.index < self.sent
-        } - self.answered
+        answered = self.answered
+        named = {m.index for m in self.members if m.refused is not None and m.index < self.sent} - answered
+        if not self.more_refused:
+            return named
+        rest = (index for index in range(self.sent) if index not in named and index not in answered)
+        return named | set(islice(rest, self.more_refused))
 
     @property
     def lost(self) -> Iterable[int]:

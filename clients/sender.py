@@ -83,10 +83,14 @@ class _Refused(msgspec.Struct):
 
 
 class _Answer(msgspec.Struct):
-    """Reception's 202: each alert by its place in the body (left out by older ones, in order), or refused."""
+    """Reception's 202: each alert by its place in the body (left out by older ones, in order), or refused.
+
+    `refused_count` may be more than are named.
+    """
 
     alerts: list[_Answered]
     refused: list[_Refused] = []
+    refused_count: int = 0
 
 
 class Sender:
@@ -125,7 +129,7 @@ class Sender:
             status, answer = await self._post_once(webhook, sent)
             self._observe(Attempt(webhook.region, sent_at_ms, _now_ms(), status))
             if status == _ACCEPTED:
-                members, unnamed = _members(answer, count, tells)
+                members, more_refused, unnamed = _members(answer, count, tells)
                 return self._keep(
                     BodyReceipt(
                         body_hash=sha256(sent).hexdigest(),
@@ -135,6 +139,7 @@ class Sender:
                         accepted_at_ms=_now_ms(),
                         sent=count,
                         members=members,
+                        more_refused=more_refused,
                         unnamed=unnamed,
                     )
                 )
@@ -177,8 +182,8 @@ def count_members(body: Mapping[str, object]) -> int:
     return len(alerts) if isinstance(alerts, list) else 1
 
 
-def _members(answer: bytes, sent: int, tells: Sequence[Tells]) -> tuple[tuple[Member, ...], str | None]:
-    """The members of a body by what was answered of each, and why that cannot be known.
+def _members(answer: bytes, sent: int, tells: Sequence[Tells]) -> tuple[tuple[Member, ...], int, str | None]:
+    """The members of a body by what was answered of each, how many more were refused, or why it is unknown.
 
     A member of which nothing was answered is among them if the sender tells something of it.
     """
@@ -206,7 +211,7 @@ def _members(answer: bytes, sent: int, tells: Sequence[Tells]) -> tuple[tuple[Me
     members += [Member(index=m.index, refused=m.error, tells=told.get(m.index)) for m in found.refused]
     rest = told.keys() - {member.index for member in members}
     members += [Member(index=index, tells=told[index]) for index in sorted(rest)]
-    return tuple(members), unnamed
+    return tuple(members), max(0, found.refused_count - len(found.refused)), unnamed
 
 
 def _now_ms() -> int:

@@ -135,6 +135,17 @@ def test_answers_without_a_place_are_in_the_order_of_the_members_that_were_not_r
     assert list(receipt.lost) == []
 
 
+@pytest.mark.parametrize(("count", "lost"), [(2, []), (1, [2])])
+def test_members_that_are_refused_without_their_place_are_not_lost(
+    tmp_path: Path, count: int, lost: list[int]
+) -> None:
+    """A long answer names the first, and counts all."""
+    alerts = [{"alert_id": "a0", "status": "RECEIVED", "index": 0}]
+    refused = [{"index": 1, "error": "too_many_alerts"}]
+    receipt = receipt_of(tmp_path / "r", {"alerts": alerts, "refused": refused, "refused_count": count})
+    assert (receipt.refused, list(receipt.lost)) == ({1, 2} - set(lost), lost)
+
+
 def test_a_group_that_is_answered_without_alerts_is_lost(tmp_path: Path) -> None:
     """An answer that names nothing accounts for nothing."""
     assert list(receipt_of(tmp_path / "r", {"alerts": []}).lost) == [0, 1, 2]
