@@ -17,13 +17,15 @@ from typing import Final
 PREPARE: Final = (
     # The events of each fault that was in both states. Told is what goes or went out, or is PARKED; what is
     # below a row that folds a flood is told by that. An answer with a row from before the first try is not.
+    # Under an eventual ledger a repeat that Recovery has still to look at may be told yet.
     """
     CREATE TABLE events AS
     WITH folding AS (SELECT alert_id FROM alerts WHERE folds), known AS (
         SELECT 'ledger' AS record, fault_key AS fault, state = 'resolved' AS resolved,
                changed_at_ms AS since_ms, changed_at_ms AS until_ms,
                alert_id, parent_id, status, accepted_at_ms,
-               status <> 'SUPPRESSED' OR coalesce(parent_id IN (FROM folding), false) AS told
+               status <> 'SUPPRESSED' OR coalesce(parent_id IN (FROM folding), false)
+               OR ($eventual AND due_at IS NOT NULL) AS told
         FROM alerts WHERE fault_key IS NOT NULL AND state IS NOT NULL AND changed_at_ms IS NOT NULL
         UNION ALL
         SELECT 'sender', tells.fault, tells.state = 'resolved',
@@ -32,7 +34,7 @@ PREPARE: Final = (
                alert_id, parent_id, alerts.status, receipts.accepted_at_ms,
                (alerts.status <> 'SUPPRESSED'
                 AND coalesce(alerts.accepted_at_ms >= first_sent_at_ms - $clocks_ms, true))
-               OR coalesce(parent_id IN (FROM folding), false)
+               OR coalesce(parent_id IN (FROM folding), false) OR ($eventual AND due_at IS NOT NULL)
         FROM receipts JOIN alerts USING (alert_id) WHERE tells IS NOT NULL
     )
     FROM known SEMI JOIN (

@@ -90,6 +90,7 @@ def compare(
             "names": regions,
             "slack": slack is not None,
             "clocks_ms": CLOCK_ERROR_S * 1_000,
+            "eventual": consistency != "strong",
         }
         for query in (
             *queries.PREPARE,
@@ -189,6 +190,7 @@ def _outcome(
         members={kind: read.members[kind] for kind in MEMBERS} if read.members else None,
         bodiless=read.bodiless,
         untold=database.row(changes.UNTOLD)[0] if any(known) else None,
+        told_in_doubt=database.row(queries.TOLD_IN_DOUBT)[0],
         states_known=dict(zip(("sender", "ledger"), known, strict=True)),
     )
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
-from audit.outcome import CAUSES
+from audit.outcome import CAUSES, IN_DOUBT
 from clients.deployment import Deployment
 from topology.errors import ExplainedError
 
@@ -18,7 +18,8 @@ class LedgerUnreadableError(ExplainedError):
 class LedgerRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One alert as one region's ledger has it; times in epoch milliseconds.
 
-    Three count possible duplicates. `changed_at_ms` is when the fault came into `state` ("firing" or
+    Three count possible duplicates, `state_uncertain` what people were told in doubt. `due_at` (epoch
+    seconds) is when somebody has to see to it. `changed_at_ms` is when the fault came into `state` ("firing" or
     "resolved") by its source, else when that was accepted; a row that `folds` stands for all below it.
     """
 
@@ -36,6 +37,8 @@ class LedgerRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     fault_key: str | None = None
     state: str | None = None
     changed_at_ms: int | None = None
+    state_uncertain: int = 0
+    due_at: int | None = None
     folds: bool | None = None
 
 
@@ -52,6 +55,7 @@ _ATTRIBUTES: Final = (
     "fault_key",
     "state",
     "changed_at_ms",
+    "due_at",
     "folds",
 )
 
@@ -91,7 +95,7 @@ def _row(item: Mapping[str, Mapping[str, Any]]) -> LedgerRow:
     for name, value in item.items():
         if name == "possible_duplicates":
             counts = {cause: int(float(n["N"])) for cause, n in value.get("M", {}).items()}
-            values |= {cause: count for cause, count in counts.items() if cause in CAUSES}
+            values |= {cause: count for cause, count in counts.items() if cause in (*CAUSES, IN_DOUBT)}
         elif "N" in value:
             values[name] = int(float(value["N"]))
         elif "S" in value:

@@ -20,6 +20,10 @@ that two could explain is counted under the first."""
 MEMBERS: Final = ("sent", "answered", "refused", "lost")
 """What is counted of the members of bodies; the last three make up the first."""
 
+IN_DOUBT: Final = "state_uncertain"
+"""Of a row that repeats another unless its fault changed state between. It has an id of its own, so that it
+explains no duplicate."""
+
 MAX_LISTED: Final = 1_000
 """Ids in an outcome. The counts are of all, and the problems file has all."""
 
@@ -38,6 +42,7 @@ class Audit:
     `members` counts the members of the bodies that the receipts are of: `sent`, `answered`, `refused` and
     `lost`, which are unaccounted for; None where no receipt says of which body it is. `bodiless` counts the
     receipts that do not. `untold` counts the changes of state that nobody was told, unaccounted for as well;
+    `told_in_doubt` the alerts that may have been no change and were told all the same (`IN_DOUBT`);
     None where neither record in `states_known` knows any: the `sender` and the `ledger`, each with the number
     of alerts of which it knows fault and state.
     """
@@ -61,6 +66,7 @@ class Audit:
     members: Mapping[str, int] | None = None
     bodiless: int = 0
     untold: int | None = None
+    told_in_doubt: int = 0
     states_known: Mapping[str, int] = field(default_factory=dict)
 
     @property

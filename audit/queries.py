@@ -45,6 +45,8 @@ LEDGER: Final = {
     "fault_key": "VARCHAR",
     "state": "VARCHAR",
     "changed_at_ms": "BIGINT",
+    "state_uncertain": "BIGINT",
+    "due_at": "BIGINT",
     "folds": "BOOLEAN",
 }
 SLACK: Final = {"kind": "VARCHAR", "id": "VARCHAR", "members": "BIGINT", "received_at_ms": "BIGINT"}
@@ -55,8 +57,10 @@ UNNAMED: Final = "request:"
 LOST: Final = "body:"
 """Before the hash of a body, and the place in it of a member that its 202 neither names nor refuses."""
 
-_CONTENT: Final = f"hash({', '.join(column for column in LEDGER if column != 'alert_id')})"
-"""Of what a region's ledger says of an alert, in 64 bits: two that differ have one hash in 2^64 cases."""
+_CONTENT: Final = f"hash({', '.join(column for column in LEDGER if column not in ('alert_id', 'due_at'))})"
+"""Of what a region's ledger says of an alert, in 64 bits: two that differ have one hash in 2^64 cases.
+
+Without `due_at`, which Recovery may change between the scans of two ledgers."""
 
 PREPARE: Final = (
     # One row an alert: in how many ledgers it is, whether they agree on everything, and what it says.
@@ -68,7 +72,8 @@ PREPARE: Final = (
            coalesce(max(outcome_unknown), 0) AS outcome_unknown,
            coalesce(max(lease_expired), 0) AS lease_expired,
            coalesce(max(ownership_transferred), 0) AS ownership_transferred, max(fault_key) AS fault_key,
-           max(state) AS state, max(changed_at_ms) AS changed_at_ms, max(folds) AS folds
+           max(state) AS state, max(changed_at_ms) AS changed_at_ms, max(folds) AS folds,
+           coalesce(max(state_uncertain), 0) AS state_uncertain, max(due_at) AS due_at
     FROM ledger GROUP BY alert_id
     """,  # noqa: S608 - `_CONTENT` is made of the names above
     # A family is an alert and its repeats. It is alive if one of them is open, or was told to people.
@@ -216,6 +221,10 @@ ACCEPTED: Final = "SELECT count(*) FROM promised"
 UNACCOUNTED: Final = "SELECT count(DISTINCT alert_id) FROM findings WHERE problem IS NOT NULL"
 PROBLEMS: Final = "SELECT alert_id, problem FROM findings WHERE problem IS NOT NULL ORDER BY ALL"
 
+TOLD_IN_DOUBT: Final = """
+    SELECT coalesce(sum(state_uncertain), 0)::BIGINT FROM alerts
+    WHERE coalesce(accepted_at_ms >= $since_ms AND accepted_at_ms < $until_ms, true)
+"""
 UNRECEIPTED: Final = """
     SELECT count(*) FROM alerts ANTI JOIN receipts USING (alert_id)
     WHERE accepted_at_ms >= $since_ms AND accepted_at_ms < $until_ms

@@ -38,7 +38,7 @@ class _Region:
 
     def start(self, receipts: Path, per_s: float) -> None:
         self.load = Load(
-            posts=((body, (self.webhook,)) for body in alerts(f"rate-{self.webhook.region}")),
+            posts=alerts(f"rate-{self.webhook.region}", ((self.webhook,),)),
             receipts=receipts,
             per_s=per_s,
             at_once=round(per_s * POST_TIMEOUT_S),

@@ -129,7 +129,7 @@ async def _post(target: Target, count: int) -> int:
     with ReceiptsFile(target.receipts) as receipts:
         async with aiohttp.ClientSession() as session:
             sender = Sender(session, receipts)
-            posts = zip(alerts("steady"), orders, strict=False)
+            posts = itertools.islice(alerts("steady", orders), len(orders))
             await asyncio.gather(*itertools.starmap(sender.post, posts))
             return sender.tally.accepted
 

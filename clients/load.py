@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import aiohttp
 
-from clients.receipts import ReceiptsFile
+from clients.receipts import ReceiptsFile, Tells
 from clients.sender import POST_TIMEOUT_S, RETRY_DEADLINE_S, Attempt, Sender, Tally, Webhook
 from topology.errors import ExplainedError
 
@@ -20,8 +20,13 @@ LONGEST_S: Final = 1_800.0
 
 STOPPED_WITHIN_S: Final = RETRY_DEADLINE_S + 2 * POST_TIMEOUT_S
 
-Post = tuple[Mapping[str, object], tuple[Webhook, ...]]
-"""A body, and the webhooks in the order in which they are tried."""
+
+class Post(NamedTuple):
+    """A body, the webhooks in the order in which they are tried, and what each of its members tells."""
+
+    body: Mapping[str, object]
+    webhooks: tuple[Webhook, ...]
+    tells: tuple[Tells, ...] = ()
 
 
 class LoadFailedError(ExplainedError):
@@ -101,8 +106,8 @@ class Load:
                     await places.acquire()
                     if self._stopped.is_set() or time.monotonic() > begun + LONGEST_S:
                         return
-                    body, webhooks = next(self.posts)
-                    task = tasks.create_task(sender.post(body, webhooks))
+                    post = next(self.posts)
+                    task = tasks.create_task(sender.post(*post))
                     task.add_done_callback(lambda _: places.release())
 
     def _due_s(self, count: int, begun: float) -> float:

@@ -177,4 +177,5 @@ def _changes_shown(audit: Audit) -> str:
             "unknown: neither the sender's receipts nor the ledger say of which fault and state an alert is"
         )
     records = ", by the ".join(f"{name} {count}" for name, count in audit.states_known.items())
-    return f"untold {audit.untold} (alerts whose fault and state are known: by the {records})"
+    counts = f"untold {audit.untold}, told in doubt {audit.told_in_doubt}"
+    return f"{counts} (alerts whose fault and state are known: by the {records})"

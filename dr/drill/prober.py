@@ -107,7 +107,7 @@ class Prober:
         first = read_log(self.attempts).posted
         for number, body in enumerate(Probe(self.drill_id).bodies(first), start=first):
             _append(self.attempts, Numbered(number=number))
-            yield body, self._order()
+            yield Post(body, self._order())
 
     def _order(self) -> tuple[Webhook, ...]:
         """The webhooks as a source tries them: where the name points first, the primary without a name."""

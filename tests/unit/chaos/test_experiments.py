@@ -6,6 +6,7 @@ import itertools
 import os
 import signal
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from emulator.fault_log import FiredFault
 from emulator.local_stack import TAKES_PER_S
 from emulator.pulumi.project import stack_config
 from ops.cli import app
+from topology.alerts import FaultState
 from topology.config import StackConfig
 
 ASKED_FOR = {
@@ -197,9 +199,15 @@ def test_variables_take_the_type_of_the_default() -> None:
 
 
 def test_alerts_of_a_load_are_all_different_in_every_run() -> None:
-    """A repeat would be suppressed, and nothing be in flight."""
-    ids = [alert["event_id"] for _ in range(2) for alert in itertools.islice(alerts("load"), 500)]
-    assert len(set(ids)) == 1_000
+    """A repeat would be suppressed, and nothing be in flight: what comes again has changed its state."""
+    runs = [[post.tells[0] for post in itertools.islice(alerts("load", [()]), 500)] for _ in range(2)]
+    first, second = ({tells.fault for tells in run} for run in runs)
+    assert first.isdisjoint(second)
+    states: dict[str, list[FaultState]] = {}
+    for tells in runs[0]:
+        states.setdefault(tells.fault, []).append(tells.state)
+    assert sorted({len(told) for told in states.values()}) == [1, 6, 7]
+    assert all(before is not after for told in states.values() for before, after in pairwise(told))
 
 
 def test_fired_faults_are_counted_by_what_they_hit_from_the_start_of_the_run() -> None:

@@ -156,7 +156,7 @@ def test_an_untold_change_and_a_lost_member_are_named(outputs: str, tmp_path: Pa
     assert (found["untold"], found["unaccounted"]) == (int(planted), len(named))
     table = audited(outputs, receipts).stdout
     assert f"members sent 3, answered 2, refused {int(not planted)}, lost {int(planted)}" in table
-    assert f"changes of state untold {int(planted)} (alerts whose fault" in table
+    assert f"changes of state untold {int(planted)}, told in doubt 0 (alerts" in table
     assert table.endswith(f"unaccounted {len(named)}\n")
 
 
