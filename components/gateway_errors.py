@@ -50,7 +50,6 @@ GATEWAY_ERRORS: Final = (
     GatewayError("QUOTA_EXCEEDED", "503", "throttled", _AGAIN),
     GatewayError("INVALID_API_KEY", "403", "forbidden", "send this region's API key in the header x-api-key"),
     GatewayError("MISSING_AUTHENTICATION_TOKEN", "404", "not_found", "use POST /alerts or GET /health"),
-    GatewayError("BAD_REQUEST_BODY", "400", "not_an_object", "send one JSON object as application/json"),
     GatewayError("REQUEST_TOO_LARGE", "413", "body_too_large", "send a smaller body, or several"),
     GatewayError("UNSUPPORTED_MEDIA_TYPE", "415", "unsupported_media_type", "send application/json"),
 )

@@ -77,8 +77,6 @@ UNTAGGED_TYPES = {
     "aws:apigateway/integration:Integration",
     "aws:apigateway/method:Method",
     "aws:apigateway/methodSettings:MethodSettings",
-    "aws:apigateway/model:Model",
-    "aws:apigateway/requestValidator:RequestValidator",
     "aws:apigateway/resource:Resource",
     "aws:apigateway/response:Response",
     "aws:apigateway/usagePlanKey:UsagePlanKey",

@@ -71,7 +71,7 @@ class Method(ResourceType):
     """A method of a path."""
 
     type = "aws:apigateway/method:Method"
-    updates = frozenset({"apiKeyRequired", "authorization", "requestModels", "requestValidatorId"})
+    updates = frozenset({"apiKeyRequired", "authorization"})
     replaces = frozenset({"httpMethod", "resourceId", "restApi"})
 
     def create(self, context: ResourceContext, inputs: Inputs) -> Created:
@@ -149,50 +149,6 @@ class Response(ResourceType):
         )
 
 
-class Model(ResourceType):
-    """The JSON schema of a body; its id is its name."""
-
-    type = "aws:apigateway/model:Model"
-    replaces = frozenset({"contentType", "name", "restApi", "schema"})
-
-    def create(self, context: ResourceContext, inputs: Inputs) -> Created:
-        """Create the model."""
-        context.client("apigateway").create_model(
-            restApiId=inputs["restApi"],
-            name=inputs["name"],
-            contentType=inputs["contentType"],
-            schema=inputs["schema"],
-        )
-        return Created(inputs["name"], {})
-
-    def delete(self, context: ResourceContext, existing: Existing) -> None:
-        """Delete the model."""
-        context.client("apigateway").delete_model(restApiId=existing.inputs["restApi"], modelName=existing.id)
-
-
-class RequestValidator(ResourceType):
-    """The checks that the gateway makes of a request; its id is what AWS gives it."""
-
-    type = "aws:apigateway/requestValidator:RequestValidator"
-    replaces = frozenset({"name", "restApi", "validateRequestBody", "validateRequestParameters"})
-
-    def create(self, context: ResourceContext, inputs: Inputs) -> Created:
-        """Create the validator."""
-        validator = context.client("apigateway").create_request_validator(
-            restApiId=inputs["restApi"],
-            name=inputs["name"],
-            validateRequestBody=inputs.get("validateRequestBody", False),
-            validateRequestParameters=inputs.get("validateRequestParameters", False),
-        )
-        return Created(validator["id"], {})
-
-    def delete(self, context: ResourceContext, existing: Existing) -> None:
-        """Delete the validator."""
-        context.client("apigateway").delete_request_validator(
-            restApiId=existing.inputs["restApi"], requestValidatorId=existing.id
-        )
-
-
 class Deployment(ResourceType):
     """A snapshot of the API that a stage serves; any change of `triggers` takes a new one."""
 
@@ -218,8 +174,6 @@ RESOURCES: Final = (
     Method(),
     Integration(),
     Response(),
-    Model(),
-    RequestValidator(),
     Deployment(),
 )
 
@@ -249,11 +203,10 @@ def _method_id(prefix: str, inputs: Inputs) -> str:
 
 
 def _put_method(context: ResourceContext, inputs: Inputs) -> None:
-    names = ("apiKeyRequired", "requestModels", "requestValidatorId")
     context.client("apigateway").put_method(
         **_method(inputs),
         authorizationType=inputs["authorization"],
-        **pick(inputs, {name: name for name in names}),
+        **pick(inputs, {"apiKeyRequired": "apiKeyRequired"}),
     )
 
 
