@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all check format packages lock clean bench-audit bench-intake bench-rate chaos simulate simulate-mixed simulate-mutants release-snapshot storm drill drill-all bench-restore
+.PHONY: help setup demo test test-all check format packages lock clean bench-audit bench-intake bench-rate chaos simulate simulate-mixed simulate-mutants release-snapshot storm drill drill-all bench-restore grown-groups
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -36,6 +36,7 @@ test-all: setup ## Run every test and all that is slow by nature: drills, mutant
 	@$(MAKE) --no-print-directory simulate SEEDS=2000
 	@$(MAKE) --no-print-directory simulate-mixed SEEDS=300
 	@$(MAKE) --no-print-directory simulate-mutants
+	@$(MAKE) --no-print-directory grown-groups
 	@$(MAKE) --no-print-directory drill-all
 	@$(MAKE) --no-print-directory chaos
 
@@ -54,6 +55,11 @@ bench-intake: setup ## Have a group of 1,000 alerts accepted, at 20 ms a ledger 
 
 bench-rate: setup ## Post to a fresh local stack at its stated rate, from its first second on (RATE=n)
 	@$(BIN)/python -m benchmarks.rate $(if $(RATE),--per-s $(RATE))
+
+PAYLOADS ?= tests/unit/handlers/fixtures
+GROUPS ?= 50000
+grown-groups: setup ## Groups grown from those in PAYLOADS=dir and spoilt: is any good alert lost? (GROUPS=n, SEED=n)
+	@$(BIN)/python -m tests.grown_groups --payloads $(PAYLOADS) --groups $(GROUPS) --seed $(or $(SEED),1) --report reports/grown-groups.json
 
 format: setup ## Format the code, and fix what the linter can
 	$(BIN)/ruff format .
