@@ -3,23 +3,27 @@
 Case, blanks and punctuation aside. A word that is in no table means what none would mean: it never makes an
 alert louder, and people are shown it as it was sent.
 
-Where the words are from:
-https://prometheus.io/docs/alerting/latest/notifications/ (firing, resolved)
-https://grafana.com/docs/grafana/latest/alerting/ (alerting, ok, normal, nodata)
-https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricAlarm.html (OK, ALARM)
-https://learn.netdata.cloud/docs/alerts-&-notifications/alert-configuration-reference (CLEAR)
-https://assets.nagios.com/downloads/nagioscore/docs/nagioscore/4/en/macrolist.html (UP, OK, RECOVERY)
-https://www.zabbix.com/documentation/current/en/manual/appendix/macros/supported_by_location (OK, RESOLVED)
-https://docs.datadoghq.com/integrations/webhooks/ (Recovered, Success)
-https://developer.pagerduty.com/docs/send-alert-event (resolve; critical, error, warning, info)
-https://support.atlassian.com/opsgenie/docs/ (Close)
-https://docs.newrelic.com/docs/alerts/get-notified/ (CLOSED)
-https://learn.microsoft.com/azure/azure-monitor/alerts/alerts-common-schema (Fired, Resolved; Sev0 to Sev4)
-https://cloud.google.com/monitoring/support/notification-options (open, closed)
-https://github.com/louislam/uptime-kuma and https://uptimerobot.com (up, down)
-https://www.rfc-editor.org/rfc/rfc5424#section-6.2.1 (emerg, alert, crit, err, warning, notice, info, debug)
+Where the words are from, each page opened in November 2026:
+https://prometheus.io/docs/alerting/notifications/ (firing, resolved)
+https://grafana.com/docs/grafana/v9.0/alerting/contact-points/message-templating/template-data/ (the same)
+https://github.com/awsdocs/amazon-cloudwatch-user-guide/blob/main/doc_source/cloudwatch-and-eventbridge.md
+(OK, ALARM, INSUFFICIENT_DATA)
+https://github.com/netdata/netdata, `rrdcalc_status2string` (CLEAR, WARNING, CRITICAL, REMOVED, UNDEFINED)
+https://raw.githubusercontent.com/nagios-plugins/nagios-mib/master/MIB/NAGIOS-ROOT-MIB (UP, RECOVERY)
+https://github.com/keephq/keep/blob/main/docs/images/datadog_raw_alerts.txt (Recovered, success, error)
+https://github.com/PagerDuty/developer-docs/blob/main/docs/events-API-v2/02-Trigger-Events.md
+(resolve; critical, error, warning, info)
+https://pulumi.com/registry/packages/opsgenie/api-docs/integrationaction (close)
+https://docs.plural.sh/plural-features/workbenches/integrations/webhooks/new-relic (RESOLVED, CLOSED)
+https://learn.microsoft.com/en-us/azure/azure-monitor/alerts/alerts-payload-samples (Resolved, Sev3)
+https://www.rfc-editor.org/rfc/rfc5424#section-6.2.1 (emergency, alert and critical are the worst three,
+in this order; error, warning, notice, informational, debug)
+
+The others are plain English, abbreviations, and words of systems whose pages could not be opened (Zabbix's
+disaster and average). A word that also names a fault is none of a resolution: systemd's `inactive`.
 """
 
+import unicodedata
 from typing import Final
 
 from topology.alerts import Severity
@@ -28,8 +32,10 @@ DEFAULT_SEVERITY: Final = Severity.MEDIUM
 """Of an alert whose severity is missing or unknown: seen by people, wakes nobody."""
 
 _SEVERITIES: Final = {
-    Severity.CRITICAL: "critical crit c fatal f emergency emerg panic page disaster blocker sev0 sev1 p0 p1",
-    Severity.HIGH: "high error err e failure severe major alert sev2 p2",
+    Severity.CRITICAL: (
+        "critical crit c fatal f emergency emerg panic alert page disaster blocker sev0 sev1 p0 p1"
+    ),
+    Severity.HIGH: "high error err e failure severe major sev2 p2",
     Severity.MEDIUM: "medium moderate average warning warn w sev3 p3",
     Severity.LOW: "low minor notice n sev4 p4",
     Severity.INFO: "info information informational i debug d trace verbose none sev5 p5",
@@ -37,7 +43,7 @@ _SEVERITIES: Final = {
 
 _RESOLUTIONS: Final = (
     "resolved resolve resolution ok okay normal recovered recovery recover closed close cleared clear "
-    "inactive up ended end success successful succeeded passing passed healthy green fixed"
+    "up ended end success successful succeeded passing passed healthy green fixed"
 )
 """INSUFFICIENT_DATA and its like resolve nothing: missing data is unknown, never healthy."""
 
@@ -67,4 +73,4 @@ def is_resolution(text: str | None) -> bool:
 
 
 def _plain(text: str | None) -> str:
-    return "".join(char for char in (text or "").casefold() if char.isalnum())
+    return "".join(char for char in unicodedata.normalize("NFKC", text or "").casefold() if char.isalnum())

@@ -70,8 +70,13 @@ def _shown(text: str, index: int, char: str) -> str:
 def _joins(text: str, index: int) -> bool:
     """Whether the joiner at `index` is one that its neighbours need."""
     before, after = _neighbour(text, index, -1), _neighbour(text, index, +1)
-    if unicodedata.combining(text[index - 1]) == _VIRAMA if index else False:
-        return unicodedata.category(after).startswith("L")
+    if index and unicodedata.combining(text[index - 1]) == _VIRAMA:
+        final = text[index] == _ZWJ and not unicodedata.category(
+            text[index + 1 : index + 2] or " "
+        ).startswith("M")
+        return final or unicodedata.category(after).startswith("L")
+    if text[index] == _ZWJ and unicodedata.combining(text[index + 1 : index + 2] or " ") == _VIRAMA:
+        return unicodedata.category(before).startswith("L")
     if text[index] == _ZWNJ:
         return _is_cursive(before) and _is_cursive(after)
     if _is_cursive(before) or _is_cursive(after):

@@ -16,6 +16,14 @@ def text_of(value: Any) -> str | None:
     return msgspec.json.encode(value).decode()
 
 
+def id_of(value: Any) -> str | None:
+    """What a sender tells its events apart by; None for what is none, so that no two share it."""
+    if isinstance(value, bool) or value in ([], {}):
+        return None
+    text = text_of(value)
+    return text if text and text.strip() else None
+
+
 def texts_of(value: Any) -> dict[str, str]:
     """An object's names and values as text, nothing left out; what is no object has none."""
     if not isinstance(value, Mapping):

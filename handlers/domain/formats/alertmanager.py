@@ -16,12 +16,17 @@ import msgspec
 from handlers.domain.alert import IncomingAlert
 from handlers.domain.dialects import is_resolution, severity_of, unknown_word
 from handlers.domain.formats import Member, RefusedError
-from handlers.domain.values import VALUES_AS_TEXT, all_text, text_of, texts_of
+from handlers.domain.limits import MAX_NAME_CHARS, MAX_TITLE_CHARS
+from handlers.domain.text import inert
+from handlers.domain.values import VALUES_AS_TEXT, all_text, id_of, text_of, texts_of
 
 _VERSION: Final = "4"
 _FIRING: Final = "firing"
 _NAMING_LABELS: Final = 5
 """Labels that stand in for the name that an alert lacks."""
+
+_MAX_LEFT_OUT: Final = 1_000_000
+"""Of alerts that a sender left out; whoever says more says it in error, and a row has room for 38 digits."""
 
 TITLE_FROM_LABELS: Final = "its title is made of its labels"
 STATUS_FROM_GROUP: Final = "its status is the group's"
@@ -42,8 +47,8 @@ class AlertmanagerFormat:
     last_resort = False
 
     def recognises(self, body: dict[str, Any]) -> bool:
-        """Its version beside its list of alerts; Grafana's body is alike but has another version."""
-        return body.get("version") == _VERSION and "alerts" in body
+        """Its alerts beside its version or none; Grafana's body is alike but has another, and an `orgId`."""
+        return "alerts" in body and "orgId" not in body and text_of(body.get("version")) in (None, _VERSION)
 
     def parse(self, body: dict[str, Any]) -> list[Member]:
         """Its alerts. Firing and resolved are two alerts, since the status is part of the identity."""
@@ -61,20 +66,20 @@ def _member(part: Any, group: _Body, index: int) -> Member:
             part=msgspec.json.encode(part).decode(),
         )
     own_labels = texts_of(part.get("labels"))
-    labels = texts_of(group.common_labels) | own_labels
-    annotations = texts_of(group.common_annotations) | texts_of(part.get("annotations"))
+    own_annotations = texts_of(part.get("annotations"))
+    labels = own_labels | _others(texts_of(group.common_labels), own_labels)
+    annotations = own_annotations | _others(texts_of(group.common_annotations), own_annotations)
     mended = [] if all_text(part.get("labels")) and all_text(part.get("annotations")) else [VALUES_AS_TEXT]
     title = ": ".join(text for text in (labels.get("alertname"), annotations.get("summary")) if text)
-    if not title.strip():
+    if not inert(title[:MAX_TITLE_CHARS]).strip(": "):
         title = _stand_in_title(labels, annotations)
         mended.append(TITLE_FROM_LABELS)
     status = text_of(part.get("status"))
     if status is None:
         status = text_of(group.status) or _FIRING
         mended.append(STATUS_FROM_GROUP)
-    severity = labels.get("severity") or annotations.get("severity")
+    severity = own_labels.get("severity") or annotations.get("severity") or labels.get("severity")
     started_at = text_of(part.get("startsAt"))
-    truncated = group.truncated_alerts
     return IncomingAlert(
         source="alertmanager",
         title=title,
@@ -88,18 +93,33 @@ def _member(part: Any, group: _Body, index: int) -> Member:
         started_at=started_at,
         episode=started_at,
         changed_at=text_of(part.get("endsAt")) if is_resolution(status) else started_at,
-        event_id=text_of(part.get("fingerprint")) or _fingerprint(own_labels),
+        event_id=id_of(part.get("fingerprint")) or _fingerprint(own_labels),
         status=status,
         labels=labels,
         mended=tuple(mended),
-        left_out=truncated if isinstance(truncated, int) and truncated > 0 else 0,
+        left_out=_count(group.truncated_alerts),
     )
+
+
+def _others(common: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
+    """What only the group has: an alert's own come first, since a row has room for so many."""
+    return {name: text for name, text in common.items() if name not in own}
+
+
+def _count(value: Any) -> int:
+    """How many a sender says, in whatever form; 0 for what is no number, and at most `_MAX_LEFT_OUT`."""
+    try:
+        return int(min(max(0.0, float(text_of(value) or 0)), _MAX_LEFT_OUT))
+    except ValueError:
+        return 0
 
 
 def _stand_in_title(labels: Mapping[str, str], annotations: Mapping[str, str]) -> str:
     """What names an alert without a name: its labels, else the first line of what it says; "" if nothing."""
     naming = [
-        f"{name}={text}" for name, text in sorted(labels.items()) if name != "severity" and text.strip()
+        f"{name}={text}"
+        for name, text in sorted(labels.items())
+        if name != "severity" and inert(text[:MAX_NAME_CHARS])
     ]
     first_line = (
         (annotations.get("description") or annotations.get("message") or "").strip().partition("\n")[0]

@@ -13,33 +13,23 @@ import msgspec
 
 from handlers.domain.alert import IncomingAlert
 from handlers.domain.formats import RefusedError
+from handlers.domain.values import id_of, text_of
 from topology.alerts import Severity
 
 _SEVERITY: Final = {"ALARM": Severity.HIGH, "INSUFFICIENT_DATA": Severity.MEDIUM, "OK": Severity.INFO}
 """An alarm has no severity. Missing data is unknown, never healthy, so it is not INFO."""
 
 
-class _Dimension(msgspec.Struct):
-    name: str
-    value: str
-
-
-class _Trigger(msgspec.Struct, rename="pascal"):
-    metric_name: str | None = None
-    namespace: str | None = None
-    dimensions: list[_Dimension] = []
-
-
 class _Alarm(msgspec.Struct, rename="pascal"):
     alarm_name: str
     new_state_value: Literal["ALARM", "OK", "INSUFFICIENT_DATA"]
-    state_change_time: str
-    new_state_reason: str = ""
-    alarm_description: str | None = None
-    alarm_arn: str | None = None
-    region: str | None = None
-    account: str | None = msgspec.field(name="AWSAccountId", default=None)
-    trigger: _Trigger = msgspec.field(default_factory=_Trigger)
+    state_change_time: Any = None
+    new_state_reason: Any = None
+    alarm_description: Any = None
+    alarm_arn: Any = None
+    region: Any = None
+    account: Any = msgspec.field(name="AWSAccountId", default=None)
+    trigger: Any = None
 
 
 class CloudWatchFormat:
@@ -63,30 +53,40 @@ class CloudWatchFormat:
                 "publish to this stack's own alarm topic (stack output AlarmTopicArn) instead",
             )
         alarm = msgspec.convert(body, _Alarm)
-        dimensions = {d.name: d.value for d in alarm.trigger.dimensions}
+        trigger = alarm.trigger if isinstance(alarm.trigger, dict) else {}
+        dimensions = _dimensions(trigger.get("Dimensions"))
+        namespace, changed_at = text_of(trigger.get("Namespace")), text_of(alarm.state_change_time)
         given = {
-            "account": alarm.account,
-            "region": alarm.region,
-            "namespace": alarm.trigger.namespace,
-            "metric": alarm.trigger.metric_name,
+            "account": text_of(alarm.account),
+            "region": text_of(alarm.region),
+            "namespace": namespace,
+            "metric": text_of(trigger.get("MetricName")),
         }
+        texts = (text_of(alarm.new_state_reason), text_of(alarm.alarm_description))
         return [
             IncomingAlert(
                 source="cloudwatch",
                 title=alarm.alarm_name,
                 severity=_SEVERITY[alarm.new_state_value],
                 part=msgspec.json.encode(body).decode(),
-                message="\n".join(t for t in (alarm.new_state_reason, alarm.alarm_description) if t),
-                component=alarm.trigger.namespace,
+                message="\n".join(text for text in texts if text),
+                component=namespace,
                 host=dimensions.get("InstanceId"),
-                started_at=alarm.state_change_time,
-                episode=alarm.state_change_time,
-                changed_at=alarm.state_change_time,
-                event_id=alarm.alarm_arn or f"{alarm.account}/{alarm.region}/{alarm.alarm_name}",
+                started_at=changed_at,
+                episode=changed_at,
+                changed_at=changed_at,
+                event_id=id_of(alarm.alarm_arn) or f"{given['account']}/{given['region']}/{alarm.alarm_name}",
                 status=alarm.new_state_value,
                 labels=dimensions | {name: text for name, text in given.items() if text},
             )
         ]
+
+
+def _dimensions(value: Any) -> dict[str, str]:
+    """Names and values, of those that have both; one without is left to the raw part."""
+    parts = [part for part in value if isinstance(part, dict)] if isinstance(value, list) else []
+    pairs = [(text_of(part.get("name")), text_of(part.get("value"))) for part in parts]
+    return {name: text for name, text in pairs if name and text}
 
 
 def _is_envelope(body: dict[str, Any]) -> bool:

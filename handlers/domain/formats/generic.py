@@ -2,7 +2,8 @@
 
 Required: `source`, `title`. Optional: `message`, `severity`, `timestamp` (ISO 8601 text or epoch seconds),
 `component`, `host`, `labels`, `event_id`, `status`, `link`. Other fields are kept in the raw part only.
-`timestamp` is when it was sent, so it is shown and is no part of the identity.
+`timestamp` is when it was sent, so it is shown and is no part of the identity. A severity such as Netdata's
+CLEAR says what a missing status would.
 """
 
 from typing import Any, Final
@@ -10,9 +11,9 @@ from typing import Any, Final
 import msgspec
 
 from handlers.domain.alert import IncomingAlert
-from handlers.domain.dialects import severity_of, unknown_word
+from handlers.domain.dialects import is_resolution, severity_of, unknown_word
 from handlers.domain.formats import RefusedError
-from handlers.domain.values import VALUES_AS_TEXT, all_text, text_of, texts_of
+from handlers.domain.values import VALUES_AS_TEXT, all_text, id_of, text_of, texts_of
 
 _MARKS: Final = frozenset({"source", "title", "message", "severity"})
 _MARKS_NEEDED: Final = 2
@@ -49,8 +50,8 @@ class GenericFormat:
                 host=texts["host"],
                 link=texts["link"],
                 started_at=text_of(body.get("timestamp")),
-                event_id=texts["event_id"],
-                status=texts["status"],
+                event_id=id_of(body.get("event_id")),
+                status=texts["status"] or (texts["severity"] if is_resolution(texts["severity"]) else None),
                 labels=texts_of(body.get("labels")),
                 mended=(VALUES_AS_TEXT,) if odd else (),
             )

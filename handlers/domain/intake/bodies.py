@@ -6,15 +6,16 @@ group is taken member by member: what cannot be taken is named by its index, and
 
 import re
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from handlers.domain.alert import IncomingAlert
 from handlers.domain.dialects import is_resolution
 from handlers.domain.formats import FORMATS, Format, Member, RefusedError
-from handlers.domain.intake.decoding import decode
-from handlers.domain.limits import MAX_ALERTS_PER_BODY
+from handlers.domain.intake.decoding import Decoded, decode
+from handlers.domain.limits import MAX_ALERTS_PER_BODY, MAX_TITLE_CHARS
+from handlers.domain.text import inert
 from topology.alerts import FaultState, Severity
 
 _AT: Final = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
@@ -50,9 +51,9 @@ def parse_body(body: bytes) -> ParsedBody:
     Raises:
         RefusedError: nothing of it can be taken: what is wrong, where, and what to send instead.
     """
-    document, mended = decode(body)
+    decoded = decode(body)
     for spec in FORMATS:
-        if spec.recognises(document):
+        if spec.recognises(decoded.document):
             break
     else:
         raise RefusedError(
@@ -61,20 +62,22 @@ def parse_body(body: bytes) -> ParsedBody:
             hint=f"the fields match none of the known formats: {', '.join(f.name for f in FORMATS)}",
         )
     try:
-        return _parsed(spec, document, mended)
+        return _parsed(spec, decoded)
     except RefusedError as error:
         error.body_format = spec.name
         raise
 
 
-def _parsed(spec: Format, document: dict[str, Any], mended: tuple[str, ...]) -> ParsedBody:
+def _parsed(spec: Format, decoded: Decoded) -> ParsedBody:
     try:
-        members = spec.parse(document)
+        members = spec.parse(decoded.document)
     except msgspec.ValidationError as error:
         raise _refusal_of(error) from error
     if not members:
         raise RefusedError(422, "no_alerts", hint="the body holds no alert; send at least one")
-    checked = _limited([_checked(member, index, mended) for index, member in enumerate(members)])
+    checked = _limited(
+        [_checked(member, index, decoded.mended_at(index)) for index, member in enumerate(members)]
+    )
     refused = tuple(
         RefusedMember(n, error) for n, error in enumerate(checked) if isinstance(error, RefusedError)
     )
@@ -100,10 +103,10 @@ def _refusal_of(error: msgspec.ValidationError) -> RefusedError:
 
 
 def _checked(member: Member, index: int, mended: tuple[str, ...]) -> Member:
-    """A member with its place, and what was mended in the body. A resolution asks nobody to act: INFO."""
+    """A member with its place, and what was mended in its text. A resolution asks nobody to act: INFO."""
     if isinstance(member, RefusedError):
         return member
-    if not member.title.strip():
+    if not inert(member.title[:MAX_TITLE_CHARS]):
         return RefusedError(
             422,
             "missing_field",

@@ -1,34 +1,62 @@
 """From bytes to a JSON object that every format can take: what can be mended is mended, and said so.
 
-A sender rarely retries a refusal, and never with another body. So a NUL, half a surrogate pair or bytes that
-are no UTF-8 cost their character and not the alerts beside them.
+A sender rarely retries a refusal, and never with another body. So a NUL, half a surrogate pair, bytes that
+are no UTF-8 or a number that no row can hold cost what they stand in and not the alerts beside them.
 """
 
+import json
+import math
 import re
-from collections.abc import Iterator
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
-import msgspec
-
 from handlers.domain.formats import RefusedError
-from handlers.domain.limits import MAX_BODY_BYTES, MAX_NESTING
+from handlers.domain.limits import CUT_MARK, MAX_BODY_BYTES, MAX_NESTING
 
-NOT_UTF_8: Final = "bytes that are no UTF-8"
-SURROGATES: Final = "lone surrogates"
+UNREADABLE: Final = "bytes that are no UTF-8, or lone surrogates"
 NULS: Final = "NUL characters"
+NUMBERS: Final = "numbers that are none or endless"
+REPEATED: Final = "names that one object had twice"
+TOO_DEEP: Final = f"what was nested more than {MAX_NESTING} deep"
+
+_MEMBERS: Final = "alerts"
+"""Where a group has its members: what is put right in one of them is said of that one alone."""
 
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
-_REPLACEMENT: Final = r"\ufffd"
-_ESCAPES: Final = re.compile(
-    r"(?P<good>\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\[^u])"
-    r"|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
-)
-"""An escaped pair of surrogates, another escape, or half of a pair.
-https://www.rfc-editor.org/rfc/rfc8259#section-8.2"""
+_NO_TEXT: Final = re.compile("\0|[\ud800-\udfff]")
+_MAX_DIGITS: Final = 310
+"""Of a whole number; more than a float has room for, and Python refuses 4,300."""
+
+_ODD_ESCAPE: Final = re.compile(r'(\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))|\\')
+"""A backslash that begins no escape of https://www.rfc-editor.org/rfc/rfc8259#section-7, such as a path's."""
+
+_TOKEN: Final = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{]|[\]}]', re.DOTALL)
+"""A string, or a bracket. One without an end is a token too, so that no text is looked through twice."""
 
 
-def decode(body: bytes) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The JSON object in `body`, free of NUL and lone surrogates, and what was taken out of it.
+class _Repeating(dict[str, Any]):
+    """An object that had a name twice."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decoded:
+    """A body's object, free of NUL and lone surrogates, and what was put right in it.
+
+    `mended_members`: in members of a group, by their place from 0; `mended`: anywhere else.
+    """
+
+    document: dict[str, Any]
+    mended: tuple[str, ...]
+    mended_members: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+
+    def mended_at(self, index: int) -> tuple[str, ...]:
+        """What was put right that concerns the member at `index`."""
+        return (*self.mended, *self.mended_members.get(index, ()))
+
+
+def decode(body: bytes) -> Decoded:
+    """The JSON object in `body`, at most `MAX_NESTING` deep.
 
     Raises:
         RefusedError: nothing of it can be taken.
@@ -39,68 +67,98 @@ def decode(body: bytes) -> tuple[dict[str, Any], tuple[str, ...]]:
         raise RefusedError(
             413, "body_too_large", hint=f"the body has {len(body)} bytes; send at most {MAX_BODY_BYTES}"
         )
-    document, mended = _decoded(body)
+    document = _parsed(body.removeprefix(_BYTE_ORDER_MARK).decode(errors="surrogateescape"))
     if not isinstance(document, dict):
         raise RefusedError(400, "not_an_object", hint="the body must be a JSON object: {...}")
-    if any("\0" in text for text in _texts(document)):
-        document, mended = _without_nul(document), (*mended, NULS)
-    return document, mended
+    marks: set[str] = set()
+    members = document.get(_MEMBERS)
+    if not isinstance(members, list):
+        return Decoded(document=_cleaned(document, 1, marks), mended=tuple(sorted(marks)))
+    of_members: list[set[str]] = [set() for _ in members]
+    cleaned = [_cleaned(member, 3, found) for member, found in zip(members, of_members, strict=True)]
+    rest = _cleaned({name: value for name, value in document.items() if name != _MEMBERS}, 1, marks)
+    if isinstance(document, _Repeating):
+        marks.add(REPEATED)
+    return Decoded(
+        document=rest | {_MEMBERS: cleaned},
+        mended=tuple(sorted(marks)),
+        mended_members={n: tuple(sorted(found)) for n, found in enumerate(of_members) if found},
+    )
 
 
-def _decoded(body: bytes) -> tuple[Any, tuple[str, ...]]:
+def _parsed(text: str) -> Any:
+    """What the text says. Control characters in strings are taken, and backslashes that begin no escape."""
     try:
-        return msgspec.json.decode(body), ()
-    except RecursionError as error:
-        raise _too_deep() from error
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        text, mended = _mended(body)
+        return _loaded(text)
+    except (RecursionError, json.JSONDecodeError):
+        text = _shallow(_ODD_ESCAPE.sub(lambda escape: escape[1] or r"\\", text))
     try:
-        return msgspec.json.decode(text), mended
+        return _loaded(text)
     except RecursionError as error:
-        raise _too_deep() from error
-    except msgspec.DecodeError as error:
         raise RefusedError(
-            400, "not_json", hint="send one JSON object in UTF-8, whole and without NaN or Infinity"
+            400, "too_deep", hint=f"nest objects and arrays at most {MAX_NESTING} deep, and close each"
+        ) from error
+    except json.JSONDecodeError as error:
+        raise RefusedError(
+            400, "not_json", hint="send one JSON object in UTF-8, and the whole of it"
         ) from error
 
 
-def _mended(body: bytes) -> tuple[str, tuple[str, ...]]:
-    """The text of a body that is no JSON as it came, and what had to be taken out of it."""
-    text = body.removeprefix(_BYTE_ORDER_MARK).decode(errors="replace")
-    mended = [NOT_UTF_8] if text.encode() != body.removeprefix(_BYTE_ORDER_MARK) else []
-    whole = _ESCAPES.sub(lambda escape: escape[0] if escape["good"] else _REPLACEMENT, text)
-    if whole != text:
-        mended.append(SURROGATES)
-    return whole, tuple(mended)
+def _loaded(text: str) -> Any:
+    return json.loads(text, strict=False, parse_int=_whole, object_pairs_hook=_object)
 
 
-def _texts(document: dict[str, Any]) -> Iterator[str]:
-    """Every key and every string; refuses what is nested too deep."""
-    pending: list[tuple[int, object]] = [(1, document)]
-    while pending:
-        level, value = pending.pop()
-        if isinstance(value, str):
-            yield value
-            continue
-        if not isinstance(value, dict | list):
-            continue
-        if level > MAX_NESTING:
-            raise _too_deep()
-        if isinstance(value, dict):
-            yield from value
-            pending += [(level + 1, child) for child in value.values()]
-        else:
-            pending += [(level + 1, child) for child in value]
+def _whole(digits: str) -> float:
+    return int(digits) if len(digits) <= _MAX_DIGITS else float(digits)
 
 
-def _without_nul(value: Any) -> Any:
-    """`value` without NUL characters; it is at most `MAX_NESTING` deep."""
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The lists under one name are joined, since each may hold alerts; of other values the last counts."""
+    values = dict(pairs)
+    if len(values) == len(pairs):
+        return values
+    lists: dict[str, list[Any]] = {}
+    for name, value in pairs:
+        if isinstance(value, list):
+            lists.setdefault(name, []).extend(value)
+    return _Repeating(values | lists)
+
+
+def _shallow(text: str) -> str:
+    """`text` with null for whatever is nested two deeper than allowed: the level above it will be cut."""
+    kept, start, depth = [], 0, 0
+    for token in _TOKEN.finditer(text):
+        if token[0] in "[{":
+            depth += 1
+            if depth == MAX_NESTING + 2:
+                kept.append(text[start : token.start()])
+        elif token[0] in "]}":
+            if depth == MAX_NESTING + 2:
+                kept.append("null")
+                start = token.end()
+            depth -= 1
+    return "".join((*kept, text[start:]))
+
+
+def _cleaned(value: Any, level: int, marks: set[str]) -> Any:
+    """`value`, which is `level` deep, as every row can hold it; `marks` gets what was put right."""
     if isinstance(value, str):
-        return value.replace("\0", "")
-    if isinstance(value, dict):
-        return {key.replace("\0", ""): _without_nul(child) for key, child in value.items()}
-    return [_without_nul(child) for child in value] if isinstance(value, list) else value
+        return _NO_TEXT.sub(lambda char: _replaced(char[0], marks), value)
+    if isinstance(value, float) and not math.isfinite(value):
+        marks.add(NUMBERS)
+        return str(value)
+    if not isinstance(value, dict | list):
+        return value
+    if level > MAX_NESTING:
+        marks.add(TOO_DEEP)
+        return CUT_MARK
+    if isinstance(value, list):
+        return [_cleaned(child, level + 1, marks) for child in value]
+    if isinstance(value, _Repeating):
+        marks.add(REPEATED)
+    return {_cleaned(name, level, marks): _cleaned(child, level + 1, marks) for name, child in value.items()}
 
 
-def _too_deep() -> RefusedError:
-    return RefusedError(400, "too_deep", hint=f"nest objects and arrays at most {MAX_NESTING} deep")
+def _replaced(char: str, marks: set[str]) -> str:
+    marks.add(UNREADABLE if char != "\0" else NULS)
+    return "\ufffd" if char != "\0" else ""

@@ -1,6 +1,7 @@
 """New ledger rows: an incoming alert, cut to what a row may hold. Reception makes them."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import ip_address
@@ -30,6 +31,11 @@ _LABEL: Final = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.IGNORECASE)
 https://www.rfc-editor.org/rfc/rfc1123#section-2"""
 
 
+_NAMELESS: Final = "_"
+"""The name of a label without one: DynamoDB refuses attributes without a name.
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html#limits-attributes"""
+
+
 def new_row(
     alert: IncomingAlert,
     *,
@@ -47,6 +53,10 @@ def new_row(
     the item stays below its limit.
     """
     title = f"{_RESOLVED}{alert.title}" if alert.state is FaultState.RESOLVED else alert.title
+    labels = {
+        cut(name, MAX_NAME_CHARS) or _NAMELESS: cut(text, MAX_NAME_CHARS)
+        for name, text in list(alert.labels.items())[:MAX_LABELS]
+    }
     row = Alert(
         alert_id=alert_id,
         status=Status.RECEIVED,
@@ -67,19 +77,21 @@ def new_row(
         body_hash=body_hash,
         raw="",
         schema=SCHEMA,
-        labels={
-            cut(name, MAX_NAME_CHARS): cut(text, MAX_NAME_CHARS)
-            for name, text in sorted(alert.labels.items())[:MAX_LABELS]
-        },
+        labels=labels,
         component=_name(alert.component),
         host=_name(alert.host),
         link=alert.link if _is_web_link(alert.link, max_chars=MAX_LINK_CHARS) else None,
         started_at=_name(alert.started_at),
         severity_word=_name(alert.severity_word),
-        mended=alert.mended or None,
+        mended=(*alert.mended, *_label_marks(alert.labels, labels)) or None,
         left_out=alert.left_out or None,
     )
     return _with_raw(row, alert.part)
+
+
+def _label_marks(sent: Mapping[str, str], kept: Mapping[str, str]) -> list[str]:
+    left_out = len(sent) - len(kept)
+    return [f"{left_out} labels that a row has no room for are in its raw part only"] if left_out else []
 
 
 def _iso(at_ms: int) -> str:
@@ -94,7 +106,7 @@ def _name(text: str | None) -> str | None:
 
 def _with_raw(row: Alert, part: str) -> Alert:
     """`row` with as much of the body's part as leaves room for what later steps add."""
-    room = MAX_ITEM_BYTES - LATER_ATTRIBUTES_BYTES - len(msgspec.json.encode(row))
+    room = max(0, MAX_ITEM_BYTES - LATER_ATTRIBUTES_BYTES - len(msgspec.json.encode(row)))
     encoded = part.encode()
     if len(encoded) <= room:
         return replace(row, raw=part)

@@ -11,9 +11,14 @@ ENGLAND = "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007
 PERSIAN = "\u0646\u0645\u06cc\u200c\u0634\u0648\u062f"
 HINDI = "\u0915\u094d\u200d\u0937"
 SINHALA = "\u0dc1\u0dca\u200d\u0dbb\u0dd3"
+BENGALI = "\u09b0\u200d\u09cd\u09af\u09be\u09ae"
+MALAYALAM = "\u0d05\u0d35\u0d28\u0d4d\u200d, \u0d28\u0d4d\u200d"
 
 
-@pytest.mark.parametrize("text", [FAMILY, HEART_ON_FIRE, ASTRONAUT, ENGLAND, PERSIAN, HINDI, SINHALA])
+@pytest.mark.parametrize(
+    "text",
+    [FAMILY, HEART_ON_FIRE, ASTRONAUT, ENGLAND, PERSIAN, HINDI, SINHALA, BENGALI, MALAYALAM],
+)
 def test_joiner_stays_where_script_or_emoji_needs_it(text: str) -> None:
     """Without it they are other words, other syllables, and other people."""
     assert inert(text) == text
@@ -27,6 +32,7 @@ def test_joiner_stays_where_script_or_emoji_needs_it(text: str) -> None:
         (f"{FAMILY}\u200d, x", f"{FAMILY}, x"),
         ("\u202eabc\u202c", "abc"),
         ("soft\u00adhyphen", "softhyphen"),
+        ("\u0915\u094d\u200d\u093e", "\u0915\u094d\u093e"),
         ("x\U000e0068\U000e0069", "x"),
         ("a\u3164b\U000e0100c", "abc"),
         ("bell\x07rung", "bell rung"),
