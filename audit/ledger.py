@@ -19,8 +19,8 @@ class LedgerRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One alert as one region's ledger has it; times in epoch milliseconds.
 
     Three count possible duplicates, `state_uncertain` what people were told in doubt. `due_at` (epoch
-    seconds) is when somebody has to see to it. `changed_at_ms` is when the fault came into `state` ("firing" or
-    "resolved") by its source, else when that was accepted; a row that `folds` stands for all below it.
+    seconds) is when somebody has to see to it. `changed_at_ms` is when the fault came into `state` ("firing"
+    or "resolved") by its source, else when that was accepted; a row that `folds` stands for all below it.
     """
 
     alert_id: str

@@ -11,7 +11,7 @@ from typing import Final
 from handlers.domain.alert import Alert
 from simulator.scenario import Arrival, Scenario
 from simulator.scheduler import START_MS
-from topology.alerts import CLOCK_ERROR_S, FaultState, Status
+from topology.alerts import CLOCK_ERROR_S, FaultState, Severity, Status
 
 _ERROR_MS: Final = CLOCK_ERROR_S * 1000
 
@@ -61,6 +61,16 @@ def untold_change(
         f"fault {receipt.fault} is {state} by {receipt.arrival.label} ({receipt.alert_id}), after "
         f"{before.arrival.label} ({before.alert_id}) said otherwise, and nobody was told"
     )
+
+
+def untold_severity(receipt: Told, rows: Iterable[Alert]) -> str | None:
+    """What is wrong if nobody was told that the fault is as bad as a receipt says. `rows` are the fault's."""
+    severity = receipt.arrival.severity
+    as_bad = tuple(Severity)[: tuple(Severity).index(severity) + 1]
+    told = {row.severity for row in rows if row.status is not Status.SUPPRESSED}
+    if receipt.arrival.resolved or not told.isdisjoint(as_bad):
+        return None
+    return f"fault {receipt.fault} is {severity} by {receipt.arrival.label}, and people were told of {told}"
 
 
 def _before(receipt: Told, others: Iterable[Told], doubt_ms: int) -> Told | None:

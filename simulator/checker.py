@@ -9,7 +9,7 @@ state in `final_checks`.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from simulator.change_checks import Told, untold_change
+from simulator.change_checks import Told, untold_change, untold_severity
 from simulator.history import History
 from simulator.post_invariants import PostInvariants
 from simulator.row_invariants import RowInvariants
@@ -43,16 +43,15 @@ class InvariantChecker:
         self.posts = PostInvariants(scenario, scheduler, self.broken)
 
     def check_told(self, receipt: Told, receipts: Iterable[Told]) -> None:
-        """Check that what a receipt says of its fault was told to people, if it is a change."""
-        text = untold_change(
-            receipt,
-            [other for other in receipts if other.fault == receipt.fault],
-            self.rows.by_fault.get(receipt.fault, {}).values(),
-            self.rows.made_ms,
-            self._scenario,
-        )
+        """Check that what a receipt says of its fault was told to people, if it is a change or worse."""
+        rows = self.rows.by_fault.get(receipt.fault, {}).values()
+        same = [other for other in receipts if other.fault == receipt.fault]
+        text = untold_change(receipt, same, rows, self.rows.made_ms, self._scenario)
         if text is not None:
             self.broken("untold_change", text)
+        text = untold_severity(receipt, rows)
+        if text is not None:
+            self.broken("untold_severity", text)
 
     def broken(self, rule: str, text: str) -> None:
         """Note a violation, if it is the first."""

@@ -155,13 +155,14 @@ def _arrivals(random: Random, *, horizon_ms: int, clean: bool) -> tuple[Arrival,
 
 
 def _again(random: Random, earlier: Arrival, fresh: Arrival) -> Arrival:
-    """The same alert once more, at once or within minutes, in the same bytes or in others."""
+    """The same alert once more, at once or within minutes; in the same bytes, or not, worse or better."""
     return replace(
         earlier,
         label=fresh.label,
         region=fresh.region,
         at_ms=earlier.at_ms + _later_ms(random),
         stamp=earlier.stamp if random.random() < 0.4 else fresh.label,  # noqa: PLR2004
+        severity=earlier.severity if earlier.keyed or random.random() < 0.8 else fresh.severity,  # noqa: PLR2004
     )
 
 

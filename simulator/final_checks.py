@@ -109,12 +109,13 @@ def _check_identities(checker: InvariantChecker, rows: Mapping[str, Alert], scen
     """
     about = {fault: arrival for arrival in scenario.arrivals for fault in arrival.tells_of}
     changing = changing_faults(scenario)
-    roots: dict[tuple[int, str | None], list[Alert]] = {}
+    roots: dict[tuple[int, str | None, str], list[Alert]] = {}
     for row in rows.values():
         fault = fault_of(row.title)
         if row.parent_id is None and fault in about and fault not in changing:
-            roots.setdefault((fault, row.body_hash if about[fault].keyed else None), []).append(row)
-    for (fault, _), alerts in roots.items():
+            key = (fault, row.body_hash if about[fault].keyed else None, row.severity)
+            roots.setdefault(key, []).append(row)
+    for (fault, _, _), alerts in roots.items():
         by_content = about[fault].by_content and not about[fault].keyed and not about[fault].by_source
         window_s = CONFIG.dedupe_content_window_s if by_content else CONFIG.dedupe_event_window_s
         alerts.sort(key=lambda row: checker.rows.made_ms[row.alert_id][1])

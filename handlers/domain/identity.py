@@ -14,10 +14,11 @@ def identity_of(alert: IncomingAlert) -> str:
 
     The time of sending is no part of it: a source that sends an event again stamps it anew. The start of an
     episode is one, where the source has it: the same fault is another alert the next time. Labels count where
-    there is no event id: two volumes of one host differ by nothing else.
+    there is no event id: two volumes of one host differ by nothing else. The severity counts always: what was
+    a warning and is critical now is no repeat.
     """
     if alert.event_id is not None:
-        return _digest("event", alert.source, alert.event_id, alert.status, alert.episode)
+        return _digest("event", alert.source, alert.event_id, alert.status, alert.episode, alert.severity)
     return _digest(
         "content",
         alert.source,

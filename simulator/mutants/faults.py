@@ -3,7 +3,8 @@
 from dataclasses import replace
 from typing import Any, Final
 
-from handlers.domain.alert import Alert
+from handlers.domain.alert import Alert, IncomingAlert
+from handlers.domain.identity import identity_of
 from handlers.domain.intake import bodies, reception, webhook
 from handlers.domain.intake.bodies import ParsedBody, parse_body
 from handlers.domain.intake.faults import Faults
@@ -11,6 +12,7 @@ from handlers.domain.regions.ownership import RegionOwnershipView
 from handlers.domain.regions.recovery import Recovery
 from handlers.domain.states import repeat_looked_at
 from simulator.mutants.mutant import mutant
+from topology.alerts import Severity
 
 _count = Faults.count
 
@@ -60,7 +62,17 @@ def _never_a_retry(_self: Any, _row: Alert, *, within_s: float) -> bool:
     return False
 
 
+def _whatever_its_severity(alert: IncomingAlert) -> str:
+    """A warning that becomes critical repeats itself."""
+    return identity_of(replace(alert, severity=Severity.INFO))
+
+
 MUTANTS: Final = (
+    mutant(
+        "escalation-repeats",
+        "what is worse now is a repeat of what was not so bad",
+        (reception, "identity_of", _whatever_its_severity),
+    ),
     mutant(
         "changes-uncounted",
         "an outage after a recovery repeats the first",

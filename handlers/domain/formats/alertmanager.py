@@ -16,7 +16,7 @@ import msgspec
 from handlers.domain.alert import IncomingAlert
 from handlers.domain.dialects import is_resolution, severity_of, unknown_word
 from handlers.domain.formats import Member, RefusedError
-from handlers.domain.limits import MAX_NAME_CHARS, MAX_TITLE_CHARS
+from handlers.domain.limits import MAX_MEMBERS_LOOKED_AT, MAX_NAME_CHARS, MAX_TITLE_CHARS
 from handlers.domain.text import inert
 from handlers.domain.values import VALUES_AS_TEXT, all_text, id_of, text_of, texts_of
 
@@ -53,7 +53,14 @@ class AlertmanagerFormat:
     def parse(self, body: dict[str, Any]) -> list[Member]:
         """Its alerts. Firing and resolved are two alerts, since the status is part of the identity."""
         group = msgspec.convert(body, _Body)
-        return [_member(part, group, index) for index, part in enumerate(group.alerts)]
+        members = [
+            _member(part, group, index) for index, part in enumerate(group.alerts[:MAX_MEMBERS_LOOKED_AT])
+        ]
+        left = len(group.alerts) - len(members)
+        error = RefusedError(
+            413, "too_many_members", hint=f"only the first {MAX_MEMBERS_LOOKED_AT} alerts are looked at"
+        )
+        return members + [error] * left
 
 
 def _member(part: Any, group: _Body, index: int) -> Member:

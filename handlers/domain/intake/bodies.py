@@ -14,7 +14,7 @@ from handlers.domain.alert import IncomingAlert
 from handlers.domain.dialects import is_resolution
 from handlers.domain.formats import FORMATS, Format, Member, RefusedError
 from handlers.domain.intake.decoding import Decoded, decode
-from handlers.domain.limits import MAX_ALERTS_PER_BODY, MAX_TITLE_CHARS
+from handlers.domain.limits import MAX_ALERTS_PER_BODY, MAX_REFUSED_NAMED, MAX_TITLE_CHARS
 from handlers.domain.text import inert
 from topology.alerts import FaultState, Severity
 
@@ -146,6 +146,6 @@ def _about(refused: tuple[RefusedMember, ...], *, of: int, body_format: str) -> 
         index=of,
         message="\n".join(lines),
         part=msgspec.json.encode(
-            [{"index": member.index, "error": member.error.code} for member in refused]
+            [{"index": member.index, "error": member.error.code} for member in refused[:MAX_REFUSED_NAMED]]
         ).decode(),
     )

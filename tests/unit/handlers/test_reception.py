@@ -179,9 +179,11 @@ def test_other_content_is_another_alert(change: dict[str, str]) -> None:
     assert other.status is Status.RECEIVED
 
 
-@pytest.mark.parametrize("change", [{"event_id": "f"}, {"status": "resolved"}, {"source": "x"}])
+@pytest.mark.parametrize(
+    "change", [{"event_id": "f"}, {"status": "resolved"}, {"source": "x"}, {"severity": "critical"}]
+)
 def test_other_event_is_another_alert(change: dict[str, str]) -> None:
-    """With an event id, the source and its status count."""
+    """With an event id, its source, status and severity count: what escalates is no repeat."""
     world = World()
     world.accept(body(event_id="e"))
     (other,) = world.accept(body(**({"event_id": "e"} | change)))
