@@ -20,6 +20,7 @@ from simulator.scenario import (
     Kind,
     Mix,
     Scenario,
+    peer_of,
 )
 from topology.alerts import Severity
 
@@ -40,15 +41,19 @@ _LONG: Final = (Kind.SLACK_DOWN, Kind.SLACK_DEAF, Kind.REGION_DOWN, Kind.PARTITI
 def scenario_of(seed: int, consistency: Consistency, mix: Mix | None = None) -> Scenario:
     """The scenario of a seed under one consistency of the ledger; the same whichever releases run."""
     # A Random takes a whole number as it is; text would do too, and a tuple would be hashed.
-    random = Random(seed * len(CONSISTENCIES) + CONSISTENCIES.index(consistency))  # noqa: S311 - not for secrets
+    number = seed * len(CONSISTENCIES) + CONSISTENCIES.index(consistency)
+    random, told = Random(number), Random(~number)  # noqa: S311 - not for secrets
     clean = random.random() < 0.05  # noqa: PLR2004 - one seed in twenty shows that faults cause the trouble
     long = not clean and random.random() < 0.12  # noqa: PLR2004 - these cost ten times as much
     horizon_ms = random.randint(70, 95) * _MIN if long else random.randint(2, 8) * _MIN
-    arrivals = _arrivals(random, horizon_ms=min(horizon_ms, 15 * _MIN), clean=clean)
+    arrivals = _arrivals(random, told, horizon_ms=min(horizon_ms, 15 * _MIN), clean=clean)
     takeover_after_s = random.choice(_TAKEOVERS_S)
     incidents = () if clean else _incidents(random, horizon_ms, takeover_after_s * _S, long=long)
     if consistency == "strong" and random.random() < 0.3:  # noqa: PLR2004 - what a strong ledger must bear
         incidents = _for_good(incidents)
+    if consistency == "eventual" and not clean and told.random() < 0.15:  # noqa: PLR2004
+        flap, pause = _unseen_flap(told, horizon_ms)
+        arrivals, incidents = (*arrivals, *flap), (*incidents, pause)
     skew = random.choice(_SKEWS_MS)
     return Scenario(
         seed=seed,
@@ -118,14 +123,32 @@ def _incident(random: Random, kind: Kind, horizon_ms: int, takeover_ms: int) -> 
     )
 
 
-def _arrivals(random: Random, *, horizon_ms: int, clean: bool) -> tuple[Arrival, ...]:
-    """Some new alerts and some repeats; in one seed of five, a storm."""
+def _unseen_flap(random: Random, horizon_ms: int) -> tuple[tuple[Arrival, ...], Incident]:
+    """Down, up, down while nothing replicates, the recovery taken in by the other region."""
+    at_ms = random.randint(0, horizon_ms // 2)
+    down = Arrival(
+        label="F0",
+        at_ms=at_ms,
+        region=random.choice(REGIONS),
+        tells_of=(900_000,),
+        severity=random.choice(_SEVERITIES),
+        by_content=random.random() < 0.5,  # noqa: PLR2004
+    )
+    up_ms, again_ms = at_ms + random.randint(10, 40) * _S, at_ms + random.randint(60, 90) * _S
+    up = replace(down, label="F1", at_ms=up_ms, region=peer_of(down.region), resolved=True, stamp="F1")
+    again = replace(down, label="F2", at_ms=again_ms, stamp="F2")
+    to_ms = again_ms + random.choice((5, 200)) * _S
+    return (down, up, again), Incident(kind=Kind.REPLICATION_PAUSED, from_ms=at_ms, to_ms=to_ms)
+
+
+def _arrivals(random: Random, told: Random, *, horizon_ms: int, clean: bool) -> tuple[Arrival, ...]:
+    """Some new alerts and some repeats; in one seed of five, a storm. `told` draws what is said of faults."""
     storm = not clean and random.random() < 0.2  # noqa: PLR2004
     count = random.randint(20, 40) if storm else random.randint(3, 16)
     storm_ms = random.randint(0, horizon_ms // 2)
     repeats = random.choice((0.1, 0.3, 0.6))
     refused = random.choice((0.0, 0.0, 0.05, 0.2))
-    changes = random.choice((0.0, 0.3, 0.7))
+    changes = told.choice((0.0, 0.3, 0.7))
     arrivals: list[Arrival] = []
     for number in range(count):
         at_ms = storm_ms + random.randint(0, 15 * _S) if storm else random.randint(0, horizon_ms)
@@ -142,44 +165,30 @@ def _arrivals(random: Random, *, horizon_ms: int, clean: bool) -> tuple[Arrival,
             refused=random.random() < refused,
             since_ms=at_ms,
             episode_ms=at_ms,
-            spoilt=random.choice((0, 0, 1, 3)) if body > 1 else 0,
+            spoilt=told.choice((0, 0, 1, 3)) if body > 1 else 0,
         )
-        if earlier is None:
-            arrivals.append(fresh)
-        else:
-            arrivals.append((_changed if random.random() < changes else _again)(random, earlier, fresh))
+        arrivals.append(fresh if earlier is None else _again(random, told, earlier, fresh, changes))
     if not clean and random.random() < 0.04:  # noqa: PLR2004 - these take hours, until all attempts are used up
         deadly = random.choice(arrivals).tells_of
         arrivals = [replace(a, deadly=a.deadly or a.tells_of == deadly) for a in arrivals]
     return tuple(sorted(arrivals, key=lambda arrival: arrival.at_ms))
 
 
-def _again(random: Random, earlier: Arrival, fresh: Arrival) -> Arrival:
-    """The same alert once more, at once or within minutes; in the same bytes, or not, worse or better."""
+def _again(random: Random, told: Random, earlier: Arrival, fresh: Arrival, changes: float) -> Arrival:
+    """The same alert once more, at once or within minutes: in the same bytes, or not, or worse, or over."""
+    later_ms = random.choice((random.randint(0, 3 * _S), random.randint(0, 4 * _MIN)))
+    at_ms = earlier.at_ms + later_ms
+    same = replace(earlier, label=fresh.label, region=fresh.region, at_ms=at_ms)
+    if told.random() < changes:
+        return replace(
+            same,
+            resolved=not earlier.resolved,
+            since_ms=at_ms,
+            episode_ms=at_ms if earlier.resolved else earlier.episode_ms,
+            stamp=fresh.label if earlier.keyed or told.random() < 0.5 else "",  # noqa: PLR2004
+        )
     return replace(
-        earlier,
-        label=fresh.label,
-        region=fresh.region,
-        at_ms=earlier.at_ms + _later_ms(random),
-        stamp=earlier.stamp if random.random() < 0.4 else fresh.label,  # noqa: PLR2004
-        severity=earlier.severity if earlier.keyed or random.random() < 0.8 else fresh.severity,  # noqa: PLR2004
+        same,
+        stamp=earlier.stamp if told.random() < 0.4 else fresh.label,  # noqa: PLR2004
+        severity=earlier.severity if earlier.keyed or told.random() < 0.8 else fresh.severity,  # noqa: PLR2004
     )
-
-
-def _changed(random: Random, earlier: Arrival, fresh: Arrival) -> Arrival:
-    """The other state of the same faults, at once or within minutes."""
-    at_ms = earlier.at_ms + _later_ms(random)
-    return replace(
-        earlier,
-        label=fresh.label,
-        region=fresh.region,
-        at_ms=at_ms,
-        resolved=not earlier.resolved,
-        since_ms=at_ms,
-        episode_ms=at_ms if earlier.resolved else earlier.episode_ms,
-        stamp=fresh.label if earlier.keyed or random.random() < 0.5 else "",  # noqa: PLR2004
-    )
-
-
-def _later_ms(random: Random) -> int:
-    return random.choice((random.randint(0, 3 * _S), random.randint(0, 4 * _MIN)))

@@ -28,6 +28,11 @@ CAUGHT = {
     "random-id": "identity_split",
     "owner-ignored": "worked_by_both",
     "fence-ignored": "unfenced",
+    "changes-uncounted": "untold_change",
+    "repeat-believed": "untold_change",
+    "escalation-repeats": "untold_severity",
+    "members-cut-off": "lost_member",
+    "retry-repeats": "retry_repeated",
 }
 
 
