@@ -106,9 +106,10 @@ def test_an_alert_comes_out_in_slack_with_its_analysis(
 def test_a_repeat_sent_to_the_other_region_is_suppressed(
     emulator: Emulator, stack: LocalStack, post: Post, eventually: Eventually
 ) -> None:
-    """A source's retry to the failover region is the same alert: one message, a child with its parent."""
+    """A source's retry to the failover region is the same row, in other words its child: one message."""
     (parent,) = accepted_ids(post(alert("Queue stuck")))
-    answer = post(alert("Queue stuck"), region="us-west-2")
+    assert accepted_ids(post(alert("Queue stuck"), region="us-west-2")) == [parent]
+    answer = post(alert("Queue stuck", timestamp="2026-11-23T08:00:30Z"), region="us-west-2")
     (child,) = answer.json()["alerts"]
     assert (child["status"], child["parent_id"]) == ("SUPPRESSED", parent)
     eventually(lambda: messages_of(emulator, parent), within_s=SOON_S)
@@ -171,7 +172,7 @@ def test_a_cloudwatch_alarm_arrives_through_the_alarm_topic(
         (b'{"source": "x", "message": "m"}', {}, 422),
         (b'{"source": "x", "title": ["y"]}', {}, 422),
         (b"[" * 40 + b"]" * 40, {}, 400),
-        (json.dumps(alert("big", message="x" * 270_000)).encode(), {}, 413),
+        (json.dumps(alert("big", message="x" * 1_100_000)).encode(), {}, 413),
         (json.dumps(alert("typed")).encode(), {"content-type": "text/plain"}, 415),
     ],
 )
