@@ -30,6 +30,7 @@ MAX_TRIES: Final = 4
 _FULL_CPU_MB: Final = 1_769
 _SLICE_S: Final = 0.05
 _READY: Final = b"ready\n"
+_LOST: Final = {"__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException"}
 _LONGEST_S: Final = 300.0
 _CONFIG: Final = StackConfig.parse(
     stack="prod",
@@ -62,14 +63,26 @@ class _Tables:
             keys = [(table, value["S"]) for key in wanted["Keys"] for value in key.values()]
             found = [self.items[key] for key in keys if key in self.items]
             return 200, {"Responses": {table: found}, "UnprocessedKeys": {}}
+        if action == "UpdateItem":
+            return self._added(request)
         if action != "PutItem":
             raise NotImplementedError(action)
         item = request["Item"]
         key = (request["TableName"], item["alert_id" if "alert_id" in item else "name"]["S"])
-        if key in self.items:
-            return 400, {"__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException"}
+        if key in self.items and ":window" not in request.get("ExpressionAttributeValues", {}):
+            return 400, _LOST
         self.items[key] = item
         return 200, {}
+
+    def _added(self, request: Any) -> tuple[int, Any]:
+        """Answer the one update: a source's count, in its minute."""
+        item = self.items.get((request["TableName"], request["Key"]["name"]["S"]))
+        given = {name: int(value["N"]) for name, value in request["ExpressionAttributeValues"].items()}
+        if item is None or int(item["values"]["M"]["window"]["N"]) < given[":window"]:
+            return 400, _LOST
+        values = item["values"]["M"]
+        values["count"] = {"N": str(int(values["count"]["N"]) + given[":number"])}
+        return 200, {"Attributes": {"values": {"M": values}}}
 
 
 def _server(tables: _Tables) -> ThreadingHTTPServer:
@@ -122,6 +135,7 @@ def _environment(port: int) -> dict[str, str]:
         "takeover_after_s": _CONFIG.takeover_after_s,
         "dedupe_event_window_s": _CONFIG.dedupe_event_window_s,
         "dedupe_content_window_s": _CONFIG.dedupe_content_window_s,
+        "source_quota_per_minute": _CONFIG.source_quota_per_minute,
     }
     values |= {variable(name): str(value) for name, value in numbers.items()}
     values |= {variable("ledger_consistency"): "strong", variable("peer_region"): "us-west-2"}

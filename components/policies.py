@@ -15,7 +15,7 @@ from topology.queues import (
     WORK_QUEUES,
     QueueSpec,
 )
-from topology.tables import ALERTS, OPEN_INDEX, IndexSpec
+from topology.tables import ALERTS, CHILDREN_INDEX, OPEN_INDEX, IndexSpec
 
 _CONSUME = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 """What an event source mapping does with the function's role.
@@ -63,7 +63,7 @@ def function_grants(spec: FunctionSpec, resources: RegionResources) -> tuple[Gra
     work: Mapping[FunctionSpec, tuple[Grant, ...]] = {
         RECEPTION: (
             Grant((*_MOVE, "dynamodb:BatchGetItem", "dynamodb:PutItem"), (alerts,)),
-            Grant((*_AGREE, "dynamodb:BatchGetItem"), (resources.coordination_table,)),
+            Grant((*_AGREE, "dynamodb:BatchGetItem", "dynamodb:UpdateItem"), (resources.coordination_table,)),
             Grant(_SEND, (*processing, queues[PROCESSING_DLQ])),
         ),
         ANALYSIS: (
@@ -76,7 +76,7 @@ def function_grants(spec: FunctionSpec, resources: RegionResources) -> tuple[Gra
         ),
         DISTRIBUTION: (
             Grant(_MOVE, (alerts,)),
-            Grant(("dynamodb:Query",), (_index_arn(alerts, OPEN_INDEX),)),
+            Grant(("dynamodb:Query",), (_index_arn(alerts, OPEN_INDEX), _index_arn(alerts, CHILDREN_INDEX))),
             coordination,
             Grant((*_CONSUME, *_SEND), distribution_queues),
             Grant(("secretsmanager:GetSecretValue",), (resources.slack_secret,)),

@@ -130,6 +130,7 @@ class Region(pulumi.ComponentResource):
             "distribution_critical_queue_url": self._queues.url(DISTRIBUTION_CRITICAL),
             "dedupe_event_window_s": str(config.dedupe_event_window_s),
             "dedupe_content_window_s": str(config.dedupe_content_window_s),
+            "source_quota_per_minute": str(config.source_quota_per_minute),
             "alarm_topic_arn": self._topic.arn,
             "anthropic_key_secret": data.anthropic_key_secret.name,
             "claude_model": config.claude_model,

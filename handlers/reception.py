@@ -13,6 +13,7 @@ from handlers.adapters.system import SystemRandomness, ThreadExecutor
 from handlers.bootstrap import Parts
 from handlers.domain.intake.alarms import AlarmIntake
 from handlers.domain.intake.faults import Faults
+from handlers.domain.intake.quotas import Quotas
 from handlers.domain.intake.reception import Reception
 from handlers.domain.intake.refusals import Refusals
 from handlers.domain.intake.webhook import Webhook
@@ -30,6 +31,11 @@ _reception: Final = Reception(
         coordination=_parts.coordination,
         executor=_executor,
         keep_s=FAULT_RECORD_WINDOWS * max(_windows_s),
+    ),
+    quotas=Quotas(
+        coordination=_parts.coordination,
+        region=_settings.aws_region,
+        per_minute=_settings.source_quota_per_minute,
     ),
     queue_sender=_parts.queue_sender,
     ownership=_parts.ownership,

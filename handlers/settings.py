@@ -75,6 +75,7 @@ class ReceptionSettings(Settings):
 
     dedupe_event_window_s: int
     dedupe_content_window_s: int
+    source_quota_per_minute: int
     alarm_topic_arn: str
 
 

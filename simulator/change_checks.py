@@ -51,11 +51,7 @@ def untold_change(
         return None
     state = FaultState.RESOLVED if receipt.arrival.resolved else FaultState.FIRING
     for row in rows:
-        if (
-            row.status is not Status.SUPPRESSED
-            and row.state is state
-            and _after(row, before, made_ms, doubt_ms)
-        ):
+        if _is_told(row) and row.state is state and _after(row, before, made_ms, doubt_ms):
             return None
     return (
         f"fault {receipt.fault} is {state} by {receipt.arrival.label} ({receipt.alert_id}), after "
@@ -67,10 +63,15 @@ def untold_severity(receipt: Told, rows: Iterable[Alert]) -> str | None:
     """What is wrong if nobody was told that the fault is as bad as a receipt says. `rows` are the fault's."""
     severity = receipt.arrival.severity
     as_bad = tuple(Severity)[: tuple(Severity).index(severity) + 1]
-    told = {row.severity for row in rows if row.status is not Status.SUPPRESSED}
+    told = {row.severity for row in rows if _is_told(row)}
     if receipt.arrival.resolved or not told.isdisjoint(as_bad):
         return None
     return f"fault {receipt.fault} is {severity} by {receipt.arrival.label}, and people were told of {told}"
+
+
+def _is_told(row: Alert) -> bool:
+    """Whether people are told of it, or will be; of what is folded by its fold (see `fold_checks`)."""
+    return row.status is not Status.SUPPRESSED or bool(row.folded)
 
 
 def _before(receipt: Told, others: Iterable[Told], doubt_ms: int) -> Told | None:

@@ -67,6 +67,7 @@ def scenario_of(seed: int, consistency: Consistency, mix: Mix | None = None) -> 
         concurrency=random.choice((2, 5, 10)),
         can_edit=random.random() < 0.3,  # noqa: PLR2004
         canary=not long,
+        source_quota_per_minute=random.randint(2, 8) if random.random() < 0.3 else None,  # noqa: PLR2004
         mix=mix,
     )
 

@@ -38,7 +38,7 @@ def check_rest(
     checker: InvariantChecker, rows: Mapping[str, Alert], receipts: Iterable[str], scenario: Scenario
 ) -> None:
     """Check the rows of a run that has come to rest, against the receipts and what Slack has."""
-    strong = scenario.consistency == "strong"
+    strong, changing = scenario.consistency == "strong", changing_faults(scenario)
     for alert_id in receipts:
         if alert_id not in rows:
             checker.broken("unaccounted", f"{alert_id} was answered 202 and has no row")
@@ -46,7 +46,12 @@ def check_rest(
         if row.status is Status.NOTIFIED:
             _check_notified(checker, row)
         _check_duplicates(checker, row, strong=strong)
-        if strong and row.status is Status.SUPPRESSED:
+        # A fold is one family for what comes before and after a change of a fault's state.
+        if (
+            strong
+            and row.status is Status.SUPPRESSED
+            and not (row.folded and fault_of(row.title) in changing)
+        ):
             _check_retries(checker, row, rows)
     _check_digests(checker, rows)
     if strong:
@@ -174,6 +179,7 @@ def tally(rows: Mapping[str, Alert], checker: InvariantChecker) -> Counter[str]:
     counts["duplicates"] = sum(max(len(posts) - 1, 0) for posts in checker.posts.alerts.values())
     counts["follow_ups"] = sum(map(len, checker.posts.follow_ups.values()))
     counts["in_digest"] = sum(row.digest_id is not None for row in rows.values())
+    counts["folded"] = sum(bool(row.folded) for row in rows.values())
     for row in rows.values():
         for cause, times in row.possible_duplicates.items():
             counts[f"possible_duplicate {cause}"] += times

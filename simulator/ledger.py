@@ -234,6 +234,11 @@ class LedgerPort:
         """See `Ledger`."""
         return self.call(f"ledger.count {key}", lambda: min(len(self._store.under(self._region, key)), limit))
 
+    def count_children(self, parent_id: str, *, limit: int) -> int:
+        """See `Ledger`."""
+        what = f"ledger.count_children {short(parent_id)}"
+        return self.call(what, lambda: min(len(self._store.children(self._region, parent_id)), limit))
+
     def suppressed_children(self, parent_id: str, *, limit: int) -> Sequence[str]:
         """See `Ledger`."""
 

@@ -12,7 +12,7 @@ from simulator.releases.release import ALONE, Release
 from simulator.scenario import peer_of
 from simulator.services import AnalystPort, NotifierPort, Slack
 from simulator.tables import Table
-from simulator.wiring import Ports
+from simulator.wiring import CONFIG, Ports
 from simulator.world import World
 from topology.queues import Queue
 
@@ -62,5 +62,6 @@ def ports_of(machine: Machine, backends: Backends, release: Release) -> Ports:
         peer=peer_of(machine.region),
         consistency=scenario.consistency,
         takeover_after_s=scenario.takeover_after_s,
+        source_quota_per_minute=scenario.source_quota_per_minute or CONFIG.source_quota_per_minute,
     )
     return backends.fleet.ports(direct, backends.store, release)

@@ -11,6 +11,8 @@ from simulator.tables import Table
 from topology.records import SLACK_RATE
 
 _TIMEOUT_MS: Final = (2_500, 3_500)
+_ADDITIONS: Final = 3
+"""As often as the adapter tries."""
 
 
 class CoordinationPort:
@@ -56,21 +58,48 @@ class CoordinationPort:
         new = Record(version=version + 1, values=dict(values))
         return self.put(name, new, lambda stored: (stored.version if stored else 0) == version)
 
+    def add(self, name: str, number: int, *, window: int, expires_at: int) -> int:
+        """See `Coordination`."""
+        del expires_at
+        begun = Record(version=1, values={"window": window, "count": number})
+
+        def added(stored: Record | None) -> Record | None:
+            if stored is None or stored.values["window"] < window:
+                return None
+            count = stored.values["count"] + number
+            return Record(version=stored.version, values={**stored.values, "count": count})
+
+        def begins(stored: Record | None) -> bool:
+            return stored is None or stored.values["window"] < window
+
+        for _ in range(_ADDITIONS):
+            record = self.change(name, f"coordination.add {name} {number}", added)
+            if record is not None:
+                return record.values["count"]
+            if self.put(name, begun, begins):
+                return number
+        raise CoordinationUnavailableError("simulated: begun by others")
+
     def put(self, name: str, new: Record, condition: Callable[[Record | None], bool]) -> bool:
         """Put a record over the stored one if that meets the `condition`. Whether it did."""
+        what = f"coordination.write {name} {dict(new.values)}"
+        return self.change(name, what, lambda stored: new if condition(stored) else None) is not None
+
+    def change(self, name: str, what: str, change: Callable[[Record | None], Record | None]) -> Record | None:
+        """Write what `change` makes of the stored record, and return it; None if it refuses."""
         region, invocation, world = self._machine.region, self._machine.invocation, self._machine.world
         asked_ms = world.now_ms
 
-        def effect() -> bool:
+        def effect() -> Record | None:
             stored = self._table.read(region, name)
-            if not condition(stored):
-                return False
+            new = change(stored)
+            if new is None:
+                return None
             self._table.write(region, name, new)
             if name == SLACK_RATE:
                 world.checker.posts.slot_reserved(invocation, asked_ms, stored, new)
-            return True
+            return new
 
-        what = f"coordination.write {name} {dict(new.values)}"
         self._may_fail(what)
         draw = invocation.random
         instead = None

@@ -39,6 +39,8 @@ class RowInvariants:
         """By alert: the regions that took it in."""
         self.made_ms: dict[str, tuple[int, int]] = {}
         """By alert: when the request began that made its row, and when the row was there."""
+        self.folded: dict[str, set[str]] = {}
+        """By fold: the rows that were ever folded below it."""
         self.by_fault: dict[int, dict[str, Alert]] = {}
         """By fault and id: the rows about it, as they were written last."""
         self.records: Callable[[str, str], Record | None] = lambda _region, _name: None
@@ -70,6 +72,8 @@ class RowInvariants:
         fault = fault_of(new.title)
         if fault is not None:
             self.by_fault.setdefault(fault, {})[new.alert_id] = new
+        if new.folded:
+            self.folded.setdefault(new.parent_id or "", set()).add(new.alert_id)
         if new.attempts > MAX_ATTEMPTS:
             self._broken("attempts_unlimited", f"{new.alert_id} is at attempt {new.attempts}")
         if new.status is Status.PARKED and stored is not None and origin is not Status.PARKED:

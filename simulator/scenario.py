@@ -189,7 +189,7 @@ class Scenario:
 
     `skew_ms`: of each region's clocks. `canary`: an alert that comes long after the last fault.
     `allowed`: if given, only these single faults fire (the shrinker's way to leave some out). `mix`: which
-    releases run where, if not today's alone.
+    releases run where, if not today's alone. `source_quota_per_minute`: if not the shipped one.
     """
 
     seed: int
@@ -201,6 +201,7 @@ class Scenario:
     skew_ms: tuple[int, int] = (0, 0)
     takeover_after_s: int = 900
     concurrency: int = 10
+    source_quota_per_minute: int | None = None
     can_edit: bool = False
     canary: bool = False
     allowed: frozenset[str] | None = None

@@ -19,6 +19,7 @@ from handlers.domain.limits import (
 from handlers.domain.ports import Record
 from simulator.checker import Violation
 from simulator.final_checks import check_dead_letters, check_rest, tally, unexplained, unsettled
+from simulator.fold_checks import check_folds
 from simulator.history import History
 from simulator.ports import Backends, Fleet
 from simulator.region import Region
@@ -194,6 +195,7 @@ class _Simulation:
             checker.broken("replicas_differ", "the regions' ledgers differ after convergence")
         receipts = self._sources.receipts
         check_rest(checker, rows, [told.alert_id for told in receipts], world.scenario)
+        check_folds(checker, rows, self._sources.sent, world.scenario)
         if world.scenario.consistency == "eventual":
             for told in receipts:
                 checker.check_told(told, receipts)

@@ -8,6 +8,7 @@ import msgspec
 from handlers.domain.alert import Alert
 from handlers.domain.states import Actor, check, redriven
 from simulator.change_checks import Told
+from simulator.fold_checks import Sent
 from simulator.ledger import Change, Store
 from simulator.region import POISON_IDS, Region, Request, Response
 from simulator.scenario import DEADLY_MARK, REFUSED_MARK, REGIONS, Arrival
@@ -30,12 +31,16 @@ POISON: Final = ("not json", f'{{"alert_id": "{POISON_IDS[0]}"}}')
 
 
 class Sources:
-    """Sends every arrival of the scenario until somebody takes it. `receipts`: what was answered with 202."""
+    """Sends every arrival of the scenario until somebody takes it.
+
+    `sent`: what reached a region; `receipts`: what was answered with 202.
+    """
 
     def __init__(self, world: World, regions: dict[str, Region]) -> None:
         """Plan every arrival of the scenario."""
         self.world = world
         self.receipts: list[Told] = []
+        self.sent: list[Sent] = []
         self._regions = regions
         for arrival in world.scenario.arrivals:
             self._plan(arrival, START_MS + arrival.at_ms)
@@ -78,6 +83,9 @@ class Sources:
                 self._keep(arrival, region, response, sent_ms)
 
         sent_ms = world.now_ms
+        source = "simulator" if len(arrival.tells_of) == 1 else "alertmanager"
+        number = len(arrival.tells_of) + bool(arrival.spoilt)
+        self.sent.append(Sent(at_ms=sent_ms, region=region, source=source, number=number))
         world.scheduler.after(_PATIENCE_MS, again)
         self._regions[region].answer(arrival.label, request_of(arrival), answered=answered)
 

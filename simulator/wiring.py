@@ -19,6 +19,7 @@ from handlers.domain.delivery.leases import Deadline, Leases, PoisonMessageError
 from handlers.domain.delivery.messages import Digest, FollowUpNotice, Message
 from handlers.domain.delivery.rate_limit import RateLimiter
 from handlers.domain.intake.faults import Faults
+from handlers.domain.intake.quotas import Quotas
 from handlers.domain.intake.reception import Reception
 from handlers.domain.intake.refusals import Refusals
 from handlers.domain.intake.webhook import Request, Webhook
@@ -61,6 +62,7 @@ class Ports:
     peer: str
     consistency: str
     takeover_after_s: int
+    source_quota_per_minute: int
 
 
 class PostedMessage(NamedTuple):
@@ -80,6 +82,9 @@ def webhook(given: Ports) -> Webhook:
             coordination=given.coordination,
             executor=given.machine,
             keep_s=FAULT_RECORD_WINDOWS * CONFIG.dedupe_event_window_s,
+        ),
+        quotas=Quotas(
+            coordination=given.coordination, region=given.region, per_minute=given.source_quota_per_minute
         ),
         queue_sender=given.queue_sender,
         clock=given.machine,

@@ -45,6 +45,7 @@ class StackConfig:
     slack_interval_ms: int
     dedupe_event_window_s: int
     dedupe_content_window_s: int
+    source_quota_per_minute: int
     cache_ttl_s: int
     claude_model: str
     slack_webhook_origin: str

@@ -105,6 +105,13 @@ KEYS: Final = (
     ),
     Key("dedupeEventWindowS", int, 3_600, *_between(1, _DAY_S, " s"), "Repeats of a source's own event id"),
     Key("dedupeContentWindowS", int, 300, *_between(1, _DAY_S, " s"), "Repeats of the same content"),
+    Key(
+        "sourceQuotaPerMinute",
+        int,
+        3_000,
+        *_between(1, 1_000_000, " alerts"),
+        "Most alerts of one source and minute that each region sends on one by one; CRITICAL ones are exempt",
+    ),
     Key("cacheTtlS", int, _DAY_S, *_between(60, 30 * _DAY_S, " s"), "How long an analysis is reused"),
     Key("claudeModel", str, "claude-sonnet-5-5", *_NAME, "Model id of the analysis"),
     Key(

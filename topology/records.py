@@ -17,6 +17,11 @@ def fault_record(fault_key: str) -> str:
     return f"fault#{fault_key}"
 
 
+def quota_record(region: str, source_hash: str) -> str:
+    """What a source has sent to this region in a minute; `handlers.domain.intake.quotas`."""
+    return f"quota#{region}#{source_hash}"
+
+
 def switch_record(region: str) -> str:
     """An operator's word that this region takes everything; `handlers.domain.regions.switch`."""
     return f"switch#{region}"

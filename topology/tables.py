@@ -54,8 +54,8 @@ OPEN_INDEX: Final = IndexSpec(
 CHILDREN_INDEX: Final = IndexSpec(
     "children-index", KeySpec("parent_id", "S"), KeySpec("alert_id", "S"), projected=("status",)
 )
-"""Sparse: only repeats carry `parent_id`. Recovery looks here for one to promote when the parent is
-PARKED."""
+"""Sparse: only repeats, and what is folded, carry `parent_id`. Recovery looks here for one to promote when
+the parent is PARKED, and a fold counts here what it tells of."""
 
 FAULT_INDEX: Final = IndexSpec(
     "fault-index", KeySpec("fault_key", "S"), KeySpec("changed_at_ms", "N"), projected=("state",)
@@ -82,7 +82,7 @@ COORDINATION: Final = TableSpec(
     shares_ledger_consistency=True,
 )
 """What instances and regions agree on, one small record each: Slack's rate limit, Claude's circuit breaker,
-the state of each fault that was resolved lately (the only records that expire), and under an eventual ledger
-which region acts for which."""
+the state of each fault that was resolved lately and what each source has sent in a minute (the records that
+expire), and under an eventual ledger which region acts for which."""
 
 TABLES: Final = (ALERTS, ANALYSIS_CACHE, COORDINATION)

@@ -85,6 +85,8 @@ class Alert:
     counts, by `DuplicateCause`, how often it may have been posted without our knowing. `digest_id` is there
     when it went out as a part of a digest, `alone` when Slack refused a digest with it, `slack_ref` when its
     message can be edited. `successor_id`: the repeat that was promoted in its place when it was PARKED.
+    `folds`: it tells of the alerts above a source's quota (see `intake.quotas`), which are its children and
+    `folded`.
     """
 
     alert_id: str
@@ -119,6 +121,8 @@ class Alert:
     changed_at_ms: int | None = None
     body_hash: str | None = None
     parent_id: str | None = None
+    folds: bool | None = None
+    folded: bool | None = None
     open_key: str | None = None
     due_at: int | None = None
     lease_token: str | None = None
@@ -169,7 +173,7 @@ FIXED_ATTRIBUTES: Final = (
     "alert_id", "severity", "timestamp", "created_at", "accepted_at_ms", "region", "format", "source",
     "title", "message", "component", "host", "link", "started_at", "severity_word", "mended", "left_out",
     "labels", "identity", "fault_key", "state", "changed_at_ms", "body_hash",
-    "parent_id", "raw", "raw_truncated", "schema",
+    "parent_id", "folds", "folded", "raw", "raw_truncated", "schema",
 )  # fmt: skip
 """The attributes of `Alert` that nobody changes after it is accepted (docs/architecture.md, The ledger).
 

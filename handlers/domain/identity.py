@@ -45,6 +45,16 @@ def identity_of_key(key: str, index: int) -> str:
     return _digest("key", key, str(index))
 
 
+def identity_of_fold(source: str, region: str) -> str:
+    """The identity of the folds that tell of a source's alerts above its quota in a region."""
+    return _digest("fold", region, source)
+
+
+def source_hash_of(source: str) -> str:
+    """A source in the name of a record (32 hex digits), whatever characters it has."""
+    return _digest("source", source)[:32]
+
+
 def alert_id_of(identity: str, *, at_ms: int, window_s: int, changes: int = 0) -> str:
     """The id of an alert accepted at `at_ms`: `a` and 32 hex digits, the same throughout a time bucket.
 
@@ -55,9 +65,13 @@ def alert_id_of(identity: str, *, at_ms: int, window_s: int, changes: int = 0) -
     return "a" + _digest("alert", *parts)[:32]
 
 
-def repeat_id_of(family: str, *, body_hash: str, index: int) -> str:
-    """The id of a repeat: the first of its `family`, and 8 hex digits of the body and its place in that."""
-    return f"{family}.{_digest('repeat', body_hash, str(index))[:8]}"
+def repeat_id_of(family: str, *, body_hash: str, index: int, changes: int) -> str:
+    """The id of a repeat: the first of its `family`, and 8 hex digits of the body and its place in that.
+
+    `changes`: of its fault's state. Those of a fold, which is one family, are not told apart by its id.
+    """
+    parts = (body_hash, str(index), *([str(changes)] if changes else []))
+    return f"{family}.{_digest('repeat', *parts)[:8]}"
 
 
 def body_hash_of(body: bytes) -> str:

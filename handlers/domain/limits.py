@@ -103,6 +103,14 @@ REPEAT_LOOK_AFTER_S: Final = 60
 MAX_REPEATS_PER_RUN: Final = 200
 """Looked at in one run of Recovery, after everything else."""
 
+QUOTA_MINUTE_S: Final = 60
+FOLD_AFTER_S: Final = 15
+"""A fold goes out so long after its minute: by then reception, which has 10 seconds, has written what it
+folded, and the index shows it."""
+
+MAX_FOLDED_COUNTED: Final = 10_000
+"""What a fold counts; of more it says that they are at least so many."""
+
 MIN_DIGEST_ALERTS: Final = 4
 MAX_DIGEST_ALERTS: Final = 100
 """Fewer are read more easily one by one; more could not be recorded in the time that an invocation has."""

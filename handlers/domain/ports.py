@@ -134,6 +134,9 @@ class Ledger(Protocol):
     def count(self, key: str, *, limit: int) -> int:
         """How many alerts lie under an open key, counted to `limit`; may lag behind the rows."""
 
+    def count_children(self, parent_id: str, *, limit: int) -> int:
+        """How many children an alert has, counted to `limit`; may lag behind the rows."""
+
     def suppressed_children(self, parent_id: str, *, limit: int) -> Sequence[str]:
         """At most `limit` ids of the SUPPRESSED repeats of an alert; may lag behind the rows."""
 
@@ -174,7 +177,7 @@ class Record:
 
 
 class Coordination(Protocol):
-    """Small shared records. Both methods raise `CoordinationUnavailableError`.
+    """Small shared records. Every method raises `CoordinationUnavailableError`.
 
     Under an eventual ledger a region reads its own replica, and the last writer wins between regions.
     """
@@ -191,6 +194,13 @@ class Coordination(Protocol):
         """Write `values` if the stored record still has `before`'s version (or is absent); else False.
 
         `expires_at` (epoch seconds): from then on nobody needs it, and it may be deleted.
+        """
+
+    def add(self, name: str, number: int, *, window: int, expires_at: int) -> int:
+        """Add `number` to what the record counts in `window`, in one step; returns its count with that.
+
+        A later window begins at 0. What comes late is counted in the window that has begun since.
+        `expires_at` (epoch seconds): of a record that begins a window.
         """
 
 

@@ -61,7 +61,7 @@ class Move:
 
 MOVES: Final = (
     Move(Actor.RECEPTION, None, Status.RECEIVED, Condition.ABSENT, "accepted"),
-    Move(Actor.RECEPTION, None, Status.SUPPRESSED, Condition.ABSENT, "accepted as a repeat"),
+    Move(Actor.RECEPTION, None, Status.SUPPRESSED, Condition.ABSENT, "accepted as a repeat, or folded"),
     Move(Actor.RECEPTION, Status.SUPPRESSED, Status.RECEIVED, Condition.PARENT_PARKED, "promoted at once"),
     Move(Actor.RECEPTION, Status.SUPPRESSED, Status.RECEIVED, Condition.STATE_CHANGED, "no repeat after all"),
     Move(Actor.ANALYSIS, Status.RECEIVED, Status.RECEIVED, Condition.FREE, "claimed"),
@@ -155,8 +155,11 @@ def received(alert: Alert, *, due_at: int) -> Alert:
     return _placed(replace(alert, status=Status.RECEIVED), due_at)
 
 
-def suppressed(alert: Alert, *, due_at: int) -> Alert:
-    """The new row `alert` as a repeat that is not sent on; Recovery looks at its fault at `due_at`."""
+def suppressed(alert: Alert, *, due_at: int | None) -> Alert:
+    """The new row `alert` as one that is not sent on by itself.
+
+    A repeat, whose fault Recovery looks at at `due_at`; without that a folded one, whose fold tells of it.
+    """
     expires_at = _expiry(alert.accepted_at_ms)
     return _placed(replace(alert, status=Status.SUPPRESSED, expires_at=expires_at), due_at)
 
@@ -275,7 +278,7 @@ def looked_at(alert: Alert, *, due_at: int, successor_id: str | None) -> Alert:
 
 def redriven(alert: Alert, *, due_at: int) -> Alert:
     """The PARKED `alert`, to be tried again from the start, in a digest too: what Slack refused is over."""
-    again = replace(alert, status=Status.RECEIVED, parked_reason=None, attempts=0, alone=None)
+    again = replace(alert, status=Status.RECEIVED, parked_reason=None, attempts=0, alone=alert.folds)
     return _placed(again, due_at)
 
 
@@ -303,7 +306,7 @@ def follow_up_ended(alert: Alert) -> Alert:
     return _rested(replace(alert, follow_up=None))
 
 
-def _placed(alert: Alert, due_at: int) -> Alert:
+def _placed(alert: Alert, due_at: int | None) -> Alert:
     due = replace(alert, due_at=due_at)
     return replace(due, open_key=due.expected_open_key)
 

@@ -2,12 +2,13 @@
 
 from typing import Final
 
-from simulator.mutants import distribution, faults, leases, reception, recovery, regions
+from simulator.mutants import distribution, faults, leases, quotas, reception, recovery, regions
 from simulator.mutants.mutant import Mutant
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
     *reception.MUTANTS,
     *faults.MUTANTS,
+    *quotas.MUTANTS,
     *leases.MUTANTS,
     *distribution.MUTANTS,
     *recovery.MUTANTS,

@@ -15,6 +15,7 @@ from simulator.mutants.mutant import mutant
 from topology.alerts import Status
 
 _created = Reception._created
+_repeat = Reception._repeat
 
 
 def _random_identity() -> Callable[[Any], str]:
@@ -22,21 +23,23 @@ def _random_identity() -> Callable[[Any], str]:
     return lambda _alert: f"{next(numbers):064x}"
 
 
-def _accepted_unwritten(self: Reception, draft: Any, until_ms: int) -> Any:
+def _accepted_unwritten(self: Reception, draft: Any, row: Any, until_ms: int) -> Any:
     try:
-        return _created(self, draft, until_ms)
+        return _created(self, draft, row, until_ms)
     except LedgerUnavailableError:
         return None
 
 
-def _wake_up_before_row(self: Reception, draft: Any, until_ms: int) -> Any:
+def _wake_up_before_row(self: Reception, draft: Any, row: Any, until_ms: int) -> Any:
     with suppress(QueueSendError):
         self.queue_sender.send(draft.row.queue, [draft.row])
-    return _created(self, draft, until_ms)
+    return _created(self, draft, row, until_ms)
 
 
-def _child_suppressed(self: Reception, draft: Any, earlier: Any, _until_ms: int) -> Any:
+def _child_suppressed(self: Reception, draft: Any, earlier: Any, until_ms: int) -> Any:
     """A repeat is SUPPRESSED, whatever its parent's status is."""
+    if earlier.folds:
+        return _repeat(self, draft, earlier, until_ms)
     child = replace(
         draft.row, alert_id=f"{earlier.family}.{self.randomness.hex(8)}", parent_id=earlier.family
     )
@@ -45,8 +48,10 @@ def _child_suppressed(self: Reception, draft: Any, earlier: Any, _until_ms: int)
     return reception._Placed(draft=draft, row=child)
 
 
-def _child_dropped(_self: Reception, draft: Any, earlier: Any, _until_ms: int) -> Any:
+def _child_dropped(self: Reception, draft: Any, earlier: Any, until_ms: int) -> Any:
     """A repeat gets an id in the answer, and no row."""
+    if earlier.folds:
+        return _repeat(self, draft, earlier, until_ms)
     child = replace(draft.row, alert_id=f"{earlier.family}.0badc0de", status=Status.SUPPRESSED)
     return reception._Placed(draft=draft, row=child)
 

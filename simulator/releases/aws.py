@@ -34,9 +34,10 @@ from topology.queues import Queue
 from topology.tables import ALERTS, ANALYSIS_CACHE, CHILDREN_INDEX, COORDINATION, FAULT_INDEX, OPEN_INDEX
 
 _ABSENT: Final = re.compile(r"attribute_not_exists\((#?\w+)\)")
-_COMPARED: Final = re.compile(r"(#?\w+) (=|<=|<) (:\w+)")
+_COMPARED: Final = re.compile(r"([#\w.]+) (=|<=|<|>=) (:\w+)")
+_ADDITION: Final = re.compile(r"SET #values\.(#\w+) = #values\.\1 \+ (:\w+)")
 _UPDATE: Final = re.compile(r"(?:SET (.+?))?(?: ?REMOVE (.+))?")
-_OPERATORS: Final = {"=": operator.eq, "<=": operator.le, "<": operator.lt}
+_OPERATORS: Final = {"=": operator.eq, "<=": operator.le, "<": operator.lt, ">=": operator.ge}
 
 
 class UnknownRequestError(Exception):
@@ -105,27 +106,31 @@ class _DynamoDb:
                 items = [row.item for row in rows if isinstance(row, ItemRow)]
         return {"Responses": {table: items}}
 
-    def put_item(self, **request: Any) -> None:
+    def put_item(self, **request: Any) -> Mapping[str, Any]:
         item: Item = request["Item"]
         writer = self._machine.invocation.name
         with _failing_as_aws():
             if request["TableName"] == ANALYSIS_CACHE.key:
                 self._store.check_cache_entry(item, writer=writer)
                 self._cache.write(item["error_signature"]["S"], item)
-                return
+                return {}
             if request["TableName"] == COORDINATION.key:
                 self._store.check_record(item, writer=writer)
                 written = self._put_record(item, request)
             else:
                 written = self._write_row("put", item["alert_id"]["S"], item, request)
         _require(written)
+        return {}
 
-    def update_item(self, **request: Any) -> None:
+    def update_item(self, **request: Any) -> Mapping[str, Any]:
+        if request["TableName"] == COORDINATION.key:
+            return self._add(request)
         if request["TableName"] != ALERTS.key:
             raise UnknownRequestError(f"update_item of {request['TableName']}")
         with _failing_as_aws():
             written = self._write_row("update", request["Key"]["alert_id"]["S"], None, request)
         _require(written)
+        return {}
 
     def query(self, **request: Any) -> Mapping[str, Any]:
         if request["TableName"] != ALERTS.key or "ExclusiveStartKey" in request:
@@ -154,6 +159,26 @@ class _DynamoDb:
             return _holds(request, {} if stored is None else _record_item(plain["name"], stored))
 
         return self._coordination.put(plain["name"], new, condition)
+
+    def _add(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The one update of a record that there is: a number more in one of its values."""
+        added = _ADDITION.fullmatch(request["UpdateExpression"])
+        if added is None:
+            raise UnknownRequestError(f"the update {request['UpdateExpression']!r}")
+        name = request["Key"]["name"]["S"]
+        counted = request["ExpressionAttributeNames"][added[1]]
+        number = int(request["ExpressionAttributeValues"][added[2]]["N"])
+
+        def change(stored: Record | None) -> Record | None:
+            if stored is None or not _holds(request, _record_item(name, stored)):
+                return None
+            values = {**stored.values, counted: stored.values[counted] + number}
+            return Record(version=stored.version, values=values)
+
+        with _failing_as_aws():
+            record = self._coordination.change(name, f"coordination.update {name} {number}", change)
+        _require(record is not None)
+        return {"Attributes": _record_item(name, record) if record else {}}
 
     def _write_row(self, verb: str, alert_id: str, new: Item | None, request: Mapping[str, Any]) -> bool:
         """A conditional write of `new`, or of what the request's update makes of the stored item.
@@ -227,8 +252,12 @@ def _require(written: bool) -> None:  # noqa: FBT001 - what a write answers
 
 def _holds(request: Mapping[str, Any], item: Item, expression: str = "ConditionExpression") -> bool:
     """Whether an item meets a request's expression; without one, every item does."""
-    clauses = request[expression].split(" AND ") if expression in request else ()
-    return all(_clause_holds(request, item, clause) for clause in clauses)
+    if expression not in request:
+        return True
+    return any(
+        all(_clause_holds(request, item, clause) for clause in clauses.split(" AND "))
+        for clauses in request[expression].split(" OR ")
+    )
 
 
 def _clause_holds(request: Mapping[str, Any], item: Item, clause: str) -> bool:
@@ -239,7 +268,10 @@ def _clause_holds(request: Mapping[str, Any], item: Item, clause: str) -> bool:
     if compared is None:
         raise UnknownRequestError(f"the condition {clause!r}")
     name, comparison, placeholder = compared.groups()
-    value, wanted = item.get(names.get(name, name)), request["ExpressionAttributeValues"][placeholder]
+    value: Any = {"M": item}
+    for part in name.split("."):
+        value = value and value["M"].get(names.get(part, part))
+    wanted = request["ExpressionAttributeValues"][placeholder]
     return value is not None and bool(_OPERATORS[comparison](_comparable(value), _comparable(wanted)))
 
 

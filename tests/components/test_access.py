@@ -42,7 +42,7 @@ def _expected(stack: str, region: str) -> dict[str, list[tuple[list[str], list[s
     return {
         "reception": [
             ([*move, "dynamodb:BatchGetItem", "dynamodb:PutItem"], [alerts]),
-            ([*agree, "dynamodb:BatchGetItem"], [coordination]),
+            ([*agree, "dynamodb:BatchGetItem", "dynamodb:UpdateItem"], [coordination]),
             (send, [processing, urgent, dead_letters]),
             log("AlertReceptionFunction"),
         ],
@@ -57,7 +57,7 @@ def _expected(stack: str, region: str) -> dict[str, list[tuple[list[str], list[s
         ],
         "distribution": [
             (move, [alerts]),
-            (["dynamodb:Query"], [f"{alerts}/index/open-index"]),
+            (["dynamodb:Query"], [f"{alerts}/index/{index}-index" for index in ("open", "children")]),
             (agree, [coordination]),
             ([*CONSUME, *send], [lane, critical]),
             (read, [slack]),

@@ -97,6 +97,11 @@ class FakeLedger:
         self.queried_keys.append(key)
         return min(sum(row.open_key == key for row in self.rows.values()), limit)
 
+    def count_children(self, parent_id: str, *, limit: int) -> int:
+        """See `Ledger`."""
+        self.before("count_children")
+        return min(sum(row.parent_id == parent_id for row in self.rows.values()), limit)
+
     def suppressed_children(self, parent_id: str, *, limit: int) -> Sequence[str]:
         """See `Ledger`."""
         self.before("suppressed_children")
@@ -131,9 +136,10 @@ def ledger_down(*operations: str) -> Callable[[str], None]:
 
 @dataclass
 class FakeCoordination:
-    """`Coordination` over a dict."""
+    """`Coordination` over a dict. Additions to the records of `unreachable` names fail."""
 
     records: dict[str, Record] = field(default_factory=dict)
+    unreachable: set[str] = field(default_factory=set)
     expiries: dict[str, int | None] = field(default_factory=dict)
     down: bool = False
     reads: int = 0
@@ -161,6 +167,19 @@ class FakeCoordination:
         self.records[name] = Record(version=stored.version + 1 if stored else 1, values=dict(values))
         self.expiries[name] = expires_at
         return True
+
+    def add(self, name: str, number: int, *, window: int, expires_at: int) -> int:
+        """See `Coordination`."""
+        self._check()
+        if name in self.unreachable:
+            raise CoordinationUnavailableError(f"{name} is out of reach on purpose")
+        stored = self.records.get(name)
+        if stored is None or stored.values["window"] < window:
+            stored = Record(version=1, values={"window": window, "count": 0})
+            self.expiries[name] = expires_at
+        values = {**stored.values, "count": stored.values["count"] + number}
+        self.records[name] = Record(version=stored.version, values=values)
+        return values["count"]
 
     def delete_expired(self, name: str, *, now_s: int) -> None:
         """See `ExpiringRecords`."""

@@ -4,7 +4,7 @@ Each write is conditional on the version that it was decided on. Under an eventu
 region; between regions the last writer wins, which the domain allows for.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 _LOST: Final = frozenset({"ConditionalCheckFailedException", "ReplicatedWriteConflictException"})
 """Somebody has written since, in this region; or is writing now, in the other.
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/V2globaltables_HowItWorks.html"""
+
+
+_WINDOW: Final = "window"
+_COUNT: Final = "count"
+_ADDITIONS: Final = 3
 
 
 class DynamoCoordination:
@@ -57,20 +62,55 @@ class DynamoCoordination:
         except (ClientError, BotoCoreError) as error:
             raise CoordinationUnavailableError(f"the record {name!r} was not written: {error}") from error
 
+    def add(self, name: str, number: int, *, window: int, expires_at: int) -> int:
+        """See `Coordination`. A try that had been written unseen makes the SDK's next one add once more."""
+        key, values = {"name": {"S": name}}, {":window": serialize(window)}
+        begun = {"name": name, "version": 1, "values": {_WINDOW: window, _COUNT: number}}
+        for _ in range(_ADDITIONS):
+            added = self._written(
+                self._client.update_item,
+                name,
+                Key=key,
+                UpdateExpression="SET #values.#count = #values.#count + :number",
+                ConditionExpression="#values.#window >= :window",
+                ExpressionAttributeNames={"#values": "values", "#window": _WINDOW, "#count": _COUNT},
+                ExpressionAttributeValues=values | {":number": serialize(number)},
+                ReturnValues="UPDATED_NEW",
+            )
+            if added is not None:
+                return int(added["Attributes"]["values"]["M"][_COUNT]["N"])
+            first = self._written(
+                self._client.put_item,
+                name,
+                Item=item_of(begun | {"expires_at": expires_at}),
+                ConditionExpression="attribute_not_exists(#values) OR #values.#window < :window",
+                ExpressionAttributeNames={"#values": "values", "#window": _WINDOW},
+                ExpressionAttributeValues=values,
+            )
+            if first is not None:
+                return number
+        raise CoordinationUnavailableError(f"the record {name!r} was begun by others {_ADDITIONS} times")
+
     def delete_expired(self, name: str, *, now_s: int) -> None:
         """See `ExpiringRecords`."""
+        self._written(
+            self._client.delete_item,
+            name,
+            Key={"name": {"S": name}},
+            ConditionExpression="expires_at <= :now",
+            ExpressionAttributeValues={":now": {"N": str(now_s)}},
+        )
+
+    def _written(self, call: Callable[..., Any], name: str, **request: Any) -> Any | None:
+        """What a conditional write answers; None if its condition does not hold."""
         try:
-            self._client.delete_item(
-                TableName=self._table,
-                Key={"name": {"S": name}},
-                ConditionExpression="expires_at <= :now",
-                ExpressionAttributeValues={":now": {"N": str(now_s)}},
-            )
+            return call(TableName=self._table, **request)
         except ClientError as error:
-            if error.response.get("Error", {}).get("Code") not in _LOST:
-                raise CoordinationUnavailableError(f"the record {name!r} was not deleted: {error}") from error
+            if error.response.get("Error", {}).get("Code") in _LOST:
+                return None
+            raise CoordinationUnavailableError(f"the record {name!r} was not written: {error}") from error
         except BotoCoreError as error:
-            raise CoordinationUnavailableError(f"the record {name!r} was not deleted: {error}") from error
+            raise CoordinationUnavailableError(f"the record {name!r} was not written: {error}") from error
 
 
 def _record(item: Mapping[str, Any]) -> Record:

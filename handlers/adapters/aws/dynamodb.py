@@ -128,18 +128,21 @@ class DynamoLedger:
 
     def count(self, key: str, *, limit: int) -> int:
         """See `Ledger`. Reads the sparse index only."""
-        counted = 0
-        for page in self._pages(
+        return self._count(
+            limit=limit,
             IndexName=OPEN_INDEX.name,
             KeyConditionExpression="open_key = :key",
             ExpressionAttributeValues={":key": {"S": key}},
-            Select="COUNT",
-            Limit=limit,
-        ):
-            counted += page["Count"]
-            if counted >= limit:
-                break
-        return min(counted, limit)
+        )
+
+    def count_children(self, parent_id: str, *, limit: int) -> int:
+        """See `Ledger`. Reads the index only."""
+        return self._count(
+            limit=limit,
+            IndexName=CHILDREN_INDEX.name,
+            KeyConditionExpression="parent_id = :parent",
+            ExpressionAttributeValues={":parent": {"S": parent_id}},
+        )
 
     def suppressed_children(self, parent_id: str, *, limit: int) -> Sequence[str]:
         """See `Ledger`."""
@@ -215,6 +218,14 @@ class DynamoLedger:
             ConditionExpression="expires_at = :seen",
             ExpressionAttributeValues={":seen": serialize(row.expires_at)},
         )
+
+    def _count(self, *, limit: int, **query: Any) -> int:
+        counted = 0
+        for page in self._pages(Select="COUNT", Limit=limit, **query):
+            counted += page["Count"]
+            if counted >= limit:
+                break
+        return min(counted, limit)
 
     def _ids(self, *, limit: int, **query: Any) -> list[str]:
         """The first `limit` ids that the query finds. A page may be empty with more behind it."""

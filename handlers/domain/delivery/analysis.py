@@ -98,6 +98,8 @@ class AnalysisWork:
         return follow_up_ended(alert)
 
     def _outcome(self, alert: Alert, *, until_ms: int) -> _Outcome:
+        if alert.folds:
+            return _Outcome(reason="it stands for many alerts")
         signature = error_signature(alert)
         cached = self._cached(alert, signature)
         if cached is not None:

@@ -25,6 +25,7 @@ from handlers.domain.limits import (
     MAX_BACKOFF_S,
     MAX_DEFERRAL_S,
     MAX_DIGEST_ALERTS,
+    MAX_FOLDED_COUNTED,
     MAX_FOLLOW_UP_ATTEMPTS,
     MAX_FOLLOW_UP_WAITS,
     MIN_DIGEST_ALERTS,
@@ -155,6 +156,9 @@ class DistributionWork:
         self._post(digest, members, deadline, until_ms=deadline.hard_ms - _DIGEST_RESERVE_MS, posted=posted)
 
     def _single(self, alert: Alert, deadline: Deadline) -> None:
+        folded = (
+            self.leases.ledger.count_children(alert.alert_id, limit=MAX_FOLDED_COUNTED) if alert.folds else 0
+        )
         if not self.leases.still_mine(alert):
             _log.warning("The lease was lost before the POST", extra={"alert_id": alert.alert_id})
             return
@@ -163,7 +167,7 @@ class DistributionWork:
             self._record(alert, notified(alert, at_ms=at_ms, slack_ref=reference), deadline)
 
         self._post(
-            notification_of(alert),
+            notification_of(alert, folded=folded),
             [alert],
             deadline,
             until_ms=deadline.soft_ms - _LEDGER_RESERVE_MS,

@@ -85,8 +85,8 @@ class FollowUpNotice:
 Message = Notification | Digest | FollowUpNotice
 
 
-def notification_of(alert: Alert) -> Notification:
-    """What a message says of one alert, cut to Slack's limits."""
+def notification_of(alert: Alert, *, folded: int = 0) -> Notification:
+    """What a message says of one alert, cut to Slack's limits. `folded`: how many others a fold tells of."""
     fields = (
         ("Severity", _severity(alert)),
         ("Source", alert.source),
@@ -100,7 +100,7 @@ def notification_of(alert: Alert) -> Notification:
     )
     return Notification(
         alert_id=alert.alert_id,
-        header=cut(inert(f"{alert.severity}: {alert.title}", one_line=True), HEADER_CHARS),
+        header=cut(inert(f"{alert.severity}: {_counted(alert, folded)}", one_line=True), HEADER_CHARS),
         fields=tuple(
             (name, cut(inert(text, one_line=True), _SHORT_FIELD_CHARS)) for name, text in fields if text
         ),
@@ -154,6 +154,11 @@ def follow_up_of(alert: Alert) -> FollowUpNotice:
         refers_to=alert.slack_ref,
         whole=notification_of(alert),
     )
+
+
+def _counted(alert: Alert, folded: int) -> str:
+    """Its title; of a fold with the number first, which no cut takes away. The index may be behind."""
+    return f"at least {folded:,} more alerts, as {alert.title}" if alert.folds else alert.title
 
 
 def _alerts(count: int) -> str:

@@ -16,6 +16,7 @@ from handlers.domain.alert import Alert, IncomingAlert
 from handlers.domain.formats import RefusedError
 from handlers.domain.identity import alert_id_of, identity_of, identity_of_key, repeat_id_of
 from handlers.domain.intake.faults import Change, Faults
+from handlers.domain.intake.quotas import Quotas
 from handlers.domain.intake.rows import new_row
 from handlers.domain.limits import REPEAT_LOOK_AFTER_S, UNSEEN_RETRY_S, WAKE_AGAIN_AFTER_S
 from handlers.domain.ports import (
@@ -100,6 +101,11 @@ class _Earlier:
         return self.row is not None and self.row.status is not Status.PARKED
 
     @property
+    def folds(self) -> bool:
+        """Whether it is a fold, or folded: then what comes below it is folded too."""
+        return self.row is not None and bool(self.row.folds or self.row.folded)
+
+    @property
     def rests(self) -> bool:
         """Whether it is a repeat of another."""
         return self.row is not None and self.row.status is Status.SUPPRESSED
@@ -134,6 +140,7 @@ class Reception:
 
     ledger: Ledger
     faults: Faults
+    quotas: Quotas
     queue_sender: QueueSender
     clock: Clock
     randomness: Randomness
@@ -213,9 +220,13 @@ class Reception:
         firsts: dict[str, _Draft] = {}
         for draft in drafts:
             firsts.setdefault(draft.row.alert_id, draft)
+        new = [draft for draft in firsts.values() if not (known := _earlier(draft, stored)) or not known.told]
+        folds, unfolded = self._folds(new, until_ms)
 
         def place(draft: _Draft) -> _Placed:
-            earlier = _earlier(draft, stored) or self._created(draft, until_ms)
+            if draft.index in folds:
+                return self._repeat(draft, folds[draft.index], until_ms)
+            earlier = _earlier(draft, stored) or self._created(draft, self._received(draft.row), until_ms)
             if earlier is None:
                 return _Placed(draft=draft, row=self._received(draft.row))
             if earlier.is_retried_by(draft.row, within_s=self._retry_s):
@@ -223,6 +234,7 @@ class Reception:
             return self._repeat(draft, earlier, until_ms)
 
         placed, failed = self._attempted(place, list(firsts.values()))
+        self._give_back(new, placed)
         first_rows = {one.draft.row.alert_id: one.row for one in placed}
         again = [
             (draft, first_rows[draft.row.alert_id])
@@ -233,7 +245,7 @@ class Reception:
             lambda pair: self._repeat(pair[0], _Earlier(alert_id=pair[1].alert_id, row=pair[1]), until_ms),
             again,
         )
-        return placed + repeats, [*failures, *failed, *failed_again]
+        return placed + repeats, [*failures, *unfolded, *failed, *failed_again]
 
     def _placed_by_key(self, drafts: Sequence[_Draft], until_ms: int) -> tuple[list[_Placed], list[Failure]]:
         """Ids made of a key name the request: what is stored under them answers for it, or is a conflict."""
@@ -242,12 +254,17 @@ class Reception:
         placed = [self._answered(draft, earlier) for draft, earlier in before if earlier is not None]
         # What was told before says nothing new of its fault, so only the others are counted.
         counted, failures = self._counted([draft for draft, earlier in before if earlier is None], until_ms)
+        folds, unfolded = self._folds([draft for draft, _ in counted], until_ms)
+        failures += unfolded
 
         def place(draft: _Draft) -> _Placed:
-            earlier = self._created(draft, until_ms)
-            if earlier is None:
-                return _Placed(draft=draft, row=self._received(draft.row))
-            return self._answered(draft, earlier)
+            fold = folds.get(draft.index)
+            if fold and not self.ownership.shared:
+                # The other region, which may not see it yet, would write another row under its own id.
+                return self._repeat(draft, fold, until_ms)
+            row = _folded(draft.row, fold.alert_id) if fold else self._received(draft.row)
+            earlier = self._created(draft, row, until_ms)
+            return _Placed(draft=draft, row=row) if earlier is None else self._answered(draft, earlier)
 
         # The first goes alone: it meets a key that is being reused before anything else is written.
         new = sorted((draft for draft, _ in counted), key=lambda draft: draft.index)
@@ -257,6 +274,7 @@ class Reception:
             failures += failed
             if failures:
                 break
+        self._give_back(new, placed)
         return placed, failures
 
     def _answered(self, draft: _Draft, earlier: _Earlier) -> _Placed:
@@ -293,6 +311,33 @@ class Reception:
         done, failures = self._attempted(count, list(by_fault.values()))
         return [pair for group in done for pair in group], failures
 
+    def _folds(self, drafts: Sequence[_Draft], until_ms: int) -> tuple[dict[int, _Earlier], list[Failure]]:
+        """The fold of each of these that is above its source's quota, by index; the least severe are.
+
+        It is there before anything is folded below it.
+        """
+
+        def fold(group: Sequence[_Draft]) -> dict[int, _Earlier]:
+            row = group[0].row
+            within = len(group) - self.quotas.excess(row.source, len(group), at_ms=row.accepted_at_ms)
+            if within == len(group):
+                return {}
+            self._check_time(until_ms)
+            above = self.quotas.fold_of(row)
+            if self.ledger.create(above, actor=self.actor):
+                _log.warning("A source is above its quota", extra={"alert_id": above.alert_id})
+            return {draft.index: _Earlier(alert_id=above.alert_id, row=above) for draft in group[within:]}
+
+        done, failures = self._attempted(fold, _by_source(drafts))
+        return {index: above for part in done for index, above in part.items()}, failures
+
+    def _give_back(self, drafts: Sequence[_Draft], placed: Sequence[_Placed]) -> None:
+        """Take those that were not placed out of their sources' quotas."""
+        done = {one.draft.index for one in placed}
+        for group in _by_source([draft for draft in drafts if draft.index not in done]):
+            row = group[0].row
+            self.quotas.give_back(row.source, len(group), at_ms=row.accepted_at_ms)
+
     def _stored(self, drafts: Iterable[_Draft]) -> dict[str, _Earlier]:
         """What there is under the drafts' ids, and under the ids that earlier ones may have."""
         ids = list(
@@ -312,13 +357,13 @@ class Reception:
     def _received(self, row: Alert) -> Alert:
         return received(row, due_at=row.timestamp + self.lease_s)
 
-    def _created(self, draft: _Draft, until_ms: int) -> _Earlier | None:
-        """None if the draft's row is written; else what was there already.
+    def _created(self, draft: _Draft, row: Alert, until_ms: int) -> _Earlier | None:
+        """None if the `row` of a draft is written; else what was there already.
 
         That somebody was faster, or a try of ours was written unseen, makes it come again.
         """
         self._check_time(until_ms)
-        if self.ledger.create(self._received(draft.row), actor=self.actor):
+        if self.ledger.create(row, actor=self.actor):
             return None
         earlier = self._read([draft.row.alert_id]).get(draft.row.alert_id)
         if earlier is None:
@@ -326,30 +371,37 @@ class Reception:
         return earlier
 
     def _repeat(self, draft: _Draft, earlier: _Earlier, until_ms: int) -> _Placed:
-        """Write a draft as a repeat: SUPPRESSED, or RECEIVED if nobody is told of the earlier one."""
-        row = draft.row
-        child_id = repeat_id_of(earlier.family, body_hash=str(row.body_hash), index=draft.index)
+        """Write a draft as a repeat: SUPPRESSED, or RECEIVED if nobody is told of the earlier one.
+
+        Below a fold, or what is folded, it is folded.
+        """
+        row, repeated = draft.row, None if earlier.folds else earlier
+        child_id = repeat_id_of(
+            earlier.family, body_hash=str(row.body_hash), index=draft.index, changes=draft.changes
+        )
         for _ in range(_SUFFIX_TRIES):
             self._check_time(until_ms)
             child = replace(row, alert_id=child_id, parent_id=earlier.family)
-            if earlier.told:
+            if earlier.folds:
+                child = _folded(child, earlier.family)
+            elif earlier.told:
                 child = suppressed(child, due_at=child.timestamp + REPEAT_LOOK_AFTER_S)
             else:
                 child = self._received(child)
             if self.ledger.create(child, actor=self.actor):
-                return _Placed(draft=draft, row=child, earlier=earlier)
+                return _Placed(draft=draft, row=child, earlier=repeated)
             before = self._read([child_id]).get(child_id)
             # A repeat that rests does not answer where nobody is told of what it repeats.
             retried = before is not None and before.is_retried_by(row, within_s=self._retry_s)
             if before and retried and (earlier.told or not before.rests):
-                return _Placed(draft=draft, row=before.row or row, earlier=earlier)
+                return _Placed(draft=draft, row=before.row or row, earlier=repeated)
             child_id = f"{earlier.family}.{self.randomness.hex(_SUFFIX_DIGITS)}"
         raise LedgerUnavailableError(f"{_SUFFIX_TRIES} ids below {earlier.family} are taken; send again")
 
     def _looked_at_again(self, placed: Sequence[_Placed]) -> tuple[list[_Placed], list[Failure]]:
         """Promote each SUPPRESSED one whose parent was PARKED, or whose fault changed state, meanwhile.
 
-        Recovery, or who recorded that change, may not have seen these rows yet.
+        Recovery, or who recorded that change, may not have seen these rows yet. What is folded is no repeat.
         """
         rests = [one for one in placed if one.row.status is Status.SUPPRESSED and one.earlier is not None]
         try:
@@ -430,6 +482,19 @@ class Reception:
         except QueueSendError:
             extra = {"alert_ids": [alert.alert_id for alert in alerts]}
             _log.warning("Wake-ups not sent, Recovery will", extra=extra, exc_info=True)
+
+
+def _by_source(drafts: Sequence[_Draft]) -> list[list[_Draft]]:
+    """What counts for a quota, a list a source, the most severe first; CRITICAL alerts do not."""
+    groups: dict[str, list[_Draft]] = {}
+    for draft in sorted(drafts, key=lambda draft: _URGENCY.index(draft.row.severity)):
+        if draft.row.severity is not Severity.CRITICAL:
+            groups.setdefault(draft.row.source, []).append(draft)
+    return list(groups.values())
+
+
+def _folded(row: Alert, fold_id: str) -> Alert:
+    return suppressed(replace(row, parent_id=fold_id, folded=True), due_at=None)
 
 
 def _earlier(draft: _Draft, stored: Mapping[str, _Earlier]) -> _Earlier | None:

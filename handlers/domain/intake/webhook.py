@@ -165,6 +165,8 @@ def _receipt(index: int, row: Alert) -> dict[str, Any]:
         "fault_key": row.fault_key,
         "state": row.state,
     }
+    if row.folded:
+        receipt["folded"] = True
     return receipt | ({"parent_id": row.parent_id} if row.parent_id else {})
 
 

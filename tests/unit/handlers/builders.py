@@ -16,6 +16,7 @@ from handlers.domain.identity import body_hash_of
 from handlers.domain.intake.alarms import AlarmIntake
 from handlers.domain.intake.bodies import parse_body
 from handlers.domain.intake.faults import Change, Faults
+from handlers.domain.intake.quotas import Quotas
 from handlers.domain.intake.reception import Reception, Submission
 from handlers.domain.intake.refusals import Refusals
 from handlers.domain.intake.rows import new_row
@@ -98,6 +99,7 @@ class World:
     refusal_meter: FakeRefusalMeter = field(default_factory=FakeRefusalMeter)
     ownership: Ownership = field(default_factory=lambda: SharedOwnership(owners=(REGION, PEER)))
     region: str = REGION
+    quota: int = 3_000
 
     @property
     def reception(self) -> Reception:
@@ -107,6 +109,7 @@ class World:
             faults=Faults(
                 coordination=self.coordination, executor=SerialExecutor(), keep_s=2 * EVENT_WINDOW_S
             ),
+            quotas=Quotas(coordination=self.coordination, region=self.region, per_minute=self.quota),
             queue_sender=self.queue_sender,
             clock=self.clock,
             randomness=self.randomness,

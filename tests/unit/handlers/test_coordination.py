@@ -59,6 +59,36 @@ def test_record_without_values_is_a_record(coordination: DynamoCoordination) -> 
     assert coordination.read("slack") == Record(version=1, values={})
 
 
+def test_additions_count_up_in_a_window_and_begin_anew_in_the_next(coordination: DynamoCoordination) -> None:
+    """What comes late is counted in the window that has begun since."""
+    counts = [
+        coordination.add("quota#x", number, window=window, expires_at=9_000 + window)
+        for number, window in ((5, 7), (2, 7), (4, 8), (1, 7), (1, 8))
+    ]
+    assert counts == [5, 7, 4, 5, 6]
+    assert coordination.read("quota#x") == Record(version=1, values={"window": 8, "count": 6})
+    coordination.delete_expired("quota#x", now_s=9_007)
+    assert coordination.read("quota#x") is not None
+    coordination.delete_expired("quota#x", now_s=9_008)
+    assert coordination.read("quota#x") is None
+
+
+def test_addition_that_others_are_faster_than_is_tried_again(aws: None) -> None:  # noqa: ARG001 - credentials
+    """Somebody began the window between our two writes; whoever loses for ever is told so."""
+    client = clients.client("dynamodb", REGION, attempts=1)
+    lost = "ConditionalCheckFailedException"
+    begun = {"Attributes": {"values": {"M": {"count": {"N": "6"}}}}}
+    with Stubber(client) as stub:
+        stub.add_client_error("update_item", lost)
+        stub.add_client_error("put_item", lost)
+        stub.add_response("update_item", begun)
+        assert DynamoCoordination(client, "coordination").add("q", 1, window=7, expires_at=9) == 6
+        for operation in ("update_item", "put_item") * 3:
+            stub.add_client_error(operation, lost)
+        with pytest.raises(CoordinationUnavailableError, match="begun by others"):
+            DynamoCoordination(client, "coordination").add("q", 1, window=7, expires_at=9)
+
+
 @pytest.mark.parametrize(
     "rest",
     [
@@ -84,6 +114,8 @@ def test_missing_table_is_unavailable(aws: None) -> None:  # noqa: ARG001 - moto
         coordination.read("slack")
     with pytest.raises(CoordinationUnavailableError):
         coordination.write("slack", None, {})
+    with pytest.raises(CoordinationUnavailableError):
+        coordination.add("slack", 1, window=1, expires_at=1)
 
 
 @pytest.mark.parametrize("code", ["ConditionalCheckFailedException", "ReplicatedWriteConflictException"])

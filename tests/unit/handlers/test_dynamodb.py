@@ -245,6 +245,19 @@ def test_suppressed_children_are_those_that_still_are(ledger: DynamoLedger) -> N
     assert ledger.suppressed_children("a1", limit=1) == ["a1.1"]
 
 
+def test_children_are_counted_whatever_became_of_them(ledger: DynamoLedger) -> None:
+    """A fold tells of one that was promoted, too."""
+    child = suppressed(replace(row(), parent_id="a1", folded=True), due_at=None)
+    seed(
+        row("a1"),
+        *(replace(child, alert_id=alert_id) for alert_id in ("a1.2", "a1.1")),
+        replace(promoted(child, due_at=9), alert_id="a1.0"),
+        replace(child, alert_id="b1.1", parent_id="b1"),
+    )
+    assert ledger.count_children("a1", limit=10) == 3
+    assert ledger.count_children("a1", limit=2) == 2
+
+
 def paged(*pages: dict[str, Any]) -> tuple[DynamoLedger, Stubber]:
     """A ledger whose queries are answered by these pages."""
     client = clients.client("dynamodb", REGION, attempts=1)

@@ -75,6 +75,7 @@ def load(
         "takeover_after_s": "900",
         "dedupe_event_window_s": "3600",
         "dedupe_content_window_s": "300",
+        "source_quota_per_minute": "2000",
         "alarm_topic_arn": TOPIC,
         "anthropic_key_secret": "anthropic",
         "claude_model": "claude-test",
