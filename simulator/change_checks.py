@@ -81,8 +81,15 @@ def _before(receipt: Told, others: Iterable[Told], doubt_ms: int) -> Told | None
     candidates = [other for other in candidates if other.answered_ms + doubt_ms < receipt.sent_ms]
     if not arrival.by_source:
         return max(candidates, key=lambda other: other.answered_ms, default=None)
-    candidates = [other for other in candidates if other.arrival.since_ms <= arrival.since_ms + _ERROR_MS]
+    candidates = [other for other in candidates if _may_precede(other.arrival, arrival)]
     return max(candidates, key=lambda other: other.arrival.since_ms, default=None)
+
+
+def _may_precede(other: Arrival, arrival: Arrival) -> bool:
+    """By the source's times. A resolution is of its own episode, and of no outage that began after it."""
+    if arrival.resolved and other.episode_ms != arrival.episode_ms:
+        return other.since_ms <= arrival.since_ms
+    return other.since_ms <= arrival.since_ms + _ERROR_MS
 
 
 def _after(row: Alert, before: Told, made_ms: Mapping[str, tuple[int, int]], doubt_ms: int) -> bool:

@@ -13,12 +13,14 @@ def identity_of(alert: IncomingAlert) -> str:
     """The identity (64 hex digits) of an alert: by its source's event id where there is one, else by content.
 
     The time of sending is no part of it: a source that sends an event again stamps it anew. The start of an
-    episode is one, where the source has it: the same fault is another alert the next time. Labels count where
+    episode is one, where the source has it, and so is its end: the same fault is another alert the next time,
+    and one that ends later has ended once more. Labels count where
     there is no event id: two volumes of one host differ by nothing else. The severity counts always: what was
     a warning and is critical now is no repeat.
     """
     if alert.event_id is not None:
-        return _digest("event", alert.source, alert.event_id, alert.status, alert.episode, alert.severity)
+        times = (alert.episode, alert.changed_at)
+        return _digest("event", alert.source, alert.event_id, alert.status, alert.severity, *times)
     return _digest(
         "content",
         alert.source,
