@@ -12,7 +12,7 @@ from simulator.runner import hunt, simulate
 from simulator.shrinker import shrink
 from simulator.simulation import Outcome, run
 
-SEEDS = 60
+SEEDS = 120
 CAUGHT = {
     "child-dropped": "unaccounted",
     "wake-up-before-row": "wake_up_is_poison",
