@@ -6,7 +6,7 @@ memory. One error class per decision that a handler can take.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from handlers.domain.alert import Alert, Analysis
 from handlers.domain.delivery.messages import Message
@@ -168,9 +168,16 @@ class ExpiringLedger(Protocol):
         """Delete the row if it still expires when it was seen to; False if not, or if it is gone."""
 
 
+MALFORMED: Final = -1
+"""The version of a record that cannot be read."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """A record of the coordination table: whole numbers by name. `version` is 1 at first, then counts up."""
+    """A record of the coordination table: whole numbers by name. `version` is 1 at first, then counts up.
+
+    One that cannot be read has the version `MALFORMED` and no values.
+    """
 
     version: int
     values: Mapping[str, int]
@@ -186,12 +193,17 @@ class Coordination(Protocol):
         """The record, by a strongly consistent read."""
 
     def read_many(self, names: Sequence[str]) -> Mapping[str, Record]:
-        """Those records of at most `DYNAMODB_BATCH_GET_MAX` that there are, by strongly consistent reads."""
+        """Those records of at most `DYNAMODB_BATCH_GET_MAX` that there are, by strongly consistent reads.
+
+        One that cannot be read is among them, and costs the others nothing.
+        """
 
     def write(
         self, name: str, before: Record | None, values: Mapping[str, int], *, expires_at: int | None = None
     ) -> bool:
         """Write `values` if the stored record still has `before`'s version (or is absent); else False.
+
+        What was `MALFORMED` is written over, whatever is there now.
 
         `expires_at` (epoch seconds): from then on nobody needs it, and it may be deleted.
         """

@@ -164,7 +164,8 @@ class FakeCoordination:
         stored = self.records.get(name)
         if (stored.version if stored else 0) != (before.version if before else 0):
             return False
-        self.records[name] = Record(version=stored.version + 1 if stored else 1, values=dict(values))
+        version = max(stored.version, 0) + 1 if stored else 1
+        self.records[name] = Record(version=version, values=dict(values))
         self.expiries[name] = expires_at
         return True
 

@@ -4,6 +4,7 @@ Each write is conditional on the version that it was decided on. Under an eventu
 region; between regions the last writer wins, which the domain allows for.
 """
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,10 +12,12 @@ import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
 from handlers.adapters.aws.items import get_batch, item_of, plain_of, serialize
-from handlers.domain.ports import CoordinationUnavailableError, Record
+from handlers.domain.ports import MALFORMED, CoordinationUnavailableError, Record
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+_log = logging.getLogger(__name__)
 
 _LOST: Final = frozenset({"ConditionalCheckFailedException", "ReplicatedWriteConflictException"})
 """Somebody has written since, in this region; or is writing now, in the other.
@@ -50,7 +53,7 @@ class DynamoCoordination:
             items = get_batch(self._client, self._table, [{"name": {"S": name}} for name in names])
         except (ClientError, BotoCoreError) as error:
             raise CoordinationUnavailableError(f"{len(names)} records were not read: {error}") from error
-        return {item["name"]["S"]: _record(item) for item in items}
+        return {item["name"]["S"]: _record_or_malformed(item) for item in items}
 
     def write(
         self, name: str, before: Record | None, values: Mapping[str, int], *, expires_at: int | None = None
@@ -122,6 +125,14 @@ def _record(item: Mapping[str, Any]) -> Record:
         ) from error
 
 
+def _record_or_malformed(item: Mapping[str, Any]) -> Record:
+    try:
+        return _record(item)
+    except CoordinationUnavailableError:
+        _log.exception("It will be written over")
+        return Record(version=MALFORMED, values={})
+
+
 def read_record(client: "DynamoDBClient", table: str, name: str) -> Mapping[str, Any] | None:
     """The record's item by a strongly consistent read, or None if it was never written.
 
@@ -141,24 +152,28 @@ def write_record(
     *,
     expires_at: int | None = None,
 ) -> bool:
-    """Put `values` over the record of this `version` (0: there is none); False if somebody else has written.
+    """Put `values` over the record of this `version`; False if somebody else has written.
+
+    0: there is none; `MALFORMED`: whatever there is.
 
     `expires_at`: epoch seconds from which on it may be deleted; never if not given.
 
     Raises:
         botocore.exceptions.ClientError, BotoCoreError: whether it was written is unknown.
     """
-    guard: dict[str, Any] = {
-        "ConditionExpression": "attribute_not_exists(#name)",
-        "ExpressionAttributeNames": {"#name": "name"},
-    }
-    if version:
+    guard: dict[str, Any] = {}
+    if version == 0:
+        guard = {
+            "ConditionExpression": "attribute_not_exists(#name)",
+            "ExpressionAttributeNames": {"#name": "name"},
+        }
+    elif version != MALFORMED:
         guard = {
             "ConditionExpression": "#version = :version",
             "ExpressionAttributeNames": {"#version": "version"},
             "ExpressionAttributeValues": {":version": {"N": str(version)}},
         }
-    item = item_of({"name": name, "version": version + 1, "values": dict(values)})
+    item = item_of({"name": name, "version": max(version, 0) + 1, "values": dict(values)})
     if expires_at is not None:
         item["expires_at"] = serialize(expires_at)
     try:

@@ -98,7 +98,7 @@ def _member(part: Any, group: _Body, index: int) -> Member:
         host=labels.get("host") or labels.get("instance") or labels.get("node"),
         link=text_of(part.get("generatorURL")),
         started_at=started_at,
-        episode=started_at,
+        episode=started_at or "",
         changed_at=text_of(part.get("endsAt")) if is_resolution(status) else started_at,
         event_id=id_of(part.get("fingerprint")) or _fingerprint(own_labels),
         status=status,

@@ -5,10 +5,15 @@ The record is written before the row of the alert that changes it, so that whoev
 the change. The count of changes goes into the alert's id: what comes after a change repeats nothing that came
 before it. A resolution that is clearly later than the start of its episode needs no record: the next outage
 has a start of its own, which is a part of its id, and a copy of this one is older by its source's own times.
+That is so unless an outage came without a start that is believed: such a one leaves a record of no change.
+
+The count begins at another number for each record, so that one whose predecessor expired makes none of its
+ids again, under which a reminder of the time before may still rest. A record that cannot be read is written
+over, and what finds it so counts as a change.
 
 | value | meaning |
 |---|---|
-| `changes` | how often the state has changed; firing while it is even |
+| `changes` | how often the state has changed, from the number of a time on; firing while it is even |
 | `changed_ms` | since when by the source's own clock, epoch milliseconds; 0 where it does not say |
 
 Under an eventual ledger each region reads its own replica, so a change in the other region may be unseen.
@@ -36,13 +41,16 @@ from topology.records import fault_record
 _TRIES: Final = 8
 _CHANGES: Final = "changes"
 _CHANGED_MS: Final = "changed_ms"
+_COUNTS: Final = 1_000_000
+"""Changes that one record has room for; an even number."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
     """What an alert says of its fault. `by_source`: `at_ms` is the source's own time, else acceptance.
 
-    `ends_episode`: it is over, and nothing of that episode can be later.
+    `ends_episode`: it is over, and nothing of that episode can be later. `undated`: it fires without a start
+    that is believed, in a format whose episodes have one.
     """
 
     fault_key: str
@@ -50,19 +58,22 @@ class Change:
     at_ms: int
     by_source: bool
     ends_episode: bool
+    undated: bool = False
 
     @classmethod
     def of(cls, alert: IncomingAlert, *, accepted_at_ms: int) -> "Change":
         """A time of the source that is in the future, or is none, is not believed."""
         told_ms = _epoch_ms(alert.changed_at)
         by_source = told_ms is not None and 0 < told_ms <= accepted_at_ms + CLOCK_ERROR_S * 1000
-        began_ms = _epoch_ms(alert.episode) if by_source and alert.state is FaultState.RESOLVED else None
+        resolved = alert.state is FaultState.RESOLVED
+        began_ms = (_epoch_ms(alert.episode) or 0) if by_source and resolved else 0
         return cls(
             fault_key=fault_key_of(alert),
             state=alert.state,
             at_ms=told_ms if by_source and told_ms else accepted_at_ms,
             by_source=by_source,
-            ends_episode=began_ms is not None and (told_ms or 0) > began_ms + CLOCK_ERROR_S * 1000,
+            ends_episode=began_ms > 0 and (told_ms or 0) > began_ms + CLOCK_ERROR_S * 1000,
+            undated=alert.episode is not None and not by_source and not resolved,
         )
 
 
@@ -101,20 +112,35 @@ class Faults:
         name = fault_record(change.fault_key)
         try:
             for _ in range(_TRIES):
-                values = known.values if known else {}
-                changes, changed_ms = values.get(_CHANGES, 0), values.get(_CHANGED_MS, 0)
-                if change.ends_episode or change.state is _state_after(changes):
-                    return changes, known
-                if change.by_source and change.at_ms < changed_ms - CLOCK_ERROR_S * 1000:
-                    return changes - 1, known
-                after = {_CHANGES: changes + 1, _CHANGED_MS: change.at_ms if change.by_source else 0}
+                if known is None and change.ends_episode:
+                    return 0, None
+                values = known.values if known else {_CHANGES: 0}
+                changes, changed_ms = values.get(_CHANGES), values.get(_CHANGED_MS, 0)
+                if changes is not None and change.state is _state_after(changes):
+                    if known is not None or not change.undated:
+                        return changes, known
+                    after = {_CHANGES: 0, _CHANGED_MS: 0}
+                elif changes and change.by_source and change.at_ms < changed_ms - CLOCK_ERROR_S * 1000:
+                    return changes - 1 if changes % _COUNTS > 1 else 0, known
+                else:
+                    after = {
+                        _CHANGES: self._next(changes, change, at_ms // 1000),
+                        _CHANGED_MS: change.at_ms if change.by_source else 0,
+                    }
                 if self.coordination.write(name, known, after, expires_at=at_ms // 1000 + self.keep_s):
-                    version = known.version + 1 if known else 1
-                    return changes + 1, Record(version=version, values=after)
+                    version = max(known.version, 0) + 1 if known else 1
+                    return after[_CHANGES], Record(version=version, values=after)
                 known = self.coordination.read(name)
         except CoordinationUnavailableError as error:
             raise LedgerUnavailableError(f"the fault's state was not recorded: {error}") from error
         raise LedgerUnavailableError(f"the state of a fault changed {_TRIES} times meanwhile; send again")
+
+    def _next(self, changes: int | None, change: Change, now_s: int) -> int:
+        """The count after one more change; `changes` None: how many there were cannot be read."""
+        if changes:
+            return changes + 1
+        first = (now_s if changes is None else now_s // self.keep_s) * _COUNTS + 1
+        return first if change.state is FaultState.RESOLVED else first + 1
 
 
 def _state_after(changes: int) -> FaultState:

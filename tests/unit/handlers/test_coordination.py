@@ -10,7 +10,7 @@ from handlers.adapters.aws import clients
 from handlers.adapters.aws.coordination import DynamoCoordination
 from handlers.domain.delivery.breaker import Breaker
 from handlers.domain.delivery.rate_limit import RateLimiter
-from handlers.domain.ports import CoordinationUnavailableError, Record
+from handlers.domain.ports import MALFORMED, CoordinationUnavailableError, Record
 from tests.fakes.machine import FakeClock
 from tests.unit.handlers.builders import REGION, SLACK_INTERVAL_MS
 
@@ -101,10 +101,16 @@ def test_addition_that_others_are_faster_than_is_tried_again(aws: None) -> None:
     ],
 )
 def test_malformed_record_is_unavailable(coordination: DynamoCoordination, rest: dict[str, Any]) -> None:
-    """Each caller knows what to do without it, and the log says what to delete."""
+    """Each caller knows what to do without it, and the log says what to delete. It costs no other."""
     put({"name": {"S": "slack"}, **rest})
     with pytest.raises(CoordinationUnavailableError, match="'slack' is malformed"):
         coordination.read("slack")
+    good = Record(version=1, values={"a": 1})
+    assert coordination.write("good", None, good.values)
+    malformed = Record(version=MALFORMED, values={})
+    assert coordination.read_many(["slack", "good", "none"]) == {"slack": malformed, "good": good}
+    assert coordination.write("slack", malformed, {"a": 1})
+    assert coordination.read("slack") == good
 
 
 def test_missing_table_is_unavailable(aws: None) -> None:  # noqa: ARG001 - moto must run

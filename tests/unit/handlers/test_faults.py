@@ -7,7 +7,7 @@ import pytest
 
 from handlers.domain.alert import Alert
 from handlers.domain.limits import REPEAT_LOOK_AFTER_S
-from handlers.domain.ports import LedgerUnavailableError, Record
+from handlers.domain.ports import MALFORMED, LedgerUnavailableError, Record
 from handlers.domain.regions.ownership import MovingOwnership
 from handlers.domain.states import suppressed
 from tests.unit.handlers.builders import EVENT_WINDOW_S, PEER, REGION, World, body, fixture
@@ -130,6 +130,59 @@ def test_times_that_no_clock_can_order_count_as_a_change() -> None:
         assert statuses(world, *sent) == [Status.RECEIVED] * 3, end
 
 
+def dated(state: str, **times: str) -> bytes:
+    """Alertmanager's message about one fault, with these times and no others."""
+    document = json.loads(fixture("alertmanager"))
+    part = {
+        name: value for name, value in document["alerts"][0].items() if name not in ("startsAt", "endsAt")
+    }
+    return json.dumps(document | {"alerts": [part | {"status": state, "fingerprint": "f"} | times]}).encode()
+
+
+@pytest.mark.parametrize(
+    "never", [{"startsAt": "0001-01-01T00:00:00Z"}, {"startsAt": "2099-01-01T00:00:00Z"}, {}]
+)
+@pytest.mark.parametrize("ended", [{}, {"startsAt": START}], ids=["as it fired", "with a start"])
+def test_outage_without_a_start_is_told_after_a_recovery_that_has_its_end(
+    never: dict[str, str], ended: dict[str, str]
+) -> None:
+    """The next outage has the identity of the first, so the recovery has to be written down."""
+    world = World()
+    sent = (dated("firing", **never), dated("resolved", **(never | {"endsAt": END} | ended)))
+    assert statuses(world, *sent, *sent) == [Status.RECEIVED] * 4
+    assert len(world.ledger.rows) == 4
+
+
+@pytest.mark.parametrize("flaps", [1, 2])
+def test_change_after_the_record_of_those_before_expired_is_told(flaps: int) -> None:
+    """A reminder of the time before rests under an id that is not made again."""
+    world = World()
+    named = {"event_id": "disk"}
+    reminder, other = (up, down) if flaps == 1 else (down, up)
+    statuses(world, *[down(**named), up(**named), down(**named)][: flaps + 1])
+    (name,) = world.coordination.records
+    left_s = (world.coordination.expiries[name] or 0) - world.clock.s
+    statuses(world, reminder(**named), every_s=left_s - 5)
+    statuses(world, reminder(**named), every_s=10)
+    world.coordination.delete_expired(name, now_s=world.clock.s)
+    assert world.coordination.records == {}
+    before_ms = world.clock.ms
+    assert statuses(world, *(other(**named), reminder(**named)) * 2) == [Status.RECEIVED] * 4
+    new = [row for row in world.ledger.rows.values() if row.accepted_at_ms >= before_ms]
+    assert len(new) == 4
+
+
+def test_record_that_cannot_be_read_counts_as_a_change() -> None:
+    """It costs the others of its group nothing, and is made anew."""
+    world = World()
+    for content in (down(), up(), down()):
+        world.accept(content)
+    (name,) = world.coordination.records
+    world.coordination.records[name] = Record(version=MALFORMED, values={})
+    assert statuses(world, down(timestamp="2026-11-23T08:00:30Z"), up(), down()) == [Status.RECEIVED] * 3
+    assert world.coordination.records[name].version > 1
+
+
 def test_recovery_while_a_repeat_is_being_written_has_it_told() -> None:
     """Whoever recorded the recovery did not see the repeat, and the repeat did not see the recovery."""
     world = World()
@@ -180,7 +233,7 @@ def test_record_is_there_only_for_what_was_resolved_and_expires() -> None:
     name = fault_record(str(alert.fault_key))
     records, expiries = world.coordination.records, world.coordination.expiries
     assert [name] == [name for name in records if name.startswith("fault#")]
-    assert records[name] == Record(version=1, values={"changes": 1, "changed_ms": 0})
+    assert (records[name].version, records[name].values["changed_ms"]) == (1, 0)
     assert expiries[name] == world.clock.s + 2 * EVENT_WINDOW_S
 
 
