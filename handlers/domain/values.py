@@ -1,9 +1,16 @@
 """Values of a sender's fields, made text where they are something else: no reason to lose an alert."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
+
+_NO_ID: Final = frozenset({"", "null", "none", "nil", "undefined", "na", "novalue"})
+"""What templates and languages write where they have no value, but for what is no letter or digit."""
+
+_UNFILLED: Final = re.compile(r"\{\{.*\}\}|\$\{.*\}", re.DOTALL)
+"""A place in a template that nobody filled in."""
 
 VALUES_AS_TEXT: Final = "values that were no text were made text"
 """How a row says that this was done."""
@@ -21,7 +28,9 @@ def id_of(value: Any) -> str | None:
     if isinstance(value, bool) or value in ([], {}):
         return None
     text = text_of(value)
-    return text if text and text.strip() else None
+    if not text or _UNFILLED.search(text):
+        return None
+    return None if "".join(filter(str.isalnum, text.casefold())) in _NO_ID else text
 
 
 def texts_of(value: Any) -> dict[str, str]:

@@ -17,6 +17,8 @@ from handlers.domain.identity import body_hash_of
 from handlers.domain.intake.bodies import parse_body
 from handlers.domain.intake.reception import Reception, Submission
 from handlers.domain.intake.refusals import Refusals
+from handlers.domain.limits import MAX_TITLE_CHARS
+from handlers.domain.text import inert
 
 _log = logging.getLogger(__name__)
 
@@ -89,7 +91,7 @@ def _of_text(text: str) -> IncomingAlert:
     first, _, rest = text.strip().partition("\n")
     return IncomingAlert(
         source="sns",
-        title=first.strip() or "An empty message on the alarm topic",
+        title=first.strip() if inert(first[:MAX_TITLE_CHARS]) else "An empty message on the alarm topic",
         message=rest.strip() or first,
         severity=DEFAULT_SEVERITY,
         part=msgspec.json.encode(text).decode(),

@@ -251,9 +251,10 @@ class Reception:
         """Ids made of a key name the request: what is stored under them answers for it, or is a conflict."""
         stored = self._stored(drafts)
         before = [(draft, _earlier(draft, stored)) for draft in drafts]
-        placed = [self._answered(draft, earlier) for draft, earlier in before if earlier is not None]
+        placed = [self._answered(draft, earlier.row) for draft, earlier in before if earlier and earlier.row]
         # What was told before says nothing new of its fault, so only the others are counted.
-        counted, failures = self._counted([draft for draft, earlier in before if earlier is None], until_ms)
+        unanswered = [draft for draft, earlier in before if earlier is None or earlier.row is None]
+        counted, failures = self._counted(unanswered, until_ms)
         folds, unfolded = self._folds([draft for draft, _ in counted], until_ms)
         failures += unfolded
 
@@ -263,8 +264,12 @@ class Reception:
                 # The other region, which may not see it yet, would write another row under its own id.
                 return self._repeat(draft, fold, until_ms)
             row = _folded(draft.row, fold.alert_id) if fold else self._received(draft.row)
-            earlier = self._created(draft, row, until_ms)
-            return _Placed(draft=draft, row=row) if earlier is None else self._answered(draft, earlier)
+            earlier = _earlier(draft, stored) or self._created(draft, row, until_ms)
+            if earlier is None:
+                return _Placed(draft=draft, row=row)
+            if earlier.row is None:  # unreadable, so nobody is told of it
+                return self._repeat(draft, earlier, until_ms)
+            return self._answered(draft, earlier.row)
 
         # The first goes alone: it meets a key that is being reused before anything else is written.
         new = sorted((draft for draft, _ in counted), key=lambda draft: draft.index)
@@ -277,10 +282,8 @@ class Reception:
         self._give_back(new, placed)
         return placed, failures
 
-    def _answered(self, draft: _Draft, earlier: _Earlier) -> _Placed:
-        if earlier.row is None:
-            raise LedgerUnavailableError(f"the row {earlier.alert_id} cannot be read: correct or delete it")
-        if earlier.row.body_hash != draft.row.body_hash:
+    def _answered(self, draft: _Draft, row: Alert) -> _Placed:
+        if row.body_hash != draft.row.body_hash:
             raise RefusedError(
                 409,
                 "idempotency_key_reused",
@@ -288,7 +291,7 @@ class Reception:
                 hint="this key came with another body before; use a new key for a new body",
                 body_format=draft.row.format,
             )
-        return _Placed(draft=draft, row=earlier.row)
+        return _Placed(draft=draft, row=row)
 
     def _counted(
         self, drafts: Sequence[_Draft], until_ms: int

@@ -224,7 +224,9 @@ def test_alerts_own_labels_come_before_the_groups() -> None:
     assert row.mended == ("38 labels that a row has no room for are in its raw part only",)
 
 
-@pytest.mark.parametrize("shared", [[], {}, "", " ", True, None])
+@pytest.mark.parametrize(
+    "shared", [[], {}, "", " ", True, None, "null", "<no value>", "N/A", "-", "{{ .ID }}", "vm-${id}"]
+)
 def test_what_is_no_event_id_makes_no_two_alerts_one(shared: Any) -> None:
     """Then the labels tell Alertmanager's apart, and the content others."""
     members = (member("One", fingerprint=shared), member("Two", fingerprint=shared))

@@ -144,6 +144,22 @@ def test_same_key_with_another_body_is_409_and_nothing_written() -> None:
     assert world.ledger.rows == before
 
 
+def test_row_of_a_key_that_cannot_be_read_costs_nobody_an_alert() -> None:
+    """Nobody is told of it, so its alert goes out anew, and the others of its body are answered as ever."""
+    world = World()
+    first, second = world.accept(fixture("alertmanager"), key="k")
+    world.ledger.malformed.add(first.alert_id)
+    for _ in range(2):
+        again = world.answer(post(fixture("alertmanager"), idempotency_key="k"))
+        new, known = again.body["alerts"]
+        assert (new["status"], new["parent_id"], known["alert_id"]) == (
+            "RECEIVED",
+            first.alert_id,
+            second.alert_id,
+        )
+    assert len(world.ledger.rows) == 3
+
+
 def test_key_is_free_again_after_the_window() -> None:
     """A key is remembered for the window of event ids."""
     world = World()
@@ -242,6 +258,7 @@ def test_message_of_another_topic_is_raised_and_not_written() -> None:
             '{"detail-type": "AWS Health Event", "detail": {}}',
         ),
         (" ", "An empty message on the alarm topic"),
+        ("\u200b\u2060\nrest", "An empty message on the alarm topic"),
     ],
 )
 def test_text_on_the_alarm_topic_becomes_an_alert(text: str, title: str) -> None:
