@@ -85,6 +85,30 @@ PREPARE: Final = (
     FROM changes WHERE accepted_at_ms >= $since_ms AND accepted_at_ms < $until_ms
     GROUP BY alert_id
     """,
+    # What is told as another state than its sender's, or for another fault than its sender's, is not told of
+    # that. A row that folds a flood is about many faults.
+    """
+    CREATE TABLE mistaken AS
+    WITH named AS (
+        SELECT alert_id, alerts.parent_id, alerts.status, min(tells.fault) AS fault,
+               min(tells.fault) <> max(tells.fault) AS several,
+               bool_or(tells.state <> alerts.state) AS reversed
+        FROM receipts JOIN alerts USING (alert_id) WHERE tells IS NOT NULL AND NOT coalesce(folds, false)
+        GROUP BY ALL
+    )
+    SELECT named.alert_id,
+           CASE WHEN named.reversed THEN 'its sender told the other state of its fault'
+                WHEN named.several THEN 'it stands for several faults of its sender'
+                ELSE 'SUPPRESSED, but what it repeats is of another fault of its sender' END AS why
+    FROM named LEFT JOIN named AS parent ON parent.alert_id = named.parent_id
+    WHERE named.reversed OR named.several
+          OR (named.status = 'SUPPRESSED' AND NOT parent.several AND parent.fault <> named.fault)
+    UNION ALL
+    SELECT alerts.alert_id, 'SUPPRESSED, but what it repeats is of another fault' FROM alerts
+    JOIN alerts AS parent ON parent.alert_id = alerts.parent_id
+    WHERE alerts.status = 'SUPPRESSED' AND parent.fault_key <> alerts.fault_key
+          AND NOT coalesce(parent.folds, false)
+    """,
 )
 
 KNOWN: Final = """

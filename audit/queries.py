@@ -161,9 +161,11 @@ FINDINGS: Final = """
             WHERE ledger.alert_id = promised.alert_id) || ')'
         WHEN alerts.status NOT IN ('NOTIFIED', 'SUPPRESSED', 'PARKED')
             THEN 'not at rest: ' || alerts.status
-        WHEN promised.fault_key <> alerts.fault_key OR promised.state <> alerts.state
-            THEN 'answered as ' || promised.state || ' of the fault ' || promised.fault_key
-                 || ', but its row says ' || alerts.state || ' of ' || alerts.fault_key
+        WHEN promised.fault_key <> coalesce(alerts.fault_key, '')
+             OR promised.state <> coalesce(alerts.state, '')
+            THEN 'answered as ' || coalesce(promised.state, '') || ' of the fault '
+                 || coalesce(promised.fault_key, '') || ', but its row says '
+                 || coalesce(alerts.state, 'nothing') || ' of ' || coalesce(alerts.fault_key, 'none')
         WHEN alerts.status = 'SUPPRESSED' AND was_live
             THEN 'answered as an alert to go out, but its row is SUPPRESSED'
         WHEN alerts.status = 'SUPPRESSED' AND living_families.family IS NULL THEN coalesce(
@@ -172,6 +174,7 @@ FINDINGS: Final = """
              FROM alerts AS parent WHERE parent.alert_id = alerts.parent_id),
             'SUPPRESSED, but its parent ' || coalesce(alerts.parent_id, '') || ' has no row')
         WHEN untold.change IS NOT NULL THEN untold.change
+        WHEN mistaken.why IS NOT NULL THEN mistaken.why
         WHEN NOT $slack THEN NULL
         WHEN alerts.status = 'SUPPRESSED' AND singles.posts > 0
             THEN 'SUPPRESSED, but Slack has a message of it'
@@ -189,6 +192,7 @@ FINDINGS: Final = """
     LEFT JOIN singles USING (alert_id)
     LEFT JOIN digests USING (digest_id)
     LEFT JOIN untold USING (alert_id)
+    LEFT JOIN (SELECT alert_id, min(why) AS why FROM mistaken GROUP BY alert_id) AS mistaken USING (alert_id)
 """
 """What became of each promised alert; `problem` NULL where it is accounted for."""
 

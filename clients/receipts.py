@@ -112,14 +112,15 @@ class BodyReceipt(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     @property
     def answered(self) -> set[int]:
         """The members that were answered with an alert."""
-        return {m.index for m in self.members if m.alert_id is not None and m.index < self.sent}
+        return {m.index for m in self.members if m.alert_id is not None and 0 <= m.index < self.sent}
 
     @property
     def refused(self) -> set[int]:
         """The members that were refused, and not answered with an alert as well."""
         answered = self.answered
-        named = {m.index for m in self.members if m.refused is not None and m.index < self.sent} - answered
-        if not self.more_refused:
+        named = {m.index for m in self.members if m.refused is not None and 0 <= m.index < self.sent}
+        named -= answered
+        if self.more_refused <= 0:
             return named
         rest = (index for index in range(self.sent) if index not in named and index not in answered)
         return named | set(islice(rest, self.more_refused))

@@ -181,6 +181,60 @@ def test_a_change_that_is_answered_with_an_old_row_is_named() -> None:
     assert run(blank([DOWN, UP]), receipts).problems == {"a1": f"{why} (by the sender)"}
 
 
+def of_fault(receipt: BodyReceipt, fault: str, state: FaultState = FaultState.FIRING) -> BodyReceipt:
+    """The receipt of a sender that tells of another fault or state."""
+    (member,) = receipt.members
+    tells = Tells(fault, state)
+    return replace(receipt, members=(replace(member, tells=tells),))
+
+
+REPEAT = replace(DOWN_AGAIN, changed_at_ms=DOWN.changed_at_ms)
+
+
+@pytest.mark.parametrize("one", [DOWN, UP])
+def test_what_was_told_as_the_other_state_is_named(one: LedgerRow) -> None:
+    """People who read that a fault is there were not told that it is over, nor the other way round."""
+    (receipt,) = told([one])
+    other = FaultState.RESOLVED if one.state == "firing" else FaultState.FIRING
+    reversed_receipt = of_fault(receipt, "disk of db-1", other)
+    assert run([one], [reversed_receipt]).problems == {
+        one.alert_id: "its sender told the other state of its fault"
+    }
+    assert run([one], [receipt]).passed
+    assert run(blank([one]), [reversed_receipt]).passed
+
+
+def test_two_faults_that_were_taken_for_one_are_named() -> None:
+    """Nobody was told of the other: it was answered with the row of the first, or as a repeat of it."""
+    first, again = told([DOWN, REPEAT])
+    rows = blank([DOWN, REPEAT])
+    assert run(rows, [first, again]).passed
+    repeat = run(rows, [first, of_fault(again, "disk of db-2")])
+    assert repeat.problems == {"a1.c": "SUPPRESSED, but what it repeats is of another fault of its sender"}
+    row_of_the_other = run(rows[:1], [first, of_fault(first, "disk of db-2")])
+    assert row_of_the_other.problems == {"a1": "it stands for several faults of its sender"}
+    folded = [replace(one, folds=True) for one in rows]
+    assert run(folded, [first, of_fault(again, "disk of db-2"), of_fault(first, "disk of db-3")]).passed
+
+
+def test_a_repeat_of_another_fault_is_named_by_the_ledger() -> None:
+    """No sender's knowledge is needed."""
+    other = replace(REPEAT, fault_key="e" * 32)
+    receipt = Receipt("a1.c", "SUPPRESSED", EAST, 1, 2)
+    assert run([DOWN, REPEAT], [receipt]).passed
+    assert run([DOWN, other], [receipt]).problems == {
+        "a1.c": "SUPPRESSED, but what it repeats is of another fault"
+    }
+
+
+def test_a_row_that_lost_what_was_answered_is_named() -> None:
+    """Whoever compares states by the ledger would pass it over."""
+    receipt = Receipt("a1", "RECEIVED", EAST, 1, 2, DOWN.fault_key, "firing")
+    assert run([DOWN], [receipt]).passed
+    (problem,) = run(blank([DOWN]), [receipt]).problems.values()
+    assert problem == f"answered as firing of the fault {DOWN.fault_key}, but its row says nothing of none"
+
+
 def test_a_change_outside_of_the_window_is_not_of_it() -> None:
     """The events before it may be."""
     rows = [DOWN, UP, DOWN_AGAIN]

@@ -204,3 +204,18 @@ def test_a_file_that_cannot_be_written_is_said_in_one_line(tmp_path: Path) -> No
     """Before anything is sent."""
     with pytest.raises(ReceiptsError, match="cannot be written: Is a directory; name another file"):
         ReceiptsFile(tmp_path)
+
+
+def test_member_at_no_place_of_the_body_accounts_for_none() -> None:
+    """Nor does a count below zero: what is not named is lost."""
+    receipt = BodyReceipt(
+        body_hash="b",
+        region="r",
+        first_sent_at_ms=1,
+        sent_at_ms=1,
+        accepted_at_ms=2,
+        sent=1,
+        members=(Member(index=-1, alert_id="a1", status="RECEIVED"), Member(index=-1, refused="no_alerts")),
+        more_refused=-1,
+    )
+    assert list(receipt.lost) == [0]
