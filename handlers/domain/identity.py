@@ -7,6 +7,8 @@ import hashlib
 import json
 
 from handlers.domain.alert import IncomingAlert
+from handlers.domain.limits import UNSEEN_RETRY_S
+from topology.alerts import FaultState
 
 
 def identity_of(alert: IncomingAlert) -> str:
@@ -57,22 +59,32 @@ def source_hash_of(source: str) -> str:
     return _digest("source", source)[:32]
 
 
-def alert_id_of(identity: str, *, at_ms: int, window_s: int, changes: int = 0) -> str:
+def alert_id_of(identity: str, *, at_ms: int, window_s: int, change: int = 0) -> str:
     """The id of an alert accepted at `at_ms`: `a` and 32 hex digits, the same throughout a time bucket.
 
-    `changes` counts the changes of its fault's state up to it (see `faults`): an outage after a recovery is
-    another alert.
+    `change` is the number of the last change of its fault's state (see `faults`): an outage after a recovery
+    is another alert.
     """
-    parts = (identity, str(at_ms // (window_s * 1000)), *([str(changes)] if changes else []))
+    parts = (identity, str(at_ms // (window_s * 1000)), *([str(change)] if change else []))
     return "a" + _digest("alert", *parts)[:32]
 
 
-def repeat_id_of(family: str, *, body_hash: str, index: int, changes: int) -> str:
+def change_number_of(before: int | None, *, body_hash: str | None, at_ms: int, state: FaultState) -> int:
+    """The number of a change of a fault's state after the change `before`: odd for a resolution.
+
+    `before` None: which one that was cannot be read. A retry to the other region has the same number, if it
+    comes soon.
+    """
+    digits = _digest("change", str(before), body_hash, str(at_ms // (UNSEEN_RETRY_S * 1000)))[:12]
+    return int(digits, 16) * 2 + (state is FaultState.RESOLVED)
+
+
+def repeat_id_of(family: str, *, body_hash: str, index: int, change: int) -> str:
     """The id of a repeat: the first of its `family`, and 8 hex digits of the body and its place in that.
 
-    `changes`: of its fault's state. Those of a fold, which is one family, are not told apart by its id.
+    `change`: the last of its fault's state. Those of a fold, one family, are not told apart by its id.
     """
-    parts = (body_hash, str(index), *([str(changes)] if changes else []))
+    parts = (body_hash, str(index), *([str(change)] if change else []))
     return f"{family}.{_digest('repeat', *parts)[:8]}"
 
 

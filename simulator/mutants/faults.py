@@ -14,20 +14,20 @@ from handlers.domain.states import repeat_looked_at
 from simulator.mutants.mutant import mutant
 from topology.alerts import Severity
 
-_count = Faults.count
+_last_change = Faults.last_change
 
 
-def _after(self: Any, changes: int) -> Any:
+def _after(self: Any, change: int) -> Any:
     """The id is the same before and after a change."""
-    return replace(self, changes=changes)
+    return replace(self, last_change=change)
 
 
-def _unrecorded(self: Faults, change: Any, known: Any, *, at_ms: int) -> Any:
+def _unrecorded(self: Faults, change: Any, known: Any, **of: Any) -> Any:
     """A change is seen and not written down."""
-    recorded = (known.values.get("changes", 0) if known else 0) % 2
-    if (change.state == "resolved") == bool(recorded):
-        return _count(self, change, known, at_ms=at_ms)
-    return (known.values.get("changes", 0) if known else 0) + 1, known
+    recorded = known.values.get("change", 0) if known else 0
+    if (change.state == "resolved") == bool(recorded % 2):
+        return _last_change(self, change, known, **of)
+    return recorded + 1, known
 
 
 def _unknown(_self: Faults, _changes: Any) -> dict[str, Any]:
@@ -78,7 +78,7 @@ MUTANTS: Final = (
         "an outage after a recovery repeats the first",
         (reception._Draft, "after", _after),
     ),
-    mutant("change-unrecorded", "a recovery is not written down", (Faults, "count", _unrecorded)),
+    mutant("change-unrecorded", "a recovery is not written down", (Faults, "last_change", _unrecorded)),
     mutant("record-unread", "nobody reads what was written down", (Faults, "known", _unknown)),
     mutant(
         "recovery-unknown",

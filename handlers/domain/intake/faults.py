@@ -2,18 +2,21 @@
 
 One record of the coordination table for each fault that was resolved lately; a fault without one is firing.
 The record is written before the row of the alert that changes it, so that whoever reads it afterwards sees
-the change. The count of changes goes into the alert's id: what comes after a change repeats nothing that came
-before it. A resolution that is clearly later than the start of its episode needs no record: the next outage
-has a start of its own, which is a part of its id, and a copy of this one is older by its source's own times.
-That is so unless an outage came without a start that is believed: such a one leaves a record of no change.
+the change. The number of the last change goes into the alert's id: what comes after a change repeats nothing
+that came before it. A resolution that is clearly later than the start of its episode needs no record: the
+next outage has a start of its own, which is a part of its id, and a copy of this one is older by its source's
+own times. An outage that came without a start that is believed leaves a record of no change: there it needs
+one.
 
-The count begins at another number for each record, so that one whose predecessor expired makes none of its
-ids again, under which a reminder of the time before may still rest. A record that cannot be read is written
-over, and what finds it so counts as a change.
+The number is made of the change before, the body and the time. So a record whose predecessor expired makes
+none of its ids again, under which a reminder may still rest. Nor do two regions that do not see each other
+give two changes one id, of whose rows one would then replace the other. A record that cannot be read is
+written over, and what finds it so counts as a change.
 
 | value | meaning |
 |---|---|
-| `changes` | how often the state has changed, from the number of a time on; firing while it is even |
+| `change` | the number of the last change of the state; firing while it is even |
+| `before` | the number of the one before that; 0 if there was none |
 | `changed_ms` | since when by the source's own clock, epoch milliseconds; 0 where it does not say |
 
 Under an eventual ledger each region reads its own replica, so a change in the other region may be unseen.
@@ -26,7 +29,7 @@ from datetime import datetime
 from typing import Final
 
 from handlers.domain.alert import IncomingAlert
-from handlers.domain.identity import fault_key_of
+from handlers.domain.identity import change_number_of, fault_key_of
 from handlers.domain.ports import (
     Coordination,
     CoordinationUnavailableError,
@@ -39,10 +42,9 @@ from topology.limits import DYNAMODB_BATCH_GET_MAX
 from topology.records import fault_record
 
 _TRIES: Final = 8
-_CHANGES: Final = "changes"
+_CHANGE: Final = "change"
+_BEFORE: Final = "before"
 _CHANGED_MS: Final = "changed_ms"
-_COUNTS: Final = 1_000_000
-"""Changes that one record has room for; an even number."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,11 +102,13 @@ class Faults:
             raise LedgerUnavailableError(f"the faults' states are unknown: {error}") from error
         return {names[name]: record for part in found for name, record in part.items()}
 
-    def count(self, change: Change, known: Record | None, *, at_ms: int) -> tuple[int, Record | None]:
-        """How many changes of its state the fault has had with this one, which is recorded if it is one.
+    def last_change(
+        self, change: Change, known: Record | None, *, at_ms: int, body_hash: str | None
+    ) -> tuple[int, Record | None]:
+        """The number of the fault's last change of state, with this one, which is recorded if it is one.
 
         `known`: its record as it was read. What the source says began before the last change came late, and
-        counts to the state before. Returns the record as it is then, too.
+        belongs to the one before. Returns the record as it is then, too.
 
         Raises:
             LedgerUnavailableError: whether it was recorded is unknown.
@@ -114,37 +118,31 @@ class Faults:
             for _ in range(_TRIES):
                 if known is None and change.ends_episode:
                     return 0, None
-                values = known.values if known else {_CHANGES: 0}
-                changes, changed_ms = values.get(_CHANGES), values.get(_CHANGED_MS, 0)
-                if changes is not None and change.state is _state_after(changes):
+                values = known.values if known else {_CHANGE: 0}
+                last, changed_ms = values.get(_CHANGE), values.get(_CHANGED_MS, 0)
+                if last is not None and change.state is _state_after(last):
                     if known is not None or not change.undated:
-                        return changes, known
-                    after = {_CHANGES: 0, _CHANGED_MS: 0}
-                elif changes and change.by_source and change.at_ms < changed_ms - CLOCK_ERROR_S * 1000:
-                    return changes - 1 if changes % _COUNTS > 1 else 0, known
+                        return last, known
+                    after = {_CHANGE: 0}
+                elif last and change.by_source and change.at_ms < changed_ms - CLOCK_ERROR_S * 1000:
+                    return values.get(_BEFORE, 0), known
                 else:
                     after = {
-                        _CHANGES: self._next(changes, change, at_ms // 1000),
+                        _CHANGE: change_number_of(last, body_hash=body_hash, at_ms=at_ms, state=change.state),
+                        _BEFORE: last or 0,
                         _CHANGED_MS: change.at_ms if change.by_source else 0,
                     }
                 if self.coordination.write(name, known, after, expires_at=at_ms // 1000 + self.keep_s):
                     version = max(known.version, 0) + 1 if known else 1
-                    return after[_CHANGES], Record(version=version, values=after)
+                    return after[_CHANGE], Record(version=version, values=after)
                 known = self.coordination.read(name)
         except CoordinationUnavailableError as error:
             raise LedgerUnavailableError(f"the fault's state was not recorded: {error}") from error
         raise LedgerUnavailableError(f"the state of a fault changed {_TRIES} times meanwhile; send again")
 
-    def _next(self, changes: int | None, change: Change, now_s: int) -> int:
-        """The count after one more change; `changes` None: how many there were cannot be read."""
-        if changes:
-            return changes + 1
-        first = (now_s if changes is None else now_s // self.keep_s) * _COUNTS + 1
-        return first if change.state is FaultState.RESOLVED else first + 1
 
-
-def _state_after(changes: int) -> FaultState:
-    return FaultState.RESOLVED if changes % 2 else FaultState.FIRING
+def _state_after(change: int) -> FaultState:
+    return FaultState.RESOLVED if change % 2 else FaultState.FIRING
 
 
 def _epoch_ms(text: str | None) -> int | None:

@@ -27,6 +27,7 @@ from handlers.domain.ports import (
     QueueSender,
     QueueSendError,
     Randomness,
+    Record,
 )
 from handlers.domain.regions.ownership import Ownership
 from handlers.domain.states import Actor, promoted, received, suppressed
@@ -64,8 +65,8 @@ class Submission:
 class _Draft:
     """A row as it would be if it is the first of its kind, and the id that an earlier one may have.
 
-    `index` is the alert's place in the body. `changes` counts the changes of its fault's state up to it, and
-    is a part of both ids unless they are made of an `Idempotency-Key`.
+    `index` is the alert's place in the body. `last_change` is the number of the last change of its fault's
+    state, and a part of both ids unless they are made of an `Idempotency-Key`.
     """
 
     row: Alert
@@ -73,19 +74,19 @@ class _Draft:
     identity: str
     window_s: int
     change: Change
-    changes: int = 0
+    last_change: int = 0
 
     @property
     def earlier_id(self) -> str:
         """The id of the same alert in the time bucket before."""
         at_ms = self.row.accepted_at_ms - self.window_s * 1000
-        return alert_id_of(self.identity, at_ms=at_ms, window_s=self.window_s, changes=self.changes)
+        return alert_id_of(self.identity, at_ms=at_ms, window_s=self.window_s, change=self.last_change)
 
-    def after(self, changes: int) -> "_Draft":
-        """The draft after so many changes of its fault's state."""
+    def after(self, change: int) -> "_Draft":
+        """The draft after this change of its fault's state."""
         at_ms = self.row.accepted_at_ms
-        alert_id = alert_id_of(self.identity, at_ms=at_ms, window_s=self.window_s, changes=changes)
-        return replace(self, row=replace(self.row, alert_id=alert_id), changes=changes)
+        alert_id = alert_id_of(self.identity, at_ms=at_ms, window_s=self.window_s, change=change)
+        return replace(self, row=replace(self.row, alert_id=alert_id), last_change=change)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,7 +216,7 @@ class Reception:
         self, drafts: Sequence[_Draft], until_ms: int
     ) -> tuple[list[_Placed], list[Failure]]:
         counted, failures = self._counted(drafts, until_ms)
-        drafts = [draft.after(changes) for draft, changes in counted]
+        drafts = [draft.after(change) for draft, change in counted]
         stored = self._stored(drafts)
         firsts: dict[str, _Draft] = {}
         for draft in drafts:
@@ -296,7 +297,7 @@ class Reception:
     def _counted(
         self, drafts: Sequence[_Draft], until_ms: int
     ) -> tuple[list[tuple[_Draft, int]], list[Failure]]:
-        """Each draft with the changes of its fault's state up to it; what changes a state is recorded."""
+        """Each draft with the last change of its fault's state; what changes a state is recorded."""
         known = self.faults.known([draft.change for draft in drafts])
         by_fault: dict[str, list[_Draft]] = {}
         for draft in drafts:
@@ -307,8 +308,8 @@ class Reception:
             counted = []
             for draft in sorted(group, key=lambda draft: draft.index):
                 self._check_time(until_ms)
-                changes, record = self.faults.count(draft.change, record, at_ms=draft.row.accepted_at_ms)
-                counted.append((draft, changes))
+                last, record = self._last_change(draft, record)
+                counted.append((draft, last))
             return counted
 
         done, failures = self._attempted(count, list(by_fault.values()))
@@ -340,6 +341,10 @@ class Reception:
         for group in _by_source([draft for draft in drafts if draft.index not in done]):
             row = group[0].row
             self.quotas.give_back(row.source, len(group), at_ms=row.accepted_at_ms)
+
+    def _last_change(self, draft: _Draft, known: Record | None) -> tuple[int, Record | None]:
+        row = draft.row
+        return self.faults.last_change(draft.change, known, at_ms=row.accepted_at_ms, body_hash=row.body_hash)
 
     def _stored(self, drafts: Iterable[_Draft]) -> dict[str, _Earlier]:
         """What there is under the drafts' ids, and under the ids that earlier ones may have."""
@@ -380,7 +385,7 @@ class Reception:
         """
         row, repeated = draft.row, None if earlier.folds else earlier
         child_id = repeat_id_of(
-            earlier.family, body_hash=str(row.body_hash), index=draft.index, changes=draft.changes
+            earlier.family, body_hash=str(row.body_hash), index=draft.index, change=draft.last_change
         )
         for _ in range(_SUFFIX_TRIES):
             self._check_time(until_ms)
@@ -417,11 +422,8 @@ class Reception:
             if one.row.status is not Status.SUPPRESSED or one.earlier is None:
                 return one
             parent = parents.get(one.earlier.alert_id)
-            change = one.draft.change
-            changes, _ = self.faults.count(
-                change, records.get(change.fault_key), at_ms=one.row.accepted_at_ms
-            )
-            if parent is not None and parent.told and changes == one.draft.changes:
+            last, _ = self._last_change(one.draft, records.get(one.draft.change.fault_key))
+            if parent is not None and parent.told and last == one.draft.last_change:
                 return one
             return replace(one, row=self._promoted(one.row))
 

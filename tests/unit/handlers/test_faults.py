@@ -10,6 +10,7 @@ from handlers.domain.limits import REPEAT_LOOK_AFTER_S
 from handlers.domain.ports import MALFORMED, LedgerUnavailableError, Record
 from handlers.domain.regions.ownership import MovingOwnership
 from handlers.domain.states import suppressed
+from tests.fakes.ledger import ledger_down
 from tests.unit.handlers.builders import EVENT_WINDOW_S, PEER, REGION, World, body, fixture
 from topology.alerts import CLOCK_ERROR_S, FaultState, Status
 from topology.records import fault_record, ownership_record
@@ -153,6 +154,57 @@ def test_outage_without_a_start_is_told_after_a_recovery_that_has_its_end(
     assert len(world.ledger.rows) == 4
 
 
+def test_late_recovery_does_not_stand_for_the_one_that_came_before_it() -> None:
+    """The later was recorded and its row not written; then an older one comes, and the later one again."""
+    world = World()
+    older, newer = (dated("resolved", endsAt=end) for end in (END, "2026-11-23T07:50:00Z"))
+    world.accept(dated("firing"))
+    world.ledger.before = ledger_down("create")
+    with pytest.raises(LedgerUnavailableError):
+        world.accept(newer)
+    world.ledger.before = lambda _operation: None
+    assert statuses(world, older, newer) == [Status.RECEIVED] * 2
+
+
+def test_later_end_of_an_episode_is_told_after_another_outage() -> None:
+    """Both recoveries have the start of the first outage, and the second of them ends what came between."""
+    world = World()
+    between, end = "2026-11-23T07:40:00Z", "2026-11-23T07:50:00Z"
+    sent = (
+        episode("firing", START),
+        episode("resolved", START, END),
+        episode("firing", between),
+        episode("resolved", START, end),
+        episode("resolved", START, end) + b" ",
+    )
+    assert statuses(world, *sent) == [Status.RECEIVED] * 4 + [Status.SUPPRESSED]
+
+
+def test_two_regions_that_do_not_see_each_other_make_two_rows_of_two_recoveries() -> None:
+    """With one id the row of one would replace that of the other, and what it ended would seem to go on."""
+    here = World()
+    there = World(clock=here.clock, region=PEER)
+    for world in (here, there):
+        world.accept(down())
+    (one,) = here.accept(up())
+    here.clock.advance(60)
+    (other,) = there.accept(up())
+    assert one.alert_id != other.alert_id
+
+
+def test_retry_of_a_recovery_to_the_other_region_is_the_same_alert() -> None:
+    """Also where that region does not see the first try."""
+    here = World()
+    there = World(clock=here.clock, region=PEER)
+    ids = set()
+    for world in (here, there):
+        world.accept(down())
+        (recovery,) = world.accept(up())
+        ids.add(recovery.alert_id)
+        world.clock.advance(5)
+    assert len(ids) == 1
+
+
 @pytest.mark.parametrize("flaps", [1, 2])
 def test_change_after_the_record_of_those_before_expired_is_told(flaps: int) -> None:
     """A reminder of the time before rests under an id that is not made again."""
@@ -160,12 +212,12 @@ def test_change_after_the_record_of_those_before_expired_is_told(flaps: int) -> 
     named = {"event_id": "disk"}
     reminder, other = (up, down) if flaps == 1 else (down, up)
     statuses(world, *[down(**named), up(**named), down(**named)][: flaps + 1])
-    (name,) = world.coordination.records
+    (name,) = (name for name in world.coordination.records if name.startswith("fault#"))
     left_s = (world.coordination.expiries[name] or 0) - world.clock.s
     statuses(world, reminder(**named), every_s=left_s - 5)
     statuses(world, reminder(**named), every_s=10)
     world.coordination.delete_expired(name, now_s=world.clock.s)
-    assert world.coordination.records == {}
+    assert name not in world.coordination.records
     before_ms = world.clock.ms
     assert statuses(world, *(other(**named), reminder(**named)) * 2) == [Status.RECEIVED] * 4
     new = [row for row in world.ledger.rows.values() if row.accepted_at_ms >= before_ms]
@@ -177,7 +229,7 @@ def test_record_that_cannot_be_read_counts_as_a_change() -> None:
     world = World()
     for content in (down(), up(), down()):
         world.accept(content)
-    (name,) = world.coordination.records
+    (name,) = (name for name in world.coordination.records if name.startswith("fault#"))
     world.coordination.records[name] = Record(version=MALFORMED, values={})
     assert statuses(world, down(timestamp="2026-11-23T08:00:30Z"), up(), down()) == [Status.RECEIVED] * 3
     assert world.coordination.records[name].version > 1
