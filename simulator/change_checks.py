@@ -35,6 +35,7 @@ def untold_change(
     receipts: Iterable[Told],
     rows: Iterable[Alert],
     made_ms: Mapping[str, tuple[int, int]],
+    made_last_ms: Mapping[str, int],
     scenario: Scenario,
 ) -> str | None:
     """What is wrong if, after the other state was accepted, nobody was told that the fault is in this one.
@@ -51,7 +52,7 @@ def untold_change(
         return None
     state = FaultState.RESOLVED if receipt.arrival.resolved else FaultState.FIRING
     for row in rows:
-        if _is_told(row) and row.state is state and _after(row, before, made_ms, doubt_ms):
+        if _is_told(row) and row.state is state and _after(row, before, made_last_ms, doubt_ms):
             return None
     return (
         f"fault {receipt.fault} is {state} by {receipt.arrival.label} ({receipt.alert_id}), after "
@@ -92,8 +93,8 @@ def _may_precede(other: Arrival, arrival: Arrival) -> bool:
     return other.since_ms <= arrival.since_ms + _ERROR_MS
 
 
-def _after(row: Alert, before: Told, made_ms: Mapping[str, tuple[int, int]], doubt_ms: int) -> bool:
+def _after(row: Alert, before: Told, made_last_ms: Mapping[str, int], doubt_ms: int) -> bool:
     """Whether `row` was there, or began, after `before`."""
     if before.arrival.by_source:
         return (row.changed_at_ms or 0) >= START_MS + before.arrival.since_ms - _ERROR_MS - doubt_ms
-    return made_ms[row.alert_id][1] >= before.sent_ms - doubt_ms
+    return made_last_ms[row.alert_id] >= before.sent_ms - doubt_ms

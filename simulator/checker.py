@@ -46,7 +46,7 @@ class InvariantChecker:
         """Check that what a receipt says of its fault was told to people, if it is a change or worse."""
         rows = self.rows.by_fault.get(receipt.fault, {}).values()
         same = [other for other in receipts if other.fault == receipt.fault]
-        text = untold_change(receipt, same, rows, self.rows.made_ms, self._scenario)
+        text = untold_change(receipt, same, rows, self.rows.made_ms, self.rows.made_last_ms, self._scenario)
         if text is not None:
             self.broken("untold_change", text)
         text = untold_severity(receipt, rows)

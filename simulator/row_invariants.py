@@ -41,6 +41,8 @@ class RowInvariants:
         """By alert: when the request began that made its row, and when the row was there."""
         self.folded: dict[str, set[str]] = {}
         """By fold: the rows that were ever folded below it."""
+        self.made_last_ms: dict[str, int] = {}
+        """By alert: when its row was made last. Under an eventual ledger each region may make it."""
         self.by_fault: dict[int, dict[str, Alert]] = {}
         """By fault and id: the rows about it, as they were written last."""
         self.records: Callable[[str, str], Record | None] = lambda _region, _name: None
@@ -82,6 +84,7 @@ class RowInvariants:
             return
         if stored is None:
             self.creators.setdefault(new.alert_id, {})[invocation.region] = None
+            self.made_last_ms[new.alert_id] = self._scheduler.now_ms
             self.made_ms.setdefault(new.alert_id, (invocation.started_ms, self._scheduler.now_ms))
         elif stored.step is not None:  # or it is only promoted, or looked at: nobody works on it yet
             self._note_work(invocation, stored, new)

@@ -113,6 +113,7 @@ def ports_of(machine: Machine, clients: tuple[Any, Any]) -> Ports:
         peer=PEER,
         consistency="strong",
         takeover_after_s=900,
+        source_quota_per_minute=3_000,
     )
 
 
