@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from handlers.domain.alert import Alert, IncomingAlert
 from handlers.domain.identity import identity_of
-from handlers.domain.intake import bodies, reception, webhook
+from handlers.domain.intake import bodies, drafts, reception, webhook
 from handlers.domain.intake.bodies import ParsedBody, parse_body
 from handlers.domain.intake.faults import Faults
 from handlers.domain.regions.ownership import RegionOwnershipView
@@ -76,7 +76,7 @@ MUTANTS: Final = (
     mutant(
         "changes-uncounted",
         "an outage after a recovery repeats the first",
-        (reception._Draft, "after", _after),
+        (drafts.Draft, "after", _after),
     ),
     mutant("change-unrecorded", "a recovery is not written down", (Faults, "last_change", _unrecorded)),
     mutant("record-unread", "nobody reads what was written down", (Faults, "known", _unknown)),
@@ -103,5 +103,5 @@ MUTANTS: Final = (
         (webhook, "parse_body", _up_to_the_first_refused),
     ),
     mutant("group-refused", "one bad member has all refused", (webhook, "parse_body", _all_or_nothing)),
-    mutant("retry-repeats", "a retry makes repeats", (reception._Earlier, "is_retried_by", _never_a_retry)),
+    mutant("retry-repeats", "a retry makes repeats", (drafts.Earlier, "is_retried_by", _never_a_retry)),
 )

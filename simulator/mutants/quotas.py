@@ -6,7 +6,7 @@ from typing import Any, Final
 from handlers.domain.alert import Alert
 from handlers.domain.delivery import distribution
 from handlers.domain.delivery.messages import notification_of
-from handlers.domain.intake import reception
+from handlers.domain.intake import drafts, reception
 from handlers.domain.intake.quotas import Quotas
 from handlers.domain.intake.reception import Reception
 from handlers.domain.states import suppressed
@@ -22,7 +22,7 @@ _repeat = Reception._repeat
 def _dropped(self: Reception, draft: Any, earlier: Any, until_ms: int) -> Any:
     """What is above the quota is answered 202, and kept nowhere."""
     if earlier.folds:
-        return reception._Placed(draft=draft, row=reception._folded(draft.row, earlier.family))
+        return drafts.Placed(draft=draft, row=reception._folded(draft.row, earlier.family))
     return _repeat(self, draft, earlier, until_ms)
 
 

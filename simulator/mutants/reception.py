@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import count
 from typing import Any, Final
 
-from handlers.domain.intake import reception
+from handlers.domain.intake import drafts, reception
 from handlers.domain.intake.reception import Reception
 from handlers.domain.ports import LedgerUnavailableError, QueueSendError
 from handlers.domain.regions.recovery import Recovery
@@ -45,7 +45,7 @@ def _child_suppressed(self: Reception, draft: Any, earlier: Any, until_ms: int) 
     )
     child = suppressed(child, due_at=child.timestamp + 60)
     self.ledger.create(child, actor=self.actor)
-    return reception._Placed(draft=draft, row=child)
+    return drafts.Placed(draft=draft, row=child)
 
 
 def _child_dropped(self: Reception, draft: Any, earlier: Any, until_ms: int) -> Any:
@@ -53,7 +53,7 @@ def _child_dropped(self: Reception, draft: Any, earlier: Any, until_ms: int) -> 
     if earlier.folds:
         return _repeat(self, draft, earlier, until_ms)
     child = replace(draft.row, alert_id=f"{earlier.family}.0badc0de", status=Status.SUPPRESSED)
-    return reception._Placed(draft=draft, row=child)
+    return drafts.Placed(draft=draft, row=child)
 
 
 def _no_successor(_self: Recovery, _family: str) -> None:

@@ -8,13 +8,14 @@ answered with them and writes only what is missing.
 
 import logging
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
 from handlers.domain.alert import Alert, IncomingAlert
 from handlers.domain.formats import RefusedError
 from handlers.domain.identity import alert_id_of, identity_of, identity_of_key, repeat_id_of
+from handlers.domain.intake.drafts import URGENCY, Draft, Earlier, Placed, by_source, earlier_of
 from handlers.domain.intake.faults import Change, Faults
 from handlers.domain.intake.quotas import Quotas
 from handlers.domain.intake.rows import new_row
@@ -31,7 +32,7 @@ from handlers.domain.ports import (
 )
 from handlers.domain.regions.ownership import Ownership
 from handlers.domain.states import Actor, promoted, received, suppressed
-from topology.alerts import Severity, Status
+from topology.alerts import Status
 from topology.limits import DYNAMODB_BATCH_GET_MAX, SQS_BATCH_MAX
 from topology.queues import Queue
 
@@ -46,8 +47,6 @@ _PROMOTION_TRIES: Final = 3
 _SENDS_MS: Final = 2_000
 """How long after the last row wake-ups are still sent."""
 
-_URGENCY: Final = tuple(Severity)
-
 Failure = LedgerUnavailableError | RefusedError
 
 
@@ -59,80 +58,6 @@ class Submission:
     alerts: Sequence[IncomingAlert]
     body_hash: str
     key: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Draft:
-    """A row as it would be if it is the first of its kind, and the id that an earlier one may have.
-
-    `index` is the alert's place in the body. `last_change` is the number of the last change of its fault's
-    state, and a part of both ids unless they are made of an `Idempotency-Key`.
-    """
-
-    row: Alert
-    index: int
-    identity: str
-    window_s: int
-    change: Change
-    last_change: int = 0
-
-    @property
-    def earlier_id(self) -> str:
-        """The id of the same alert in the time bucket before."""
-        at_ms = self.row.accepted_at_ms - self.window_s * 1000
-        return alert_id_of(self.identity, at_ms=at_ms, window_s=self.window_s, change=self.last_change)
-
-    def after(self, change: int) -> "_Draft":
-        """The draft after this change of its fault's state."""
-        at_ms = self.row.accepted_at_ms
-        alert_id = alert_id_of(self.identity, at_ms=at_ms, window_s=self.window_s, change=change)
-        return replace(self, row=replace(self.row, alert_id=alert_id), last_change=change)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Earlier:
-    """What is stored of an alert that comes again; `row` is None if it cannot be read."""
-
-    alert_id: str
-    row: Alert | None
-
-    @property
-    def told(self) -> bool:
-        """Whether people are told of it, or will be, so that a repeat may rest under it."""
-        return self.row is not None and self.row.status is not Status.PARKED
-
-    @property
-    def folds(self) -> bool:
-        """Whether it is a fold, or folded: then what comes below it is folded too."""
-        return self.row is not None and bool(self.row.folds or self.row.folded)
-
-    @property
-    def rests(self) -> bool:
-        """Whether it is a repeat of another."""
-        return self.row is not None and self.row.status is Status.SUPPRESSED
-
-    def is_retried_by(self, row: Alert, *, within_s: float) -> bool:
-        """Whether people are told of it, and `row` comes of the same bytes in that time."""
-        return (
-            self.told
-            and self.row is not None
-            and self.row.body_hash == row.body_hash
-            and row.accepted_at_ms - self.row.accepted_at_ms < within_s * 1000
-        )
-
-    @property
-    def family(self) -> str:
-        """The id of the first of its family."""
-        return (self.row.parent_id if self.row else None) or self.alert_id
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Placed:
-    """The row that answers for a draft, and what it repeats, if it does."""
-
-    draft: _Draft
-    row: Alert
-    earlier: _Earlier | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,18 +98,18 @@ class Reception:
         self._send_wake_ups(placed, until_ms + _SENDS_MS)
         if failures:
             raise failures[0]
-        by_index = {one.draft.index: one.row for one in placed}
+        by_index = {answer.draft.index: answer.row for answer in placed}
         return [by_index[alert.index] for alert in submission.alerts]
 
     @property
     def _retry_s(self) -> float:
         return math.inf if self.ownership.shared else UNSEEN_RETRY_S
 
-    def _drafts(self, submission: Submission) -> list[_Draft]:
+    def _drafts(self, submission: Submission) -> list[Draft]:
         """The rows as they would be, the most severe first, as if no fault's state had ever changed."""
         at_ms, epoch = self.clock.now_ms(), self.ownership.epoch()
         drafts = []
-        for alert in sorted(submission.alerts, key=lambda alert: _URGENCY.index(alert.severity)):
+        for alert in sorted(submission.alerts, key=lambda alert: URGENCY.index(alert.severity)):
             if submission.key is not None:
                 identity, window_s = identity_of_key(submission.key, alert.index), self.event_window_s
             else:
@@ -202,7 +127,7 @@ class Reception:
                 body_hash=submission.body_hash,
             )
             drafts.append(
-                _Draft(
+                Draft(
                     row=replace(row, epoch=epoch),
                     index=alert.index,
                     identity=identity,
@@ -213,45 +138,47 @@ class Reception:
         return drafts
 
     def _placed_by_identity(
-        self, drafts: Sequence[_Draft], until_ms: int
-    ) -> tuple[list[_Placed], list[Failure]]:
+        self, drafts: Sequence[Draft], until_ms: int
+    ) -> tuple[list[Placed], list[Failure]]:
         counted, failures = self._counted(drafts, until_ms)
         drafts = [draft.after(change) for draft, change in counted]
         stored = self._stored(drafts)
-        firsts: dict[str, _Draft] = {}
+        firsts: dict[str, Draft] = {}
         for draft in drafts:
             firsts.setdefault(draft.row.alert_id, draft)
-        new = [draft for draft in firsts.values() if not (known := _earlier(draft, stored)) or not known.told]
+        new = [
+            draft for draft in firsts.values() if not (known := earlier_of(draft, stored)) or not known.told
+        ]
         folds, unfolded = self._folds(new, until_ms)
 
-        def place(draft: _Draft) -> _Placed:
+        def place(draft: Draft) -> Placed:
             if draft.index in folds:
                 return self._repeat(draft, folds[draft.index], until_ms)
-            earlier = _earlier(draft, stored) or self._created(draft, self._received(draft.row), until_ms)
+            earlier = earlier_of(draft, stored) or self._created(draft, self._received(draft.row), until_ms)
             if earlier is None:
-                return _Placed(draft=draft, row=self._received(draft.row))
+                return Placed(draft=draft, row=self._received(draft.row))
             if earlier.is_retried_by(draft.row, within_s=self._retry_s):
-                return _Placed(draft=draft, row=earlier.row or draft.row)
+                return Placed(draft=draft, row=earlier.row or draft.row)
             return self._repeat(draft, earlier, until_ms)
 
         placed, failed = self._attempted(place, list(firsts.values()))
         self._give_back(new, placed)
-        first_rows = {one.draft.row.alert_id: one.row for one in placed}
+        first_rows = {answer.draft.row.alert_id: answer.row for answer in placed}
         again = [
             (draft, first_rows[draft.row.alert_id])
             for draft in drafts
             if draft is not firsts[draft.row.alert_id] and draft.row.alert_id in first_rows
         ]
         repeats, failed_again = self._attempted(
-            lambda pair: self._repeat(pair[0], _Earlier(alert_id=pair[1].alert_id, row=pair[1]), until_ms),
+            lambda pair: self._repeat(pair[0], Earlier(alert_id=pair[1].alert_id, row=pair[1]), until_ms),
             again,
         )
         return placed + repeats, [*failures, *unfolded, *failed, *failed_again]
 
-    def _placed_by_key(self, drafts: Sequence[_Draft], until_ms: int) -> tuple[list[_Placed], list[Failure]]:
+    def _placed_by_key(self, drafts: Sequence[Draft], until_ms: int) -> tuple[list[Placed], list[Failure]]:
         """Ids made of a key name the request: what is stored under them answers for it, or is a conflict."""
         stored = self._stored(drafts)
-        before = [(draft, _earlier(draft, stored)) for draft in drafts]
+        before = [(draft, earlier_of(draft, stored)) for draft in drafts]
         placed = [self._answered(draft, earlier.row) for draft, earlier in before if earlier and earlier.row]
         # What was told before says nothing new of its fault, so only the others are counted.
         unanswered = [draft for draft, earlier in before if earlier is None or earlier.row is None]
@@ -259,15 +186,15 @@ class Reception:
         folds, unfolded = self._folds([draft for draft, _ in counted], until_ms)
         failures += unfolded
 
-        def place(draft: _Draft) -> _Placed:
+        def place(draft: Draft) -> Placed:
             fold = folds.get(draft.index)
             if fold and not self.ownership.shared:
                 # The other region, which may not see it yet, would write another row under its own id.
                 return self._repeat(draft, fold, until_ms)
             row = _folded(draft.row, fold.alert_id) if fold else self._received(draft.row)
-            earlier = _earlier(draft, stored) or self._created(draft, row, until_ms)
+            earlier = earlier_of(draft, stored) or self._created(draft, row, until_ms)
             if earlier is None:
-                return _Placed(draft=draft, row=row)
+                return Placed(draft=draft, row=row)
             if earlier.row is None:  # unreadable, so nobody is told of it
                 return self._repeat(draft, earlier, until_ms)
             return self._answered(draft, earlier.row)
@@ -283,7 +210,7 @@ class Reception:
         self._give_back(new, placed)
         return placed, failures
 
-    def _answered(self, draft: _Draft, row: Alert) -> _Placed:
+    def _answered(self, draft: Draft, row: Alert) -> Placed:
         if row.body_hash != draft.row.body_hash:
             raise RefusedError(
                 409,
@@ -292,18 +219,18 @@ class Reception:
                 hint="this key came with another body before; use a new key for a new body",
                 body_format=draft.row.format,
             )
-        return _Placed(draft=draft, row=row)
+        return Placed(draft=draft, row=row)
 
     def _counted(
-        self, drafts: Sequence[_Draft], until_ms: int
-    ) -> tuple[list[tuple[_Draft, int]], list[Failure]]:
+        self, drafts: Sequence[Draft], until_ms: int
+    ) -> tuple[list[tuple[Draft, int]], list[Failure]]:
         """Each draft with the last change of its fault's state; what changes a state is recorded."""
         known = self.faults.known([draft.change for draft in drafts])
-        by_fault: dict[str, list[_Draft]] = {}
+        by_fault: dict[str, list[Draft]] = {}
         for draft in drafts:
             by_fault.setdefault(draft.change.fault_key, []).append(draft)
 
-        def count(group: Sequence[_Draft]) -> list[tuple[_Draft, int]]:
+        def count(group: Sequence[Draft]) -> list[tuple[Draft, int]]:
             record = known.get(group[0].change.fault_key)
             counted = []
             for draft in sorted(group, key=lambda draft: draft.index):
@@ -315,13 +242,13 @@ class Reception:
         done, failures = self._attempted(count, list(by_fault.values()))
         return [pair for group in done for pair in group], failures
 
-    def _folds(self, drafts: Sequence[_Draft], until_ms: int) -> tuple[dict[int, _Earlier], list[Failure]]:
+    def _folds(self, drafts: Sequence[Draft], until_ms: int) -> tuple[dict[int, Earlier], list[Failure]]:
         """The fold of each of these that is above its source's quota, by index; the least severe are.
 
         It is there before anything is folded below it.
         """
 
-        def fold(group: Sequence[_Draft]) -> dict[int, _Earlier]:
+        def fold(group: Sequence[Draft]) -> dict[int, Earlier]:
             row = group[0].row
             within = len(group) - self.quotas.excess(row.source, len(group), at_ms=row.accepted_at_ms)
             if within == len(group):
@@ -330,34 +257,34 @@ class Reception:
             above = self.quotas.fold_of(row)
             if self.ledger.create(above, actor=self.actor):
                 _log.warning("A source is above its quota", extra={"alert_id": above.alert_id})
-            return {draft.index: _Earlier(alert_id=above.alert_id, row=above) for draft in group[within:]}
+            return {draft.index: Earlier(alert_id=above.alert_id, row=above) for draft in group[within:]}
 
-        done, failures = self._attempted(fold, _by_source(drafts))
+        done, failures = self._attempted(fold, by_source(drafts))
         return {index: above for part in done for index, above in part.items()}, failures
 
-    def _give_back(self, drafts: Sequence[_Draft], placed: Sequence[_Placed]) -> None:
+    def _give_back(self, drafts: Sequence[Draft], placed: Sequence[Placed]) -> None:
         """Take those that were not placed out of their sources' quotas."""
-        done = {one.draft.index for one in placed}
-        for group in _by_source([draft for draft in drafts if draft.index not in done]):
+        done = {answer.draft.index for answer in placed}
+        for group in by_source([draft for draft in drafts if draft.index not in done]):
             row = group[0].row
             self.quotas.give_back(row.source, len(group), at_ms=row.accepted_at_ms)
 
-    def _last_change(self, draft: _Draft, known: Record | None) -> tuple[int, Record | None]:
+    def _last_change(self, draft: Draft, known: Record | None) -> tuple[int, Record | None]:
         row = draft.row
         return self.faults.last_change(draft.change, known, at_ms=row.accepted_at_ms, body_hash=row.body_hash)
 
-    def _stored(self, drafts: Iterable[_Draft]) -> dict[str, _Earlier]:
+    def _stored(self, drafts: Iterable[Draft]) -> dict[str, Earlier]:
         """What there is under the drafts' ids, and under the ids that earlier ones may have."""
         ids = list(
             dict.fromkeys(alert_id for draft in drafts for alert_id in (draft.row.alert_id, draft.earlier_id))
         )
         return self._read(ids)
 
-    def _read(self, alert_ids: Sequence[str]) -> dict[str, _Earlier]:
+    def _read(self, alert_ids: Sequence[str]) -> dict[str, Earlier]:
         starts = range(0, len(alert_ids), DYNAMODB_BATCH_GET_MAX)
         batches = [alert_ids[start : start + DYNAMODB_BATCH_GET_MAX] for start in starts]
         return {
-            alert_id: _Earlier(alert_id=alert_id, row=row if isinstance(row, Alert) else None)
+            alert_id: Earlier(alert_id=alert_id, row=row if isinstance(row, Alert) else None)
             for found in self.executor.map(self.ledger.get_many, batches)
             for alert_id, row in found.items()
         }
@@ -365,7 +292,7 @@ class Reception:
     def _received(self, row: Alert) -> Alert:
         return received(row, due_at=row.timestamp + self.lease_s)
 
-    def _created(self, draft: _Draft, row: Alert, until_ms: int) -> _Earlier | None:
+    def _created(self, draft: Draft, row: Alert, until_ms: int) -> Earlier | None:
         """None if the `row` of a draft is written; else what was there already.
 
         That somebody was faster, or a try of ours was written unseen, makes it come again.
@@ -378,7 +305,7 @@ class Reception:
             raise LedgerUnavailableError(f"the row {draft.row.alert_id} came and went; send again")
         return earlier
 
-    def _repeat(self, draft: _Draft, earlier: _Earlier, until_ms: int) -> _Placed:
+    def _repeat(self, draft: Draft, earlier: Earlier, until_ms: int) -> Placed:
         """Write a draft as a repeat: SUPPRESSED, or RECEIVED if nobody is told of the earlier one.
 
         Below a fold, or what is folded, it is folded.
@@ -397,35 +324,39 @@ class Reception:
             else:
                 child = self._received(child)
             if self.ledger.create(child, actor=self.actor):
-                return _Placed(draft=draft, row=child, earlier=repeated)
+                return Placed(draft=draft, row=child, earlier=repeated)
             before = self._read([child_id]).get(child_id)
             # A repeat that rests does not answer where nobody is told of what it repeats.
             retried = before is not None and before.is_retried_by(row, within_s=self._retry_s)
             if before and retried and (earlier.told or not before.rests):
-                return _Placed(draft=draft, row=before.row or row, earlier=repeated)
+                return Placed(draft=draft, row=before.row or row, earlier=repeated)
             child_id = f"{earlier.family}.{self.randomness.hex(_SUFFIX_DIGITS)}"
         raise LedgerUnavailableError(f"{_SUFFIX_TRIES} ids below {earlier.family} are taken; send again")
 
-    def _looked_at_again(self, placed: Sequence[_Placed]) -> tuple[list[_Placed], list[Failure]]:
+    def _looked_at_again(self, placed: Sequence[Placed]) -> tuple[list[Placed], list[Failure]]:
         """Promote each SUPPRESSED one whose parent was PARKED, or whose fault changed state, meanwhile.
 
         Recovery, or who recorded that change, may not have seen these rows yet. What is folded is no repeat.
         """
-        rests = [one for one in placed if one.row.status is Status.SUPPRESSED and one.earlier is not None]
+        rests = [
+            answer
+            for answer in placed
+            if answer.row.status is Status.SUPPRESSED and answer.earlier is not None
+        ]
         try:
-            parents = self._read(list({one.earlier.alert_id: None for one in rests if one.earlier}))
-            records = self.faults.known([one.draft.change for one in rests])
+            parents = self._read(list({answer.earlier.alert_id: None for answer in rests if answer.earlier}))
+            records = self.faults.known([answer.draft.change for answer in rests])
         except LedgerUnavailableError as error:
             return list(placed), [error]
 
-        def look(one: _Placed) -> _Placed:
-            if one.row.status is not Status.SUPPRESSED or one.earlier is None:
-                return one
-            parent = parents.get(one.earlier.alert_id)
-            last, _ = self._last_change(one.draft, records.get(one.draft.change.fault_key))
-            if parent is not None and parent.told and last == one.draft.last_change:
-                return one
-            return replace(one, row=self._promoted(one.row))
+        def look(answer: Placed) -> Placed:
+            if answer.row.status is not Status.SUPPRESSED or answer.earlier is None:
+                return answer
+            parent = parents.get(answer.earlier.alert_id)
+            last, _ = self._last_change(answer.draft, records.get(answer.draft.change.fault_key))
+            if parent is not None and parent.told and last == answer.draft.last_change:
+                return answer
+            return replace(answer, row=self._promoted(answer.row))
 
         return self._attempted(look, placed)
 
@@ -462,12 +393,12 @@ class Reception:
         if self.clock.now_ms() >= until_ms:
             raise LedgerUnavailableError("the ledger is too slow to write the whole body in time; send again")
 
-    def _send_wake_ups(self, placed: Sequence[_Placed], until_ms: int) -> None:
+    def _send_wake_ups(self, placed: Sequence[Placed], until_ms: int) -> None:
         """Send wake-ups for the rows that are new, and for older ones that nobody has touched yet."""
         waiting: dict[Queue, dict[str, Alert]] = {}
-        for one in placed:
-            at_ms = one.draft.row.accepted_at_ms
-            for row in (one.row, one.earlier.row if one.earlier else None):
+        for answer in placed:
+            at_ms = answer.draft.row.accepted_at_ms
+            for row in (answer.row, answer.earlier.row if answer.earlier else None):
                 if row is None or row.status is not Status.RECEIVED or row.lease_token or row.attempts:
                     continue
                 if row.accepted_at_ms == at_ms or at_ms - row.accepted_at_ms >= WAKE_AGAIN_AFTER_S * 1000:
@@ -489,24 +420,5 @@ class Reception:
             _log.warning("Wake-ups not sent, Recovery will", extra=extra, exc_info=True)
 
 
-def _by_source(drafts: Sequence[_Draft]) -> list[list[_Draft]]:
-    """What counts for a quota, a list a source, the most severe first; CRITICAL alerts do not."""
-    groups: dict[str, list[_Draft]] = {}
-    for draft in sorted(drafts, key=lambda draft: _URGENCY.index(draft.row.severity)):
-        if draft.row.severity is not Severity.CRITICAL:
-            groups.setdefault(draft.row.source, []).append(draft)
-    return list(groups.values())
-
-
 def _folded(row: Alert, fold_id: str) -> Alert:
     return suppressed(replace(row, parent_id=fold_id, folded=True), due_at=None)
-
-
-def _earlier(draft: _Draft, stored: Mapping[str, _Earlier]) -> _Earlier | None:
-    """What the draft repeats, of what is stored: of its own time bucket, or of the one before."""
-    before = stored.get(draft.earlier_id)
-    if before is not None:
-        row = before.row
-        if row is None or draft.row.accepted_at_ms - row.accepted_at_ms < draft.window_s * 1000:
-            return before
-    return stored.get(draft.row.alert_id)
