@@ -131,18 +131,16 @@ def _receipt(row: LedgerRow, *, sent: int) -> BodyReceipt:
 
 def _silence(rows: list[LedgerRow]) -> list[LedgerRow]:
     """The fault of a repeat was resolved and came back before it, and the repeat stayed SUPPRESSED."""
-    first, resolved, again = rows[897], rows[896], rows[997]
-    changed_ms = first.changed_at_ms or 0
-    resolved = replace(
-        resolved, fault_key=first.fault_key, state="resolved", changed_at_ms=changed_ms + _EPISODE_MS
+    silenced, repeated, resolved = list(rows), rows[897], 799
+    changed_ms = repeated.changed_at_ms or 0
+    silenced[resolved] = replace(
+        rows[resolved],
+        fault_key=repeated.fault_key,
+        state="resolved",
+        changed_at_ms=changed_ms + _EPISODE_MS,
     )
-    return [
-        *rows[:896],
-        resolved,
-        *rows[897:997],
-        replace(again, changed_at_ms=changed_ms + 2 * _EPISODE_MS),
-        *rows[998:],
-    ]
+    silenced[997] = replace(rows[997], changed_at_ms=changed_ms + 2 * _EPISODE_MS)
+    return silenced
 
 
 def _cycle(start: int) -> tuple[list[LedgerRow], list[_Message]]:
