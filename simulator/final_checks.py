@@ -147,8 +147,11 @@ def _check_retries(checker: InvariantChecker, row: Alert, rows: Mapping[str, Ale
 def _check_duplicates(checker: InvariantChecker, row: Alert, *, strong: bool) -> None:
     """A post too many needs a cause that really was, and a cause in the row that counts it."""
     rows = checker.rows
-    if not strong and max(len(of.get(row.alert_id, ())) for of in (rows.workers, rows.creators)) > 1:
-        return  # both regions worked on it, or took it in: the one cause that an eventual ledger adds
+    if (
+        not strong
+        and max(len(of.get(row.alert_id, ())) for of in (rows.workers, rows.creators, rows.promoters)) > 1
+    ):
+        return  # both regions worked on it, took it in or promoted it: the cause that an eventual ledger adds
     for what, posts in (("alert", checker.posts.alerts), ("follow-up", checker.posts.follow_ups)):
         clean = [post for post in posts.get(row.alert_id, []) if not _disturbed(post, row.alert_id)]
         if len(clean) > 1:

@@ -37,6 +37,8 @@ class RowInvariants:
         """By alert: the regions that ever worked on it."""
         self.creators: dict[str, dict[str, None]] = {}
         """By alert: the regions that took it in."""
+        self.promoters: dict[str, dict[str, None]] = {}
+        """By alert that was SUPPRESSED: the regions that had it go out."""
         self.made_ms: dict[str, tuple[int, int]] = {}
         """By alert: when the request began that made its row, and when the row was there."""
         self.folded: dict[str, set[str]] = {}
@@ -86,6 +88,8 @@ class RowInvariants:
             self.creators.setdefault(new.alert_id, {})[invocation.region] = None
             self.made_last_ms[new.alert_id] = self._scheduler.now_ms
             self.made_ms.setdefault(new.alert_id, (invocation.started_ms, self._scheduler.now_ms))
+        elif stored.status is Status.SUPPRESSED and new.status is not Status.SUPPRESSED:
+            self.promoters.setdefault(new.alert_id, {})[invocation.region] = None
         elif stored.step is not None:  # or it is only promoted, or looked at: nobody works on it yet
             self._note_work(invocation, stored, new)
 

@@ -8,7 +8,7 @@ from handlers.domain.identity import identity_of
 from handlers.domain.intake import bodies, drafts, reception, webhook
 from handlers.domain.intake.bodies import ParsedBody, parse_body
 from handlers.domain.intake.faults import Faults
-from handlers.domain.regions.ownership import RegionOwnershipView
+from handlers.domain.regions.ownership import MovingOwnership
 from handlers.domain.regions.recovery import Recovery
 from handlers.domain.states import repeat_looked_at
 from simulator.mutants.mutant import mutant
@@ -67,6 +67,15 @@ def _whatever_its_severity(alert: IncomingAlert) -> str:
     return identity_of(replace(alert, severity=Severity.INFO))
 
 
+_read = MovingOwnership._read
+
+
+def _seen(self: MovingOwnership, now_ms: int) -> Any:
+    """The other region's rows are taken to be here."""
+    record, view = _read(self, now_ms)
+    return record, replace(view, seen_through_ms=1 << 62)
+
+
 MUTANTS: Final = (
     mutant(
         "escalation-repeats",
@@ -94,7 +103,7 @@ MUTANTS: Final = (
     mutant(
         "looked-at-too-soon",
         "a repeat rests before the other region's rows are here",
-        (RegionOwnershipView, "seen_through_ms", property(lambda _view: 1 << 62)),
+        (MovingOwnership, "_read", _seen),
         consistency="eventual",
     ),
     mutant(

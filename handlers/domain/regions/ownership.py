@@ -167,16 +167,13 @@ class RegionOwnershipView:
     other: _Region
     fenced: bool
     epoch: int
+    seen_through_ms: int
+    """As the other's latest heartbeat; 0 if it never came here."""
 
     @property
     def owners(self) -> tuple[str, ...]:
         """See `OwnershipView`."""
         return (self.region, self.peer) if self.own.peer_through > _NO_EPOCH else (self.region,)
-
-    @property
-    def seen_through_ms(self) -> int:
-        """See `OwnershipView`: as its latest heartbeat."""
-        return self.other.heartbeat_ms
 
     def owns(self, alert: Alert) -> bool:
         """See `OwnershipView`."""
@@ -250,7 +247,8 @@ class MovingOwnership:
         record = self.coordination.read(ownership_record(self.region))
         own = _Region.of(record, unseen_since_ms=now_ms)
         # The other's record is read after ours: what it says is at least as new as our own view of ourselves.
-        other = _Region.of(self.coordination.read(ownership_record(self.peer)), unseen_since_ms=own.since_ms)
+        peers_record = self.coordination.read(ownership_record(self.peer))
+        other = _Region.of(peers_record, unseen_since_ms=own.since_ms)
         away = self._silent(own.heartbeat_ms, now_ms)
         fenced = away or (
             own.returned_ms > 0
@@ -264,6 +262,7 @@ class MovingOwnership:
             other=other,
             fenced=fenced,
             epoch=own.epoch + 1 if away else own.epoch,
+            seen_through_ms=other.heartbeat_ms if peers_record else 0,
         )
         return record, view
 

@@ -396,3 +396,10 @@ def test_row_of_a_release_without_faults_rests() -> None:
     old = suppressed(repeat, due_at=world.clock.s)
     world.hold(Alert(**{**vars(old), "fault_key": None, "state": None, "changed_at_ms": None}))
     assert looked_at(world, repeat).open_key is None
+
+
+def test_repeat_is_looked_at_while_nothing_of_the_other_region_ever_came_here() -> None:
+    """Its first heartbeat may be behind the change that it took in."""
+    world = eventual(World())
+    del world.coordination.records[ownership_record(PEER)]
+    assert looked_at(world, repeat_of(world)).due_at is not None
