@@ -1,8 +1,8 @@
 """The errors that API Gateway answers by itself, in the form that reception's own errors have.
 
 `{"error": "<code>", "field": null, "hint": "<what to do>"}`. Overload and failure answer 503 with
-Retry-After: Alertmanager sends again after a 5xx and gives up after a 429.
-https://prometheus.io/docs/alerting/latest/configuration/#webhook_config
+Retry-After: Alertmanager tries again at once after a 5xx, and after a 429 only at its next `group_interval`.
+https://github.com/prometheus/alertmanager/blob/main/notify/util.go
 """
 
 import json

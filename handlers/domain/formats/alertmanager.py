@@ -2,8 +2,10 @@
 
 https://prometheus.io/docs/alerting/latest/configuration/#webhook_config
 
-Alertmanager never retries what is refused, and a group is made of many rules by many hands: so each member is
-taken for itself, and what its maker left out is filled in where it can be.
+Alertmanager sends a refused group again, as it is, at each `group_interval` while one of its alerts fires,
+and not afterwards; and a group is made of many rules by many hands. So each member is taken for itself, and
+what its maker left out is filled in where it can be.
+https://github.com/prometheus/alertmanager/blob/main/notify/dedup_stage.go
 """
 
 import hashlib

@@ -37,7 +37,7 @@ class RefusedMember:
 class ParsedBody:
     """The alerts of one body, one at least, in its order, the name of its format, and what was refused.
 
-    Where members were refused, the last alert says so: a sender that was answered 202 never sends them again.
+    Where members were refused, the last alert says so: a sender that was answered 202 takes all for told.
     """
 
     format: str

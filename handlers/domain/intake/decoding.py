@@ -1,7 +1,8 @@
 """From bytes to a JSON object that every format can take: what can be mended is mended, and said so.
 
-A sender rarely retries a refusal, and never with another body. So a NUL, half a surrogate pair, bytes that
-are no UTF-8 or a number that no row can hold cost what they stand in and not the alerts beside them.
+Whatever a sender does after a refusal (docs/senders.md), it does not mend the body. So a NUL, half a
+surrogate pair, bytes that are no UTF-8 or a number that no row can hold cost what they stand in and not the
+alerts beside them.
 """
 
 import json

@@ -342,7 +342,7 @@ def test_what_is_nested_too_deep_is_cut_and_costs_no_alert(depth: int, mended: t
 
 
 def test_most_severe_of_too_many_alerts_are_taken_and_people_are_told_of_the_others() -> None:
-    """The limit is per body: a sender never sends again what was answered 202."""
+    """The limit is per body: a sender that was answered 202 takes all for told."""
     document = json.loads(fixture("alertmanager"))
     page, resolution = document["alerts"]
     document["alerts"] = [resolution, *[page] * (MAX_ALERTS_PER_BODY - 1)]
