@@ -159,8 +159,8 @@ class DynamoLedger:
         self, fault_key: str, state: FaultState, *, until_ms: int, limit: int
     ) -> Sequence[FaultEvent]:
         """See `Ledger`."""
-        found: list[FaultEvent] = []
-        for page in self._pages(
+        items = self._items(
+            limit=limit,
             IndexName=FAULT_INDEX.name,
             KeyConditionExpression="fault_key = :key AND changed_at_ms < :until",
             FilterExpression="#state = :state",
@@ -172,20 +172,16 @@ class DynamoLedger:
                 ":state": {"S": state},
             },
             ScanIndexForward=False,
-            Limit=max(limit, _FILTERED_PAGE),
-        ):
-            found += [
-                FaultEvent(alert_id=item["alert_id"]["S"], changed_at_ms=int(item["changed_at_ms"]["N"]))
-                for item in page["Items"]
-            ]
-            if len(found) >= limit:
-                break
-        return found[:limit]
+        )
+        return [
+            FaultEvent(alert_id=item["alert_id"]["S"], changed_at_ms=int(item["changed_at_ms"]["N"]))
+            for item in items
+        ]
 
     def expired(self, severity: Severity, *, now_s: int, limit: int) -> Sequence[ExpiredRow]:
         """See `ExpiringLedger`. No row expires sooner after its acceptance than rows are kept."""
-        found: list[ExpiredRow] = []
-        for page in self._pages(
+        items = self._items(
+            limit=limit,
             IndexName=TIMESTAMP_INDEX.name,
             KeyConditionExpression="severity = :severity AND #timestamp < :before",
             FilterExpression="expires_at <= :now",
@@ -196,19 +192,15 @@ class DynamoLedger:
                 ":before": {"N": str(now_s - REST_RETENTION_S)},
                 ":now": {"N": str(now_s)},
             },
-            Limit=max(limit, _FILTERED_PAGE),
-        ):
-            found += [
-                ExpiredRow(
-                    alert_id=item["alert_id"]["S"],
-                    expires_at=int(item["expires_at"]["N"]),
-                    fault_key=item.get("fault_key", {}).get("S"),
-                )
-                for item in page["Items"]
-            ]
-            if len(found) >= limit:
-                break
-        return found[:limit]
+        )
+        return [
+            ExpiredRow(
+                alert_id=item["alert_id"]["S"],
+                expires_at=int(item["expires_at"]["N"]),
+                fault_key=item.get("fault_key", {}).get("S"),
+            )
+            for item in items
+        ]
 
     def delete_expired(self, row: ExpiredRow) -> bool:
         """See `ExpiringLedger`."""
@@ -228,11 +220,16 @@ class DynamoLedger:
         return min(counted, limit)
 
     def _ids(self, *, limit: int, **query: Any) -> list[str]:
-        """The first `limit` ids that the query finds. A page may be empty with more behind it."""
+        """The first `limit` ids that the query finds."""
+        items = self._items(limit=limit, ProjectionExpression="alert_id", **query)
+        return [item["alert_id"]["S"] for item in items]
+
+    def _items(self, *, limit: int, **query: Any) -> list[Mapping[str, Any]]:
+        """The first `limit` items that the query finds. A page may be empty with more behind it."""
         query["Limit"] = max(limit, _FILTERED_PAGE) if "FilterExpression" in query else limit
-        found: list[str] = []
-        for page in self._pages(ProjectionExpression="alert_id", **query):
-            found += [item["alert_id"]["S"] for item in page["Items"]]
+        found: list[Mapping[str, Any]] = []
+        for page in self._pages(**query):
+            found += page["Items"]
             if len(found) >= limit:
                 break
         return found[:limit]

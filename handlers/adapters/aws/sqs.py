@@ -14,13 +14,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from handlers.domain.alert import Alert
 from handlers.domain.ports import QueueSendError
+from topology.limits import SQS_BATCH_MAX
 from topology.queues import Queue
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
-
-_BATCH: Final = 10
-"""https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html"""
 
 _GROUP_DIGITS: Final = 32
 """Of a source's hash: SQS takes 128 characters of ASCII without blanks, and a source may be any text.
@@ -41,8 +39,8 @@ class SqsQueueSender:
         After one that cannot be sent no other is tried: each try takes seconds.
         """
         unsent: list[str] = []
-        for start in range(0, len(alerts), _BATCH):
-            batch = alerts[start : start + _BATCH]
+        for start in range(0, len(alerts), SQS_BATCH_MAX):
+            batch = alerts[start : start + SQS_BATCH_MAX]
             try:
                 answer = self._client.send_message_batch(
                     QueueUrl=self._urls[queue],

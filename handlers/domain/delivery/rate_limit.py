@@ -17,14 +17,13 @@ from typing import Final
 from handlers.domain.limits import DIGEST_WINDOW_S, MAX_DEFERRAL_S
 from handlers.domain.ports import Clock, Coordination, CoordinationUnavailableError
 from handlers.domain.shared_record import SharedRecord
+from topology.alerts import CLOCK_ERROR_S
 from topology.records import SLACK_RATE
 
 _log = logging.getLogger(__name__)
 
 _TRIES: Final = 3
-_CLOCKS_MS: Final = 5_000
-"""How far machines' clocks may disagree."""
-
+_CLOCKS_MS: Final = CLOCK_ERROR_S * 1000
 _TURN_MS: Final = 10_000
 """A steady stream of CRITICAL alerts leaves the others at least one slot in so long."""
 
