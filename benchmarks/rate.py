@@ -15,8 +15,9 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
-from chaos.load import alerts
+from clients.alert_source import AlertSource
 from clients.load import Load
+from clients.schedules import Steady
 from clients.sender import POST_TIMEOUT_S, Attempt, Webhook
 from emulator.client import Emulator
 from emulator.local_stack import TAKES_PER_S, deploy
@@ -37,10 +38,11 @@ class _Region:
     latencies_ms: list[int] = field(default_factory=list)
 
     def start(self, receipts: Path, per_s: float) -> None:
+        source = AlertSource(source=f"rate-{self.webhook.region}", flapping=True)
         self.load = Load(
-            posts=alerts(f"rate-{self.webhook.region}", ((self.webhook,),)),
+            post=lambda number: source.post(number, (self.webhook,)),
+            schedule=Steady(per_s),
             receipts=receipts,
-            per_s=per_s,
             at_once=round(per_s * POST_TIMEOUT_S),
             observe=self._note,
         )

@@ -4,22 +4,21 @@ A probe of the method raises if it does not find what it checks for, and the exp
 a fault that hit nothing proves nothing.
 """
 
-import asyncio
 import contextlib
-import itertools
 import time
 from collections.abc import Mapping
 from typing import Any, Final
 
-import aiohttp
 from botocore.exceptions import BotoCoreError, ClientError
 
 from audit.in_flight import in_flight
 from chaos.auditing import audit_experiment, problem_count
-from chaos.load import alerts, tally_of
+from chaos.load import tally_of
 from chaos.target import Target, open_target
-from clients.receipts import ReceiptsFile, read_receipts
-from clients.sender import Sender
+from clients.alert_source import AlertSource, in_turn
+from clients.load import Load
+from clients.receipts import read_receipts
+from clients.schedules import Recorded
 
 Configuration = Mapping[str, Any]
 POLL_S: Final = 0.5
@@ -94,7 +93,7 @@ def alerts_are_accepted_and_come_to_rest(count: int, within_s: float, configurat
     """
     target = open_target(configuration)
     deadline = time.monotonic() + within_s
-    accepted = asyncio.run(_post(target, count))
+    accepted = _post(target, count)
     if accepted < count * len(target.deployment.regions):
         return False
     return came_to_rest(target, configuration, within_s=deadline - time.monotonic())
@@ -122,16 +121,19 @@ def came_to_rest(target: Target, configuration: Configuration, *, within_s: floa
     return True
 
 
-async def _post(target: Target, count: int) -> int:
-    """Post, and return how many were accepted."""
-    webhooks = target.webhooks
-    orders = [webhooks[n:] + webhooks[:n] for n in range(len(webhooks))] * count
-    with ReceiptsFile(target.receipts) as receipts:
-        async with aiohttp.ClientSession() as session:
-            sender = Sender(session, receipts)
-            posts = itertools.islice(alerts("steady", orders), len(orders))
-            await asyncio.gather(*itertools.starmap(sender.post, posts))
-            return sender.tally.accepted
+def _post(target: Target, count: int) -> int:
+    """Post to each region at once, and return how many were accepted."""
+    orders = in_turn(target.webhooks)
+    source, posts = AlertSource(source="chaos-steady", flapping=True), count * len(orders)
+    load = Load(
+        post=lambda number: source.post(number, orders[number % len(orders)]),
+        schedule=Recorded([0.0] * posts),
+        receipts=target.receipts,
+        at_once=posts,
+    )
+    load.start()
+    load.wait(load.stopped_within_s)
+    return load.stop().accepted
 
 
 def _accepted(target: Target) -> int:

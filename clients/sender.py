@@ -1,12 +1,14 @@
 """A well-behaved alert source: posts to one region, retries on the other, keeps a receipt for each 202.
 
-The demo, drills and chaos experiments send with it. It does what the sources are told to do: retry
-connection failures, timeouts, 429 and 5xx, on the other region, with backoff, until a deadline.
+The demo, drills, chaos experiments and load tests send with it. It does what the sources are told to do:
+retry connection failures, timeouts, 429 and 5xx, on the other region, with backoff, until a deadline.
+
+It blocks, so that threads run it and Locust's greenlets too.
 """
 
-import asyncio
 import json
 import random
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -14,8 +16,8 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Annotated
 
-import aiohttp
 import msgspec
+import urllib3
 
 from clients.lines import SHOWN_CHARS
 from clients.receipts import BodyReceipt, Member, Receipt, ReceiptsFile, Tells
@@ -25,6 +27,7 @@ POST_TIMEOUT_S = 10.0
 RETRY_DEADLINE_S = 90.0
 BACKOFF_FIRST_S = 0.2
 BACKOFF_MAX_S = 2.0
+_DOUBLINGS_MAX = 10
 _RETRYABLE = frozenset({429, *range(500, 600)})
 _ACCEPTED = 202
 
@@ -46,6 +49,15 @@ class Attempt:
     sent_at_ms: int
     answered_at_ms: int
     status: int | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a post ended: the receipts of its alerts, the last try's status (None: nothing came), the tries."""
+
+    alerts: tuple[Receipt, ...]
+    status: int | None
+    tries: int
 
 
 @dataclass
@@ -94,85 +106,103 @@ class _Answer(msgspec.Struct):
 
 
 class Sender:
-    """Posts bodies; safe to use from many tasks of one event loop."""
+    """Posts bodies; many threads may use one."""
 
     def __init__(
         self,
-        session: aiohttp.ClientSession,
         receipts: ReceiptsFile,
         *,
+        at_once: int = 1,
         observe: Callable[[Attempt], None] = lambda _: None,
+        tally: Tally | None = None,
     ) -> None:
-        """Send over `session`, append to `receipts`, and tell `observe` of every try."""
-        self._session = session
+        """Append to `receipts`, count in `tally`, tell `observe` of every try; keep `at_once` connections.
+
+        Only one thread at a time appends, counts and tells.
+        """
         self._receipts = receipts
         self._observe = observe
-        self.tally = Tally()
+        self._turn = threading.Lock()
+        self._pool = urllib3.PoolManager(
+            maxsize=at_once, retries=False, timeout=urllib3.Timeout(total=POST_TIMEOUT_S)
+        )
+        self.tally = tally or Tally()
 
-    async def post(
+    def post(
         self, body: Mapping[str, object], webhooks: tuple[Webhook, ...], tells: Sequence[Tells] = ()
-    ) -> list[Receipt]:
+    ) -> Outcome:
         """Post one body until some region answers finally; the first webhook is tried first.
 
-        `tells` says of each of the body's members, in order, what whoever made the body knows of it.
+        `tells` says of each of the body's members, in order, what whoever made the body knows of it. The
+        outcome has no receipts if the body was refused (a 4xx), the deadline passed, or nobody can read the
+        answer, which the receipts file says.
 
-        Returns the receipts of its alerts; empty when it was refused (a 4xx), the deadline passed, or nobody
-        can read the answer, which the receipts file says.
+        Raises:
+            ReceiptsError: what was accepted cannot be written down.
         """
         deadline = time.monotonic() + RETRY_DEADLINE_S
-        self.tally.posted += 1
+        self._count(posted=1)
         first_sent_at_ms = _now_ms()
-        sent, count = json.dumps(body).encode(), count_members(body)
-        for attempt in range(1_000):
-            webhook = webhooks[attempt % len(webhooks)]
+        sent, count, tries = json.dumps(body).encode(), count_members(body), 0
+        while True:
+            webhook = webhooks[tries % len(webhooks)]
+            tries += 1
             sent_at_ms = _now_ms()
-            status, answer = await self._post_once(webhook, sent)
-            self._observe(Attempt(webhook.region, sent_at_ms, _now_ms(), status))
+            status, answer = self._post_once(webhook, sent)
+            with self._turn:
+                self._observe(Attempt(webhook.region, sent_at_ms, _now_ms(), status))
             if status == _ACCEPTED:
                 members, more_refused, unnamed = _members(answer, count, tells)
-                return self._keep(
-                    BodyReceipt(
-                        body_hash=sha256(sent).hexdigest(),
-                        region=webhook.region,
-                        first_sent_at_ms=first_sent_at_ms,
-                        sent_at_ms=sent_at_ms,
-                        accepted_at_ms=_now_ms(),
-                        sent=count,
-                        members=members,
-                        more_refused=more_refused,
-                        unnamed=unnamed,
-                    )
+                receipt = BodyReceipt(
+                    body_hash=sha256(sent).hexdigest(),
+                    region=webhook.region,
+                    first_sent_at_ms=first_sent_at_ms,
+                    sent_at_ms=sent_at_ms,
+                    accepted_at_ms=_now_ms(),
+                    sent=count,
+                    members=members,
+                    more_refused=more_refused,
+                    unnamed=unnamed,
                 )
+                return Outcome(self._keep(receipt), status, tries)
             if status is not None and status not in _RETRYABLE:
-                self.tally.refused[status] += 1
-                return []
-            pause_s = min(BACKOFF_FIRST_S * 2 ** (attempt // len(webhooks)), BACKOFF_MAX_S)
+                with self._turn:
+                    self.tally.refused[status] += 1
+                return Outcome((), status, tries)
+            rounds, place = divmod(tries - 1, len(webhooks))
+            pause_s = min(BACKOFF_FIRST_S * 2 ** min(rounds, _DOUBLINGS_MAX), BACKOFF_MAX_S)
             if time.monotonic() + pause_s > deadline:
-                break
-            self.tally.retries += 1
-            if attempt % len(webhooks) == len(webhooks) - 1:
-                await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
-        self.tally.given_up += 1
-        return []
+                self._count(given_up=1)
+                return Outcome((), status, tries)
+            self._count(retries=1)
+            if place == len(webhooks) - 1:
+                time.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
 
-    async def _post_once(self, webhook: Webhook, body: bytes) -> tuple[int | None, bytes]:
+    def close(self) -> None:
+        """Close the connections."""
+        self._pool.clear()
+
+    def _post_once(self, webhook: Webhook, body: bytes) -> tuple[int | None, bytes]:
         """One try: the status and the answer, or None where nothing came back."""
+        headers = {"content-type": "application/json", "x-api-key": webhook.api_key}
         try:
-            async with self._session.post(
-                webhook.url,
-                data=body,
-                headers={"content-type": "application/json", "x-api-key": webhook.api_key},
-                timeout=aiohttp.ClientTimeout(total=POST_TIMEOUT_S),
-            ) as response:
-                return response.status, await response.read()
-        except (aiohttp.ClientError, TimeoutError, OSError):
+            response = self._pool.request("POST", webhook.url, body=body, headers=headers, redirect=False)
+        except (urllib3.exceptions.HTTPError, OSError):
             return None, b""
+        return response.status, response.data
 
-    def _keep(self, receipt: BodyReceipt) -> list[Receipt]:
-        self._receipts.add(receipt)
-        self.tally.unnamed += receipt.unnamed is not None
-        alerts = list(receipt.alerts)
-        self.tally.accepted_by_region[receipt.region] += len(alerts)
+    def _count(self, *, posted: int = 0, retries: int = 0, given_up: int = 0) -> None:
+        with self._turn:
+            self.tally.posted += posted
+            self.tally.retries += retries
+            self.tally.given_up += given_up
+
+    def _keep(self, receipt: BodyReceipt) -> tuple[Receipt, ...]:
+        alerts = tuple(receipt.alerts)
+        with self._turn:
+            self._receipts.add(receipt)
+            self.tally.unnamed += receipt.unnamed is not None
+            self.tally.accepted_by_region[receipt.region] += len(alerts)
         return alerts
 
 

@@ -4,77 +4,50 @@
 the middle of it, and how long after its end the last alert is at rest.
 """
 
-import asyncio
-import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
-
-import aiohttp
+from typing import Final
 
 from audit.in_flight import in_flight
+from clients.alert_source import AlertSource
 from clients.deployment import Deployment
-from clients.receipts import ReceiptsFile
-from clients.sender import Sender, Tally, Webhook
+from clients.load import Arrival, Load
+from clients.schedules import Schedule, Stage, Stages
+from clients.sender import Tally, Webhook
 from emulator.client import Emulator
 from loadtests.processor_time import ProcessorTime
+from topology.alerts import Severity
 
-CRITICAL: Final = "CRITICAL"
-OTHER_SEVERITIES: Final = ("HIGH", "MEDIUM", "HIGH", "LOW", "MEDIUM", "INFO")
+CAUSES: Final = 40
+"""So few that the analysis cache answers most, as in a real storm."""
 
-SERVICES: Final = ("checkout", "orders-db", "search", "payments", "mail", "images", "login", "warehouse")
-SYMPTOMS: Final = (
-    "p99 latency is over its objective", "connection pool is exhausted", "error rate is over 1 %",
-    "replica lags behind", "memory is close to its limit",
-)  # fmt: skip
-"""With the services they make forty causes, so that the analysis cache answers most, as in a real storm."""
-
-HOSTS: Final = 60
 SLACK_PER_S: Final = 1.0
+LONGEST_S: Final = 3_600.0
 POSTS_AT_ONCE: Final = 64
 WARM_UP_ALERTS: Final = 6
+WARM_WITHIN_S: Final = 60.0
 AT_REST_WITHIN_S: Final = 300.0
 """The longest wait after the storm's end; what is not at rest by then misses the goal."""
 
 POLL_S: Final = 2.0
 """Each poll scans the ledger, which costs the machine that is measured."""
 
-_PERCENT: Final = 100
-
 
 @dataclass(frozen=True)
 class StormPlan:
-    """The load of a storm: `critical_percent` of the alerts are CRITICAL; the seed picks which."""
+    """The load of a storm: `critical_percent` of the alerts are CRITICAL."""
 
     minutes: float = 3.0
     per_minute: int = 1_000
     critical_percent: float = 2.0
-    seed: int = 1
 
     @property
-    def count(self) -> int:
-        """The number of alerts."""
-        return round(self.minutes * self.per_minute)
-
-    def bodies(self) -> Iterator[dict[str, Any]]:
-        """Generate the alerts; no two are alike, in this run or another."""
-        rng = random.Random(self.seed)  # noqa: S311 - a seeded choice, no secret
-        run = time.time_ns()
-        for number in range(self.count):
-            service, symptom = rng.choice(SERVICES), rng.choice(SYMPTOMS)
-            urgent = rng.random() * _PERCENT < self.critical_percent
-            host = f"{service}-{number % HOSTS}"
-            yield {
-                "source": "storm",
-                "event_id": f"{run}-{number}",
-                "title": f"{service}: {symptom}",
-                "message": f"{symptom} on {host}, sample {number}",
-                "severity": CRITICAL if urgent else rng.choice(OTHER_SEVERITIES),
-                "component": service,
-                "host": host,
-            }
+    def schedule(self) -> Stages:
+        """A steady rate."""
+        per_s = self.per_minute / 60
+        return Stages((Stage(self.minutes * 60, per_s, per_s),))
 
 
 @dataclass(frozen=True)
@@ -94,7 +67,7 @@ class Storm:
     processor_s: dict[str, float]
 
 
-async def run_storm(
+def run_storm(
     plan: StormPlan,
     *,
     emulator: Emulator,
@@ -107,61 +80,53 @@ async def run_storm(
 
     Sources send to the primary, and retry on the failover, as sources should.
     """
-    with ReceiptsFile(receipts) as out:
-        async with aiohttp.ClientSession() as session:
-            progress("warming both regions up")
-            await _warm_up(Sender(session, out), webhooks)
-            await _rested(deployment, receipts, lambda count: progress(f"warming up: {count} to go"))
-            emulator.limit_slack(per_s=SLACK_PER_S, burst=1)
-            processor = await asyncio.to_thread(ProcessorTime, emulator)
-            sender, begun_ms = Sender(session, out), _now_ms()
-            critical = await _send(sender, plan, webhooks, progress)
-            ended_ms = _now_ms()
-    rested = await _rested(deployment, receipts, lambda count: progress(f"over; {count} not at rest"))
-    used_s = await asyncio.to_thread(processor.used_s)
-    return Storm(plan, sender.tally, critical, begun_ms, ended_ms, rested, used_s)
-
-
-async def _warm_up(sender: Sender, webhooks: tuple[Webhook, ...]) -> None:
-    """Send a few alerts through each region, which are not counted: a stack in use is warm."""
+    progress("warming both regions up")
     for webhook in webhooks:
-        warm = StormPlan(minutes=1, per_minute=WARM_UP_ALERTS, critical_percent=50)
-        await asyncio.gather(*(sender.post(body, (webhook,)) for body in warm.bodies()))
+        warm = Stages((Stage(1, WARM_UP_ALERTS, WARM_UP_ALERTS),))
+        _, load = _load(StormPlan(critical_percent=50), warm, (webhook,), receipts)
+        load.wait(WARM_WITHIN_S)
+    _rested(deployment, receipts, lambda count: progress(f"warming up: {count} to go"))
+    emulator.limit_slack(per_s=SLACK_PER_S, burst=1)
+    processor, begun_ms = ProcessorTime(emulator), _now_ms()
+    critical, load = _load(plan, plan.schedule, webhooks, receipts)
+    while not load.wait(POLL_S):
+        progress(f"posted {load.tally.posted} of {plan.schedule.count}, accepted {load.tally.accepted}")
+    tally, ended_ms = load.stop(), _now_ms()
+    rested = _rested(deployment, receipts, lambda count: progress(f"over; {count} not at rest"))
+    return Storm(plan, tally, frozenset(critical), begun_ms, ended_ms, rested, processor.used_s())
 
 
-async def _send(
-    sender: Sender, plan: StormPlan, webhooks: tuple[Webhook, ...], progress: Callable[[str], None]
-) -> frozenset[str]:
-    """Post at the plan's rate, however long answers take, with up to `POSTS_AT_ONCE` open posts.
-
-    Returns the ids of the CRITICAL alerts.
-    """
+def _load(
+    plan: StormPlan, schedule: Schedule, webhooks: tuple[Webhook, ...], receipts: Path
+) -> tuple[set[str], Load]:
+    """A load that has begun, and the ids of its CRITICAL alerts so far."""
     critical: set[str] = set()
+    source = AlertSource(source="storm", causes=CAUSES, critical_percent=plan.critical_percent)
 
-    async def post(body: dict[str, Any]) -> None:
-        receipts = await sender.post(body, webhooks)
-        if body["severity"] == CRITICAL:
-            critical.update(receipt.alert_id for receipt in receipts)
+    def ended(arrival: Arrival) -> None:
+        if arrival.post.severity is Severity.CRITICAL:
+            critical.update(receipt.alert_id for receipt in arrival.outcome.alerts)
 
-    places = asyncio.Semaphore(POSTS_AT_ONCE)
-    begun = time.monotonic()
-    async with asyncio.TaskGroup() as posts:
-        for number, body in enumerate(plan.bodies()):
-            await asyncio.sleep(max(0.0, begun + number * 60 / plan.per_minute - time.monotonic()))
-            await places.acquire()
-            posts.create_task(post(body)).add_done_callback(lambda _: places.release())
-            progress(f"posted {number + 1} of {plan.count}, accepted {sender.tally.accepted}")
-    return frozenset(critical)
+    load = Load(
+        post=lambda number: source.post(number, webhooks),
+        schedule=schedule,
+        receipts=receipts,
+        at_once=POSTS_AT_ONCE,
+        ended=ended,
+        longest_s=LONGEST_S,
+    )
+    load.start()
+    return critical, load
 
 
-async def _rested(deployment: Deployment, receipts: Path, tell: Callable[[int], None]) -> bool:
+def _rested(deployment: Deployment, receipts: Path, tell: Callable[[int], None]) -> bool:
     """Wait until everything accepted is at rest; return whether that was in time."""
     deadline = time.monotonic() + AT_REST_WITHIN_S
-    while waiting := await asyncio.to_thread(in_flight, deployment, receipts):
+    while waiting := in_flight(deployment, receipts):
         if time.monotonic() > deadline:
             return False
         tell(len(waiting))
-        await asyncio.sleep(POLL_S)
+        time.sleep(POLL_S)
     return True
 
 

@@ -76,7 +76,8 @@ class StormReport:
     def table(self) -> Table:
         """The report as a table."""
         table = Table(title="The storm", show_header=False)
-        sent = f"{self.plan.count} in {self.plan.minutes:g} min, {self.plan.critical_percent:g} % CRITICAL"
+        plan = self.plan
+        sent = f"{plan.schedule.count} in {plan.minutes:g} min, {plan.critical_percent:g} % CRITICAL"
         table.add_row("alerts posted", sent)
         table.add_row("accepted", f"{self.accepted}, {self.per_minute:.0f} a minute; {self.retries} retries")
         table.add_row("refused, given up", f"{self.refused}, {self.given_up}")

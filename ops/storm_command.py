@@ -1,6 +1,5 @@
 """`responder storm`: brings a stack up, sends the storm, and prints which goals were missed."""
 
-import asyncio
 from pathlib import Path
 from typing import Annotated
 
@@ -55,15 +54,13 @@ def _run(plan: StormPlan, stack: local_stack.LocalStack, console: Console) -> St
     receipts = emulator.run_dir / running.RECEIPTS_FILE
     progress = ProgressLine(console)
     try:
-        storm = asyncio.run(
-            run_storm(
-                plan,
-                emulator=emulator,
-                deployment=deployment,
-                webhooks=running.webhooks_of(deployment),
-                receipts=receipts,
-                progress=progress.show,
-            )
+        storm = run_storm(
+            plan,
+            emulator=emulator,
+            deployment=deployment,
+            webhooks=running.webhooks_of(deployment),
+            receipts=receipts,
+            progress=progress.show,
         )
     finally:
         progress.close()

@@ -4,7 +4,6 @@ It does what sources are told to do (`clients.sender`): where one region fails, 
 goes to a file, from which the report draws what each region took in each second.
 """
 
-import itertools
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -13,46 +12,23 @@ from typing import Any, Final
 
 import msgspec
 
+from clients.alert_source import AlertSource
 from clients.lines import LinesFile, read_lines
 from clients.load import Load, Post
+from clients.schedules import Steady
 from clients.sender import POST_TIMEOUT_S, Attempt, Tally, Webhook
-from topology.alerts import Severity
 
 PER_S: Final = 6.0
 """Two cores have to bear the load, two regions and the restore rehearsal, with room to catch up."""
 
 SOURCE: Final = "responder-drill"
-CAUSES: Final = ("connection pool is exhausted", "p99 latency is over its objective", "replica lags behind")
+CAUSES: Final = 3
 """Few, so that the cache answers nearly every analysis."""
 
-SEVERITIES: Final = (
-    *(Severity.HIGH, Severity.MEDIUM, Severity.LOW, Severity.MEDIUM, Severity.HIGH),
-    *(Severity.INFO, Severity.MEDIUM, Severity.LOW, Severity.HIGH, Severity.CRITICAL),
-)
 POSTS_AT_ONCE: Final = 2 * round(PER_S * POST_TIMEOUT_S)
 """A frozen region holds each post for its whole timeout; the pace must not break over it."""
 
 NAME_TTL_S: Final = 1.0
-
-
-@dataclass(frozen=True)
-class Probe:
-    """The alerts of one drill: `bodies` from a number on, so that a drill that is resumed repeats none."""
-
-    drill_id: str
-
-    def bodies(self, first: int) -> Iterator[dict[str, Any]]:
-        """Alerts without end, each with its number in `event_id`."""
-        for number in itertools.count(first):
-            cause = CAUSES[number % len(CAUSES)]
-            yield {
-                "source": SOURCE,
-                "event_id": f"{self.drill_id}-{number:06d}",
-                "title": f"drill: {cause}",
-                "message": f"{cause} (alert {number} of drill {self.drill_id})",
-                "severity": SEVERITIES[number % len(SEVERITIES)],
-                "component": f"drill-{CAUSES.index(cause)}",
-            }
 
 
 @dataclass
@@ -67,14 +43,19 @@ class Prober:
     per_s: float = PER_S
     _stopped: threading.Event = field(default_factory=threading.Event, init=False)
     _leading: str | None = field(default=None, init=False)
+    _first: int = field(default=0, init=False)
+    _source: AlertSource = field(init=False)
+    _pace: Steady = field(init=False)
     _load: Load = field(init=False)
 
     def __post_init__(self) -> None:
         """Nothing is sent yet."""
+        self._source = AlertSource(source=SOURCE, run=self.drill_id, causes=CAUSES)
+        self._pace = Steady(self.per_s)
         self._load = Load(
-            posts=self._posts(),
+            post=self._post,
+            schedule=self._pace,
             receipts=self.receipts,
-            per_s=self.per_s,
             at_once=POSTS_AT_ONCE,
             observe=lambda attempt: _append(self.attempts, attempt),
         )
@@ -92,7 +73,7 @@ class Prober:
 
     def burst(self, count: int) -> None:
         """Post the next `count` alerts at once, and go on at the pace after them."""
-        self._load.ahead += count
+        self._pace.ahead += count
 
     def stop(self) -> Tally:
         """Post nothing new, wait until each post has its final answer, and say how it went.
@@ -103,11 +84,12 @@ class Prober:
         self._stopped.set()
         return self._load.stop()
 
-    def _posts(self) -> Iterator[Post]:
-        first = read_log(self.attempts).posted
-        for number, body in enumerate(Probe(self.drill_id).bodies(first), start=first):
-            _append(self.attempts, Numbered(number=number))
-            yield Post(body, self._order())
+    def _post(self, number: int) -> Post:
+        if number == 0:
+            self._first = read_log(self.attempts).posted
+        number += self._first
+        _append(self.attempts, Numbered(number=number))
+        return self._source.post(number, self._order())
 
     def _order(self) -> tuple[Webhook, ...]:
         """The webhooks as a source tries them: where the name points first, the primary without a name."""

@@ -1,6 +1,5 @@
 """`responder demo`: the whole promise, shown in two minutes."""
 
-import asyncio
 from pathlib import Path
 from typing import Annotated
 
@@ -23,8 +22,8 @@ def demo(
     check_report(report, "--report")
     with scratch_folder("demo") as run_dir:
         try:
-            outcome = asyncio.run(run_demo(run_dir=run_dir, report_path=report, console=Console()))
-        except (KeyboardInterrupt, asyncio.CancelledError) as interrupt:
+            outcome = run_demo(run_dir=run_dir, report_path=report, console=Console())
+        except KeyboardInterrupt as interrupt:
             raise KeyboardInterrupt(ending(run_dir)) from interrupt
         except BaseException:
             keep(run_dir)

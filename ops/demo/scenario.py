@@ -4,26 +4,26 @@ It acts as people would: a sender that retries on the other region, and an opera
 group. Nothing in the pipeline knows that it is a demo.
 """
 
-import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
-import aiohttp
 from rich.console import Console
 
 from audit.comparison import SlackPost
 from audit.in_flight import in_flight
 from audit.ledger import read_ledger
 from audit.stack import audit_stack
-from clients.interrupts import handle_endings
+from clients.interrupts import interrupt_on_ending
+from clients.load import Load
 from clients.receipts import Receipt, ReceiptsFile, read_receipts
-from clients.sender import Sender, Webhook
+from clients.sender import Sender, Tally, Webhook
+from clients.streams import RecordedPost, read_stream, replay
 from emulator.client import Emulator
 from emulator.local_stack import LocalStack, deploy
 from ops.demo.progress import ProgressLine
-from ops.demo.replay import Post, read_stream, replay
 from ops.demo.report import DemoReport, make_report
 from ops.demo.slack_view import view
 from ops.local.running import local_config, webhooks_of
@@ -54,27 +54,23 @@ class DemoFailedError(ExplainedError):
     """The demo cannot go on; the stack is taken down, and its logs stay."""
 
 
-async def run_demo(*, run_dir: Path, report_path: Path, console: Console) -> DemoReport:
+def run_demo(*, run_dir: Path, report_path: Path, console: Console) -> DemoReport:
     """Run the whole demo, print its progress, and write the report. SIGTERM and SIGHUP end it as Ctrl-C does.
 
     Raises:
         DemoFailedError: an alert does not get to Slack.
+        LoadFailedError: the sender died.
     """
-    task, loop = asyncio.current_task(), asyncio.get_running_loop()
-    if task is not None:
-        handle_endings(lambda *_: loop.call_soon_threadsafe(task.cancel))
+    interrupt_on_ending()
     begun = time.monotonic()
     console.rule("[bold]1. Two regions on this machine")
-    emulator = await _started(run_dir)
-    try:
-        stack = await asyncio.to_thread(deploy, emulator, progress=lambda line: console.print(f"  {line} …"))
+    with Emulator.start(run_dir, regions=local_config().regions) as emulator:
+        stack = deploy(emulator, progress=lambda line: console.print(f"  {line} …"))
         counts = f"{stack.deployed.created} resources in {stack.deploy_s:.1f} s"
         console.print(f"  deployed {counts}; real Lambdas, queues and tables; Claude and Slack are stand-ins")
         demo = _Demo(stack, run_dir / "receipts.jsonl", console)
-        await demo.run()
-        report = await asyncio.to_thread(demo.count, time.monotonic() - begun)
-    finally:
-        await asyncio.to_thread(emulator.stop)
+        demo.run()
+        report = demo.count(time.monotonic() - begun)
     print_table(report.table(), console)
     for alert_id, problem in report.unaccounted_ids.items():
         console.print(f"[bold red]unaccounted[/] {alert_id}: {problem}", soft_wrap=True)
@@ -86,18 +82,7 @@ async def run_demo(*, run_dir: Path, report_path: Path, console: Console) -> Dem
     return report
 
 
-async def _started(run_dir: Path) -> Emulator:
-    """Start the emulator; a cancellation is put off until there is one to stop, since a thread cannot be."""
-    start = asyncio.create_task(asyncio.to_thread(Emulator.start, run_dir, regions=local_config().regions))
-    try:
-        return await asyncio.shield(start)
-    except asyncio.CancelledError:
-        emulator = await start
-        await asyncio.to_thread(emulator.stop)
-        raise
-
-
-async def wait_in_slack(
+def wait_in_slack(
     ids: frozenset[str], messages: Callable[[], Iterable[SlackPost]], *, within_s: float, logs: Path
 ) -> None:
     """Wait until one of these alerts is in Slack; the error names the folder of the `logs`.
@@ -106,13 +91,13 @@ async def wait_in_slack(
         DemoFailedError: none is in time.
     """
     deadline = time.monotonic() + within_s
-    while not any(ids.intersection(message.alert_ids) for message in await asyncio.to_thread(messages)):
+    while not any(ids.intersection(message.alert_ids) for message in messages()):
         if time.monotonic() > deadline:
             raise DemoFailedError(
                 f"{', '.join(sorted(ids)) or 'an alert that no region accepted'} is not in Slack after "
                 f"{within_s:g} s; look into the logs in {logs}"
             )
-        await asyncio.sleep(FIRST_POLL_S)
+        time.sleep(FIRST_POLL_S)
 
 
 class _Demo:
@@ -125,71 +110,74 @@ class _Demo:
         self._console = console
         self._webhooks = webhooks_of(stack.deployment)
         self._primary, self._failover = stack.deployment.primary.region, stack.deployment.failover.region
+        self._tally = Tally()
 
-    async def run(self) -> None:
+    def run(self) -> None:
         """Send the three parts of the stream around the loss of the primary."""
+        self._console.rule("[bold]2. One alert through each region; behind reception its functions are cold")
+        with (
+            ReceiptsFile(self._receipts_path) as receipts,
+            ThreadPoolExecutor(len(self._webhooks)) as threads,
+        ):
+            sender = Sender(receipts, tally=self._tally)
+            list(threads.map(lambda webhook: self._first_alert(sender, webhook), self._webhooks))
+        self._show_messages()
         posts = read_stream()
         kill, back = int(len(posts) * KILL_AT), int(len(posts) * RETURN_AT)
-        progress = ProgressLine(self._console)
-        with ReceiptsFile(self._receipts_path) as receipts:
-            async with aiohttp.ClientSession() as session:
-                sender = Sender(session, receipts)
-                watcher = asyncio.create_task(self._watch(sender, progress))
-                try:
-                    await self._run_steps(sender, posts, kill, back)
-                finally:
-                    watcher.cancel()
-                    await asyncio.gather(watcher, return_exceptions=True)
-                    progress.close()
-        self._tally = sender.tally
-
-    async def _run_steps(self, sender: Sender, posts: Sequence[Post], kill: int, back: int) -> None:
-        self._console.rule("[bold]2. One alert through each region; behind reception its functions are cold")
-        await asyncio.gather(*(self._first_alert(sender, webhook) for webhook in self._webhooks))
-        self._show_messages()
         self._console.rule(f"[bold]3. Alerts go in at {self._primary} and come out in Slack")
-        first = asyncio.create_task(replay(sender, posts[:kill], self._webhooks))
-        await asyncio.sleep(posts[kill - 1].at_s - posts[0].at_s)
+        load = self._begin(posts[:back])
+        self._watch(load, until=time.monotonic() + posts[kill - 1].at_s - posts[0].at_s)
         self._console.rule(f"[bold red]4. {self._primary} is killed (SIGKILL, all of it)")
-        await asyncio.to_thread(self._emulator.kill, self._primary)
-        await asyncio.gather(first, replay(sender, posts[kill:back], self._webhooks))
+        self._emulator.kill(self._primary)
+        self._watch(load)
         self._console.rule(f"[bold]5. {self._failover} finishes what {self._primary} had accepted")
-        await self._wait_at_rest()
+        self._wait_at_rest()
         self._console.rule(f"[bold green]6. {self._primary} comes back and serves again")
-        await asyncio.to_thread(self._emulator.start_region, self._primary)
-        await replay(sender, posts[back:], self._webhooks)
-        await self._wait_at_rest()
+        self._emulator.start_region(self._primary)
+        self._watch(self._begin(posts[back:]))
+        self._wait_at_rest()
 
-    async def _first_alert(self, sender: Sender, webhook: Webhook) -> None:
+    def _first_alert(self, sender: Sender, webhook: Webhook) -> None:
         """Send one alert through one region and wait for it in Slack, within `AT_REST_WITHIN_S`."""
         begun = time.monotonic()
-        body = {**FIRST_ALERT, "host": webhook.region}
-        receipts = await sender.post(body, (webhook,))
-        ids = frozenset(receipt.alert_id for receipt in receipts)
+        outcome = sender.post({**FIRST_ALERT, "host": webhook.region}, (webhook,))
+        ids = frozenset(receipt.alert_id for receipt in outcome.alerts)
         emulator = self._emulator
-        await wait_in_slack(ids, emulator.slack_messages, within_s=AT_REST_WITHIN_S, logs=emulator.run_dir)
+        wait_in_slack(ids, emulator.slack_messages, within_s=AT_REST_WITHIN_S, logs=emulator.run_dir)
         self._console.print(f"  through {webhook.region} in {time.monotonic() - begun:.1f} s")
 
-    async def _wait_at_rest(self) -> None:
+    def _begin(self, posts: Sequence[RecordedPost]) -> Load:
+        load = replay(posts, self._webhooks, self._receipts_path, tally=self._tally)
+        load.start()
+        return load
+
+    def _watch(self, load: Load, until: float | None = None) -> None:
+        """Update the progress line until the load has ended, or until then, by the monotonic clock."""
+        progress = ProgressLine(self._console)
+        try:
+            while not load.wait(POLL_S if until is None else max(0.0, min(POLL_S, until - time.monotonic()))):
+                if until is not None and time.monotonic() >= until:
+                    return
+                progress.show(
+                    f"posted {self._tally.posted}, accepted "
+                    + ", ".join(
+                        f"{w.region} {self._tally.accepted_by_region[w.region]}" for w in self._webhooks
+                    )
+                    + f"; in Slack {self._emulator.status().slack_messages}; retries {self._tally.retries}"
+                )
+            load.stop()
+        finally:
+            progress.close()
+
+    def _wait_at_rest(self) -> None:
         """Wait until no accepted alert is open; past the deadline the audit names those that still are."""
         deadline = time.monotonic() + AT_REST_WITHIN_S
-        while open_ids := await asyncio.to_thread(in_flight, self._stack.deployment, self._receipts_path):
+        while open_ids := in_flight(self._stack.deployment, self._receipts_path):
             if time.monotonic() > deadline:
                 waited = f"{len(open_ids)} alerts are not at rest after {AT_REST_WITHIN_S:.0f} s"
                 self._console.print(f"[bold red]{waited}[/]; logs: {self._emulator.run_dir}")
                 return
-            await asyncio.sleep(POLL_S)
-
-    async def _watch(self, sender: Sender, progress: ProgressLine) -> None:
-        """Update the progress line during the run."""
-        while True:
-            status = await asyncio.to_thread(self._emulator.status)
-            progress.show(
-                f"posted {sender.tally.posted}, accepted "
-                + ", ".join(f"{w.region} {sender.tally.accepted_by_region[w.region]}" for w in self._webhooks)
-                + f"; in Slack {status.slack_messages}; retries {sender.tally.retries}"
-            )
-            await asyncio.sleep(POLL_S)
+            time.sleep(POLL_S)
 
     def _show_messages(self) -> None:
         for message in self._emulator.slack_messages()[:MESSAGES_SHOWN]:

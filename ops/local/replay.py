@@ -1,22 +1,20 @@
 """`responder local replay`: sends the demo's alerts, then waits until they are at rest."""
 
-import asyncio
 import shlex
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Final
 
-import aiohttp
 import typer
 from rich.console import Console
 
 from audit.in_flight import in_flight
-from clients.receipts import BodyReceipt, ReceiptsFile
-from clients.sender import Sender, Tally, Webhook
+from clients.load import Arrival
+from clients.sender import Tally, Webhook
+from clients.streams import RecordedPost, read_stream, replay
 from emulator.attached_stack import attached_deployment
 from ops.demo.progress import ProgressLine
-from ops.demo.replay import Post, read_stream, replay
 from ops.local import running
 from ops.options import RunDir, check_writable_file
 
@@ -24,20 +22,6 @@ AT_REST_WITHIN_S: Final = 120.0
 """Recovery runs each minute, and what it re-enqueues takes seconds."""
 
 POLL_S: Final = 0.5
-
-
-class RecordingReceipts(ReceiptsFile):
-    """A receipts file that keeps the ids that were added now; an earlier replay's are in the file too."""
-
-    def __init__(self, path: Path) -> None:
-        """Open `path` for appending."""
-        super().__init__(path)
-        self.ids: set[str] = set()
-
-    def add(self, receipt: BodyReceipt) -> None:
-        """Append one receipt."""
-        super().add(receipt)
-        self.ids.update(alert.alert_id for alert in receipt.alerts)
 
 
 def replay_stream(
@@ -61,7 +45,7 @@ def replay_stream(
     audit = f"responder audit --receipts {shlex.quote(str(path))}" if receipts else "responder audit"
     audit = running.command_line(audit, run_dir)
     try:
-        tally, ids = asyncio.run(send(read_stream(), running.webhooks_of(deployment), path, console))
+        tally, ids = send(read_stream(), running.webhooks_of(deployment), path, console)
         at_rest = no_wait or wait_at_rest(lambda: in_flight(deployment, path) & ids, console)
     except KeyboardInterrupt as interrupt:
         raise KeyboardInterrupt(f"what was accepted goes on; later: {audit}") from interrupt
@@ -70,29 +54,32 @@ def replay_stream(
         raise typer.Exit(1)
 
 
-async def send(
-    posts: Sequence[Post], webhooks: tuple[Webhook, ...], path: Path, console: Console
+def send(
+    posts: Sequence[RecordedPost], webhooks: tuple[Webhook, ...], path: Path, console: Console
 ) -> tuple[Tally, set[str]]:
-    """Post all, with receipts in `path`, and print the tally, even if it is cancelled.
+    """Post all, with receipts in `path`, and print the tally, even if it is interrupted.
 
-    Returns what happened to the posts, and the ids of the alerts that were promised.
+    Returns what happened to the posts, and the ids of the alerts that were promised now: an earlier replay's
+    receipts are in the file too.
+
+    Raises:
+        LoadFailedError: the load died.
     """
-    progress = ProgressLine(console)
-    with RecordingReceipts(path) as out:
-        async with aiohttp.ClientSession() as session:
-            sender = Sender(session, out)
-            sending = asyncio.create_task(replay(sender, posts, webhooks))
-            try:
-                while not sending.done():
-                    progress.show(f"posted {sender.tally.posted}, accepted {sender.tally.accepted}")
-                    await asyncio.wait({sending}, timeout=POLL_S)
-                await sending
-            finally:
-                sending.cancel()
-                await asyncio.gather(sending, return_exceptions=True)
-                progress.close()
-                _show(sender.tally, path, console)
-    return sender.tally, out.ids
+    ids: set[str] = set()
+
+    def keep(arrival: Arrival) -> None:
+        ids.update(receipt.alert_id for receipt in arrival.outcome.alerts)
+
+    progress, load = ProgressLine(console), replay(posts, webhooks, path, ended=keep)
+    load.start()
+    try:
+        while not load.wait(POLL_S):
+            progress.show(f"posted {load.tally.posted}, accepted {load.tally.accepted}")
+    finally:
+        load.halt()
+        progress.close()
+        _show(load.tally, path, console)
+    return load.stop(), ids
 
 
 def wait_at_rest(

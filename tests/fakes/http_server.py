@@ -39,8 +39,9 @@ class Heard:
 class ScriptedServer:
     """Runs in threads from its making to `stop`. The last answer of `script` repeats."""
 
-    def __init__(self, script: list[Answer]) -> None:
-        """Listen on a free port."""
+    def __init__(self, script: list[Answer], *, delay_s: float = 0.0) -> None:
+        """Listen on a free port; each answer takes `delay_s`."""
+        self._delay_s = delay_s
         self.script = script
         self.heard: list[Heard] = []
         self._over = threading.Event()
@@ -64,6 +65,7 @@ class ScriptedServer:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 server.heard.append(Heard(self.path, headers, content))
                 answer = server.script.pop(0) if len(server.script) > 1 else server.script[0]
+                server._over.wait(server._delay_s)
                 if answer.hang:
                     server._over.wait(_HANG_MAX_S)
                 if answer.hang or answer.reset:

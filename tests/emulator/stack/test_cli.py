@@ -11,9 +11,9 @@ import requests
 
 from clients.deployment import Deployment
 from clients.receipts import Receipt, ReceiptsFile
+from clients.streams import read_stream
 from emulator.client import Emulator
 from emulator.local_stack import TAKES_PER_S, LocalStack
-from ops.demo.replay import read_stream
 from tests.emulator.conftest import REGIONS, SOON_S
 from tests.emulator.stack.conftest import (
     Done,

@@ -1,21 +1,21 @@
 """The sender against a real HTTP server: what it retries, where, and what it writes down."""
 
-import asyncio
 import hashlib
 import json
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 from aiohttp import web
 
 from clients.receipts import BodyReceipt, Member, ReceiptsFile, Tells, Unread, read_receipts, scan_receipts
 from clients.sender import Sender, Webhook
+from tests.fakes.loop_thread import LoopThread
 from topology.alerts import FaultState
 
 Answer = Callable[[], web.Response]
+NOWHERE = "http://127.0.0.1:1"
 ACCEPTED = {"alerts": [{"alert_id": "a1", "status": "RECEIVED"}]}
 
 
@@ -24,7 +24,7 @@ def accepted() -> web.Response:
     return web.json_response(ACCEPTED, status=202)
 
 
-async def send(
+def send(
     first: Answer | None,
     second: Answer,
     path: Path,
@@ -44,28 +44,25 @@ async def send(
     app = web.Application()
     app.router.add_post("/east", handler("east", first or accepted))
     app.router.add_post("/west", handler("west", second))
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    port = runner.addresses[0][1]
-    webhooks = (
-        Webhook("east", f"http://127.0.0.1:{port if first else 1}/east", "key-east"),
-        Webhook("west", f"http://127.0.0.1:{port}/west", "key-west"),
-    )
+    loop_thread = LoopThread()
     try:
-        async with aiohttp.ClientSession() as session:
-            with ReceiptsFile(path) as receipts:
-                sender = Sender(session, receipts)
-                await sender.post(body or {"title": "x"}, webhooks, tells)
+        url = loop_thread.serve(app)
+        webhooks = (
+            Webhook("east", f"{url if first else NOWHERE}/east", "key-east"),
+            Webhook("west", f"{url}/west", "key-west"),
+        )
+        with ReceiptsFile(path) as receipts:
+            sender = Sender(receipts)
+            sender.post(body or {"title": "x"}, webhooks, tells)
+            sender.close()
     finally:
-        await runner.cleanup()
+        loop_thread.stop()
     return sender, seen
 
 
 def test_an_accepted_post_leaves_a_receipt_with_its_region(tmp_path: Path) -> None:
     """The receipt names the alert and who promised it."""
-    sender, seen = asyncio.run(send(accepted, accepted, tmp_path / "r"))
+    sender, seen = send(accepted, accepted, tmp_path / "r")
     assert seen == [("east", "key-east")]
     assert [(r.alert_id, r.status, r.region) for r in read_receipts(tmp_path / "r")] == [
         ("a1", "RECEIVED", "east")
@@ -75,7 +72,7 @@ def test_an_accepted_post_leaves_a_receipt_with_its_region(tmp_path: Path) -> No
 
 def test_a_region_that_does_not_answer_is_left_for_the_other(tmp_path: Path) -> None:
     """A refused connection is retried on the other region at once, with that region's key."""
-    sender, seen = asyncio.run(send(None, accepted, tmp_path / "r"))
+    sender, seen = send(None, accepted, tmp_path / "r")
     assert seen == [("west", "key-west")]
     assert sender.tally.accepted_by_region == {"west": 1}
     assert sender.tally.retries == 1
@@ -84,12 +81,10 @@ def test_a_region_that_does_not_answer_is_left_for_the_other(tmp_path: Path) -> 
 def test_overload_is_retried_and_a_refusal_is_not(tmp_path: Path) -> None:
     """503 and 429 promise nothing and may be retried; a 400 would be refused for ever."""
     answers = iter([web.Response(status=503), web.Response(status=429)])
-    retried, seen = asyncio.run(
-        send(lambda: next(answers, accepted()), lambda: next(answers, accepted()), tmp_path / "a")
-    )
+    retried, seen = send(lambda: next(answers, accepted()), lambda: next(answers, accepted()), tmp_path / "a")
     assert [region for region, _ in seen] == ["east", "west", "east"]
     assert retried.tally.accepted == 1
-    refused, seen = asyncio.run(send(lambda: web.Response(status=400), accepted, tmp_path / "b"))
+    refused, seen = send(lambda: web.Response(status=400), accepted, tmp_path / "b")
     assert [region for region, _ in seen] == ["east"]
     assert refused.tally.refused == {400: 1}
     assert list(read_receipts(tmp_path / "b")) == []
@@ -101,7 +96,7 @@ TELLS = [Tells(f"disk {n}", FaultState.FIRING) for n in range(3)]
 
 def receipt_of(path: Path, answer: Mapping[str, object]) -> BodyReceipt:
     """What the sender writes of a group of three that is answered so."""
-    asyncio.run(send(lambda: web.json_response(answer, status=202), accepted, path, GROUP, TELLS))
+    send(lambda: web.json_response(answer, status=202), accepted, path, GROUP, TELLS)
     [receipt] = scan_receipts(path)
     assert isinstance(receipt, BodyReceipt)
     return receipt
@@ -167,20 +162,20 @@ def test_a_group_that_is_answered_without_alerts_is_lost(tmp_path: Path) -> None
 def test_a_202_that_is_not_receptions_is_kept_as_unknown(tmp_path: Path, page: bytes) -> None:
     """A proxy answered: nobody can say what became of the members, and the sender goes on."""
     path = tmp_path / "r"
-    sender, _ = asyncio.run(send(lambda: web.Response(status=202, body=page), accepted, path, GROUP))
+    sender, _ = send(lambda: web.Response(status=202, body=page), accepted, path, GROUP)
     assert (sender.tally.unnamed, sender.tally.accepted) == (1, 0)
     [unread] = scan_receipts(path)
     assert isinstance(unread, Unread)
     assert "answered 202 by east, with a text that names no alerts" in unread.why
     assert "all 3 members is unknown" in unread.why
-    asyncio.run(send(accepted, accepted, path))
+    send(accepted, accepted, path)
     assert [receipt.alert_id for receipt in read_receipts(path)] == ["a1"]
 
 
 def test_a_receipt_has_the_time_of_the_first_try(tmp_path: Path) -> None:
     """Which may have been taken, unseen: what it told is no older than that."""
     path = tmp_path / "r"
-    asyncio.run(send(None, accepted, path))
+    send(None, accepted, path)
     [receipt] = scan_receipts(path)
     assert isinstance(receipt, BodyReceipt)
     assert receipt.first_sent_at_ms <= receipt.sent_at_ms <= receipt.accepted_at_ms

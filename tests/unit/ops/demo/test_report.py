@@ -10,8 +10,8 @@ from audit.ledger import LedgerRow
 from audit.outcome import Audit
 from clients.receipts import Receipt
 from clients.sender import Tally
+from clients.streams import read_stream
 from emulator.protocol import SlackMessage
-from ops.demo.replay import read_stream
 from ops.demo.report import DemoReport, make_report
 from ops.demo.slack_view import view
 
