@@ -1,17 +1,16 @@
 """Faults of AWS itself, which a person, a test or a chaos experiment can put in force.
 
-The supervisor writes those in force to one file in the run folder; each AWS process reads it before an
-invocation or a call (`emulator.aws.faults`). So a fault is in force when `set_aws_fault` returns, also for a
-region that is started later, and no message has to reach a process that is frozen.
+The supervisor writes those in force to a file; each AWS process reads it before an invocation or a call
+(`emulator.aws.faults`).
 """
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Literal
 
 import msgspec
 
+from emulator.shared_file import SharedFile
 from emulator.stand_ins.faults import FaultError
 
 FILE: Final = "aws-faults.json"
@@ -64,28 +63,9 @@ def checked(fault: AwsFault, regions: Sequence[str]) -> AwsFault:
     return fault
 
 
-class FaultFile:
-    """The file with the faults in force: the supervisor writes it, the AWS processes read it."""
+FaultFile = SharedFile[tuple[AwsFault, ...]]
 
-    def __init__(self, path: Path) -> None:
-        """Nothing is read or written yet."""
-        self._path = path
-        self._version: tuple[int, int] | None = None
-        self._faults: tuple[AwsFault, ...] = ()
 
-    def write(self, faults: Sequence[AwsFault]) -> None:
-        """Put these faults in force, and no others."""
-        draft = self._path.with_suffix(".tmp")
-        draft.write_bytes(msgspec.json.encode(faults))
-        draft.replace(self._path)
-
-    def read(self) -> tuple[AwsFault, ...]:
-        """Return the faults in force; the file is read again only if it was replaced."""
-        try:
-            stat = os.stat(self._path)  # noqa: PTH116 - asked before every call: a Path's stat costs thrice
-        except FileNotFoundError:
-            return ()
-        if (version := (stat.st_ino, stat.st_mtime_ns)) != self._version:
-            self._faults = msgspec.json.decode(self._path.read_bytes(), type=tuple[AwsFault, ...])
-            self._version = version
-        return self._faults
+def fault_file(path: Path) -> FaultFile:
+    """The file with the faults in force."""
+    return SharedFile(path, tuple[AwsFault, ...], unset=())

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from emulator import errors
+from emulator.aws_capacity import AwsCapacity, Usage
 from emulator.aws_faults import PERCENT_MAX, AwsFault, AwsService
 from emulator.fault_log import FiredFault
 from emulator.ports import LOOPBACK, PortPlan
@@ -212,6 +213,10 @@ class Emulator:
         """Have each of Claude's answers take `latency_s`, whatever fault it meets besides."""
         self._call("PUT", "/claude/latency", LatencyRequest(latency_s=latency_s))
 
+    def limit_claude(self, *, per_s: float | None, burst: int = 5) -> None:
+        """Have Claude answer 429 beyond `per_s` calls a second; None lifts the limit."""
+        self._call("PUT", "/claude/rate-limit", RateLimitRequest(per_s=per_s, burst=burst))
+
     def claude_calls(self) -> list[ClaudeCall]:
         """The latest calls that Claude answered, oldest first."""
         return _decoded(self._call("GET", "/claude/calls"), list[ClaudeCall])
@@ -253,6 +258,18 @@ class Emulator:
         """
         fault = AwsFault(service=service, kind=kind, percent=percent, region=region, function=function)
         self._call("POST", "/aws-faults", fault)
+
+    def limit_aws(self, limits: AwsCapacity) -> None:
+        """Put limits of AWS's capacity in force, and no others: `AwsCapacity()` lifts all."""
+        self._call("PUT", "/aws-capacity", limits)
+
+    def usage(self) -> dict[str, Usage]:
+        """What each AWS process that runs has done since it started, by region; the tables' is `durable`.
+
+        Raises:
+            RefusedError: one does not answer.
+        """
+        return _decoded(self._call("GET", "/usage"), dict[str, Usage])
 
     def health_checks(self) -> list[HealthCheckStatus]:
         """Route 53's health checks as they are now, by name; a change shows within a second."""

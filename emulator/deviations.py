@@ -51,6 +51,12 @@ DEVIATIONS: Final = (
               "a missing permission is not noticed; the stack that enforces IAM shows it"),
     Deviation("lambda", "differs", "the workers of a package share its files, and may write to them",
               "a function that writes to its own code, which AWS forbids, is not noticed"),
+    Deviation("lambda", "differs", "a queue's provisioned pollers: all of them poll at once, each with ten "
+              "invocations under way and no limit of polls or bytes a second",
+              "how fast AWS adds pollers and concurrency, and 10 polls and 1 MB a second of each"),
+    Deviation("lambda", "differs", "a batching window begins with the oldest message that can be seen; "
+              "no batch has more than ten",
+              "windows that begin with the poll, and batches of up to 10,000"),
     Deviation("lambda", "missing", "a stream of the global tables as an event source",
               "the stream is in another process than the function"),
     Deviation("apigateway", "ignored", "deployments: a changed resource is live at once",
@@ -129,7 +135,8 @@ DEVIATIONS: Final = (
               "none of them is used; `Emulator.health_checks` tells the status"),
     Deviation("fis", "missing", "the whole service: the emulator's own controls inject what it would",
               "its roles, stop conditions and the Lambda extension that it needs are not exercised"),
-    Deviation("dynamodb", "differs", "throttled only when told to, every table of a region by chance",
-              "a hot partition, burst capacity and a table's own limits are not shown"),
+    Deviation("dynamodb", "differs", "throttled only when told to: every table of a region by chance, or the "
+              "keys of one index by their units, of which the burst is as told and no 300 seconds",
+              "a hot partition of any other index or table, adaptive capacity, and a table's own limits"),
     Deviation("codedeploy", "missing", "the whole service", "canary deployments are not exercised"),
 )  # fmt: skip

@@ -161,7 +161,7 @@ class NotedFault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class RateLimitRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """Messages a second and burst of each Slack channel; `per_s` None lifts the limit."""
+    """Messages a second and burst of each Slack channel, or calls of each model; None lifts the limit."""
 
     per_s: float | None = None
     burst: int = 5

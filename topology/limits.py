@@ -14,6 +14,20 @@ LAMBDA_EVENT_SOURCE_CONCURRENCY_MAX: Final = 1_000
 """MaximumConcurrency of an SQS event source mapping.
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html"""
 
+LAMBDA_POLLERS_MIN: Final = 2
+LAMBDA_POLLERS_MIN_MAX: Final = 200
+LAMBDA_POLLERS_MAX: Final = 2_000
+"""Event pollers of an SQS mapping in provisioned mode: the least of both bounds, the most of the minimum and
+of the maximum. The mode excludes MaximumConcurrency.
+https://docs.aws.amazon.com/lambda/latest/api/API_ProvisionedPollerConfig.html"""
+
+LAMBDA_POLLER_CONCURRENCY: Final = 10
+"""Concurrent invocations of one such poller, which also makes at most 10 polls a second.
+https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html"""
+
+LAMBDA_BATCHING_WINDOW_MAX_S: Final = 300
+"""https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html"""
+
 SQS_VISIBILITY_FACTOR: Final = 6
 """Visibility timeout at least six times the function's timeout.
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html"""

@@ -27,14 +27,27 @@ from typing import Any, Final
 import ministack.app
 from ministack.core import persistence
 
-from emulator.aws import apigateway, faults, iam, lambda_, route53, s3, scheduler, sdk_calls, sqs
+from emulator.aws import (
+    apigateway,
+    event_sources,
+    faults,
+    iam,
+    lambda_,
+    route53,
+    s3,
+    scheduler,
+    sdk_calls,
+    sqs,
+)
 from emulator.aws.backup import calls as backup_calls
 from emulator.aws.backup import jobs as backup_jobs
 from emulator.aws.backup import restore_testing
 from emulator.aws.backup import vaults as backup_vaults
+from emulator.aws.capacity import Capacity
 from emulator.aws.dynamodb.exports import Exports
 from emulator.aws.dynamodb.point_in_time import Recovery
-from emulator.aws_faults import FaultFile
+from emulator.aws_capacity import capacity_file
+from emulator.aws_faults import fault_file
 from emulator.fault_log import FaultLog
 
 COPY_TRIES: Final = 20
@@ -66,7 +79,9 @@ def main() -> None:
     route53.keep_health_checks_as_configured()
     apigateway.write_access_logs()
     install_disaster_recovery()
-    faults.inject(FaultFile(Path(os.environ.pop("AWS_FAULTS"))), log)
+    Capacity(capacity_file(Path(os.environ.pop("AWS_CAPACITY")))).install()
+    event_sources.install()
+    faults.inject(fault_file(Path(os.environ.pop("AWS_FAULTS"))), log)
     sys.argv = ["ministack"]
     ministack.app.main()
 

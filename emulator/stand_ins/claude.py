@@ -17,7 +17,7 @@ from aiohttp import hdrs, web
 from emulator.protocol import ClaudeCall
 from emulator.stand_ins.faults import Fault, Faults
 from emulator.stand_ins.schema_sample import SchemaError, sample, title_of
-from emulator.stand_ins.slack import drop
+from emulator.stand_ins.slack import RateLimit, drop
 
 BODY_MAX_BYTES: Final = 32 * 1024 * 1024
 """https://platform.claude.com/docs/en/api/errors (request size limits)"""
@@ -55,8 +55,9 @@ _FAULTS: Final = {
 
 
 class _Refused(Exception):  # noqa: N818 - a refusal of this API, not an error of this program
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, *, retry_after_s: int | None = None) -> None:
         self.status = status
+        self.retry_after_s = retry_after_s
         super().__init__(message)
 
 
@@ -69,6 +70,7 @@ class ClaudeStandIn:
         self.calls: deque[ClaudeCall] = deque(maxlen=CALLS_KEPT)
         self._faults = faults
         self.latency_s = latency_s
+        self.rate_limit: RateLimit | None = None
 
     def application(self, region: str) -> web.Application:
         """The application that `region` calls."""
@@ -85,6 +87,7 @@ class ClaudeStandIn:
         try:
             body = await self._checked(request)
             model = body["model"]
+            self._hold_limit(model)
             fault = self._faults.meet("claude", region)
             await asyncio.sleep(_delay_s(fault) or self.latency_s)
             if fault is not None and fault.kind in {"hang", "reset"}:
@@ -92,7 +95,7 @@ class ClaudeStandIn:
             message = _message(body, fault)
         except _Refused as error:
             self._keep(region, model, error.status)
-            retry_after = fault.retry_after_s if error.status == 429 and fault else None  # noqa: PLR2004 - HTTP
+            retry_after = fault.retry_after_s if error.status == 429 and fault else error.retry_after_s  # noqa: PLR2004 - HTTP
             return _error(error.status, str(error), retry_after)
         self._keep(region, model, 200, message)
         headers = {"request-id": _id("req_")}
@@ -121,6 +124,11 @@ class ClaudeStandIn:
         if body.get("stream"):
             raise _Refused(400, "stream: this stand-in does not stream; ask for a whole message")
         return body
+
+    def _hold_limit(self, model: str) -> None:
+        """Refuse a call beyond the rate limit at once, and say when one would be within it."""
+        if self.rate_limit is not None and (wait_s := self.rate_limit.take(model)):
+            raise _Refused(*_FAULTS["rate_limited"], retry_after_s=math.ceil(wait_s))
 
     def _keep(self, region: str, model: str, status: int, message: dict[str, Any] | None = None) -> None:
         usage = message["usage"] if message else {"input_tokens": 0, "output_tokens": 0}

@@ -29,9 +29,10 @@ SHOWN_MAX: Final = 200
 
 
 class RateLimit:
-    """A token bucket for each channel: `per_s` messages a second, bursts of `burst`.
+    """A token bucket for each channel: `per_s` messages a second, bursts of `burst`. Claude's is by model.
 
     Slack allows about 1 a second and short bursts. https://docs.slack.dev/apis/web-api/rate-limits
+    Claude's limits are buckets too. https://platform.claude.com/docs/en/api/rate-limits
     """
 
     def __init__(self, per_s: float, burst: int, clock: Callable[[], float] = time.monotonic) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from aiohttp import hdrs, web
 
+from emulator.aws_capacity import AwsCapacity
 from emulator.aws_faults import AwsFault
 from emulator.errors import EmulatorError
 from emulator.protocol import LatencyRequest, NotedFault, PaceRequest, RateLimitRequest, WebhookRequest
@@ -36,11 +37,14 @@ def control_application(fleet: "Fleet", token: str) -> web.Application:
             web.put("/slack/rate-limit", api.limit_slack),
             web.get("/claude/calls", api.claude_calls),
             web.put("/claude/latency", api.slow_claude),
+            web.put("/claude/rate-limit", api.limit_claude),
             web.get("/health-checks", api.health_checks),
             web.put("/health-checks/pace", api.pace_health_checks),
             web.post("/faults", api.add_fault),
             web.delete("/faults", api.clear_faults),
             web.post("/aws-faults", api.add_aws_fault),
+            web.put("/aws-capacity", api.limit_aws),
+            web.get("/usage", api.usage),
             web.get("/fault-log", api.fault_log),
             web.post("/fault-log", api.note_fault),
             web.post("/regions/{region}/{action}", api.act),
@@ -94,9 +98,11 @@ class _Api:
         return _json(self._fleet.slack.add_webhook(body.channel))
 
     async def limit_slack(self, request: web.Request) -> web.Response:
-        body = msgspec.json.decode(await request.read(), type=RateLimitRequest)
-        limit = RateLimit(body.per_s, body.burst) if body.per_s else None
-        self._fleet.slack.rate_limit = limit
+        self._fleet.slack.rate_limit = await _rate_limit(request)
+        return _json(None)
+
+    async def limit_claude(self, request: web.Request) -> web.Response:
+        self._fleet.claude.rate_limit = await _rate_limit(request)
         return _json(None)
 
     async def slow_claude(self, request: web.Request) -> web.Response:
@@ -128,6 +134,13 @@ class _Api:
         self._fleet.add_aws_fault(msgspec.json.decode(await request.read(), type=AwsFault))
         return _json(None)
 
+    async def limit_aws(self, request: web.Request) -> web.Response:
+        self._fleet.limit_aws(msgspec.json.decode(await request.read(), type=AwsCapacity))
+        return _json(None)
+
+    async def usage(self, _: web.Request) -> web.Response:
+        return _json(await self._fleet.usage())
+
     async def fault_log(self, _: web.Request) -> web.Response:
         return _json(self._fleet.fault_log.entries())
 
@@ -157,3 +170,8 @@ class _Api:
 
 def _json(value: object) -> web.Response:
     return web.Response(body=msgspec.json.encode(value), content_type="application/json")
+
+
+async def _rate_limit(request: web.Request) -> RateLimit | None:
+    body = msgspec.json.decode(await request.read(), type=RateLimitRequest)
+    return RateLimit(body.per_s, body.burst) if body.per_s else None

@@ -15,7 +15,7 @@ from typing import Final
 
 from aiohttp import web
 
-from emulator import aws_faults, errors, fault_log
+from emulator import aws_capacity, aws_faults, errors, fault_log
 from emulator.ports import LOOPBACK, free_port, in_use
 from emulator.protocol import Options, ProcessStatus, StandIns, Status
 from emulator.route53.name_service import NameService
@@ -66,8 +66,10 @@ class Fleet:
         self.fault_log = fault_log.FaultLog(options.run_dir / fault_log.FILE)
         self.faults = Faults(self._note_met)
         self.aws_faults: tuple[aws_faults.AwsFault, ...] = ()
-        self._aws_fault_file = aws_faults.FaultFile(options.run_dir / aws_faults.FILE)
+        self._aws_fault_file = aws_faults.fault_file(options.run_dir / aws_faults.FILE)
         self._aws_fault_file.write(())
+        self._aws_capacity_file = aws_capacity.capacity_file(options.run_dir / aws_capacity.FILE)
+        self.limit_aws(aws_capacity.AwsCapacity())
         self.regions: dict[str, Region] = {}
         self.slack = SlackStandIn(options.run_dir / "slack-messages.jsonl", self.faults)
         self.claude = ClaudeStandIn(self.faults)
@@ -111,7 +113,7 @@ class Fleet:
         await asyncio.gather(*(runner.cleanup() for runner in self._runners))
         self.slack.close()
         self.fault_log.close()
-        for name in (runfile.RECORD, aws_faults.FILE):
+        for name in (runfile.RECORD, aws_faults.FILE, aws_capacity.FILE):
             (self.options.run_dir / name).unlink(missing_ok=True)
         for folder in (self._hosts_dir, self._lambda_venv):
             shutil.rmtree(folder, ignore_errors=True)
@@ -169,6 +171,21 @@ class Fleet:
         self.faults.clear()
         self.aws_faults = ()
         self._aws_fault_file.write(())
+
+    def limit_aws(self, limits: aws_capacity.AwsCapacity) -> None:
+        """Put these limits of AWS's capacity in force, and no others."""
+        self._aws_capacity_file.write(limits)
+
+    async def usage(self) -> dict[str, aws_capacity.Usage]:
+        """What each AWS process that runs has done, by its name: the regions, and `durable` for the tables.
+
+        Raises:
+            RefusedError: one does not answer.
+        """
+        hosts = {r.host.spec.name: r.host for r in self.regions.values() if r.power == "running"}
+        if self._durable is not None:
+            hosts[self._durable.spec.name] = self._durable
+        return dict(zip(hosts, await asyncio.gather(*(host.usage() for host in hosts.values())), strict=True))
 
     async def checkpoint(self) -> None:
         """Save the resources of every region that runs.
@@ -319,6 +336,7 @@ class Fleet:
             persistent=persistent,
             auth=self.options.auth,
             aws_faults=self.options.run_dir / aws_faults.FILE,
+            aws_capacity=self.options.run_dir / aws_capacity.FILE,
             fault_log=self.options.run_dir / fault_log.FILE,
             environment=environment or {},
         )

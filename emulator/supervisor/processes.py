@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Final
 
 import aiohttp
+import msgspec
 import psutil
 
+from emulator.aws_capacity import USAGE_PATH, Usage
 from emulator.errors import RefusedError, StartFailedError
 from emulator.ports import LOOPBACK
 from lambda_packages import ROOT
@@ -51,6 +53,7 @@ class HostSpec:
     log: Path
     lambda_python: Path
     aws_faults: Path
+    aws_capacity: Path
     fault_log: Path
     persistent: bool = True
     auth: bool = False
@@ -84,6 +87,7 @@ def host_environment(spec: HostSpec, inherited: Mapping[str, str]) -> dict[str, 
         "CHECKPOINT_REPORT": str(spec.checkpoint_report),
         "LAMBDA_PACKAGES": str(spec.packages),
         "AWS_FAULTS": str(spec.aws_faults),
+        "AWS_CAPACITY": str(spec.aws_capacity),
         "FAULT_LOG": str(spec.fault_log),
         "STATE_DIR": str(spec.folder / "state"),
         "S3_DATA_DIR": str(spec.folder / "s3"),
@@ -205,6 +209,20 @@ class Host:
                 raise RefusedError(f"schedule {name} of {region} was not run: {error!r}") from error
         if problem:
             raise RefusedError(f"schedule {name} of {region} was not run: {problem}")
+
+    async def usage(self) -> Usage:
+        """What the process has done since it started.
+
+        Raises:
+            RefusedError: it does not answer.
+        """
+        url = f"http://{LOOPBACK}:{self.spec.port}{USAGE_PATH}"
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=RUN_WITHIN_S)) as session:
+            try:
+                async with session.get(url) as answer:
+                    return msgspec.json.decode(await answer.read(), type=Usage)
+            except (aiohttp.ClientError, TimeoutError, msgspec.MsgspecError) as error:
+                raise RefusedError(f"{self.spec.name} does not say what it has done: {error!r}") from error
 
     def _signal_group(self, number: signal.Signals) -> None:
         if self._process is not None:

@@ -107,6 +107,7 @@ def test_host_whose_port_another_program_answers_on_is_not_healthy(tmp_path: Pat
             log=tmp_path / "logs" / "second.log",
             lambda_python=Path(sys.executable),
             aws_faults=tmp_path / "aws-faults.json",
+            aws_capacity=tmp_path / "aws-capacity.json",
             fault_log=tmp_path / "fault-log.jsonl",
         )
         with pytest.raises(StartFailedError, match="already in use"):

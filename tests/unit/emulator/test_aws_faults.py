@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from emulator.aws.faults import faulty_calls, faulty_invocations
-from emulator.aws_faults import AwsFault, FaultFile, checked
+from emulator.aws_faults import AwsFault, FaultFile, checked, fault_file
 from emulator.fault_log import FaultLog
 from emulator.stand_ins.faults import Fault, FaultError, Faults
 
@@ -24,7 +24,7 @@ SIGNED = b"AWS4-HMAC-SHA256 Credential=test/20261123/us-east-1/dynamodb/aws4_req
 @pytest.fixture
 def faults(tmp_path: Path) -> FaultFile:
     """The faults in force, none yet."""
-    return FaultFile(tmp_path / "faults.json")
+    return fault_file(tmp_path / "faults.json")
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_the_widest_and_the_narrowest_fault_are_taken() -> None:
 
 def test_what_the_supervisor_writes_another_process_reads_at_once(tmp_path: Path) -> None:
     """Also when it is replaced, and when it was never written."""
-    written, seen = FaultFile(tmp_path / "f.json"), FaultFile(tmp_path / "f.json")
+    written, seen = fault_file(tmp_path / "f.json"), fault_file(tmp_path / "f.json")
     assert seen.read() == ()
     fault = AwsFault(service="dynamodb", kind="throttled", percent=50)
     written.write((fault,))

@@ -14,6 +14,7 @@ from aiohttp import web
 from emulator.stand_ins.claude import ClaudeStandIn
 from emulator.stand_ins.faults import Fault, FaultError, Faults
 from emulator.stand_ins.schema_sample import SchemaError, sample, title_of
+from emulator.stand_ins.slack import RateLimit
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -117,6 +118,17 @@ def test_rate_limit_says_how_long_to_wait_and_an_overload_does_not(claude: Claud
     with pytest.raises(anthropic.APIStatusError) as overloaded:
         claude.ask()
     assert "retry-after" not in overloaded.value.response.headers
+
+
+def test_calls_beyond_the_limit_are_refused_at_once_with_the_time_to_wait(claude: Claude) -> None:
+    """However long an answer takes; what is refused is a call that was made, for who counts them."""
+    claude.stand_in.rate_limit = RateLimit(per_s=0.25, burst=1)
+    claude.ask()
+    claude.stand_in.latency_s = 60
+    with pytest.raises(anthropic.RateLimitError) as limited:
+        claude.ask()
+    assert limited.value.response.headers["retry-after"] == "4"
+    assert [call.status for call in claude.stand_in.calls] == [200, 429]
 
 
 def test_wrong_key_is_refused_before_a_fault_is_used_up(claude: Claude) -> None:

@@ -60,7 +60,8 @@ def test_a_host_starts_without_what_a_killed_one_left_in_its_temporary_folder(tm
     spec = HostSpec(
         name="us-east-1", instance_id="i", region="us-east-1", port=20_000, folder=tmp_path / "us-east-1",
         log=tmp_path / "log", lambda_python=tmp_path / "python",
-        aws_faults=tmp_path / "aws-faults", fault_log=tmp_path / "fault-log",
+        aws_faults=tmp_path / "aws-faults", aws_capacity=tmp_path / "aws-capacity",
+        fault_log=tmp_path / "fault-log",
     )  # fmt: skip
     make_folders(spec)
     for name in ("tmp/ministack-lambda-f-1/_worker.py", "state/lambda.json", "s3/bucket/key"):

@@ -45,7 +45,8 @@ def test_host_gets_only_harmless_variables_of_the_person(tmp_path: Path) -> None
     spec = HostSpec(
         name="us-east-1", instance_id="i", region="us-east-1", port=20_000, folder=tmp_path,
         log=tmp_path / "log", lambda_python=tmp_path / "python",
-        aws_faults=tmp_path / "aws-faults", fault_log=tmp_path / "fault-log",
+        aws_faults=tmp_path / "aws-faults", aws_capacity=tmp_path / "aws-capacity",
+        fault_log=tmp_path / "fault-log",
         environment={"HTTP_PROXY": "http://127.0.0.1:1"},
     )  # fmt: skip
     person = {"PATH": "/bin", "AWS_SECRET_ACCESS_KEY": "s", "ANTHROPIC_API_KEY": "s", "NEW_TOKEN": "s"}
