@@ -19,12 +19,12 @@ import msgspec
 from emulator import errors
 from emulator.aws_capacity import AwsCapacity, Usage
 from emulator.aws_faults import PERCENT_MAX, AwsFault, AwsService
+from emulator.claude_latency import ClaudeLatency
 from emulator.fault_log import FiredFault
 from emulator.ports import LOOPBACK, PortPlan
 from emulator.protocol import (
     ClaudeCall,
     HealthCheckStatus,
-    LatencyRequest,
     NotedFault,
     Options,
     PaceRequest,
@@ -209,9 +209,9 @@ class Emulator:
         """Have Slack answer 429 beyond `per_s` messages a second for a channel; None lifts the limit."""
         self._call("PUT", "/slack/rate-limit", RateLimitRequest(per_s=per_s, burst=burst))
 
-    def slow_claude(self, latency_s: float) -> None:
-        """Have each of Claude's answers take `latency_s`, whatever fault it meets besides."""
-        self._call("PUT", "/claude/latency", LatencyRequest(latency_s=latency_s))
+    def set_claude_latency(self, latency: ClaudeLatency) -> None:
+        """Have Claude's answers take as long as `latency` says, but for a fault with a delay of its own."""
+        self._call("PUT", "/claude/latency", latency)
 
     def limit_claude(self, *, per_s: float | None, burst: int = 5) -> None:
         """Have Claude answer 429 beyond `per_s` calls a second; None lifts the limit."""

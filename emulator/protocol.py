@@ -167,12 +167,6 @@ class RateLimitRequest(msgspec.Struct, frozen=True, kw_only=True):
     burst: int = 5
 
 
-class LatencyRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """How long Claude takes for an answer, in seconds."""
-
-    latency_s: float
-
-
 class WebhookRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A further Slack webhook, for `channel`."""
 

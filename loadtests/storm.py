@@ -16,6 +16,7 @@ from clients.deployment import Deployment
 from clients.load import Arrival, Load
 from clients.schedules import Schedule, Stage, Stages
 from clients.sender import Tally, Webhook
+from emulator.claude_latency import HONEST
 from emulator.client import Emulator
 from loadtests.processor_time import ProcessorTime
 from topology.alerts import Severity
@@ -87,6 +88,7 @@ def run_storm(
         load.wait(WARM_WITHIN_S)
     _rested(deployment, receipts, lambda count: progress(f"warming up: {count} to go"))
     emulator.limit_slack(per_s=SLACK_PER_S, burst=1)
+    emulator.set_claude_latency(HONEST)
     processor, begun_ms = ProcessorTime(emulator), _now_ms()
     critical, load = _load(plan, plan.schedule, webhooks, receipts)
     while not load.wait(POLL_S):

@@ -11,6 +11,7 @@ from rich.table import Table
 from audit.ledger import LedgerRow
 from audit.outcome import Audit
 from clients.receipts import Receipt, write_report
+from emulator.claude_latency import HONEST
 from emulator.protocol import SlackMessage
 from loadtests.storm import Storm, StormPlan
 
@@ -85,6 +86,7 @@ class StormReport:
         table.add_row("others to Slack", str(self.ordinary))
         rested = "never" if self.at_rest_after_s is None else f"{self.at_rest_after_s:.1f} s"
         table.add_row(f"all at rest after its end (goal {AT_REST_GOAL_S:g} s)", rested)
+        table.add_row("Claude's latency", str(HONEST))
         table.add_row("messages in Slack", f"{self.messages}, {self.digests} of them digests")
         table.add_row("alerts notified by a digest", str(self.in_digests))
         table.add_row("posts that Slack answered 429", str(self.slack_429s))

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from aiohttp import hdrs, web
 
+from emulator.claude_latency import QUICK, ClaudeLatency
 from emulator.protocol import ClaudeCall
 from emulator.stand_ins.faults import Fault, Faults
 from emulator.stand_ins.schema_sample import SchemaError, sample, title_of
@@ -21,10 +22,6 @@ from emulator.stand_ins.slack import RateLimit, drop
 
 BODY_MAX_BYTES: Final = 32 * 1024 * 1024
 """https://platform.claude.com/docs/en/api/errors (request size limits)"""
-
-LATENCY_S: Final = 0.05
-LATENCY_MAX_S: Final = 600.0
-"""The SDK's own default timeout: nobody waits longer."""
 
 CHARS_PER_TOKEN: Final = 4
 CALLS_KEPT: Final = 10_000
@@ -64,13 +61,17 @@ class _Refused(Exception):  # noqa: N818 - a refusal of this API, not an error o
 class ClaudeStandIn:
     """One API with one key, and the calls it took."""
 
-    def __init__(self, faults: Faults, *, latency_s: float = LATENCY_S) -> None:
-        """Every answer takes `latency_s`, which may be changed at any time."""
+    def __init__(self, faults: Faults, *, latency: ClaudeLatency = QUICK) -> None:
+        """Answers take as long as `latency` says."""
         self.api_key = f"sk-ant-local-{secrets.token_hex(16)}"
         self.calls: deque[ClaudeCall] = deque(maxlen=CALLS_KEPT)
         self._faults = faults
-        self.latency_s = latency_s
         self.rate_limit: RateLimit | None = None
+        self.set_latency(latency)
+
+    def set_latency(self, latency: ClaudeLatency) -> None:
+        """From now on, answers take as long as `latency` says, from its first sample on."""
+        self._latencies_s = latency.samples()
 
     def application(self, region: str) -> web.Application:
         """The application that `region` calls."""
@@ -89,7 +90,7 @@ class ClaudeStandIn:
             model = body["model"]
             self._hold_limit(model)
             fault = self._faults.meet("claude", region)
-            await asyncio.sleep(_delay_s(fault) or self.latency_s)
+            await asyncio.sleep(_delay_s(fault) or next(self._latencies_s))
             if fault is not None and fault.kind in {"hang", "reset"}:
                 return drop(request)
             message = _message(body, fault)

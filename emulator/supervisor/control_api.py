@@ -12,9 +12,9 @@ from aiohttp import hdrs, web
 
 from emulator.aws_capacity import AwsCapacity
 from emulator.aws_faults import AwsFault
+from emulator.claude_latency import ClaudeLatency
 from emulator.errors import EmulatorError
-from emulator.protocol import LatencyRequest, NotedFault, PaceRequest, RateLimitRequest, WebhookRequest
-from emulator.stand_ins.claude import LATENCY_MAX_S
+from emulator.protocol import NotedFault, PaceRequest, RateLimitRequest, WebhookRequest
 from emulator.stand_ins.faults import Fault, FaultError
 from emulator.stand_ins.slack import RateLimit
 
@@ -36,7 +36,7 @@ def control_application(fleet: "Fleet", token: str) -> web.Application:
             web.post("/slack/webhooks", api.add_slack_webhook),
             web.put("/slack/rate-limit", api.limit_slack),
             web.get("/claude/calls", api.claude_calls),
-            web.put("/claude/latency", api.slow_claude),
+            web.put("/claude/latency", api.set_claude_latency),
             web.put("/claude/rate-limit", api.limit_claude),
             web.get("/health-checks", api.health_checks),
             web.put("/health-checks/pace", api.pace_health_checks),
@@ -105,11 +105,8 @@ class _Api:
         self._fleet.claude.rate_limit = await _rate_limit(request)
         return _json(None)
 
-    async def slow_claude(self, request: web.Request) -> web.Response:
-        body = msgspec.json.decode(await request.read(), type=LatencyRequest)
-        if not 0 <= body.latency_s <= LATENCY_MAX_S:
-            raise FaultError(f"latency_s is 0 to {LATENCY_MAX_S:g} seconds, not {body.latency_s:g}")
-        self._fleet.claude.latency_s = body.latency_s
+    async def set_claude_latency(self, request: web.Request) -> web.Response:
+        self._fleet.claude.set_latency(msgspec.json.decode(await request.read(), type=ClaudeLatency))
         return _json(None)
 
     async def claude_calls(self, _: web.Request) -> web.Response:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from emulator.claude_latency import fixed
 from emulator.stand_ins.claude import ClaudeStandIn
 from emulator.stand_ins.faults import KINDS, Fault, Faults
 from emulator.stand_ins.slack import RateLimit, SlackStandIn
@@ -45,7 +46,7 @@ def claude(
 ) -> tuple[Faults, ClaudeAnalyst]:
     """The faults of a stand-in, and the adapter that asks it."""
     faults = Faults()
-    stand_in = ClaudeStandIn(faults, latency_s=0)
+    stand_in = ClaudeStandIn(faults, latency=fixed(0))
     monkeypatch.setenv("ANTHROPIC_BASE_URL", serve(stand_in.application(REGION)))
     return faults, ClaudeAnalyst(FakeSecret(stand_in.api_key), model="claude-test")
 

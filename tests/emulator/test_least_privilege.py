@@ -13,6 +13,7 @@ import pytest
 import requests
 
 from audit.ledger import read_ledger
+from emulator.claude_latency import QUICK, fixed
 from emulator.client import Emulator
 from emulator.errors import RefusedError
 from emulator.local_stack import LocalStack, deploy
@@ -146,14 +147,14 @@ def test_recovery_may_do_all_that_a_parked_alert_needs(stack: LocalStack, eventu
     """
     denied = denials(stack, RECOVERY)
     stack.emulator.set_fault("slack", "invalid_payload", times=2)
-    stack.emulator.slow_claude(8.0)  # long enough to post the repeat meanwhile, on any machine
+    stack.emulator.set_claude_latency(fixed(8.0))  # long enough to post the repeat meanwhile, on any machine
     parent = accepted_id(stack, "Parked")
     repeat = post(stack, "Parked", timestamp="2026-11-23T08:00:30Z").json()["alerts"][0]
     assert (repeat["status"], repeat["parent_id"]) == ("SUPPRESSED", parent)
     make_due(stack, repeat["alert_id"])
     assert "FunctionError" not in recover(stack)
     assert read_ledger(stack.deployment, REGION)[repeat["alert_id"]].due_at is None
-    stack.emulator.slow_claude(0.05)
+    stack.emulator.set_claude_latency(QUICK)
     eventually(lambda: status_of(stack, parent) == "PARKED", within_s=SOON_S)
 
     def promoted() -> bool:

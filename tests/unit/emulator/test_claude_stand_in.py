@@ -11,6 +11,7 @@ import pytest
 import urllib3
 from aiohttp import web
 
+from emulator.claude_latency import fixed
 from emulator.stand_ins.claude import ClaudeStandIn
 from emulator.stand_ins.faults import Fault, FaultError, Faults
 from emulator.stand_ins.schema_sample import SchemaError, sample, title_of
@@ -59,7 +60,7 @@ class Claude:
 def claude(serve: Callable[[web.Application], str]) -> Claude:
     """A stand-in without faults that answers at once."""
     faults = Faults()
-    stand_in = ClaudeStandIn(faults, latency_s=0)
+    stand_in = ClaudeStandIn(faults, latency=fixed(0))
     return Claude(stand_in=stand_in, faults=faults, url=serve(stand_in.application("us-east-1")))
 
 
