@@ -7,6 +7,7 @@ from handlers.adapters.aws.dynamodb import DynamoAnalysisCache
 from handlers.adapters.claude import ClaudeAnalyst
 from handlers.adapters.lambda_events.invocation import Context, Event
 from handlers.adapters.lambda_events.sqs_batch import work_batch
+from handlers.adapters.system import ThreadExecutor
 from handlers.bootstrap import Parts
 from handlers.domain.alert import Step
 from handlers.domain.delivery.analysis import AnalysisWork
@@ -21,7 +22,9 @@ _work: Final = AnalysisWork(
     cache=DynamoAnalysisCache(_parts.dynamodb, _settings.analysis_cache_table),
     analyst=ClaudeAnalyst(_parts.secret(_settings.anthropic_key_secret), model=_settings.claude_model),
     breaker=Breaker(coordination=_parts.coordination, clock=_parts.clock),
+    executor=ThreadExecutor(),
     cache_ttl_s=_settings.cache_ttl_s,
+    critical_patience_s=_settings.critical_patience_s,
 )
 
 

@@ -81,12 +81,16 @@ class ReceptionSettings(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class AnalysisSettings(Settings):
-    """Of the analysis function. `anthropic_key_secret` is a secret's name, never its value."""
+    """Of the analysis function. `anthropic_key_secret` is a secret's name, never its value.
+
+    `critical_patience_s`: how long a CRITICAL alert waits for its analysis before it goes out without.
+    """
 
     analysis_cache_table: str
     anthropic_key_secret: str
     claude_model: str
     cache_ttl_s: int
+    critical_patience_s: int
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ state in `final_checks`.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from simulator.change_checks import Told, untold_change, untold_severity
 from simulator.history import History
@@ -15,6 +16,13 @@ from simulator.post_invariants import PostInvariants
 from simulator.row_invariants import RowInvariants
 from simulator.scenario import Scenario
 from simulator.scheduler import Scheduler
+from topology.alerts import Status
+
+if TYPE_CHECKING:
+    from simulator.machine import Invocation
+
+_SEND_ON_MS: Final = 5_000
+"""For the row to be sent on, slow calls included."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +49,18 @@ class InvariantChecker:
         self._history = history
         self.rows = RowInvariants(scenario, scheduler, self.broken)
         self.posts = PostInvariants(scenario, scheduler, self.broken)
+
+    def critical_asked(self, invocation: "Invocation", alert_id: str, *, patience_s: int) -> None:
+        """The model is asked about an alert that waits no longer than `patience_s` for it if all is well."""
+
+        def check() -> None:
+            row = self.posts.read(invocation.region, alert_id)
+            undisturbed = not (invocation.over or invocation.was_frozen or invocation.ledger_errors)
+            waits = row and row.status is Status.RECEIVED and row.lease_token in invocation.tokens
+            if waits and undisturbed:
+                self.broken("critical_waits", f"{alert_id} waits until {invocation.name} hears the model")
+
+        self._scheduler.after(patience_s * 1000 + _SEND_ON_MS, check)
 
     def check_told(self, receipt: Told, receipts: Iterable[Told]) -> None:
         """Check that what a receipt says of its fault was told to people, if it is a change or worse."""

@@ -156,6 +156,38 @@ class Invocation:
                 raise error
         return results
 
+    def overlap(self, call: Callable[[], R], *, patience_s: float, meanwhile: Callable[[], None]) -> R:
+        """See `Executor`: with the call on a thread of its own."""
+        ended: list[tuple[Any, Exception | None]] = []
+        waiting: list[greenlet] = [greenlet.getcurrent()]
+
+        def wake() -> None:
+            if waiting:
+                waiter = waiting.pop()
+                self.world.scheduler.after(0, lambda: self._resume(waiter, (None, None)))
+
+        def run() -> None:
+            try:
+                ended.append((call(), None))
+            except Exception as error:  # noqa: BLE001 - handed to the caller, as a future does
+                ended.append((None, error))
+            wake()
+
+        self._spawn(run)
+        self.world.scheduler.after(round(patience_s * 1000), wake)
+        self._answer()
+        try:
+            if not ended:
+                meanwhile()
+        finally:
+            if not ended:
+                waiting.append(greenlet.getcurrent())
+                self._answer()
+        [(value, failure)] = ended
+        if failure is not None:
+            raise failure
+        return value  # type: ignore[no-any-return]  # what the call returned
+
     def _answer(self) -> Any:
         """Wait until this greenlet is resumed, and return the value or raise the error that it is given."""
         value, error = self.world.scheduler.hub.switch()
@@ -277,6 +309,10 @@ class Machine:
     def map(self, function: Callable[[T], R], items: Iterable[T]) -> list[R]:
         """See `Executor`."""
         return self.invocation.map(function, items)
+
+    def overlap(self, call: Callable[[], R], *, patience_s: float, meanwhile: Callable[[], None]) -> R:
+        """See `Executor`."""
+        return self.invocation.overlap(call, patience_s=patience_s, meanwhile=meanwhile)
 
     def get_remaining_time_in_millis(self) -> int:
         """Of Lambda's context. Lambda's own timer knows no skew."""

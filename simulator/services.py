@@ -13,8 +13,12 @@ from simulator.scenario import DEADLY_MARK, REFUSED_MARK, Kind
 from simulator.scheduler import START_MS
 from simulator.wiring import PostedMessage
 from simulator.world import World
+from topology.alerts import Severity, Status
 
 _RETRY_AFTERS_S: Final = (None, 1.0, 5.0, 45.0, 300.0)
+_EARLIER_PATIENCE_S: Final = 10
+"""Of CRITICAL alerts, in releases that have no setting for it."""
+
 _MOST_TRIED: Final = 100_000
 """Ways to leave some out of a digest: four of forty."""
 
@@ -36,6 +40,9 @@ class AnalystPort:
         """See `Analyst`."""
         invocation, world = self._machine.invocation, self._machine.world
         draw, errors = invocation.random, self._wiring.ERRORS
+        if alert.severity == Severity.CRITICAL and alert.status == Status.RECEIVED:
+            patience_s = getattr(self._wiring.CONFIG, "critical_patience_s", _EARLIER_PATIENCE_S)
+            world.checker.critical_asked(invocation, alert.alert_id, patience_s=patience_s)
         what = f"claude.analyse {short(alert.alert_id)}"
         if DEADLY_MARK in alert.title:
             invocation.die("out of memory")

@@ -108,7 +108,9 @@ def analysis(given: Ports) -> AnalysisWork:
         cache=given.cache,
         analyst=given.analyst,
         breaker=Breaker(coordination=given.coordination, clock=given.machine),
+        executor=given.machine,
         cache_ttl_s=CONFIG.cache_ttl_s,
+        critical_patience_s=CONFIG.critical_patience_s,
     )
 
 

@@ -47,6 +47,7 @@ class StackConfig:
     dedupe_content_window_s: int
     source_quota_per_minute: int
     cache_ttl_s: int
+    critical_patience_s: int
     claude_model: str
     slack_webhook_origin: str
     slack_channel: str

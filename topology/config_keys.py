@@ -113,6 +113,13 @@ KEYS: Final = (
         "Most alerts of one source and minute that each region sends on one by one; CRITICAL ones are exempt",
     ),
     Key("cacheTtlS", int, _DAY_S, *_between(60, 30 * _DAY_S, " s"), "How long an analysis is reused"),
+    Key(
+        "criticalPatienceS",
+        int,
+        2,
+        *_between(1, 10, " s"),
+        "How long a CRITICAL alert waits for its analysis; then it goes out and is followed up",
+    ),
     Key("claudeModel", str, "claude-sonnet-5-5", *_NAME, "Model id of the analysis"),
     Key(
         "slackWebhookOrigin",

@@ -55,3 +55,13 @@ class ThreadExecutor:
         futures = [self._pool.submit(function, item) for item in given]
         wait(futures)
         return [future.result() for future in futures]
+
+    def overlap(self, call: Callable[[], R], *, patience_s: float, meanwhile: Callable[[], None]) -> R:
+        """See `Executor`. `meanwhile` runs on the caller's own thread."""
+        future = self._pool.submit(call)
+        try:
+            if wait([future], timeout=patience_s).not_done:
+                meanwhile()
+        finally:
+            wait([future])
+        return future.result()

@@ -313,3 +313,9 @@ class Executor(Protocol):
 
     def map(self, function: Callable[[T], R], items: Iterable[T]) -> list[R]:
         """The results in order. Every call has ended when this returns or raises."""
+
+    def overlap(self, call: Callable[[], R], *, patience_s: float, meanwhile: Callable[[], None]) -> R:
+        """The result of `call`; `meanwhile` runs beside it once `patience_s` have passed without one.
+
+        Both have ended when this returns or raises.
+        """

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from simulator.mutants import distribution, faults, leases, quotas, reception, recovery, regions
+from simulator.mutants import analysis, distribution, faults, leases, quotas, reception, recovery, regions
 from simulator.mutants.mutant import Mutant
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
@@ -10,6 +10,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *faults.MUTANTS,
     *quotas.MUTANTS,
     *leases.MUTANTS,
+    *analysis.MUTANTS,
     *distribution.MUTANTS,
     *recovery.MUTANTS,
     *regions.MUTANTS,

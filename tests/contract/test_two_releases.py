@@ -63,6 +63,12 @@ class Machine:
         """One after the other."""
         return [function(item) for item in items]
 
+    def overlap(self, call: Callable[[], Any], *, patience_s: float, meanwhile: Callable[[], None]) -> Any:
+        """The call is always in time."""
+        assert patience_s > 0
+        del meanwhile
+        return call()
+
     def get_remaining_time_in_millis(self) -> int:
         """A minute."""
         return 60_000

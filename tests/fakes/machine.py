@@ -53,9 +53,19 @@ class FakeRandomness:
         return 0.5
 
 
+@dataclass
 class SerialExecutor:
-    """`Executor` without threads."""
+    """`Executor` without threads. `late`: a call takes longer than its caller's patience."""
+
+    late: bool = False
 
     def map(self, function: Callable[[T], R], items: Iterable[T]) -> list[R]:
         """See `Executor`."""
         return [function(item) for item in items]
+
+    def overlap(self, call: Callable[[], R], *, patience_s: float, meanwhile: Callable[[], None]) -> R:
+        """See `Executor`."""
+        assert patience_s > 0
+        if self.late:
+            meanwhile()
+        return call()

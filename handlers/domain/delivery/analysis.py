@@ -2,7 +2,8 @@
 
 An alert never waits long for its analysis: what the model cannot say now, the alert goes out without, and
 says so. Where the model may say it later, the alert is followed up once it rests: Recovery sends it here
-again, and the analysis is posted after it.
+again, and the analysis is posted after it. A CRITICAL alert waits least, but the call that was begun for it
+goes on: its answer is cached, and follows the alert at once where that rests by then.
 """
 
 import logging
@@ -14,7 +15,7 @@ from handlers.domain.delivery.breaker import Breaker
 from handlers.domain.delivery.leases import Deadline, Leases, leave_to_recovery
 from handlers.domain.limits import (
     ANALYSIS_PATIENCE_S,
-    CRITICAL_ANALYSIS_PATIENCE_S,
+    CRITICAL_ANSWER_S,
     FOLLOW_UP_AFTER_S,
     MAX_ANALYST_CALLS,
     MAX_BACKOFF_S,
@@ -26,6 +27,7 @@ from handlers.domain.ports import (
     AnalystFailedError,
     AnalystUnconfiguredError,
     CacheUnavailableError,
+    Executor,
 )
 from handlers.domain.signature import error_signature
 from handlers.domain.states import analyzed, deferred, follow_up_ended, follow_up_ready
@@ -53,13 +55,18 @@ class _Outcome:
 
 @dataclass(frozen=True, kw_only=True)
 class AnalysisWork:
-    """Analyses one alert at a time. `cache_ttl_s`: how long an analysis is reused."""
+    """Analyses one alert at a time.
+
+    `cache_ttl_s`: how long an analysis is reused. `critical_patience_s`: how long a CRITICAL alert waits.
+    """
 
     leases: Leases
     cache: AnalysisCache
     analyst: Analyst
     breaker: Breaker
+    executor: Executor
     cache_ttl_s: int
+    critical_patience_s: int
 
     def work(self, alert_id: str, deadline: Deadline) -> None:
         """Bring the alert to ANALYZED, or its follow-up to READY, if it is there to be worked on.
@@ -73,10 +80,34 @@ class AnalysisWork:
         alert = self.leases.acquire(alert_id, deadline)
         if alert is None:
             return
-        critical = alert.severity is Severity.CRITICAL and not alert.status.at_rest
-        patience_s = CRITICAL_ANALYSIS_PATIENCE_S if critical else ANALYSIS_PATIENCE_S
-        until_ms = min(deadline.soft_ms - _LEDGER_RESERVE_MS, self.leases.clock.now_ms() + patience_s * 1000)
-        outcome = self._outcome(alert, until_ms=until_ms)
+        if alert.severity is Severity.CRITICAL and not alert.status.at_rest:
+            self._work_on_critical(alert, deadline)
+        else:
+            self._send_on(alert, self._outcome(alert, deadline, within_s=ANALYSIS_PATIENCE_S), deadline)
+
+    def _work_on_critical(self, alert: Alert, deadline: Deadline) -> None:
+        """Send it on when its patience is over at the latest, and its analysis after it."""
+        sent_on: list[Alert] = []
+
+        def send_on() -> None:
+            sent_on.append(alert)
+            reason = f"the model took longer than {self.critical_patience_s} s"
+            self._send_on(alert, _Outcome(reason=reason, later=True), deadline)
+
+        outcome = self.executor.overlap(
+            lambda: self._outcome(alert, deadline, within_s=CRITICAL_ANSWER_S),
+            patience_s=self.critical_patience_s,
+            meanwhile=send_on,
+        )
+        if not sent_on:
+            self._send_on(alert, outcome, deadline)
+        elif outcome.analysis is not None:
+            # What rests by now is followed up here, the others by Recovery, from the cache.
+            follow_up = self.leases.acquire(alert.alert_id, deadline)
+            if follow_up is not None:
+                self._send_on(follow_up, outcome, deadline)
+
+    def _send_on(self, alert: Alert, outcome: _Outcome, deadline: Deadline) -> None:
         if alert.status.at_rest:
             after = self._followed_up(alert, outcome)
         else:
@@ -97,7 +128,8 @@ class AnalysisWork:
             return deferred(alert, not_before=now_s, lease_s=wait_s, attempts=alert.attempts)
         return follow_up_ended(alert)
 
-    def _outcome(self, alert: Alert, *, until_ms: int) -> _Outcome:
+    def _outcome(self, alert: Alert, deadline: Deadline, *, within_s: int) -> _Outcome:
+        until_ms = min(deadline.soft_ms - _LEDGER_RESERVE_MS, self.leases.clock.now_ms() + within_s * 1000)
         if alert.folds:
             return _Outcome(reason="it stands for many alerts")
         signature = error_signature(alert)

@@ -34,6 +34,7 @@ REGION, PEER = "us-east-1", "us-west-2"
 TOPIC = "arn:aws:sns:us-east-1:123456789012:alarms"
 LEASE_S, EVENT_WINDOW_S, CONTENT_WINDOW_S, CACHE_TTL_S = 120, 3_600, 300, 86_400
 SLACK_INTERVAL_MS = 1_000
+CRITICAL_PATIENCE_S = 2
 
 
 def fixture(name: str) -> bytes:
@@ -89,6 +90,7 @@ class World:
     """One region over fakes. `restart` gives a worker of a fresh process over the same ledger."""
 
     clock: FakeClock = field(default_factory=FakeClock)
+    executor: SerialExecutor = field(default_factory=SerialExecutor)
     ledger: FakeLedger = field(default_factory=FakeLedger)
     queue_sender: FakeQueueSender = field(default_factory=FakeQueueSender)
     cache: FakeAnalysisCache = field(default_factory=FakeAnalysisCache)
@@ -106,14 +108,12 @@ class World:
         """Reception in this region."""
         return Reception(
             ledger=self.ledger,
-            faults=Faults(
-                coordination=self.coordination, executor=SerialExecutor(), keep_s=2 * EVENT_WINDOW_S
-            ),
+            faults=Faults(coordination=self.coordination, executor=self.executor, keep_s=2 * EVENT_WINDOW_S),
             quotas=Quotas(coordination=self.coordination, region=self.region, per_minute=self.quota),
             queue_sender=self.queue_sender,
             clock=self.clock,
             randomness=self.randomness,
-            executor=SerialExecutor(),
+            executor=self.executor,
             ownership=self.ownership,
             region=self.region,
             lease_s=LEASE_S,
@@ -170,7 +170,9 @@ class World:
             cache=self.cache,
             analyst=self.analyst,
             breaker=Breaker(coordination=self.coordination, clock=self.clock),
+            executor=self.executor,
             cache_ttl_s=CACHE_TTL_S,
+            critical_patience_s=CRITICAL_PATIENCE_S,
         )
 
     @property
@@ -182,7 +184,7 @@ class World:
             rate_limiter=RateLimiter(
                 coordination=self.coordination, clock=self.clock, interval_ms=SLACK_INTERVAL_MS
             ),
-            executor=SerialExecutor(),
+            executor=self.executor,
         )
 
     @property

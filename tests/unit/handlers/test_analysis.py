@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from handlers.domain.alert import Alert
 from handlers.domain.delivery.breaker import FAILURES_TO_OPEN
 from handlers.domain.delivery.leases import Deadline, PoisonMessageError
 from handlers.domain.ports import (
@@ -13,11 +14,12 @@ from handlers.domain.ports import (
     AnalystFailedError,
     AnalystUnconfiguredError,
     LedgerUnavailableError,
+    ModelAnswer,
 )
 from handlers.domain.signature import error_signature
 from handlers.domain.states import analyzed, claimed, notified
 from tests.fakes.ledger import ledger_down
-from tests.fakes.services import ANALYSIS
+from tests.fakes.services import ANALYSIS, FakeAnalyst
 from tests.unit.handlers.builders import CACHE_TTL_S, LEASE_S, World, row
 from topology.alerts import FollowUp, Status
 from topology.queues import Queue
@@ -176,12 +178,69 @@ def test_only_what_may_be_had_later_is_followed_up(
     assert world.ledger.rows["a1"].follow_up is follow_up
 
 
-@pytest.mark.parametrize(("severity", "timeout_s"), [("CRITICAL", 10), ("HIGH", 30)])
+@pytest.mark.parametrize(("severity", "timeout_s"), [("CRITICAL", 15), ("HIGH", 30)])
 def test_alert_waits_for_its_analysis_only_so_long(severity: str, timeout_s: int) -> None:
     """However much time the invocation has; a critical one waits less."""
     world = world_with(severity=severity)
     world.analysis.work("a1", world.time(300))
     assert world.analyst.asked == [("a1", timeout_s)]
+
+
+def test_late_answer_finds_its_critical_alert_gone_and_is_kept() -> None:
+    """It is told of without the analysis, which is in the cache for its follow-up: no second call."""
+    world = world_with(severity="CRITICAL")
+    world.executor.late = True
+    world.analysis.work("a1", world.time())
+    stored = world.ledger.rows["a1"]
+    assert (stored.status, stored.analysis, stored.follow_up) == (Status.ANALYZED, None, FollowUp.WANTED)
+    assert stored.analysis_error == "the model took longer than 2 s"
+    assert world.queue_sender.sent == [(Queue.DISTRIBUTION_CRITICAL, "a1", 0)]
+    world.distribution.work("a1", world.time())
+    world.analysis.work("a1", world.time())
+    assert world.ledger.rows["a1"].follow_up is FollowUp.READY
+    assert len(world.analyst.asked) == 1
+
+
+def test_late_answer_follows_an_alert_that_rests_at_once() -> None:
+    """People wait for the model, and for nothing else."""
+    world = world_with(severity="CRITICAL")
+    world.executor.late = True
+    analyst = world.analyst
+
+    class Slow(FakeAnalyst):
+        def analyse(self, alert: Alert, *, timeout_s: float) -> ModelAnswer:
+            world.distribution.work(alert.alert_id, world.time())
+            return analyst.analyse(alert, timeout_s=timeout_s)
+
+    world.analyst = Slow()
+    world.analysis.work("a1", world.time())
+    stored = world.ledger.rows["a1"]
+    assert (stored.status, stored.follow_up, stored.analysis) == (Status.NOTIFIED, FollowUp.READY, ANALYSIS)
+    assert [queue for queue, _, _ in world.queue_sender.sent] == [
+        Queue.DISTRIBUTION_CRITICAL,
+        Queue.DISTRIBUTION,
+    ]
+    assert len(analyst.asked) == 1
+
+
+def test_late_answers_are_no_failures_of_the_model() -> None:
+    """The circuit stays closed however many alerts did not wait for theirs."""
+    world = World()
+    world.executor.late = True
+    for title in "abcdef":
+        world.hold(row(title, title=title, severity="CRITICAL"))
+        world.analysis.work(title, world.time())
+    assert len(world.analyst.asked) == FAILURES_TO_OPEN + 1
+
+
+def test_late_failure_leaves_the_follow_up_to_recovery() -> None:
+    """Nothing is to be told yet."""
+    world = world_with(severity="CRITICAL")
+    world.executor.late = True
+    world.analyst.script = [AnalystBusyError("529")]
+    world.analysis.work("a1", world.time())
+    assert world.ledger.rows["a1"].follow_up is FollowUp.WANTED
+    assert len(world.queue_sender.sent) == 1
 
 
 def test_model_that_fails_everybody_is_left_alone_for_a_while() -> None:

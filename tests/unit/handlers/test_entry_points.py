@@ -80,6 +80,7 @@ def load(
         "anthropic_key_secret": "anthropic",
         "claude_model": "claude-test",
         "cache_ttl_s": "86400",
+        "critical_patience_s": "2",
         "slack_webhook_secret": "slack",
         "slack_webhook_origin": slack.url + "/",
         "slack_interval_ms": "1000",
