@@ -44,6 +44,7 @@ from emulator.aws.backup import jobs as backup_jobs
 from emulator.aws.backup import restore_testing
 from emulator.aws.backup import vaults as backup_vaults
 from emulator.aws.capacity import Capacity
+from emulator.aws.dynamodb import shortcuts
 from emulator.aws.dynamodb.exports import Exports
 from emulator.aws.dynamodb.point_in_time import Recovery
 from emulator.aws_capacity import capacity_file
@@ -76,6 +77,7 @@ def main() -> None:
     lambda_.share_unpacked_packages(Path(os.environ.pop("LAMBDA_PACKAGES")))
     sqs.honour_queue_denials(log)
     iam.count_connections_as_encrypted()
+    shortcuts.install()
     route53.keep_health_checks_as_configured()
     apigateway.write_access_logs()
     install_disaster_recovery()

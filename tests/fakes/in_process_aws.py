@@ -7,6 +7,7 @@ from typing import Any
 from ministack.services import dynamodb, s3
 
 from emulator.aws import s3 as retention
+from emulator.aws.dynamodb import shortcuts
 from emulator.aws.dynamodb.exports import Exports
 from emulator.aws.dynamodb.point_in_time import Recovery
 
@@ -30,6 +31,7 @@ class InProcessAws:
         recovery.install()
         Exports(recovery).install()
         retention.keep_retention()
+        shortcuts.install()
 
     def call(self, operation: str, **arguments: Any) -> dict[str, Any]:
         """One call of DynamoDB. An export that it starts is over when it returns.
