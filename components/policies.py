@@ -75,7 +75,7 @@ def function_grants(spec: FunctionSpec, resources: RegionResources) -> tuple[Gra
             Grant(("secretsmanager:GetSecretValue",), (resources.anthropic_key_secret,)),
         ),
         DISTRIBUTION: (
-            Grant(_MOVE, (alerts,)),
+            Grant((*_MOVE, "dynamodb:BatchGetItem"), (alerts,)),
             Grant(("dynamodb:Query",), (_index_arn(alerts, OPEN_INDEX), _index_arn(alerts, CHILDREN_INDEX))),
             coordination,
             Grant((*_CONSUME, *_SEND), distribution_queues),

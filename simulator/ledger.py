@@ -171,9 +171,12 @@ class LedgerPort:
 
     def get_many(self, alert_ids: Sequence[str]) -> dict[str, Alert | MalformedRowError]:
         """See `Ledger`."""
+        invocation = self._machine.invocation
 
         def effect() -> dict[str, Alert | MalformedRowError]:
             rows = {alert_id: self._store.table.read(self._region, alert_id) for alert_id in alert_ids}
+            for alert_id, row in rows.items():
+                invocation.held[alert_id] = row is not None and row.lease_token in invocation.tokens
             return {alert_id: row for alert_id, row in rows.items() if row is not None}
 
         return self.call(f"ledger.get_many {len(alert_ids)}", effect)

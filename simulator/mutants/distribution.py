@@ -51,7 +51,7 @@ def _waited_for(self: DistributionWork, _alert: Alert, *, wait_s: float, urgent:
 def _recorded_first(self: DistributionWork, alert: Alert, deadline: Deadline) -> None:
     """NOTIFIED is written before the POST, so that nothing is posted twice."""
     after = notified(alert, at_ms=self.leases.clock.now_ms())
-    if self.leases.still_mine(alert) and self.leases.write(alert, after, until_ms=deadline.hard_ms):
+    if self.leases.still_mine([alert]) and self.leases.write(alert, after, until_ms=deadline.hard_ms):
         with suppress(*_NOTIFIER_ERRORS):
             self.notifier.post(notification_of(alert), timeout_s=5)
 

@@ -1,5 +1,6 @@
 """Bugs in how workers get hold of an alert, and in what the ledger compares."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -20,8 +21,8 @@ def _always_free(_alert: Alert, *, now_s: int) -> bool:
     return now_s > 0
 
 
-def _always_mine(_self: Leases, _alert: Alert) -> bool:
-    return True
+def _always_mine(_self: Leases, alerts: Sequence[Alert]) -> list[Alert]:
+    return [*alerts]
 
 
 def _time_enough(_self: DistributionWork, _until_ms: int) -> int:

@@ -56,7 +56,7 @@ def _expected(stack: str, region: str) -> dict[str, list[tuple[list[str], list[s
             log("AnalysisFunction"),
         ],
         "distribution": [
-            (move, [alerts]),
+            ([*move, "dynamodb:BatchGetItem"], [alerts]),
             (["dynamodb:Query"], [f"{alerts}/index/{index}-index" for index in ("open", "children")]),
             (agree, [coordination]),
             ([*CONSUME, *send], [lane, critical]),

@@ -135,11 +135,11 @@ class DistributionWork:
         wanted = [alert_id for alert_id in waiting if alert_id != mine.alert_id][: MAX_DIGEST_ALERTS - 1]
         if len(wanted) + 1 < MIN_DIGEST_ALERTS:
             return []
-        return self._each(lambda alert_id: self.leases.claim_waiting(alert_id, deadline), wanted)
+        return self._each(lambda alert: self.leases.claim(alert, deadline), self.leases.open_ones(wanted))
 
     def _digest(self, claimed: Sequence[Alert], deadline: Deadline) -> None:
         """One message for all of `claimed` whose lease still holds."""
-        members = self._each(lambda alert: alert if self.leases.still_mine(alert) else None, claimed)
+        members = self.leases.still_mine(claimed)
         if not members:
             return
         digest = digest_of(members)
@@ -159,7 +159,7 @@ class DistributionWork:
         folded = (
             self.leases.ledger.count_children(alert.alert_id, limit=MAX_FOLDED_COUNTED) if alert.folds else 0
         )
-        if not self.leases.still_mine(alert):
+        if not self.leases.still_mine([alert]):
             _log.warning("The lease was lost before the POST", extra={"alert_id": alert.alert_id})
             return
 
@@ -175,7 +175,7 @@ class DistributionWork:
         )
 
     def _follow_up(self, alert: Alert, deadline: Deadline) -> None:
-        if not self.leases.still_mine(alert):
+        if not self.leases.still_mine([alert]):
             return
 
         def posted(_at_ms: int, _reference: str | None) -> None:

@@ -6,7 +6,7 @@ it, or it has moved on, or Recovery will send another.
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -108,29 +108,33 @@ class Leases:
             return None
         return mine
 
-    def claim_waiting(self, alert_id: str, deadline: Deadline) -> Alert | None:
-        """Claim an open alert that may go together with others, whenever it is due; None if there is none.
+    def open_ones(self, alert_ids: Sequence[str]) -> list[Alert]:
+        """Those alerts that are there to be claimed and may go together with others, whenever they are due.
 
         Raises:
             LedgerUnavailableError: nothing is known.
         """
-        alert = self.ledger.get(alert_id)
-        if alert is None or alert.alone:
-            return None
-        if alert.status.at_rest or not self._is_there_for_us(alert):
-            return None
-        return self.claim(alert, deadline)
+        stored = self.ledger.get_many(alert_ids)
+        rows = [row for alert_id in alert_ids if isinstance(row := stored.get(alert_id), Alert)]
+        return [row for row in rows if not (row.alone or row.status.at_rest) and self._is_there_for_us(row)]
 
-    def still_mine(self, alert: Alert) -> bool:
-        """Whether the lease holds now: asked right before a side effect, as we may have been frozen."""
-        stored = self.ledger.get(alert.alert_id)
-        return (
-            stored is not None
-            and stored.step is alert.step
-            and stored.lease_token == alert.lease_token
-            and self.ownership.view().owns(stored)
-            and self.clock.now_ms() < (alert.due_at or 0) * 1000
-        )
+    def still_mine(self, alerts: Sequence[Alert]) -> list[Alert]:
+        """Those whose lease holds now: asked right before a side effect, as we may have been frozen.
+
+        Raises:
+            LedgerUnavailableError: nothing is known.
+        """
+        stored = self.ledger.get_many([alert.alert_id for alert in alerts])
+        view, now_ms = self.ownership.view(), self.clock.now_ms()
+        return [
+            alert
+            for alert in alerts
+            if isinstance(row := stored.get(alert.alert_id), Alert)
+            and row.step is alert.step
+            and row.lease_token == alert.lease_token
+            and view.owns(row)
+            and now_ms < (alert.due_at or 0) * 1000
+        ]
 
     def postpone(self, alert: Alert, *, wait_s: float, attempts: int | None = None) -> None:
         """There is no room for the free `alert` now: have it come again after `wait_s`.
