@@ -54,6 +54,17 @@ class Triggers(pulumi.ComponentResource):
         self.register_outputs({})
 
     def _consume(self, spec: QueueSpec, queue_arn: pulumi.Output[str], function: Function) -> None:
+        """In provisioned mode, or with a cap on concurrency: they exclude each other."""
+        config = self._context.config
+        pollers, cap = None, None
+        if config.pollers_max:
+            pollers = aws.lambda_.EventSourceMappingProvisionedPollerConfigArgs(
+                minimum_pollers=config.pollers_min, maximum_pollers=config.pollers_max
+            )
+        else:
+            cap = aws.lambda_.EventSourceMappingScalingConfigArgs(
+                maximum_concurrency=queue_concurrency(config, spec)
+            )
         aws.lambda_.EventSourceMapping(
             self._context.logical(spec.key),
             region=self._context.region,
@@ -61,9 +72,8 @@ class Triggers(pulumi.ComponentResource):
             function_name=function.alias.arn,
             batch_size=spec.batch_size,
             function_response_types=["ReportBatchItemFailures"],
-            scaling_config=aws.lambda_.EventSourceMappingScalingConfigArgs(
-                maximum_concurrency=queue_concurrency(self._context.config, spec)
-            ),
+            scaling_config=cap,
+            provisioned_poller_config=pollers,
             tags=self._context.tags,
             opts=pulumi.ResourceOptions(parent=self),
         )

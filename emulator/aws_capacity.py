@@ -49,7 +49,7 @@ def capacity_file(path: Path) -> CapacityFile:
 
 
 class FunctionUse(msgspec.Struct, kw_only=True):
-    """What a function did. `busy_s`: the durations of all its invocations together, in seconds."""
+    """What a function did for alerts, by POSTs and batches, and its throttles. `busy_s`: all durations."""
 
     invocations: int = 0
     errors: int = 0

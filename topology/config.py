@@ -9,6 +9,7 @@ from typing import Final
 from topology.config_keys import KEYS, SLACK_STAND_IN, STRONG, Key, Value
 from topology.errors import ExplainedError
 from topology.functions import FUNCTIONS, FunctionSpec
+from topology.limits import LAMBDA_POLLER_CONCURRENCY
 from topology.names import LOCAL_STACK, STACKS
 from topology.queues import WORK_QUEUES
 from topology.regions import STRONG_REGION_SETS
@@ -40,6 +41,8 @@ class StackConfig:
     timeout_s: Mapping[FunctionSpec, int]
     reserved_concurrency: int
     event_source_concurrency: int
+    pollers_min: int
+    pollers_max: int
     lease_s: int
     takeover_after_s: int
     slack_interval_ms: int
@@ -105,7 +108,7 @@ class StackConfig:
             *_region_problems(values),
             *_domain_problems(raw),
             *_backup_problems(values),
-            *_capacity_problems(values),
+            *_capacity_problems(raw, values),
             *_stand_in_problems(stack, values),
         ]
         if problems:
@@ -174,20 +177,36 @@ def _backup_problems(values: Mapping[str, Value]) -> list[str]:
     return []
 
 
-def _capacity_problems(values: Mapping[str, Value]) -> list[str]:
+def _capacity_problems(raw: Mapping[str, object], values: Mapping[str, Value]) -> list[str]:
     """Lambda throttles what its queues send beyond a function's reserved concurrency.
 
     https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html#events-sqs-max-concurrency
     """
+    problems = []
+    least, most = values.get("pollersMin"), values.get("pollersMax")
     reserved, per_queue = values.get("reservedConcurrency"), values.get("eventSourceConcurrency")
+    if isinstance(least, int) and isinstance(most, int) and (least > most or bool(least) != bool(most)):
+        problems.append(
+            f"pollersMin: {least} does not go with pollersMax, {most}; allowed: both 0, or at most that many"
+        )
+    if most and raw.get("eventSourceConcurrency") is not None:
+        problems.append(
+            f"pollersMax: {most} provisioned pollers exclude eventSourceConcurrency; allowed: one of the two"
+        )
+    if most and isinstance(most, int):
+        per_queue = most * LAMBDA_POLLER_CONCURRENCY
     queues = max(Counter(queue.consumer for queue in WORK_QUEUES).values())
     if isinstance(reserved, int) and isinstance(per_queue, int) and 0 < reserved < queues * per_queue:
-        problem = (
-            f"reservedConcurrency: {reserved} is less than the {queues} queues of a function may use, each "
-            f"eventSourceConcurrency, {per_queue}; allowed: 0, or at least {queues * per_queue}"
+        why = (
+            f"pollersMax, {LAMBDA_POLLER_CONCURRENCY} of each"
+            if most
+            else f"eventSourceConcurrency, {per_queue}"
         )
-        return [problem]
-    return []
+        problems.append(
+            f"reservedConcurrency: {reserved} is less than the {queues} queues of a function may use, each "
+            f"{why}; allowed: 0, or at least {queues * per_queue}"
+        )
+    return problems
 
 
 def _stand_in_problems(stack: str, values: Mapping[str, Value]) -> list[str]:

@@ -17,6 +17,9 @@ from topology.limits import (
     LAMBDA_EVENT_SOURCE_CONCURRENCY_MIN,
     LAMBDA_MEMORY_MAX_MB,
     LAMBDA_MEMORY_MIN_MB,
+    LAMBDA_POLLERS_MAX,
+    LAMBDA_POLLERS_MIN,
+    LAMBDA_POLLERS_MIN_MAX,
     LAMBDA_TIMEOUT_MAX_S,
     LOG_RETENTION_DAYS,
     SQS_VISIBILITY_FACTOR,
@@ -48,6 +51,11 @@ def _choice(*values: str) -> tuple[str, Callable[[Value], bool]]:
 
 def _between(low: int, high: int, unit: str = "") -> tuple[str, Callable[[Value], bool]]:
     return f"{low} to {high}{unit}", lambda v: isinstance(v, int) and low <= v <= high
+
+
+def _pollers(most: int) -> tuple[str, Callable[[Value], bool]]:
+    words = f"0, or {LAMBDA_POLLERS_MIN} to {most}"
+    return words, lambda v: isinstance(v, int) and (v == 0 or LAMBDA_POLLERS_MIN <= v <= most)
 
 
 def _choice_of(*values: int) -> tuple[str, Callable[[Value], bool]]:
@@ -92,6 +100,10 @@ KEYS: Final = (
         *_between(LAMBDA_EVENT_SOURCE_CONCURRENCY_MIN, LAMBDA_EVENT_SOURCE_CONCURRENCY_MAX),
         "Most concurrent invocations that one queue may cause",
     ),
+    Key(
+        "pollersMin", int, 0, *_pollers(LAMBDA_POLLERS_MIN_MAX), "Provisioned pollers of each queue, at least"
+    ),
+    Key("pollersMax", int, 0, *_pollers(LAMBDA_POLLERS_MAX), "And at most; 0: AWS decides, billed by use"),
     Key("leaseS", int, 120, *_between(1, 3_600, " s"), "How long an alert may rest unworked before Recovery"),
     Key(
         "takeoverAfterS",

@@ -25,6 +25,9 @@ LAMBDA_POLLER_CONCURRENCY: Final = 10
 """Concurrent invocations of one such poller, which also makes at most 10 polls a second.
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html"""
 
+LAMBDA_SQS_CONCURRENCY_MAX: Final = 1_250
+"""Invocations that an SQS mapping may have under way if nothing limits it (as above)."""
+
 LAMBDA_BATCHING_WINDOW_MAX_S: Final = 300
 """https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html"""
 

@@ -57,10 +57,11 @@ class Capacity:
             request_id: str,
             started: float,
         ) -> dict[str, Any]:
+            if not _works_on_alerts(event):
+                return invoke(func, config, event, request_id, started)
             name, begun = str(config.get("FunctionName", "")), self._clock()
             result = invoke(func, config, event, request_id, started)
-            least_s = self._limits.read().least_s if _works_on_alerts(event) else {}
-            for function, seconds in least_s.items():
+            for function, seconds in self._limits.read().least_s.items():
                 if name.endswith(function):
                     time.sleep(max(0.0, begun + seconds - self._clock()))
             with self._turn:

@@ -7,6 +7,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html
 
 # ruff: noqa: SLF001 - it corrects ministack, whose functions are private
 
+import json
 import threading
 import time
 from collections.abc import Callable
@@ -39,8 +40,7 @@ def install() -> None:
             return _invalid(problem)
         answer = create(data)
         if data.get(_POLLERS) and answer[0] < 400:  # noqa: PLR2004 - HTTP
-            newest = max(lambda_svc._esms.values(), key=lambda esm: esm["LastModified"])
-            newest[_POLLERS] = data[_POLLERS]
+            lambda_svc._esms[json.loads(answer[2])["UUID"]][_POLLERS] = data[_POLLERS]
         return answer
 
     def updated(esm_id: str, data: Mapping) -> Any:

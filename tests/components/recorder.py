@@ -35,6 +35,8 @@ EVERY_OPTION = {
     "mcp-incident-responder:apiAccessLog": "true",
     "mcp-incident-responder:backupBucketSuffix": ACCOUNT,
     "mcp-incident-responder:backupLock": "compliance",
+    "mcp-incident-responder:pollersMin": "2",
+    "mcp-incident-responder:pollersMax": "4",
     "aws:maxRetries": "3",
 }
 """Of prod. Each adds to the stack or changes a part of its own, so that one run shows them all."""

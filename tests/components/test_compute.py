@@ -210,6 +210,14 @@ def test_the_configured_concurrency_reaches_the_mappings(run_of: Callable[[str],
     }
 
 
+def test_provisioned_pollers_take_the_place_of_a_cap(optioned: Run) -> None:
+    """AWS refuses a mapping with both."""
+    for mapping in optioned.of("lambda/eventSourceMapping:EventSourceMapping", region="us-west-2"):
+        pollers = mapping.inputs["provisionedPollerConfig"]
+        assert pollers == {"minimumPollers": 2, "maximumPollers": 4}
+        assert "scalingConfig" not in mapping.inputs
+
+
 def test_recovery_runs_each_minute_in_both_regions(run: Run) -> None:
     """It carries on what a region dropped; a minute that was missed is not made up for."""
     for region in REGIONS:

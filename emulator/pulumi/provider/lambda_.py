@@ -198,6 +198,8 @@ class EventSourceMapping(ResourceType):
             "batchSize",
             "functionName",
             "functionResponseTypes",
+            "provisionedPollerConfig.maximumPollers",
+            "provisionedPollerConfig.minimumPollers",
             "scalingConfig.maximumConcurrency",
             "tags",
         }
@@ -285,7 +287,7 @@ def _put_event_invoke_config(context: ResourceContext, inputs: Inputs) -> None:
 
 
 def _mapping(inputs: Inputs) -> dict[str, Any]:
-    cap = inputs.get("scalingConfig", {})
+    """What is not asked for is an empty object, by which AWS gives up what was."""
     return {
         **pick(
             inputs,
@@ -295,5 +297,9 @@ def _mapping(inputs: Inputs) -> dict[str, Any]:
                 "functionResponseTypes": "FunctionResponseTypes",
             },
         ),
-        "ScalingConfig": pick(cap, {"maximumConcurrency": "MaximumConcurrency"}),
+        "ScalingConfig": pick(inputs.get("scalingConfig", {}), {"maximumConcurrency": "MaximumConcurrency"}),
+        "ProvisionedPollerConfig": pick(
+            inputs.get("provisionedPollerConfig", {}),
+            {"minimumPollers": "MinimumPollers", "maximumPollers": "MaximumPollers"},
+        ),
     }

@@ -186,6 +186,13 @@ aws.lambda_.EventSourceMapping(
     "e", region="us-east-1", event_source_arn=queue.arn, function_name=function.name,
     batch_size=7 if changed else 3, scaling_config={{"maximum_concurrency": 4 if changed else 2}},
 )
+pollers = {{"minimum_pollers": 2, "maximum_pollers": 3}}
+aws.lambda_.EventSourceMapping(
+    "p", region="us-east-1", event_source_arn=aws.sqs.Queue("p", name="p", region="us-east-1").arn,
+    function_name=function.name, batch_size=1,
+    scaling_config=None if changed else {{"maximum_concurrency": 2}},
+    provisioned_poller_config=pollers if changed else None,
+)
 pulumi.export("Function", function.arn)
 pulumi.export("Version", function.version)
 """
@@ -197,15 +204,21 @@ def test_a_functions_limits_and_triggers_are_changed_in_place(deployer: Deployer
     archive.write_bytes(b"PK\x05\x06" + bytes(18))
     before = deployer.up(TRIGGER.format(changed=False, archive=str(archive)))
     after = deployer.up(TRIGGER.format(changed=True, archive=str(archive)))
-    assert (after.updated, after.same, after.outputs) == (2, 2, before.outputs)
+    assert (after.updated, after.same, after.outputs) == (3, 3, before.outputs)
     functions = client("lambda", HERE)
     reserved = functions.get_function_concurrency(FunctionName="f")["ReservedConcurrentExecutions"]
-    [mapping] = functions.list_event_source_mappings(FunctionName="f")["EventSourceMappings"]
+    listed = functions.list_event_source_mappings(FunctionName="f")["EventSourceMappings"]
+    mapping, provisioned = sorted(listed, key=lambda one: -one["BatchSize"])
     assert (reserved, mapping["BatchSize"]) == (3, 7)
     assert mapping["ScalingConfig"]["MaximumConcurrency"] == 4
+    assert provisioned["ProvisionedPollerConfig"] == {"MinimumPollers": 2, "MaximumPollers": 3}
+    assert not provisioned.get("ScalingConfig")
     assert functions.list_tags(Resource=after.outputs["Function"])["Tags"] == {"Changed": "True"}
     deployer.up(TRIGGER.format(changed=False, archive=str(archive)))
     assert "ReservedConcurrentExecutions" not in functions.get_function_concurrency(FunctionName="f")
+    provisioned = functions.get_event_source_mapping(UUID=provisioned["UUID"])
+    assert "ProvisionedPollerConfig" not in provisioned
+    assert provisioned["ScalingConfig"]["MaximumConcurrency"] == 2
 
 
 DOMAIN = """

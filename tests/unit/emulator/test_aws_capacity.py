@@ -91,6 +91,7 @@ def test_who_looks_at_a_regions_health_is_answered_as_ever(
     limits.write(AwsCapacity(least_s={"AnalysisFunction": 1.5}))
     invoke_on(capacity, clock, takes_s=0.1)(event)
     assert clock.now == 0.1
+    assert capacity.usage.functions == {}
 
 
 def test_other_functions_take_as_long_as_they_take(

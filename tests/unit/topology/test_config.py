@@ -175,6 +175,39 @@ def test_less_reserved_than_the_queues_may_use_is_refused() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"pollersMin": "2"}, "pollersMin: 2 does not go with pollersMax, 0"),
+        ({"pollersMax": "2"}, "pollersMin: 0 does not go with pollersMax, 2"),
+        ({"pollersMin": "5", "pollersMax": "4"}, "pollersMin: 5 does not go with pollersMax, 4"),
+        ({"pollersMin": "1", "pollersMax": "4"}, "pollersMin: '1' is not allowed; allowed: 0, or 2 to 200"),
+        ({"pollersMin": "2", "pollersMax": "2001"}, "pollersMax: '2001' is not allowed"),
+        (
+            {"pollersMin": "2", "pollersMax": "4", "eventSourceConcurrency": "10"},
+            "pollersMax: 4 provisioned pollers exclude eventSourceConcurrency",
+        ),
+        (
+            {"pollersMin": "2", "pollersMax": "4", "reservedConcurrency": "79"},
+            "reservedConcurrency: 79 is less than the 2 queues of a function may use, each pollersMax, 10 of",
+        ),
+    ],
+)
+def test_provisioned_pollers_that_aws_or_the_function_would_refuse_are_refused(
+    given: dict[str, str], says: str
+) -> None:
+    """They exclude a cap on concurrency, and each of them may have ten invocations under way."""
+    assert any(problem.startswith(says) for problem in problems_of(**given))
+
+
+def test_provisioned_pollers_are_taken_within_what_is_reserved() -> None:
+    """The bounds belong to what is allowed, and so does a function that reserves nothing."""
+    pollers = {**VALID, "pollersMin": "2", "pollersMax": "4"}
+    config = StackConfig.parse(stack="prod", raw={**pollers, "reservedConcurrency": "80"})
+    assert (config.pollers_min, config.pollers_max) == (2, 4)
+    assert StackConfig.parse(stack="prod", raw=pollers).reserved_concurrency == 0
+
+
 def test_the_embedded_slack_is_for_the_local_stack() -> None:
     """In any other, alerts would go nowhere."""
     (problem,) = problems_of(slackWebhookOrigin="http://hooks.slack.test/")
