@@ -98,6 +98,9 @@ class Load:
     observe: Callable[[Attempt], None] = lambda _: None
     ended: Callable[[Arrival], None] = lambda _: None
     stopped_within_s: float = STOPPED_WITHIN_S
+    retry_for_s: float = RETRY_DEADLINE_S
+    """0 for a source that tries each post once."""
+
     tally: Tally = field(default_factory=Tally)
     late: int = field(default=0, init=False)
     never_sent: int = field(default=0, init=False)
@@ -163,7 +166,13 @@ class Load:
         self._begun = time.monotonic() + wait_s
         try:
             with ReceiptsFile(self.receipts) as receipts:
-                sender = Sender(receipts, at_once=self.at_once, observe=self.observe, tally=self.tally)
+                sender = Sender(
+                    receipts,
+                    at_once=self.at_once,
+                    observe=self.observe,
+                    tally=self.tally,
+                    retry_for_s=self.retry_for_s,
+                )
                 workers: list[threading.Thread] = []
                 try:
                     self._dispatch(sender, workers)

@@ -115,6 +115,7 @@ class Sender:
         at_once: int = 1,
         observe: Callable[[Attempt], None] = lambda _: None,
         tally: Tally | None = None,
+        retry_for_s: float = RETRY_DEADLINE_S,
     ) -> None:
         """Append to `receipts`, count in `tally`, tell `observe` of every try; keep `at_once` connections.
 
@@ -126,6 +127,7 @@ class Sender:
         self._pool = urllib3.PoolManager(
             maxsize=at_once, retries=False, timeout=urllib3.Timeout(total=POST_TIMEOUT_S)
         )
+        self._retry_for_s = retry_for_s
         self.tally = tally or Tally()
 
     def post(
@@ -140,7 +142,7 @@ class Sender:
         Raises:
             ReceiptsError: what was accepted cannot be written down.
         """
-        deadline = time.monotonic() + RETRY_DEADLINE_S
+        deadline = time.monotonic() + self._retry_for_s
         self._count(posted=1)
         first_sent_at_ms = _now_ms()
         sent, count, tries = json.dumps(body).encode(), count_members(body), 0

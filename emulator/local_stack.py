@@ -64,12 +64,13 @@ def deploy(
     *,
     real: RealServices = STAND_INS,
     with_bot: bool = False,
+    config: Mapping[str, str] | None = None,
     progress: Progress = lambda _: None,
 ) -> LocalStack:
     """Run the Pulumi program against a running emulator and give the handlers their secrets.
 
     Used for the first `up` and for every later one: what did not change is left alone. `with_bot`: post to
-    the Slack stand-in by a bot's token instead of a webhook.
+    the Slack stand-in by a bot's token instead of a webhook. `config` goes before the stack's own file.
 
     Raises:
         PackageError: a Lambda package could not be built.
@@ -96,6 +97,7 @@ def deploy(
             "slackChannel": channel,
             "domain": DOMAIN,
             "hostedZoneId": _hosted_zone(clients),
+            **(config or {}),
         },
     )
     deploy_s = time.monotonic() - begun

@@ -1,0 +1,106 @@
+"""From what became of each alert of a probe to its measures, and to what the stack served a second."""
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from loadtests.throughput.slo import Measures
+
+LEAD_IN: Final = 0.25
+"""The part of a probe that is not measured: queues fill, workers start."""
+
+_STANDARD_ERRORS: Final = 2.0
+"""By so many a slope has to exceed nothing to count as growth; what is left of it then is what counts."""
+
+_LEAST_POINTS: Final = 8
+"""Of a line that is fitted; through fewer it says nothing."""
+
+_ACCEPTED: Final = 202
+_PERCENT: Final = 100.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlertOutcome:
+    """What became of one alert that was due. Times in seconds since the probe began.
+
+    `status`: of the answer, None if nothing came; `accepted_s` and `told_s` by the ledger, None for never.
+    """
+
+    due_s: float
+    ended_s: float
+    status: int | None
+    critical: bool
+    accepted_s: float | None = None
+    told_s: float | None = None
+    alone: bool = True
+    analysed: bool = True
+
+    @property
+    def accepted(self) -> bool:
+        """Whether it was answered 202."""
+        return self.status == _ACCEPTED
+
+
+def measure(outcomes: Sequence[AlertOutcome], *, slack_refused_percent: float, seconds: float) -> Measures:
+    """Measure the alerts that were due in the steady part of a probe of `seconds`."""
+    steady = [one for one in outcomes if one.due_s >= LEAD_IN * seconds]
+    accepted = [one for one in steady if one.accepted]
+    told = [(one, one.told_s, one.accepted_s) for one in accepted if one.told_s is not None]
+    latency_s: dict[bool, list[float]] = {True: [], False: []}
+    for one, told_s, accepted_s in told:
+        latency_s[one.critical].append(told_s - (one.ended_s if accepted_s is None else accepted_s))
+    growth = growth_of([one.due_s for one, *_ in told], [told_s - one.due_s for one, told_s, _ in told])
+    return Measures(
+        error_percent=_percent(len(steady) - len(accepted), len(steady)) or 0.0,
+        http_p95_s=_p95([one.ended_s - one.due_s for one in steady]),
+        critical_p95_s=_p95(latency_s[True]),
+        ordinary_p95_s=_p95(latency_s[False]),
+        untold_percent=_percent(len(accepted) - len(told), len(accepted)),
+        growth_percent=None if growth is None else growth * _PERCENT,
+        alone_percent=_percent(sum(one.alone for one, *_ in told), len(told)),
+        analysed_percent=_percent(sum(one.analysed for one, *_ in told), len(told)),
+        slack_refused_percent=slack_refused_percent,
+    )
+
+
+def served_per_s(outcomes: Sequence[AlertOutcome], *, seconds: float, analysed_only: bool) -> float:
+    """Alerts a second that came to Slack in the steady part: the slope of their count over time.
+
+    `analysed_only`: those without their analysis were not served as they should be. 0.0 for too few to say.
+    """
+    at_s = sorted(
+        one.told_s
+        for one in outcomes
+        if one.told_s is not None
+        and LEAD_IN * seconds <= one.told_s <= seconds
+        and (one.analysed or not analysed_only)
+    )
+    if len(at_s) < _LEAST_POINTS or at_s[0] == at_s[-1]:
+        return 0.0
+    return statistics.linear_regression(at_s, range(len(at_s))).slope
+
+
+def growth_of(times: Sequence[float], latencies: Sequence[float]) -> float | None:
+    """By how much latency surely grows with time, in seconds a second: the slope less its uncertainty.
+
+    0.0 where it may as well not grow; None for too few points to say.
+    """
+    count = len(times)
+    if count < _LEAST_POINTS or max(times) == min(times):
+        return None
+    line = statistics.linear_regression(times, latencies)
+    left = [y - line.slope * x - line.intercept for x, y in zip(times, latencies, strict=True)]
+    spread = math.sqrt(sum((x - statistics.fmean(times)) ** 2 for x in times))
+    error = math.sqrt(sum(one**2 for one in left) / (count - 2)) / spread
+    return max(0.0, line.slope - _STANDARD_ERRORS * error)
+
+
+def _p95(seconds: Sequence[float]) -> float | None:
+    """The 95th percentile, by the nearest rank: a value that was measured."""
+    return sorted(seconds)[math.ceil(0.95 * len(seconds)) - 1] if seconds else None
+
+
+def _percent(count: int, of: int) -> float | None:
+    return _PERCENT * count / of if of else None

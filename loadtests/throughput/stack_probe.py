@@ -1,0 +1,183 @@
+"""A probe of a running stack: a rate is offered to one region, and what became of each alert is read.
+
+Every post is tried once, as the limit of one region is looked for: sources that try again, or elsewhere,
+would change the rate that is offered.
+"""
+
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from chaos.queues import work_queues
+from clients.alert_source import AlertSource
+from clients.deployment import Deployment, RegionEndpoints
+from clients.load import Arrival, Load
+from clients.rows import read_items
+from clients.schedules import Stage, Stages
+from clients.sender import POST_TIMEOUT_S, Webhook
+from handlers.adapters.aws.items import plain_of
+from handlers.domain.limits import REMEMBERED_MS
+from loadtests.throughput.measuring import AlertOutcome, measure, served_per_s
+from loadtests.throughput.slo import Measures, Slo
+from loadtests.throughput.telemetry import Telemetry, TelemetryReader
+from topology.alerts import Severity
+from topology.records import CLAUDE_BREAKER, SLACK_RATE
+
+POSTS_AT_ONCE: Final = 64
+GRACE_S: Final = 8.0
+"""How long after a probe's end an alert may still be told."""
+
+SETTLED_WITHIN_S: Final = 60.0
+BEGINS_AFTER_S: Final = 0.3
+_POLL_S: Final = 0.5
+_PERCENT: Final = 100.0
+_COUNTS: Final = (
+    "ApproximateNumberOfMessages",
+    "ApproximateNumberOfMessagesNotVisible",
+    "ApproximateNumberOfMessagesDelayed",
+)
+_ATTRIBUTES: Final = ("accepted_at_ms", "notified_at_ms", "digest_id", "analysis_error")
+
+
+@dataclass(frozen=True)
+class ProbeResult:
+    """A rate that was offered, and what came of it. `breaches` are the objectives that were missed."""
+
+    per_s: float
+    seconds: float
+    measures: Measures
+    served_per_s: float
+    breaches: tuple[str, ...]
+    telemetry: Telemetry
+
+    @property
+    def passed(self) -> bool:
+        """Whether every objective was met."""
+        return not self.breaches
+
+
+@dataclass(kw_only=True)
+class StackProbe:
+    """Probes one region of a stack, which settles before each probe: nothing is left of the one before."""
+
+    deployment: Deployment
+    endpoints: RegionEndpoints
+    webhook: Webhook
+    reader: TelemetryReader
+    source: AlertSource
+    slo: Slo
+    progress: Callable[[str], None] = lambda _: None
+    _number: int = 0
+    _refused: bool = False
+
+    def warm_up(self, *, per_s: float, seconds: float) -> None:
+        """Have workers start and analyses be cached, without measuring."""
+        self.progress("warming up")
+        self._offer(per_s, seconds)
+        self.settle()
+
+    def __call__(self, per_s: float, seconds: float) -> ProbeResult:
+        """Offer `per_s` alerts a second for so many seconds.
+
+        Raises:
+            LoadFailedError: the load died.
+            botocore.exceptions.ClientError, BotoCoreError, EmulatorError: the stack does not answer.
+        """
+        self.settle()
+        self.progress(f"{per_s:.3g} a second for {seconds:g} s")
+        self.reader.begin()
+        begun_s, arrivals, late = self._offer(per_s, seconds)
+        telemetry = self.reader.end(posts=len(arrivals) + late, late_posts=late)
+        outcomes = self._outcomes(begun_s, arrivals)
+        self._refused = bool(telemetry.slack_refused or telemetry.model_refused)
+        posts = telemetry.slack_posts + telemetry.slack_refused
+        refused = _PERCENT * telemetry.slack_refused / posts if posts else 0.0
+        measures = measure(outcomes, slack_refused_percent=refused, seconds=seconds)
+        return ProbeResult(
+            per_s,
+            seconds,
+            measures,
+            served_per_s(outcomes, seconds=seconds, analysed_only="analysed_percent" in self.slo.objectives),
+            self.slo.breaches(measures),
+            telemetry,
+        )
+
+    def settle(self) -> None:
+        """Wait until the work queues are empty, and have workers forget who asked them to stay away.
+
+        For that the records of Slack's pace and of the model's breaker are deleted, as an operator may too.
+        """
+        deadline = time.monotonic() + SETTLED_WITHIN_S
+        while (left := sum(map(self._messages, work_queues(self.endpoints)))) and time.monotonic() < deadline:
+            self.progress(f"waiting for {left} messages")
+            time.sleep(_POLL_S)
+        if not self._refused:
+            return
+        dynamodb = self._client("dynamodb")
+        for record in (SLACK_RATE, CLAUDE_BREAKER):
+            dynamodb.delete_item(TableName=self.deployment.coordination_table, Key={"name": {"S": record}})
+        time.sleep(REMEMBERED_MS / 1000)
+
+    def _offer(self, per_s: float, seconds: float) -> tuple[float, list[Arrival], int]:
+        """When the load began (epoch seconds), the posts that ended, and how many began late or never."""
+        arrivals: list[Arrival] = []
+        schedule = Stages((Stage(seconds, per_s, per_s),))
+        begin_at, first = time.time() + BEGINS_AFTER_S, self._number
+        with tempfile.TemporaryDirectory(prefix="responder-tune-") as folder:
+            load = Load(
+                post=lambda number: self.source.post(first + number, (self.webhook,)),
+                schedule=schedule,
+                receipts=Path(folder) / "receipts.jsonl",
+                at_once=POSTS_AT_ONCE,
+                begin_at=begin_at,
+                ended=arrivals.append,
+                retry_for_s=0.0,
+            )
+            load.start()
+            load.wait(BEGINS_AFTER_S + seconds + 2 * POST_TIMEOUT_S)
+            load.stop()
+        self._number += schedule.count
+        return begin_at, arrivals, load.late + load.never_sent
+
+    def _outcomes(self, begun_s: float, arrivals: Sequence[Arrival]) -> list[AlertOutcome]:
+        """What became of each alert, once all are told or their grace is over."""
+        ids = [receipt.alert_id for arrival in arrivals for receipt in arrival.outcome.alerts]
+        deadline, rows = time.monotonic() + GRACE_S, self._rows(ids)
+        while time.monotonic() < deadline and any("notified_at_ms" not in row for row in rows.values()):
+            time.sleep(_POLL_S)
+            rows = self._rows(ids)
+        return [self._outcome(begun_s, arrival, rows) for arrival in arrivals]
+
+    def _outcome(self, begun_s: float, arrival: Arrival, rows: dict[str, dict[str, Any]]) -> AlertOutcome:
+        row = next((rows.get(receipt.alert_id, {}) for receipt in arrival.outcome.alerts), {})
+        return AlertOutcome(
+            due_s=arrival.due_s,
+            ended_s=arrival.ended_s,
+            status=arrival.outcome.status,
+            critical=arrival.post.severity is Severity.CRITICAL,
+            accepted_s=_since(begun_s, row.get("accepted_at_ms")),
+            told_s=_since(begun_s, row.get("notified_at_ms")),
+            alone="digest_id" not in row,
+            analysed="analysis_error" not in row,
+        )
+
+    def _rows(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """What the ledger says of these alerts, by id."""
+        found = read_items(
+            self._client("dynamodb"), self.deployment.alerts_table, ids, attributes=_ATTRIBUTES
+        )
+        return {row["alert_id"]: row for row in map(plain_of, found)}
+
+    def _messages(self, url: str) -> int:
+        answer = self._client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=list(_COUNTS))
+        return sum(int(answer["Attributes"].get(name, 0)) for name in _COUNTS)
+
+    def _client(self, service: str) -> Any:
+        return self.deployment.clients.client(service, self.endpoints.region)
+
+
+def _since(begun_s: float, at_ms: int | None) -> float | None:
+    return None if at_ms is None else at_ms / 1000 - begun_s
