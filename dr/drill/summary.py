@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Final
 
-from dr.drill.page import figures, printable, seconds
+from clients.report_page import printable
+from dr.drill.page import figures, seconds
 from dr.drill.report import EMULATED, DrillReport
 
 SUMMARY_FILE: Final = "drill.md"
