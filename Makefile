@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all check format packages lock clean bench-audit bench-intake bench-rate chaos simulate simulate-mixed simulate-mutants release-snapshot storm drill drill-all bench-restore grown-groups
+.PHONY: help setup demo test test-all check format packages lock clean bench-audit bench-intake bench-rate chaos simulate simulate-mixed simulate-mutants release-snapshot storm drill drill-all bench-restore grown-groups tune tune-limits
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -96,6 +96,12 @@ chaos: setup ## Run every chaos experiment, each on a stack of its own (half an 
 
 storm: setup ## 1,000 alerts a minute for 3 minutes into a Slack that takes one message a second
 	@$(BIN)/responder storm
+
+tune: setup ## Find how much one region takes, what saturates, and what mappings buy, to reports/throughput.html
+	@$(BIN)/responder tune throughput
+
+tune-limits: setup ## Plant six limits of known rates and find each; the machine's own knee with its spread
+	@$(BIN)/responder tune prove
 
 drill: setup ## Lose the primary region under load: fail over, restore, fail back, report to reports/drill.html
 	@$(BIN)/responder dr drill

@@ -52,6 +52,7 @@ app = lazy_group(
         "dr": _dr,
         "chaos": "ops.chaos_commands:app",
         "simulate": "simulator.cli:app",
+        "tune": "ops.tune_commands:app",
         "storm": "ops.storm_command:storm",
         "packages": "ops.local.commands:packages",
     },

@@ -4,7 +4,8 @@ Nothing here knows what a probe is made of, so the search is tested on simulated
 """
 
 import math
-from collections.abc import Callable
+import statistics
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -67,6 +68,32 @@ class Knee:
         if not self.settled or self.passed_per_s is None or self.failed_per_s is None:
             return None
         return self.estimate_per_s or math.sqrt(self.passed_per_s * self.failed_per_s)
+
+
+def middle_of(knees: Sequence[Knee]) -> float | None:
+    """The middle one of what several searches found; None where one settled nothing."""
+    found = [knee.per_s for knee in knees if knee.per_s is not None]
+    return statistics.median(found) if found and len(found) == len(knees) else None
+
+
+def spread_of(knees: Sequence[Knee]) -> float | None:
+    """From the lowest to the highest, as a part of the middle one; None where one settled nothing."""
+    middle = middle_of(knees)
+    if middle is None:
+        return None
+    found = [knee.per_s for knee in knees if knee.per_s is not None]
+    return (max(found) - min(found)) / middle
+
+
+def text_of(knee: Knee) -> str:
+    """The knee, or what is known of it, in words."""
+    if knee.per_s is not None:
+        return f"{knee.per_s:.2f} alerts a second"
+    if knee.passed_per_s is None:
+        return f"below {knee.failed_per_s:.2f} alerts a second"
+    if knee.failed_per_s is None:
+        return f"above {knee.passed_per_s:.2f} alerts a second"
+    return f"between {knee.passed_per_s:.2f} and {knee.failed_per_s:.2f} alerts a second"
 
 
 def search(probe: Probe, *, start_per_s: float, seconds: float, probes_max: int = PROBES_MAX) -> Knee:

@@ -29,11 +29,10 @@ CONCURRENCY: Final = 4
 LEAST_S: Final = 1.2
 """How long each of these then takes, which makes a rate of them."""
 
-MODEL_LATENCY_S: Final = 0.05
 CALIBRATED_PER_S: Final = 2.0
 CALIBRATED_FOR_S: Final = 12.0
 
-_BURST: Final = 3
+_BURST: Final = 2
 _NO_LIMIT: Final = 1e9
 
 

@@ -60,7 +60,8 @@ def _generator(t: Telemetry) -> str | None:
 
 
 def _api(t: Telemetry) -> str | None:
-    reached = t.functions.get(RECEPTION.key, FunctionFigures())
+    if (reached := t.functions.get(RECEPTION.key)) is None:
+        return None
     missing = t.posts - reached.invocations - reached.throttles
     return _refusals(missing, t.posts, "posts were refused before they reached reception")
 

@@ -4,6 +4,7 @@ Every post is tried once, as the limit of one region is looked for: sources that
 would change the rate that is offered.
 """
 
+import math
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -20,10 +21,11 @@ from clients.schedules import Stage, Stages
 from clients.sender import POST_TIMEOUT_S, Webhook
 from handlers.adapters.aws.items import plain_of
 from handlers.domain.limits import REMEMBERED_MS
-from loadtests.throughput.measuring import AlertOutcome, measure, served_per_s
+from loadtests.throughput.measuring import LEAD_IN, AlertOutcome, measure, served_per_s
 from loadtests.throughput.slo import Measures, Slo
 from loadtests.throughput.telemetry import Telemetry, TelemetryReader
 from topology.alerts import Severity
+from topology.errors import ExplainedError
 from topology.records import CLAUDE_BREAKER, SLACK_RATE
 
 POSTS_AT_ONCE: Final = 64
@@ -32,14 +34,25 @@ GRACE_S: Final = 8.0
 
 SETTLED_WITHIN_S: Final = 60.0
 BEGINS_AFTER_S: Final = 0.3
+WARM_UP_PER_S: Final = 4.0
+WARM_UP_S: Final = 4.0
 _POLL_S: Final = 0.5
 _PERCENT: Final = 100.0
+_ACCEPTED: Final = 202
+_SERVER_ERROR: Final = 500
+LEAST_ALERTS: Final = 20
+"""In the steady part of a probe: a percent of fewer is a fraction of an alert."""
+
 _COUNTS: Final = (
     "ApproximateNumberOfMessages",
     "ApproximateNumberOfMessagesNotVisible",
     "ApproximateNumberOfMessagesDelayed",
 )
 _ATTRIBUTES: Final = ("accepted_at_ms", "notified_at_ms", "digest_id", "analysis_error")
+
+
+class UndecidableError(ExplainedError):
+    """A probe would measure nothing: what is wrong with it, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -70,22 +83,34 @@ class StackProbe:
     source: AlertSource
     slo: Slo
     progress: Callable[[str], None] = lambda _: None
+    pause: Callable[[float], object] = time.sleep
     _number: int = 0
     _refused: bool = False
 
-    def warm_up(self, *, per_s: float, seconds: float) -> None:
-        """Have workers start and analyses be cached, without measuring."""
+    def warm_up(self) -> None:
+        """Have workers start and analyses be cached, without measuring.
+
+        Raises as a probe does.
+        """
         self.progress("warming up")
-        self._offer(per_s, seconds)
+        self._offer(WARM_UP_PER_S, WARM_UP_S)
         self.settle()
 
     def __call__(self, per_s: float, seconds: float) -> ProbeResult:
         """Offer `per_s` alerts a second for so many seconds.
 
         Raises:
+            UndecidableError: it is too short to decide anything, or the webhook takes nothing at all.
             LoadFailedError: the load died.
             botocore.exceptions.ClientError, BotoCoreError, EmulatorError: the stack does not answer.
         """
+        alerts = int(per_s * seconds * (1 - LEAD_IN))
+        if alerts < LEAST_ALERTS:
+            needed = math.ceil(LEAST_ALERTS / per_s / (1 - LEAD_IN))
+            raise UndecidableError(
+                f"{seconds:g} s at {per_s:.3g} alerts a second are {alerts} alerts, too few to decide on; "
+                f"{LEAST_ALERTS} take {needed} s, which --seconds {2 * needed} would give each probe"
+            )
         self.settle()
         self.progress(f"{per_s:.3g} a second for {seconds:g} s")
         self.reader.begin()
@@ -113,13 +138,13 @@ class StackProbe:
         deadline = time.monotonic() + SETTLED_WITHIN_S
         while (left := sum(map(self._messages, work_queues(self.endpoints)))) and time.monotonic() < deadline:
             self.progress(f"waiting for {left} messages")
-            time.sleep(_POLL_S)
+            self.pause(_POLL_S)
         if not self._refused:
             return
         dynamodb = self._client("dynamodb")
         for record in (SLACK_RATE, CLAUDE_BREAKER):
             dynamodb.delete_item(TableName=self.deployment.coordination_table, Key={"name": {"S": record}})
-        time.sleep(REMEMBERED_MS / 1000)
+        self.pause(REMEMBERED_MS / 1000)
 
     def _offer(self, per_s: float, seconds: float) -> tuple[float, list[Arrival], int]:
         """When the load began (epoch seconds), the posts that ended, and how many began late or never."""
@@ -137,9 +162,12 @@ class StackProbe:
                 retry_for_s=0.0,
             )
             load.start()
-            load.wait(BEGINS_AFTER_S + seconds + 2 * POST_TIMEOUT_S)
-            load.stop()
+            try:
+                load.wait(BEGINS_AFTER_S + seconds + 2 * POST_TIMEOUT_S)
+            finally:
+                load.stop()
         self._number += schedule.count
+        _check_answers(self.endpoints.region, arrivals)
         return begin_at, arrivals, load.late + load.never_sent
 
     def _outcomes(self, begun_s: float, arrivals: Sequence[Arrival]) -> list[AlertOutcome]:
@@ -147,7 +175,7 @@ class StackProbe:
         ids = [receipt.alert_id for arrival in arrivals for receipt in arrival.outcome.alerts]
         deadline, rows = time.monotonic() + GRACE_S, self._rows(ids)
         while time.monotonic() < deadline and any("notified_at_ms" not in row for row in rows.values()):
-            time.sleep(_POLL_S)
+            self.pause(_POLL_S)
             rows = self._rows(ids)
         return [self._outcome(begun_s, arrival, rows) for arrival in arrivals]
 
@@ -177,6 +205,23 @@ class StackProbe:
 
     def _client(self, service: str) -> Any:
         return self.deployment.clients.client(service, self.endpoints.region)
+
+
+def _check_answers(region: str, arrivals: Sequence[Arrival]) -> None:
+    """Nobody can be overloaded who never answers, or refuses whatever comes.
+
+    Raises:
+        UndecidableError: saying which.
+    """
+    statuses = {arrival.outcome.status for arrival in arrivals}
+    if statuses == {None}:
+        raise UndecidableError(f"nothing answers at the webhook of {region}; see `responder local status`")
+    refused = statuses - {None}
+    if refused and max(status or 0 for status in refused) < _SERVER_ERROR and _ACCEPTED not in refused:
+        said = ", ".join(sorted(map(str, refused)))
+        raise UndecidableError(
+            f"the webhook of {region} answers every post with {said}: is the API key the stack's own?"
+        )
 
 
 def _since(begun_s: float, at_ms: int | None) -> float | None:

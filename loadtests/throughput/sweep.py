@@ -57,11 +57,8 @@ def variants(now: StackSettings) -> tuple[Variant, ...]:
     """
     free = dict.fromkeys((ANALYSIS, DISTRIBUTION))
 
-    def ordinary(**changes: int) -> StackSettings:
-        mappings = {
-            queue: mapping if queue in _URGENT else replace(mapping, **changes)
-            for queue, mapping in now.mappings.items()
-        }
+    def ordinary(change: Callable[[MappingSettings], MappingSettings]) -> StackSettings:
+        mappings = {q: one if q in _URGENT else change(one) for q, one in now.mappings.items()}
         return replace(now, mappings=mappings)
 
     def each(change: Callable[[MappingSettings], MappingSettings]) -> StackSettings:
@@ -73,10 +70,10 @@ def variants(now: StackSettings) -> tuple[Variant, ...]:
 
     return (
         Variant("as configured", now),
-        Variant("batches of 1", ordinary(batch_size=1)),
-        Variant(f"batches of {SQS_BATCH_MAX}", ordinary(batch_size=SQS_BATCH_MAX)),
-        Variant("window of 1 s", ordinary(window_s=1)),
-        Variant("window of 5 s", ordinary(window_s=5)),
+        Variant("batches of 1", ordinary(lambda one: replace(one, batch_size=1))),
+        Variant(f"batches of {SQS_BATCH_MAX}", ordinary(lambda one: replace(one, batch_size=SQS_BATCH_MAX))),
+        Variant("window of 1 s", ordinary(lambda one: replace(one, window_s=1))),
+        Variant("window of 5 s", ordinary(lambda one: replace(one, window_s=5))),
         Variant("maximum concurrency 2", each(lambda one: replace(one, maximum_concurrency=2, pollers=None))),
         Variant("maximum concurrency 8", each(lambda one: replace(one, maximum_concurrency=8, pollers=None))),
         Variant(f"{LAMBDA_POLLERS_MIN} provisioned pollers", each(pollers)),

@@ -2,10 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Final
 
 from loadtests.throughput.knee import PROBES_MAX, Knee, search
 from loadtests.throughput.saturation import Saturation, saturation
 from loadtests.throughput.stack_probe import ProbeResult
+
+START_PER_S: Final = 3.0
 
 ProbeOfStack = Callable[[float, float], ProbeResult]
 
@@ -33,7 +36,7 @@ class _Kept:
 
 
 def find_knee(
-    probe: ProbeOfStack, *, start_per_s: float, seconds: float, probes_max: int = PROBES_MAX
+    probe: ProbeOfStack, *, seconds: float, start_per_s: float = START_PER_S, probes_max: int = PROBES_MAX
 ) -> Search:
     """Search the knee of a stack; what the lowest failing rate shows to be saturated is what it is made of.
 

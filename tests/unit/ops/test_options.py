@@ -13,6 +13,8 @@ from ops.cli import app
     [
         (["demo"], "--report"),
         (["storm"], "--report"),
+        (["tune", "throughput"], "--report"),
+        (["tune", "prove"], "--report"),
         (["chaos", "run", "--all"], "--reports"),
         (["dr", "drill"], "--report"),
     ],

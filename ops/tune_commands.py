@@ -1,0 +1,282 @@
+"""`responder tune`: finds how much a stack takes and what saturates, and shows that it can be believed.
+
+`tune memory`, when there is one, belongs beside these.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.console import Console
+
+from chaos.target import ChaosRefusedError, permit
+from clients.alert_source import AlertSource
+from clients.deployment import Deployment
+from clients.interrupts import interrupt_on_ending
+from clients.receipts import write_report
+from emulator import local_stack
+from emulator.attached_stack import attached_deployment
+from emulator.claude_latency import HONEST, QUICK
+from emulator.client import Emulator
+from loadtests.throughput.embedded_telemetry import EmbeddedTelemetry
+from loadtests.throughput.event_sources import EventSources
+from loadtests.throughput.knee import PROBES_MAX, Knee, middle_of, spread_of, text_of
+from loadtests.throughput.page import write_page
+from loadtests.throughput.planted import LIMITS, Finding, Site
+from loadtests.throughput.prove import find_planted, misses
+from loadtests.throughput.report import PROBE_HEADS, SWEEP_HEADS, TuningReport
+from loadtests.throughput.slo import DEFAULT_SLO, Slo, read_slo
+from loadtests.throughput.stack_probe import StackProbe
+from loadtests.throughput.sweep import SweepRow
+from loadtests.throughput.sweep import sweep as sweep_mappings
+from loadtests.throughput.tuning import find_knee
+from ops.demo.progress import ProgressLine
+from ops.local import running
+from ops.local.running import REPORTS
+from ops.options import AsJson, check_report
+from ops.scratch import scratch_folder
+from ops.tables import make_table, print_table
+
+app = typer.Typer(help="How much a stack takes, what saturates, and what tuning buys.", no_args_is_help=True)
+
+LEAST_SLACK_MS: Final = "100"
+"""Between two messages, in a proof: so that Slack's pace is no limit beside those that are planted."""
+
+SWEPT_PART: Final = 0.8
+"""Of the knee: a sweep at it would measure little but the knee."""
+
+MACHINE: Final = "machine"
+PAGE: Final = REPORTS / "throughput.html"
+PROOF: Final = REPORTS / "tune-limits.json"
+_PERCENT: Final = 100
+
+Folder = Annotated[Path | None, typer.Option(help="Of a running local stack; without it a new one is used.")]
+Seconds = Annotated[float, typer.Option(min=20, max=600, help="How long a probe near the knee takes.")]
+
+
+@app.command()
+def throughput(  # noqa: PLR0913 - one option each
+    *,
+    run_dir: Folder = None,
+    slo: Annotated[Path | None, typer.Option(help="TOML file with a table [slo] of objectives.")] = None,
+    seconds: Seconds = 40.0,
+    max_probes: Annotated[int, typer.Option(min=3, max=PROBES_MAX, help="Of each search.")] = PROBES_MAX,
+    runs: Annotated[int, typer.Option(min=1, max=5, help="Searches, for the spread of what they find.")] = 1,
+    critical: Annotated[float, typer.Option(min=1, max=100, help="Percent of the alerts CRITICAL.")] = 10.0,
+    sweep: Annotated[bool, typer.Option(help="Whether the queues' mappings are swept at the end.")] = True,
+    as_json: AsJson = False,
+    report: Annotated[Path, typer.Option(help="The HTML page; its JSON goes beside it.")] = PAGE,
+    stack_name: Annotated[str, typer.Option(help="Type the stack's name; production asks for it.")] = "",
+) -> None:
+    """Find the highest rate that one region takes within its objectives, and name what saturates there.
+
+    Then each setting of the queues' mappings is tried at a rate below it, and put back. Exits 1 if the
+    probes did not settle the knee.
+    """
+    objectives = DEFAULT_SLO if slo is None else read_slo(slo)
+    _check_permission(stack_name)
+    check_report(report, "--report")
+    interrupt_on_ending()
+    console, began_at = Console(stderr=as_json), f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+    with (
+        _stack(run_dir, {}) as (emulator, deployment),
+        _model_takes_its_time(emulator),
+        _progress(console) as progress,
+    ):
+        probe = _probe(emulator, deployment, slo=objectives, critical=critical, progress=progress)
+        probe.warm_up()
+        searches = [find_knee(probe, seconds=seconds, probes_max=max_probes) for _ in range(runs)]
+        knee_per_s = middle_of([search.knee for search in searches])
+        swept_per_s = SWEPT_PART * knee_per_s if sweep and knee_per_s else None
+        rows = _swept(probe, swept_per_s, seconds) if swept_per_s else []
+    result = TuningReport(
+        stack=deployment.names.stack,
+        region=deployment.primary.region,
+        began_at=began_at,
+        slo=objectives,
+        critical_percent=critical,
+        model=str(HONEST),
+        searches=tuple(searches),
+        sweep_per_s=swept_per_s,
+        sweep=tuple(rows),
+    )
+    write_page(result, report)
+    write_report(report.with_suffix(".json"), asdict(result))
+    if as_json:
+        typer.echo(report.with_suffix(".json").read_text(encoding="utf-8"))
+    else:
+        _print(result, console, report)
+    if knee_per_s is None:
+        raise typer.Exit(1)
+
+
+@app.command()
+def prove(
+    *,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Of these limits only; `machine` is its own.")
+    ] = None,
+    seconds: Seconds = 40.0,
+    runs: Annotated[int, typer.Option(min=1, max=5, help="Searches of the machine's own knee.")] = 3,
+    report: Annotated[Path, typer.Option(help="Where the JSON goes.")] = PROOF,
+) -> None:
+    """Plant six limits of known rates on a new local stack, find each within 5 %, and name it.
+
+    Then the machine's own knee is searched, for its spread. Exits 1 if a limit is missed or misnamed.
+    """
+    chosen = _chosen(only)
+    _check_permission("")
+    check_report(report, "--report")
+    interrupt_on_ending()
+    console, findings, machine = Console(), [], []
+    with (
+        _stack(None, {"slackIntervalMs": LEAST_SLACK_MS}) as (emulator, deployment),
+        _progress(console) as progress,
+    ):
+        probe = _probe(emulator, deployment, slo=DEFAULT_SLO, critical=100.0, progress=progress)
+        site = Site(emulator, deployment, probe)
+        for limit in LIMITS:
+            if limit.resource in chosen:
+                findings.append(find_planted(limit, site, seconds=seconds))
+                console.print("  ".join(_finding_row(findings[-1])), soft_wrap=True, highlight=False)
+        if MACHINE in chosen:
+            probe.warm_up()
+            machine = [find_knee(probe, seconds=seconds) for _ in range(runs)]
+    _print_findings(findings, console)
+    knees = [search.knee for search in machine]
+    if knees:
+        saturated = sorted({str(s.saturation.resource) for s in machine if s.saturation})
+        console.print(f"{_machine_text(knees)}; saturated: {', '.join(saturated)}", soft_wrap=True)
+    missed = misses(findings)
+    write_report(report, {"limits": [asdict(one) for one in findings], "machine": [asdict(k) for k in knees]})
+    console.print(
+        f"{len(findings) - len({m.partition(':')[0] for m in missed})} of {len(findings)} limits found"
+    )
+    for line in missed:
+        console.print(f"[bold red]missed[/] {line}", soft_wrap=True)
+    if missed:
+        raise typer.Exit(1)
+
+
+def _check_permission(stack_name: str) -> None:
+    """Load goes only to a stack that faults may be injected into.
+
+    Raises:
+        typer.BadParameter: it may not.
+    """
+    try:
+        permit(running.local_config(), typed_stack=stack_name)
+    except ChaosRefusedError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def _chosen(only: Sequence[str] | None) -> list[str]:
+    """The limits to plant, all of them unless some are named.
+
+    Raises:
+        typer.BadParameter: there is none of that name.
+    """
+    known = [*(str(limit.resource) for limit in LIMITS), MACHINE]
+    if unknown := sorted(set(only or ()) - set(known)):
+        raise typer.BadParameter(f"--only: no limit {', '.join(unknown)}; there are {', '.join(known)}")
+    return list(only or known)
+
+
+@contextlib.contextmanager
+def _stack(run_dir: Path | None, config: Mapping[str, str]) -> Iterator[tuple[Emulator, Deployment]]:
+    """The stack of a run folder, or a new one with this configuration, taken down at the end."""
+    if run_dir is not None:
+        emulator = running.attach(run_dir)
+        yield emulator, attached_deployment(emulator)
+        return
+    with (
+        scratch_folder("tune") as folder,
+        Emulator.start(folder, regions=running.local_config().regions) as emulator,
+    ):
+        yield emulator, local_stack.deploy(emulator, config=config).deployment
+
+
+@contextlib.contextmanager
+def _model_takes_its_time(emulator: Emulator) -> Iterator[None]:
+    """Have the stand-in for Claude take as long as a model does, and answer at once again after the block."""
+    emulator.set_claude_latency(HONEST)
+    try:
+        yield
+    finally:
+        emulator.set_claude_latency(QUICK)
+
+
+@contextlib.contextmanager
+def _progress(console: Console) -> Iterator[Callable[[str], None]]:
+    line = ProgressLine(console)
+    try:
+        yield line.show
+    finally:
+        line.close()
+
+
+def _probe(
+    emulator: Emulator, deployment: Deployment, *, slo: Slo, critical: float, progress: Callable[[str], None]
+) -> StackProbe:
+    """A probe of the stack's primary region. On AWS another reader of its figures would take its place."""
+    return StackProbe(
+        deployment=deployment,
+        endpoints=deployment.primary,
+        webhook=running.webhooks_of(deployment)[0],
+        reader=EmbeddedTelemetry(emulator, deployment, deployment.primary),
+        source=AlertSource(source="tune", critical_percent=critical),
+        slo=slo,
+        progress=progress,
+    )
+
+
+def _swept(probe: StackProbe, per_s: float, seconds: float) -> list[SweepRow]:
+    sources = EventSources(probe.deployment, probe.endpoints.region)
+    return sweep_mappings(probe, sources, running.local_config(), per_s=per_s, seconds=seconds)
+
+
+def _print(result: TuningReport, console: Console, report: Path) -> None:
+    probes = make_table(*PROBE_HEADS, title="Probes")
+    for row in result.probe_rows():
+        probes.add_row(*row)
+    print_table(probes, console)
+    if result.sweep:
+        swept = make_table(*SWEEP_HEADS, title=f"Mappings at {result.sweep_per_s:.2f} alerts a second")
+        for row in result.sweep_rows():
+            swept.add_row(*row)
+        print_table(swept, console)
+    if result.saturation:
+        console.print(f"{result.saturation.resource}: {result.saturation.evidence}", soft_wrap=True)
+    for note in result.notes:
+        console.print(note, soft_wrap=True, style="dim")
+    console.print(f"{result.verdict}   report: {report}", soft_wrap=True)
+
+
+def _finding_row(finding: Finding) -> tuple[str, ...]:
+    found = finding.knee.per_s
+    return (
+        str(finding.resource),
+        f"{finding.planted_per_s:.2f}",
+        "-" if found is None else f"{found:.2f}",
+        "-" if finding.error is None else f"{finding.error * _PERCENT:+.1f}",
+        str(finding.named),
+        f"{finding.knee.probes}",
+        f"{finding.took_s:.0f} s",
+    )
+
+
+def _print_findings(findings: Sequence[Finding], console: Console) -> None:
+    table = make_table("limit", "planted/s", "found/s", "error %", "named", "probes", "took", whole={"limit"})
+    for finding in findings:
+        table.add_row(*_finding_row(finding))
+    print_table(table, console)
+
+
+def _machine_text(knees: Sequence[Knee]) -> str:
+    spread = spread_of(knees)
+    of_runs = "" if spread is None else f", spread {spread:.1%}"
+    return f"the machine's own knee: {'; '.join(map(text_of, knees))}{of_runs}"
