@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+from clients.alert_source import new_run
 from loadtests.throughput.knee import TOLERANCE
 from loadtests.throughput.planted import Finding, PlantedLimit, Site
 from loadtests.throughput.saturation import Resource
@@ -19,7 +20,7 @@ def find_planted(limit: PlantedLimit, site: Site, *, seconds: float) -> Finding:
     Raises what the probe raises.
     """
     begun = time.monotonic()
-    source = replace(site.probe.source, distinct_causes=limit.distinct_causes)
+    source = replace(site.probe.source, run=new_run(), distinct_causes=limit.distinct_causes)
     site = replace(site, probe=replace(site.probe, source=source))
     site.probe.warm_up()
     with limit.plant(site) as per_s:

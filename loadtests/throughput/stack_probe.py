@@ -29,7 +29,7 @@ from topology.errors import ExplainedError
 from topology.records import CLAUDE_BREAKER, SLACK_RATE
 
 POSTS_AT_ONCE: Final = 64
-GRACE_S: Final = 8.0
+GRACE_S: Final = 15.0
 """How long after a probe's end an alert may still be told."""
 
 SETTLED_WITHIN_S: Final = 60.0

@@ -1,0 +1,59 @@
+"""`responder tune`: what it refuses before anything is sent, in one line."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from chaos.target import ChaosRefusedError
+from loadtests.throughput.slo import SloFileError
+from ops import tune_commands
+from ops.cli import app
+from topology.errors import ExplainedError
+
+
+def test_without_a_stack_it_says_how_to_start_one(tmp_path: Path) -> None:
+    """And does not start one in a folder that somebody named."""
+    done = CliRunner().invoke(
+        app, ["tune", "throughput", "--run-dir", str(tmp_path), "--report", str(tmp_path / "r.html")]
+    )
+    assert done.exit_code == 1
+    assert isinstance(done.exception, ExplainedError)
+    assert "responder local up" in str(done.exception)
+
+
+def test_an_unknown_objective_is_named(tmp_path: Path) -> None:
+    """With those that are known."""
+    file = tmp_path / "slo.toml"
+    file.write_text("[slo]\nlatency = 3\n", encoding="utf-8")
+    done = CliRunner().invoke(app, ["tune", "throughput", "--slo", str(file)])
+    assert done.exit_code == 1
+    assert isinstance(done.exception, SloFileError)
+    assert "latency: unknown; known are error_percent" in str(done.exception)
+
+
+@pytest.mark.parametrize("command", ["throughput", "prove"])
+def test_a_stack_that_allows_no_chaos_is_not_loaded(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Load is a fault that is injected."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise ChaosRefusedError("it does not say `chaos: allowed`")
+
+    monkeypatch.setattr(tune_commands, "permit", refuse)
+    done = CliRunner().invoke(app, ["tune", command])
+    assert done.exit_code == 2
+    assert "chaos: allowed" in done.output
+
+
+def test_a_limit_that_there_is_not_is_refused_with_those_there_are() -> None:
+    """Nothing is planted."""
+    done = CliRunner().invoke(app, ["tune", "prove", "--only", "nonsense"])
+    assert done.exit_code == 2
+    said = " ".join(done.output.replace("│", " ").split())
+    assert "no limit nonsense; there are API throttle, reception's concurrency, pollers" in said
+
+
+@pytest.mark.parametrize("option", [["--seconds", "5"], ["--max-probes", "9"], ["--critical", "0"]])
+def test_a_run_that_could_decide_nothing_is_refused(option: list[str]) -> None:
+    """Too short a probe, more probes than are promised, no CRITICAL alert to measure."""
+    assert CliRunner().invoke(app, ["tune", "throughput", *option]).exit_code == 2
