@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all check format packages lock clean bench-audit bench-intake bench-rate chaos simulate simulate-mixed simulate-mutants release-snapshot storm drill drill-all bench-restore grown-groups tune tune-limits
+.PHONY: help setup demo test test-all check format packages lock clean bench-audit bench-intake bench-rate chaos simulate simulate-mixed simulate-mutants release-snapshot load storm drill drill-all bench-restore grown-groups tune tune-limits
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -87,15 +87,18 @@ release-snapshot: setup ## Archive this release's handlers, for later ones to be
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
 lock: ## Resolve the dependencies of pyproject.toml again, into locks/
 	@mkdir -p locks
-	$(LOCK) --group dev pyproject.toml -o locks/project.txt
+	$(LOCK) --group dev --extra load pyproject.toml -o locks/project.txt
 	@for f in reception analysis distribution recovery; do \
 	  $(LOCK) --group pyproject.toml:lambda-$$f -c locks/project.txt -o locks/lambda-$$f.txt; done
 
 chaos: setup ## Run every chaos experiment, each on a stack of its own (half an hour)
 	@$(BIN)/responder chaos run --all
 
+load: setup ## Locust for a minute at a steady rate, from both regions' webhooks to Slack, held to its thresholds
+	@$(BIN)/responder load steady
+
 storm: setup ## 1,000 alerts a minute for 3 minutes into a Slack that takes one message a second
-	@$(BIN)/responder storm
+	@$(BIN)/responder load storm
 
 tune: setup ## Find how much one region takes, what saturates, and what mappings buy, to reports/throughput.html
 	@$(BIN)/responder tune throughput

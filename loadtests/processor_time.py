@@ -1,7 +1,5 @@
 """Where the processor time went during a load test: by process, Lambda workers apart."""
 
-import os
-
 import psutil
 
 from emulator.client import Emulator
@@ -16,13 +14,13 @@ class ProcessorTime:
         self._before = self._read()
 
     def used_s(self) -> dict[str, float]:
-        """Seconds by process since then; `sender` is the process that measures."""
+        """Seconds by process since then."""
         now = self._read()
         return {name: round(seconds - self._before.get(name, 0.0), 1) for name, seconds in now.items()}
 
     def _read(self) -> dict[str, float]:
         pids = {process.name: process.pid for process in self._emulator.status().processes}
-        used = {"sender": _used_s(psutil.Process(os.getpid()))}
+        used: dict[str, float] = {}
         for name, pid in pids.items():
             leader = psutil.Process(pid)
             used[name] = _used_s(leader)

@@ -53,7 +53,7 @@ app = lazy_group(
         "chaos": "ops.chaos_commands:app",
         "simulate": "simulator.cli:app",
         "tune": "ops.tune_commands:app",
-        "storm": "ops.storm_command:storm",
+        "load": "ops.load_command:load",
         "packages": "ops.local.commands:packages",
     },
 )

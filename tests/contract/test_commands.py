@@ -26,18 +26,22 @@ WRITTEN = {
     ("chaos run", "--reports"): ["--all"],
     ("simulate", "--report"): ["--seeds", "1"],
     ("simulate mutants", "--report"): ["--seeds", "1"],
-    ("storm", "--report"): [],
+    ("load", "--report"): ["steady"],
+    ("load", "--html"): ["steady"],
 }
 """Every option that names what is written, with the words that its command needs besides."""
 
 FOLDERS = {"--folder", "--reports", ("dr drill", "--report")}
 """Of these, the ones that name a folder."""
 
-READ = {"--run-dir", "--outputs", "--anthropic-key-file", "--slack-webhook-file", "--receipts", "--folder"}
+READ = {
+    "--run-dir", "--outputs", "--anthropic-key-file", "--slack-webhook-file", "--receipts", "--folder",
+    "--stream", "--slo",
+}  # fmt: skip
 """Options that name what is read, or a stack's own folder, which `up` checks as such."""
 
 NOT_READING = {
-    "demo", "storm", "packages",
+    "demo", "packages",
     "local up", "local down", "local replay", "local break", "local start",
     "chaos run",
 }  # fmt: skip

@@ -12,9 +12,9 @@ from ops.cli import app
     ("command", "option"),
     [
         (["demo"], "--report"),
-        (["storm"], "--report"),
         (["tune", "throughput"], "--report"),
         (["tune", "prove"], "--report"),
+        (["load", "steady"], "--report"),
         (["chaos", "run", "--all"], "--reports"),
         (["dr", "drill"], "--report"),
     ],

@@ -85,11 +85,11 @@ def test_what_a_killed_run_left_stays_while_its_supervisor_lives(
     with supervisor:
         process.kill()
         process.wait()
-        with scratch_folder("storm", parent=tmp_path):
+        with scratch_folder("load", parent=tmp_path):
             assert folder.is_dir()
         supervisor.kill()
         supervisor.wait()
-    with scratch_folder("storm", parent=tmp_path):
+    with scratch_folder("load", parent=tmp_path):
         assert not folder.exists()
 
 
