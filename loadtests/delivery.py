@@ -104,8 +104,8 @@ class Delivery:
         if self._deployment is None or not self.pending:
             return
         for endpoints in reversed(self._deployment.regions):
-            client = self._deployment.clients.client("dynamodb", endpoints.region)
             try:
+                client = self._deployment.clients.client("dynamodb", endpoints.region)
                 items = read_items(
                     client, self._deployment.alerts_table, self.pending, attributes=_ATTRIBUTES
                 )

@@ -7,7 +7,6 @@ of Locust wait for their answers, so they keep no rate (https://github.com/locus
 
 import logging
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -22,7 +21,7 @@ from rich.console import Console
 from clients.alert_source import FORMATS, new_run
 from clients.load import Arrival
 from loadtests.figures import Snapshot
-from loadtests.options import POSTS_MAX, add_options, checked, target_of
+from loadtests.options import POSTS_MAX, REPORTS, add_options, checked, target_of
 from loadtests.report import METRICS, LoadReport
 from loadtests.run import Conditions, Run, warm_up
 from loadtests.shard import Order, Shard, plan
@@ -34,7 +33,7 @@ ORDER: Final = "alerts_order"
 STOP: Final = "alerts_stop"
 REPORT: Final = "alerts"
 BEGINS_AFTER_S: Final = 2.0
-"""By then each worker has its order and its user."""
+"""By then each worker has its order and its user; where there is but one process it has them at once."""
 
 ENDS_WITHIN_S: Final = 240.0
 _POLL_S: Final = 0.1
@@ -85,6 +84,7 @@ class AlertShape(LoadTestShape):
         super().__init__()  # type: ignore[no-untyped-call] # Locust's
         self._environment: Any = None
         self._shard: Shard | None = None
+        self._broken: Snapshot | None = None
         self._run: Run | None = None
         self._over = self._started = False
         self._report: LoadReport | None = None
@@ -124,7 +124,7 @@ class AlertShape(LoadTestShape):
     def _listen(self, environment: Any, **_: object) -> None:
         self._environment, runner = environment, environment.runner
         runner.register_message(ORDER, self._take_order)
-        runner.register_message(STOP, self._stop_shard, concurrent=True)
+        runner.register_message(STOP, self._halt_shard)
         environment.events.test_stopping.add_listener(self._stopping)
         if isinstance(runner, WorkerRunner):
             environment.events.report_to_master.add_listener(self._report_to_master)
@@ -142,16 +142,20 @@ class AlertShape(LoadTestShape):
     # In each process that sends.
 
     def _take_order(self, msg: Any, **_: object) -> None:
-        self._shard = None
-        self._shard = Shard(msgspec.convert(msg.data, Order), self._ended)
+        order = msgspec.convert(msg.data, Order)
+        try:
+            self._shard, self._broken = Shard(order, self._ended), None
+        except ExplainedError as error:
+            self._shard = None
+            self._broken = Snapshot(index=order.index, due=0, over=True, error=str(error))
 
-    def _stop_shard(self, **_: object) -> None:
+    def _halt_shard(self, **_: object) -> None:
         if self._shard is not None:
-            self._shard.stop()
+            self._shard.halt()
 
     def _report_to_master(self, data: dict[str, Any], **_: object) -> None:
-        if self._shard is not None:
-            data[REPORT] = msgspec.to_builtins(self._shard.snapshot(), builtin_types=(bytes,))
+        if (snapshot := self._shard.snapshot() if self._shard else self._broken) is not None:
+            data[REPORT] = msgspec.to_builtins(snapshot, builtin_types=(bytes,))
 
     def _ended(self, arrival: Arrival) -> None:
         alerts, outcome = arrival.outcome.alerts, arrival.outcome
@@ -184,13 +188,14 @@ class AlertShape(LoadTestShape):
         options, runner = checked(environment.parsed_options), environment.runner
         target = target_of(options)
         workers = [node.id for node in runner.clients.ready] if isinstance(runner, MasterRunner) else [""]
+        run = new_run()
         order = Order(
             shape=self.name,
-            run=new_run(),
+            run=run,
             begin_at=0,
             webhooks=tuple((w.region, w.url, w.api_key) for w in target.webhooks),
             stages=tuple(self.stages(options.per_s, options.seconds)),
-            receipts=options.receipts or tempfile.mkdtemp(prefix=f"load-{self.name}-"),
+            receipts=options.receipts or str(REPORTS / "receipts" / run),
             of=len(workers),
             both_regions=self.both_regions,
             critical_percent=options.critical_percent,
@@ -207,7 +212,8 @@ class AlertShape(LoadTestShape):
         conditions = Conditions(target)
         warm_up(target, order)
         conditions.count_from_now()
-        order = msgspec.structs.replace(order, begin_at=time.time() + BEGINS_AFTER_S)
+        begins_after_s = BEGINS_AFTER_S if isinstance(runner, MasterRunner) else 2 * _POLL_S
+        order = msgspec.structs.replace(order, begin_at=time.time() + begins_after_s)
         self._indexes = {worker: index for index, worker in enumerate(workers)}
         self._run = Run(
             target,
@@ -244,7 +250,7 @@ class AlertShape(LoadTestShape):
         if isinstance(runner, MasterRunner):
             runner.send_message(STOP)
         else:
-            _spawn(self._stop_shard)
+            self._halt_shard()
 
     def _lost(self) -> list[int]:
         runner = self._environment.runner
@@ -263,7 +269,7 @@ class AlertShape(LoadTestShape):
     def _stopping(self, **_: object) -> None:
         """Have a run that somebody stops end with a report of what was sent until then."""
         if self._run is None or self._over or not self._started:
-            self._stop_shard()
+            self._halt_shard()
             return
         self._run.end_early("it was stopped before its end")
         deadline = time.monotonic() + ENDS_WITHIN_S

@@ -40,7 +40,7 @@ def add_options(parser: Any, shape: str, defaults: Mapping[str, float]) -> None:
     add("slo", str(SLO), "YAML file of thresholds.")
     add("report", str(REPORTS / f"load-{shape}.json"), "Where the JSON report goes.")
     hidden = {"include_in_web_ui": False}
-    receipts = "Folder for the processes' receipts of 202s, one for each run if left out."
+    receipts = "Folder for the processes' receipts of 202s; reports/receipts/RUN if left out."
     add("receipts", "", receipts, **hidden)
     add("run-dir", str(RUN_DIR), "Run folder of the local stack that the load goes to.", **hidden)
     add("outputs", "", "A real stack's outputs, by `pulumi stack output --json > FILE`.", **hidden)

@@ -69,7 +69,7 @@ class LoadReport(msgspec.Struct, frozen=True, kw_only=True):
     slack_messages: int | None
     slack_429s: int | None
     processor_s: Mapping[str, float]
-    failures: Sequence[str]
+    failures: tuple[str, ...]
     audit: Mapping[str, Any] | None = None
 
     @property

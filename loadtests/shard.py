@@ -128,18 +128,16 @@ class Shard:
             self._started = True
             self._load.start()
 
-    def stop(self) -> None:
-        """Post nothing new, and wait for what is under way."""
-        try:
-            self._load.stop()
-        except LoadFailedError as error:
-            self._error = str(error)
+    def halt(self) -> None:
+        """Post nothing new; returns at once, while posts are under way."""
+        self._started = True
+        self._load.halt()
 
     def snapshot(self) -> Snapshot:
         """What was counted until now."""
         over = self._started and not self._load.running
         if over:
-            self.stop()
+            self._note_end()
         tally = self._load.tally
         return Snapshot(
             index=self._index,
@@ -160,6 +158,12 @@ class Shard:
             cpu_s=time.process_time() - self._cpu_s,
             alerts=[self._alerts.popleft() for _ in range(len(self._alerts))],
         )
+
+    def _note_end(self) -> None:
+        try:
+            self._load.stop()
+        except LoadFailedError as error:
+            self._error = str(error)
 
     def _observe(self, attempt: Attempt) -> None:
         self._answers[str(attempt.status or "none")] += 1

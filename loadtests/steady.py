@@ -9,3 +9,5 @@ class Steady(AlertShape):
     """What a stack bears for long."""
 
     name = "steady"
+    per_s = 8.0
+    critical_percent = 5.0

@@ -119,7 +119,7 @@ def _audited(result: LoadReport, stack: OpenedStack, receipts: Path) -> LoadRepo
         receipts=chain.from_iterable(map(scan_receipts, files)),
         slack=stack.emulator.slack_messages() if stack.emulator is not None else None,
     )
-    failures = tuple(result.failures)
+    failures = result.failures
     if not audit.passed:
         missed = (
             f"unaccounted {audit.unaccounted}, unread {audit.unread}, unexplained {len(audit.unexplained)}"
