@@ -25,11 +25,11 @@ from emulator.client import Emulator
 from loadtests.throughput.embedded_telemetry import EmbeddedTelemetry
 from loadtests.throughput.event_sources import EventSources
 from loadtests.throughput.knee import PROBES_MAX, Knee, middle_of, spread_of, text_of
+from loadtests.throughput.measures import SLO_FILE, Slo, read_slo
 from loadtests.throughput.page import write_page
 from loadtests.throughput.planted import LIMITS, Finding, Site
 from loadtests.throughput.prove import find_planted, misses
 from loadtests.throughput.report import PROBE_HEADS, SWEEP_HEADS, TuningReport
-from loadtests.throughput.slo import DEFAULT_SLO, Slo, read_slo
 from loadtests.throughput.stack_probe import StackProbe
 from loadtests.throughput.sweep import SweepRow
 from loadtests.throughput.sweep import sweep as sweep_mappings
@@ -62,7 +62,7 @@ Seconds = Annotated[float, typer.Option(min=20, max=600, help="How long a probe 
 def throughput(  # noqa: PLR0913 - one option each
     *,
     run_dir: Folder = None,
-    slo: Annotated[Path | None, typer.Option(help="TOML file with a table [slo] of objectives.")] = None,
+    slo: Annotated[Path, typer.Option(help="File of thresholds.")] = SLO_FILE,
     seconds: Seconds = 40.0,
     max_probes: Annotated[int, typer.Option(min=3, max=PROBES_MAX, help="Of each search.")] = PROBES_MAX,
     runs: Annotated[int, typer.Option(min=1, max=5, help="Searches, for the spread of what they find.")] = 1,
@@ -72,12 +72,12 @@ def throughput(  # noqa: PLR0913 - one option each
     report: Annotated[Path, typer.Option(help="The HTML page; its JSON goes beside it.")] = PAGE,
     stack_name: Annotated[str, typer.Option(help="Type the stack's name; production asks for it.")] = "",
 ) -> None:
-    """Find the highest rate that one region takes within its objectives, and name what saturates there.
+    """Find the highest rate that one region takes within its thresholds, and name what saturates there.
 
     Then each setting of the queues' mappings is tried at a rate below it, and put back. Exits 1 if the
     probes did not settle the knee.
     """
-    objectives = DEFAULT_SLO if slo is None else read_slo(slo)
+    thresholds = read_slo(slo)
     _check_permission(stack_name)
     check_report(report, "--report")
     interrupt_on_ending()
@@ -87,7 +87,7 @@ def throughput(  # noqa: PLR0913 - one option each
         _model_takes_its_time(emulator),
         _progress(console) as progress,
     ):
-        probe = _probe(emulator, deployment, slo=objectives, critical=critical, progress=progress)
+        probe = _probe(emulator, deployment, slo=thresholds, critical=critical, progress=progress)
         probe.warm_up()
         searches = [find_knee(probe, seconds=seconds, probes_max=max_probes) for _ in range(runs)]
         knee_per_s = middle_of([search.knee for search in searches])
@@ -97,7 +97,7 @@ def throughput(  # noqa: PLR0913 - one option each
         stack=deployment.names.stack,
         region=deployment.primary.region,
         began_at=began_at,
-        slo=objectives,
+        slo=thresholds,
         critical_percent=critical,
         model=str(HONEST),
         searches=tuple(searches),
@@ -137,7 +137,7 @@ def prove(
         _stack(None, {"slackIntervalMs": LEAST_SLACK_MS}) as (emulator, deployment),
         _progress(console) as progress,
     ):
-        probe = _probe(emulator, deployment, slo=DEFAULT_SLO, critical=100.0, progress=progress)
+        probe = _probe(emulator, deployment, slo=read_slo(), critical=100.0, progress=progress)
         site = Site(emulator, deployment, probe)
         for limit in LIMITS:
             if limit.resource in chosen:
@@ -220,7 +220,12 @@ def _progress(console: Console) -> Iterator[Callable[[str], None]]:
 
 
 def _probe(
-    emulator: Emulator, deployment: Deployment, *, slo: Slo, critical: float, progress: Callable[[str], None]
+    emulator: Emulator,
+    deployment: Deployment,
+    *,
+    slo: Slo,
+    critical: float,
+    progress: Callable[[str], None],
 ) -> StackProbe:
     """A probe of the stack's primary region. On AWS another reader of its figures would take its place."""
     return StackProbe(

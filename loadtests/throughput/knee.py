@@ -1,4 +1,4 @@
-"""The search for the knee: the highest rate at which a system meets its objectives, in a few probes.
+"""The search for the knee: the highest rate at which a system meets its thresholds, in a few probes.
 
 Nothing here knows what a probe is made of, so the search is tested on simulated systems.
 """
@@ -32,7 +32,7 @@ class Measured(Protocol):
 
     @property
     def passed(self) -> bool:
-        """Whether every objective was met."""
+        """Whether every threshold was met."""
 
     @property
     def served_per_s(self) -> float:
@@ -100,7 +100,8 @@ def search(probe: Probe, *, start_per_s: float, seconds: float, probes_max: int 
     """Search the knee, beginning at `start_per_s`, with probes of `seconds` at most.
 
     The rate doubles until a probe fails. What that one served is the estimate, which a pass just below and a
-    failure just above confirm; without one, or where it proves wrong, the bracket is halved.
+    failure just above confirm. One that is exceeded is mostly so by little, so a rate a little higher comes
+    next; without an estimate, or where it proves wrong by more, the bracket is halved.
     """
     search_state = _Search()
     for count in range(1, probes_max + 1):
@@ -120,6 +121,7 @@ class _Search:
         self.high: float | None = None
         self._estimate: float | None = None
         self._estimates = 0
+        self._exceeded = False
 
     def next_rate(self, start_per_s: float) -> float:
         """The most useful rate to try next."""
@@ -131,7 +133,11 @@ class _Search:
                 return below
             if above < self.high:
                 return above
-        return self.high * _HALVING if self.low is None else math.sqrt(self.low * self.high)
+        if self.low is None:
+            return self.high * _HALVING
+        if self._exceeded:
+            return min(self.low * _bracket(), math.sqrt(self.low * self.high))
+        return math.sqrt(self.low * self.high)
 
     def is_near(self, rate: float) -> bool:
         """Whether a probe at `rate` has to tell apart what lies close together."""
@@ -142,8 +148,11 @@ class _Search:
     def note(self, rate: float, measured: Measured) -> None:
         """Take in what a probe at `rate` measured."""
         if measured.passed:
+            before = self.estimate_within()
             self.low = rate
+            self._exceeded = before is not None and self.estimate_within() is None
         else:
+            self._exceeded = False
             self.high = rate
             informative = 0 < measured.served_per_s < rate * _INFORMATIVE
             if informative and self._estimates < _FRESH_ESTIMATES_MAX:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from loadtests.throughput.slo import Measures
+from loadtests.throughput.measures import Measures
 
 LEAD_IN: Final = 0.25
 """The part of a probe that is not measured: queues fill, workers start."""

@@ -27,7 +27,7 @@ def render(report: TuningReport) -> str:
     add_figures(
         body,
         [
-            ("knee", report.knee, "the highest rate that meets the objectives"),
+            ("knee", report.knee, "the highest rate that meets the thresholds"),
             ("saturated", saturation.resource if saturation else "nothing", "at the lowest rate that failed"),
             ("probes", f"{len(probes)}", f"in {len(report.searches)} searches"),
         ],
@@ -45,7 +45,7 @@ def render(report: TuningReport) -> str:
 def _knee(body: Element, report: TuningReport) -> None:
     add(body, "h2", "Offered and served")
     key = add(body, "p", "", "key soft")
-    for kind, words in (("pass", "met the objectives"), ("fail", "missed one")):
+    for kind, words in (("pass", "met the thresholds"), ("fail", "missed one")):
         add(key, "span", "", f"{kind}-key").tail = words
     probes = [probe for search in report.searches for probe in search.probes]
     points = [
@@ -53,7 +53,7 @@ def _knee(body: Element, report: TuningReport) -> None:
             probe.per_s,
             probe.served_per_s,
             "pass" if probe.passed else "fail",
-            "; ".join(probe.breaches) or "met every objective",
+            "; ".join(probe.breaches) or "met every threshold",
         )
         for probe in probes
     ]

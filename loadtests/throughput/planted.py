@@ -12,7 +12,7 @@ from typing import Any, Final
 from clients.deployment import Deployment
 from emulator.aws_capacity import AwsCapacity, IndexWrites
 from emulator.client import Emulator
-from loadtests.throughput.event_sources import EventSources, StackSettings
+from loadtests.throughput.event_sources import EventSources, StackSettings, concurrency_of
 from loadtests.throughput.knee import Knee
 from loadtests.throughput.saturation import Resource
 from loadtests.throughput.stack_probe import StackProbe
@@ -23,11 +23,10 @@ from topology.tables import TIMESTAMP_INDEX
 PLANTED_PER_S: Final = 3.5
 """Of the limits that are a rate by themselves."""
 
-CONCURRENCY: Final = 4
-"""Of reception, or of the mapping: as many as are reserved on the local stack."""
-
-LEAST_S: Final = 1.2
-"""How long each of these then takes, which makes a rate of them."""
+CONCURRENCY: Final = 6
+LEAST_S: Final = 1.8
+"""Of reception, or of a mapping: so many invocations, each of which takes so long, make a rate. They take so
+long that what the embedded AWS needs between two of them is little beside it."""
 
 CALIBRATED_PER_S: Final = 2.0
 CALIBRATED_FOR_S: Final = 12.0
@@ -122,9 +121,10 @@ def _pollers(site: Site) -> Iterator[float]:
     """The concurrency of the mapping of CRITICAL alerts, one a batch, and how long analysis takes."""
     with site.settings.put_back() as before, _limits(site, AwsCapacity(least_s={ANALYSIS.suffix: LEAST_S})):
         critical = replace(before.mappings[Queue.PROCESSING_CRITICAL], maximum_concurrency=CONCURRENCY)
-        site.settings.apply(
-            StackSettings({**before.mappings, Queue.PROCESSING_CRITICAL: critical}, before.reserved)
-        )
+        mappings = {**before.mappings, Queue.PROCESSING_CRITICAL: critical}
+        ordinary = concurrency_of(before.mappings[Queue.PROCESSING])
+        reserved = {**before.reserved, ANALYSIS: CONCURRENCY + ordinary}
+        site.settings.apply(StackSettings(mappings, reserved))
         yield CONCURRENCY / LEAST_S * critical.batch_size
 
 

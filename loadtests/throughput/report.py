@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from loadtests.throughput.knee import middle_of, spread_of, text_of
+from loadtests.throughput.measures import Slo
 from loadtests.throughput.saturation import Saturation
-from loadtests.throughput.slo import Slo
 from loadtests.throughput.stack_probe import ProbeResult
 from loadtests.throughput.sweep import SweepRow
 from loadtests.throughput.tuning import Search
@@ -67,14 +67,13 @@ class TuningReport:
     @property
     def notes(self) -> Sequence[str]:
         """What has to be known to read the figures."""
-        objectives = ", ".join(f"{name} {bound:g}" for name, bound in self.slo.objectives.items())
         priced = f"Prices of {prices.READ_ON} in {' and '.join(prices.REGIONS)}"
         return (
             f"The model takes {self.model}; {self.critical_percent:g} % of the alerts are CRITICAL.",
             "Times and rates are of the machine that embeds AWS: they rank settings, and predict no AWS.",
             f"{priced}, for Lambda, SQS and pollers of one region at the sweep's rate, all month long.",
             "API, tables, model and logs cost the same with each setting.",
-            f"Objectives: {objectives}.",
+            f"Thresholds: {', '.join(map(str, self.slo))}.",
         )
 
     def probe_rows(self) -> Iterator[tuple[str, ...]]:

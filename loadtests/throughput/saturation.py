@@ -46,7 +46,7 @@ _MACHINE_PROCESSOR: Final = 0.92
 
 
 def saturation(telemetry: Telemetry) -> Saturation:
-    """Name what saturated in a probe that missed its objectives."""
+    """Name what saturated in a probe that missed its thresholds."""
     for resource, evidence_of in _SIGNS:
         if evidence := evidence_of(telemetry):
             return Saturation(resource, evidence)

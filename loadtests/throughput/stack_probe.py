@@ -21,8 +21,8 @@ from clients.schedules import Stage, Stages
 from clients.sender import POST_TIMEOUT_S, Webhook
 from handlers.adapters.aws.items import plain_of
 from handlers.domain.limits import REMEMBERED_MS
+from loadtests.throughput.measures import Measures, Slo, breaches
 from loadtests.throughput.measuring import LEAD_IN, AlertOutcome, measure, served_per_s
-from loadtests.throughput.slo import Measures, Slo
 from loadtests.throughput.telemetry import Telemetry, TelemetryReader
 from topology.alerts import Severity
 from topology.errors import ExplainedError
@@ -57,7 +57,7 @@ class UndecidableError(ExplainedError):
 
 @dataclass(frozen=True)
 class ProbeResult:
-    """A rate that was offered, and what came of it. `breaches` are the objectives that were missed."""
+    """A rate that was offered, and what came of it. `breaches` are the thresholds that were missed."""
 
     per_s: float
     seconds: float
@@ -68,7 +68,7 @@ class ProbeResult:
 
     @property
     def passed(self) -> bool:
-        """Whether every objective was met."""
+        """Whether every threshold was met."""
         return not self.breaches
 
 
@@ -120,13 +120,14 @@ class StackProbe:
         self._refused = bool(telemetry.slack_refused or telemetry.model_refused)
         posts = telemetry.slack_posts + telemetry.slack_refused
         refused = _PERCENT * telemetry.slack_refused / posts if posts else 0.0
+        analysed_only = any(one.metric == "analysed_percent" for one in self.slo)
         measures = measure(outcomes, slack_refused_percent=refused, seconds=seconds)
         return ProbeResult(
             per_s,
             seconds,
             measures,
-            served_per_s(outcomes, seconds=seconds, analysed_only="analysed_percent" in self.slo.objectives),
-            self.slo.breaches(measures),
+            served_per_s(outcomes, seconds=seconds, analysed_only=analysed_only),
+            breaches(self.slo, measures),
             telemetry,
         )
 

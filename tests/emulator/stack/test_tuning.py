@@ -9,9 +9,9 @@ from clients.alert_source import AlertSource
 from emulator.client import Emulator
 from emulator.local_stack import LocalStack
 from loadtests.throughput.embedded_telemetry import EmbeddedTelemetry
+from loadtests.throughput.measures import read_slo
 from loadtests.throughput.planted import LIMITS, PlantedLimit, Site
 from loadtests.throughput.saturation import Resource, saturation
-from loadtests.throughput.slo import DEFAULT_SLO
 from loadtests.throughput.stack_probe import StackProbe
 from ops.local.running import webhooks_of
 
@@ -31,7 +31,7 @@ def site(emulator: Emulator, stack: LocalStack) -> Site:
         webhook=webhooks_of(deployment)[0],
         reader=EmbeddedTelemetry(emulator, deployment, deployment.primary),
         source=AlertSource(source="tune", critical_percent=100.0),
-        slo=DEFAULT_SLO,
+        slo=read_slo(),
     )
     return Site(emulator, deployment, probe)
 

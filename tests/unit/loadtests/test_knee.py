@@ -72,6 +72,19 @@ def test_a_system_that_does_less_under_more_load_is_found_by_halves(limit: float
         assert knee.per_s == pytest.approx(limit, rel=TOLERANCE * 1.001)
 
 
+@given(limit=st.floats(1, 20), kept=st.floats(0.9, 1.0), lenient=st.floats(1.0, 1.02))
+def test_an_estimate_that_is_a_little_low_costs_one_probe_more(
+    limit: float, kept: float, lenient: float
+) -> None:
+    """Overload costs a little, and just above its limit a system still seems to follow: no wide search."""
+    system = System(limit * lenient, kept=kept / lenient)
+    knee = search(system, start_per_s=limit * 0.8, seconds=40)
+    assert knee.settled
+    assert knee.probes <= 6
+    assert knee.per_s == pytest.approx(limit, rel=0.12)
+    assert knee.passed_per_s <= limit * lenient <= knee.failed_per_s
+
+
 @given(limit=st.floats(1, 12))
 def test_a_system_that_serves_all_late_is_found_by_halves(limit: float) -> None:
     """As where what is beyond a limit goes out in another form."""

@@ -54,7 +54,7 @@ def test_a_backlog_that_grows_shows_by_how_much(over: float) -> None:
     """Of what comes in a second, so much is not served: that is how latency grows."""
     values = measured(alerts(per_s=4.0, capacity_per_s=4.0 / over, noise_s=0.2))
     assert values["growth_percent"] == pytest.approx(100 * (over - 1), rel=0.25)
-    assert values["growth_percent"] > 2.5
+    assert values["growth_percent"] > 1.5
 
 
 def test_a_spread_without_a_trend_is_no_growth() -> None:

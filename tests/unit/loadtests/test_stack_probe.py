@@ -11,7 +11,7 @@ import pytest
 
 from clients.alert_source import AlertSource
 from clients.sender import Webhook
-from loadtests.throughput.slo import DEFAULT_SLO
+from loadtests.throughput.measures import read_slo
 from loadtests.throughput.stack_probe import StackProbe, UndecidableError
 from loadtests.throughput.telemetry import Telemetry
 from tests.fakes.http_server import Answer, ScriptedServer
@@ -84,7 +84,7 @@ def probe_of(server: ScriptedServer, stack: Stack, reader: Figures | None = None
         webhook=Webhook("us-east-1", server.url, "key"),
         reader=reader or Figures(),
         source=AlertSource(source="tune"),
-        slo=DEFAULT_SLO,
+        slo=read_slo(),
     )
 
 

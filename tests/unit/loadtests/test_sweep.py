@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from loadtests.throughput.event_sources import EventSources, MappingSettings, concurrency_of
-from loadtests.throughput.slo import Measures
+from loadtests.throughput.measures import Measures
 from loadtests.throughput.stack_probe import ProbeResult
 from loadtests.throughput.sweep import Variant, sweep, usd_per_month, variants
 from loadtests.throughput.telemetry import FunctionFigures, Telemetry

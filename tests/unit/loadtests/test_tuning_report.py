@@ -10,10 +10,10 @@ import pytest
 
 from loadtests.throughput.chart import Chart, Point
 from loadtests.throughput.knee import Knee
+from loadtests.throughput.measures import Measures, read_slo
 from loadtests.throughput.page import render, write_page
 from loadtests.throughput.report import PROBE_HEADS, SWEEP_HEADS, TuningReport
 from loadtests.throughput.saturation import Resource, Saturation
-from loadtests.throughput.slo import DEFAULT_SLO, Measures
 from loadtests.throughput.stack_probe import ProbeResult
 from loadtests.throughput.sweep import SweepRow
 from loadtests.throughput.telemetry import Telemetry
@@ -58,7 +58,7 @@ REPORT = TuningReport(
     stack="local",
     region="us-east-1",
     began_at="2026-11-29 20:00 UTC",
-    slo=DEFAULT_SLO,
+    slo=read_slo(),
     critical_percent=10.0,
     model="log-normal, p50 4 s, p95 12 s (assumed)",
     searches=(search_of(11.0),),

@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from chaos.target import ChaosRefusedError
-from loadtests.throughput.slo import SloFileError
+from loadtests.slo import SloError
 from ops import tune_commands
 from ops.cli import app
 from topology.errors import ExplainedError
@@ -24,12 +24,12 @@ def test_without_a_stack_it_says_how_to_start_one(tmp_path: Path) -> None:
 
 def test_an_unknown_objective_is_named(tmp_path: Path) -> None:
     """With those that are known."""
-    file = tmp_path / "slo.toml"
-    file.write_text("[slo]\nlatency = 3\n", encoding="utf-8")
+    file = tmp_path / "slo.yaml"
+    file.write_text("throughput:\n  latency: <= 3\n", encoding="utf-8")
     done = CliRunner().invoke(app, ["tune", "throughput", "--slo", str(file)])
     assert done.exit_code == 1
-    assert isinstance(done.exception, SloFileError)
-    assert "latency: unknown; known are error_percent" in str(done.exception)
+    assert isinstance(done.exception, SloError)
+    assert "no metric latency; there are alone_percent" in str(done.exception)
 
 
 @pytest.mark.parametrize("command", ["throughput", "prove"])
