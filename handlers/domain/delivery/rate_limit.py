@@ -23,6 +23,8 @@ from topology.records import SLACK_RATE
 _log = logging.getLogger(__name__)
 
 _TRIES: Final = 3
+_GATHERING_MS: Final = 1_000
+"""A hundred alerts are claimed in about so long; what took the next slot would come to Slack beside them."""
 _CLOCKS_MS: Final = CLOCK_ERROR_S * 1000
 _TURN_MS: Final = 10_000
 """A steady stream of CRITICAL alerts leaves the others at least one slot in so long."""
@@ -67,11 +69,13 @@ class RateLimiter:
                 if wait_ms := self._wait_ms(urgent=urgent):
                     return wait_ms
                 now_ms, free_ms, turn = self.clock.now_ms(), self._free_ms(urgent=urgent), self._turn()
-                changes = {_NEXT: now_ms + self.interval_ms}
+                crowded = now_ms - free_ms < self.interval_ms
+                gathering_ms = 0 if urgent or not crowded else _GATHERING_MS
+                changes = {_NEXT: now_ms + self.interval_ms + gathering_ms}
                 if turn or not urgent:
                     changes[_OFFERED] = now_ms
                 if self._record.write(changes):
-                    self.crowded = now_ms - free_ms < self.interval_ms
+                    self.crowded = crowded
                     return 0
         except CoordinationUnavailableError:
             _log.warning("The rate limit is unknown, going on by what was known last", exc_info=True)
@@ -93,7 +97,9 @@ class RateLimiter:
     def _free_ms(self, *, urgent: bool) -> int:
         """From when on there is a slot, by what is known."""
         gives_way = urgent is self._turn()
-        free_ms = self._bounded(_NEXT, self.interval_ms) + (self.interval_ms if gives_way else 0)
+        free_ms = self._bounded(_NEXT, self.interval_ms + _GATHERING_MS) + (
+            self.interval_ms if gives_way else 0
+        )
         if not urgent:
             free_ms = max(free_ms, self._bounded(_WINDOW, DIGEST_WINDOW_S * 1000))
         return max(free_ms, self._bounded(_BACK_OFF, MAX_DEFERRAL_S * 1000))

@@ -419,7 +419,7 @@ def test_digest_is_bounded_and_leaves_the_rest_to_the_next() -> None:
     """What did not fit goes out as soon as there is a slot again."""
     world = storm(MAX_DIGEST_ALERTS + 20)
     world.distribution.work("a000", world.time())
-    world.clock.advance(2)
+    world.clock.advance(3)
     left = [r.alert_id for r in world.ledger.rows.values() if r.status is Status.ANALYZED]
     world.distribution.work(left[0], world.time())
     assert [digest.alert_count for digest in world.notifier.digests] == [MAX_DIGEST_ALERTS, 20]
@@ -493,7 +493,7 @@ def test_refused_digest_lets_each_alert_be_judged_alone() -> None:
     world = storm(4)
     world.notifier.script = [NotifierRefusedError("400 invalid_blocks"), None]
     world.distribution.work("a000", world.time())
-    world.clock.advance(2)
+    world.clock.advance(3)
     world.distribution.work("a001", world.time())
     assert world.notifier.alert_ids == ["a001"]
     assert world.ledger.rows["a002"].status is Status.ANALYZED

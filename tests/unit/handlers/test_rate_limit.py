@@ -49,6 +49,19 @@ def test_ordinary_messages_leave_every_other_slot_free() -> None:
     assert all_of.rate_limiter().reserve(urgent=False) == 0
 
 
+def test_digest_has_time_to_be_gathered() -> None:
+    """What takes the next slot would come to Slack beside it, and one of them be refused."""
+    all_of = Instances()
+    assert all_of.rate_limiter().reserve(urgent=False) == 0
+    all_of.clock.advance(2)
+    others_waited = all_of.rate_limiter()
+    assert others_waited.reserve(urgent=False) == 0
+    assert others_waited.crowded
+    assert all_of.rate_limiter().reserve(urgent=True) == 2_000
+    all_of.clock.advance(2)
+    assert all_of.rate_limiter().reserve(urgent=True) == 0
+
+
 def test_closed_slot_is_not_read_again() -> None:
     """What is known to be closed costs nothing more."""
     all_of = Instances()
