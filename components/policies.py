@@ -67,7 +67,7 @@ def function_grants(spec: FunctionSpec, resources: RegionResources) -> tuple[Gra
             Grant(_SEND, (*processing, queues[PROCESSING_DLQ])),
         ),
         ANALYSIS: (
-            Grant(_MOVE, (alerts,)),
+            Grant((*_MOVE, "dynamodb:BatchGetItem"), (alerts,)),
             Grant(("dynamodb:GetItem", "dynamodb:PutItem"), (resources.analysis_cache_table,)),
             coordination,
             Grant((*_CONSUME, *_SEND), processing),

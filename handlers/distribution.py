@@ -37,4 +37,4 @@ _work: Final = DistributionWork(
 
 def handler(event: Event, context: Context) -> dict[str, Any]:
     """Work through one batch; answers which messages to keep in the queue."""
-    return work_batch(event, _work.work, context=context, clock=_parts.clock)
+    return work_batch(event, _work.work, expect=_work.leases.expect, context=context, clock=_parts.clock)

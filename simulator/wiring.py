@@ -184,7 +184,9 @@ def work(
             raise
 
     event = {"Records": [{"messageId": message_id, "body": body} for message_id, body in messages]}
-    failures = work_batch(event, watched, context=machine, clock=machine)["batchItemFailures"]
+    failures = work_batch(event, watched, expect=handler.leases.expect, context=machine, clock=machine)[
+        "batchItemFailures"
+    ]
     return frozenset(failure["itemIdentifier"] for failure in failures)
 
 

@@ -47,7 +47,7 @@ def _expected(stack: str, region: str) -> dict[str, list[tuple[list[str], list[s
             log("AlertReceptionFunction"),
         ],
         "analysis": [
-            (move, [alerts]),
+            ([*move, "dynamodb:BatchGetItem"], [alerts]),
             (agree, [cache]),
             (agree, [coordination]),
             ([*CONSUME, *send], [processing, urgent]),

@@ -1,7 +1,8 @@
 """SQS's batches: one message after the other, in the time that the invocation has."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
@@ -20,9 +21,16 @@ _LATE: Final = 4
 
 
 def work_batch(
-    event: Event, work: Callable[[str, Deadline], None], *, context: Context, clock: Clock
+    event: Event,
+    work: Callable[[str, Deadline], None],
+    *,
+    expect: Callable[[Sequence[str]], None],
+    context: Context,
+    clock: Clock,
 ) -> dict[str, Any]:
     """Do each message of an SQS event; answers which to keep in the queue: the poison and what broke us.
+
+    `expect` is told first which alerts they are about.
 
     https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html#services-sqs-batchfailurereporting
     """
@@ -30,6 +38,11 @@ def work_batch(
     total_ms = end_ms - started_ms
     failed: list[str] = []
     records = event["Records"]
+    expected: list[str] = []
+    for record in records:
+        with suppress(PoisonMessageError):
+            expected.append(_alert_id_of(record["body"]))
+    expect(expected)
     for number, record in enumerate(records, start=1):
         now_ms = clock.now_ms()
         if now_ms >= end_ms:

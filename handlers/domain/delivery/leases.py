@@ -6,8 +6,8 @@ it, or it has moved on, or Recovery will send another.
 
 import logging
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from handlers.domain.alert import Alert, Step
@@ -29,6 +29,9 @@ from topology.limits import SQS_DELAY_MAX_S
 _log = logging.getLogger(__name__)
 
 _TOKEN_DIGITS: Final = 32
+_READ_AHEAD_MS: Final = 1_000
+"""A slot of Slack's would be taken for an alert that somebody else has told of meanwhile."""
+
 _WRITE_PAUSES_S: Final = (0.5, 1.5)
 
 
@@ -61,6 +64,25 @@ class Leases:
     actor: Actor
     step: Step
     lease_s: int
+    _read_ahead: dict[str, tuple[int, Alert]] = field(default_factory=dict, init=False)
+    """By alert: when it was read, and how it was."""
+
+    def expect(self, alert_ids: Iterable[str]) -> None:
+        """Read the alerts of a batch at once, each for a `look` at it soon.
+
+        What changes meanwhile is noticed, as each write compares the row with the one that was read.
+        """
+        self._read_ahead.clear()
+        wanted = [*dict.fromkeys(alert_ids)]
+        if len(wanted) < 2:  # noqa: PLR2004 - one is read by itself
+            return
+        now_ms = self.clock.now_ms()
+        try:
+            rows = self.ledger.get_many(wanted)
+        except LedgerUnavailableError:
+            _log.warning("Not read ahead", extra={"alerts": len(wanted)}, exc_info=True)
+            return
+        self._read_ahead.update({key: (now_ms, row) for key, row in rows.items() if isinstance(row, Alert)})
 
     def acquire(self, alert_id: str, deadline: Deadline) -> Alert | None:
         """Claim the alert; None if there is nothing to do for this wake-up. Raises as `look` does."""
@@ -74,7 +96,9 @@ class Leases:
             PoisonMessageError: there is no such alert. A row is always written before its wake-up.
             LedgerUnavailableError: nothing is known.
         """
-        alert = self.ledger.get(alert_id)
+        read_ms, alert = self._read_ahead.pop(alert_id, (0, None))
+        if alert is None or not 0 <= self.clock.now_ms() - read_ms < _READ_AHEAD_MS:
+            alert = self.ledger.get(alert_id)
         if alert is None:
             raise PoisonMessageError(
                 f"no alert {alert_id!r} in the ledger; look where this message came from"
@@ -114,6 +138,8 @@ class Leases:
         Raises:
             LedgerUnavailableError: nothing is known.
         """
+        for alert_id in alert_ids:
+            self._read_ahead.pop(alert_id, None)
         stored = self.ledger.get_many(alert_ids)
         rows = [row for alert_id in alert_ids if isinstance(row := stored.get(alert_id), Alert)]
         return [row for row in rows if not (row.alone or row.status.at_rest) and self._is_there_for_us(row)]

@@ -415,6 +415,45 @@ def test_few_that_waited_go_out_as_themselves(count: int) -> None:
     assert world.notifier.alert_ids == ["a000"]
 
 
+def test_row_that_was_read_ahead_and_moved_on_is_left_alone() -> None:
+    """The others of the batch go out by the rows that were read with it."""
+    world = World()
+    world.hold(*(row(alert_id, status=Status.ANALYZED) for alert_id in ("a1", "a2")))
+    worker = world.distribution
+    worker.leases.expect(["a1", "a2", "a1", "unknown"])
+    elsewhere = claimed(world.ledger.rows["a1"], token="t", due_at=world.clock.s + 60)
+    world.hold(elsewhere)
+    worker.work("a1", world.time())
+    world.clock.advance(2)
+    worker.work("a2", world.time())
+    assert world.ledger.rows["a1"] == elsewhere
+    assert world.notifier.alert_ids == ["a2"]
+
+
+def test_row_that_was_read_ahead_serves_once() -> None:
+    """A second wake-up sees what the first one did."""
+    world = World()
+    world.hold(*(row(alert_id, status=Status.ANALYZED) for alert_id in ("a1", "a2")))
+    worker = world.distribution
+    worker.leases.expect(["a1", "a2"])
+    for _ in range(2):
+        worker.work("a1", world.time())
+        world.clock.advance(2)
+    assert world.notifier.alert_ids == ["a1"]
+
+
+def test_batch_that_cannot_be_read_ahead_is_read_one_by_one() -> None:
+    """Reading ahead saves calls; nothing depends on it."""
+    world = World()
+    world.hold(*(row(alert_id, status=Status.ANALYZED) for alert_id in ("a1", "a2")))
+    worker = world.distribution
+    world.ledger.before = ledger_down()
+    worker.leases.expect(["a1", "a2"])
+    world.ledger.before = lambda _operation: None
+    worker.work("a1", world.time())
+    assert world.notifier.alert_ids == ["a1"]
+
+
 def test_digest_is_bounded_and_leaves_the_rest_to_the_next() -> None:
     """What did not fit goes out as soon as there is a slot again."""
     world = storm(MAX_DIGEST_ALERTS + 20)

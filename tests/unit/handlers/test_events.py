@@ -108,13 +108,15 @@ def wake_up(alert_id: str) -> str:
 def test_poison_is_kept_for_the_dead_letter_queue_and_the_rest_is_done(poison: str) -> None:
     """A body that is no wake-up never takes its batch along."""
     clock, done = FakeClock(), []
+    expected: list[str] = []
     answer = work_batch(
         sqs_event(wake_up("a0"), poison, wake_up("a2")),
         lambda alert_id, _deadline: done.append(alert_id),
+        expect=expected.extend,
         context=FixedContext(clock, 30_000),
         clock=clock,
     )
-    assert done == ["a0", "a2"]
+    assert done == expected == ["a0", "a2"]
     assert answer == {"batchItemFailures": [{"itemIdentifier": "m1"}]}
 
 
@@ -131,7 +133,11 @@ def test_one_failing_alert_does_not_take_the_batch_along(
         done.append(alert_id)
 
     answer = work_batch(
-        sqs_event(wake_up("a0"), wake_up("a1")), work, context=FixedContext(clock, 30_000), clock=clock
+        sqs_event(wake_up("a0"), wake_up("a1")),
+        work,
+        expect=list,
+        context=FixedContext(clock, 30_000),
+        clock=clock,
     )
     assert done == ["a1"]
     assert answer == {"batchItemFailures": [{"itemIdentifier": "m0"}]}
@@ -149,6 +155,7 @@ def test_time_is_shared_and_the_late_are_put_off() -> None:
     work_batch(
         sqs_event(*(wake_up(f"a{n}") for n in range(4))),
         work,
+        expect=list,
         context=FixedContext(clock, 60_000),
         clock=clock,
     )
@@ -172,6 +179,7 @@ def test_invocation_that_was_frozen_past_its_end_leaves_the_rest(caplog: pytest.
     answer = work_batch(
         sqs_event(*(wake_up(f"a{n}") for n in range(4))),
         work,
+        expect=list,
         context=FixedContext(clock, 60_000),
         clock=clock,
     )
@@ -186,6 +194,7 @@ def test_message_alone_may_take_the_whole_invocation() -> None:
     work_batch(
         sqs_event(wake_up("a0")),
         lambda _alert_id, deadline: given.append(deadline),
+        expect=list,
         context=FixedContext(clock, 60_000),
         clock=clock,
     )
