@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
+from zlib import crc32
 
 from clients.load import Post
 from clients.receipts import Tells
@@ -111,7 +112,8 @@ class AlertSource:
     """Makes alerts of `causes` causes, 1 to `CAUSES_MAX`, or each of its own cause with `distinct_causes`.
 
     `source` is the name under which they come in, `run` makes them new. `flapping`: every tenth tells of one
-    of a few faults that come and go, each time of a change. `formats` take turns.
+    of a few faults that come and go, each time of a change. `repeats_percent` are sent again as an earlier
+    one was, as sources do that hear of no change. `formats` are mixed evenly.
     """
 
     source: str
@@ -120,12 +122,15 @@ class AlertSource:
     distinct_causes: bool = False
     critical_percent: float = 10.0
     flapping: bool = False
+    repeats_percent: float = 0.0
     formats: tuple[str, ...] = ("generic",)
 
     def post(self, number: int, webhooks: tuple[Webhook, ...]) -> Post:
         """Alert `number`, to the first of these webhooks that takes it."""
+        while number and scattered(number) % 1_000 < self.repeats_percent * 10:
+            number //= 2
         alert = self.alert(number)
-        body = FORMATS[self.formats[number % len(self.formats)]](alert)
+        body = FORMATS[self.formats[scattered(number) % len(self.formats)]](alert)
         return Post(body, webhooks, (Tells(fault=alert.event_id, state=alert.state),), alert.severity)
 
     def alert(self, number: int) -> MadeAlert:
@@ -158,6 +163,14 @@ class AlertSource:
         if int((number + 1) * share + 1e-9) > int(number * share + 1e-9):
             return Severity.CRITICAL
         return _OTHER_SEVERITIES[number % len(_OTHER_SEVERITIES)]
+
+
+def scattered(number: int) -> int:
+    """A number to choose by: the same for the same `number`, in step with nothing that comes at intervals.
+
+    Every second alert of a format or to a region would give one of them all CRITICAL ones.
+    """
+    return crc32(number.to_bytes(8))
 
 
 def in_turn(webhooks: tuple[Webhook, ...]) -> Sequence[tuple[Webhook, ...]]:

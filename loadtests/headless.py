@@ -38,6 +38,7 @@ class LoadOptions:
     per_s: float | None = None
     seconds: float | None = None
     critical_percent: float | None = None
+    repeats_percent: float | None = None
     stream: Path | None = None
     speed: float | None = None
     rest_within_s: float | None = None

@@ -200,6 +200,7 @@ class AlertShape(LoadTestShape):
             both_regions=self.both_regions,
             critical_percent=options.critical_percent,
             causes=self.causes,
+            repeats_percent=options.repeats_percent,
             formats=tuple(sorted(getattr(task, "__name__", "") for task in AlertSender.tasks)),
             stream=options.stream,
             speed=options.speed,

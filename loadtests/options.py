@@ -19,6 +19,7 @@ _LIMITS: Final[Mapping[str, tuple[float, float]]] = {
     "per_s": (0.01, PER_S_MAX),
     "seconds": (1.0, SECONDS_MAX),
     "critical_percent": (0.0, 100.0),
+    "repeats_percent": (0.0, 100.0),
     "speed": (0.01, 1_000.0),
     "rest_within_s": (0.0, 3_600.0),
 }
@@ -34,6 +35,7 @@ def add_options(parser: Any, shape: str, defaults: Mapping[str, float]) -> None:
     add("per-s", defaults["per_s"], "Posts a second, where the shape is highest.")
     add("seconds", defaults["seconds"], "How long it sends; --run-time says nothing here.")
     add("critical-percent", defaults["critical_percent"], "Percent of the alerts that are CRITICAL.")
+    add("repeats-percent", 0.0, "Percent of the posts that are sent as an earlier one was.")
     add("stream", "", "A recorded stream to replay in place of the shape.")
     add("speed", 1.0, "How many times as fast as it was recorded the stream is replayed.")
     add("rest-within-s", defaults["rest_within_s"], "The longest wait for all alerts to be at rest.")

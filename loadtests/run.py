@@ -31,7 +31,7 @@ SLACK_PER_S: Final = 1.0
 """A channel's limit. https://docs.slack.dev/apis/web-api/rate-limits"""
 
 WARM_UP_ALERTS: Final = 6
-WARM_WITHIN_S: Final = 20.0
+WARM_WITHIN_S: Final = 120.0
 _POLL_S: Final = 0.2
 _POLL_RECORDS_S: Final = 2.0
 _REPORTED_WITHIN_S: Final = 10.0

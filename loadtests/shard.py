@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from clients import load
-from clients.alert_source import AlertSource, in_turn
+from clients.alert_source import AlertSource, in_turn, scattered
 from clients.load import Arrival, Load, LoadFailedError, Post
 from clients.schedules import Recorded, Schedule, Stage, Stages
 from clients.sender import POST_TIMEOUT_S, Attempt, Webhook
@@ -25,7 +25,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
     `stages` are seconds and the rates at their ends; with a `stream`, the path of a recorded one, they say
     nothing. `begin_at` is on the clock of `time.time`, so the machines' clocks have to agree. `webhooks` are
-    regions, URLs and keys; with `both_regions` each region is tried first in turn, else always the first one.
+    regions, URLs and keys; with `both_regions` each region is tried first as often, else the first always.
     """
 
     shape: str
@@ -39,7 +39,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     both_regions: bool = True
     critical_percent: float = 10.0
     causes: int = 8
-    distinct_causes: bool = False
+    repeats_percent: float = 0.0
     formats: tuple[str, ...] = ("generic",)
     stream: str = ""
     speed: float = 1.0
@@ -76,14 +76,14 @@ def plan(order: Order) -> Planned:
         source=f"load-{order.shape}",
         run=order.run,
         causes=order.causes,
-        distinct_causes=order.distinct_causes,
+        repeats_percent=order.repeats_percent,
         critical_percent=order.critical_percent,
         formats=order.formats,
     )
     stages = Stages(tuple(Stage(*stage) for stage in order.stages))
 
     def made(number: int) -> Post:
-        return source.post(number, ways[number // len(order.formats) % len(ways)])
+        return source.post(number, ways[scattered(number) // len(order.formats) % len(ways)])
 
     peak = max(max(stage.from_per_s, stage.to_per_s) for stage in stages.stages)
     return Planned(made, stages, stages.count, stages.seconds, peak)

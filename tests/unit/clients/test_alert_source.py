@@ -68,6 +68,14 @@ def test_reception_reads_each_format_with_the_same_severity_state_and_title(name
         assert [tells.fault for tells in post.tells] == [alert.event_id]
 
 
+def test_repeats_are_sent_as_an_earlier_alert_was() -> None:
+    """As many as asked for, and nothing else twice."""
+    source = AlertSource(source="s", repeats_percent=30)
+    ids = [source.post(number, (EAST,)).body["event_id"] for number in range(2_000)]
+    assert 0.25 < 1 - len(set(ids)) / len(ids) < 0.35
+    assert all(str(event) in {source.alert(n).event_id for n in range(2_000)} for event in ids[:50])
+
+
 def test_sources_take_turns_in_which_region_they_try_first() -> None:
     """Each region is first once."""
     assert in_turn((EAST, WEST)) == [(EAST, WEST), (WEST, EAST)]
