@@ -1,8 +1,9 @@
 """The recovery function: run by a schedule each minute, in each region."""
 
-import dataclasses
 import os
 from typing import Any, Final
+
+import msgspec
 
 from handlers.adapters.aws import metrics
 from handlers.adapters.lambda_events.invocation import Context, Event
@@ -43,4 +44,4 @@ def handler(_event: Event, context: Context) -> dict[str, Any]:
         stack=_settings.stack,
         at_ms=_parts.clock.now_ms(),
     )
-    return {**dataclasses.asdict(report), "expired": expiry.deleted}
+    return {**msgspec.structs.asdict(report), "expired": expiry.deleted}

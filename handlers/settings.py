@@ -1,12 +1,14 @@
 """What each function is told by its environment: one frozen object a function, read once at cold start.
 
 The Pulumi components write the same variables (`variable`), so a setting is named in one place.
-Standard library only: the Pulumi program imports this module too.
+The Pulumi program imports this module too.
 """
 
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
-from typing import Literal, Self, get_type_hints
+from typing import Literal, Self
+
+import msgspec
+from msgspec import structs
 
 
 class SettingsError(Exception):
@@ -18,8 +20,7 @@ def variable(field_name: str) -> str:
     return field_name.upper()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What every function needs."""
 
     stack: str
@@ -45,14 +46,13 @@ class Settings:
         """
         values: dict[str, object] = {}
         problems: list[str] = []
-        hints = get_type_hints(cls)
-        for field in fields(cls):
+        for field in structs.fields(cls):
             text = environment.get(variable(field.name))
             if text is None:
-                if field.default is MISSING:
+                if field.required:
                     problems.append(f"{variable(field.name)} is missing")
                 continue
-            if hints[field.name] is int:
+            if field.type is int:
                 if not text.isdigit():
                     problems.append(f"{variable(field.name)} is {text!r}, not a whole number")
                     continue
@@ -66,11 +66,10 @@ class Settings:
     @classmethod
     def deployed_fields(cls) -> frozenset[str]:
         """The fields that the deployment must set: all but what Lambda sets itself."""
-        return frozenset(field.name for field in fields(cls)) - {"aws_region"}
+        return frozenset(field.name for field in structs.fields(cls)) - {"aws_region"}
 
 
-@dataclass(frozen=True, kw_only=True)
-class ReceptionSettings(Settings):
+class ReceptionSettings(Settings, frozen=True, kw_only=True):
     """Of the reception function. `alarm_topic_arn`: the one SNS topic it takes alarms from."""
 
     dedupe_event_window_s: int
@@ -79,8 +78,7 @@ class ReceptionSettings(Settings):
     alarm_topic_arn: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class AnalysisSettings(Settings):
+class AnalysisSettings(Settings, frozen=True, kw_only=True):
     """Of the analysis function. `anthropic_key_secret` is a secret's name, never its value.
 
     `critical_patience_s`: how long a CRITICAL alert waits for its analysis before it goes out without.
@@ -93,8 +91,7 @@ class AnalysisSettings(Settings):
     critical_patience_s: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class DistributionSettings(Settings):
+class DistributionSettings(Settings, frozen=True, kw_only=True):
     """Of the distribution function. `slack_webhook_origin`: what the URL in the secret must start with.
 
     `slack_channel`: where the bot posts whose token is in `slack_bot_token_secret`; empty for the webhook.
@@ -115,6 +112,5 @@ class DistributionSettings(Settings):
         return self.slack_webhook_origin.replace("//hooks.", "//") + "api/"
 
 
-@dataclass(frozen=True, kw_only=True)
-class RecoverySettings(Settings):
+class RecoverySettings(Settings, frozen=True, kw_only=True):
     """Of the recovery function."""

@@ -2,8 +2,10 @@
 
 import heapq
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
+
+from msgspec.structs import replace
 
 from handlers.domain.alert import Alert
 from handlers.domain.ports import FaultEvent, LedgerUnavailableError, MalformedRowError
@@ -26,7 +28,7 @@ _TIMEOUT_MS: Final = (2_500, 3_500)
 """When the client, with its two tries, gives up."""
 
 _LATE_MS: Final = (200, 8_000)
-_ATTRIBUTES: Final = tuple(spec.name for spec in fields(Alert))
+_ATTRIBUTES: Final = Alert.__struct_fields__
 
 
 @dataclass

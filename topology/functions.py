@@ -1,14 +1,12 @@
 """The four Lambda functions: what each is called and runs; `components.policies` says what it may do."""
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 LAMBDA_RUNTIME: Final = "python3.13"
 LAMBDA_ARCHITECTURE: Final = "arm64"
 
 
-@dataclass(frozen=True)
-class FunctionSpec:
+class FunctionSpec(NamedTuple):
     """One Lambda function. `key` names its module, package, configuration keys and lock file."""
 
     key: str

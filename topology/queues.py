@@ -1,8 +1,7 @@
 """The SQS queues of a region: which function each feeds and where its poison goes."""
 
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from topology.functions import ANALYSIS, DISTRIBUTION, FunctionSpec
 from topology.limits import SQS_RETENTION_MAX_S
@@ -25,8 +24,7 @@ class Queue(StrEnum):
     DISTRIBUTION_CRITICAL = "distribution-critical"
 
 
-@dataclass(frozen=True)
-class QueueSpec:
+class QueueSpec(NamedTuple):
     """One queue. A queue with a consumer has a `dead_letter` queue; a dead-letter queue has neither."""
 
     key: str

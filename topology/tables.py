@@ -1,21 +1,18 @@
 """The global tables: keys, indexes and TTL."""
 
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 AttributeType = Literal["S", "N"]
 
 
-@dataclass(frozen=True)
-class KeySpec:
+class KeySpec(NamedTuple):
     """A key attribute and its DynamoDB type."""
 
     name: str
     type: AttributeType
 
 
-@dataclass(frozen=True)
-class IndexSpec:
+class IndexSpec(NamedTuple):
     """A global secondary index. `projected`: what it holds besides the keys; None means everything."""
 
     name: str
@@ -24,8 +21,7 @@ class IndexSpec:
     projected: tuple[str, ...] | None = None
 
 
-@dataclass(frozen=True)
-class TableSpec:
+class TableSpec(NamedTuple):
     """One table. `ttl_attribute`, if it has one, holds epoch seconds.
 
     `shares_ledger_consistency`: strong where the ledger is; else always eventual.

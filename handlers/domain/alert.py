@@ -5,9 +5,10 @@ has the table.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
+
+import msgspec
 
 from topology.alerts import (
     FaultState,
@@ -29,8 +30,7 @@ class Step(StrEnum):
     DISTRIBUTION = "distribution"
 
 
-@dataclass(frozen=True, kw_only=True)
-class IncomingAlert:
+class IncomingAlert(msgspec.Struct, frozen=True, kw_only=True):
     """One alert of a body, as a format understood it: nothing cut yet.
 
     `event_id` and `status` are the source's own; `severity_word` is its word for the severity where
@@ -57,13 +57,12 @@ class IncomingAlert:
     event_id: str | None = None
     status: str | None = None
     severity_word: str | None = None
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = msgspec.field(default_factory=dict)
     mended: tuple[str, ...] = ()
     left_out: int = 0
 
 
-@dataclass(frozen=True, kw_only=True)
-class Analysis:
+class Analysis(msgspec.Struct, frozen=True, kw_only=True):
     """What the model said. `confidence`: low, medium or high. Its text is as untrusted as the alert's."""
 
     summary: str
@@ -74,8 +73,7 @@ class Analysis:
     cached: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
-class Alert:
+class Alert(msgspec.Struct, frozen=True, kw_only=True):
     """One row of the ledger. None means that the attribute is absent.
 
     `timestamp`, `due_at`, `not_before` and `expires_at` are epoch seconds, `..._ms` epoch milliseconds.
@@ -105,10 +103,10 @@ class Alert:
     raw: str
     schema: int
     raw_truncated: bool = False
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = msgspec.field(default_factory=dict)
     attempts: int = 0
     epoch: int = 0
-    possible_duplicates: Mapping[str, int] = field(default_factory=dict)
+    possible_duplicates: Mapping[str, int] = msgspec.field(default_factory=dict)
     component: str | None = None
     host: str | None = None
     link: str | None = None

@@ -5,8 +5,9 @@ memory. One error class per decision that a handler can take.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
+
+import msgspec
 
 from handlers.domain.alert import Alert, Analysis
 from handlers.domain.delivery.messages import Message
@@ -84,8 +85,7 @@ class NotifierRefusedError(Exception):
     """Slack will never take this message, wherever it goes. Park."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class ModelAnswer:
+class ModelAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """An analysis fresh from the model, and what it cost in tokens."""
 
     analysis: Analysis
@@ -93,8 +93,7 @@ class ModelAnswer:
     output_tokens: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class FaultEvent:
+class FaultEvent(msgspec.Struct, frozen=True, kw_only=True):
     """What an index shows of an alert: since when its fault is in a state, in epoch milliseconds."""
 
     alert_id: str
@@ -149,8 +148,7 @@ class Ledger(Protocol):
         """
 
 
-@dataclass(frozen=True, kw_only=True)
-class ExpiredRow:
+class ExpiredRow(msgspec.Struct, frozen=True, kw_only=True):
     """A row as an index shows it; `expires_at`: epoch seconds."""
 
     alert_id: str
@@ -172,8 +170,7 @@ MALFORMED: Final = -1
 """The version of a record that cannot be read."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Record:
+class Record(msgspec.Struct, frozen=True, kw_only=True):
     """A record of the coordination table: whole numbers by name. `version` is 1 at first, then counts up.
 
     One that cannot be read has the version `MALFORMED` and no values.

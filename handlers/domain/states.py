@@ -5,9 +5,11 @@ that no adapter and no fake can store a row that breaks these rules. The simulat
 table are made from `MOVES` too.
 """
 
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from handlers.domain.alert import Alert, Analysis, Step
 from handlers.domain.limits import FOLLOW_UP_AFTER_S, MAX_REASON_CHARS, REST_RETENTION_S, cut
@@ -48,8 +50,7 @@ class Condition(StrEnum):
     """A person asked for it by name."""
 
 
-@dataclass(frozen=True)
-class Move:
+class Move(msgspec.Struct, frozen=True):
     """One allowed move; `origin` None means that the row is made."""
 
     actor: Actor

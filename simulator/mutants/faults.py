@@ -1,7 +1,8 @@
 """Bugs in what becomes of a fault's state, of the members of a group, and of a sender's retry."""
 
-from dataclasses import replace
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from handlers.domain.alert import Alert, IncomingAlert
 from handlers.domain.identity import identity_of

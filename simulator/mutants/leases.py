@@ -1,8 +1,9 @@
 """Bugs in how workers get hold of an alert, and in what the ledger compares."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from handlers.domain.alert import Alert
 from handlers.domain.delivery import leases

@@ -1,7 +1,8 @@
 """Bugs in what becomes of a source's alerts above its quota."""
 
-from dataclasses import replace
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from handlers.domain.alert import Alert
 from handlers.domain.delivery import distribution

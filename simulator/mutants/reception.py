@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from itertools import count
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from handlers.domain.intake import drafts, reception
 from handlers.domain.intake.reception import Reception

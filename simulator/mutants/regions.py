@@ -1,8 +1,9 @@
 """Bugs in who owns an alert under an eventual ledger."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from handlers.domain.alert import Alert
 from handlers.domain.ports import CoordinationUnavailableError, LedgerUnavailableError

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
 from handlers.adapters.aws.items import serialize
 from handlers.domain.alert import Alert
@@ -17,7 +18,7 @@ Item = Mapping[str, Any]
 """Attributes as DynamoDB has them: `{"due_at": {"N": "7"}}`."""
 
 
-class ItemRow(Alert):
+class ItemRow(Alert, frozen=True, kw_only=True):
     """An item as today's release reads it."""
 
     item: Item
@@ -25,9 +26,7 @@ class ItemRow(Alert):
     @classmethod
     def of(cls, item: Item, alert: Alert) -> "ItemRow":
         """`alert` with the `item` that it was read from, which may hold more than today's release knows."""
-        row = cls(**vars(alert))
-        object.__setattr__(row, "item", item)
-        return row
+        return cls(**structs.asdict(alert), item=item)
 
 
 class UnreadableError(Exception):

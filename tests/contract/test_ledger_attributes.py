@@ -1,8 +1,9 @@
 """The ledger's attributes: as keys and indexes name them, and as docs/architecture.md does."""
 
 import re
-from dataclasses import fields
 from pathlib import Path
+
+from msgspec.structs import fields
 
 from handlers.domain.alert import Alert
 from handlers.domain.states import MOVES

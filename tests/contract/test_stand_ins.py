@@ -1,11 +1,11 @@
 """The handlers' adapters against the stand-ins: what one says of a failure is what the other means by it."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from aiohttp import web
+from msgspec.structs import replace
 
 from emulator.claude_latency import fixed
 from emulator.stand_ins.claude import ClaudeStandIn

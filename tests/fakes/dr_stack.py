@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 from botocore.exceptions import EndpointConnectionError
+from msgspec.structs import replace
 
 from clients.coordination import CoordinationRecords
 from clients.deployment import Deployment

@@ -1,7 +1,9 @@
 """The ledger and the analysis cache in memory, with the same rules as the real ones."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from handlers.domain.alert import Alert, Analysis
 from handlers.domain.ports import (
@@ -65,7 +67,7 @@ class FakeLedger:
         stored = self.rows.get(before.alert_id)
         if stored is None or any(getattr(stored, name) != getattr(before, name) for name in VERSION):
             return False
-        changes = {f.name: getattr(after, f.name) for f in fields(Alert)}
+        changes = {name: getattr(after, name) for name in Alert.__struct_fields__}
         self._store(replace(stored, **{n: v for n, v in changes.items() if v != getattr(before, n)}))
         self.after("replace")
         return True

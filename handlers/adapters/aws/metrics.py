@@ -6,7 +6,6 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedd
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import msgspec
 
@@ -35,8 +34,7 @@ def put_gauges(*, parked: int, oldest_expired_s: int, stack: str, at_ms: int) ->
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class RefusalMetric:
+class RefusalMetric(msgspec.Struct, frozen=True, kw_only=True):
     """`RefusalMeter` by a metric of a stack: one line on standard output for each count."""
 
     stack: str

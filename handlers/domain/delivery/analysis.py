@@ -7,8 +7,10 @@ goes on: its answer is cached, and follows the alert at once where that rests by
 """
 
 import logging
-from dataclasses import dataclass, replace
 from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from handlers.domain.alert import Alert, Analysis, Step
 from handlers.domain.delivery.breaker import Breaker
@@ -44,8 +46,7 @@ _LEAST_CALL_MS: Final = 2_000
 _BASE_PAUSE_S: Final = 1.0
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Outcome:
+class _Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """An analysis, or the reason why there is none and whether there may be one later."""
 
     analysis: Analysis | None = None
@@ -53,8 +54,7 @@ class _Outcome:
     later: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
-class AnalysisWork:
+class AnalysisWork(msgspec.Struct, frozen=True, kw_only=True):
     """Analyses one alert at a time.
 
     `cache_ttl_s`: how long an analysis is reused. `critical_patience_s`: how long a CRITICAL alert waits.

@@ -9,8 +9,9 @@ possible duplicate and tried again, so that every duplicate has a cause that can
 import logging
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final, TypeVar
+
+import msgspec
 
 from handlers.domain.alert import Alert
 from handlers.domain.delivery.leases import Deadline, Leases, leave_to_recovery
@@ -60,8 +61,7 @@ _DEFAULT_RETRY_AFTER_S: Final = 5.0
 _JITTER_S: Final = 2.0
 
 
-@dataclass(frozen=True, kw_only=True)
-class DistributionWork:
+class DistributionWork(msgspec.Struct, frozen=True, kw_only=True):
     """Posts one alert at a time, or one and those that wait with it."""
 
     leases: Leases

@@ -7,8 +7,10 @@ it, or it has moved on, or Recovery will send another.
 import logging
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from handlers.domain.alert import Alert, Step
 from handlers.domain.limits import LEASE_MARGIN_S
@@ -39,8 +41,7 @@ class PoisonMessageError(Exception):
     """A message that can never be processed: it belongs in the dead-letter queue."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Deadline:
+class Deadline(msgspec.Struct, frozen=True, kw_only=True):
     """The time for one message: finish by `soft_ms`; the invocation is killed at `hard_ms`.
 
     `expired`: so little is left that another invocation should do it.
@@ -51,8 +52,7 @@ class Deadline:
     expired: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
-class Leases:
+class Leases(msgspec.Struct, frozen=True, kw_only=True):
     """The leases of one kind of worker: `actor` works on alerts that wait for `step`."""
 
     ledger: Ledger
@@ -64,7 +64,7 @@ class Leases:
     actor: Actor
     step: Step
     lease_s: int
-    _read_ahead: dict[str, tuple[int, Alert]] = field(default_factory=dict, init=False)
+    _read_ahead: dict[str, tuple[int, Alert]] = {}  # noqa: RUF012 - msgspec makes one for each
     """By alert: when it was read, and how it was."""
 
     def expect(self, alert_ids: Iterable[str]) -> None:

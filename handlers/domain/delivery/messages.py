@@ -7,8 +7,9 @@ only, where Slack interprets no markup.
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from handlers.domain.alert import Alert
 from handlers.domain.limits import cut
@@ -38,8 +39,7 @@ _SOURCE_CHARS: Final = 80
 _RANK: Final = {severity: rank for rank, severity in enumerate(Severity)}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Notification:
+class Notification(msgspec.Struct, frozen=True, kw_only=True):
     """One message. `fields` are label and value; `analysis` says why when there is none."""
 
     alert_id: str
@@ -51,8 +51,7 @@ class Notification:
     link: str | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Digest:
+class Digest(msgspec.Struct, frozen=True, kw_only=True):
     """One message about many alerts, which a storm is turned into.
 
     `counts` are label and count; `examples` the first alerts, a line each; `alert_count` all of them.
@@ -66,8 +65,7 @@ class Digest:
     footer: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class FollowUpNotice:
+class FollowUpNotice(msgspec.Struct, frozen=True, kw_only=True):
     """The analysis of an alert that went out without it.
 
     `refers_to` is what `Notifier.post` returned for the alert, if it did; `whole` is the alert's message as

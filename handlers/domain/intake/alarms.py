@@ -5,7 +5,6 @@ again, and a failure that stays is counted and alarmed instead of lost in silenc
 """
 
 import logging
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -25,8 +24,7 @@ _log = logging.getLogger(__name__)
 _TEXT_FORMAT: Final = "sns_text"
 
 
-@dataclass(frozen=True, kw_only=True)
-class AlarmMessage:
+class AlarmMessage(msgspec.Struct, frozen=True, kw_only=True):
     """What SNS delivered."""
 
     topic_arn: str
@@ -34,8 +32,7 @@ class AlarmMessage:
     text: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class AlarmIntake:
+class AlarmIntake(msgspec.Struct, frozen=True, kw_only=True):
     """Takes the alarms of one topic."""
 
     reception: Reception

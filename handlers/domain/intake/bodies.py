@@ -5,10 +5,10 @@ group is taken member by member: what cannot be taken is named by its index, and
 """
 
 import re
-from dataclasses import dataclass, replace
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from handlers.domain.alert import IncomingAlert
 from handlers.domain.dialects import is_resolution
@@ -25,16 +25,14 @@ _LISTED: Final = 10
 """Members that an alert about refused ones names; the others it counts."""
 
 
-@dataclass(frozen=True)
-class RefusedMember:
+class RefusedMember(msgspec.Struct, frozen=True):
     """A member of a group that cannot be taken: its place among the body's members, from 0, and why."""
 
     index: int
     error: RefusedError
 
 
-@dataclass(frozen=True)
-class ParsedBody:
+class ParsedBody(msgspec.Struct, frozen=True):
     """The alerts of one body, one at least, in its order, the name of its format, and what was refused.
 
     Where members were refused, the last alert says so: a sender that was answered 202 takes all for told.

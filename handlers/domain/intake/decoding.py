@@ -9,8 +9,9 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
+
+import msgspec
 
 from handlers.domain.formats import RefusedError
 from handlers.domain.limits import CUT_MARK, MAX_BODY_BYTES, MAX_NESTING
@@ -40,8 +41,7 @@ class _Repeating(dict[str, Any]):
     """An object that had a name twice."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Decoded:
+class Decoded(msgspec.Struct, frozen=True, kw_only=True):
     """A body's object, free of NUL and lone surrogates, and what was put right in it.
 
     `mended_members`: in members of a group, by their place from 0; `mended`: anywhere else.
@@ -49,7 +49,7 @@ class Decoded:
 
     document: dict[str, Any]
     mended: tuple[str, ...]
-    mended_members: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    mended_members: Mapping[int, tuple[str, ...]] = msgspec.field(default_factory=dict)
 
     def mended_at(self, index: int) -> tuple[str, ...]:
         """What was put right that concerns the member at `index`."""

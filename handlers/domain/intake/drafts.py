@@ -1,8 +1,10 @@
 """What reception works with: rows as they would be, what is stored of them, and what answers for them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from handlers.domain.alert import Alert
 from handlers.domain.identity import alert_id_of
@@ -13,8 +15,7 @@ URGENCY: Final = tuple(Severity)
 """Most severe first."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Draft:
+class Draft(msgspec.Struct, frozen=True, kw_only=True):
     """A row as it would be if it is the first of its kind, and the id that an earlier one may have.
 
     `index` is the alert's place in the body. `last_change` is the number of the last change of its fault's
@@ -41,8 +42,7 @@ class Draft:
         return replace(self, row=replace(self.row, alert_id=alert_id), last_change=change)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Earlier:
+class Earlier(msgspec.Struct, frozen=True, kw_only=True):
     """What is stored of an alert that comes again; `row` is None if it cannot be read."""
 
     alert_id: str
@@ -78,8 +78,7 @@ class Earlier:
         return (self.row.parent_id if self.row else None) or self.alert_id
 
 
-@dataclass(frozen=True, kw_only=True)
-class Placed:
+class Placed(msgspec.Struct, frozen=True, kw_only=True):
     """The row that answers for a draft, and what it repeats, if it does."""
 
     draft: Draft

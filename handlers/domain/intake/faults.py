@@ -24,9 +24,10 @@ Recovery looks at each SUPPRESSED alert again once the rows of both are there.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+
+import msgspec
 
 from handlers.domain.alert import IncomingAlert
 from handlers.domain.identity import change_number_of, fault_key_of
@@ -47,8 +48,7 @@ _BEFORE: Final = "before"
 _CHANGED_MS: Final = "changed_ms"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Change:
+class Change(msgspec.Struct, frozen=True, kw_only=True):
     """What an alert says of its fault. `by_source`: `at_ms` is the source's own time, else acceptance.
 
     `ends_episode`: it is over, and nothing of that episode can be later. `undated`: it fires without a start
@@ -79,8 +79,7 @@ class Change:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Faults:
+class Faults(msgspec.Struct, frozen=True, kw_only=True):
     """The faults' records. `keep_s`: how long one is needed after its last change."""
 
     coordination: Coordination

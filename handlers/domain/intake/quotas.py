@@ -10,10 +10,10 @@ id below the fold's, where no later alert looks for what it repeats, so it silen
 """
 
 import logging
-from dataclasses import dataclass, replace
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from handlers.domain.alert import Alert, IncomingAlert
 from handlers.domain.identity import alert_id_of, body_hash_of, identity_of_fold, source_hash_of
@@ -31,8 +31,7 @@ _KEEP_S: Final = 3_600
 """A record, after the minute that it counts; more than clocks may disagree."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Quotas:
+class Quotas(msgspec.Struct, frozen=True, kw_only=True):
     """The quotas of one region's sources. `per_minute`: alerts of one source."""
 
     coordination: Coordination

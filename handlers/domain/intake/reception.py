@@ -9,8 +9,10 @@ answered with them and writes only what is missing.
 import logging
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Final, TypeVar
+from typing import ClassVar, Final, TypeVar
+
+import msgspec
+from msgspec.structs import replace
 
 from handlers.domain.alert import Alert, IncomingAlert
 from handlers.domain.formats import RefusedError
@@ -50,8 +52,7 @@ _SENDS_MS: Final = 2_000
 Failure = LedgerUnavailableError | RefusedError
 
 
-@dataclass(frozen=True, kw_only=True)
-class Submission:
+class Submission(msgspec.Struct, frozen=True, kw_only=True):
     """What one request brings: a body's alerts, the hash of its bytes, and any `Idempotency-Key`."""
 
     format: str
@@ -60,8 +61,7 @@ class Submission:
     key: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Reception:
+class Reception(msgspec.Struct, frozen=True, kw_only=True):
     """Takes submissions in. Windows and leases in seconds."""
 
     ledger: Ledger
@@ -76,7 +76,7 @@ class Reception:
     lease_s: int
     event_window_s: int
     content_window_s: int
-    actor: Actor = field(default=Actor.RECEPTION, init=False)
+    actor: ClassVar[Actor] = Actor.RECEPTION
 
     def accept(self, submission: Submission, *, until_ms: int) -> list[Alert]:
         """Write a row for every alert, the most severe first, and send the wake-ups.

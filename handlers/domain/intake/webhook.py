@@ -6,8 +6,9 @@ Every error is `{"error", "field", "hint"}`; docs/architecture.md has the answer
 import logging
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
+
+import msgspec
 
 from handlers.domain.alert import Alert
 from handlers.domain.formats import RefusedError
@@ -27,8 +28,7 @@ _KEY: Final = re.compile(rf"[\x21-\x7e]{{1,{MAX_IDEMPOTENCY_KEY_CHARS}}}")
 _CONTENT_TYPE: Final = re.compile(r"application/json\s*(;\s*charset=\"?utf-8\"?\s*)?", re.IGNORECASE)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Request:
+class Request(msgspec.Struct, frozen=True, kw_only=True):
     """One HTTP request; header names in lower case. `request_id` is the one that the API's log has."""
 
     method: str
@@ -38,17 +38,15 @@ class Request:
     request_id: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Response:
+class Response(msgspec.Struct, frozen=True, kw_only=True):
     """One HTTP answer; `body` becomes JSON."""
 
     status: int
     body: Mapping[str, Any]
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Webhook:
+class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     """Routes requests. `probe` and `switch` have timeouts that suit a health check."""
 
     reception: Reception

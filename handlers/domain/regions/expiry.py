@@ -8,8 +8,9 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/V2globaltables_
 """
 
 import logging
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from handlers.domain.limits import MAX_EXPIRED_PER_RUN
 from handlers.domain.ports import (
@@ -30,16 +31,14 @@ _CHUNK: Final = 10
 """Deleted side by side, between two looks at the clock."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class ExpiryReport:
+class ExpiryReport(msgspec.Struct, frozen=True, kw_only=True):
     """`oldest_s`: for how long the oldest row that is still there has been expired; 0 if there is none."""
 
     deleted: int = 0
     oldest_s: int = 0
 
 
-@dataclass(frozen=True, kw_only=True)
-class Expiry:
+class Expiry(msgspec.Struct, frozen=True, kw_only=True):
     """Deletes at most `MAX_EXPIRED_PER_RUN` rows a run."""
 
     ledger: ExpiringLedger

@@ -30,8 +30,9 @@ on may be notified twice, and is counted (`DuplicateCause.OWNERSHIP_TRANSFERRED`
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import ClassVar, Final, Protocol
+
+import msgspec
 
 from handlers.domain.alert import Alert
 from handlers.domain.limits import REMEMBERED_MS
@@ -48,8 +49,7 @@ from topology.records import ownership_record
 _NO_EPOCH: Final = -1
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Region:
+class _Region(msgspec.Struct, frozen=True, kw_only=True):
     """One region's record, as the table in this module's text describes it."""
 
     heartbeat_ms: int
@@ -67,11 +67,11 @@ class _Region:
         if record is None:
             return cls(heartbeat_ms=unseen_since_ms, since_ms=unseen_since_ms)
         values = record.values
-        return cls(**{name: values[name] for name in cls.__dataclass_fields__ if name in values})
+        return cls(**{name: values[name] for name in cls.__struct_fields__ if name in values})
 
     def values(self, **changes: int) -> Mapping[str, int]:
         """The record's values with these `changes`."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__} | changes
+        return {name: getattr(self, name) for name in self.__struct_fields__} | changes
 
 
 class OwnershipView(Protocol):
@@ -121,8 +121,7 @@ class Ownership(Protocol):
         """
 
 
-@dataclass(frozen=True, kw_only=True)
-class SharedOwnershipView:
+class SharedOwnershipView(msgspec.Struct, frozen=True, kw_only=True):
     """`OwnershipView` under a strong ledger: everything is everybody's."""
 
     owners: tuple[str, ...]
@@ -138,8 +137,7 @@ class SharedOwnershipView:
         return False
 
 
-@dataclass(frozen=True, kw_only=True)
-class SharedOwnership:
+class SharedOwnership(msgspec.Struct, frozen=True, kw_only=True):
     """`Ownership` under a strong ledger, with nothing to read or write."""
 
     owners: tuple[str, ...]
@@ -157,8 +155,7 @@ class SharedOwnership:
         """See `Ownership`."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class RegionOwnershipView:
+class RegionOwnershipView(msgspec.Struct, frozen=True, kw_only=True):
     """`OwnershipView` under an eventual ledger."""
 
     region: str
@@ -200,8 +197,7 @@ class RegionOwnershipView:
         return [(term, region) for through, term, region in sides if term and alert.epoch <= through]
 
 
-@dataclass(kw_only=True)
-class MovingOwnership:
+class MovingOwnership(msgspec.Struct, kw_only=True):
     """`Ownership` under an eventual ledger. `takeover_after_s`: of the other's silence."""
 
     coordination: Coordination
@@ -209,8 +205,8 @@ class MovingOwnership:
     region: str
     peer: str
     takeover_after_s: int
-    shared: bool = field(default=False, init=False)
-    _remembered: tuple[int, RegionOwnershipView] | None = field(default=None, init=False)
+    shared: ClassVar[bool] = False
+    _remembered: tuple[int, RegionOwnershipView] | None = None
 
     def view(self) -> RegionOwnershipView:
         """See `Ownership`. Read again after a few seconds."""

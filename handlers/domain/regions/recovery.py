@@ -13,9 +13,10 @@ them; under `eventual` only on what is this region's (see `ownership`).
 import logging
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from itertools import islice
-from typing import Final
+from typing import ClassVar, Final
+
+import msgspec
 
 from handlers.domain.alert import Alert
 from handlers.domain.limits import (
@@ -74,8 +75,7 @@ _CHUNK: Final = 10
 """Rows moved before their wake-ups are sent: a crash between the two costs these another lease."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class RecoveryReport:
+class RecoveryReport(msgspec.Struct, frozen=True, kw_only=True):
     """What a run did. `left_over`: it stopped at a limit while more was due.
 
     `unreadable` counts the rows that cannot be read, or contradict the state machine: each stays where it is,
@@ -95,8 +95,7 @@ class RecoveryReport:
     parked_now: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class Recovery:
+class Recovery(msgspec.Struct, frozen=True, kw_only=True):
     """Recovers the alerts that are this region's to work on, the most severe first, the longest due first."""
 
     ledger: Ledger
@@ -104,7 +103,7 @@ class Recovery:
     ownership: Ownership
     clock: Clock
     lease_s: int
-    actor: Actor = field(default=Actor.RECOVERY, init=False)
+    actor: ClassVar[Actor] = Actor.RECOVERY
 
     def run(self, *, until_ms: int) -> RecoveryReport:
         """See to at most `MAX_RECOVERED_PER_RUN` alerts, and to none after `until_ms`.
@@ -159,7 +158,7 @@ class Recovery:
                 self.ledger.count(parked_key(owner), limit=MAX_PARKED_COUNTED) for owner in view.owners
             ),
         )
-        _log.info("Recovery ran", extra={"report": report})
+        _log.info("Recovery ran", extra={"report": msgspec.structs.asdict(report)})
         return report
 
     def _due(self, view: OwnershipView) -> Iterator[str]:

@@ -9,14 +9,13 @@ other's alerts once for each time that it is turned on (under an eventual ledger
 | `since_ms` | when it was turned on, epoch milliseconds; 0 while it is off |
 """
 
-from dataclasses import dataclass
+import msgspec
 
 from handlers.domain.ports import Coordination
 from topology.records import switch_record
 
 
-@dataclass(frozen=True, kw_only=True)
-class Switch:
+class Switch(msgspec.Struct, frozen=True, kw_only=True):
     """The switch of `region`."""
 
     coordination: Coordination

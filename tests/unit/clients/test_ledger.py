@@ -7,6 +7,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError, NoCredentialsError
+from msgspec import structs
 
 from clients.deployment import Deployment
 from clients.ledger import REDRIVE_GRACE_S, ParkedAlerts, Redrive
@@ -22,7 +23,7 @@ NOW_S = 1_900_000_000
 
 def put(alert_id: str, *, region: str = PRIMARY, **values: Any) -> None:
     """Store a PARKED row in the region that owns it; a value of None leaves the attribute out."""
-    alert = replace(parked(row(), reason="Slack says no_service", due_at=1_800_000_900), attempts=12)
+    alert = structs.replace(parked(row(), reason="Slack says no_service", due_at=1_800_000_900), attempts=12)
     given: dict[str, Any] = {
         **attributes_of(alert),
         "alert_id": alert_id,

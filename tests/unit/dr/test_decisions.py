@@ -1,11 +1,11 @@
 """What a repair does about a row that differs: as the handlers make rows, and as a bad writer leaves them."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from dr.restores.decisions import RowDecider
 from dr.restores.row_rules import breaches

@@ -1,10 +1,10 @@
 """Analysis over fakes: the cache, the model's failures, claims, and what is left for Recovery."""
 
 import logging
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from handlers.domain.alert import Alert
 from handlers.domain.delivery.breaker import FAILURES_TO_OPEN

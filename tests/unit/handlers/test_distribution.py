@@ -1,9 +1,9 @@
 """Distribution over fakes: every answer of Slack, and that nobody posts without a claim."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from handlers.domain.delivery.leases import PoisonMessageError
 from handlers.domain.delivery.messages import FollowUpNotice, digest_id_of

@@ -2,13 +2,13 @@
 
 import json
 import socket
-from dataclasses import replace
 from typing import Any
 
 import boto3
 import msgspec
 import pytest
 from botocore.stub import Stubber
+from msgspec.structs import replace
 
 from handlers.adapters.aws import clients
 from handlers.adapters.aws.dynamodb import DynamoAnalysisCache, DynamoLedger

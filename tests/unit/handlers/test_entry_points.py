@@ -5,13 +5,13 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
 import boto3
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from handlers.adapters import logs
 from handlers.adapters.aws.dynamodb import attributes_of

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from handlers.domain.alert import Alert
 from handlers.domain.limits import REPEAT_LOOK_AFTER_S
@@ -394,7 +395,7 @@ def test_row_of_a_release_without_faults_rests() -> None:
     world = World()
     repeat = repeat_of(world)
     old = suppressed(repeat, due_at=world.clock.s)
-    world.hold(Alert(**{**vars(old), "fault_key": None, "state": None, "changed_at_ms": None}))
+    world.hold(replace(old, fault_key=None, state=None, changed_at_ms=None))
     assert looked_at(world, repeat).open_key is None
 
 

@@ -1,10 +1,10 @@
 """Groups grown from real ones and spoilt, at a small size here; `make grown-groups` checks 50,000."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from handlers.domain.intake.webhook import Request, Response
 from tests.grown_groups.__main__ import main

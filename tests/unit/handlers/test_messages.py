@@ -1,9 +1,9 @@
 """What people see, and that it stays inside Slack's limits whatever an alert says."""
 
 import hashlib
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from handlers.domain.alert import Alert, Analysis
 from handlers.domain.delivery.messages import (

@@ -1,8 +1,9 @@
 """Ownership under an eventual ledger: takeovers, returns and partitions, with each region's own replica."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import pytest
+from msgspec.structs import replace
 
 from handlers.domain.alert import Alert
 from handlers.domain.ports import LedgerUnavailableError, Record

@@ -1,9 +1,9 @@
 """The quota of each source: it keeps room for the others, and nobody loses an alert untold."""
 
 import json
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from handlers.domain.alert import Alert
 from handlers.domain.delivery.messages import Notification

@@ -1,10 +1,11 @@
 """What reception writes, what it promises, and what it recognises as a repeat."""
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec import structs
+from msgspec.structs import replace
 
 from handlers.domain.alert import Alert
 from handlers.domain.limits import (
@@ -340,7 +341,9 @@ def test_raw_part_is_cut_and_marked_when_the_item_would_be_too_large() -> None:
     """The row leaves room below its limit for what later steps add."""
     (alert,) = World().accept(padded(130_000))
     size = len(
-        json.dumps({name: str(value) for name, value in vars(alert).items()}, ensure_ascii=False).encode()
+        json.dumps(
+            {name: str(value) for name, value in structs.asdict(alert).items()}, ensure_ascii=False
+        ).encode()
     )
     assert alert.raw_truncated
     assert alert.raw.startswith('{"source":"s"')

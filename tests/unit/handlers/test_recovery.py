@@ -1,9 +1,9 @@
 """Recovery over fakes: whom it acts for, in which order, and where it stops."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from handlers.domain.alert import Alert
 from handlers.domain.limits import (

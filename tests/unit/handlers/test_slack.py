@@ -5,10 +5,10 @@ import logging
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from handlers.adapters.aws.secrets import SecretMissingError, SecretUnavailableError
 from handlers.adapters.slack.webhook import SlackNotifier

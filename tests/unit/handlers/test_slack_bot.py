@@ -3,10 +3,10 @@
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from handlers.adapters.aws.secrets import SecretMissingError, SecretUnavailableError
 from handlers.adapters.slack.bot import SlackBotNotifier

@@ -1,8 +1,7 @@
 """The state machine refuses what it does not have."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from handlers.domain.alert import Alert
 from handlers.domain.states import (

@@ -1,12 +1,12 @@
 """The webhook's answers, over the real domain and a ledger in memory."""
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from handlers.domain.formats import RefusedError
 from handlers.domain.intake.alarms import AlarmMessage

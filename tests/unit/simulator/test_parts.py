@@ -1,9 +1,9 @@
 """The simulated world's own parts: what they do wrong, they do as AWS does."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from handlers.domain.alert import Alert
 from handlers.domain.states import claimed, notified, parked, repeat_looked_at, suppressed
