@@ -1,5 +1,9 @@
 """The analysis function: wake-ups from both processing queues in, analysed alerts and wake-ups out."""
 
+import gc
+
+gc.disable()  # until all is loaded: what imports make stays, and looking for garbage takes its time
+
 import os
 from typing import Any, Final
 
@@ -31,3 +35,7 @@ _work: Final = AnalysisWork(
 def handler(event: Event, context: Context) -> dict[str, Any]:
     """Work through one batch; answers which messages to keep in the queue."""
     return work_batch(event, _work.work, expect=_work.leases.expect, context=context, clock=_parts.clock)
+
+
+gc.freeze()
+gc.enable()

@@ -3,8 +3,10 @@
 Each entry point makes its parts at its cold start, and adds what it alone needs.
 """
 
-from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Self
+
+import msgspec
 
 from handlers.adapters import logs
 from handlers.adapters.aws import clients as aws
@@ -24,8 +26,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 
-@dataclass(frozen=True, kw_only=True)
-class Parts:
+class Parts(msgspec.Struct, frozen=True, kw_only=True):
     """The parts of one function in one region."""
 
     settings: Settings
@@ -77,7 +78,8 @@ class Parts:
 
     def secret(self, name: str) -> Secret:
         """A secret, read when it is first needed."""
-        return Secret(aws.client("secretsmanager", self.settings.aws_region), name, self.clock)
+        region = self.settings.aws_region
+        return Secret(cache(lambda: aws.client("secretsmanager", region)), name, self.clock)
 
 
 def _ownership(settings: Settings, coordination: DynamoCoordination, clock: SystemClock) -> Ownership:

@@ -1,5 +1,9 @@
 """The distribution function: wake-ups from both distribution queues in, Slack messages out."""
 
+import gc
+
+gc.disable()  # until all is loaded: what imports make stays, and looking for garbage takes its time
+
 import os
 from typing import Any, Final
 
@@ -38,3 +42,7 @@ _work: Final = DistributionWork(
 def handler(event: Event, context: Context) -> dict[str, Any]:
     """Work through one batch; answers which messages to keep in the queue."""
     return work_batch(event, _work.work, expect=_work.leases.expect, context=context, clock=_parts.clock)
+
+
+gc.freeze()
+gc.enable()

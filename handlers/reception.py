@@ -1,5 +1,9 @@
 """The reception function: API Gateway's requests and SNS's alarms in, the ledger and wake-ups out."""
 
+import gc
+
+gc.disable()  # until all is loaded: what imports make stays, and looking for garbage takes its time
+
 import os
 from typing import Any, Final
 
@@ -77,3 +81,7 @@ def handler(event: Event, context: Context) -> dict[str, Any]:
     for message in messages:
         _alarms.take(message, until_ms=until_ms)
     return {}
+
+
+gc.freeze()
+gc.enable()

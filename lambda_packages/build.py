@@ -19,20 +19,18 @@ from pathlib import Path
 from typing import Final
 
 from lambda_packages import ROOT
+from lambda_packages.service_models import prune_service_models
 from topology.backups import LATEST, package_key
 from topology.errors import ExplainedError
 from topology.functions import FUNCTIONS, LAMBDA_ARCHITECTURE, LAMBDA_RUNTIME, FunctionSpec
 from topology.names import LOCAL_STACK
 
 BUILD: Final = ROOT / "build" / "packages"
-RECIPE: Final = 1
+RECIPE: Final = 2
 """Part of every digest: raise it when the way a package is made changes."""
 
 ZIP_EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 """The earliest time a zip entry can carry; a real one would change the bytes of every build."""
-
-BOTOCORE_SERVICES: Final = frozenset({"dynamodb", "sqs", "secretsmanager"})
-"""Service models kept of botocore's 400: 15 MB of data less to unpack."""
 
 OURS: Final = ("handlers", "topology")
 """Of our packages, those that a function may import."""
@@ -45,11 +43,27 @@ _NOT_SHIPPED: Final = (
     "*.dist-info/INSTALLER",
     "*.dist-info/REQUESTED",
     "*.dist-info/direct_url.json",
-    "boto3/data",
-    "boto3/examples",
-    "botocore/data/*/*/examples-1.json",
 )
-"""Installer records differ from run to run; the rest is never imported by a handler."""
+"""Installer records, which differ from run to run."""
+
+_NEVER_LOADED: Final = {
+    "anyio": ("anyio/pytest_plugin.py",),
+    "dateutil": (
+        "dateutil/zoneinfo/*.tar.gz",
+        "dateutil/rrule.py",
+    ),  # zones and calendars: AWS's times are UTC
+    "pydantic": ("pydantic/v1", "pydantic/mypy.py"),
+    "urllib3": ("urllib3/contrib/emscripten",),
+    # Of the SDK only the blocks are used. Its `__init__` would load the clients, for names that nobody takes
+    # from there; without it the folder is a namespace package.
+    "slack_sdk": (
+        "slack",
+        "slack_sdk/__init__.py",
+        *(f"slack_sdk/{part}" for part in ("audit_logs", "http_retry", "oauth", "rtm", "rtm_v2", "scim")),
+        *(f"slack_sdk/{part}" for part in ("signature", "socket_mode", "web", "webhook")),
+    ),
+}
+"""By package, what no handler loads. Each pattern has to match: one that matches nothing fails the build."""
 
 UV_TIMEOUT_S: Final = 180
 COMPILE_TIMEOUT_S: Final = 300
@@ -145,7 +159,11 @@ def build_package(spec: FunctionSpec, target: Target, *, folder: Path = BUILD) -
     with tempfile.TemporaryDirectory(dir=folder, prefix=f".{spec.key}-") as scratch:
         stage = Path(scratch) / "stage"
         _install(lock, target, stage)
-        _prune(stage)
+        prune(stage)
+        prune_service_models(stage / "botocore" / "data", sources)
+        _compile(stage, target, of_dependencies=True)
+        for source in stage.rglob("*.py"):
+            source.unlink()
         for source in sources:
             copy = stage / source.relative_to(ROOT)
             copy.parent.mkdir(parents=True, exist_ok=True)
@@ -201,7 +219,7 @@ def _imports_of(path: Path) -> list[str]:
 
 def _digest(target: Target, files: list[Path]) -> str:
     """Sixteen hex digits over everything that decides the package's bytes."""
-    digest = hashlib.sha256(f"{RECIPE} {target} {sorted(BOTOCORE_SERVICES)} {_NOT_SHIPPED}".encode())
+    digest = hashlib.sha256(f"{RECIPE} {target} {_NOT_SHIPPED} {_NEVER_LOADED}".encode())
     for file in files:
         digest.update(f"\0{file.relative_to(ROOT)}\0".encode())
         digest.update(file.read_bytes())
@@ -228,27 +246,39 @@ def _install(lock: Path, target: Target, stage: Path) -> None:
     _run(command, timeout_s=UV_TIMEOUT_S, advice="see that the package index can be reached; run it again")
 
 
-def _prune(stage: Path) -> None:
-    for pattern in _NOT_SHIPPED:
-        for path in list(stage.glob(pattern)):
+def prune(stage: Path) -> None:
+    """Remove from a folder of installed dependencies what no handler loads.
+
+    Raises:
+        PackageError: a pattern of `_NEVER_LOADED` matches nothing any more.
+    """
+    patterns = [pattern for top, some in _NEVER_LOADED.items() if (stage / top).exists() for pattern in some]
+    for pattern in (*_NOT_SHIPPED, *patterns):
+        found = list(stage.glob(pattern))
+        if not found and pattern in patterns:
+            raise PackageError(f"{pattern} is in no dependency any more; see what it became in _NEVER_LOADED")
+        for path in found:
             if path.is_dir():
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
-    for model in (stage / "botocore" / "data").glob("*/"):
-        if model.is_dir() and model.name not in BOTOCORE_SERVICES:
-            shutil.rmtree(model)
 
 
-def _compile(stage: Path, target: Target) -> None:
-    """Byte code that stays valid: a zip's fixed times would make time-checked `.pyc` files stale."""
-    command = [target.interpreter(), "-m", "compileall", "-q", "-j", "0"]
+def _compile(stage: Path, target: Target, *, of_dependencies: bool = False) -> None:
+    """Byte code that stays valid: a zip's fixed times would make time-checked `.pyc` files stale.
+
+    `of_dependencies`: they come as byte code alone, in the place of their sources and without their texts for
+    people, which is half the size. A traceback still names their files and lines.
+    https://docs.python.org/3/library/compileall.html#cmdoption-compileall-b
+    """
+    how = ["-b", "-o", "2"] if of_dependencies else []
+    command = [target.interpreter(), "-m", "compileall", "-q", "-j", "0", *how]
     command += ["--invalidation-mode", "unchecked-hash", "-s", str(stage), "-p", "/var/task", str(stage)]
     _run(command, timeout_s=COMPILE_TIMEOUT_S, advice="correct the source it names", hash_seed="0")
 
 
 def _zip(stage: Path, archive: Path) -> None:
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as out:
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as out:
         for path in sorted(p for p in stage.rglob("*") if p.is_file()):
             entry = zipfile.ZipInfo(path.relative_to(stage).as_posix(), ZIP_EPOCH)
             entry.compress_type = zipfile.ZIP_DEFLATED

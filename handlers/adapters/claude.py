@@ -4,13 +4,15 @@ The alert's text is an attacker's to write and the answer depends on it: the ans
 cut in length here, and shown as plain text only. The SDK's own retries are off, since it would sleep a
 server's Retry-After beyond the invocation's end; the domain retries in the time that is left.
 
+The SDK takes ten times as long to import as all else together and most alerts find their analysis in the
+cache, so it is imported when the model is first asked: docs/adr/0014.
+
 https://platform.claude.com/docs/en/build-with-claude/structured-outputs
 """
 
 import re
-from typing import Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
-import anthropic
 import msgspec
 
 from handlers.adapters.aws.secrets import Secret, SecretMissingError, SecretUnavailableError
@@ -18,6 +20,9 @@ from handlers.adapters.http import countdown, retry_after_of, within
 from handlers.domain.alert import Alert, Analysis
 from handlers.domain.limits import MAX_ACTIONS, MAX_ANALYSIS_TEXT_CHARS, cut
 from handlers.domain.ports import AnalystBusyError, AnalystFailedError, AnalystUnconfiguredError, ModelAnswer
+
+if TYPE_CHECKING:
+    import anthropic
 
 _CONNECT_TIMEOUT_S: Final = 3.0
 _MAX_TOKENS: Final = 2_000
@@ -119,7 +124,12 @@ class ClaudeAnalyst:
         self._client: anthropic.Anthropic | None = None
 
     def analyse(self, alert: Alert, *, timeout_s: float) -> ModelAnswer:
-        """See `Analyst`. A key that Claude refuses is read again once, in case it was rotated."""
+        """See `Analyst`. A key that Claude refuses is read again once, in case it was rotated.
+
+        The first call imports the SDK, which is not counted: Claude is not to blame for that time.
+        """
+        import anthropic  # noqa: PLC0415 - as this module's text says, here and below
+
         left_s = countdown(timeout_s)
         try:
             try:
@@ -134,7 +144,9 @@ class ClaudeAnalyst:
             raise _error_of(error) from error
         return _answer_of(answer)
 
-    def _connected(self, *, fresh: bool = False) -> anthropic.Anthropic:
+    def _connected(self, *, fresh: bool = False) -> "anthropic.Anthropic":
+        import anthropic  # noqa: PLC0415
+
         try:
             key = self._key.value(fresh=fresh)
         except SecretMissingError as error:
@@ -150,7 +162,9 @@ class ClaudeAnalyst:
             )
         return self._client
 
-    def _ask(self, client: anthropic.Anthropic, alert: Alert, timeout_s: float) -> bytes:
+    def _ask(self, client: "anthropic.Anthropic", alert: Alert, timeout_s: float) -> bytes:
+        import anthropic  # noqa: PLC0415
+
         def call() -> bytes:
             return client.messages.with_raw_response.create(
                 model=self._model,
@@ -221,7 +235,7 @@ def _readable(escape: re.Match[str]) -> str:
     return escape[0] if escape["good"] else r"\ufffd"
 
 
-def _error_of(error: anthropic.APIStatusError) -> AnalystBusyError | AnalystFailedError:
+def _error_of(error: "anthropic.APIStatusError") -> AnalystBusyError | AnalystFailedError:
     """What concerns the service passes, sooner or later; what concerns this request does not."""
     status = error.status_code
     text = f"Claude answered {status} {error.type or ''}".strip()
@@ -239,7 +253,7 @@ def _error_of(error: anthropic.APIStatusError) -> AnalystBusyError | AnalystFail
     return AnalystFailedError(text)
 
 
-def _is_spent(error: anthropic.APIStatusError) -> bool:
+def _is_spent(error: "anthropic.APIStatusError") -> bool:
     return (
         error.type == "billing_error"
         or error.error_code in _SPENT_CODES

@@ -1,10 +1,15 @@
 """The Lambda packages: same bytes for the same inputs, everything a handler needs, nothing it does not."""
 
+import gzip
+import json
+import shutil
 import subprocess
 import sys
 import zipfile
+from fnmatch import fnmatch
 from pathlib import Path
 
+import botocore
 import pytest
 
 from handlers.settings import (
@@ -22,7 +27,9 @@ from lambda_packages.build import (
     build_package,
     build_packages,
     handler_sources,
+    prune,
 )
+from lambda_packages.service_models import ServiceModelError, prune_service_models
 from topology.functions import ANALYSIS, DISTRIBUTION, FUNCTIONS, RECEPTION, RECOVERY, FunctionSpec
 
 AARCH64 = 183
@@ -82,8 +89,42 @@ def test_each_handler_is_imported_from_its_own_package_alone(
     )
     assert done.returncode == 0, done.stderr[-2000:]
     loaded = set(done.stdout.split())
-    assert ("anthropic" in loaded) == (spec == ANALYSIS), "only analysis pays for the slowest import"
+    assert "anthropic" not in loaded, "the slowest import waits until the model is asked"
     assert ("slack_sdk" in loaded) == (spec == DISTRIBUTION)
+    assert not loaded & {"boto3", "asyncio", "s3transfer"}, "each is a tenth of a cold start"
+
+
+ASK_THE_MODEL = """
+import sys, types
+sys.path[:] = [sys.argv[1], *(p for p in sys.path if 'site-packages' not in p)]
+from handlers.adapters.claude import ClaudeAnalyst
+from handlers.domain.alert import Alert
+from handlers.domain.ports import AnalystBusyError
+texts = dict.fromkeys(('alert_id', 'created_at', 'region', 'owner', 'format', 'identity', 'raw'), 'x')
+alert = Alert(status='RECEIVED', severity='HIGH', timestamp=1, accepted_at_ms=1, schema=1, source='s',
+              title='t', message='m', **texts)
+try:
+    ClaudeAnalyst(types.SimpleNamespace(value=lambda fresh: 'sk-none'), model='m').analyse(alert, timeout_s=5)
+except AnalystBusyError as error:
+    print(error)
+"""
+
+
+def test_model_can_be_asked_from_the_package_alone(
+    packages: dict[FunctionSpec, Path], tmp_path: Path
+) -> None:
+    """What is loaded on a miss of the cache is there too: the call fails only since nobody listens."""
+    with zipfile.ZipFile(packages[ANALYSIS]) as archive:
+        archive.extractall(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", ASK_THE_MODEL, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=ENVIRONMENT | {"ANTHROPIC_BASE_URL": "http://127.0.0.1:9"},
+    )
+    assert done.stdout == "Claude was not reached: APIConnectionError\n", done.stderr[-2000:]
 
 
 @pytest.mark.parametrize("spec", FUNCTIONS, ids=lambda spec: spec.key)
@@ -102,6 +143,41 @@ def test_a_package_holds_only_what_its_function_needs(
     }
     assert services == {"dynamodb", "sqs", "secretsmanager"}
     assert ("anthropic" in tops) == (spec == ANALYSIS)
+
+
+def test_operations_are_those_that_the_sources_call(packages: dict[FunctionSpec, Path]) -> None:
+    """A client loads all that its service's model has, so the rest of it costs each cold start."""
+    with zipfile.ZipFile(packages[RECEPTION]) as archive:
+        (name,) = (
+            name for name in archive.namelist() if fnmatch(name, "botocore/data/sqs/*/service-2.json.gz")
+        )
+        model = json.loads(gzip.decompress(archive.read(name)))
+    assert list(model["operations"]) == ["SendMessageBatch"]
+    assert "SendMessageBatchRequestEntry" in model["shapes"]
+    assert "CreateQueueRequest" not in model["shapes"]
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("client('sqz').send_message()", "describes no service 'sqz'"),
+        ("client('sqs').send_massage()", "a client of sqs is made and never called"),
+    ],
+)
+def test_call_that_botocore_does_not_know_fails_the_build(tmp_path: Path, source: str, reason: str) -> None:
+    """Rather than a function's first alert."""
+    data = tmp_path / "data"
+    shutil.copytree(Path(botocore.__file__).parent / "data" / "sqs", data / "sqs")
+    (tmp_path / "code.py").write_text(source)
+    with pytest.raises(ServiceModelError, match=reason):
+        prune_service_models(data, [tmp_path / "code.py"])
+
+
+def test_pattern_that_matches_nothing_fails_the_build(tmp_path: Path) -> None:
+    """What a dependency renames would otherwise be shipped again without notice."""
+    (tmp_path / "dateutil" / "zoneinfo").mkdir(parents=True)
+    with pytest.raises(PackageError, match=r"dateutil/zoneinfo/\*\.tar\.gz is in no dependency any more"):
+        prune(tmp_path)
 
 
 def test_the_same_inputs_give_the_same_bytes(packages: dict[FunctionSpec, Path], tmp_path: Path) -> None:

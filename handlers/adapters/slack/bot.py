@@ -9,12 +9,11 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
-from slack_sdk.webhook import WebhookResponse
 
 from handlers.adapters.aws.secrets import Secret, SecretMissingError, SecretUnavailableError
 from handlers.adapters.http import countdown
 from handlers.adapters.slack.blocks import edited_payload_of, payload_of, plain_payload_of
-from handlers.adapters.slack.http import is_sendable, send
+from handlers.adapters.slack.http import SlackAnswer, is_sendable, send
 from handlers.domain.delivery.messages import FollowUpNotice, Message
 from handlers.domain.ports import (
     NotifierMisaddressedError,
@@ -130,10 +129,10 @@ class _Answer(msgspec.Struct):
     ts: str = ""
 
 
-def _answer_of(response: WebhookResponse) -> _Answer:
+def _answer_of(response: SlackAnswer) -> _Answer:
     """https://docs.slack.dev/apis/web-api/#responses."""
-    if response.status_code != 200:  # noqa: PLR2004 - HTTP's own number
-        raise NotifierMisaddressedError(f"Slack answered {response.status_code}; see the bot's settings")
+    if response.status != 200:  # noqa: PLR2004 - HTTP's own number
+        raise NotifierMisaddressedError(f"Slack answered {response.status}; see the bot's settings")
     try:
         return msgspec.json.decode(response.body, type=_Answer)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:

@@ -1,20 +1,19 @@
-"""One POST to Slack, through Slack's SDK: to an incoming webhook, or with a bot's token to the Web API.
+"""One POST to Slack: to an incoming webhook, or with a bot's token to the Web API.
 
 The webhook's URL and the token are secrets: they are never logged and never part of an error, and a redirect,
-which would carry them elsewhere, is not followed. The SDK's client for webhooks serves both, since it sends
-once, hands over whatever was answered, and parses nothing.
+which would carry them elsewhere, is not followed. Slack's SDK has clients for both, which follow redirects
+and read without end; to import them takes a third of a cold start (docs/adr/0014).
 """
 
-import logging
+import json
 import re
 import socket
-from http.client import HTTPException, InvalidURL
+from http.client import HTTPException, HTTPResponse, InvalidURL
 from typing import Any, Final
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
-from slack_sdk.errors import SlackClientError
-from slack_sdk.webhook import WebhookClient, WebhookResponse
+import msgspec
 
 from handlers.adapters.http import retry_after_of, within
 from handlers.domain.ports import NotifierThrottledError, NotifierUnavailableError
@@ -28,35 +27,37 @@ _NEVER_SENT: Final = (ConnectionRefusedError, socket.gaierror, InvalidURL, Unico
 _SENDABLE: Final = re.compile(r"[\x21-\x7e]+")
 """What a URL and a header may be made of."""
 
-_quiet: Final = logging.getLogger(f"{__name__}.sdk")
-"""For the SDK, whose debug log prints the URL; what it knows of failures is in the errors below."""
-_quiet.setLevel(logging.CRITICAL)
+
+class SlackAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What Slack answered; `body` is cut at what any answer has."""
+
+    status: int
+    body: str
+    retry_after_s: float | None
 
 
-def send(url: str, payload: dict[str, Any], *, timeout_s: float, token: str | None = None) -> WebhookResponse:
+def send(url: str, payload: dict[str, Any], *, timeout_s: float, token: str | None = None) -> SlackAnswer:
     """Post `payload` once; what Slack answered, unless it asks to wait or failed.
 
     Raises:
         NotifierThrottledError: 429.
         NotifierUnavailableError: no answer in `timeout_s`, or a server error.
     """
-    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-    webhook = _DirectWebhook(url, default_headers=headers, retry_handlers=[], logger=_quiet)
-    webhook.timeout = timeout_s  # type: ignore[assignment]  # the SDK says int; urllib takes fractions
+    headers = {"Content-Type": "application/json;charset=utf-8"}
+    if token is not None:
+        headers["Authorization"] = f"Bearer {token}"
     try:
-        answer = within(timeout_s, lambda: webhook.send_dict(payload))
-    except (OSError, HTTPException, ValueError, LookupError, SlackClientError) as error:
+        request = Request(url, json.dumps(payload).encode(), headers)  # noqa: S310 - the caller checks its origin
+        answer = within(timeout_s, lambda: _answer_to(request, timeout_s))
+    except (OSError, HTTPException, ValueError, LookupError) as error:
         cause = error.reason if isinstance(error, URLError) else error
         raise NotifierUnavailableError(
             f"Slack was not reached or did not answer: {type(cause).__name__}",
             outcome_unknown=not isinstance(cause, _NEVER_SENT),
         ) from None  # what it came from may show the URL or, as an invalid header does, the token
-    status = answer.status_code
+    status = answer.status
     if status == 429:  # noqa: PLR2004 - HTTP's own number, as below
-        headers = {name.lower(): value for name, value in answer.headers.items()}
-        raise NotifierThrottledError(
-            "Slack answered 429", retry_after_s=retry_after_of(headers.get("retry-after"))
-        )
+        raise NotifierThrottledError("Slack answered 429", retry_after_s=answer.retry_after_s)
     if status == 408 or status >= 500:  # noqa: PLR2004
         # A server that fails may have posted before it did: https://www.rfc-editor.org/rfc/rfc9110#section-15.6
         raise NotifierUnavailableError(f"Slack answered {status}", outcome_unknown=status != 408)  # noqa: PLR2004
@@ -73,12 +74,18 @@ class _NoRedirect(HTTPRedirectHandler):
         """None: the answer that asks for a redirect is the answer."""
 
 
-class _DirectWebhook(WebhookClient):
-    """The SDK's client, but it follows no redirect and reads no endless answer: the SDK has no option."""
+def _answer_to(request: Request, timeout_s: float) -> SlackAnswer:
+    try:
+        with build_opener(_NoRedirect).open(request, timeout=timeout_s) as response:
+            return _read(response)
+    except HTTPError as error:  # any status but 2xx
+        with error:
+            return _read(error)
 
-    def _perform_http_request_internal(self, url: str, req: Request) -> WebhookResponse:
-        with build_opener(_NoRedirect).open(req, timeout=self.timeout) as answer:
-            text = answer.read(_MAX_ANSWER_BYTES).decode(errors="replace")
-            return WebhookResponse(
-                url=url, status_code=answer.status, body=text, headers=dict(answer.headers.items())
-            )
+
+def _read(response: HTTPResponse | HTTPError) -> SlackAnswer:
+    return SlackAnswer(
+        status=int(response.status or 0),
+        body=response.read(_MAX_ANSWER_BYTES).decode(errors="replace"),
+        retry_after_s=retry_after_of(response.headers.get("retry-after")),
+    )

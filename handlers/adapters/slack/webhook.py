@@ -8,12 +8,10 @@ import logging
 from collections.abc import Callable
 from typing import Any, Final
 
-from slack_sdk.webhook import WebhookResponse
-
 from handlers.adapters.aws.secrets import Secret, SecretMissingError, SecretUnavailableError
 from handlers.adapters.http import countdown
 from handlers.adapters.slack.blocks import payload_of, plain_payload_of
-from handlers.adapters.slack.http import is_sendable, send
+from handlers.adapters.slack.http import SlackAnswer, is_sendable, send
 from handlers.domain.delivery.messages import Message
 from handlers.domain.ports import (
     NotifierMisaddressedError,
@@ -54,7 +52,7 @@ class SlackNotifier:
         """A URL that Slack does not know, or that is none of Slack's, is read again once."""
         url = self._checked_url()
         answer = send(url, payload, timeout_s=left_s())
-        if answer.status_code in _MAYBE_ROTATED:
+        if answer.status in _MAYBE_ROTATED:
             rotated = self._checked_url(fresh=True)
             if rotated != url:
                 answer = send(rotated, payload, timeout_s=left_s())
@@ -77,12 +75,12 @@ class SlackNotifier:
         )
 
 
-def _raise_unless_ok(answer: WebhookResponse) -> None:
+def _raise_unless_ok(answer: SlackAnswer) -> None:
     """Turn Slack's answer into the port's words.
 
     https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks/#handling_errors
     """
-    status, text = answer.status_code, answer.body[:_MAX_REASON_CHARS]
+    status, text = answer.status, answer.body[:_MAX_REASON_CHARS]
     if status == 200 and answer.body.strip() == "ok":  # noqa: PLR2004 - HTTP's own number, as below
         return
     if status == 200:  # noqa: PLR2004

@@ -64,7 +64,7 @@ class Leases(msgspec.Struct, frozen=True, kw_only=True):
     actor: Actor
     step: Step
     lease_s: int
-    _read_ahead: dict[str, tuple[int, Alert]] = {}  # noqa: RUF012 - msgspec makes one for each
+    _read_ahead: dict[str, tuple[int, Alert]] = {}
     """By alert: when it was read, and how it was."""
 
     def expect(self, alert_ids: Iterable[str]) -> None:
