@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all check format packages lock clean bench-audit bench-intake bench-rate chaos simulate simulate-mixed simulate-mutants release-snapshot load storm drill drill-all bench-restore grown-groups tune tune-limits
+.PHONY: help setup demo test test-all check format packages lock clean bench bench-audit bench-intake bench-rate chaos simulate simulate-mixed simulate-mutants release-snapshot load storm drill drill-all bench-restore grown-groups tune tune-limits
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -46,6 +46,9 @@ check: setup ## Everything that must be green: format, lint, types, imports, tes
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	@$(PYTEST)
+
+bench: setup ## What the handlers cost, beside a floor of the same run: each goal, or the ratios that miss
+	@$(BIN)/python -m benchmarks.bench
 
 bench-audit: setup ## Time and memory of the audit at a million alerts (ALERTS=n)
 	@$(BIN)/python -m benchmarks.audit --alerts $(or $(ALERTS),1000000)

@@ -22,8 +22,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import IO, Any, Final, cast
 
-from handlers.settings import ReceptionSettings, variable
-from topology.config import StackConfig
+from benchmarks.handlers.environment import CONFIG, environment
 from topology.functions import RECEPTION
 
 MAX_TRIES: Final = 4
@@ -32,10 +31,6 @@ _SLICE_S: Final = 0.05
 _READY: Final = b"ready\n"
 _LOST: Final = {"__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException"}
 _LONGEST_S: Final = 300.0
-_CONFIG: Final = StackConfig.parse(
-    stack="prod",
-    raw={"primaryRegion": "us-east-1", "failoverRegion": "us-west-2", "witnessRegion": "us-east-2"},
-)
 
 
 class _Tables:
@@ -127,22 +122,6 @@ def _share_of_cpu(pid: int, share: float) -> Iterator[None]:
         pacer.join()
 
 
-def _environment(port: int) -> dict[str, str]:
-    """The function's environment, as its deployment sets it."""
-    values = dict.fromkeys(map(variable, ReceptionSettings.deployed_fields()), "bench")
-    numbers = {
-        "lease_s": _CONFIG.lease_s,
-        "takeover_after_s": _CONFIG.takeover_after_s,
-        "dedupe_event_window_s": _CONFIG.dedupe_event_window_s,
-        "dedupe_content_window_s": _CONFIG.dedupe_content_window_s,
-        "source_quota_per_minute": _CONFIG.source_quota_per_minute,
-    }
-    values |= {variable(name): str(value) for name, value in numbers.items()}
-    values |= {variable("ledger_consistency"): "strong", variable("peer_region"): "us-west-2"}
-    keys = {"AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench", "AWS_REGION": "us-east-1"}
-    return {**os.environ, **values, **keys, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}"}
-
-
 def _group(alerts: int, state: str) -> bytes:
     """An Alertmanager group about so many faults."""
     members = [
@@ -163,7 +142,7 @@ class _Invocation:
     """The context of one invocation."""
 
     def __init__(self) -> None:
-        self._ends = time.monotonic() + _CONFIG.timeout_s[RECEPTION]
+        self._ends = time.monotonic() + CONFIG.timeout_s[RECEPTION]
 
     def get_remaining_time_in_millis(self) -> int:
         return round((self._ends - time.monotonic()) * 1000)
@@ -197,7 +176,7 @@ def measure(*, alerts: int, call_ms: float, memory_mb: int, state: str) -> dict[
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env=_environment(server.server_port),
+        env={**os.environ, **environment(f"http://127.0.0.1:{server.server_port}")},
     )
     try:
         into, out = cast("IO[bytes]", child.stdin), cast("IO[bytes]", child.stdout)
@@ -234,7 +213,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--memory-mb",
         type=int,
-        default=_CONFIG.memory_mb[RECEPTION],
+        default=CONFIG.memory_mb[RECEPTION],
         help="of the function (default: as it is deployed)",
     )
     parser.add_argument("--function", action="store_true", help=argparse.SUPPRESS)
