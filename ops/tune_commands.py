@@ -62,7 +62,9 @@ Seconds = Annotated[float, typer.Option(min=20, max=600, help="How long a probe 
 def throughput(  # noqa: PLR0913 - one option each
     *,
     run_dir: Folder = None,
-    slo: Annotated[Path, typer.Option(help="File of thresholds.")] = SLO_FILE,
+    slo: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Thresholds; loadtests/slo.yaml.")
+    ] = None,
     seconds: Seconds = 40.0,
     max_probes: Annotated[int, typer.Option(min=3, max=PROBES_MAX, help="Of each search.")] = PROBES_MAX,
     runs: Annotated[int, typer.Option(min=1, max=5, help="Searches, for the spread of what they find.")] = 1,
@@ -77,7 +79,7 @@ def throughput(  # noqa: PLR0913 - one option each
     Then each setting of the queues' mappings is tried at a rate below it, and put back. Exits 1 if the
     probes did not settle the knee.
     """
-    thresholds = read_slo(slo)
+    thresholds = read_slo(slo or SLO_FILE)
     _check_permission(stack_name)
     check_report(report, "--report")
     interrupt_on_ending()

@@ -28,6 +28,8 @@ WRITTEN = {
     ("simulate mutants", "--report"): ["--seeds", "1"],
     ("load", "--report"): ["steady"],
     ("load", "--html"): ["steady"],
+    ("tune throughput", "--report"): [],
+    ("tune prove", "--report"): [],
 }
 """Every option that names what is written, with the words that its command needs besides."""
 
@@ -43,7 +45,7 @@ READ = {
 NOT_READING = {
     "demo", "packages",
     "local up", "local down", "local replay", "local break", "local start",
-    "chaos run",
+    "chaos run", "tune prove",
 }  # fmt: skip
 """Commands that do something and read nothing for a script; those with a report write that as JSON."""
 
