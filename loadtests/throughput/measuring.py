@@ -11,10 +11,10 @@ from loadtests.throughput.measures import Measures
 LEAD_IN: Final = 0.25
 """The part of a probe that is not measured: queues fill, workers start."""
 
-_STANDARD_ERRORS: Final = 2.0
+_STANDARD_ERRORS: Final = 2.5
 """By so many a slope has to exceed nothing to count as growth; what is left of it then is what counts."""
 
-_LEAST_POINTS: Final = 8
+_LEAST_POINTS: Final = 4
 """Of a line that is fitted; through fewer it says nothing."""
 
 _ACCEPTED: Final = 202
@@ -34,7 +34,7 @@ class AlertOutcome:
     critical: bool
     accepted_s: float | None = None
     told_s: float | None = None
-    alone: bool = True
+    digest_id: str | None = None
     analysed: bool = True
 
     @property
@@ -51,7 +51,7 @@ def measure(outcomes: Sequence[AlertOutcome], *, slack_refused_percent: float, s
     latency_s: dict[bool, list[float]] = {True: [], False: []}
     for one, told_s, accepted_s in told:
         latency_s[one.critical].append(told_s - (one.ended_s if accepted_s is None else accepted_s))
-    growth = growth_of([one.due_s for one, *_ in told], [told_s - one.due_s for one, told_s, _ in told])
+    growth = _growth([(one, told_s) for one, told_s, _ in told])
     return Measures(
         error_percent=_percent(len(steady) - len(accepted), len(steady)) or 0.0,
         http_p95_s=_p95([one.ended_s - one.due_s for one in steady]),
@@ -59,7 +59,7 @@ def measure(outcomes: Sequence[AlertOutcome], *, slack_refused_percent: float, s
         ordinary_p95_s=_p95(latency_s[False]),
         untold_percent=_percent(len(accepted) - len(told), len(accepted)),
         growth_percent=None if growth is None else growth * _PERCENT,
-        alone_percent=_percent(sum(one.alone for one, *_ in told), len(told)),
+        alone_percent=_percent(sum(one.digest_id is None for one, *_ in told), len(told)),
         analysed_percent=_percent(sum(one.analysed for one, *_ in told), len(told)),
         slack_refused_percent=slack_refused_percent,
     )
@@ -80,6 +80,21 @@ def served_per_s(outcomes: Sequence[AlertOutcome], *, seconds: float, analysed_o
     if len(at_s) < _LEAST_POINTS or at_s[0] == at_s[-1]:
         return 0.0
     return statistics.linear_regression(at_s, range(len(at_s))).slope
+
+
+def _growth(told: Sequence[tuple[AlertOutcome, float]]) -> float | None:
+    """The growth of CRITICAL or of other alerts, which have queues of their own: the larger one.
+
+    A digest is one point, the mean of its alerts: within it, who came first waited longest.
+    """
+    messages: dict[bool, dict[object, list[tuple[float, float]]]] = {True: {}, False: {}}
+    for number, (one, told_s) in enumerate(told):
+        messages[one.critical].setdefault(one.digest_id or number, []).append((one.due_s, told_s - one.due_s))
+    growths = []
+    for of_class in messages.values():
+        means = [[statistics.fmean(part) for part in zip(*pairs, strict=True)] for pairs in of_class.values()]
+        growths.append(growth_of([mean[0] for mean in means], [mean[1] for mean in means]))
+    return max((growth for growth in growths if growth is not None), default=None)
 
 
 def growth_of(times: Sequence[float], latencies: Sequence[float]) -> float | None:

@@ -189,7 +189,7 @@ class StackProbe:
             critical=arrival.post.severity is Severity.CRITICAL,
             accepted_s=_since(begun_s, row.get("accepted_at_ms")),
             told_s=_since(begun_s, row.get("notified_at_ms")),
-            alone="digest_id" not in row,
+            digest_id=row.get("digest_id"),
             analysed="analysis_error" not in row,
         )
 

@@ -62,7 +62,39 @@ def test_a_spread_without_a_trend_is_no_growth() -> None:
     rng = random.Random(3)  # noqa: S311 - a seeded choice, no secret
     times = [number / 4 for number in range(120)]
     assert growth_of(times, [rng.uniform(0, 8) for _ in times]) == pytest.approx(0, abs=0.02)
-    assert growth_of(times[:5], times[:5]) is None
+    assert growth_of(times[:3], times[:3]) is None
+
+
+def in_digests(
+    outcomes: list[AlertOutcome], *, each_s: float = 5.0, phase_s: float = 0.0
+) -> list[AlertOutcome]:
+    """The same alerts, but told by the next digest: one goes out every few seconds."""
+    told = []
+    for one in outcomes:
+        window = int(((one.told_s or 0.0) + phase_s) // each_s) + 1
+        told_s = window * each_s - phase_s
+        told.append(replace(one, critical=False, told_s=told_s, digest_id=f"d{window}"))
+    return told
+
+
+@pytest.mark.parametrize("phase_s", [0.0, 1.0, 2.0, 3.0, 4.0])
+def test_digests_of_a_stack_that_follows_are_no_growth(phase_s: float) -> None:
+    """Within a digest who came first waits longest, wherever the probe happens to begin and end."""
+    values = measured(in_digests(alerts(per_s=12, noise_s=0.3), phase_s=phase_s))
+    assert values["alone_percent"] == 0
+    assert values["growth_percent"] == pytest.approx(0, abs=1.0)
+
+
+def test_digests_of_a_backlog_that_grows_show_it() -> None:
+    """Each tells of what is older than the one before."""
+    values = measured(in_digests(alerts(per_s=12, capacity_per_s=8)))
+    assert values["growth_percent"] > 20
+
+
+def test_the_class_whose_backlog_grows_is_the_one_that_counts() -> None:
+    """CRITICAL alerts pass by, and must not hide what waits behind them."""
+    growing = in_digests(alerts(per_s=12, capacity_per_s=8))
+    assert measured([*alerts(per_s=6), *growing])["growth_percent"] > 20
 
 
 def test_what_is_served_is_counted_in_the_steady_part() -> None:
