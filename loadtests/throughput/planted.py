@@ -29,7 +29,7 @@ LEAST_S: Final = 1.8
 long that what the embedded AWS needs between two of them is little beside it."""
 
 CALIBRATED_PER_S: Final = 2.0
-CALIBRATED_FOR_S: Final = 12.0
+CALIBRATED_FOR_S: Final = 15.0
 
 _BURST: Final = 2
 _NO_LIMIT: Final = 1e9
