@@ -4,10 +4,11 @@ Every post is tried once, as the limit of one region is looked for: sources that
 would change the rate that is offered.
 """
 
+import contextlib
 import math
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -24,9 +25,10 @@ from handlers.domain.limits import REMEMBERED_MS
 from loadtests.throughput.measures import Measures, Slo, breaches
 from loadtests.throughput.measuring import LEAD_IN, AlertOutcome, measure, served_per_s
 from loadtests.throughput.telemetry import Telemetry, TelemetryReader
-from topology.alerts import Severity
+from topology.alerts import FollowUp, Severity
 from topology.errors import ExplainedError
 from topology.records import CLAUDE_BREAKER, SLACK_RATE
+from topology.tables import ALERTS
 
 POSTS_AT_ONCE: Final = 64
 GRACE_S: Final = 15.0
@@ -37,6 +39,7 @@ BEGINS_AFTER_S: Final = 0.3
 WARM_UP_PER_S: Final = 4.0
 WARM_UP_S: Final = 4.0
 _POLL_S: Final = 0.5
+_RECOVERED_S: Final = 3.0
 _PERCENT: Final = 100.0
 _ACCEPTED: Final = 202
 _SERVER_ERROR: Final = 500
@@ -48,7 +51,7 @@ _COUNTS: Final = (
     "ApproximateNumberOfMessagesNotVisible",
     "ApproximateNumberOfMessagesDelayed",
 )
-_ATTRIBUTES: Final = ("accepted_at_ms", "notified_at_ms", "digest_id", "analysis_error")
+_ATTRIBUTES: Final = ("accepted_at_ms", "notified_at_ms", "digest_id", "analysis_error", "follow_up")
 
 
 class UndecidableError(ExplainedError):
@@ -86,6 +89,7 @@ class StackProbe:
     pause: Callable[[float], object] = time.sleep
     _number: int = 0
     _refused: bool = False
+    _unfinished: Sequence[str] = ()
 
     def warm_up(self) -> None:
         """Have workers start and analyses be cached, without measuring.
@@ -132,16 +136,44 @@ class StackProbe:
         )
 
     def settle(self) -> None:
-        """Wait until the work queues are empty, and have workers forget who asked them to stay away.
+        """Have nothing left of the probe before: no message, no alert to be told or followed up, no back-off.
 
-        For that the records of Slack's pace and of the model's breaker are deleted, as an operator may too.
+        Recovery runs out of turn, and the records of Slack's pace and the model's breaker are deleted, as an
+        operator may do too. What takes longer than `SETTLED_WITHIN_S` is left.
         """
         deadline = time.monotonic() + SETTLED_WITHIN_S
         while (left := sum(map(self._messages, work_queues(self.endpoints)))) and time.monotonic() < deadline:
             self.progress(f"waiting for {left} messages")
             self.pause(_POLL_S)
-        if not self._refused:
-            return
+        if self._refused:
+            self._forget_back_offs()
+        while self._unfinished and time.monotonic() < deadline:
+            self.progress(f"waiting for {len(self._unfinished)} alerts to be told of or followed up")
+            self._finish()
+        self._unfinished = ()
+
+    def _finish(self) -> None:
+        """Have Recovery see now to what it would see to within the next probe, and wait a little."""
+        for alert_id, row in self._rows(self._unfinished).items():
+            if row.get("follow_up") == FollowUp.WANTED:
+                self._make_due(alert_id)
+        self.deployment.run_recovery(self.endpoints.region)
+        self.pause(_RECOVERED_S)
+        self._unfinished = _unfinished(self._unfinished, self._rows(self._unfinished))
+
+    def _make_due(self, alert_id: str) -> None:
+        """A follow-up waits a minute, which is of no use here. One that has ended meanwhile is left alone."""
+        dynamodb = self._client("dynamodb")
+        with contextlib.suppress(dynamodb.exceptions.ConditionalCheckFailedException):
+            dynamodb.update_item(
+                TableName=self.deployment.alerts_table,
+                Key={ALERTS.hash_key.name: {"S": alert_id}},
+                UpdateExpression="SET due_at = :now",
+                ConditionExpression="attribute_exists(due_at)",
+                ExpressionAttributeValues={":now": {"N": f"{time.time():.0f}"}},
+            )
+
+    def _forget_back_offs(self) -> None:
         dynamodb = self._client("dynamodb")
         for record in (SLACK_RATE, CLAUDE_BREAKER):
             dynamodb.delete_item(TableName=self.deployment.coordination_table, Key={"name": {"S": record}})
@@ -178,6 +210,7 @@ class StackProbe:
         while time.monotonic() < deadline and any("notified_at_ms" not in row for row in rows.values()):
             self.pause(_POLL_S)
             rows = self._rows(ids)
+        self._unfinished = _unfinished(ids, rows)
         return [self._outcome(begun_s, arrival, rows) for arrival in arrivals]
 
     def _outcome(self, begun_s: float, arrival: Arrival, rows: dict[str, dict[str, Any]]) -> AlertOutcome:
@@ -223,6 +256,16 @@ def _check_answers(region: str, arrivals: Sequence[Arrival]) -> None:
         raise UndecidableError(
             f"the webhook of {region} answers every post with {said}: is the API key the stack's own?"
         )
+
+
+def _unfinished(ids: Sequence[str], rows: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Those that people are to be told of, or of whose analysis."""
+    waiting = []
+    for alert_id in ids:
+        row = rows.get(alert_id, {})
+        if "notified_at_ms" not in row or "follow_up" in row:
+            waiting.append(alert_id)
+    return waiting
 
 
 def _since(begun_s: float, at_ms: int | None) -> float | None:

@@ -28,6 +28,13 @@ class Stack:
     row: dict[str, Any] = field(default_factory=dict)
     waiting: int = 0
     deleted: list[str] = field(default_factory=list)
+    made_due: int = 0
+    recovered: int = 0
+
+    @property
+    def exceptions(self) -> Any:
+        """What a refused condition raises."""
+        return SimpleNamespace(ConditionalCheckFailedException=ConnectionError)
 
     def client(self, *_: str) -> "Stack":
         """Any client."""
@@ -43,6 +50,17 @@ class Stack:
         now = str(time.time_ns() // 1_000_000)
         row = {"alert_id": {"S": "a1"}, "accepted_at_ms": {"N": now}, "notified_at_ms": {"N": now}}
         return {"Responses": {"alerts": [{**row, **self.row}]}}
+
+    def update_item(self, **_: Any) -> None:
+        """A follow-up is due; one that has ended is refused."""
+        self.made_due += 1
+        raise ConnectionError
+
+    def run_recovery(self, _region: str) -> None:
+        """The second run follows up."""
+        self.recovered += 1
+        if self.recovered > 1:
+            self.row = {}
 
     def delete_item(self, *, Key: dict[str, dict[str, str]], **_: Any) -> None:  # noqa: N803 - AWS's word
         """Forget a record."""
@@ -77,7 +95,12 @@ def server() -> Iterator[ScriptedServer]:
 
 def probe_of(server: ScriptedServer, stack: Stack, reader: Figures | None = None) -> StackProbe:
     """A probe of a stack behind that webhook."""
-    deployment = SimpleNamespace(clients=stack, alerts_table="alerts", coordination_table="coordination")
+    deployment = SimpleNamespace(
+        clients=stack,
+        alerts_table="alerts",
+        coordination_table="coordination",
+        run_recovery=stack.run_recovery,
+    )
     return StackProbe(
         deployment=deployment,  # type: ignore[arg-type]  # as far as it is used
         endpoints=ENDPOINTS,  # type: ignore[arg-type]  # as far as it is used
@@ -146,3 +169,16 @@ def test_a_region_settles_before_each_probe(server: ScriptedServer) -> None:
     probe.settle()
     assert stack.deleted == ["slack", "claude"]
     assert paused[-1] == 5
+
+
+def test_what_a_probe_leaves_to_recovery_is_done_before_the_next(server: ScriptedServer) -> None:
+    """Recovery would see to it within the next probe, whose limits it would share."""
+    stack, paused = Stack(row={"follow_up": {"S": "WANTED"}}), []
+    probe = probe_of(server, stack)
+    probe(60, 1.0)
+    assert stack.recovered == 0
+    probe.pause = paused.append
+    probe.settle()
+    assert (stack.recovered, stack.made_due) == (2, 2)
+    probe.settle()
+    assert stack.recovered == 2
