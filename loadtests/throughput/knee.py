@@ -14,6 +14,14 @@ PROBES_MAX: Final = 8
 TOLERANCE: Final = 0.05
 """How far the knee may be from the rate that is told, as a part of it."""
 
+_STEP: Final = 1 + TOLERANCE
+"""From the estimate to the rates that confirm it."""
+
+_CONFIRMED: Final = _STEP**2
+_HALVED: Final = 1.07
+"""The widest brackets, with an estimate within and without: the middle of one is off by half its width, and
+just above a limit a system may seem to follow, so that the lower end is off too."""
+
 _DOUBLING: Final = 2.0
 _HALVING: Final = 0.5
 _FAR: Final = 1.35
@@ -60,7 +68,8 @@ class Knee:
         """Whether it is known within `TOLERANCE`."""
         if self.passed_per_s is None or self.failed_per_s is None:
             return False
-        return self.failed_per_s / self.passed_per_s <= _bracket()
+        widest = _CONFIRMED if self.estimate_per_s is not None else _HALVED
+        return self.failed_per_s / self.passed_per_s <= widest * (1 + 1e-9)
 
     @property
     def per_s(self) -> float | None:
@@ -128,7 +137,7 @@ class _Search:
         if self.high is None:
             return start_per_s if self.low is None else self.low * _DOUBLING
         if (estimate := self.estimate_within()) is not None:
-            below, above = estimate / _step(), estimate * _step()
+            below, above = estimate / _STEP, estimate * _STEP
             if self.low is None or self.low < below * (1 - 1e-9):
                 return below
             if above < self.high:
@@ -136,7 +145,7 @@ class _Search:
         if self.low is None:
             return self.high * _HALVING
         if self._exceeded:
-            return min(self.low * _bracket(), math.sqrt(self.low * self.high))
+            return min(self.low * _HALVED, math.sqrt(self.low * self.high))
         return math.sqrt(self.low * self.high)
 
     def is_near(self, rate: float) -> bool:
@@ -164,13 +173,3 @@ class _Search:
         if self._estimate is None or (self.high is not None and self._estimate >= self.high):
             return None
         return self._estimate if self.low is None or self._estimate >= self.low else None
-
-
-def _step() -> float:
-    """From the estimate to the rates that confirm it; twice that is a bracket's width."""
-    return 1 + TOLERANCE
-
-
-def _bracket() -> float:
-    """The widest bracket whose middle, or an estimate within, is as near to the knee as is asked for."""
-    return _step() ** 2 * (1 + 1e-9)
