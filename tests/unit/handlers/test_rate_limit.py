@@ -57,8 +57,8 @@ def test_digest_has_time_to_be_gathered() -> None:
     others_waited = all_of.rate_limiter()
     assert others_waited.reserve(urgent=False) == 0
     assert others_waited.crowded
-    assert all_of.rate_limiter().reserve(urgent=True) == 2_000
-    all_of.clock.advance(2)
+    assert all_of.rate_limiter().reserve(urgent=True) == 1_500
+    all_of.clock.advance(1.5)
     assert all_of.rate_limiter().reserve(urgent=True) == 0
 
 
