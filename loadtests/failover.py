@@ -28,6 +28,8 @@ class Failover(AlertShape):
         if target.emulator is None:
             _log.warning("take %s from the sources now, and give it back in %g s", primary, third)
             return
+        if self.over:
+            return
         target.emulator.kill(primary)
         _log.warning("killed %s", primary)
         time.sleep(third)

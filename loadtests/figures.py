@@ -66,13 +66,14 @@ class Accepted(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Snapshot(msgspec.Struct, kw_only=True):
-    """What shard `index` has counted since its start; only `alerts` are those since the last one.
+    """What shard `index` of a run has counted since its start; only `alerts` are those since the last one.
 
     A snapshot that gets lost on its way is so made up for by the next. `due` counts the posts of its whole
     schedule, `on_time` those that began within it. `answers` counts every try by its status, `none` where
     nothing came back; `refused` final statuses.
     """
 
+    run: str
     index: int
     due: int
     over: bool = False
@@ -100,7 +101,7 @@ _SUMMED: Final = (
 def add_up(snapshots: Iterable[Snapshot], lost: Iterable[int] = ()) -> Snapshot:
     """The sum of all shards' latest snapshots; what a lost shard had not posted yet was never sent."""
     shards, gone = list(snapshots), set(lost)
-    total = Snapshot(index=0, due=0, http=Histogram(s.http for s in shards if s.http).encode())
+    total = Snapshot(run="", index=0, due=0, http=Histogram(s.http for s in shards if s.http).encode())
     for name in _SUMMED:
         setattr(total, name, sum(getattr(shard, name) for shard in shards))
     for name in ("answers", "refused"):

@@ -5,6 +5,7 @@ alert that came to Slack as a request, and exits. What is sent, and when, is the
 of Locust wait for their answers, so they keep no rate (https://github.com/locustio/locust/issues/2359).
 """
 
+import contextlib
 import logging
 import sys
 import threading
@@ -14,24 +15,23 @@ from pathlib import Path
 from typing import Any, ClassVar, Final
 
 import msgspec
+import psutil
 from locust import LoadTestShape, User, constant, events, tag
 from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
 from rich.console import Console
 
 from clients.alert_source import FORMATS, new_run
-from clients.load import Arrival
+from emulator.errors import EmulatorError
 from loadtests.figures import Snapshot
 from loadtests.options import POSTS_MAX, REPORTS, add_options, checked, target_of
 from loadtests.report import METRICS, LoadReport
 from loadtests.run import Conditions, Run, warm_up
-from loadtests.shard import Order, Shard, plan
+from loadtests.sending import ORDER, REPORT, STOP, Sending
+from loadtests.shard import Order, plan
 from loadtests.slo import read_thresholds
 from loadtests.target import LoadRefusedError, Target
 from topology.errors import ExplainedError
 
-ORDER: Final = "alerts_order"
-STOP: Final = "alerts_stop"
-REPORT: Final = "alerts"
 BEGINS_AFTER_S: Final = 2.0
 """By then each worker has its order and its user; where there is but one process it has them at once."""
 
@@ -44,10 +44,6 @@ _log: Final = logging.getLogger(__name__)
 
 _events: Final[Any] = events
 """Locust ships no types for what listens to it."""
-
-
-class NotAcceptedError(Exception):
-    """A post that was not answered 202, or an alert that Slack has not, as Locust's failures show it."""
 
 
 def _task(format_name: str) -> Callable[["AlertSender"], None]:
@@ -77,14 +73,13 @@ class AlertShape(LoadTestShape):
     rest_within_s: ClassVar[float] = 120.0
     causes: ClassVar[int] = 8
     both_regions: ClassVar[bool] = True
-    """Each region is tried first in turn; else the primary always is."""
+    """Each region is tried first as often; else the primary always is."""
 
     def __init__(self) -> None:
         """Listen to Locust's events."""
         super().__init__()  # type: ignore[no-untyped-call] # Locust's
         self._environment: Any = None
-        self._shard: Shard | None = None
-        self._broken: Snapshot | None = None
+        self._sending: Sending
         self._run: Run | None = None
         self._over = self._started = False
         self._report: LoadReport | None = None
@@ -108,10 +103,14 @@ class AlertShape(LoadTestShape):
             self._users = max(1, self._workers())
         return self._users, _SPAWNED_PER_S
 
+    @property
+    def over(self) -> bool:
+        """Whether the run that was begun last is over."""
+        return self._over or not self._started
+
     def send(self) -> None:
         """Begin what this process was ordered, if it has not begun."""
-        if self._shard is not None:
-            self._shard.start()
+        self._sending.start()
 
     def _workers(self) -> int:
         runner = self._environment.runner
@@ -122,13 +121,11 @@ class AlertShape(LoadTestShape):
         add_options(parser, self.name, defaults)
 
     def _listen(self, environment: Any, **_: object) -> None:
-        self._environment, runner = environment, environment.runner
-        runner.register_message(ORDER, self._take_order)
-        runner.register_message(STOP, self._halt_shard)
-        environment.events.test_stopping.add_listener(self._stopping)
-        if isinstance(runner, WorkerRunner):
-            environment.events.report_to_master.add_listener(self._report_to_master)
+        self._environment = environment
+        self._sending = Sending(environment)
+        if isinstance(environment.runner, WorkerRunner):
             return
+        environment.events.test_stopping.add_listener(self._stopping)
         environment.events.test_start.add_listener(self._start)
         environment.events.worker_report.add_listener(self._worker_report)
         environment.events.quitting.add_listener(self._quitting)
@@ -137,41 +134,12 @@ class AlertShape(LoadTestShape):
             self._thresholds(environment)
             target_of(checked(environment.parsed_options))
         except ExplainedError as error:
+            if environment.web_ui is not None:
+                _log.error("%s", error)
+                return  # a person may put it right and start
+            for worker in psutil.Process().children():
+                worker.terminate()  # of --processes: Locust leaves them behind when it ends before it began
             sys.exit(f"error: {error}")
-
-    # In each process that sends.
-
-    def _take_order(self, msg: Any, **_: object) -> None:
-        order = msgspec.convert(msg.data, Order)
-        try:
-            self._shard, self._broken = Shard(order, self._ended), None
-        except ExplainedError as error:
-            self._shard = None
-            self._broken = Snapshot(index=order.index, due=0, over=True, error=str(error))
-
-    def _halt_shard(self, **_: object) -> None:
-        if self._shard is not None:
-            self._shard.halt()
-
-    def _report_to_master(self, data: dict[str, Any], **_: object) -> None:
-        if (snapshot := self._shard.snapshot() if self._shard else self._broken) is not None:
-            data[REPORT] = msgspec.to_builtins(snapshot, builtin_types=(bytes,))
-
-    def _ended(self, arrival: Arrival) -> None:
-        alerts, outcome = arrival.outcome.alerts, arrival.outcome
-        wrong = None
-        if outcome.status != 202:  # noqa: PLR2004 - HTTP's number is clearer than its name
-            wrong = NotAcceptedError(f"HTTP {outcome.status}" if outcome.status else "no answer")
-        region = alerts[0].region if alerts else arrival.post.webhooks[0].region
-        self._fire("POST", region, arrival.latency_s * 1000, wrong)
-
-    def _fire(self, kind: str, name: str, latency_ms: float, wrong: Exception | None) -> None:
-        self._environment.events.request.fire(
-            request_type=kind, name=name, response_time=latency_ms, response_length=0, exception=wrong,
-            context={},
-        )  # fmt: skip
-
-    # In the process that leads.
 
     def _thresholds(self, environment: Any) -> Any:
         return read_thresholds(Path(environment.parsed_options.slo), self.name, METRICS)
@@ -211,7 +179,11 @@ class AlertShape(LoadTestShape):
             raise LoadRefusedError(f"{count} posts are more than {POSTS_MAX}; run shorter or slower")
         thresholds = self._thresholds(environment)
         conditions = Conditions(target)
-        warm_up(target, order)
+        try:
+            warm_up(target, order)
+        except ExplainedError:
+            conditions.end()
+            raise
         conditions.count_from_now()
         begins_after_s = BEGINS_AFTER_S if isinstance(runner, MasterRunner) else 2 * _POLL_S
         order = msgspec.structs.replace(order, begin_at=time.time() + begins_after_s)
@@ -235,23 +207,24 @@ class AlertShape(LoadTestShape):
         try:
             self._report = run.watch(self._poll, self._stop_all)
             self._report.write(path)
-        except (ExplainedError, OSError) as error:
-            self._refused = str(error)
+        except Exception as error:  # noqa: BLE001 - the edge of a thread: `_print` says it, and Locust ends
+            self._refused = str(error) if isinstance(error, ExplainedError) else repr(error)
         finally:
-            conditions.end()
+            with contextlib.suppress(EmulatorError):
+                conditions.end()
             self._over = True
 
     def _poll(self) -> None:
         """Take the figures of a load that runs in this very process."""
-        if self._run is not None and self._shard is not None:
-            self._run.merge(self._shard.snapshot())
+        if self._run is not None and (snapshot := self._sending.snapshot()) is not None:
+            self._run.merge(snapshot)
 
     def _stop_all(self) -> None:
         runner = self._environment.runner
         if isinstance(runner, MasterRunner):
             runner.send_message(STOP)
         else:
-            self._halt_shard()
+            self._sending.halt()
 
     def _lost(self) -> list[int]:
         runner = self._environment.runner
@@ -265,12 +238,11 @@ class AlertShape(LoadTestShape):
             self._run.merge(msgspec.convert(data[REPORT], Snapshot))
 
     def _told(self, kind: str, latency_ms: float, wrong: str | None) -> None:
-        self._fire("SLACK", kind, latency_ms, NotAcceptedError(wrong) if wrong else None)
+        self._sending.fire("SLACK", kind, latency_ms, wrong)
 
     def _stopping(self, **_: object) -> None:
         """Have a run that somebody stops end with a report of what was sent until then."""
         if self._run is None or self._over or not self._started:
-            self._halt_shard()
             return
         self._run.end_early("it was stopped before its end")
         deadline = time.monotonic() + ENDS_WITHIN_S

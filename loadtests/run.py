@@ -123,7 +123,9 @@ class Run:
         self._ended = threading.Event()
 
     def merge(self, snapshot: Snapshot) -> None:
-        """Note a shard's latest snapshot."""
+        """Note a shard's latest snapshot; one of an earlier run may still be on its way."""
+        if snapshot.run != self._order.run:
+            return
         self._delivery.accept(snapshot.alerts)
         self._latest[snapshot.index] = msgspec.structs.replace(snapshot, alerts=[])
 
@@ -163,7 +165,10 @@ class Run:
         """Shards of which nothing was ever heard: all that they were to send is due."""
         count = plan(self._order).count
         silent = set(range(self._order.of)) - self._latest.keys()
-        return [Snapshot(index=i, due=len(range(i, count, self._order.of))) for i in sorted(silent)]
+        return [
+            Snapshot(run=self._order.run, index=i, due=len(range(i, count, self._order.of)))
+            for i in sorted(silent)
+        ]
 
     def _watch_shards(self, poll: Callable[[], None], stop: Callable[[], None]) -> None:
         deadline = self._order.begin_at + self._seconds + STOPPED_WITHIN_S

@@ -101,6 +101,7 @@ class Shard:
         planned = plan(order)
         at_once = round(planned.peak_per_s / order.of * POST_TIMEOUT_S)
         self._seconds = planned.seconds
+        self._run = order.run
         self._index, self._due = order.index, len(range(order.index, planned.count, order.of))
         self._http = Histogram()
         self._answers: Counter[str] = Counter()
@@ -140,6 +141,7 @@ class Shard:
             self._note_end()
         tally = self._load.tally
         return Snapshot(
+            run=self._run,
             index=self._index,
             due=self._due,
             over=over,

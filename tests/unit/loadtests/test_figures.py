@@ -38,9 +38,11 @@ def test_a_latency_beyond_the_histogram_counts_as_its_longest() -> None:
 def test_a_lost_workers_rest_was_never_sent_and_what_it_sent_counts() -> None:
     """Its last snapshot is all that is known of it."""
     whole = Snapshot(
-        index=0, due=50, over=True, posted=50, on_time=50, accepted=50, answers={"202": 50}, http=b""
+        run="r", index=0, due=50, over=True, posted=50, on_time=50, accepted=50, answers={"202": 50}, http=b""
     )
-    lost = Snapshot(index=1, due=50, posted=20, on_time=20, accepted=19, answers={"202": 19, "none": 1})
+    lost = Snapshot(
+        run="r", index=1, due=50, posted=20, on_time=20, accepted=19, answers={"202": 19, "none": 1}
+    )
     total = add_up([whole, lost], lost={1})
     assert (total.due, total.posted, total.never_sent, total.over) == (100, 70, 30, True)
     assert total.answers == {"202": 69, "none": 1}
@@ -48,4 +50,4 @@ def test_a_lost_workers_rest_was_never_sent_and_what_it_sent_counts() -> None:
 
 def test_a_worker_that_goes_on_is_not_over() -> None:
     """Nor is the load."""
-    assert not add_up([Snapshot(index=0, due=1, over=True), Snapshot(index=1, due=1)]).over
+    assert not add_up([Snapshot(run="r", index=0, due=1, over=True), Snapshot(run="r", index=1, due=1)]).over

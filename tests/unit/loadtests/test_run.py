@@ -37,6 +37,7 @@ class Led:
 
     def shard(self, index: int, *, posted: int = 50, on_time: int | None = None, **settings: Any) -> None:
         """Tell of a shard."""
+        run = str(settings.pop("run", "r"))
         http = Histogram()
         for _ in range(posted):
             http.add(20)
@@ -49,7 +50,7 @@ class Led:
             "over": True,
             **settings,
         }
-        self.run.merge(Snapshot(index=index, due=50, http=http.encode(), **values))
+        self.run.merge(Snapshot(run=run, index=index, due=50, http=http.encode(), **values))
 
     def report(self) -> LoadReport:
         """The report."""
@@ -146,6 +147,15 @@ def test_accepted_alerts_that_no_worker_reported_are_missed(tmp_path: Path) -> N
     led.shard(0)
     led.shard(1, alerts=[])
     assert "50 accepted alerts were not reported" in led.report().failures[0]
+
+
+def test_a_snapshot_of_an_earlier_run_counts_for_nothing(tmp_path: Path) -> None:
+    """A worker may tell of what it did before it takes the next order."""
+    led = Led(tmp_path)
+    led.shard(0, run="earlier", posted=7)
+    led.shard(0)
+    led.shard(1)
+    assert led.report().posted == 100
 
 
 def test_a_run_in_which_nothing_was_accepted_shows_nothing(tmp_path: Path) -> None:
