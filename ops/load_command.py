@@ -4,7 +4,6 @@ import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, replace
-from enum import StrEnum
 from itertools import chain
 from pathlib import Path
 from typing import Annotated
@@ -28,11 +27,11 @@ from ops.options import AsJson, RunDir, check_report, check_writable_file, verdi
 from ops.scratch import keep, scratch_folder
 from ops.tables import print_table
 
-Shape = StrEnum("Shape", list(headless.SHAPES))  # type: ignore[misc] # mypy wants them spelled out
-
 
 def load(  # noqa: PLR0913 - one option each
-    shape: Annotated[Shape, typer.Argument(help="What is due when; see loadtests/README.md.")],
+    shape: Annotated[
+        str, typer.Argument(metavar="SHAPE", help=f"What is due when: {', '.join(headless.SHAPES)}.")
+    ],
     *,
     per_s: Annotated[
         float | None, typer.Option(min=0.01, help="Posts a second, where the shape is highest.")
@@ -65,6 +64,8 @@ def load(  # noqa: PLR0913 - one option each
 
     Exits 1 if a threshold is missed, the rate was not reached, or an alert is not accounted for.
     """
+    if shape not in headless.SHAPES:
+        raise typer.BadParameter(f"there is no shape {shape!r}; there are {', '.join(headless.SHAPES)}")
     report = report or REPORTS / f"load-{shape}.json"
     check_report(report, "--report")
     check_writable_file(html, "--html")
@@ -87,11 +88,12 @@ def load(  # noqa: PLR0913 - one option each
             if stack.emulator is not None:
                 options = replace(options, run_dir=stack.emulator.run_dir)
             with console.status(f"the load {shape} is running; its log is {report.with_suffix('.log')}"):
-                result = headless.run(str(shape), options, report=report, receipts=folder / "receipts")
+                result = headless.run(shape, options, report=report, receipts=folder / "receipts")
             result = _audited(result, stack, folder / "receipts")
         result.write(report)
-        if not result.passed:
+        if not (result.audit or {}).get("passed"):
             keep(folder)
+            console.print(f"logs and receipts are kept in {folder}", soft_wrap=True, highlight=False)
     _show(result, report, console, as_json=as_json)
     if not result.passed:
         raise typer.Exit(1)
@@ -125,7 +127,7 @@ def _audited(result: LoadReport, stack: OpenedStack, receipts: Path) -> LoadRepo
             f"unaccounted {audit.unaccounted}, unread {audit.unread}, unexplained {len(audit.unexplained)}"
         )
         failures += (f"the audit: {missed}; the ids are in the report",)
-    return msgspec.structs.replace(result, audit=asdict(audit), failures=failures)
+    return msgspec.structs.replace(result, audit={**asdict(audit), "passed": audit.passed}, failures=failures)
 
 
 def _show(result: LoadReport, report: Path, console: Console, *, as_json: bool) -> None:
