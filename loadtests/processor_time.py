@@ -1,12 +1,14 @@
 """Where the processor time went during a load test: by process, Lambda workers apart."""
 
+from collections import defaultdict
+
 import psutil
 
 from emulator.client import Emulator
 
 
 class ProcessorTime:
-    """Measures from its creation on; the time of a worker that ended meanwhile is missing."""
+    """Measures from its creation on; the time of a process or worker that ended meanwhile is missing."""
 
     def __init__(self, emulator: Emulator) -> None:
         """Note how much each process has used so far."""
@@ -14,18 +16,24 @@ class ProcessorTime:
         self._before = self._read()
 
     def used_s(self) -> dict[str, float]:
-        """Seconds by process since then."""
-        now = self._read()
-        return {name: round(seconds - self._before.get(name, 0.0), 1) for name, seconds in now.items()}
+        """Seconds by the name of a process since then."""
+        used: defaultdict[str, float] = defaultdict(float)
+        for (name, pid), seconds in self._read().items():
+            used[name] += max(0.0, seconds - self._before.get((name, pid), 0.0))
+        return {name: round(seconds, 1) for name, seconds in used.items()}
 
-    def _read(self) -> dict[str, float]:
-        pids = {process.name: process.pid for process in self._emulator.status().processes}
-        used: dict[str, float] = {}
-        for name, pid in pids.items():
-            leader = psutil.Process(pid)
-            used[name] = _used_s(leader)
-            if name != "supervisor":
-                used[f"{name} workers"] = sum(map(_used_s, leader.children(recursive=True)))
+    def _read(self) -> dict[tuple[str, int], float]:
+        """Seconds by name and pid: a region that was killed comes back as other processes."""
+        used: dict[tuple[str, int], float] = {}
+        for process in self._emulator.status().processes:
+            try:
+                leader = psutil.Process(process.pid)
+                children = leader.children(recursive=True) if process.name != "supervisor" else []
+            except psutil.NoSuchProcess:
+                continue
+            used[process.name, process.pid] = _used_s(leader)
+            for child in children:
+                used[f"{process.name} workers", child.pid] = _used_s(child)
         return used
 
 

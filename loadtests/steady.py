@@ -9,5 +9,5 @@ class Steady(AlertShape):
     """What a stack bears for long."""
 
     name = "steady"
-    per_s = 8.0
-    critical_percent = 5.0
+    per_s = 6.0
+    critical_percent = 6.0
