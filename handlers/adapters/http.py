@@ -3,14 +3,17 @@
 import math
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
-from threading import Thread
-from typing import TypeVar
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import Final, TypeVar
 
 T = TypeVar("T")
 
 _LEAST_S = 0.001
 """A timeout of 0 would mean something else to a socket."""
+
+_CALLS: Final = 64
+"""At once, with those that were given up and have not ended yet."""
 
 
 def retry_after_of(header: str | None) -> float | None:
@@ -32,19 +35,20 @@ def within(timeout_s: float, call: Callable[[], T]) -> T:
     """What `call` returns or raises, if it does so in time: name resolution, handshake, answer and all.
 
     A client's own timeouts hold for one read of a socket each, so a server that drips its answer outlives
-    them, and with them the lease and the invocation. A call that is given up ends by itself on a thread of
-    its own, at its client's timeout at the latest after the last byte.
+    them, and with them the lease and the invocation. A call that is given up ends by itself on its
+    thread, at its client's timeout at the latest after the last byte.
 
     Raises:
         TimeoutError: it did not, and may still happen.
     """
-    outcome: Future[T] = Future()
+    outcome = _threads().submit(call)
+    try:
+        return outcome.result(timeout=timeout_s)
+    finally:
+        outcome.cancel()  # if it has not begun
 
-    def run() -> None:
-        try:
-            outcome.set_result(call())
-        except BaseException as error:  # noqa: BLE001 - whatever it is belongs to the thread that waits
-            outcome.set_exception(error)
 
-    Thread(target=run, name="within", daemon=True).start()
-    return outcome.result(timeout=timeout_s)
+@cache
+def _threads() -> ThreadPoolExecutor:
+    """Kept, since starting a thread takes as long as a POST. They are so many that no call waits for one."""
+    return ThreadPoolExecutor(_CALLS, thread_name_prefix="within")

@@ -17,6 +17,8 @@ _ATTEMPTS: Final = 2
 _POOL: Final = 16
 """Connections kept: as many as reception's threads use at once, and some."""
 
+_USER_AGENT: Final = "mcp-incident-responder"
+
 _SERVICE_IDS: Final = ("dynamodb", "sqs", "secrets-manager")
 """The services that handlers call, as botocore names them in its events."""
 
@@ -26,7 +28,8 @@ def client(
 ) -> Any:
     """A client of `service` in `region`. It may be used by several threads at once.
 
-    Parameter validation is off: it costs an eighth of a call, and our requests are built in few places.
+    Parameter validation is off: it costs an eighth of a call, and our requests are built in few places. The
+    user agent is given: botocore would put its own together for each call, at a tenth of it.
     """
     return _session().create_client(
         service,
@@ -37,6 +40,7 @@ def client(
             retries={"total_max_attempts": attempts, "mode": "standard"},
             max_pool_connections=_POOL,
             parameter_validation=False,
+            user_agent=_USER_AGENT,
         ),
     )
 

@@ -8,10 +8,12 @@ and read without end; to import them takes a third of a cold start (docs/adr/001
 import json
 import re
 import socket
+from functools import cache
 from http.client import HTTPException, HTTPResponse, InvalidURL
+from ssl import create_default_context
 from typing import Any, Final
 from urllib.error import HTTPError, URLError
-from urllib.request import HTTPRedirectHandler, Request, build_opener
+from urllib.request import HTTPRedirectHandler, HTTPSHandler, OpenerDirector, Request, build_opener
 
 import msgspec
 
@@ -74,9 +76,15 @@ class _NoRedirect(HTTPRedirectHandler):
         """None: the answer that asks for a redirect is the answer."""
 
 
+@cache
+def _opener() -> OpenerDirector:
+    """Made once: it reads the machine's certificates."""
+    return build_opener(_NoRedirect, HTTPSHandler(context=create_default_context()))
+
+
 def _answer_to(request: Request, timeout_s: float) -> SlackAnswer:
     try:
-        with build_opener(_NoRedirect).open(request, timeout=timeout_s) as response:
+        with _opener().open(request, timeout=timeout_s) as response:
             return _read(response)
     except HTTPError as error:  # any status but 2xx
         with error:
