@@ -1,11 +1,12 @@
 """Measures what the handlers cost and holds it to its goals: `make bench`, or `python -m benchmarks.bench`.
 
-Its parts are `zips` (the packages' sizes) and `cold` (importing an entry point). Each ratio is to a floor of
-the same run, so a busy machine changes it little. Exit 0 and one line of figures, or exit 1 and a line for
-each figure that misses its goal; the goals are in `benchmarks/handlers/goals.py`.
+Its parts are `zips` (the packages' sizes), `cold` (importing an entry point) and `warm` (an invocation
+against the bare boto3 calls that it must make). Each ratio is to a floor of the same run, so a busy machine
+changes it little. Exit 0 and one line of figures, or exit 1 and a line for each figure that misses its goal;
+the goals are in `benchmarks/handlers/goals.py`.
 
   python -m benchmarks.bench --only cold,zips     a minute, after a change of what is imported
-  python -m benchmarks.bench --only zips --json   figures alone, as JSON, on standard output
+  python -m benchmarks.bench --only warm --json   figures alone, as JSON, on standard output
 """
 
 import argparse
@@ -20,6 +21,7 @@ from benchmarks.handlers.cold import cold_starts
 from benchmarks.handlers.goals import GOALS, Figures, misses, shown
 from benchmarks.handlers.packages import built, canned_aws, megabytes, unpack
 from benchmarks.handlers.page import write_page
+from benchmarks.handlers.warm import warm_invocations
 from clients.receipts import write_report
 from lambda_packages import ROOT
 from topology.functions import FunctionSpec
@@ -34,11 +36,16 @@ def _cold(packages: Packages) -> Figures:
         return cold_starts(unpack(packages, Path(folder)), endpoint_url=endpoint_url)
 
 
+def _warm(packages: Packages) -> Figures:
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder, canned_aws() as endpoint_url:
+        return warm_invocations(unpack(packages, Path(folder)), endpoint_url=endpoint_url)
+
+
 def _zips(packages: Packages) -> Figures:
     return {f"zip {spec.key}": megabytes(package) for spec, package in packages.items()}
 
 
-PARTS: Final[Mapping[str, Callable[[Packages], Figures]]] = {"zips": _zips, "cold": _cold}
+PARTS: Final[Mapping[str, Callable[[Packages], Figures]]] = {"zips": _zips, "cold": _cold, "warm": _warm}
 
 
 def conclude(figures: Figures) -> tuple[int, str]:

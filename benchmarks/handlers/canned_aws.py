@@ -1,8 +1,8 @@
 """An endpoint that answers a handler's calls as AWS and Slack would, at little cost: `python -m` this module.
 
 It prints its port and serves until its standard input ends. Rows are there under every id: one that waits for
-analysis, or for distribution where the id begins with `analyzed`; what a handler changes of a row stays. The
-cache has an analysis for every signature, and nothing else is stored.
+analysis, or for distribution where the id begins with `analyzed`; a batch finds those that were changed, and
+what a handler changes of a row stays. The cache has an analysis for every signature; nothing else is stored.
 """
 
 import asyncio
@@ -81,7 +81,10 @@ class _Tables:
             case "UpdateItem":
                 return {"Attributes": {"values": {"M": {"count": {"N": "1"}}}}}
             case "BatchGetItem":
-                return {"Responses": {}, "UnprocessedKeys": {}}
+                ((table, wanted),) = request["RequestItems"].items()
+                ids = [key["alert_id"]["S"] for key in wanted["Keys"] if "alert_id" in key]
+                found = [self._changed[alert_id] for alert_id in ids if alert_id in self._changed]
+                return {"Responses": {table: found}, "UnprocessedKeys": {}}
             case "Query":
                 return {"Items": [], "Count": 0}
             case "PutItem" | "DeleteItem":
@@ -106,7 +109,7 @@ class _Tables:
             if f":{name}" in request["ExpressionAttributeValues"] and f"#{name} =" in sets:
                 row[name] = request["ExpressionAttributeValues"][f":{name}"]
             elif f"#{name}" in removes.replace(",", "").split():
-                del row[name]
+                row.pop(name, None)
         self._changed = {alert_id: row}  # of the alert under way; nobody asks for one before
 
 

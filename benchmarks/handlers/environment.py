@@ -52,5 +52,5 @@ def environment(endpoint_url: str | None = None) -> Mapping[str, str]:
     declared = {field for settings in _EVERY for field in settings.__struct_fields__}
     values |= {field: str(getattr(config, field)) for field in declared - values.keys()}
     keys = {"AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench", "AWS_SESSION_TOKEN": "bench"}
-    called = {"AWS_ENDPOINT_URL": endpoint_url} if endpoint_url else {}
+    called = {"AWS_DEFAULT_REGION": REGION, **({"AWS_ENDPOINT_URL": endpoint_url} if endpoint_url else {})}
     return {variable(name): value for name, value in values.items()} | keys | called

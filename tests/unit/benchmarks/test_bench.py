@@ -3,6 +3,7 @@
 import os
 import shutil
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,10 @@ import pytest
 from benchmarks import bench
 from benchmarks.handlers.cold import cold_starts
 from benchmarks.handlers.goals import GOALS, Goal, misses
-from benchmarks.handlers.packages import built, megabytes, unpack
+from benchmarks.handlers.packages import built, canned_aws, megabytes, unpack
 from benchmarks.handlers.page import write_page
-from topology.functions import RECOVERY
+from benchmarks.handlers.warm import warm_invocations
+from topology.functions import RECEPTION, RECOVERY, FunctionSpec
 
 WELL = {goal.name: goal.at_least if goal.at_least is not None else goal.at_most or 0 for goal in GOALS}
 """Each figure at its bound."""
@@ -22,20 +24,33 @@ HEAVY_IMPORT = (
 )
 
 
+SLEEP = """
+_handler = handler
+
+
+def handler(event, context):
+    import time
+    time.sleep(0.05)
+    return _handler(event, context)
+"""
+
+
 @pytest.fixture(scope="module")
-def recovery(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Recovery's package, unpacked."""
-    packages = {RECOVERY: built()[RECOVERY]}
-    return unpack(packages, tmp_path_factory.mktemp("unpacked"))[RECOVERY]
+def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Mapping[FunctionSpec, Path]:
+    """The packages of reception and recovery, each unpacked."""
+    packages = built()
+    return unpack(
+        {spec: packages[spec] for spec in (RECEPTION, RECOVERY)}, tmp_path_factory.mktemp("unpacked")
+    )
 
 
-def plant(place: Path, into: Path, *, at_the_top: str) -> Path:
-    """A copy of an unpacked package whose entry point begins with a line more."""
+def plant(place: Path, into: Path, spec: FunctionSpec, *, before: str = "", after: str = "") -> Path:
+    """A copy of an unpacked package whose entry point has more `before` what it has, or `after` it."""
     shutil.copytree(place, into)
-    source = into / "handlers" / "recovery.py"
-    source.write_text(at_the_top + source.read_text())
+    source = into / "handlers" / f"{spec.key}.py"
+    source.write_text(before + source.read_text() + after)
     # Its byte code would be believed whatever the source says.
-    for code in source.parent.glob("__pycache__/recovery.*.pyc"):
+    for code in source.parent.glob(f"__pycache__/{spec.key}.*.pyc"):
         code.unlink()
     return into
 
@@ -62,7 +77,7 @@ def test_part_that_there_is_not_is_one_line(capsys: pytest.CaptureFixture[str]) 
     with pytest.raises(SystemExit) as ended:
         bench.main(["--only", "cold,luke"])
     assert ended.value.code == 2
-    assert "no part luke; there are zips, cold" in capsys.readouterr().err
+    assert "no part luke; there are zips, cold, warm" in capsys.readouterr().err
 
 
 def test_fat_zip_is_caught(tmp_path: Path) -> None:
@@ -75,12 +90,30 @@ def test_fat_zip_is_caught(tmp_path: Path) -> None:
     assert missed.startswith("MISSED: zip recovery 3.")
 
 
-def test_heavy_import_is_caught(recovery: Path, tmp_path: Path) -> None:
+def test_heavy_import_is_caught(unpacked: Mapping[FunctionSpec, Path], tmp_path: Path) -> None:
     """What an entry point imports needlessly shows, and the package as it is does not miss."""
-    heavy = plant(recovery, tmp_path / "heavy", at_the_top=HEAVY_IMPORT)
+    heavy = plant(unpacked[RECOVERY], tmp_path / "heavy", RECOVERY, before=HEAVY_IMPORT)
     figures = cold_starts({RECOVERY: heavy}, endpoint_url="", rounds=3)
     (missed,) = misses(figures)
     assert missed.startswith("MISSED: cold recovery ")
+
+
+def test_sleep_is_caught(unpacked: Mapping[FunctionSpec, Path], tmp_path: Path) -> None:
+    """50 ms that take no processor time, in each invocation."""
+    slow = plant(unpacked[RECEPTION], tmp_path / "slow", RECEPTION, after=SLEEP)
+    with canned_aws() as endpoint_url:
+        figures = warm_invocations({RECEPTION: slow}, endpoint_url=endpoint_url, blocks=2)
+    assert any(missed.startswith("MISSED: waits reception ") for missed in misses(figures))
+
+
+def test_handler_that_does_not_do_its_work_is_not_measured(
+    unpacked: Mapping[FunctionSpec, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One that fails at once would be fast; what it said is shown."""
+    broken = plant(unpacked[RECEPTION], tmp_path / "broken", RECEPTION, after="\ndel _webhook\n")
+    with canned_aws() as endpoint_url, pytest.raises(RuntimeError, match="reception did not do its work"):
+        warm_invocations({RECEPTION: broken}, endpoint_url=endpoint_url, blocks=1)
+    assert "_webhook" in capsys.readouterr().err
 
 
 def test_page_has_every_figure_with_its_goal(tmp_path: Path) -> None:
