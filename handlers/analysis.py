@@ -20,7 +20,7 @@ from handlers.domain.states import Actor
 from handlers.settings import AnalysisSettings
 
 _settings: Final = AnalysisSettings.from_environment(os.environ)
-_parts: Final = Parts.of(_settings, function="analysis")
+_parts: Final = Parts.of(_settings, function="analysis", sends_each_time=True)
 _work: Final = AnalysisWork(
     leases=_parts.leases(Actor.ANALYSIS, Step.ANALYSIS),
     cache=DynamoAnalysisCache(_parts.dynamodb, _settings.analysis_cache_table),

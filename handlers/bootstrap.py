@@ -3,8 +3,7 @@
 Each entry point makes its parts at its cold start, and adds what it alone needs.
 """
 
-from functools import cache
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
@@ -38,10 +37,15 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     clock: SystemClock
 
     @classmethod
-    def of(cls, settings: Settings, *, function: str) -> Self:
-        """Make the clients and start to log; nothing is called yet."""
-        logs.configure(function=function, region=settings.aws_region)
-        dynamodb, clock = aws.client("dynamodb", settings.aws_region), SystemClock()
+    def of(cls, settings: Settings, *, function: str, sends_each_time: bool) -> Self:
+        """Make the clients that each invocation calls, and start to log; nothing is called yet.
+
+        `sends_each_time`: whether one sends wake-ups, or few do.
+        """
+        region = settings.aws_region
+        logs.configure(function=function, region=region)
+        dynamodb, clock = aws.client("dynamodb", region), SystemClock()
+        sqs: Any = aws.client("sqs", region) if sends_each_time else aws.LateClient("sqs", region)
         coordination = DynamoCoordination(dynamodb, settings.coordination_table)
         return cls(
             settings=settings,
@@ -49,7 +53,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
             ledger=DynamoLedger(dynamodb, settings.alerts_table),
             # Which of them a function may really send to is its role's to say.
             queue_sender=SqsQueueSender(
-                aws.client("sqs", settings.aws_region),
+                sqs,
                 {
                     Queue.PROCESSING: settings.processing_queue_url,
                     Queue.PROCESSING_CRITICAL: settings.processing_critical_queue_url,
@@ -78,8 +82,8 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
 
     def secret(self, name: str) -> Secret:
         """A secret, read when it is first needed."""
-        region = self.settings.aws_region
-        return Secret(cache(lambda: aws.client("secretsmanager", region)), name, self.clock)
+        client: Any = aws.LateClient("secretsmanager", self.settings.aws_region)
+        return Secret(client, name, self.clock)
 
 
 def _ownership(settings: Settings, coordination: DynamoCoordination, clock: SystemClock) -> Ownership:

@@ -20,7 +20,7 @@ from handlers.domain.states import Actor
 from handlers.settings import DistributionSettings
 
 _settings: Final = DistributionSettings.from_environment(os.environ)
-_parts: Final = Parts.of(_settings, function="distribution")
+_parts: Final = Parts.of(_settings, function="distribution", sends_each_time=False)
 _work: Final = DistributionWork(
     leases=_parts.leases(Actor.DISTRIBUTION, Step.DISTRIBUTION),
     notifier=SlackBotNotifier(

@@ -26,7 +26,7 @@ from handlers.domain.regions.switch import Switch
 from handlers.settings import ReceptionSettings
 
 _settings: Final = ReceptionSettings.from_environment(os.environ)
-_parts: Final = Parts.of(_settings, function="reception")
+_parts: Final = Parts.of(_settings, function="reception", sends_each_time=True)
 _executor: Final = ThreadExecutor()
 _windows_s: Final = (_settings.dedupe_event_window_s, _settings.dedupe_content_window_s)
 _reception: Final = Reception(
@@ -52,7 +52,7 @@ _reception: Final = Reception(
     content_window_s=_settings.dedupe_content_window_s,
 )
 # A health check wants an answer within two seconds, not a second try.
-_quick: Final = aws.client("dynamodb", _settings.aws_region, attempts=1, read_timeout_s=1)
+_quick: Final[Any] = aws.LateClient("dynamodb", _settings.aws_region, attempts=1, read_timeout_s=1)
 _refusals: Final = Refusals(meter=RefusalMetric(stack=_settings.stack, clock=_parts.clock))
 _webhook: Final = Webhook(
     reception=_reception,

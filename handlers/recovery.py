@@ -18,7 +18,7 @@ from handlers.domain.regions.recovery import Recovery
 from handlers.settings import RecoverySettings
 
 _settings: Final = RecoverySettings.from_environment(os.environ)
-_parts: Final = Parts.of(_settings, function="recovery")
+_parts: Final = Parts.of(_settings, function="recovery", sends_each_time=False)
 _recovery: Final = Recovery(
     ledger=_parts.ledger,
     queue_sender=_parts.queue_sender,

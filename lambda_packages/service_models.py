@@ -19,6 +19,9 @@ from topology.errors import ExplainedError
 _NEEDED: Final = ("service-2.json.gz", "endpoint-rule-set-1.json.gz")
 """Of a service; pagers, waiters and examples are for calls that no handler makes."""
 
+_MAKERS: Final = ("client", "LateClient")
+"""The names by which clients are made."""
+
 
 class ServiceModelError(ExplainedError):
     """The sources call something of AWS that botocore does not describe."""
@@ -27,8 +30,8 @@ class ServiceModelError(ExplainedError):
 def prune_service_models(data: Path, sources: Iterable[Path]) -> None:
     """Leave of botocore's folder `data` what `sources` call.
 
-    A service is called where `client("its name", ...)` is; an operation where anything has its name as a
-    method, such as `client.get_item`.
+    A service is called where `client("its name", ...)` or a `LateClient` is made; an operation where anything
+    has its name as a method, such as `client.get_item`.
 
     Raises:
         ServiceModelError: a service is not there, or nothing of it is called.
@@ -49,13 +52,13 @@ def prune_service_models(data: Path, sources: Iterable[Path]) -> None:
 
 
 def _clients_of(tree: ast.AST) -> Iterable[str]:
-    """The first argument of each call of a function or method `client`, where it is a text."""
+    """The first argument of each call of a `client` or `LateClient`, where it is a text."""
     for node in ast.walk(tree):
         match node:
             case (
-                ast.Call(func=ast.Attribute(attr="client"), args=[ast.Constant(value=str(service)), *_])
-                | ast.Call(func=ast.Name(id="client"), args=[ast.Constant(value=str(service)), *_])
-            ):
+                ast.Call(func=ast.Attribute(attr=name), args=[ast.Constant(value=str(service)), *_])
+                | ast.Call(func=ast.Name(id=name), args=[ast.Constant(value=str(service)), *_])
+            ) if name in _MAKERS:
                 yield service
 
 

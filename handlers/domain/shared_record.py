@@ -7,7 +7,7 @@ from handlers.domain.limits import REMEMBERED_MS
 from handlers.domain.ports import Clock, Coordination, Record
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False, repr=False)
 class SharedRecord:
     """The record `name`. What was read or written last is kept; every value is 0 until one is written."""
 

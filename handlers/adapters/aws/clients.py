@@ -4,7 +4,7 @@ Two tries of a few seconds at most: reception must answer 503 well within its ti
 gone, and every other handler leaves the rest to Recovery.
 """
 
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final
 
 from botocore.config import Config
@@ -43,6 +43,18 @@ def client(
             user_agent=_USER_AGENT,
         ),
     )
+
+
+class LateClient:
+    """A client that is made when it is first called: for what few invocations need."""
+
+    def __init__(self, service: str, region: str, **options: Any) -> None:
+        """As `client`."""
+        self._made = cache(partial(client, service, region, **options))
+
+    def __getattr__(self, name: str) -> Any:
+        """The client's own."""
+        return getattr(self._made(), name)
 
 
 @cache

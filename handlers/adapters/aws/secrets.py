@@ -1,6 +1,5 @@
 """Secrets, read again within five minutes of a rotation and at once when a service says that one is wrong."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -29,9 +28,9 @@ class SecretUnavailableError(Exception):
 class Secret:
     """One secret's text. Its value is never logged and never part of an error."""
 
-    def __init__(self, connect: Callable[[], "SecretsManagerClient"], name: str, clock: Clock) -> None:
-        """`name` is the secret's name; nothing is read yet, and no client made."""
-        self._connect = connect
+    def __init__(self, client: "SecretsManagerClient", name: str, clock: Clock) -> None:
+        """`name` is the secret's name; nothing is read yet."""
+        self._client = client
         self._name = name
         self._clock = clock
         self._value: str | None = None
@@ -51,7 +50,7 @@ class Secret:
         if self._value is not None and not fresh and now_ms - self._read_at_ms < MAX_AGE_S * 1000:
             return self._value
         try:
-            text = self._connect().get_secret_value(SecretId=self._name).get("SecretString", "").strip()
+            text = self._client.get_secret_value(SecretId=self._name).get("SecretString", "").strip()
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") in _MISSING:
                 raise self._missing("does not exist or has no value") from error

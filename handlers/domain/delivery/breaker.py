@@ -35,7 +35,7 @@ _OPENED: Final = "opened"
 """How often in a row it opened."""
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False, repr=False)
 class Breaker:
     """Closed while fewer than `FAILURES_TO_OPEN` calls in a row have failed."""
 

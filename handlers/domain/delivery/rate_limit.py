@@ -43,7 +43,7 @@ a new webhook, deletes the record: within `REMEMBERED_MS` every worker has read 
 https://docs.slack.dev/apis/web-api/rate-limits"""
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False, repr=False)
 class RateLimiter:
     """One message each `interval_ms`. What was read a moment ago is used first: a back-off stays in force.
 

@@ -99,7 +99,7 @@ def put_secret(value: str) -> None:
 
 def secret(clock: FakeClock) -> Secret:
     """The secret as a handler has it."""
-    return Secret(lambda: clients.client("secretsmanager", REGION), NAME, clock)
+    return Secret(clients.client("secretsmanager", REGION), NAME, clock)
 
 
 def test_rotated_secret_is_read_within_four_minutes(aws: None) -> None:  # noqa: ARG001 - moto must run
@@ -158,7 +158,7 @@ def test_deleted_secret_is_not_used_on(aws: None) -> None:  # noqa: ARG001 - mot
 def test_fresh_value_is_never_an_old_one(aws: None) -> None:  # noqa: ARG001 - credentials
     """Or whoever asks whether it was rotated would take "cannot be read now" for "no"."""
     client = clients.client("secretsmanager", REGION, attempts=1)
-    one = Secret(lambda: client, NAME, FakeClock())
+    one = Secret(client, NAME, FakeClock())
     stub = Stubber(client)
     stub.add_response("get_secret_value", {"SecretString": "v"})
     stub.add_client_error("get_secret_value", "ThrottlingException")
@@ -172,7 +172,7 @@ def test_fresh_value_is_never_an_old_one(aws: None) -> None:  # noqa: ARG001 - c
 def test_last_value_is_used_while_the_service_fails(aws: None) -> None:  # noqa: ARG001 - credentials
     """An outage of the secrets' service does not stop delivery; without any value it is said."""
     client, clock = clients.client("secretsmanager", REGION, attempts=1), FakeClock()
-    one = Secret(lambda: client, NAME, clock)
+    one = Secret(client, NAME, clock)
     stub = Stubber(client)
     stub.add_client_error("get_secret_value", "InternalServiceError", http_status_code=500)
     stub.add_response("get_secret_value", {"SecretString": "v"})
