@@ -1,9 +1,9 @@
 """Measures what the handlers cost and holds it to its goals: `make bench`, or `python -m benchmarks.bench`.
 
-Its parts are `zips` (the packages' sizes), `cold` (importing an entry point) and `warm` (an invocation
-against the bare boto3 calls that it must make). Each ratio is to a floor of the same run, so a busy machine
-changes it little. Exit 0 and one line of figures, or exit 1 and a line for each figure that misses its goal;
-the goals are in `benchmarks/handlers/goals.py`.
+Its parts are `zips` (the packages' sizes), `cold` (importing an entry point), `warm` (an invocation against
+the bare boto3 calls that it must make) and `embedded` (alerts a second through the embedded AWS). Each ratio
+is to a floor of the same run, so a busy machine changes it little. Exit 0 and one line of figures, or exit 1
+and a line for each figure that misses its goal; the goals are in `benchmarks/handlers/goals.py`.
 
   python -m benchmarks.bench --only cold,zips     a minute, after a change of what is imported
   python -m benchmarks.bench --only warm --json   figures alone, as JSON, on standard output
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.handlers.cold import cold_starts
+from benchmarks.handlers.embedded import embedded_throughput
 from benchmarks.handlers.goals import GOALS, Figures, misses, shown
 from benchmarks.handlers.packages import built, canned_aws, megabytes, unpack
 from benchmarks.handlers.page import write_page
@@ -45,7 +46,12 @@ def _zips(packages: Packages) -> Figures:
     return {f"zip {spec.key}": megabytes(package) for spec, package in packages.items()}
 
 
-PARTS: Final[Mapping[str, Callable[[Packages], Figures]]] = {"zips": _zips, "cold": _cold, "warm": _warm}
+PARTS: Final[Mapping[str, Callable[[Packages], Figures]]] = {
+    "zips": _zips,
+    "cold": _cold,
+    "warm": _warm,
+    "embedded": embedded_throughput,
+}
 
 
 def conclude(figures: Figures) -> tuple[int, str]:

@@ -96,7 +96,7 @@ def _floor(function: str, invoke: Call) -> list[Call]:
     Raises:
         RuntimeError: the handler does without one of them, so the floor is to be mended.
     """
-    made = _recorded(invoke)
+    made = recorded(invoke)
     clients = {service: boto3.client(service) for service in ("dynamodb", "sqs")}
     floor: list[Call] = []
     for name in MUST[function]:
@@ -125,7 +125,7 @@ def _post() -> None:
         answer.read()
 
 
-def _recorded(invoke: Call) -> list[tuple[str, str, Mapping[str, Any]]]:
+def recorded(invoke: Call) -> list[tuple[str, str, Mapping[str, Any]]]:
     """The service, operation and request of each call of an invocation."""
     made: list[tuple[str, str, Mapping[str, Any]]] = []
     every_client: Any = botocore_client.BaseClient

@@ -1,19 +1,23 @@
 """The gate on what the handlers cost: each kind of regression is planted, and named."""
 
+import importlib
 import os
 import shutil
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from benchmarks import bench
 from benchmarks.handlers.cold import cold_starts
+from benchmarks.handlers.environment import environment
 from benchmarks.handlers.goals import GOALS, Goal, misses
 from benchmarks.handlers.packages import built, canned_aws, megabytes, unpack
 from benchmarks.handlers.page import write_page
 from benchmarks.handlers.warm import warm_invocations
+from benchmarks.handlers.warm_child import MUST, recorded
 from topology.functions import RECEPTION, RECOVERY, FunctionSpec
 
 WELL = {goal.name: goal.at_least if goal.at_least is not None else goal.at_most or 0 for goal in GOALS}
@@ -77,7 +81,7 @@ def test_part_that_there_is_not_is_one_line(capsys: pytest.CaptureFixture[str]) 
     with pytest.raises(SystemExit) as ended:
         bench.main(["--only", "cold,luke"])
     assert ended.value.code == 2
-    assert "no part luke; there are zips, cold, warm" in capsys.readouterr().err
+    assert "no part luke; there are zips, cold, warm, embedded" in capsys.readouterr().err
 
 
 def test_fat_zip_is_caught(tmp_path: Path) -> None:
@@ -114,6 +118,19 @@ def test_handler_that_does_not_do_its_work_is_not_measured(
     with canned_aws() as endpoint_url, pytest.raises(RuntimeError, match="reception did not do its work"):
         warm_invocations({RECEPTION: broken}, endpoint_url=endpoint_url, blocks=1)
     assert "_webhook" in capsys.readouterr().err
+
+
+def test_floor_of_the_embedded_aws_makes_receptions_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same as the floor of a warm invocation, in the same order, and it is answered 202."""
+    with canned_aws() as endpoint_url:
+        own = {"ROW": '{"title": {"S": "t"}}', "QUEUE_URL": f"{endpoint_url}/queue"}
+        for name, value in {**environment(endpoint_url), **own}.items():
+            monkeypatch.setenv(name, value)
+        floor = importlib.import_module("benchmarks.handlers.floor_function")
+        answers: list[Mapping[str, Any]] = []
+        calls = recorded(lambda: answers.append(floor.handler({"body": '{"id": "a1"}'}, None)))
+    assert [operation for _, operation, _ in calls] == list(MUST["reception"])
+    assert answers[0]["statusCode"] == 202
 
 
 def test_page_has_every_figure_with_its_goal(tmp_path: Path) -> None:
