@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
+from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
 from chaos.target import ChaosRefusedError, permit
@@ -40,6 +41,7 @@ from ops.local.running import REPORTS
 from ops.options import AsJson, check_report
 from ops.scratch import scratch_folder
 from ops.tables import make_table, print_table
+from topology.errors import ExplainedError
 
 app = typer.Typer(help="How much a stack takes, what saturates, and what tuning buys.", no_args_is_help=True)
 
@@ -58,12 +60,17 @@ Folder = Annotated[Path | None, typer.Option(help="Of a running local stack; wit
 Seconds = Annotated[float, typer.Option(min=20, max=600, help="How long a probe near the knee takes.")]
 
 
+class StackLostError(ExplainedError):
+    """The stack stopped answering in the middle of a search."""
+
+
 @app.command()
 def throughput(  # noqa: PLR0913 - one option each
     *,
     run_dir: Folder = None,
     slo: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="Thresholds; loadtests/slo.yaml.")
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="Thresholds; loadtests/throughput/slo.yaml."),
     ] = None,
     seconds: Seconds = 40.0,
     max_probes: Annotated[int, typer.Option(min=3, max=PROBES_MAX, help="Of each search.")] = PROBES_MAX,
@@ -190,16 +197,26 @@ def _chosen(only: Sequence[str] | None) -> list[str]:
 
 @contextlib.contextmanager
 def _stack(run_dir: Path | None, config: Mapping[str, str]) -> Iterator[tuple[Emulator, Deployment]]:
-    """The stack of a run folder, or a new one with this configuration, taken down at the end."""
-    if run_dir is not None:
-        emulator = running.attach(run_dir)
-        yield emulator, attached_deployment(emulator)
-        return
-    with (
-        scratch_folder("tune") as folder,
-        Emulator.start(folder, regions=running.local_config().regions) as emulator,
-    ):
-        yield emulator, local_stack.deploy(emulator, config=config).deployment
+    """The stack of a run folder, or a new one with this configuration, taken down at the end.
+
+    Raises:
+        StackLostError: it stopped answering within the block.
+    """
+    with contextlib.ExitStack() as ending:
+        if run_dir is not None:
+            emulator = running.attach(run_dir)
+            deployment = attached_deployment(emulator)
+        else:
+            folder = ending.enter_context(scratch_folder("tune"))
+            regions = running.local_config().regions
+            emulator = ending.enter_context(Emulator.start(folder, regions=regions))
+            deployment = local_stack.deploy(emulator, config=config).deployment
+        try:
+            yield emulator, deployment
+        except (BotoCoreError, ClientError) as error:
+            raise StackLostError(
+                f"the stack did not answer: {error}; nothing is known of its knee"
+            ) from error
 
 
 @contextlib.contextmanager
