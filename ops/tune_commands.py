@@ -25,12 +25,12 @@ from emulator.claude_latency import HONEST, QUICK
 from emulator.client import Emulator
 from loadtests.throughput.embedded_telemetry import EmbeddedTelemetry
 from loadtests.throughput.event_sources import EventSources
-from loadtests.throughput.knee import PROBES_MAX, Knee, middle_of, spread_of, text_of
+from loadtests.throughput.knee import PROBES_MAX, middle_of
 from loadtests.throughput.measures import SLO_FILE, Slo, read_slo
 from loadtests.throughput.page import write_page
-from loadtests.throughput.planted import LIMITS, Finding, Site
+from loadtests.throughput.planted import LIMITS, Site
 from loadtests.throughput.prove import find_planted, misses
-from loadtests.throughput.report import PROBE_HEADS, SWEEP_HEADS, TuningReport
+from loadtests.throughput.report import TuningReport
 from loadtests.throughput.stack_probe import StackProbe
 from loadtests.throughput.sweep import SweepRow
 from loadtests.throughput.sweep import sweep as sweep_mappings
@@ -40,7 +40,7 @@ from ops.local import running
 from ops.local.running import REPORTS
 from ops.options import AsJson, check_report
 from ops.scratch import scratch_folder
-from ops.tables import make_table, print_table
+from ops.tune_output import finding_row, machine_text, print_findings, print_report
 from topology.errors import ExplainedError
 
 app = typer.Typer(help="How much a stack takes, what saturates, and what tuning buys.", no_args_is_help=True)
@@ -54,7 +54,6 @@ SWEPT_PART: Final = 0.8
 MACHINE: Final = "machine"
 PAGE: Final = REPORTS / "throughput.html"
 PROOF: Final = REPORTS / "tune-limits.json"
-_PERCENT: Final = 100
 
 Folder = Annotated[Path | None, typer.Option(help="Of a running local stack; without it a new one is used.")]
 Seconds = Annotated[float, typer.Option(min=20, max=600, help="How long a probe near the knee takes.")]
@@ -70,7 +69,7 @@ def throughput(  # noqa: PLR0913 - one option each
     run_dir: Folder = None,
     slo: Annotated[
         Path | None,
-        typer.Option(exists=True, dir_okay=False, help="Thresholds; loadtests/throughput/slo.yaml."),
+        typer.Option(exists=True, dir_okay=False, help="Thresholds, as throughput/slo.yaml."),
     ] = None,
     seconds: Seconds = 40.0,
     max_probes: Annotated[int, typer.Option(min=3, max=PROBES_MAX, help="Of each search.")] = PROBES_MAX,
@@ -118,7 +117,7 @@ def throughput(  # noqa: PLR0913 - one option each
     if as_json:
         typer.echo(report.with_suffix(".json").read_text(encoding="utf-8"))
     else:
-        _print(result, console, report)
+        print_report(result, console, report)
     if knee_per_s is None:
         raise typer.Exit(1)
 
@@ -151,15 +150,15 @@ def prove(
         for limit in LIMITS:
             if limit.resource in chosen:
                 findings.append(find_planted(limit, site, seconds=seconds))
-                console.print("  ".join(_finding_row(findings[-1])), soft_wrap=True, highlight=False)
+                console.print("  ".join(finding_row(findings[-1])), soft_wrap=True, highlight=False)
         if MACHINE in chosen:
             probe.warm_up()
             machine = [find_knee(probe, seconds=seconds) for _ in range(runs)]
-    _print_findings(findings, console)
+    print_findings(findings, console)
     knees = [search.knee for search in machine]
     if knees:
         saturated = sorted({str(s.saturation.resource) for s in machine if s.saturation})
-        console.print(f"{_machine_text(knees)}; saturated: {', '.join(saturated)}", soft_wrap=True)
+        console.print(f"{machine_text(knees)}; saturated: {', '.join(saturated)}", soft_wrap=True)
     missed = misses(findings)
     write_report(report, {"limits": [asdict(one) for one in findings], "machine": [asdict(k) for k in knees]})
     console.print(
@@ -261,46 +260,3 @@ def _probe(
 def _swept(probe: StackProbe, per_s: float, seconds: float) -> list[SweepRow]:
     sources = EventSources(probe.deployment, probe.endpoints.region)
     return sweep_mappings(probe, sources, running.local_config(), per_s=per_s, seconds=seconds)
-
-
-def _print(result: TuningReport, console: Console, report: Path) -> None:
-    probes = make_table(*PROBE_HEADS, title="Probes")
-    for row in result.probe_rows():
-        probes.add_row(*row)
-    print_table(probes, console)
-    if result.sweep:
-        swept = make_table(*SWEEP_HEADS, title=f"Mappings at {result.sweep_per_s:.2f} alerts a second")
-        for row in result.sweep_rows():
-            swept.add_row(*row)
-        print_table(swept, console)
-    if result.saturation:
-        console.print(f"{result.saturation.resource}: {result.saturation.evidence}", soft_wrap=True)
-    for note in result.notes:
-        console.print(note, soft_wrap=True, style="dim")
-    console.print(f"{result.verdict}   report: {report}", soft_wrap=True)
-
-
-def _finding_row(finding: Finding) -> tuple[str, ...]:
-    found = finding.knee.per_s
-    return (
-        str(finding.resource),
-        f"{finding.planted_per_s:.2f}",
-        "-" if found is None else f"{found:.2f}",
-        "-" if finding.error is None else f"{finding.error * _PERCENT:+.1f}",
-        str(finding.named),
-        f"{finding.knee.probes}",
-        f"{finding.took_s:.0f} s",
-    )
-
-
-def _print_findings(findings: Sequence[Finding], console: Console) -> None:
-    table = make_table("limit", "planted/s", "found/s", "error %", "named", "probes", "took", whole={"limit"})
-    for finding in findings:
-        table.add_row(*_finding_row(finding))
-    print_table(table, console)
-
-
-def _machine_text(knees: Sequence[Knee]) -> str:
-    spread = spread_of(knees)
-    of_runs = "" if spread is None else f", spread {spread:.1%}"
-    return f"the machine's own knee: {'; '.join(map(text_of, knees))}{of_runs}"
