@@ -24,7 +24,7 @@ just above a limit a system may seem to follow, so that the lower end is off too
 
 _DOUBLING: Final = 2.0
 _HALVING: Final = 0.5
-_FAR: Final = 1.35
+_FAR: Final = 1.5
 """While the bracket is wider than this, half a probe's time says enough: pass and fail are far apart."""
 
 _FRESH_ESTIMATES_MAX: Final = 2

@@ -117,15 +117,22 @@ def _reception(site: Site) -> Iterator[float]:
 
 
 @contextlib.contextmanager
-def _pollers(site: Site) -> Iterator[float]:
-    """The concurrency of the mapping of CRITICAL alerts, one a batch, and how long analysis takes."""
-    with site.settings.put_back() as before, _limits(site, AwsCapacity(least_s={ANALYSIS.suffix: LEAST_S})):
+def _analyses_at_once(site: Site) -> Iterator[None]:
+    """Have `CONCURRENCY` CRITICAL alerts analysed at once, one a batch, until the block ends."""
+    with site.settings.put_back() as before:
         critical = replace(before.mappings[Queue.PROCESSING_CRITICAL], maximum_concurrency=CONCURRENCY)
         mappings = {**before.mappings, Queue.PROCESSING_CRITICAL: critical}
         ordinary = concurrency_of(before.mappings[Queue.PROCESSING])
         reserved = {**before.reserved, ANALYSIS: CONCURRENCY + ordinary}
         site.settings.apply(StackSettings(mappings, reserved))
-        yield CONCURRENCY / LEAST_S * critical.batch_size
+        yield
+
+
+@contextlib.contextmanager
+def _pollers(site: Site) -> Iterator[float]:
+    """The concurrency of the mapping of CRITICAL alerts, and how long analysis takes."""
+    with _analyses_at_once(site), _limits(site, AwsCapacity(least_s={ANALYSIS.suffix: LEAST_S})):
+        yield CONCURRENCY / LEAST_S
 
 
 @contextlib.contextmanager
@@ -150,12 +157,13 @@ def _ledger(site: Site) -> Iterator[float]:
 
 @contextlib.contextmanager
 def _model(site: Site) -> Iterator[float]:
-    """The model's calls a second."""
-    site.emulator.limit_claude(per_s=PLANTED_PER_S, burst=_BURST)
-    try:
-        yield PLANTED_PER_S
-    finally:
-        site.emulator.limit_claude(per_s=None)
+    """The model's calls a second. Who is refused waits, so there is room for some who wait."""
+    with _analyses_at_once(site):
+        site.emulator.limit_claude(per_s=PLANTED_PER_S, burst=_BURST)
+        try:
+            yield PLANTED_PER_S
+        finally:
+            site.emulator.limit_claude(per_s=None)
 
 
 @contextlib.contextmanager
