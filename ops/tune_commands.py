@@ -90,17 +90,14 @@ def throughput(  # noqa: PLR0913 - one option each
     check_report(report, "--report")
     interrupt_on_ending()
     console, began_at = Console(stderr=as_json), f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
-    with (
-        _stack(run_dir, {}) as (emulator, deployment),
-        _model_takes_its_time(emulator),
-        _progress(console) as progress,
-    ):
+    with _stack(run_dir, {}) as (emulator, deployment), _progress(console) as progress:
         probe = _probe(emulator, deployment, slo=thresholds, critical=critical, progress=progress)
         probe.warm_up()
-        searches = [find_knee(probe, seconds=seconds, probes_max=max_probes) for _ in range(runs)]
-        knee_per_s = middle_of([search.knee for search in searches])
-        swept_per_s = SWEPT_PART * knee_per_s if sweep and knee_per_s else None
-        rows = _swept(probe, swept_per_s, seconds) if swept_per_s else []
+        with _model_takes_its_time(emulator):
+            searches = [find_knee(probe, seconds=seconds, probes_max=max_probes) for _ in range(runs)]
+            knee_per_s = middle_of([search.knee for search in searches])
+            swept_per_s = SWEPT_PART * knee_per_s if sweep and knee_per_s else None
+            rows = _swept(probe, swept_per_s, seconds) if swept_per_s else []
     result = TuningReport(
         stack=deployment.names.stack,
         region=deployment.primary.region,
