@@ -71,7 +71,7 @@ def throughput(  # noqa: PLR0913 - one option each
         Path | None,
         typer.Option(exists=True, dir_okay=False, help="Thresholds, as throughput/slo.yaml."),
     ] = None,
-    seconds: Seconds = 40.0,
+    seconds: Seconds = 60.0,
     max_probes: Annotated[int, typer.Option(min=3, max=PROBES_MAX, help="Of each search.")] = PROBES_MAX,
     runs: Annotated[int, typer.Option(min=1, max=5, help="Searches, for the spread of what they find.")] = 1,
     critical: Annotated[float, typer.Option(min=1, max=100, help="Percent of the alerts CRITICAL.")] = 10.0,

@@ -126,6 +126,15 @@ class StackProbe:
         refused = _PERCENT * telemetry.slack_refused / posts if posts else 0.0
         analysed_only = any(one.metric == "analysed_percent" for one in self.slo)
         measures = measure(outcomes, slack_refused_percent=refused, seconds=seconds)
+        if (
+            measures.growth_percent is None
+            and not measures.untold_percent
+            and measures.alone_percent is not None
+        ):
+            raise UndecidableError(
+                f"{seconds:g} s at {per_s:.3g} alerts a second make too few messages to know a backlog by; "
+                "give longer --seconds, or more of --critical"
+            )
         return ProbeResult(
             per_s,
             seconds,

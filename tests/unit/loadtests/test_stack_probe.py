@@ -113,13 +113,13 @@ def probe_of(server: ScriptedServer, stack: Stack, reader: Figures | None = None
 
 def test_a_probe_offers_its_rate_and_reads_what_became_of_each_alert(server: ScriptedServer) -> None:
     """Each post once, each alert another one; latency and share come from the ledger."""
-    probe = probe_of(server, Stack(row={"digest_id": {"S": "d"}, "analysis_error": {"S": "busy"}}))
+    probe = probe_of(server, Stack(row={"analysis_error": {"S": "busy"}}))
     result = probe(60, 1.0)
     assert len(server.heard) == result.telemetry.posts == 60
     events = {json.loads(heard.body)["event_id"] for heard in server.heard}
     assert len(events) == 60
     assert result.measures.error_percent == 0
-    assert (result.measures.alone_percent, result.measures.analysed_percent) == (0, 0)
+    assert (result.measures.alone_percent, result.measures.analysed_percent) == (100, 0)
     assert result.measures.critical_p95_s == 0
     assert not result.passed
     probe(60, 1.0)
@@ -182,3 +182,11 @@ def test_what_a_probe_leaves_to_recovery_is_done_before_the_next(server: Scripte
     assert (stack.recovered, stack.made_due) == (2, 2)
     probe.settle()
     assert stack.recovered == 2
+
+
+def test_too_few_messages_to_know_a_backlog_by_decide_nothing(server: ScriptedServer) -> None:
+    """All went out in one digest: that is neither a pass nor a limit."""
+    with pytest.raises(
+        UndecidableError, match="too few messages to know a backlog by; give longer --seconds"
+    ):
+        probe_of(server, Stack(row={"digest_id": {"S": "d"}}))(60, 1.0)
