@@ -1,4 +1,4 @@
-"""What AWS charges for what this stack uses: the one table of prices, with the day and the page of each.
+"""What AWS charges for what this stack uses: the one table of prices, with its day and the page of each.
 
 On demand, without free tiers or discounts, and the first tier of each. A model of a stack's whole cost takes
 its prices from here too, and belongs beside the sweep of `loadtests.throughput`, which needs what follows.
@@ -17,7 +17,8 @@ LAMBDA_REQUEST: Final = 0.20 / 1e6
 """https://aws.amazon.com/lambda/pricing/"""
 
 LAMBDA_SQS_POLLER_HOUR: Final = 0.00925
-"""An hour of a provisioned event poller of an SQS queue. https://aws.amazon.com/lambda/pricing/"""
+"""An hour of a provisioned event poller of an SQS queue. Second-hand, from two public repositories: AWS's page,
+https://aws.amazon.com/lambda/pricing/, fills its tables by script and could not be read."""
 
 SQS_REQUEST: Final = 0.40 / 1e6
 """Of a standard queue, for each 64 KB. https://aws.amazon.com/sqs/pricing/"""
