@@ -77,7 +77,9 @@ def throughput(  # noqa: PLR0913 - one option each
     critical: Annotated[float, typer.Option(min=1, max=100, help="Percent of the alerts CRITICAL.")] = 10.0,
     sweep: Annotated[bool, typer.Option(help="Whether the queues' mappings are swept at the end.")] = True,
     as_json: AsJson = False,
-    report: Annotated[Path, typer.Option(help="The HTML page; its JSON goes beside it.")] = PAGE,
+    report: Annotated[
+        Path | None, typer.Option(help="The page, its JSON beside it; reports/throughput.html if left out.")
+    ] = None,
     stack_name: Annotated[str, typer.Option(help="Type the stack's name; production asks for it.")] = "",
 ) -> None:
     """Find the highest rate that one region takes within its thresholds, and name what saturates there.
@@ -87,6 +89,7 @@ def throughput(  # noqa: PLR0913 - one option each
     """
     thresholds = read_slo(slo or SLO_FILE)
     _check_permission(stack_name)
+    report = report or PAGE
     check_report(report, "--report")
     interrupt_on_ending()
     console, began_at = Console(stderr=as_json), f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
@@ -127,7 +130,9 @@ def prove(
     ] = None,
     seconds: Seconds = 40.0,
     runs: Annotated[int, typer.Option(min=1, max=5, help="Searches of the machine's own knee.")] = 3,
-    report: Annotated[Path, typer.Option(help="Where the JSON goes.")] = PROOF,
+    report: Annotated[
+        Path | None, typer.Option(help="Where the JSON goes; reports/tune-limits.json if left out.")
+    ] = None,
 ) -> None:
     """Plant six limits of known rates on a new local stack, find each within 5 %, and name it.
 
@@ -135,6 +140,7 @@ def prove(
     """
     chosen = _chosen(only)
     _check_permission("")
+    report = report or PROOF
     check_report(report, "--report")
     interrupt_on_ending()
     console, findings, machine = Console(), [], []

@@ -17,8 +17,8 @@ LAMBDA_REQUEST: Final = 0.20 / 1e6
 """https://aws.amazon.com/lambda/pricing/"""
 
 LAMBDA_SQS_POLLER_HOUR: Final = 0.00925
-"""An hour of a provisioned event poller of an SQS queue. Second-hand, from two public repositories: AWS's page,
-https://aws.amazon.com/lambda/pricing/, fills its tables by script and could not be read."""
+"""An hour of a provisioned event poller of an SQS queue. Second-hand, from two public repositories: tables
+of https://aws.amazon.com/lambda/pricing/ are filled by script and could not be read."""
 
 SQS_REQUEST: Final = 0.40 / 1e6
 """Of a standard queue, for each 64 KB. https://aws.amazon.com/sqs/pricing/"""

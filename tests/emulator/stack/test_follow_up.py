@@ -59,7 +59,7 @@ def test_analysis_that_comes_late_is_edited_into_the_message(
     """Claude overloaded: the alert goes out at once and says so; later its own message has the analysis."""
     stack = bot_stack
     stack.emulator.set_fault("claude", "overloaded", times=3)
-    body = {"source": "test", "title": "Late", "message": "Late happened", "severity": "CRITICAL"}
+    body = {"source": "test", "title": "Late", "message": "Late happened", "severity": "HIGH"}
     key = api_keys(stack.deployment)[stack.deployment.primary]
     answer = requests.post(
         stack.deployment.primary.webhook_url, json=body, headers={"x-api-key": key}, timeout=60

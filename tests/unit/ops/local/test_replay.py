@@ -52,6 +52,15 @@ def test_what_is_waited_for_is_what_was_sent_now(loop_thread: LoopThread, tmp_pa
     assert len(list(read_receipts(path))) == 2
 
 
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """SIGINT interrupts, also where the tests were started with it ignored, as a shell's `&` does."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_interrupted_while_sending_it_posts_nothing_new_and_says_how_far_it_got(
     loop_thread: LoopThread, tmp_path: Path
 ) -> None:
