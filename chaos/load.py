@@ -9,7 +9,7 @@ from typing import Final
 
 from clients.alert_source import AlertSource, in_turn
 from clients.load import Load
-from clients.schedules import Steady
+from clients.schedules import Schedule, Steady
 from clients.sender import Tally, Webhook
 
 POSTS_AT_ONCE: Final = 8
@@ -20,12 +20,19 @@ def new_load(
 ) -> Load:
     """Make a source that posts `burst` alerts at once, then `per_s` a second, to both regions in turn."""
     source = AlertSource(source="chaos-load", flapping=True, distinct_causes=distinct_causes)
+    return load_in_turn(source, webhooks, Steady(per_s, ahead=burst), receipts, at_once=POSTS_AT_ONCE)
+
+
+def load_in_turn(
+    source: AlertSource, webhooks: tuple[Webhook, ...], schedule: Schedule, receipts: Path, *, at_once: int
+) -> Load:
+    """Make a load of these alerts in which each of the webhooks is tried first in turn."""
     orders = in_turn(webhooks)
     return Load(
         post=lambda number: source.post(number, orders[number % len(orders)]),
-        schedule=Steady(per_s, ahead=burst),
+        schedule=schedule,
         receipts=receipts,
-        at_once=POSTS_AT_ONCE,
+        at_once=at_once,
     )
 
 

@@ -13,10 +13,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from audit.in_flight import in_flight
 from chaos.auditing import audit_experiment, problem_count
-from chaos.load import tally_of
+from chaos.load import load_in_turn, tally_of
 from chaos.target import Target, open_target
-from clients.alert_source import AlertSource, in_turn
-from clients.load import Load
+from clients.alert_source import AlertSource
 from clients.receipts import read_receipts
 from clients.schedules import Recorded
 
@@ -123,14 +122,8 @@ def came_to_rest(target: Target, configuration: Configuration, *, within_s: floa
 
 def _post(target: Target, count: int) -> int:
     """Post to each region at once, and return how many were accepted."""
-    orders = in_turn(target.webhooks)
-    source, posts = AlertSource(source="chaos-steady", flapping=True), count * len(orders)
-    load = Load(
-        post=lambda number: source.post(number, orders[number % len(orders)]),
-        schedule=Recorded([0.0] * posts),
-        receipts=target.receipts,
-        at_once=posts,
-    )
+    source, posts = AlertSource(source="chaos-steady", flapping=True), count * len(target.webhooks)
+    load = load_in_turn(source, target.webhooks, Recorded([0.0] * posts), target.receipts, at_once=posts)
     load.start()
     load.wait(load.stopped_within_s)
     return load.stop().accepted

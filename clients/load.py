@@ -83,9 +83,9 @@ class LoadFailedError(ExplainedError):
 class Load:
     """A source at work: `post` number n is made and sent when `schedule` says, `at_once` of them at most.
 
-    One thread makes the posts, in order. `begin_at` is the start on the clock
-    of `time.time`, for processes that share a load, now if it is None. `observe` is told of each try, `ended`
-    of each post that has ended, one at a time. `tally` may go on from another load's, which has ended.
+    One thread makes the posts, in order. `begin_at` is the start on the clock of `time.time`, for processes
+    that share a load, now if it is None. `observe` is told of each try, `ended` of each post that has ended,
+    one at a time. `tally` may go on from another load's, which has ended.
     """
 
     post: Callable[[int], Post]

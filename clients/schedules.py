@@ -6,7 +6,8 @@ https://www.usenix.org/legacy/event/nsdi06/tech/full_papers/schroeder/schroeder.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate
 from typing import Protocol
 
@@ -68,15 +69,16 @@ class Stages:
     """Stages one after another: a ramp, a spike, a plateau."""
 
     stages: tuple[Stage, ...]
-    _counts: tuple[float, ...] = field(init=False)
-    _begins_s: tuple[float, ...] = field(init=False)
 
-    def __post_init__(self) -> None:
-        """Add the stages up."""
-        object.__setattr__(self, "_counts", tuple(accumulate((s.count for s in self.stages), initial=0.0)))
-        object.__setattr__(
-            self, "_begins_s", tuple(accumulate((s.seconds for s in self.stages), initial=0.0))
-        )
+    @cached_property
+    def _counts(self) -> tuple[float, ...]:
+        """How many are due before each stage, and after the last."""
+        return tuple(accumulate((stage.count for stage in self.stages), initial=0.0))
+
+    @cached_property
+    def _begins_s(self) -> tuple[float, ...]:
+        """When each begins, and the last ends."""
+        return tuple(accumulate((stage.seconds for stage in self.stages), initial=0.0))
 
     @property
     def count(self) -> int:

@@ -46,16 +46,15 @@ class EventSources:
 
     def read(self) -> StackSettings:
         """The settings as they are now."""
-        found = self._mappings()
-        reserved = {spec: self._reserved(spec) for spec in FUNCTIONS}
-        return StackSettings({queue: _settings_of(found[queue]) for queue in found}, reserved)
+        return self._settings(self._mappings())
 
     def apply(self, settings: StackSettings) -> None:
         """Have these settings hold; what is so already is left alone.
 
         Reserved concurrency grows before mappings do and shrinks after them: mappings never have more.
         """
-        now, found = self.read(), self._mappings()
+        found = self._mappings()
+        now = self._settings(found)
         for spec, reserved in settings.reserved.items():
             if _least(reserved) > _least(now.reserved[spec]):
                 self._reserve(spec, reserved)
@@ -74,6 +73,10 @@ class EventSources:
             yield before
         finally:
             self.apply(before)
+
+    def _settings(self, found: Mapping[Queue, Any]) -> StackSettings:
+        reserved = {spec: self._reserved(spec) for spec in FUNCTIONS}
+        return StackSettings({queue: _settings_of(found[queue]) for queue in found}, reserved)
 
     def _mappings(self) -> dict[Queue, Any]:
         """What AWS says of each work queue's mapping."""

@@ -269,12 +269,8 @@ def _check_answers(region: str, arrivals: Sequence[Arrival]) -> None:
 
 def _unfinished(ids: Sequence[str], rows: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Those that people are to be told of, or of whose analysis."""
-    waiting = []
-    for alert_id in ids:
-        row = rows.get(alert_id, {})
-        if "notified_at_ms" not in row or "follow_up" in row:
-            waiting.append(alert_id)
-    return waiting
+    found = {alert_id: rows.get(alert_id, {}) for alert_id in ids}
+    return [key for key, row in found.items() if "notified_at_ms" not in row or "follow_up" in row]
 
 
 def _since(begun_s: float, at_ms: int | None) -> float | None:
