@@ -34,7 +34,9 @@ _work: Final = AnalysisWork(
 
 def handler(event: Event, context: Context) -> dict[str, Any]:
     """Work through one batch; answers which messages to keep in the queue."""
-    return work_batch(event, _work.work, expect=_work.leases.expect, context=context, clock=_parts.clock)
+    return work_batch(
+        event, _work.work, chains=_work.chains, executor=_work.executor, context=context, clock=_parts.clock
+    )
 
 
 gc.freeze()

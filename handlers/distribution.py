@@ -41,7 +41,9 @@ _work: Final = DistributionWork(
 
 def handler(event: Event, context: Context) -> dict[str, Any]:
     """Work through one batch; answers which messages to keep in the queue."""
-    return work_batch(event, _work.work, expect=_work.leases.expect, context=context, clock=_parts.clock)
+    return work_batch(
+        event, _work.work, chains=_work.chains, executor=_work.executor, context=context, clock=_parts.clock
+    )
 
 
 gc.freeze()

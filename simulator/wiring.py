@@ -184,10 +184,8 @@ def work(
             raise
 
     event = {"Records": [{"messageId": message_id, "body": body} for message_id, body in messages]}
-    failures = work_batch(event, watched, expect=handler.leases.expect, context=machine, clock=machine)[
-        "batchItemFailures"
-    ]
-    return frozenset(failure["itemIdentifier"] for failure in failures)
+    kept = work_batch(event, watched, chains=handler.chains, executor=machine, context=machine, clock=machine)
+    return frozenset(failure["itemIdentifier"] for failure in kept["batchItemFailures"])
 
 
 def recover(handler: Recovery, machine: Any) -> bool:

@@ -11,6 +11,10 @@ https://platform.claude.com/docs/en/build-with-claude/structured-outputs
 """
 
 import re
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import msgspec
@@ -122,6 +126,9 @@ class ClaudeAnalyst:
         self._key = key
         self._model = model
         self._client: anthropic.Anthropic | None = None
+        self._lock = threading.Lock()
+        self._calls: Counter[anthropic.Anthropic] = Counter()
+        """By client: the calls that wait for their answers. One client makes several at once."""
 
     def analyse(self, alert: Alert, *, timeout_s: float) -> ModelAnswer:
         """See `Analyst`. A key that Claude refuses is read again once, in case it was rotated.
@@ -133,9 +140,9 @@ class ClaudeAnalyst:
         left_s = countdown(timeout_s)
         try:
             try:
-                answer = self._ask(self._connected(), alert, left_s())
+                answer = self._ask(alert, left_s())
             except (anthropic.AuthenticationError, anthropic.PermissionDeniedError):
-                answer = self._ask(self._connected(fresh=True), alert, left_s())
+                answer = self._ask(alert, left_s(), fresh=True)
         except TimeoutError as error:
             raise AnalystBusyError("Claude did not finish its answer in time") from error
         except anthropic.APIConnectionError as error:
@@ -144,7 +151,9 @@ class ClaudeAnalyst:
             raise _error_of(error) from error
         return _answer_of(answer)
 
-    def _connected(self, *, fresh: bool = False) -> "anthropic.Anthropic":
+    @contextmanager
+    def _connected(self, *, fresh: bool) -> Iterator["anthropic.Anthropic"]:
+        """A client for one call. Others use it too: one that is given up is closed with their last."""
         import anthropic  # noqa: PLC0415
 
         try:
@@ -153,35 +162,48 @@ class ClaudeAnalyst:
             raise AnalystUnconfiguredError(str(error)) from error
         except SecretUnavailableError as error:
             raise AnalystBusyError(str(error)) from error
-        if self._client is None or self._client.api_key != key:
-            self._client = anthropic.Anthropic(
-                api_key=key,
-                max_retries=0,
-                # A redirect would carry the key to wherever it points.
-                http_client=anthropic.DefaultHttpxClient(follow_redirects=False),
-            )
-        return self._client
-
-    def _ask(self, client: "anthropic.Anthropic", alert: Alert, timeout_s: float) -> bytes:
-        import anthropic  # noqa: PLC0415
-
-        def call() -> bytes:
-            return client.messages.with_raw_response.create(
-                model=self._model,
-                max_tokens=_MAX_TOKENS,
-                system=_SYSTEM,
-                messages=[{"role": "user", "content": _prompt(alert)}],
-                output_config={"format": {"type": "json_schema", "schema": _SCHEMA}},
-                timeout=anthropic.Timeout(timeout_s, connect=min(timeout_s, _CONNECT_TIMEOUT_S)),
-            ).http_response.content
-
+        with self._lock:
+            if self._client is None or self._client.api_key != key:
+                self._client = anthropic.Anthropic(
+                    api_key=key,
+                    max_retries=0,
+                    # A redirect would carry the key to wherever it points.
+                    http_client=anthropic.DefaultHttpxClient(follow_redirects=False),
+                )
+            client = self._client
+            self._calls[client] += 1
         try:
-            return within(timeout_s, call)
+            yield client
         except TimeoutError:
             # Its connection goes with it: the call under way ends at the next byte that it gets.
-            self._client = None
-            client.close()
+            with self._lock:
+                self._client = None if self._client is client else self._client
             raise
+        finally:
+            with self._lock:
+                self._calls[client] -= 1
+                over = self._client is not client and not self._calls[client]
+                if not self._calls[client]:
+                    del self._calls[client]
+            if over:
+                client.close()
+
+    def _ask(self, alert: Alert, timeout_s: float, *, fresh: bool = False) -> bytes:
+        import anthropic  # noqa: PLC0415
+
+        with self._connected(fresh=fresh) as client:
+
+            def call() -> bytes:
+                return client.messages.with_raw_response.create(
+                    model=self._model,
+                    max_tokens=_MAX_TOKENS,
+                    system=_SYSTEM,
+                    messages=[{"role": "user", "content": _prompt(alert)}],
+                    output_config={"format": {"type": "json_schema", "schema": _SCHEMA}},
+                    timeout=anthropic.Timeout(timeout_s, connect=min(timeout_s, _CONNECT_TIMEOUT_S)),
+                ).http_response.content
+
+            return within(timeout_s, call)
 
 
 def _prompt(alert: Alert) -> str:

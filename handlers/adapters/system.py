@@ -46,6 +46,8 @@ class ThreadExecutor:
     def __init__(self) -> None:
         """Threads start when they are first needed."""
         self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="executor")
+        # Of calls made by what `map` runs, which would wait for each other in one pool.
+        self._overlaps = ThreadPoolExecutor(_WORKERS, thread_name_prefix="overlap")
 
     def map(self, function: Callable[[T], R], items: Iterable[T]) -> list[R]:
         """See `Executor`. One item is done on the caller's own thread."""
@@ -58,7 +60,7 @@ class ThreadExecutor:
 
     def overlap(self, call: Callable[[], R], *, patience_s: float, meanwhile: Callable[[], None]) -> R:
         """See `Executor`. `meanwhile` runs on the caller's own thread."""
-        future = self._pool.submit(call)
+        future = self._overlaps.submit(call)
         try:
             if wait([future], timeout=patience_s).not_done:
                 meanwhile()

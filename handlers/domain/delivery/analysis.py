@@ -7,6 +7,7 @@ goes on: its answer is cached, and follows the alert at once where that rests by
 """
 
 import logging
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -55,7 +56,7 @@ class _Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AnalysisWork(msgspec.Struct, frozen=True, kw_only=True):
-    """Analyses one alert at a time.
+    """Analyses alerts, in chains.
 
     `cache_ttl_s`: how long an analysis is reused. `critical_patience_s`: how long a CRITICAL alert waits.
     """
@@ -67,6 +68,18 @@ class AnalysisWork(msgspec.Struct, frozen=True, kw_only=True):
     executor: Executor
     cache_ttl_s: int
     critical_patience_s: int
+
+    def chains(self, alert_ids: Sequence[str]) -> Sequence[Sequence[str]]:
+        """What to do one after the other: alerts of one signature, for which the model is asked once.
+
+        The others need not wait for its answer. What could not be read ahead is one chain too.
+        """
+        alerts = self.leases.expect(alert_ids)
+        chains: dict[str, list[str]] = {}
+        for alert_id in alert_ids:
+            alert = alerts.get(alert_id)
+            chains.setdefault("" if alert is None else error_signature(alert), []).append(alert_id)
+        return [*chains.values()]
 
     def work(self, alert_id: str, deadline: Deadline) -> None:
         """Bring the alert to ANALYZED, or its follow-up to READY, if it is there to be worked on.

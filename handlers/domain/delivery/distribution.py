@@ -69,6 +69,11 @@ class DistributionWork(msgspec.Struct, frozen=True, kw_only=True):
     rate_limiter: RateLimiter
     executor: Executor
 
+    def chains(self, alert_ids: Sequence[str]) -> Sequence[Sequence[str]]:
+        """What to do one after the other: all, since Slack takes one message at a time."""
+        self.leases.expect(alert_ids)
+        return [alert_ids]
+
     def work(self, alert_id: str, deadline: Deadline) -> None:
         """Bring the alert to NOTIFIED, or give it back for later, or park it, if it is there to be worked on.
 

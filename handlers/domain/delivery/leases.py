@@ -6,7 +6,7 @@ it, or it has moved on, or Recovery will send another.
 
 import logging
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -67,22 +67,23 @@ class Leases(msgspec.Struct, frozen=True, kw_only=True):
     _read_ahead: dict[str, tuple[int, Alert]] = {}
     """By alert: when it was read, and how it was."""
 
-    def expect(self, alert_ids: Iterable[str]) -> None:
-        """Read the alerts of a batch at once, each for a `look` at it soon.
+    def expect(self, alert_ids: Sequence[str]) -> Mapping[str, Alert]:
+        """Read the alerts of a batch at once, each for a `look` at it soon; those that could be read, by id.
 
         What changes meanwhile is noticed, as each write compares the row with the one that was read.
         """
         self._read_ahead.clear()
-        wanted = [*dict.fromkeys(alert_ids)]
-        if len(wanted) < 2:  # noqa: PLR2004 - one is read by itself
-            return
+        if len(alert_ids) < 2:  # noqa: PLR2004 - one is read by itself
+            return {}
         now_ms = self.clock.now_ms()
         try:
-            rows = self.ledger.get_many(wanted)
+            rows = self.ledger.get_many(alert_ids)
         except LedgerUnavailableError:
-            _log.warning("Not read ahead", extra={"alerts": len(wanted)}, exc_info=True)
-            return
-        self._read_ahead.update({key: (now_ms, row) for key, row in rows.items() if isinstance(row, Alert)})
+            _log.warning("Not read ahead", extra={"alerts": len(alert_ids)}, exc_info=True)
+            return {}
+        alerts = {alert_id: row for alert_id, row in rows.items() if isinstance(row, Alert)}
+        self._read_ahead.update({alert_id: (now_ms, alert) for alert_id, alert in alerts.items()})
+        return alerts
 
     def acquire(self, alert_id: str, deadline: Deadline) -> Alert | None:
         """Claim the alert; None if there is nothing to do for this wake-up. Raises as `look` does."""

@@ -73,6 +73,24 @@ def test_alike_alert_uses_the_cache(caplog: pytest.LogCaptureFixture) -> None:
     ]
 
 
+def test_alerts_of_one_fault_wait_for_each_other_and_the_others_for_none() -> None:
+    """A batch asks the model once a signature, and for all signatures at once."""
+    world = World()
+    messages = {"a1": "depth 1", "a2": "no route", "a3": "depth 2", "a4": "no route"}
+    world.hold(*(replace(row(message=message), alert_id=key) for key, message in messages.items()))
+    signatures = {key: error_signature(alert) for key, alert in world.ledger.rows.items()}
+    assert len(set(signatures.values())) == 2
+    assert world.analysis.chains([*messages]) == [["a1", "a3"], ["a2", "a4"]]
+
+
+def test_alerts_that_cannot_be_read_ahead_are_one_chain() -> None:
+    """Nothing is known of their signatures, so each may be the next one's."""
+    world = world_with()
+    assert world.analysis.chains(["a1"]) == [["a1"]]
+    world.ledger.before = ledger_down()
+    assert world.analysis.chains(["a1", "a2"]) == [["a1", "a2"]]
+
+
 def test_expired_cache_entry_is_not_used() -> None:
     """An analysis is reused until its time is over."""
     world = world_with()

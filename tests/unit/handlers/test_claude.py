@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
 
 import pytest
@@ -272,6 +273,21 @@ def test_next_call_after_one_that_was_given_up_is_answered(
     with pytest.raises(AnalystBusyError):
         analyst.analyse(row(), timeout_s=0.2)
     assert analyst.analyse(row(), timeout_s=5).analysis.summary == "s"
+
+
+def test_call_that_is_given_up_leaves_those_beside_it_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two alerts of a batch ask at once: one has no time left, the other still gets its answer."""
+    slow = ScriptedServer([message()], delay_s=0.6)
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", slow.url)
+    analyst = ClaudeAnalyst(FakeSecret("sk-test"), model="claude-test")
+    try:
+        with ThreadPoolExecutor(2) as threads:
+            patient = threads.submit(analyst.analyse, row(), timeout_s=10)
+            with pytest.raises(AnalystBusyError):
+                analyst.analyse(row(), timeout_s=0.3)
+            assert patient.result().analysis.summary == "s"
+    finally:
+        slow.stop()
 
 
 def test_reset_connection_is_busy(ask: Callable[..., Any]) -> None:

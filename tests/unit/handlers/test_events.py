@@ -2,16 +2,19 @@
 
 import base64
 import json
+import threading
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
 from handlers.adapters.lambda_events.requests import alarm_messages, proxy_answer, request_of
 from handlers.adapters.lambda_events.sqs_batch import work_batch
+from handlers.adapters.system import ThreadExecutor
 from handlers.domain.delivery.leases import Deadline, PoisonMessageError
 from handlers.domain.intake.alarms import AlarmMessage
 from handlers.domain.intake.webhook import Response
-from tests.fakes.machine import FakeClock
+from tests.fakes.machine import FakeClock, SerialExecutor
 from tests.unit.handlers.builders import World, body
 
 
@@ -96,6 +99,17 @@ def sqs_event(*bodies: str) -> dict[str, Any]:
     return {"Records": [{"messageId": f"m{number}", "body": text} for number, text in enumerate(bodies)]}
 
 
+def one_after_another(told: list[str] | None = None) -> Callable[[Sequence[str]], list[list[str]]]:
+    """All in one chain; `told` gets the alerts' ids."""
+
+    def chains(alert_ids: Sequence[str]) -> list[list[str]]:
+        if told is not None:
+            told.extend(alert_ids)
+        return [list(alert_ids)]
+
+    return chains
+
+
 def wake_up(alert_id: str) -> str:
     """A message about an alert."""
     return json.dumps({"alert_id": alert_id})
@@ -112,7 +126,8 @@ def test_poison_is_kept_for_the_dead_letter_queue_and_the_rest_is_done(poison: s
     answer = work_batch(
         sqs_event(wake_up("a0"), poison, wake_up("a2")),
         lambda alert_id, _deadline: done.append(alert_id),
-        expect=expected.extend,
+        chains=one_after_another(expected),
+        executor=SerialExecutor(),
         context=FixedContext(clock, 30_000),
         clock=clock,
     )
@@ -135,7 +150,8 @@ def test_one_failing_alert_does_not_take_the_batch_along(
     answer = work_batch(
         sqs_event(wake_up("a0"), wake_up("a1")),
         work,
-        expect=list,
+        chains=one_after_another(),
+        executor=SerialExecutor(),
         context=FixedContext(clock, 30_000),
         clock=clock,
     )
@@ -155,7 +171,8 @@ def test_time_is_shared_and_the_late_are_put_off() -> None:
     work_batch(
         sqs_event(*(wake_up(f"a{n}") for n in range(4))),
         work,
-        expect=list,
+        chains=one_after_another(),
+        executor=SerialExecutor(),
         context=FixedContext(clock, 60_000),
         clock=clock,
     )
@@ -179,7 +196,8 @@ def test_invocation_that_was_frozen_past_its_end_leaves_the_rest(caplog: pytest.
     answer = work_batch(
         sqs_event(*(wake_up(f"a{n}") for n in range(4))),
         work,
-        expect=list,
+        chains=one_after_another(),
+        executor=SerialExecutor(),
         context=FixedContext(clock, 60_000),
         clock=clock,
     )
@@ -194,8 +212,53 @@ def test_message_alone_may_take_the_whole_invocation() -> None:
     work_batch(
         sqs_event(wake_up("a0")),
         lambda _alert_id, deadline: given.append(deadline),
-        expect=list,
+        chains=one_after_another(),
+        executor=SerialExecutor(),
         context=FixedContext(clock, 60_000),
         clock=clock,
     )
     assert given == [Deadline(soft_ms=clock.ms + 60_000, hard_ms=clock.ms + 60_000)]
+
+
+def test_chains_are_worked_side_by_side_and_each_in_its_order() -> None:
+    """Who waits for the model keeps nobody else waiting; the alerts behind it come after it."""
+    clock, done, others_done = FakeClock(), [], threading.Barrier(2)
+
+    def work(alert_id: str, _deadline: Deadline) -> None:
+        if alert_id in {"a0", "a1"}:
+            others_done.wait(10)
+        done.append(alert_id)
+        if alert_id == "a2":
+            raise PoisonMessageError
+
+    answer = work_batch(
+        sqs_event(*(wake_up(f"a{n}") for n in range(4))),
+        work,
+        chains=lambda _ids: [["a0", "a2"], ["a1", "a3"]],
+        executor=ThreadExecutor(),
+        context=FixedContext(clock, 60_000),
+        clock=clock,
+    )
+    assert done.index("a0") < done.index("a2")
+    assert done.index("a1") < done.index("a3")
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "m2"}]}
+
+
+def test_alert_with_two_messages_in_a_batch_is_done_once_for_both() -> None:
+    """Recovery's wake-up beside the first one: both are taken off the queue, or stay in it."""
+    clock, done = FakeClock(), []
+
+    def work(alert_id: str, _deadline: Deadline) -> None:
+        done.append(alert_id)
+        raise ValueError
+
+    answer = work_batch(
+        sqs_event(wake_up("a0"), wake_up("a0")),
+        work,
+        chains=one_after_another(),
+        executor=SerialExecutor(),
+        context=FixedContext(clock, 60_000),
+        clock=clock,
+    )
+    assert done == ["a0"]
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "m0"}, {"itemIdentifier": "m1"}]}

@@ -51,3 +51,20 @@ def test_error_beside_it_comes_after_the_call_has_ended() -> None:
     with pytest.raises(ZeroDivisionError):
         ThreadExecutor().overlap(call, patience_s=0.01, meanwhile=fails)
     assert ended.is_set()
+
+
+def test_calls_beside_each_other_may_each_have_something_beside_them() -> None:
+    """However many there are, none waits for a thread that another one keeps."""
+    executor, beside = ThreadExecutor(), []
+
+    def call(number: int) -> int:
+        may_end = threading.Event()
+
+        def meanwhile() -> None:
+            beside.append(number)
+            may_end.set()
+
+        executor.overlap(lambda: may_end.wait(LONG_S), patience_s=0.01, meanwhile=meanwhile)
+        return number
+
+    assert executor.map(call, range(30)) == sorted(beside) == list(range(30))
