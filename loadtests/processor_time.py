@@ -1,10 +1,14 @@
 """Where the processor time went during a load test: by process, Lambda workers apart."""
 
 from collections import defaultdict
+from typing import Final
 
 import psutil
 
 from emulator.client import Emulator
+
+WORKERS: Final = " workers"
+"""How the name of a region's Lambda workers ends: many processes, while each other name is one."""
 
 
 class ProcessorTime:
@@ -33,7 +37,7 @@ class ProcessorTime:
                 continue
             used[process.name, process.pid] = _used_s(leader)
             for child in children:
-                used[f"{process.name} workers", child.pid] = _used_s(child)
+                used[f"{process.name}{WORKERS}", child.pid] = _used_s(child)
         return used
 
 

@@ -68,6 +68,7 @@ class LoadReport(msgspec.Struct, frozen=True, kw_only=True):
     at_rest_after_s: float | None
     slack_messages: int | None
     slack_429s: int | None
+    model_calls: int | None
     processor_s: Mapping[str, float]
     failures: tuple[str, ...]
     audit: Mapping[str, Any] | None = None
@@ -103,7 +104,7 @@ class LoadReport(msgspec.Struct, frozen=True, kw_only=True):
         table.add_row("messages in Slack", messages)
         used = sorted(self.processor_s.items(), key=lambda item: -item[1])
         table.add_row("processor time", ", ".join(f"{name} {seconds:.0f} s" for name, seconds in used))
-        table.add_row("Claude answers after", self.claude)
+        table.add_row("calls of Claude", f"{_known(self.model_calls)}, answered after {self.claude}")
         for failure in self.failures:
             table.add_row("[bold red]missed[/]", failure)
         return table
@@ -143,6 +144,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     lost: frozenset[int] = frozenset()
     backlog: int | None = None
     slack_429s: int | None = None
+    model_calls: int | None = None
     processor_s: Mapping[str, float] = {}
     failures: tuple[str, ...] = ()
 
@@ -197,6 +199,7 @@ def make_report(
         at_rest_after_s=_rested_after_s(delivery),
         slack_messages=delivery.messages if delivery.reads_slack else None,
         slack_429s=facts.slack_429s,
+        model_calls=facts.model_calls,
         processor_s=facts.processor_s,
         failures=(),
     )

@@ -56,6 +56,7 @@ class Conditions:
     def count_from_now(self) -> None:
         """Leave out of the figures what happened until now."""
         if self._emulator is not None:
+            self._since_ms = time.time_ns() // 1_000_000
             self._rate_limited = self._emulator.status().slack_rate_limited
             self._processor = ProcessorTime(self._emulator)
 
@@ -63,6 +64,13 @@ class Conditions:
     def slack_429s(self) -> int | None:
         """Posts that Slack answered 429 since then; None where that is not known."""
         return self._emulator.status().slack_rate_limited - self._rate_limited if self._emulator else None
+
+    @property
+    def model_calls(self) -> int | None:
+        """Calls that Claude answered since then; None where that is not known."""
+        if self._emulator is None:
+            return None
+        return sum(call.received_at_ms >= self._since_ms for call in self._emulator.claude_calls())
 
     def processor_s(self) -> Mapping[str, float]:
         """Seconds of processor time by process of the embedded AWS since then."""
@@ -156,6 +164,7 @@ class Run:
             lost=gone,
             backlog=backlog,
             slack_429s=self._conditions.slack_429s,
+            model_calls=self._conditions.model_calls,
             processor_s=processor_s,
             failures=tuple(self._failures),
         )

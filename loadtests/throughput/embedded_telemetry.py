@@ -9,10 +9,11 @@ from chaos.queues import work_queues
 from clients.deployment import Deployment, RegionEndpoints
 from emulator.aws_capacity import FunctionUse, Usage
 from emulator.client import Emulator
-from loadtests.processor_time import ProcessorTime
+from handlers.settings import variable
+from loadtests.processor_time import WORKERS, ProcessorTime
 from loadtests.throughput.event_sources import EventSources, concurrency_of
 from loadtests.throughput.telemetry import FunctionFigures, QueueFigures, Telemetry
-from topology.functions import FUNCTIONS, FunctionSpec
+from topology.functions import DISTRIBUTION, FUNCTIONS, FunctionSpec
 from topology.queues import WORK_QUEUES, Queue
 
 _REFUSED: Final = 429
@@ -39,7 +40,7 @@ class EmbeddedTelemetry:
     def end(self, *, posts: int, late_posts: int) -> Telemetry:
         """See `TelemetryReader`."""
         seconds, machine = time.monotonic() - self._begun, psutil.cpu_percent() / 100
-        own_s = sum(self._processor.used_s().values())
+        used_s = self._processor.used_s()
         usage, status = self._emulator.usage(), self._emulator.status()
         calls = [c for c in self._emulator.claude_calls() if c.received_at_ms >= self._begun_ms]
         return Telemetry(
@@ -53,8 +54,10 @@ class EmbeddedTelemetry:
             model_refused=sum(call.status == _REFUSED for call in calls),
             slack_posts=status.slack_messages - self._slack[0],
             slack_refused=status.slack_rate_limited - self._slack[1],
-            own_processor=own_s / seconds / (psutil.cpu_count() or 1),
+            slack_interval_s=self._slack_interval_s(),
+            own_processor=sum(used_s.values()) / seconds / (psutil.cpu_count() or 1),
             machine_processor=machine,
+            processes={name: s / seconds for name, s in used_s.items() if not name.endswith(WORKERS)},
         )
 
     def _function(self, spec: FunctionSpec, usage: dict[str, Usage]) -> FunctionFigures:
@@ -69,6 +72,11 @@ class EmbeddedTelemetry:
             busy_s=now.busy_s - before.busy_s,
             reserved=concurrency.get("ReservedConcurrentExecutions"),
         )
+
+    def _slack_interval_s(self) -> float:
+        name = self._deployment.names.function(DISTRIBUTION)
+        settings = self._client("lambda").get_function_configuration(FunctionName=name)
+        return int(settings["Environment"]["Variables"][variable("slack_interval_ms")]) / 1000
 
     def _queues(self) -> dict[Queue, QueueFigures]:
         mappings = EventSources(self._deployment, self._endpoints.region).read().mappings

@@ -23,6 +23,7 @@ class Resource(StrEnum):
     MACHINE = "machine"
     RECEPTION = "reception's concurrency"
     POLLERS = "pollers"
+    PACE = "pace towards Slack"
     UNKNOWN = "unknown"
 
 
@@ -43,6 +44,8 @@ _BUSY: Final = 0.85
 
 _OWN_PROCESSOR: Final = 0.8
 _MACHINE_PROCESSOR: Final = 0.92
+_ONE_PROCESSOR: Final = 0.85
+"""Of one processor, by a process whose threads share it."""
 
 
 def saturation(telemetry: Telemetry) -> Saturation:
@@ -82,9 +85,12 @@ def _slack(t: Telemetry) -> str | None:
 
 
 def _own_machine(t: Telemetry) -> str | None:
-    if t.own_processor is None or t.own_processor < _OWN_PROCESSOR:
-        return None
-    return f"sender and embedded AWS used {t.own_processor:.0%} of this machine's processors"
+    if t.own_processor is not None and t.own_processor >= _OWN_PROCESSOR:
+        return f"sender and embedded AWS used {t.own_processor:.0%} of this machine's processors"
+    name, share = max(t.processes.items(), key=lambda item: item[1], default=("", 0.0))
+    if share >= _ONE_PROCESSOR:
+        return f"{name} of the embedded AWS used {share:.0%} of the one processor that it can use"
+    return None
 
 
 def _reception(t: Telemetry) -> str | None:
@@ -110,6 +116,13 @@ def _pollers(t: Telemetry) -> str | None:
     return None
 
 
+def _pace(t: Telemetry) -> str | None:
+    if not t.slack_interval_s or t.slack_posts * t.slack_interval_s < _BUSY * t.seconds:
+        return None
+    interval = f"one in {t.slack_interval_s:g} s is the most that slackIntervalMs allows"
+    return f"{t.slack_posts} messages went to Slack in {t.seconds:.0f} s, and {interval}"
+
+
 def _any_machine(t: Telemetry) -> str | None:
     if t.machine_processor is None or t.machine_processor < _MACHINE_PROCESSOR:
         return None
@@ -125,6 +138,7 @@ _SIGNS: Final[tuple[tuple[Resource, Callable[[Telemetry], str | None]], ...]] = 
     (Resource.MACHINE, _own_machine),
     (Resource.RECEPTION, _reception),
     (Resource.POLLERS, _pollers),
+    (Resource.PACE, _pace),
     (Resource.MACHINE, _any_machine),
 )
 

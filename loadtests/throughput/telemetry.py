@@ -35,9 +35,10 @@ class QueueFigures:
 class Telemetry:
     """The figures of a probe of `seconds`.
 
-    `functions` by the keys of their specs; `index_throttles` by table, index and key. `own_processor`: the
-    part of the machine's processors that sender and embedded AWS used, `machine_processor` that everything
-    did; None on AWS, where there is no such machine.
+    `functions` by the keys of their specs; `index_throttles` by table, index and key; `slack_interval_s`: the
+    stack's own pace, between two messages. `own_processor`: the part of the machine's processors that sender
+    and embedded AWS used, `machine_processor` that everything did; None where there is no such machine.
+    `processes`: by name, the part of one processor that those used whose threads share one.
     """
 
     seconds: float
@@ -50,8 +51,10 @@ class Telemetry:
     model_refused: int = 0
     slack_posts: int = 0
     slack_refused: int = 0
+    slack_interval_s: float | None = None
     own_processor: float | None = None
     machine_processor: float | None = None
+    processes: Mapping[str, float] = field(default_factory=dict)
 
 
 class TelemetryReader(Protocol):

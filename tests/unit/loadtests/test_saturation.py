@@ -23,6 +23,7 @@ EASY = Telemetry(
     },
     model_calls=160,
     slack_posts=160,
+    slack_interval_s=0.1,
     own_processor=0.3,
     machine_processor=0.5,
 )
@@ -43,6 +44,11 @@ WAITING = QueueFigures(waiting=8, concurrency=4, function="analysis")
         ({"model_refused": 4}, Resource.MODEL, "4 of 160"),
         ({"slack_refused": 2}, Resource.SLACK, "2 of 162"),
         ({"own_processor": 0.9}, Resource.MACHINE, "90%"),
+        (
+            {"processes": {"durable": 0.96, "us-east-1": 0.4}},
+            Resource.MACHINE,
+            "durable of the embedded AWS used 96%",
+        ),
         ({"functions": {"reception": BUSY_RECEPTION}}, Resource.RECEPTION, "94% of its 4"),
         ({"functions": {"reception": THROTTLED_RECEPTION}}, Resource.RECEPTION, "40 were throttled"),
         (
@@ -53,6 +59,7 @@ WAITING = QueueFigures(waiting=8, concurrency=4, function="analysis")
             Resource.POLLERS,
             "8 messages wait in processing-critical, 98% of whose 4",
         ),
+        ({"slack_posts": 38, "slack_interval_s": 1.0}, Resource.PACE, "38 messages went to Slack in 40 s"),
         ({"machine_processor": 0.97}, Resource.MACHINE, "other work too"),
     ],
 )
