@@ -78,6 +78,8 @@ DEVIATIONS: Final = (
               "a validation record that is wrong is not noticed"),
     Deviation("dynamodb", "ignored", "the consistency of a global table (MRSC or MREC)",
               "both behave as MRSC; the difference belongs to the simulator"),
+    Deviation("dynamodb", "differs", "the records of a stream are kept for ten seconds (AWS: a day)",
+              "a reader of a stream that falls behind loses records much sooner here"),
     Deviation("dynamodb", "differs", "exports to S3 are emulated: one takes a second, in DYNAMODB_JSON only",
               "how long an export takes, and the size of its files, say nothing about AWS"),
     Deviation("dynamodb", "differs", "an incremental export's window may begin before recovery was enabled",

@@ -1,10 +1,13 @@
 """DynamoDB's shortcuts: the same answers, and nothing shared that a write could change."""
 
+import time
 from collections import defaultdict
+from types import SimpleNamespace
 
 import pytest
+from ministack.services import dynamodb
 
-from emulator.aws.dynamodb.shortcuts import copied
+from emulator.aws.dynamodb.shortcuts import STREAM_KEPT_S, copied
 from tests.fakes.in_process_aws import TABLE, InProcessAws, RefusedByAwsError
 
 ITEM = {"id": {"S": "a"}, "tags": {"M": {"host": {"S": "db"}}}, "list": {"L": [{"N": "1"}, {"BOOL": True}]}}
@@ -88,3 +91,17 @@ def test_wrong_expression_is_refused_each_time(stored: InProcessAws, expression:
                 **({"Item": ITEM} if put else {}),
                 **{slot: expression},
             )
+
+
+def test_records_of_a_stream_are_let_go_after_a_while(
+    stored: InProcessAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A load test of hours does not fill the memory with records that nobody reads."""
+    wanted = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
+    stored.call("UpdateTable", TableName=TABLE, StreamSpecification=wanted)
+    stored.call("PutItem", TableName=TABLE, Item=ITEM | {"id": {"S": "b"}})
+    later = SimpleNamespace(time=lambda: time.time() + STREAM_KEPT_S + 1)
+    monkeypatch.setattr(dynamodb, "time", later)
+    stored.call("PutItem", TableName=TABLE, Item=ITEM | {"id": {"S": "c"}})
+    (record,) = dynamodb.stream_live_records(TABLE)
+    assert record["dynamodb"]["Keys"] == {"id": {"S": "c"}}
