@@ -48,8 +48,8 @@ app = typer.Typer(help="How much a stack takes, what saturates, and what tuning 
 LEAST_SLACK_MS: Final = "100"
 """Between two messages, in a proof: so that Slack's pace is no limit beside those that are planted."""
 
-SWEPT_PART: Final = 0.8
-"""Of the knee: a sweep at it would measure little but the knee."""
+SWEPT_PART: Final = 0.6
+"""Of the knee: close to it a wait is made by chance more than by a setting."""
 
 MACHINE: Final = "machine"
 PAGE: Final = REPORTS / "throughput.html"

@@ -1,6 +1,6 @@
 """What `responder tune` prints."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -16,20 +16,27 @@ _PERCENT: Final = 100
 
 def print_report(result: TuningReport, console: Console, report: Path) -> None:
     """Print the tables of a search, and its verdict last."""
-    probes = make_table(*PROBE_HEADS, title="Probes")
-    for row in result.probe_rows():
-        probes.add_row(*row)
-    print_table(probes, console)
+    _print_met(PROBE_HEADS, result.probe_rows(), "Probes", console)
     if result.sweep:
-        swept = make_table(*SWEEP_HEADS, title=f"Mappings at {result.sweep_per_s:.2f} alerts a second")
-        for row in result.sweep_rows():
-            swept.add_row(*row)
-        print_table(swept, console)
+        title = f"Mappings at {result.sweep_per_s:.2f} alerts a second"
+        _print_met(SWEEP_HEADS, result.sweep_rows(), title, console)
     if result.saturation:
         console.print(f"{result.saturation.resource}: {result.saturation.evidence}", soft_wrap=True)
     for note in result.notes:
         console.print(note, soft_wrap=True, style="dim")
     console.print(f"{result.verdict}   report: {report}", soft_wrap=True)
+
+
+def _print_met(heads: Sequence[str], rows: Iterable[Sequence[str]], title: str, console: Console) -> None:
+    """Print rows whose last column says what was missed: in words below, where there is room for them."""
+    table, missed = make_table(*heads[:-1], "met", title=title, whole={heads[0]}), []
+    for *cells, breaches in rows:
+        table.add_row(*cells, "no" if breaches else "yes")
+        if breaches:
+            missed.append(f"{heads[0]} {cells[0]} missed: {breaches}")
+    print_table(table, console)
+    for line in missed:
+        console.print(line, soft_wrap=True, highlight=False)
 
 
 def finding_row(finding: Finding) -> tuple[str, ...]:

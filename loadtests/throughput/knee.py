@@ -167,6 +167,11 @@ class _Search:
             if informative and self._estimates < _FRESH_ESTIMATES_MAX:
                 self._estimate = measured.served_per_s
                 self._estimates += 1
+                self._exceeded = self._is_just_below()
+
+    def _is_just_below(self) -> bool:
+        """Whether the estimate misses what passed by its own error only: then the knee is just above."""
+        return self.low is not None and self.low * (1 - TOLERANCE) <= (self._estimate or 0) < self.low
 
     def estimate_within(self) -> float | None:
         """The estimate, unless a probe has shown it to be wrong."""

@@ -85,7 +85,7 @@ class TuningReport:
         """The sweep as text under `SWEEP_HEADS`."""
         for row in self.sweep:
             times = (number(row.critical_p95_s), number(row.ordinary_p95_s))
-            yield row.variant, *times, f"{row.usd_per_month:,.2f}", "; ".join(row.breaches) or "-"
+            yield row.variant, *times, f"{row.usd_per_month:,.2f}", "; ".join(row.breaches)
 
 
 def number(value: float | None) -> str:
@@ -100,4 +100,4 @@ def _probe_row(probe: ProbeResult) -> tuple[str, ...]:
         measures.alone_percent, measures.analysed_percent,
     )  # fmt: skip
     rates = (f"{probe.per_s:.2f}", f"{probe.served_per_s:.2f}")
-    return *rates, *map(number, values), "; ".join(probe.breaches) or "-"
+    return *rates, *map(number, values), "; ".join(probe.breaches)

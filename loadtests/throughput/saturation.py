@@ -44,6 +44,9 @@ _BUSY: Final = 0.85
 
 _OWN_PROCESSOR: Final = 0.8
 _MACHINE_PROCESSOR: Final = 0.92
+_PACED: Final = 0.6
+"""Of the messages that the pace allows: a slot goes to whoever comes back at its time, and some are left."""
+
 _ONE_PROCESSOR: Final = 0.85
 """Of one processor, by a process whose threads share it."""
 
@@ -117,7 +120,7 @@ def _pollers(t: Telemetry) -> str | None:
 
 
 def _pace(t: Telemetry) -> str | None:
-    if not t.slack_interval_s or t.slack_posts * t.slack_interval_s < _BUSY * t.seconds:
+    if not t.slack_interval_s or t.slack_posts * t.slack_interval_s < _PACED * t.seconds:
         return None
     interval = f"one in {t.slack_interval_s:g} s is the most that slackIntervalMs allows"
     return f"{t.slack_posts} messages went to Slack in {t.seconds:.0f} s, and {interval}"

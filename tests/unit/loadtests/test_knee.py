@@ -4,7 +4,7 @@ import random
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from loadtests.throughput.knee import PROBES_MAX, TOLERANCE, Knee, search
@@ -55,6 +55,8 @@ def test_a_hard_limit_that_an_overload_shows_is_found(limit: float, part: float)
 
 
 @given(limit=st.floats(1, 20), noise=st.floats(0, 0.045), seed=st.integers(0, 999))
+@example(limit=16.0, noise=0.03125, seed=74)
+@example(limit=8.0, noise=0.045, seed=3)
 def test_an_estimate_with_noise_is_confirmed_from_both_sides(limit: float, noise: float, seed: int) -> None:
     """So it is as near as the bracket says."""
     knee = found(System(limit, noise=noise, seed=seed))
