@@ -121,6 +121,9 @@ MAX_DIGEST_ALERTS: Final = 100
 DIGEST_WINDOW_S: Final = 5
 """An alert that found no room twice waits this long, so that a storm gathers into few messages."""
 
+MAX_DIGEST_WAIT_S: Final = 30
+"""It waits half as long as it has waited in all, and so long at most."""
+
 PARKED_LOOK_S: Final = 3_600
 """How often Recovery looks for repeats of a PARKED alert that nothing stands in for."""
 

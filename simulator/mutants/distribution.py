@@ -111,11 +111,13 @@ def _half_recorded(self: DistributionWork, before: Alert, after: Alert, deadline
         _record(self, before, after, deadline)
 
 
-def _digest_and_single(self: DistributionWork, claimed: Sequence[Alert], deadline: Deadline) -> None:
+def _digest_and_single(
+    self: DistributionWork, claimed: Sequence[Alert], deadline: Deadline, *, more_wait: bool
+) -> None:
     """One member of a digest is posted alone besides."""
     with suppress(*_NOTIFIER_ERRORS):
         self.notifier.post(notification_of(claimed[-1]), timeout_s=5)
-    _digest(self, claimed, deadline)
+    _digest(self, claimed, deadline, more_wait=more_wait)
 
 
 def _as_alert(alert: Alert) -> Notification:

@@ -26,6 +26,7 @@ from handlers.domain.limits import (
     MAX_BACKOFF_S,
     MAX_DEFERRAL_S,
     MAX_DIGEST_ALERTS,
+    MAX_DIGEST_WAIT_S,
     MAX_FOLDED_COUNTED,
     MAX_FOLLOW_UP_ATTEMPTS,
     MAX_FOLLOW_UP_WAITS,
@@ -57,6 +58,7 @@ _DIGEST_RESERVE_MS: Final = 4_000
 
 _LEAST_POST_MS: Final = 500
 _MAX_POST_S: Final = 10.0
+_OTHERS_MAX: Final = MAX_DIGEST_ALERTS - 1
 _DEFAULT_RETRY_AFTER_S: Final = 5.0
 _JITTER_S: Final = 2.0
 
@@ -101,17 +103,22 @@ class DistributionWork(msgspec.Struct, frozen=True, kw_only=True):
             self._follow_up(mine, deadline)
             return
         backlog = alert.not_before is not None or self.rate_limiter.crowded
-        others = self._others(mine, deadline) if backlog and not alert.alone else []
-        if others:
-            self._digest([mine, *others], deadline)
+        waiting = self._waiting(mine, deadline) if backlog and not alert.alone else []
+        if others := self._claimed(waiting, deadline):
+            self._digest([mine, *others], deadline, more_wait=len(waiting) == _OTHERS_MAX)
         else:
             self._single(mine, deadline)
 
     def _postpone(self, alert: Alert, *, wait_s: float, urgent: bool) -> None:
-        """Who waited before waits longer: there is a backlog, and it goes out together."""
+        """Who waited before waits longer: there is a backlog, and it goes out together.
+
+        The longer it has waited in all the longer, so that the wake-ups of a storm do not leave the workers
+        without time for its digests. Whoever comes to a free slot takes along who is not due yet.
+        """
         if not urgent:
             if alert.not_before is not None:
-                wait_s = max(wait_s, DIGEST_WINDOW_S)
+                waited_s = (self.leases.clock.now_ms() - alert.accepted_at_ms) / 1000
+                wait_s = max(wait_s, DIGEST_WINDOW_S, min(waited_s / 2, MAX_DIGEST_WAIT_S))
             wait_s += self._jitter_s()
         self.leases.postpone(alert, wait_s=min(wait_s, MAX_DEFERRAL_S))
 
@@ -128,8 +135,8 @@ class DistributionWork(msgspec.Struct, frozen=True, kw_only=True):
         severities = [one for one in Severity if (one is Severity.CRITICAL) is critical]
         return [open_key(owner, severity) for severity in severities for owner in owners]
 
-    def _others(self, mine: Alert, deadline: Deadline) -> list[Alert]:
-        """What waits in the same queue, if enough for a digest, claimed; most severe, then longest due."""
+    def _waiting(self, mine: Alert, deadline: Deadline) -> list[str]:
+        """What waits in the same queue, if enough for a digest; most severe, then longest due."""
         # It takes along what is behind it in the batch, so it may use the time of these too.
         if self._ms_until(deadline.hard_ms) < 2 * _DIGEST_RESERVE_MS:
             return []
@@ -137,13 +144,16 @@ class DistributionWork(msgspec.Struct, frozen=True, kw_only=True):
         for key in self._open_keys(critical=mine.severity is Severity.CRITICAL):
             if room := MAX_DIGEST_ALERTS - len(waiting):
                 waiting += self.leases.ledger.waiting(key, limit=room)
-        wanted = [alert_id for alert_id in waiting if alert_id != mine.alert_id][: MAX_DIGEST_ALERTS - 1]
-        if len(wanted) + 1 < MIN_DIGEST_ALERTS:
-            return []
-        return self._each(lambda alert: self.leases.claim(alert, deadline), self.leases.open_ones(wanted))
+        others = [alert_id for alert_id in waiting if alert_id != mine.alert_id][:_OTHERS_MAX]
+        return others if len(others) + 1 >= MIN_DIGEST_ALERTS else []
 
-    def _digest(self, claimed: Sequence[Alert], deadline: Deadline) -> None:
-        """One message for all of `claimed` whose lease still holds."""
+    def _claimed(self, alert_ids: Sequence[str], deadline: Deadline) -> list[Alert]:
+        if not alert_ids:
+            return []
+        return self._each(lambda alert: self.leases.claim(alert, deadline), self.leases.open_ones(alert_ids))
+
+    def _digest(self, claimed: Sequence[Alert], deadline: Deadline, *, more_wait: bool) -> None:
+        """One message for all of `claimed` whose lease still holds; the next one soon, if `more_wait`."""
         members = self.leases.still_mine(claimed)
         if not members:
             return
@@ -155,7 +165,7 @@ class DistributionWork(msgspec.Struct, frozen=True, kw_only=True):
         def posted(at_ms: int, _reference: str | None) -> None:
             _log.info("Posted a digest", extra={"digest_id": digest.digest_id, "alerts": len(members)})
             self._each(lambda alert: record(alert, at_ms), members)
-            if len(claimed) < MAX_DIGEST_ALERTS and members[0].severity is not Severity.CRITICAL:
+            if not more_wait and members[0].severity is not Severity.CRITICAL:
                 self.rate_limiter.open_digest_window()
 
         self._post(digest, members, deadline, until_ms=deadline.hard_ms - _DIGEST_RESERVE_MS, posted=posted)

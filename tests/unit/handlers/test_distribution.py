@@ -320,6 +320,19 @@ def test_second_message_of_a_second_waits_for_its_slot() -> None:
     assert world.clock.slept_s == []
 
 
+def test_alert_that_finds_no_room_again_waits_half_as_long_as_it_has_waited() -> None:
+    """Else the wake-ups of a storm take the time of the workers that are to post its digests."""
+    world, waits = crowd("a1", "a2"), []
+    for _ in range(8):
+        # Another message each time, right before it.
+        world.hold(row("a1", status=Status.ANALYZED))
+        world.distribution.work("a1", world.time())
+        world.distribution.work("a2", world.time())
+        waits.append((world.ledger.rows["a2"].not_before or 0) - world.clock.s)
+        world.clock.advance(waits[-1])
+    assert waits == [3, 6, 6, 9, 13, 20, 30, 31]
+
+
 def test_regions_share_the_pace() -> None:
     """One channel, one limit, whoever posts."""
     world = crowd("a1", "a2")
@@ -463,6 +476,25 @@ def test_digest_is_bounded_and_leaves_the_rest_to_the_next() -> None:
     world.distribution.work(left[0], world.time())
     assert [digest.alert_count for digest in world.notifier.digests] == [MAX_DIGEST_ALERTS, 20]
     assert {r.status for r in world.ledger.rows.values()} == {Status.NOTIFIED}
+
+
+def test_no_gathering_while_more_wait_than_go_into_a_digest() -> None:
+    """Though another worker was faster with some of them, so that this digest is not full."""
+    world = storm(MAX_DIGEST_ALERTS + 20)
+    elsewhere = [f"a{number:03}" for number in range(10, 40)]
+
+    def taken_meanwhile(operation: str) -> None:
+        if operation == "get_many":
+            for alert_id in elsewhere:
+                due_at = world.clock.s + 60
+                world.ledger.rows[alert_id] = claimed(world.ledger.rows[alert_id], token="t", due_at=due_at)
+            elsewhere.clear()
+
+    world.ledger.before = taken_meanwhile
+    world.distribution.work("a000", world.time())
+    world.clock.advance(3)
+    world.distribution.work(f"a{MAX_DIGEST_ALERTS:03}", world.time())
+    assert [digest.alert_count for digest in world.notifier.digests] == [70, 20]
 
 
 def test_digest_leaves_out_what_is_not_its_own() -> None:
