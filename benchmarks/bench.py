@@ -20,11 +20,11 @@ from typing import Final
 from benchmarks.handlers.cold import cold_starts
 from benchmarks.handlers.embedded import embedded_throughput
 from benchmarks.handlers.goals import GOALS, Figures, misses, shown
-from benchmarks.handlers.packages import built, canned_aws, megabytes, unpack
 from benchmarks.handlers.page import write_page
 from benchmarks.handlers.warm import warm_invocations
 from clients.receipts import write_report
 from lambda_packages import ROOT
+from loadtests.isolated.packages import built, canned_aws, megabytes, unpack
 from topology.functions import FunctionSpec
 
 REPORT: Final = ROOT / "reports" / "bench.json"

@@ -4,8 +4,6 @@ The real reception function, with its real clients, over an HTTP server that ans
 each ledger call after so many milliseconds, with no more CPU than its memory buys on Lambda: the process is
 stopped and continued within each twentieth of a second. It posts the group until it is accepted, and prints
 each try, what was written, and how many repeats the tries made. Exit 1 if it took more than four.
-
-Lambda gives one full CPU at 1,769 MB: https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
 """
 
 import argparse
@@ -22,11 +20,11 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import IO, Any, Final, cast
 
-from benchmarks.handlers.environment import CONFIG, environment
+from loadtests.isolated.environment import CONFIG, environment
 from topology.functions import RECEPTION
+from topology.limits import LAMBDA_VCPU_MB
 
 MAX_TRIES: Final = 4
-_FULL_CPU_MB: Final = 1_769
 _SLICE_S: Final = 0.05
 _READY: Final = b"ready\n"
 _LOST: Final = {"__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException"}
@@ -185,7 +183,7 @@ def measure(*, alerts: int, call_ms: float, memory_mb: int, state: str) -> dict[
         while (line := out.readline()) != _READY:
             if not line:
                 raise RuntimeError("the function did not start")
-        with _share_of_cpu(child.pid, min(memory_mb / _FULL_CPU_MB, 0.99)):
+        with _share_of_cpu(child.pid, min(memory_mb / LAMBDA_VCPU_MB, 0.99)):
             lines = [line for line in out if line.startswith(b'{"status"')]
         child.wait(_LONGEST_S)
     finally:

@@ -6,6 +6,16 @@ LAMBDA_MEMORY_MIN_MB: Final = 128
 LAMBDA_MEMORY_MAX_MB: Final = 10_240
 """https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html"""
 
+LAMBDA_VCPU_MB: Final = 1_769
+"""The memory that comes with one vCPU; the processor's share is in proportion to it (as above)."""
+
+LAMBDA_INIT_TIMEOUT_S: Final = 10
+"""How long INIT may take before Lambda ends it and repeats it in the first invocation.
+https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html"""
+
+LAMBDA_RESPONSE_MAX_BYTES: Final = 6 * 1024 * 1024
+"""Of an answer that is waited for. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
+
 LAMBDA_TIMEOUT_MAX_S: Final = 900
 """https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html"""
 

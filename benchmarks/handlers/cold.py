@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from benchmarks.handlers.environment import environment
+from loadtests.isolated.environment import environment
 from topology.functions import ANALYSIS, RECEPTION, FunctionSpec
 
 ROUNDS: Final = 15
@@ -35,7 +35,7 @@ for part in (*scope.split('/'), text):
 _HIT: Final = """
 import types
 from handlers.analysis import handler
-record = {'messageId': 'm', 'body': '{"alert_id": "received-1"}'}
+record = {'messageId': 'm', 'body': '{"alert_id": "known-1"}'}
 kept = handler({'Records': [record]}, types.SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000))
 assert kept == {'batchItemFailures': []}, kept
 """

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.handlers import warm_child
-from benchmarks.handlers.environment import environment
+from loadtests.isolated.environment import environment
 from topology.functions import FunctionSpec
 
 BLOCKS: Final = 15

@@ -86,7 +86,7 @@ def _events(function: str) -> Iterator[Mapping[str, Any]]:
         elif function == "recovery":
             yield {}
         else:
-            status = "received" if function == "analysis" else "analyzed"
+            status = "known" if function == "analysis" else "analyzed"
             yield {"Records": [{"messageId": "m", "body": json.dumps({"alert_id": f"{status}-{number}"})}]}
 
 

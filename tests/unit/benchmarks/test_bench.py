@@ -12,12 +12,12 @@ import pytest
 
 from benchmarks import bench
 from benchmarks.handlers.cold import cold_starts
-from benchmarks.handlers.environment import environment
 from benchmarks.handlers.goals import GOALS, Goal, misses
-from benchmarks.handlers.packages import built, canned_aws, megabytes, unpack
 from benchmarks.handlers.page import write_page
 from benchmarks.handlers.warm import warm_invocations
 from benchmarks.handlers.warm_child import MUST, recorded
+from loadtests.isolated.environment import environment
+from loadtests.isolated.packages import built, canned_aws, megabytes, unpack
 from topology.functions import RECEPTION, RECOVERY, FunctionSpec
 
 WELL = {goal.name: goal.at_least if goal.at_least is not None else goal.at_most or 0 for goal in GOALS}

@@ -1,8 +1,9 @@
-"""An endpoint that answers a handler's calls as AWS and Slack would, at little cost: `python -m` this module.
+"""An endpoint that answers a handler's calls as AWS, Slack and Claude would, at little cost.
 
-It prints its port and serves until its standard input ends. Rows are there under every id: one that waits for
-analysis, or for distribution where the id begins with `analyzed`; a batch finds those that were changed, and
-what a handler changes of a row stays. The cache has an analysis for every signature; nothing else is stored.
+`python -m` this module prints its port and serves until its standard input ends. There is a row under every
+id that begins as those below: one that waits for analysis, of a fault that is known or new, or for
+distribution. What a handler changes of a row stays for a while. The cache has an analysis for every signature
+but a new fault's; nothing else is stored.
 """
 
 import asyncio
@@ -11,18 +12,27 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from handlers.adapters.aws.dynamodb import attributes_of
 from handlers.adapters.aws.items import item_of
 from handlers.domain.alert import Alert, Analysis
+from handlers.domain.signature import error_signature
 from handlers.domain.states import analyzed, received
 from topology.alerts import SCHEMA, FaultState, Severity, Status
 from topology.tables import ALERTS, ANALYSIS_CACHE
 
+KNOWN: Final = "known"
+NEW: Final = "new"
 ANALYZED: Final = "analyzed"
-"""How the id of an alert begins that waits for distribution."""
+"""How the id of an alert begins that waits for analysis, its fault known or new, or for distribution."""
+
+ROWS_KEPT: Final = 256
+"""Changed ones: more than an invocation has alerts."""
 
 SLACK_PATH: Final = "/services/T000/B000/bench"
+CLAUDE_PATH: Final = "/v1/messages"
+_HEAD: Final = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
 _LATER_S: Final = 4_000_000_000
 _ANALYSIS: Final = Analysis(
     summary="The disk of a database fills up with logs that nobody rotates.",
@@ -57,9 +67,28 @@ _ALERT: Final = received(
     ),
     due_at=_LATER_S,
 )
+_NEW_ALERT: Final = replace(_ALERT, title="A fault that nobody has seen")
 _ROWS: Final = {
-    False: item_of(attributes_of(_ALERT)),
-    True: item_of(attributes_of(analyzed(_ALERT, _ANALYSIS, due_at=_LATER_S))),
+    KNOWN: item_of(attributes_of(_ALERT)),
+    NEW: item_of(attributes_of(_NEW_ALERT)),
+    ANALYZED: item_of(attributes_of(analyzed(_ALERT, _ANALYSIS, due_at=_LATER_S))),
+}
+_NEW_SIGNATURE: Final = {"S": error_signature(_NEW_ALERT)}
+_REPLY: Final = {
+    "summary": _ANALYSIS.summary,
+    "probable_cause": _ANALYSIS.probable_cause,
+    "actions": _ANALYSIS.actions,
+    "confidence": _ANALYSIS.confidence,
+}
+_MESSAGE: Final = {
+    "id": "msg_canned",
+    "type": "message",
+    "role": "assistant",
+    "model": _ANALYSIS.model,
+    "content": [{"type": "text", "text": msgspec.json.encode(_REPLY).decode()}],
+    "stop_reason": "end_turn",
+    "stop_sequence": None,
+    "usage": {"input_tokens": 600, "output_tokens": 250},
 }
 _CACHED: Final = item_of({"analysis": attributes_of(_ANALYSIS), "expires_at": _LATER_S})
 
@@ -83,7 +112,7 @@ class _Tables:
             case "BatchGetItem":
                 ((table, wanted),) = request["RequestItems"].items()
                 ids = [key["alert_id"]["S"] for key in wanted["Keys"] if "alert_id" in key]
-                found = [self._changed[alert_id] for alert_id in ids if alert_id in self._changed]
+                found = [row for alert_id in ids if (row := self._row(alert_id))]
                 return {"Responses": {table: found}, "UnprocessedKeys": {}}
             case "Query":
                 return {"Items": [], "Count": 0}
@@ -93,12 +122,15 @@ class _Tables:
 
     def _item(self, table: str, key: Mapping[str, Any]) -> Mapping[str, Any]:
         if table.endswith(ALERTS.suffix):
-            return {"Item": self._row(key["alert_id"]["S"])}
-        return {"Item": {**_CACHED, **key}} if table.endswith(ANALYSIS_CACHE.suffix) else {}
+            row = self._row(key["alert_id"]["S"])
+            return {"Item": row} if row else {}
+        known = table.endswith(ANALYSIS_CACHE.suffix) and key["error_signature"] != _NEW_SIGNATURE
+        return {"Item": {**_CACHED, **key}} if known else {}
 
     def _row(self, alert_id: str) -> dict[str, Any]:
-        stored = _ROWS[alert_id.startswith(ANALYZED)]
-        return self._changed.get(alert_id) or stored | {"alert_id": {"S": alert_id}}
+        """The row of an alert; nothing for one that was never heard of."""
+        stored = _ROWS.get(alert_id.partition("-")[0])
+        return self._changed.get(alert_id) or (stored | {"alert_id": {"S": alert_id}} if stored else {})
 
     def _change(self, request: Mapping[str, Any]) -> None:
         """Set and remove what the expression names: each attribute is `#name`, and its new value `:name`."""
@@ -110,27 +142,33 @@ class _Tables:
                 row[name] = request["ExpressionAttributeValues"][f":{name}"]
             elif f"#{name}" in removes.replace(",", "").split():
                 row.pop(name, None)
-        self._changed = {alert_id: row}  # of the alert under way; nobody asks for one before
+        self._changed[alert_id] = row
+        if len(self._changed) > ROWS_KEPT:
+            del self._changed[next(iter(self._changed))]
 
 
-def _answer(tables: _Tables, path: bytes, target: bytes, body: bytes, port: int) -> bytes:
+def _answer(tables: _Tables, path: bytes, target: bytes, body: bytes, port: int) -> tuple[str, bytes]:
+    """The service that is called, and its answer."""
     if path == SLACK_PATH.encode():
-        return b"ok"
-    service, _, operation = target.decode().rpartition(".")
+        return "slack", b"ok"
     request = msgspec.json.decode(body)
+    if path == CLAUDE_PATH.encode():
+        return "claude", msgspec.json.encode(_MESSAGE)
+    service, _, operation = target.decode().rpartition(".")
     if service.startswith("DynamoDB"):
-        return msgspec.json.encode(tables.answer(operation, request))
+        return "dynamodb", msgspec.json.encode(tables.answer(operation, request))
     if operation == "SendMessageBatch":
         sent = [
             {"Id": entry["Id"], "MessageId": "m", "MD5OfMessageBody": "d"} for entry in request["Entries"]
         ]
-        return msgspec.json.encode({"Successful": sent, "Failed": []})
+        return "sqs", msgspec.json.encode({"Successful": sent, "Failed": []})
     if operation == "GetSecretValue":
-        return msgspec.json.encode({"SecretString": f"http://127.0.0.1:{port}{SLACK_PATH}"})
+        secret = {"SecretString": f"http://127.0.0.1:{port}{SLACK_PATH}"}
+        return "secretsmanager", msgspec.json.encode(secret)
     raise NotImplementedError(target)
 
 
-async def _serve() -> None:
+async def _serve(delays_s: Mapping[str, float]) -> None:
     tables = _Tables()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -142,8 +180,11 @@ async def _serve() -> None:
                     name.lower(): value.strip() for name, _, value in (line.partition(b":") for line in lines)
                 }
                 body = await reader.readexactly(int(headers.get(b"content-length", b"0")))
-                answer = _answer(tables, first.split()[1], headers.get(b"x-amz-target", b""), body, port)
-                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(answer), answer))
+                path, target = first.split()[1], headers.get(b"x-amz-target", b"")
+                service, answer = _answer(tables, path, target, body, port)
+                if delay_s := delays_s.get(service):
+                    await asyncio.sleep(delay_s)
+                writer.write(_HEAD % len(answer) + answer)
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
 
@@ -156,4 +197,4 @@ async def _serve() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve())
+    asyncio.run(_serve(msgspec.json.decode(sys.argv[1], type=dict[str, float])))

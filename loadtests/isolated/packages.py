@@ -1,5 +1,6 @@
-"""The functions' packages of this machine: their sizes, and unpacked as Lambda has them."""
+"""The functions' packages of this machine, unpacked as Lambda has them, and an AWS beside them."""
 
+import json
 import subprocess
 import sys
 import zipfile
@@ -33,10 +34,13 @@ def unpack(packages: Mapping[FunctionSpec, Path], folder: Path) -> Mapping[Funct
 
 
 @contextmanager
-def canned_aws() -> Iterator[str]:
-    """The URL of an AWS that answers at little cost, in a process of its own for as long as this lasts."""
+def canned_aws(delays_s: Mapping[str, float] | None = None) -> Iterator[str]:
+    """The URL of an AWS that answers at little cost, in a process of its own for as long as this lasts.
+
+    `delays_s`: how many seconds an answer takes, by service: dynamodb, sqs, secretsmanager, slack, claude.
+    """
     server = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.handlers.canned_aws"],
+        [sys.executable, "-m", "loadtests.isolated.canned_aws", json.dumps(delays_s or {})],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         cwd=ROOT,
