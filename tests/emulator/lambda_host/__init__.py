@@ -1,0 +1,1 @@
+"""Tests of the local Lambda host, by each mechanism that works here."""
