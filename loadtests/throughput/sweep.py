@@ -122,10 +122,10 @@ def usd_per_month(telemetry: Telemetry, settings: StackSettings, config: StackCo
     for spec in FUNCTIONS:
         if figures := telemetry.functions.get(spec.key):
             gb_s = figures.busy_s * config.memory_mb[spec] / _MB_PER_GB
-            a_second += (figures.invocations * LAMBDA_REQUEST + gb_s * LAMBDA_GB_S) / seconds_s
+            a_second += (figures.invocations * LAMBDA_REQUEST.each + gb_s * LAMBDA_GB_S.each) / seconds_s
     consumers = {spec.consumer for spec in WORK_QUEUES if spec.consumer}
     batches = sum(telemetry.functions[c.key].invocations for c in consumers if c.key in telemetry.functions)
     sends = telemetry.posts * len(consumers)
-    a_second += (batches * _SQS_CALLS_A_BATCH + sends) * SQS_REQUEST / seconds_s
+    a_second += (batches * _SQS_CALLS_A_BATCH + sends) * SQS_REQUEST.each / seconds_s
     pollers = sum(mapping.pollers[0] for mapping in settings.mappings.values() if mapping.pollers)
-    return a_second * SECONDS_PER_MONTH + pollers * LAMBDA_SQS_POLLER_HOUR * HOURS_PER_MONTH
+    return a_second * SECONDS_PER_MONTH + pollers * LAMBDA_SQS_POLLER_HOUR.each * HOURS_PER_MONTH
