@@ -57,6 +57,13 @@ class FunctionUse(msgspec.Struct, kw_only=True):
     busy_s: float = 0.0
 
 
+class TableUse(msgspec.Struct, kw_only=True):
+    """Capacity units that calls on a table or an index consumed, as AWS bills them on demand."""
+
+    reads: float = 0.0
+    writes: float = 0.0
+
+
 class IndexUse(msgspec.Struct, kw_only=True):
     """What a partition key of the limited index took: write units, and requests that were throttled."""
 
@@ -67,8 +74,15 @@ class IndexUse(msgspec.Struct, kw_only=True):
 class Usage(msgspec.Struct, kw_only=True):
     """What an AWS process did since it started, or since the region came back.
 
-    `functions` by name; `index_writes` by `<table>/index/<index> <key>`, while `IndexWrites` is in force.
+    `functions` by name; `background`, likewise, what they did for no alert: health checks and schedules.
+    `index_writes` by `<table>/index/<index> <key>`, while `IndexWrites` is in force; `tables` by `<table>`
+    and `<table>/index/<index>`. `queue_sends`: calls that send; `log_bytes`: of functions' logs, 26 for each
+    line besides its text.
     """
 
     functions: dict[str, FunctionUse] = {}
+    background: dict[str, FunctionUse] = {}
     index_writes: dict[str, IndexUse] = {}
+    tables: dict[str, TableUse] = {}
+    queue_sends: int = 0
+    log_bytes: int = 0

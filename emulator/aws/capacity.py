@@ -57,15 +57,15 @@ class Capacity:
             request_id: str,
             started: float,
         ) -> dict[str, Any]:
-            if not _works_on_alerts(event):
-                return invoke(func, config, event, request_id, started)
             name, begun = str(config.get("FunctionName", "")), self._clock()
             result = invoke(func, config, event, request_id, started)
-            for function, seconds in self._limits.read().least_s.items():
+            for_alerts = _works_on_alerts(event)
+            for function, seconds in self._limits.read().least_s.items() if for_alerts else ():
                 if name.endswith(function):
                     time.sleep(max(0.0, begun + seconds - self._clock()))
             with self._turn:
-                use = self.usage.functions.setdefault(name, FunctionUse())
+                counts = self.usage.functions if for_alerts else self.usage.background
+                use = counts.setdefault(name, FunctionUse())
                 use.invocations += 1
                 use.errors += bool(result.get("error"))
                 use.busy_s += self._clock() - begun

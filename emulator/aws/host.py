@@ -33,6 +33,7 @@ from emulator.aws import (
     faults,
     iam,
     lambda_,
+    metering,
     route53,
     s3,
     scheduler,
@@ -81,7 +82,9 @@ def main() -> None:
     route53.keep_health_checks_as_configured()
     apigateway.write_access_logs()
     install_disaster_recovery()
-    Capacity(capacity_file(Path(os.environ.pop("AWS_CAPACITY")))).install()
+    capacity = Capacity(capacity_file(Path(os.environ.pop("AWS_CAPACITY"))))
+    capacity.install()
+    metering.install(capacity.usage)
     event_sources.install()
     faults.inject(fault_file(Path(os.environ.pop("AWS_FAULTS"))), log)
     sys.argv = ["ministack"]

@@ -4,10 +4,6 @@ The command line, the demo and the tests call `up` and `down`. A state file tell
 there is; it belongs to one emulator, so another emulator's is discarded.
 """
 
-import asyncio
-import logging
-import runpy
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -15,38 +11,18 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any
 
-import pulumi
-from pulumi import runtime
 from pulumi.runtime import rpc
-from pulumi.runtime.mocks import MockEngine
-from pulumi.runtime.settings import SETTINGS, Settings, configure
-from pulumi.runtime.stack import run_in_stack
 
 from clients.aws import AwsClients
 from emulator.pulumi.engine import GLOBAL_REGION, Action, Engine, Progress
 from emulator.pulumi.monitor import ProviderMonitor
+from emulator.pulumi.program import DeployError, run_program
 from emulator.pulumi.project import Project, read_project
 from emulator.pulumi.provider.catalogue import FUNCTIONS
 from emulator.pulumi.state import State
 from emulator.stack_lock import changing
-from topology.errors import ExplainedError
-
-TIMEOUT_S: Final = 300
-"""Of a whole run: packages that have to be built first take most of it."""
-
-STOP_TIMEOUT_S: Final = 60
-"""How long calls under way may take to end after an interruption; each has a timeout of its own."""
-
-
-class DeployError(ExplainedError):
-    """The stack is not as the program wants it; `problems` has one line for each thing that is wrong."""
-
-    def __init__(self, problems: list[str]) -> None:
-        """Keep the lines apart, for whoever shows them as a list."""
-        self.problems = problems
-        super().__init__("\n".join(problems))
 
 
 @dataclass(frozen=True)
@@ -116,7 +92,7 @@ def _deploy(
     functions = {token: partial(answer, clients, GLOBAL_REGION) for token, answer in FUNCTIONS.items()}
     monitor = ProviderMonitor(engine, functions)
     try:
-        _run(project, monitor)
+        run_program(project, monitor)
         problems = engine.prune()
         if problems:
             raise DeployError(problems)
@@ -171,89 +147,3 @@ def _result(
         discarded=discarded,
         duration_s=time.monotonic() - started,
     )
-
-
-def _run(project: Project, monitor: ProviderMonitor) -> None:
-    """Run the program to its end in a thread of its own.
-
-    A fresh thread has no context variables, in which the SDK keeps its settings: so several runs of one
-    process do not meet, and no event loop of the caller's is in the way.
-
-    Raises:
-        DeployError: as `up`.
-    """
-    failures: list[BaseException] = []
-
-    def program() -> None:
-        try:
-            _run_program(project, monitor)
-        except BaseException as error:  # noqa: BLE001 - the edge of the thread: handed to the caller below
-            failures.append(error)
-
-    thread = threading.Thread(target=program, name=f"pulumi-{project.stack}", daemon=True)
-    thread.start()
-    try:
-        thread.join(TIMEOUT_S)
-    except KeyboardInterrupt:
-        monitor.stop()
-        thread.join(STOP_TIMEOUT_S)
-        raise
-    if thread.is_alive():
-        monitor.stop()
-        raise DeployError([f"the program has not ended within {TIMEOUT_S} s; see what it waits for"])
-    cause = failures[0] if failures else None
-    if monitor.problems:
-        raise DeployError(sorted(set(monitor.problems))) from cause
-    if cause is not None:
-        raise DeployError(_lines(cause)) from cause
-
-
-def _run_program(project: Project, monitor: ProviderMonitor) -> None:
-    """Run the program as the Pulumi CLI's language host does, against `monitor`."""
-    configure(
-        Settings(
-            project=project.name,
-            stack=project.stack,
-            monitor=monitor,
-            engine=MockEngine(logging.getLogger("emulator.pulumi.deploy.program")),
-            dry_run=False,
-            organization="organization",
-            root_directory=str(project.directory),
-        )
-    )
-    runtime.set_all_config(dict(project.config), secret_keys=[])
-
-    async def program() -> None:
-        runpy.run_path(str(project.directory / "__main__.py"), run_name="__main__")
-        await _settle()
-
-    with asyncio.Runner() as runner:
-        # After one failure each output that hangs on it would be reported: thousands of lines.
-        runner.get_loop().set_exception_handler(lambda _loop, _context: None)
-        runner.run(run_in_stack(program))
-
-
-async def _settle() -> None:
-    """Wait until every output has its value, or one failed; the SDK reports which.
-
-    The SDK's own wait looks at all of them again whenever one has its value, which for this program's
-    hundreds takes longer than making the resources.
-    """
-    while True:
-        with SETTINGS.lock:
-            waiting = [task for task in SETTINGS.outputs if not task.done()]
-        if not waiting:
-            return
-        done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_EXCEPTION)
-        if any(task.cancelled() or task.exception() for task in done):
-            return
-
-
-def _lines(error: BaseException) -> list[str]:
-    """What a person is told of an error that the program raised itself."""
-    problems = getattr(error.__cause__, "problems", None)
-    if isinstance(problems, list):
-        return [str(problem) for problem in problems]
-    if isinstance(error, pulumi.RunError):
-        return [str(error)]
-    return [f"the program failed: {type(error).__name__}: {error}"]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from emulator.pulumi.deploy import DeployError
+from emulator.pulumi.program import DeployError
 from tests.emulator.provider.deployer import Deployer
 
 pytestmark = pytest.mark.emulator

@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from emulator.attached_stack import read_outputs
-from emulator.pulumi.deploy import DeployError
+from emulator.pulumi.program import DeployError
 from emulator.pulumi.state import StateError
 from tests.emulator.provider.deployer import Deployer
 

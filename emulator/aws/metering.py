@@ -1,0 +1,133 @@
+"""Counts inside an AWS process what AWS bills by use: capacity units, calls that send messages, log bytes.
+
+`emulator.aws.host` installs it; `costs.measuring` reads it. ministack works out write units as AWS does when
+a call asks for them, but bills each read alike, whatever its size.
+"""
+
+# ruff: noqa: SLF001 - it watches ministack, whose functions are private
+
+import math
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+from ministack.services import cloudwatch_logs, dynamodb, sqs
+
+from emulator.aws_capacity import TableUse, Usage
+
+READ_UNIT_BYTES: Final = 4_096
+"""https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html"""
+
+LINE_BYTES: Final = 26
+"""Billed for each line of a log besides its text.
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html"""
+
+Item = Mapping[str, Any]
+
+
+def install(usage: Usage) -> None:
+    """Count into `usage` from now on."""
+    meter = Meter(usage)
+    dynamodb._add_consumed_capacity = meter.counting_units(dynamodb._add_consumed_capacity)
+    dynamodb._conditional_check_failed = meter.counting_refusals(dynamodb._conditional_check_failed)
+    dynamodb._batch_get_item = meter.counting_batches(dynamodb._batch_get_item)
+    for action in ("SendMessage", "SendMessageBatch"):
+        sqs._HANDLERS[action] = meter.counting_sends(sqs._HANDLERS[action])
+    cloudwatch_logs._append_log_events = meter.counting_logs(cloudwatch_logs._append_log_events)
+
+
+class Meter:
+    """Counts into a `Usage` that the process's threads share."""
+
+    def __init__(self, usage: Usage) -> None:
+        """Nothing is counted yet."""
+        self._usage = usage
+        self._turn = threading.Lock()
+
+    def counting_units(self, report: Callable[..., None]) -> Callable[..., None]:
+        """Return what ministack calls at the end of each read and write of one table."""
+
+        def report_and_count(
+            result: dict[str, Any], data: dict[str, Any], table_name: str, **changed: Any
+        ) -> None:
+            report(result, data, table_name, **changed)
+            if changed.get("write"):
+                worked_out: dict[str, Any] = {}
+                report(worked_out, {**data, "ReturnConsumedCapacity": "INDEXES"}, table_name, **changed)
+                self._count_writes(table_name, worked_out["ConsumedCapacity"])
+                return
+            items = result.get("Items") or ([result["Item"]] if "Item" in result else [])
+            units = read_units([sum(map(dynamodb._item_size_bytes, items))], data.get("ConsistentRead"))
+            self._count(_named(table_name, changed.get("index_name")), reads=units)
+
+        return report_and_count
+
+    def counting_refusals(self, refuse: Callable[..., Any]) -> Callable[..., Any]:
+        """Return what answers a write whose condition does not hold; the item there is billed as written."""
+
+        def refuse_and_count(data: dict[str, Any], old_item: Item | None, *more: Any) -> Any:
+            size = dynamodb._item_size_bytes(old_item) if old_item else 0
+            self._count(str(data.get("TableName")), writes=max(1, math.ceil(size / 1_024)))
+            return refuse(data, old_item, *more)
+
+        return refuse_and_count
+
+    def counting_batches(self, get: Callable[[dict[str, Any]], Any]) -> Callable[[dict[str, Any]], Any]:
+        """Return BatchGetItem, each key of which is a read by itself."""
+
+        def get_and_count(data: dict[str, Any]) -> Any:
+            for name, wanted in (data.get("RequestItems") or {}).items():
+                table = dynamodb._tables.get(name)
+                sizes = [_stored_bytes(table, key) for key in wanted.get("Keys", ())] if table else []
+                self._count(name, reads=read_units(sizes, wanted.get("ConsistentRead")))
+            return get(data)
+
+        return get_and_count
+
+    def counting_sends(self, send: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a call that sends messages: one request, however many are in it."""
+
+        def send_and_count(data: dict[str, Any], url: str) -> Any:
+            with self._turn:
+                self._usage.queue_sends += 1
+            return send(data, url)
+
+        return send_and_count
+
+    def counting_logs(self, append: Callable[..., None]) -> Callable[..., None]:
+        """Return what takes lines of a log."""
+
+        def append_and_count(stream: dict[str, Any], events: list[dict[str, Any]]) -> None:
+            size = sum(len(event["message"].encode()) + LINE_BYTES for event in events)
+            with self._turn:
+                self._usage.log_bytes += size
+            append(stream, events)
+
+        return append_and_count
+
+    def _count_writes(self, table_name: str, consumed: Mapping[str, Any]) -> None:
+        self._count(table_name, writes=consumed["Table"]["CapacityUnits"])
+        for index, units in consumed.get("GlobalSecondaryIndexes", {}).items():
+            self._count(_named(table_name, index), writes=units["CapacityUnits"])
+
+    def _count(self, name: str, *, reads: float = 0.0, writes: float = 0.0) -> None:
+        with self._turn:
+            use = self._usage.tables.setdefault(name, TableUse())
+            use.reads += reads
+            use.writes += writes
+
+
+def read_units(sizes: Iterable[int], consistent: object) -> float:
+    """The units of reads of so many bytes each: half as many where old data will do; nothing found is one."""
+    units = sum(max(1, math.ceil(size / READ_UNIT_BYTES)) for size in sizes)
+    return units if consistent else units / 2
+
+
+def _named(table: str, index: str | None) -> str:
+    return f"{table}/index/{index}" if index else table
+
+
+def _stored_bytes(table: dict[str, Any], key: Item) -> int:
+    partition, sort, _ = dynamodb._resolve_table_key_values(table, key, allow_extra=False)
+    item = table["items"].get(partition, {}).get(sort)
+    return dynamodb._item_size_bytes(item) if item else 0
