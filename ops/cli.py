@@ -54,6 +54,7 @@ app = lazy_group(
         "simulate": "simulator.cli:app",
         "tune": "ops.tune_commands:app",
         "load": "ops.load_command:load",
+        "cost": "ops.cost_commands:app",
         "packages": "ops.local.commands:packages",
     },
 )

@@ -30,6 +30,10 @@ WRITTEN = {
     ("load", "--html"): ["steady"],
     ("tune throughput", "--report"): [],
     ("tune prove", "--report"): [],
+    ("cost measure", "--report"): [],
+    ("tune memory", "--report"): [],
+    ("tune memory", "--samples"): [],
+    ("tune samples", "--report"): [],
 }
 """Every option that names what is written, with the words that its command needs besides."""
 
@@ -38,14 +42,14 @@ FOLDERS = {"--folder", "--reports", ("dr drill", "--report")}
 
 READ = {
     "--run-dir", "--outputs", "--anthropic-key-file", "--slack-webhook-file", "--receipts", "--folder",
-    "--stream", "--slo",
+    "--stream", "--slo", "--measured", "--file",
 }  # fmt: skip
 """Options that name what is read, or a stack's own folder, which `up` checks as such."""
 
 NOT_READING = {
     "demo", "packages",
     "local up", "local down", "local replay", "local break", "local start",
-    "chaos run", "tune prove",
+    "chaos run", "tune prove", "tune samples",
 }  # fmt: skip
 """Commands that do something and read nothing for a script; those with a report write that as JSON."""
 
