@@ -4,8 +4,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
+from rich.box import SIMPLE
 from rich.console import Console
 
+from loadtests.sizing.report import HEADS, SizingReport
 from loadtests.throughput.knee import Knee, spread_of, text_of
 from loadtests.throughput.planted import Finding
 from loadtests.throughput.report import PROBE_HEADS, SWEEP_HEADS, TuningReport
@@ -37,6 +39,18 @@ def _print_met(heads: Sequence[str], rows: Iterable[Sequence[str]], title: str, 
     print_table(table, console)
     for line in missed:
         console.print(line, soft_wrap=True, highlight=False)
+
+
+def print_sizing(result: SizingReport, console: Console, report: Path) -> None:
+    """Print a table of sizes for each function, and the recommendation last."""
+    for function in result.functions:
+        table = make_table(*HEADS, title=function.verdict, box=SIMPLE, padding=0, pad_edge=False)
+        for row in function.rows():
+            table.add_row(*row)
+        print_table(table, console)
+    for note in result.notes:
+        console.print(note, soft_wrap=True, style="dim")
+    console.print(f"{result.verdict}   report: {report}", soft_wrap=True)
 
 
 def finding_row(finding: Finding) -> tuple[str, ...]:

@@ -218,11 +218,11 @@ def _stand_in_problems(stack: str, values: Mapping[str, Value]) -> list[str]:
 
 def _fields(values: Mapping[str, Value]) -> dict[str, object]:
     """Map camelCase keys to the fields of `StackConfig`, grouping what is per function."""
-    per_function = {f"{spec.key}{suffix}" for spec in FUNCTIONS for suffix in ("MemoryMb", "TimeoutS")}
+    per_function = {name for spec in FUNCTIONS for name in (spec.memory_key, f"{spec.key}TimeoutS")}
     fields: dict[str, object] = {
         _snake(name): value for name, value in values.items() if name not in per_function | {"chaos"}
     }
-    fields["memory_mb"] = {spec: values[f"{spec.key}MemoryMb"] for spec in FUNCTIONS}
+    fields["memory_mb"] = {spec: values[spec.memory_key] for spec in FUNCTIONS}
     fields["timeout_s"] = {spec: values[f"{spec.key}TimeoutS"] for spec in FUNCTIONS}
     fields["chaos_allowed"] = values["chaos"] == "allowed"
     return fields

@@ -18,6 +18,11 @@ class FunctionSpec(NamedTuple):
         """What Lambda imports and calls."""
         return f"handlers.{self.key}.handler"
 
+    @property
+    def memory_key(self) -> str:
+        """The configuration key of its memory."""
+        return f"{self.key}MemoryMb"
+
 
 RECEPTION: Final = FunctionSpec(
     "reception", "AlertReceptionFunction", "Validates an alert, writes the ledger, enqueues, answers 202"

@@ -1,14 +1,11 @@
 """The report of a tuning run as one page: where the knee is, and p95 beside price for each setting."""
 
 from pathlib import Path
-from typing import Final
 from xml.etree.ElementTree import Element
 
 from clients.report_page import add, add_figures, add_table, new_page, text_of
-from loadtests.throughput.chart import Chart, Point
+from loadtests.chart import STYLE, Chart, Point
 from loadtests.throughput.report import NUMBER_HEADS, PROBE_HEADS, SWEEP_HEADS, TuningReport, number
-
-STYLE: Final = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
 
 
 def write_page(report: TuningReport, file: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from loadtests.throughput.chart import Chart, Point
+from loadtests.chart import Chart, Point
 from loadtests.throughput.knee import Knee
 from loadtests.throughput.measures import Measures, read_slo
 from loadtests.throughput.page import render, write_page
@@ -146,6 +146,32 @@ def test_labels_of_points_close_together_do_not_lie_on_each_other() -> None:
     labels = [text for text in Chart("t", "x", "y").draw(points).iter("text") if text.get("class") == "name"]
     heights = sorted(float(label.attrib["y"]) for label in labels)
     assert all(later - earlier >= 14 for earlier, later in itertools.pairwise(heights))
+
+
+def test_a_chart_of_names_joins_the_points_of_a_kind_and_keeps_their_words_within() -> None:
+    """A last point has its words to its left, a lowest one above; intervals reach as far as the axis."""
+    points = [
+        Point(0, 0.0, "a", "the lowest and first", named=True),
+        Point(1, 4.0, "b", "b", interval=(1.0, 9.0)),
+        Point(2, 3.0, "a", "the last one of all of them", named=True),
+    ]
+    chart = Chart("t", "x", "y", names=["512", "1024", "2048"], width=400, height=280, right=16, name_drop=22)
+    svg = chart.draw(points, joined=True)
+    last, lowest = (text for text in svg.iter("text") if text.get("class") == "name")
+    assert last.get("text-anchor") == "end"
+    assert float(lowest.attrib["y"]) < 280 - 48
+    assert [line.get("class") for line in svg.findall("line")].count("a") == 1
+    (interval,) = (line for line in svg.findall("line") if line.get("class") == "b interval")
+    assert 16 <= float(interval.attrib["y2"]) < float(interval.attrib["y1"]) < 280 - 48
+    assert {"512", "1024", "2048"} <= {text.text for text in svg.iter("text")}
+
+
+def test_an_axis_of_many_names_writes_each_so_many_th() -> None:
+    """20 sizes lie on each other otherwise."""
+    chart = Chart("t", "x", "y", names=[f"{number}" for number in range(100, 120)])
+    texts = {text.text for text in chart.draw([Point(3, 1.0, "a", "p")]).iter("text")}
+    assert {"100", "102", "118"} <= texts
+    assert not {"101", "119"} & texts
 
 
 def test_a_search_says_what_saturates_at_its_lowest_failing_rate() -> None:
