@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from topology.config_keys import KEYS, SLACK_STAND_IN, STRONG, Key, Value
+from topology.config_keys import EVENT_SOURCE_CONCURRENCY, KEYS, SLACK_STAND_IN, STRONG, Key, Value
 from topology.errors import ExplainedError
 from topology.functions import FUNCTIONS, FunctionSpec
 from topology.limits import LAMBDA_POLLER_CONCURRENCY
@@ -108,7 +108,7 @@ class StackConfig:
             *_region_problems(values),
             *_domain_problems(raw),
             *_backup_problems(values),
-            *_capacity_problems(raw, values),
+            *_capacity_problems(values),
             *_stand_in_problems(stack, values),
         ]
         if problems:
@@ -177,9 +177,11 @@ def _backup_problems(values: Mapping[str, Value]) -> list[str]:
     return []
 
 
-def _capacity_problems(raw: Mapping[str, object], values: Mapping[str, Value]) -> list[str]:
+def _capacity_problems(values: Mapping[str, Value]) -> list[str]:
     """Lambda throttles what its queues send beyond a function's reserved concurrency.
 
+    Pollers exclude any `eventSourceConcurrency` but its default: Pulumi gives the program the defaults of
+    Pulumi.yaml too, so nobody can tell here whether the stack's own file has it.
     https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html#events-sqs-max-concurrency
     """
     problems = []
@@ -189,7 +191,7 @@ def _capacity_problems(raw: Mapping[str, object], values: Mapping[str, Value]) -
         problems.append(
             f"pollersMin: {least} does not go with pollersMax, {most}; allowed: both 0, or at most that many"
         )
-    if most and raw.get("eventSourceConcurrency") is not None:
+    if most and per_queue != EVENT_SOURCE_CONCURRENCY:
         problems.append(
             f"pollersMax: {most} provisioned pollers exclude eventSourceConcurrency; allowed: one of the two"
         )

@@ -79,6 +79,9 @@ _MEMORY = _between(LAMBDA_MEMORY_MIN_MB, LAMBDA_MEMORY_MAX_MB, " MB")
 _EVENT_TIMEOUT = _between(1, min(LAMBDA_TIMEOUT_MAX_S, SQS_VISIBILITY_MAX_S // SQS_VISIBILITY_FACTOR), " s")
 _DAY_S = 86_400
 
+EVENT_SOURCE_CONCURRENCY: Final = 10
+"""The default of `eventSourceConcurrency`."""
+
 KEYS: Final = (
     Key("primaryRegion", str, None, *_REGION, "Region that sources send to first"),
     Key("failoverRegion", str, None, *_REGION, "Region that is always on and takes over"),
@@ -96,7 +99,7 @@ KEYS: Final = (
     Key(
         "eventSourceConcurrency",
         int,
-        10,
+        EVENT_SOURCE_CONCURRENCY,
         *_between(LAMBDA_EVENT_SOURCE_CONCURRENCY_MIN, LAMBDA_EVENT_SOURCE_CONCURRENCY_MAX),
         "Most concurrent invocations that one queue may cause",
     ),

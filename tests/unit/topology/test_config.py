@@ -1,7 +1,9 @@
 """The stack configuration: every problem is found before anything is created."""
 
 import pytest
+import yaml
 
+from lambda_packages import ROOT
 from topology.config import ConfigError, StackConfig
 from topology.config_keys import KEYS
 from topology.functions import ANALYSIS, FUNCTIONS
@@ -184,7 +186,7 @@ def test_less_reserved_than_the_queues_may_use_is_refused() -> None:
         ({"pollersMin": "1", "pollersMax": "4"}, "pollersMin: '1' is not allowed; allowed: 0, or 2 to 200"),
         ({"pollersMin": "2", "pollersMax": "2001"}, "pollersMax: '2001' is not allowed"),
         (
-            {"pollersMin": "2", "pollersMax": "4", "eventSourceConcurrency": "10"},
+            {"pollersMin": "2", "pollersMax": "4", "eventSourceConcurrency": "9"},
             "pollersMax: 4 provisioned pollers exclude eventSourceConcurrency",
         ),
         (
@@ -206,6 +208,15 @@ def test_provisioned_pollers_are_taken_within_what_is_reserved() -> None:
     config = StackConfig.parse(stack="prod", raw={**pollers, "reservedConcurrency": "80"})
     assert (config.pollers_min, config.pollers_max) == (2, 4)
     assert StackConfig.parse(stack="prod", raw=pollers).reserved_concurrency == 0
+
+
+def test_provisioned_pollers_can_be_set_beside_the_default_of_pulumi_yaml() -> None:
+    """Pulumi hands a program the project's defaults as if the stack's own file had them."""
+    pollers = {"pollersMin": "2", "pollersMax": "4"}
+    defaults = yaml.safe_load((ROOT / "Pulumi.yaml").read_text(encoding="utf-8"))["config"]
+    raw = {name: str(key["default"]) for name, key in defaults.items() if "default" in key}
+    given = {name: raw[name] for name in ("eventSourceConcurrency", "reservedConcurrency", *pollers)}
+    assert StackConfig.parse(stack="prod", raw={**VALID, **given, **pollers}).pollers_max == 4
 
 
 def test_the_embedded_slack_is_for_the_local_stack() -> None:
