@@ -116,8 +116,9 @@ class StackProbe:
         self.settle()
         self.progress(f"{per_s:.3g} a second for {seconds:g} s")
         self.reader.begin()
-        begun_s, arrivals, late = self._offer(per_s, seconds)
-        telemetry = self.reader.end(posts=len(arrivals) + late, late_posts=late)
+        begun_s, arrivals, never_sent = self._offer(per_s, seconds)
+        late = sum(arrival.late for arrival in arrivals)
+        telemetry = self.reader.end(posts=len(arrivals) + never_sent, late_posts=late + never_sent)
         outcomes = self._outcomes(begun_s, arrivals)
         self._refused = bool(telemetry.slack_refused or telemetry.model_refused)
         posts = telemetry.slack_posts + telemetry.slack_refused
@@ -187,7 +188,7 @@ class StackProbe:
         self.pause(REMEMBERED_MS / 1000)
 
     def _offer(self, per_s: float, seconds: float) -> tuple[float, list[Arrival], int]:
-        """When the load began (epoch seconds), the posts that ended, and how many began late or never."""
+        """When the load began (epoch seconds), the posts that ended, and how many were never sent."""
         arrivals: list[Arrival] = []
         schedule = Stages((Stage(seconds, per_s, per_s),))
         begin_at, first = time.time() + BEGINS_AFTER_S, self._number
@@ -208,7 +209,7 @@ class StackProbe:
                 load.stop()
         self._number += schedule.count
         _check_answers(self.endpoints.region, arrivals)
-        return begin_at, arrivals, load.late + load.never_sent
+        return begin_at, arrivals, load.never_sent
 
     def _outcomes(self, begun_s: float, arrivals: Sequence[Arrival]) -> list[AlertOutcome]:
         """What became of each alert, once all are told or their grace is over."""

@@ -12,7 +12,7 @@ import pytest
 from clients.alert_source import AlertSource
 from clients.sender import Webhook
 from loadtests.throughput.measures import read_slo
-from loadtests.throughput.stack_probe import StackProbe, UndecidableError
+from loadtests.throughput.stack_probe import POSTS_AT_ONCE, StackProbe, UndecidableError
 from loadtests.throughput.telemetry import Telemetry
 from tests.fakes.http_server import Answer, ScriptedServer
 
@@ -132,6 +132,15 @@ def test_what_is_refused_is_tried_once_and_counted(server: ScriptedServer) -> No
     result = probe_of(server, Stack())(60, 1.0)
     assert len(server.heard) == 60
     assert result.measures.error_percent == pytest.approx(100 * 15 / 45, abs=5)
+
+
+def test_a_post_that_begins_late_is_counted_once() -> None:
+    """It was sent all the same: all posts are those that were due."""
+    slow = ScriptedServer([ACCEPTED], delay_s=1.0)
+    telemetry = probe_of(slow, Stack())(2.0 * POSTS_AT_ONCE, 1.0).telemetry
+    slow.stop()
+    assert telemetry.posts == len(slow.heard) == 2 * POSTS_AT_ONCE
+    assert 0 < telemetry.late_posts <= POSTS_AT_ONCE
 
 
 @pytest.mark.parametrize(
