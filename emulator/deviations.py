@@ -44,7 +44,8 @@ DEVIATIONS: Final = (
     Deviation("lambda", "ignored", "alias routing weights", "a canary takes no share of the traffic"),
     Deviation("lambda", "differs", "the error type of a failure is always Runtime.HandlerError",
               "alarms and filters on an error type do not match"),
-    Deviation("lambda", "differs", "REPORT lines have Max Memory Used 0 and no Init Duration",
+    Deviation("lambda", "differs", "REPORT lines have Max Memory Used 0; in a log group they have no Init "
+              "Duration, and in the answer of Invoke that of a process of this machine",
               "memory and cold starts must be measured elsewhere"),
     Deviation("lambda", "differs", "boto3 is not provided by the runtime", "a package must bring its own"),
     Deviation("lambda", "ignored", "the role, unless the emulator runs with auth",

@@ -73,6 +73,7 @@ def main() -> None:
         sys.executable = interpreter
     log = FaultLog(Path(os.environ.pop("FAULT_LOG")))
     lambda_.share_reserved_concurrency()
+    lambda_.report_in_log_tails()
     apigateway.count_throttling_as_failed_integration()
     apigateway.queue_for_busy_functions()
     lambda_.share_unpacked_packages(Path(os.environ.pop("LAMBDA_PACKAGES")))

@@ -1,15 +1,20 @@
-"""Lambda's concurrency as on AWS, and packages that are unpacked once."""
+"""Lambda's concurrency and log tails as on AWS, and packages that are unpacked once."""
 
 import hashlib
 import shutil
 import tempfile
+import threading
+import time
 import types
+import uuid
 import zipfile
 from pathlib import Path
 from typing import Any, Final
 
 from ministack.core import lambda_runtime
 from ministack.services import lambda_svc
+
+from emulator.lambda_host.invocations import TIMED_OUT, Failure, Outcome, report_line
 
 DIGEST_DIGITS: Final = 32
 """Length of a package's folder name."""
@@ -30,6 +35,42 @@ def share_reserved_concurrency() -> None:
         return reserved
 
     lambda_svc._reserved_concurrency = of_function  # noqa: SLF001 - as above
+
+
+def report_in_log_tails() -> None:
+    """Have the log that Invoke answers with end in REPORT, as on AWS, with how long a worker took to start.
+
+    ministack writes REPORT to the log group only, and counts the start of a worker as a part of the duration.
+    https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html#API_Invoke_RequestParameters
+    """
+    spawn = lambda_runtime.Worker._spawn  # noqa: SLF001 - where a worker's INIT is
+    execute = lambda_svc._execute_function_with_config_scope  # noqa: SLF001 - what Invoke calls by this name
+    here = threading.local()
+
+    def timed_spawn(worker: Any) -> None:
+        begun = time.monotonic()
+        spawn(worker)
+        here.init_ms = (time.monotonic() - begun) * 1000
+
+    def reporting(record: dict[str, Any], event: Any) -> dict[str, Any]:
+        here.init_ms, begun = None, time.monotonic()
+        result: dict[str, Any] = execute(record, event)
+        duration_ms = (time.monotonic() - begun) * 1000 - (here.init_ms or 0.0)
+        body = result.get("body")
+        timed_out = result.get("error") and isinstance(body, dict) and body.get("errorType") == TIMED_OUT
+        report = report_line(
+            request_id=str(uuid.uuid4()),
+            duration_ms=duration_ms,
+            init_ms=here.init_ms,
+            memory_mb=record["config"]["MemorySize"],
+            max_memory_mb=0,
+            failure=Failure(outcome=Outcome.TIMEOUT, error_type=TIMED_OUT, message="") if timed_out else None,
+        )
+        result["log"] = f"{result.get('log', '')}\n{report}\n"
+        return result
+
+    lambda_runtime.Worker._spawn = timed_spawn  # noqa: SLF001 - as above
+    lambda_svc._execute_function_with_config_scope = reporting  # noqa: SLF001 - as above
 
 
 def share_unpacked_packages(folder: Path) -> None:

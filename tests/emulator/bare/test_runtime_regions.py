@@ -1,5 +1,6 @@
 """What killing, freezing, cutting and starting a region really does, seen by callers and by its functions."""
 
+import base64
 import io
 import json
 import sysconfig
@@ -244,6 +245,18 @@ def test_functions_see_only_their_own_package(client: Callable[..., Any], deploy
     event = json.dumps({"body": json.dumps({"do": "find", "module": "boto3"})})
     answer = client("lambda", PRIMARY).invoke(FunctionName="bare", Payload=event)
     assert json.loads(json.loads(answer["Payload"].read())["body"]) == {"found": False}
+
+
+def test_deviation_a_log_tail_reports_no_memory(client: Callable[..., Any], deployed: Deployed) -> None:  # noqa: ARG001 - deployed is what is invoked
+    """It ends in REPORT as on AWS, with an Init Duration of the invocation that started a process."""
+    client("lambda", PRIMARY).update_function_configuration(FunctionName="bare", MemorySize=256)
+    reports = []
+    for _ in range(2):
+        event = json.dumps({"body": json.dumps({"do": "environment"})})
+        answer = client("lambda", PRIMARY).invoke(FunctionName="bare", Payload=event, LogType="Tail")
+        reports.append(base64.b64decode(answer["LogResult"]).decode().splitlines()[-1])
+    assert all("Memory Size: 256 MB\tMax Memory Used: 0 MB" in report for report in reports)
+    assert ["Init Duration" in report for report in reports] == [True, False]
 
 
 def test_functions_reach_slack_and_claude_by_the_regions_proxy(
