@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all check format packages lock clean bench bench-audit bench-intake bench-rate chaos simulate simulate-mixed simulate-mutants release-snapshot load storm drill drill-all bench-restore grown-groups tune tune-limits
+.PHONY: help setup demo test test-all check format packages lock clean bench bench-audit bench-intake bench-rate chaos simulate simulate-mixed simulate-mutants release-snapshot load storm drill drill-all bench-restore grown-groups tune tune-throughput tune-limits
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -103,7 +103,10 @@ load: setup ## Locust for a minute at a steady rate, from both regions' webhooks
 storm: setup ## 1,000 alerts a minute for 3 minutes into a Slack that takes one message a second
 	@$(BIN)/responder load storm
 
-tune: setup ## Find how much one region takes, what saturates, and what mappings buy, to reports/throughput.html
+tune: setup ## Find the best memory of each function on a local Lambda host, to reports/memory.html
+	@$(BIN)/responder tune memory
+
+tune-throughput: setup ## Find how much one region takes, what saturates, and what mappings buy, to reports/throughput.html
 	@$(BIN)/responder tune throughput
 
 tune-limits: setup ## Plant six limits of known rates and find each; the machine's own knee with its spread

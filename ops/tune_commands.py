@@ -1,7 +1,4 @@
-"""`responder tune`: finds how much a stack takes and what saturates, and shows that it can be believed.
-
-`tune memory`, when there is one, belongs beside these.
-"""
+"""`responder tune`: finds how much a stack takes and what saturates, and shows that it can be believed."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -35,15 +32,19 @@ from loadtests.throughput.stack_probe import StackProbe
 from loadtests.throughput.sweep import SweepRow
 from loadtests.throughput.sweep import sweep as sweep_mappings
 from loadtests.throughput.tuning import find_knee
-from ops.demo.progress import ProgressLine
+from ops.demo.progress import progress_line
 from ops.local import running
 from ops.local.running import REPORTS
+from ops.memory_commands import memory, replayed, samples
 from ops.options import AsJson, check_report
 from ops.scratch import scratch_folder
 from ops.tune_output import finding_row, machine_text, print_findings, print_report
 from topology.errors import ExplainedError
 
 app = typer.Typer(help="How much a stack takes, what saturates, and what tuning buys.", no_args_is_help=True)
+app.command()(memory)
+app.command()(samples)
+app.command("replay")(replayed)
 
 LEAST_SLACK_MS: Final = "100"
 """Between two messages, in a proof: so that Slack's pace is no limit beside those that are planted."""
@@ -93,7 +94,7 @@ def throughput(  # noqa: PLR0913 - one option each
     check_report(report, "--report")
     interrupt_on_ending()
     console, began_at = Console(stderr=as_json), f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
-    with _stack(run_dir, {}) as (emulator, deployment), _progress(console) as progress:
+    with _stack(run_dir, {}) as (emulator, deployment), progress_line(console) as progress:
         probe = _probe(emulator, deployment, slo=thresholds, critical=critical, progress=progress)
         probe.warm_up()
         with _model_takes_its_time(emulator):
@@ -146,7 +147,7 @@ def prove(
     console, findings, machine = Console(), [], []
     with (
         _stack(None, {"slackIntervalMs": LEAST_SLACK_MS}) as (emulator, deployment),
-        _progress(console) as progress,
+        progress_line(console) as progress,
     ):
         probe = _probe(emulator, deployment, slo=read_slo(), critical=100.0, progress=progress)
         site = Site(emulator, deployment, probe)
@@ -229,15 +230,6 @@ def _model_takes_its_time(emulator: Emulator) -> Iterator[None]:
         yield
     finally:
         emulator.set_claude_latency(QUICK)
-
-
-@contextlib.contextmanager
-def _progress(console: Console) -> Iterator[Callable[[str], None]]:
-    line = ProgressLine(console)
-    try:
-        yield line.show
-    finally:
-        line.close()
 
 
 def _probe(

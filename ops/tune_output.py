@@ -41,8 +41,8 @@ def _print_met(heads: Sequence[str], rows: Iterable[Sequence[str]], title: str, 
         console.print(line, soft_wrap=True, highlight=False)
 
 
-def print_sizing(result: SizingReport, console: Console, report: Path) -> None:
-    """Print a table of sizes for each function, and the recommendation last."""
+def print_sizing(result: SizingReport, console: Console, report: Path, change: Sequence[str] = ()) -> None:
+    """Print a table of sizes for each function, what writing them changes, and the recommendation last."""
     for function in result.functions:
         table = make_table(*HEADS, title=function.verdict, box=SIMPLE, padding=0, pad_edge=False)
         for row in function.rows():
@@ -50,6 +50,8 @@ def print_sizing(result: SizingReport, console: Console, report: Path) -> None:
         print_table(table, console)
     for note in result.notes:
         console.print(note, soft_wrap=True, style="dim")
+    for line in change:
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
     console.print(f"{result.verdict}   report: {report}", soft_wrap=True)
 
 

@@ -34,7 +34,7 @@ SLACK_PATH: Final = "/services/T000/B000/bench"
 CLAUDE_PATH: Final = "/v1/messages"
 _HEAD: Final = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
 _LATER_S: Final = 4_000_000_000
-_ANALYSIS: Final = Analysis(
+ANALYSIS: Final = Analysis(
     summary="The disk of a database fills up with logs that nobody rotates.",
     probable_cause="Log rotation has stopped on the host.",
     actions=("Free space by deleting old logs.", "Start log rotation again.", "Add an alarm at 80 %."),
@@ -67,30 +67,32 @@ _ALERT: Final = received(
     ),
     due_at=_LATER_S,
 )
-_NEW_ALERT: Final = replace(_ALERT, title="A fault that nobody has seen")
-_ROWS: Final = {
-    KNOWN: item_of(attributes_of(_ALERT)),
-    NEW: item_of(attributes_of(_NEW_ALERT)),
-    ANALYZED: item_of(attributes_of(analyzed(_ALERT, _ANALYSIS, due_at=_LATER_S))),
+ALERTS_OF: Final[Mapping[str, Alert]] = {
+    KNOWN: _ALERT,
+    NEW: replace(_ALERT, title="A fault that nobody has seen"),
+    ANALYZED: analyzed(_ALERT, ANALYSIS, due_at=_LATER_S),
 }
-_NEW_SIGNATURE: Final = {"S": error_signature(_NEW_ALERT)}
+"""By how an id begins: the alert that has it."""
+
+_ROWS: Final = {kind: item_of(attributes_of(alert)) for kind, alert in ALERTS_OF.items()}
+_NEW_SIGNATURE: Final = {"S": error_signature(ALERTS_OF[NEW])}
 _REPLY: Final = {
-    "summary": _ANALYSIS.summary,
-    "probable_cause": _ANALYSIS.probable_cause,
-    "actions": _ANALYSIS.actions,
-    "confidence": _ANALYSIS.confidence,
+    "summary": ANALYSIS.summary,
+    "probable_cause": ANALYSIS.probable_cause,
+    "actions": ANALYSIS.actions,
+    "confidence": ANALYSIS.confidence,
 }
 _MESSAGE: Final = {
     "id": "msg_canned",
     "type": "message",
     "role": "assistant",
-    "model": _ANALYSIS.model,
+    "model": ANALYSIS.model,
     "content": [{"type": "text", "text": msgspec.json.encode(_REPLY).decode()}],
     "stop_reason": "end_turn",
     "stop_sequence": None,
     "usage": {"input_tokens": 600, "output_tokens": 250},
 }
-_CACHED: Final = item_of({"analysis": attributes_of(_ANALYSIS), "expires_at": _LATER_S})
+_CACHED: Final = item_of({"analysis": attributes_of(ANALYSIS), "expires_at": _LATER_S})
 
 
 class _Tables:

@@ -20,12 +20,16 @@ _ACCEPTED: Final = 202
 
 @dataclass(frozen=True)
 class Payload:
-    """One kind of event. `weight`: its share of a function's invocations; `event` makes one by its number."""
+    """One kind of event. `weight`: its share of a function's invocations; `event` makes one by its number.
+
+    `asks_model`: Claude is asked for each, which costs money where it is the real one.
+    """
 
     name: str
     weight: float
     event: Callable[[int], Event]
     alerts: int = 1
+    asks_model: bool = False
 
 
 def worked(spec: FunctionSpec, answer: Any) -> bool:
@@ -81,7 +85,7 @@ PAYLOADS: Final[Mapping[FunctionSpec, Sequence[Payload]]] = {
             _wake_ups(KNOWN, PROCESSING.batch_size),
             PROCESSING.batch_size,
         ),
-        Payload("new fault", 0.1, _wake_ups(NEW)),
+        Payload("new fault", 0.1, _wake_ups(NEW), asks_model=True),
     ),
     DISTRIBUTION: (Payload("one alert", 1.0, _wake_ups(ANALYZED)),),
     RECOVERY: (Payload("nothing due", 1.0, lambda _number: {}),),

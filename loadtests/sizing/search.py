@@ -87,7 +87,7 @@ class _Search:
             self._fill(size, cold, until, cold=True)
             self._fill(size, warm, until, cold=False)
             if first and not size.ready and not size.bad:
-                size.bad = f"not measurable here: {size.thrown_out} samples had another CPU share"
+                size.bad = f"not measurable here: CPU share off in {size.thrown_out}"
         return self._invocations > before
 
     def _fill(self, size: MeasuredSize, count: int, until: int, *, cold: bool) -> None:
@@ -122,7 +122,7 @@ class _Search:
                 lows.append(quotient.low)
                 as_good_at_most = 1 + TOLERANCE if self._preference(size) < self._preference(best) else 1
                 if quotient.low > as_good_at_most:
-                    size.beaten = f"{quotient.low - 1:.1%} above {best.memory_mb} MB, or more"
+                    size.beaten = f"+{quotient.low - 1:.0%} or more"
         if min(lows, default=1.0) < 1 / (1 + TOLERANCE):
             return None
         most = (1 + TOLERANCE) * mean_of(best.strata(value))

@@ -40,6 +40,7 @@ def deployment_on_moto(*, consistency: str = "strong") -> Deployment:
     for region, prefix in ((PRIMARY, ""), (FAILOVER, "Failover")):
         names = create_tables(region)
         outputs["AlertsTableName"] = names["alerts"]
+        outputs["AnalysisCacheTableName"] = names["analysis-cache"]
         outputs["CoordinationTableName"] = names["coordination"]
         sqs = moto_client("sqs", region)
         for key in ("Processing", "ProcessingCritical"):

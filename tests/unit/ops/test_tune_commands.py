@@ -57,3 +57,19 @@ def test_a_limit_that_there_is_not_is_refused_with_those_there_are() -> None:
 def test_a_run_that_could_decide_nothing_is_refused(option: list[str]) -> None:
     """Too short a probe, more probes than are promised, no CRITICAL alert to measure."""
     assert CliRunner().invoke(app, ["tune", "throughput", *option]).exit_code == 2
+
+
+def test_a_sweep_without_a_stack_has_nothing_to_put_back() -> None:
+    """The local host changes no setting of anybody's."""
+    done = CliRunner().invoke(app, ["tune", "memory", "--put-back"])
+    assert done.exit_code == 2
+    assert "--run-dir or --outputs" in " ".join(done.output.replace("│", " ").split())
+
+
+@pytest.mark.parametrize("option", [[], ["--put-back"]])
+def test_a_sweep_of_a_stack_that_is_not_there_says_so(tmp_path: Path, option: list[str]) -> None:
+    """In a line, before anything is built or changed."""
+    done = CliRunner().invoke(app, ["tune", "memory", "--run-dir", str(tmp_path), *option])
+    assert done.exit_code == 1
+    assert isinstance(done.exception, ExplainedError)
+    assert "no emulator runs in" in str(done.exception)
