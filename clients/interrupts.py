@@ -18,7 +18,11 @@ Handler = Callable[[int, FrameType | None], object]
 
 
 def interrupt_on_ending() -> None:
-    """Have SIGTERM and SIGHUP raise KeyboardInterrupt, as Ctrl-C does. From the main thread only."""
+    """Have SIGTERM and SIGHUP raise KeyboardInterrupt, as Ctrl-C does. From the main thread only.
+
+    A second SIGTERM is passed over, as `timeout` sends one to the process and one to its group: it would end
+    what puts things back. Ctrl-C ends that too.
+    """
     handle_endings(_interrupt)
 
 
@@ -54,6 +58,7 @@ def leave_terminal() -> None:
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    signal.signal(signal.SIGTERM, _pass_over)
     raise KeyboardInterrupt
 
 

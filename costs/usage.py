@@ -10,11 +10,13 @@ from typing import Annotated, Final
 import msgspec
 
 from topology.errors import ExplainedError
+from topology.functions import FUNCTIONS, RECOVERY
+from topology.tables import ALERTS
 
 MEASURED: Final = Path(__file__).parent / "measured.json"
 """The measurement that an estimate goes by unless another one is named."""
 
-Amount = Annotated[float, msgspec.Meta(ge=0)]
+Amount = Annotated[float, msgspec.Meta(ge=0, le=1e15)]
 
 
 class MeasurementError(ExplainedError):
@@ -81,4 +83,10 @@ def read_measurement(path: Path = MEASURED) -> Measurement:
         raise MeasurementError(f"{path} is no measurement ({error}); {again}") from error
     if found.usage.alerts < 1:
         raise MeasurementError(f"{path} is a measurement of {found.usage.alerts} alerts; {again}")
+    parts = {spec.key for spec in FUNCTIONS} - {RECOVERY.key}
+    if found.usage.functions.keys() != parts or ALERTS.key not in found.usage.units:
+        raise MeasurementError(
+            f"{path} says nothing of a part of the pipeline: it needs {', '.join(sorted(parts))}, and the "
+            f"table {ALERTS.key}; {again}"
+        )
     return found

@@ -5,7 +5,6 @@ samples are made by `loadtests.sizing` in a process of its own; its report is th
 memory`. Exits 1 where nothing can be recommended for a function.
 """
 
-import contextlib
 import subprocess
 import sys
 import threading
@@ -14,6 +13,7 @@ from typing import Any, Final
 
 import msgspec
 from locust import LoadTestShape, User, constant, events, task
+from locust.runners import LocalRunner
 from rich.console import Console
 
 from clients.output_files import check_file
@@ -86,6 +86,8 @@ class MemorySweep(LoadTestShape):
         environment.events.quitting.add_listener(self._quitting)
         environment.events.quit.add_listener(self._print)
         try:
+            if not isinstance(environment.runner, LocalRunner):
+                raise _OptionError("a sweep is one process; leave --processes, --master and --worker out")
             self._options()
             check_file(Path(environment.parsed_options.report))
         except ExplainedError as error:
@@ -128,14 +130,19 @@ class MemorySweep(LoadTestShape):
     def _read(self, process: "subprocess.Popen[bytes]") -> None:
         """Take in what the sweep says, until it ends."""
         self._why = "the sweep ended without a report; its error is above"
-        for text in process.stdout or ():
-            line = msgspec.json.decode(text, type=Line)
-            if line.sample is not None:
-                self._fire(line.sample)
-            self._report = line.report or self._report
-            self._why = line.error or self._why
-        process.wait()
-        self._over = True
+        try:
+            for text in process.stdout or ():
+                line = msgspec.json.decode(text, type=Line)
+                if line.sample is not None:
+                    self._fire(line.sample)
+                self._report = line.report or self._report
+                self._why = line.error or self._why
+            process.wait()
+        except msgspec.DecodeError as error:
+            self._why = f"the sweep said what is none of its lines: {error}"
+            process.kill()
+        finally:
+            self._over = True
 
     def _fire(self, sample: Sample) -> None:
         kind = "cold" if sample.cold else "warm"
@@ -152,8 +159,10 @@ class MemorySweep(LoadTestShape):
         """End the sweep, if somebody stops the run before it does."""
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
+            try:
                 self._process.wait(_ENDS_WITHIN_S)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
 
     def _quitting(self, environment: Any, **_: object) -> None:
         # A size that fails is a result, so Locust's own count of failures says nothing.

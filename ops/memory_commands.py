@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Final
@@ -14,21 +14,31 @@ from rich.console import Console
 from clients.interrupts import interrupt_on_ending
 from clients.receipts import write_report
 from costs.usage import read_measurement
+from emulator.lambda_host.processor import not_measurable
 from emulator.pulumi.project import stack_config
 from lambda_packages import ROOT
 from loadtests.isolated.events import WEIGHTS
-from loadtests.sizing.apply import Change, change_of
+from loadtests.sizing.apply import ApplyError, change_of
 from loadtests.sizing.aws_site import AwsSite, open_aws_site
 from loadtests.sizing.local_site import SHAPES, LocalSite, open_local_site, open_shapes
 from loadtests.sizing.page import write_page
-from loadtests.sizing.plan import BALANCE, COLD_SHARE, DEFAULT_SIZES, INVOCATIONS_MAX
+from loadtests.sizing.plan import (
+    BALANCE,
+    COLD_SHARE,
+    DEFAULT_SIZES,
+    INVOCATIONS_MAX,
+    PlanError,
+    SizesError,
+    TooShortError,
+    check_sizes,
+)
 from loadtests.sizing.replay import COLD, SEEDS, STORED, WARM, measure_everything, replay
 from loadtests.sizing.run import STRATEGIES, SweepOptions, sweep
 from loadtests.sizing.samples import Sample, SampleSet, read_samples
 from loadtests.target import Target, open_target
 from ops.demo.progress import progress_line
 from ops.local.running import REPORTS
-from ops.options import AsJson, DryRun, check_report, check_writable_file
+from ops.options import AsJson, DryRun, check_page, check_report, check_writable_file
 from ops.tables import make_table, print_table
 from ops.tune_output import print_sizing
 from topology.functions import FUNCTIONS
@@ -94,6 +104,8 @@ def memory(  # noqa: PLR0913 - one option each
     Exits 1 where nothing can be recommended.
     """
     target = _target(run_dir, outputs, stack_name)
+    if real_claude and outputs is None:
+        raise typer.BadParameter("--real-claude is for a real stack; name it by --outputs")
     if put_back:
         _put_back(target)
         return
@@ -110,24 +122,27 @@ def memory(  # noqa: PLR0913 - one option each
         invocations=invocations,
     )
     config, report = stack_config(ROOT, stack), report or PAGE
-    options.plans(WEIGHTS, config)  # so that what cannot be searched is said at once
+    with _wrong_use():
+        options.plans(WEIGHTS, config)
+        if apply:
+            change_of(ROOT, stack, {})
     usage = read_measurement().usage
-    check_report(report, "--report")
+    check_page(report)
     check_writable_file(samples, "--samples")
     interrupt_on_ending()
     console, kept = Console(stderr=as_json), list[Sample]()
-    with progress_line(console) as progress, _site(target, progress, real_claude=real_claude) as site:
-        plans = options.plans(site.weights if isinstance(site, AwsSite) else WEIGHTS, config)
-        result = sweep(
-            site, plans, name=site.name, config=config, usage=usage, seed=options.seed, told=kept.append
-        )
-        origin = f"{site.name}: responder tune memory"
-    if samples is not None:
-        SampleSet(origin, tuple(kept)).write(samples)
+    try:
+        with progress_line(console) as progress, _site(target, progress, real_claude=real_claude) as site:
+            plans = options.plans(site.weights if isinstance(site, AwsSite) else WEIGHTS, config)
+            result = sweep(
+                site, plans, name=site.name, config=config, usage=usage, seed=options.seed, told=kept.append
+            )
+    finally:
+        if samples is not None and kept:
+            SampleSet("responder tune memory", tuple(kept)).write(samples)
     write_page(result, report)
     write_report(report.with_suffix(".json"), msgspec.to_builtins(result))
-    change = change_of(ROOT, stack, result.chosen) if result.chosen else None
-    lines = _written(change, apply=apply and not dry_run) if change else []
+    lines = _written(ROOT, stack, result.chosen, apply=apply and not dry_run) if result.chosen else []
     if as_json:
         typer.echo(report.with_suffix(".json").read_text(encoding="utf-8"))
     else:
@@ -152,12 +167,16 @@ def samples(
 
     One computes, one waits, one needs 600 MB; each runs at each size on this machine.
     """
-    report = report or STORED
+    report, wanted = report or STORED, _sizes_of(sizes)
+    with _wrong_use():
+        check_sizes(wanted)
+    if reasons := [reason for size in wanted if (reason := not_measurable(size))]:
+        raise typer.BadParameter(f"--sizes: {reasons[0]}; leave it out")
     check_report(report, "--report")
     interrupt_on_ending()
     console = Console()
     with progress_line(console) as progress, open_shapes(progress=progress) as site:
-        found = measure_everything(site, SHAPES, _sizes_of(sizes), warm=warm, cold=cold)
+        found = measure_everything(site, SHAPES, wanted, warm=warm, cold=cold)
         origin = f"{site.name}: responder tune samples --warm {warm} --cold {cold}"
     SampleSet(origin, tuple(found)).write(report)
     console.print(f"{len(found)} samples: {report}", soft_wrap=True)
@@ -200,9 +219,14 @@ def _target(run_dir: Path | None, outputs: Path | None, stack_name: str) -> Targ
     """The deployed stack that the options name, None where they name none.
 
     Raises:
+        typer.BadParameter: the options name two stacks, or only a name.
         LoadRefusedError: it is not there, or no load may be put on it.
     """
+    if run_dir is not None and outputs is not None:
+        raise typer.BadParameter("--run-dir and --outputs name two stacks; give one of them")
     if run_dir is None and outputs is None:
+        if stack_name:
+            raise typer.BadParameter("--stack-name is of a stack that --outputs names; --stack has a file's")
         return None
     return open_target(run_dir=str(run_dir or ""), outputs=str(outputs or ""), stack_name=stack_name)
 
@@ -219,7 +243,11 @@ def _put_back(target: Target | None) -> None:
     console = Console()
     with progress_line(console) as progress, _site(target, progress):
         pass
-    console.print(f"stack {target.name} has its sizes, and no version or alert of a sweep")
+    console.print(
+        f"stack {target.name} has its sizes and no version of a sweep; alerts of one that are still on their "
+        "way go out and expire",
+        soft_wrap=True,
+    )
 
 
 @contextlib.contextmanager
@@ -251,11 +279,30 @@ def _sizes_of(text: str) -> tuple[int, ...]:
         raise typer.BadParameter(f"--sizes: {text!r} are no sizes; name them as 512,1024") from error
 
 
-def _written(change: Change, *, apply: bool) -> list[str]:
-    """Write the sizes into the stack's file if asked to; what changes there, in lines."""
+def _written(directory: Path, stack: str, memory_mb: Mapping[str, int], *, apply: bool) -> list[str]:
+    """Write the sizes into the stack's file if asked to; what changes there, in lines.
+
+    Raises:
+        ApplyError: they cannot be written, and were to be.
+    """
+    try:
+        change = change_of(directory, stack, memory_mb)
+    except ApplyError as error:
+        if apply:
+            raise
+        return [str(error)]
     if not change.diff:
         return [f"{change.file.name} has these sizes already"]
     if apply:
         change.write()
         return [change.diff.rstrip(), f"{change.file.name} is written; `pulumi up` deploys it"]
     return [change.diff.rstrip(), f"nothing is written; --apply writes {change.file.name}"]
+
+
+@contextlib.contextmanager
+def _wrong_use() -> Iterator[None]:
+    """What cannot be searched, or written at the end, is wrong use before any work."""
+    try:
+        yield
+    except (SizesError, PlanError, TooShortError, ApplyError) as error:
+        raise typer.BadParameter(str(error)) from error

@@ -45,6 +45,18 @@ def check_report(file: Path, option: str) -> None:
         check_file(file)
 
 
+def check_page(file: Path) -> None:
+    """Check that the page that `--report` names can be written, and its JSON beside it.
+
+    Raises:
+        typer.BadParameter: one cannot, or both are one file.
+    """
+    if file.suffix == ".json":
+        raise typer.BadParameter(f"--report: {file} is the page, with its JSON beside it; name a .html")
+    check_report(file, "--report")
+    check_report(file.with_suffix(".json"), "--report")
+
+
 def check_writable_file(file: Path | None, option: str) -> None:
     """Check that the file that `option` names, if it is given, can be written.
 

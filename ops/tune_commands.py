@@ -36,7 +36,7 @@ from ops.demo.progress import progress_line
 from ops.local import running
 from ops.local.running import REPORTS
 from ops.memory_commands import memory, replayed, samples
-from ops.options import AsJson, check_report
+from ops.options import AsJson, check_page, check_report
 from ops.scratch import scratch_folder
 from ops.tune_output import finding_row, machine_text, print_findings, print_report
 from topology.errors import ExplainedError
@@ -91,7 +91,7 @@ def throughput(  # noqa: PLR0913 - one option each
     thresholds = read_slo(slo or SLO_FILE)
     _check_permission(stack_name)
     report = report or PAGE
-    check_report(report, "--report")
+    check_page(report)
     interrupt_on_ending()
     console, began_at = Console(stderr=as_json), f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
     with _stack(run_dir, {}) as (emulator, deployment), progress_line(console) as progress:

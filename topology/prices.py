@@ -64,7 +64,7 @@ BACKUP_ARTICLE: Final = Source(
     "https://www.factualminds.com/blog/aws-backup-pricing-vaults-cross-region-restores/", "2026-06-13"
 )
 SCHEDULER: Final = Source("https://aws.amazon.com/eventbridge/pricing/", READ_ON)
-"""As two public repositories quote it."""
+"""As public repositories quote it: the page fills its tables by script."""
 
 GENAI_PRICES: Final = Source("https://github.com/pydantic/genai-prices", "2026-11-29")
 """Its release 0.2.3, 12 MB with the prices of every vendor: the lines of Claude are enough here."""
@@ -113,7 +113,6 @@ DYNAMODB_RESTORED: Final = Price(0.15, 1, "GB restored", INFRACOST_DYNAMODB)
 BACKUP_STORED: Final = Price(0.10, 1, "GB-month, AWS Backup", BACKUP_ARTICLE)
 TRANSFER: Final = Price(0.02, 1, "GB between regions", BACKUP_ARTICLE)
 S3_STORED: Final = Price(0.023, 1, "GB-month", OREGON)
-S3_PUT: Final = Price(0.005, _THOUSAND, "PUT request", OREGON)
 
 KMS_KEY: Final = Price(1.00, 1, "key-month", OREGON)
 SECRET: Final = Price(0.40, 1, "secret-month", OREGON)

@@ -5,8 +5,9 @@
 - Version 2: https://docs.kernel.org/admin-guide/cgroup-v2.html
 
 Whether a group can be made is found out by making one. Groups are made below the group that this process is
-in, so that whatever limits this process limits them too. A group's name has the pid of the host that made
-it: what a killed host left behind is ended and removed by the next one.
+in (of version 2 below the nearest above it that may have groups), so that what limits that one limits them
+too. A group's name has the pid of the host that made it: what a killed host left behind is ended and removed
+by the next one.
 """
 
 import contextlib

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from emulator.lambda_host.confinement import Confinement
+from emulator.lambda_host.confinement import Confinement, HostError
 from emulator.lambda_host.invocations import (
     TIMED_OUT,
     Failure,
@@ -98,7 +98,14 @@ class ExecutionEnvironment:
 
     async def _start(self, course: "_Course", share: float, *, within_s: float) -> None:
         """Start a process, and wait for the end of its INIT."""
-        self._process = process = RuntimeProcess(self._confine(self._function.memory_mb, share))
+        try:
+            confinement = self._confine(self._function.memory_mb, share)
+        except OSError as error:
+            raise HostError(
+                f"{self._function.memory_mb} MB cannot be held here ({error}), as where this process itself "
+                "is held to less; choose a smaller size"
+            ) from error
+        self._process = process = RuntimeProcess(confinement)
         try:
             began = await process.start(self._function, runtime=self._runtime, log=self._log)
         except BaseException:

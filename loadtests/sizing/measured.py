@@ -69,12 +69,12 @@ class MeasuredSize:
         """
         kept = 0
         for sample in samples:
-            if sample.payload not in self.plan.payloads:
-                raise PlanError(f"payload {sample.payload} of {sample.function} has no weight; give it one")
             if not sample.usable:
                 self.thrown_out += 1
             elif sample.outcome != OK:
                 self.bad = self.bad or sample.outcome
+            elif sample.payload not in self.plan.payloads:
+                raise PlanError(f"payload {sample.payload} of {sample.function} has no weight; give it one")
             else:
                 self.kept.append(sample)
                 kept += sample.cold is cold

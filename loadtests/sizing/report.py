@@ -144,6 +144,7 @@ class SizingReport(msgspec.Struct, frozen=True, kw_only=True):
             f"Cost: an invocation's mean, {shares} of them cold, with billed INIT and the request; {priced}.",
             "Percentiles: of warm invocations where nothing else is said; - where too few were made.",
             "±: the farther end of the 95 % interval. n: invocations that count; out: had another CPU share.",
+            "Whole pipeline: alerts as of costs/measured.json, durations as here; without Recovery's runs.",
             "Power Tuning: what AWS Lambda Power Tuning 4.4.0 computes from the same samples.",
         )
 

@@ -17,6 +17,7 @@ from loadtests.sizing.plan import (
     DEFAULT_SIZES,
     FASTEST,
     INVOCATIONS_MAX,
+    SIZES_MAX,
     Plan,
     PlanError,
     Strategy,
@@ -64,7 +65,7 @@ class SweepOptions(msgspec.Struct, frozen=True, kw_only=True):
         now = {spec.key: config.memory_mb[spec] for spec in FUNCTIONS}
         return {
             function: Plan(
-                sizes=(*self.sizes, *{now[function]}.difference(self.sizes)),
+                sizes=(*self.sizes, *{now[function]}.difference(self.sizes))[:SIZES_MAX],
                 payloads=payloads[function],
                 strategy=self._strategy(),
                 cold_share=self.cold_share,

@@ -87,7 +87,8 @@ class _Search:
             self._fill(size, cold, until, cold=True)
             self._fill(size, warm, until, cold=False)
             if first and not size.ready and not size.bad:
-                size.bad = f"not measurable here: CPU share off in {size.thrown_out}"
+                why = f"CPU share off in {size.thrown_out}" if size.thrown_out else "too few samples"
+                size.bad = f"not measurable here: {why}"
         return self._invocations > before
 
     def _fill(self, size: MeasuredSize, count: int, until: int, *, cold: bool) -> None:
@@ -149,7 +150,8 @@ class _Search:
     def _value(self) -> Callable[[Sample], float]:
         """What a sample adds to the mean that is to be least."""
         measured = [one for one in self._sizes if one.ready]
-        usd_max, ms_max = max(one.usd for one in measured), max(one.ms for one in measured)
+        usd_max = max(one.usd for one in measured)
+        ms_max = max(one.ms for one in measured) or 1.0  # of a file in which nothing took any time
         return lambda sample: self._plan.strategy.value(sample, usd_max, ms_max)
 
     def _preference(self, size: MeasuredSize) -> float:

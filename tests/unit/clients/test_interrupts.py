@@ -64,10 +64,11 @@ def test_a_command_whose_terminal_is_gone_puts_back_what_it_did(tmp_path: Path) 
     assert (tmp_path / "note").read_text() == "put back"
 
 
-def test_a_second_hangup_does_not_stop_the_putting_back(tmp_path: Path) -> None:
-    """A shell sends one to its commands, and the kernel another."""
-    with started(tmp_path / "note", within="os.kill(os.getpid(), signal.SIGHUP)") as process:
-        process.send_signal(signal.SIGHUP)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_second_signal_does_not_stop_the_putting_back(tmp_path: Path, number: signal.Signals) -> None:
+    """A shell sends a hangup to its commands, and the kernel another; `timeout` ends a whole group."""
+    with started(tmp_path / "note", within=f"os.kill(os.getpid(), {number:d})") as process:
+        process.send_signal(number)
         assert process.wait(20) == INTERRUPTED_CODE
     assert (tmp_path / "note").read_text() == "put back"
 

@@ -30,6 +30,7 @@ def usage() -> Usage:
         functions={
             "reception": FunctionUsage(invocations=10, billed_ms=1_000),
             "analysis": FunctionUsage(invocations=4, billed_ms=20_000),
+            "distribution": FunctionUsage(invocations=0, billed_ms=0),
         },
         units={"alerts": Units(reads=5, writes=30), "alerts/timestamp-index": Units(writes=20)},
         queue_sends=18,

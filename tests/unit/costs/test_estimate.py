@@ -128,6 +128,25 @@ def test_a_measurement_of_no_alerts_is_none(measured: Path) -> None:
         read_measurement(measured)
 
 
+@pytest.mark.parametrize(
+    ("part", "value", "says"),
+    [
+        ("functions", {}, "says nothing of a part"),
+        ("units", {}, "the table alerts"),
+        ("queue_sends", 1e308, "is no measurement"),
+    ],
+)
+def test_a_measurement_that_lacks_a_part_is_refused(
+    measured: Path, part: str, value: object, says: str
+) -> None:
+    """It would make the part free."""
+    content = json.loads(measured.read_text())
+    content["usage"][part] = value
+    measured.write_text(json.dumps(content))
+    with pytest.raises(MeasurementError, match=says):
+        read_measurement(measured)
+
+
 def test_the_measurement_of_the_repository_can_be_read() -> None:
     """And is of every function that works on alerts, and of every table."""
     usage = read_measurement().usage

@@ -121,12 +121,15 @@ def test_a_sweep_is_priced_as_a_whole() -> None:
         (["--function", "billing"], "no function billing"),
         (["--stack", "nowhere"], "no stack 'nowhere'"),
         (["--invocations", "3"], "3 invocations decide nothing"),
+        (["--report", "memory.json"], "name a .html"),
+        (["--stack-name", "prod"], "that --outputs names"),
+        (["--real-claude"], "is for a real stack"),
     ],
 )
 def test_command_refuses_in_a_line_what_cannot_be(words: list[str], says: str) -> None:
-    """With another exit code than 0, and nothing begun."""
+    """As wrong use, and nothing begun."""
     done = _run(RESPONDER, "tune", "memory", *words)
-    assert done.returncode != 0
+    assert done.returncode == 2
     assert says in " ".join(done.stdout.replace("│", " ").split())
 
 
@@ -159,12 +162,25 @@ def test_stock_locust_runs_the_sweep(tmp_path: Path) -> None:
     assert "memory in MB: recovery" in done.stdout
 
 
-def test_stock_locust_refuses_in_a_line_what_cannot_be_swept(tmp_path: Path) -> None:
-    """As the command does."""
-    done = _run(*LOCUST, "-f", "loadtests/memory.py", "--headless", "--sizes", "64")
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--sizes", "64"], "error: Lambda has no size of 64 MB"),
+        (["--sizes", "512,x"], "are no sizes"),
+        (["--master"], "error: a sweep is one process"),
+    ],
+)
+def test_stock_locust_refuses_in_a_line_what_cannot_be_swept(words: list[str], says: str) -> None:
+    """As the command does; and several processes would disturb each other."""
+    done = _run(*LOCUST, "-f", "loadtests/memory.py", "--headless", *words)
     assert done.returncode != 0
-    assert "error: Lambda has no size of 64 MB" in done.stdout
-    assert not [*tmp_path.iterdir()]
+    assert says in done.stdout
+
+
+def test_samples_of_a_size_that_this_machine_has_not_are_refused(tmp_path: Path) -> None:
+    """An empty set would take the place of a good one."""
+    done = _run(RESPONDER, "tune", "samples", "--sizes", "10240", "--report", str(tmp_path / "s.jsonl"))
+    assert (done.returncode, [*tmp_path.iterdir()]) == (2, [])
 
 
 def _run(*words: str) -> "subprocess.CompletedProcess[str]":

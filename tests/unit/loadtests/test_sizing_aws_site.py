@@ -17,7 +17,9 @@ from handlers.adapters.aws.items import item_of, plain_of
 from loadtests.isolated.events import PAYLOADS, WEIGHTS, Event
 from loadtests.sizing import aws_site
 from loadtests.sizing.aws_site import COLD_AT_ONCE, AwsSite
+from loadtests.sizing.plan import Plan
 from loadtests.sizing.report_lines import NoReportError
+from loadtests.sizing.search import search
 from loadtests.sizing.stored_alerts import DUE_AFTER_S, SOURCE, StoredAlerts
 from loadtests.sizing.versions import SizeRefusedError
 from tests.fakes.deployment import PRIMARY, deployment_on_moto
@@ -159,6 +161,9 @@ def test_a_size_that_the_account_may_not_have_is_a_result() -> None:
     """New accounts have a lower limit."""
     (sample,) = site_of(Stack(refused_mb=3_009)).sample("recovery", 4_096, cold=True, count=5)
     assert sample.outcome == "AWS refuses it"
+    plan = Plan(sizes=(4_096,), payloads=WEIGHTS["recovery"])
+    found = search(site_of(Stack(refused_mb=3_009)), "recovery", plan)
+    assert (found.best_mb, found.sizes[0].bad) == (None, "AWS refuses it")
 
 
 def test_new_faults_are_sent_only_where_the_model_may_be_asked() -> None:

@@ -54,11 +54,6 @@ def test_a_region_that_the_table_lacks_is_refused_by_name(regions: tuple[str, ..
         check_regions(regions)
 
 
-def test_the_regions_of_the_table_are_taken() -> None:
-    """Both."""
-    check_regions(prices.REGIONS)
-
-
 def test_a_model_without_a_price_is_refused_with_those_that_have_one() -> None:
     """So that a new model does not go for nothing."""
     with pytest.raises(UnpricedError, match="claude-sonnet-5-5"):
