@@ -22,7 +22,7 @@ from typing import ClassVar, Final
 
 import psutil
 
-from emulator.lambda_host.confinement import run_delay_s, used_s
+from emulator.lambda_host.confinement import thread_times, used_s
 from emulator.lambda_host.processor import PERIOD_S, CpuTimes
 
 PREFIX: Final = "lambda-host-"
@@ -87,8 +87,8 @@ class Cgroup:
         """See `Confinement`."""
         return CpuTimes(
             used_s=used_s(self._pid),
-            waited_s=run_delay_s(self._pid),
             limited=_numbers(self._folders[0] / "cpu.stat")["nr_throttled"],
+            threads=thread_times(self._pid),
         )
 
     def close(self) -> None:

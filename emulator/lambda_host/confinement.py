@@ -66,17 +66,20 @@ def used_s(pid: int) -> float:
     return time.clock_gettime((~pid << 3) | 2)
 
 
-def run_delay_s(pid: int) -> float:
-    """How long the living threads of a process could have run and did not.
+def thread_times(pid: int) -> dict[int, tuple[float, float]]:
+    """How long each living thread of a process ran, and could have run and did not, in seconds.
 
-    The second field of https://docs.kernel.org/scheduler/sched-stats.html; it counts what a cgroup's limit
-    holds back too.
+    The first two fields of https://docs.kernel.org/scheduler/sched-stats.html; the second counts what a
+    cgroup's limit holds back too.
 
     Raises:
         OSError: it is gone.
     """
-    tasks = Path(f"/proc/{pid}/task").iterdir()
-    return sum(int((task / "schedstat").read_text().split()[1]) for task in tasks) / 1e9
+    times = {}
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        ran_ns, delayed_ns = (task / "schedstat").read_text().split()[:2]
+        times[int(task.name)] = int(ran_ns) / 1e9, int(delayed_ns) / 1e9
+    return times
 
 
 def peak_memory_mb(pid: int) -> int:

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from emulator.lambda_host.confinement import run_delay_s, used_s
+from emulator.lambda_host.confinement import thread_times, used_s
 from emulator.lambda_host.processor import PERIOD_S, CpuTimes
 
 LOOK_S: Final = 0.005
@@ -58,8 +58,9 @@ class DutyCycle:
                 stopped_s += time.monotonic() - self._stopped_at
             return CpuTimes(
                 used_s=used_s(self._pid),
-                waited_s=stopped_s + run_delay_s(self._pid),
+                waited_s=stopped_s,
                 limited=self._limited,
+                threads=thread_times(self._pid),
             )
 
     def killed_for_memory(self) -> bool:

@@ -5,7 +5,8 @@ https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
 """
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from topology.limits import LAMBDA_MEMORY_MAX_MB, LAMBDA_MEMORY_MIN_MB, LAMBDA_VCPU_MB
@@ -39,6 +40,16 @@ def vcpus(memory_mb: int) -> float:
     return memory_mb / LAMBDA_VCPU_MB
 
 
+def cores_of(memory_mb: int) -> set[int]:
+    """The cores that a function's threads may use: one for up to one vCPU.
+
+    A limit that two cores share is dealt out to each in slices, so that threads wait on one core for what is
+    left over on the other.
+    """
+    cores = os.sched_getaffinity(0)
+    return {max(cores)} if memory_mb <= LAMBDA_VCPU_MB else cores
+
+
 def not_measurable(memory_mb: int) -> str | None:
     """Why that memory size cannot be measured on this machine, or None."""
     if not LAMBDA_MEMORY_MIN_MB <= memory_mb <= LAMBDA_MEMORY_MAX_MB:
@@ -53,19 +64,31 @@ def not_measurable(memory_mb: int) -> str | None:
 class CpuTimes:
     """What a process has used of the processor since some time.
 
-    `waited_s` is the time that its threads could have run and did not, held by the limit or since the cores
-    were busy. `limited` are the periods in which it used up its share.
+    `waited_s` is the time in which it could have run and did not, held by the limit or since the cores were
+    busy. `limited` are the periods in which it used up its share. `threads` has what each thread used and how
+    long it could have run and did not, by its number; `since` makes `waited_s` of it.
     """
 
     used_s: float
-    waited_s: float
+    waited_s: float = 0.0
     limited: int
+    threads: Mapping[int, tuple[float, float]] = field(default_factory=dict)
 
     def since(self, before: "CpuTimes") -> "CpuTimes":
-        """What came after `before`."""
+        """What came after `before`.
+
+        A thread that waits may wait for another one of its process: of its waiting counts what the others'
+        running does not explain, and of all threads the one that waited longest.
+        """
+        used_s = self.used_s - before.used_s
+        alone_s = 0.0
+        for thread, (ran_s, delayed_s) in self.threads.items():
+            ran_before_s, delayed_before_s = before.threads.get(thread, (0.0, 0.0))
+            others_s = used_s - (ran_s - ran_before_s)
+            alone_s = max(alone_s, delayed_s - delayed_before_s - others_s)
         return CpuTimes(
-            used_s=self.used_s - before.used_s,
-            waited_s=self.waited_s - before.waited_s,
+            used_s=used_s,
+            waited_s=self.waited_s - before.waited_s + alone_s,
             limited=self.limited - before.limited,
         )
 
@@ -81,8 +104,8 @@ def achieved_share(target: float, times: CpuTimes, *, wall_s: float) -> float | 
       cores are busy, though not an exact one.
     - None if the limit explains all of its waiting, or it was never limited and waited for nothing.
 
-    Time is counted by thread: where several compute at once, in C without Python's lock, the second case
-    finds too little.
+    Where several threads compute at once, what they could have waited for each other is not held against the
+    machine: a share that is too low may then go unnoticed.
     """
     quota_s = target * PERIOD_S
     wanted_s = min(times.used_s + times.waited_s, wall_s)

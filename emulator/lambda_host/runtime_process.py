@@ -14,7 +14,7 @@ from typing import Any, Final
 from emulator.lambda_host import launch
 from emulator.lambda_host.confinement import Confinement, HostError, peak_memory_mb
 from emulator.lambda_host.invocations import EXITED, TIMED_OUT, Failure, Outcome
-from emulator.lambda_host.processor import CpuTimes
+from emulator.lambda_host.processor import CpuTimes, cores_of
 from emulator.lambda_host.runtime_api import RuntimeApi
 
 REGION: Final = "us-east-1"
@@ -94,6 +94,8 @@ class RuntimeProcess:
         async with asyncio.timeout(LAUNCHED_WITHIN_S):
             began = await self._process.stdout.readline()
         self.confinement.attach(self._process.pid)
+        with contextlib.suppress(ProcessLookupError):  # it is dead already, which the next line tells
+            os.sched_setaffinity(self._process.pid, cores_of(function.memory_mb))
         if not began:
             why = log.read_text(errors="replace")  # noqa: ASYNC240 - a few lines, and nothing goes on
             raise HostError(f"a function's process did not start: {why}")

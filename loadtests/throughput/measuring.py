@@ -11,8 +11,9 @@ from loadtests.throughput.measures import Measures
 LEAD_IN: Final = 0.25
 """The part of a probe that is not measured: queues fill, workers start."""
 
-_STANDARD_ERRORS: Final = 2.5
-"""By so many a slope has to exceed nothing to count as growth; what is left of it then is what counts."""
+_CONFIDENCE: Final = 0.995
+"""How sure it has to be that latency grows; what the slope exceeds its uncertainty by is what counts. By
+Student's t, since a probe may have a handful of digests."""
 
 _LEAST_POINTS: Final = 4
 """Of a line that is fitted; through fewer it says nothing."""
@@ -102,6 +103,8 @@ def growth_of(times: Sequence[float], latencies: Sequence[float]) -> float | Non
 
     0.0 where it may as well not grow; None for too few points to say.
     """
+    from scipy.stats import t as student_t  # noqa: PLC0415 - slow to load
+
     count = len(times)
     if count < _LEAST_POINTS or max(times) == min(times):
         return None
@@ -109,7 +112,7 @@ def growth_of(times: Sequence[float], latencies: Sequence[float]) -> float | Non
     left = [y - line.slope * x - line.intercept for x, y in zip(times, latencies, strict=True)]
     spread = math.sqrt(sum((x - statistics.fmean(times)) ** 2 for x in times))
     error = math.sqrt(sum(one**2 for one in left) / (count - 2)) / spread
-    return max(0.0, line.slope - _STANDARD_ERRORS * error)
+    return max(0.0, line.slope - float(student_t.ppf(_CONFIDENCE, count - 2)) * error)
 
 
 def _p95(seconds: Sequence[float]) -> float | None:

@@ -66,3 +66,22 @@ def test_what_cannot_be_measured_here_says_why(monkeypatch: pytest.MonkeyPatch) 
     assert not_measurable(3_539) == "3,539 MB comes with 2.0 vCPUs, and this machine has 2"
     assert not_measurable(127) == "Lambda has 128 to 10,240 MB, not 127"
     assert not_measurable(10_241) == "Lambda has 128 to 10,240 MB, not 10,241"
+
+
+@pytest.mark.parametrize(
+    ("ran_s", "delayed_s", "waited_s"),
+    [
+        ((0.03,), (0.05,), 0.05),
+        ((0.03, 0.03, 0.03), (0.06, 0.05, 0.06), 0.0),
+        ((0.03, 0.03, 0.03), (0.06, 0.10, 0.06), 0.04),
+    ],
+)
+def test_threads_that_wait_for_each_other_are_not_held_up_by_the_machine(
+    ran_s: tuple[float, ...], delayed_s: tuple[float, ...], waited_s: float
+) -> None:
+    """Each of three waits while the other two run; what is above that is somebody else's doing."""
+    before = CpuTimes(used_s=1.0, limited=0, threads={0: (0.5, 0.5)})
+    threads = {number: times for number, times in enumerate(zip(ran_s, delayed_s, strict=True))}
+    threads[0] = (threads[0][0] + 0.5, threads[0][1] + 0.5)
+    after = CpuTimes(used_s=1.0 + sum(ran_s), limited=0, threads=threads)
+    assert after.since(before).waited_s == pytest.approx(waited_s)
