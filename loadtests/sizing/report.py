@@ -90,7 +90,8 @@ class FunctionReport(msgspec.Struct, frozen=True, kw_only=True):
         """The sizes as text under `HEADS`."""
         for size in self.sizes:
             warm, cold = size.warm_ms, size.cold_ms
-            share = UNKNOWN if size.cpu_share is None else f"{size.cpu_share:.2f}"
+            got = size.target_share if size.cpu_share is None else size.cpu_share
+            share = UNKNOWN if got is None else f"{got:.2f}"
             yield (
                 f"{size.memory_mb}",
                 _text(size.usd, A_MILLION),
@@ -145,6 +146,7 @@ class SizingReport(msgspec.Struct, frozen=True, kw_only=True):
             "Percentiles: of warm invocations where nothing else is said; - where too few were made.",
             "±: the farther end of the 95 % interval. n: invocations that count; out: had another CPU share.",
             "Whole pipeline: alerts as of costs/measured.json, durations as here; without Recovery's runs.",
+            "CPU: the share of a vCPU that was got; the size's, where nothing but its limit held it up.",
             "Power Tuning: what AWS Lambda Power Tuning 4.4.0 computes from the same samples.",
         )
 

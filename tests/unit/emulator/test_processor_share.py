@@ -81,7 +81,7 @@ def test_threads_that_wait_for_each_other_are_not_held_up_by_the_machine(
 ) -> None:
     """Each of three waits while the other two run; what is above that is somebody else's doing."""
     before = CpuTimes(used_s=1.0, limited=0, threads={0: (0.5, 0.5)})
-    threads = {number: times for number, times in enumerate(zip(ran_s, delayed_s, strict=True))}
+    threads = dict(enumerate(zip(ran_s, delayed_s, strict=True)))
     threads[0] = (threads[0][0] + 0.5, threads[0][1] + 0.5)
     after = CpuTimes(used_s=1.0 + sum(ran_s), limited=0, threads=threads)
     assert after.since(before).waited_s == pytest.approx(waited_s)
