@@ -18,7 +18,7 @@ from emulator.lambda_host.cgroups import PREFIX, CgroupV1, CgroupV2, left_behind
 from emulator.lambda_host.confinement import Confinement, HostError, Mechanism
 from emulator.lambda_host.duty_cycle import DutyCycle
 from emulator.lambda_host.environment import ExecutionEnvironment
-from emulator.lambda_host.processor import not_measurable
+from emulator.lambda_host.processor import not_measurable, others_cores
 from emulator.lambda_host.runtime_process import Function
 from topology.limits import LAMBDA_MEMORY_MIN_MB
 
@@ -45,10 +45,16 @@ class LambdaHost:
     def __enter__(self) -> Self:
         """Find out what can hold processes here, and end what a killed host left behind.
 
+        Until it is closed the calling thread, and what it starts, leaves one of several cores to functions:
+        without root nothing else keeps it off theirs.
+
         Raises:
             HostError: the given mechanism does not work here, or the runtime client is not installed.
         """
         with contextlib.ExitStack() as opened:
+            before = os.sched_getaffinity(0)
+            os.sched_setaffinity(0, others_cores())
+            opened.callback(os.sched_setaffinity, 0, before)
             remove_stale()
             self.mechanism = _working(self._wanted)
             for folder in left_behind(Path(tempfile.gettempdir())):

@@ -7,6 +7,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Final
 
 from topology.limits import LAMBDA_MEMORY_MAX_MB, LAMBDA_MEMORY_MIN_MB, LAMBDA_VCPU_MB
@@ -40,23 +41,34 @@ def vcpus(memory_mb: int) -> float:
     return memory_mb / LAMBDA_VCPU_MB
 
 
-def cores_of(memory_mb: int) -> set[int]:
+@cache
+def cores() -> frozenset[int]:
+    """The cores that this process might use when it was first asked."""
+    return frozenset(os.sched_getaffinity(0))
+
+
+def others_cores() -> frozenset[int]:
+    """The cores that are left to all but functions: one is theirs, where there are several."""
+    return cores() - {max(cores())} or cores()
+
+
+def cores_of(memory_mb: int) -> frozenset[int]:
     """The cores that a function's threads may use: one for up to one vCPU.
 
     A limit that two cores share is dealt out to each in slices, so that threads wait on one core for what is
     left over on the other.
     """
-    cores = os.sched_getaffinity(0)
-    return {max(cores)} if memory_mb <= LAMBDA_VCPU_MB else cores
+    return frozenset({max(cores())}) if memory_mb <= LAMBDA_VCPU_MB else cores()
 
 
 def not_measurable(memory_mb: int) -> str | None:
     """Why that memory size cannot be measured on this machine, or None."""
     if not LAMBDA_MEMORY_MIN_MB <= memory_mb <= LAMBDA_MEMORY_MAX_MB:
         return f"Lambda has {LAMBDA_MEMORY_MIN_MB} to {LAMBDA_MEMORY_MAX_MB:,} MB, not {memory_mb:,}"
-    cores = len(os.sched_getaffinity(0))
-    if memory_mb > cores * LAMBDA_VCPU_MB:
-        return f"{memory_mb:,} MB comes with {vcpus(memory_mb):.1f} vCPUs, and this machine has {cores}"
+    if memory_mb > len(cores()) * LAMBDA_VCPU_MB:
+        return (
+            f"{memory_mb:,} MB comes with {vcpus(memory_mb):.1f} vCPUs, and this machine has {len(cores())}"
+        )
     return None
 
 

@@ -3,7 +3,6 @@
 import contextlib
 import functools
 import json
-import os
 import platform
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,7 +13,7 @@ from typing import Any, Final
 from emulator.lambda_host.environment import ExecutionEnvironment
 from emulator.lambda_host.host import LambdaHost
 from emulator.lambda_host.invocations import Outcome
-from emulator.lambda_host.processor import not_measurable
+from emulator.lambda_host.processor import cores, not_measurable
 from loadtests.isolated.environment import CONFIG, environment
 from loadtests.isolated.events import PAYLOADS, Payload, worked
 from loadtests.isolated.packages import built, canned_aws
@@ -69,10 +68,8 @@ class LocalSite:
     @property
     def name(self) -> str:
         """The host and its machine, in a line."""
-        cores = len(os.sched_getaffinity(0))
-        return (
-            f"a local Lambda host ({self._host.mechanism}, {cores} cores, Python {platform.python_version()})"
-        )
+        python = platform.python_version()
+        return f"a local Lambda host ({self._host.mechanism}, {len(cores())} cores, Python {python})"
 
     def measurable(self, memory_mb: int) -> str | None:
         """See `Site`."""

@@ -1,9 +1,8 @@
 """What is said of the processor share that an invocation got."""
 
-import os
-
 import pytest
 
+from emulator.lambda_host import processor
 from emulator.lambda_host.processor import CpuTimes, achieved_share, not_measurable
 
 SHARE = 0.29
@@ -60,7 +59,7 @@ def test_above_one_vcpu_a_single_thread_is_never_limited() -> None:
 
 def test_what_cannot_be_measured_here_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lambda's own range, and what the machine's cores are worth."""
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    monkeypatch.setattr(processor, "cores", lambda: frozenset({0, 1}))
     assert not_measurable(128) is None
     assert not_measurable(3_538) is None
     assert not_measurable(3_539) == "3,539 MB comes with 2.0 vCPUs, and this machine has 2"
