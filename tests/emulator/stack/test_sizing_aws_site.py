@@ -24,7 +24,8 @@ from tests.emulator.stack.conftest import RESPONDER, Responder
 from topology.functions import DISTRIBUTION, FUNCTIONS, RECEPTION
 from topology.names import LIVE_ALIAS
 
-pytestmark = pytest.mark.emulator
+pytestmark = [pytest.mark.emulator, pytest.mark.slow]
+"""A sweep waits for the alerts of a stack that other tests use too."""
 
 KILLED = """
 import os, signal, sys

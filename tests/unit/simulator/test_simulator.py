@@ -111,7 +111,9 @@ def test_leaving_a_fault_out_changes_nothing_before_it() -> None:
     without = frozenset(whole.fired[:-1])
     part = run(replace(whole.scenario, allowed=without), keep_history=True)
     at = next(n for n, line in enumerate(whole.lines) if whole.fired[-1] in line)
-    assert part.lines[:at] == whole.lines[:at]
+    # Each history has its columns as wide as its own names.
+    before, after = ([line.split() for line in one.lines[:at]] for one in (whole, part))
+    assert after == before
     assert part.fired[: len(without)] == whole.fired[:-1]
 
 
