@@ -14,7 +14,8 @@ from topology import prices
 from topology.config import StackConfig
 from topology.config_keys import STRONG
 from topology.functions import FUNCTIONS
-from topology.prices import DAYS_PER_MONTH, ModelPrice, Price, check_regions, model_price
+from topology.limits import DYNAMODB_WRITE_UNIT_BYTES
+from topology.prices import DAYS_PER_MONTH, ModelPrice, Price, check_regions, gb_seconds, model_price
 from topology.queues import WORK_QUEUES
 from topology.tables import ALERTS, TIMESTAMP_INDEX
 
@@ -22,10 +23,8 @@ PER: Final = 1_000
 """Alerts that a cost is told of."""
 
 GB: Final = 1e9
-_MB_PER_GB: Final = 1_024
 _MS_PER_S: Final = 1_000
 _DAY_S: Final = 86_400
-_UNIT_BYTES: Final = 1_024
 _WEEK_DAYS: Final = 7
 _CALLS_A_BATCH: Final = 2
 """A receive and a delete by the event source mapping; each send is a call of its own, and counted."""
@@ -70,7 +69,7 @@ def lambda_lines(
     lines = []
     for spec in FUNCTIONS:
         if used := functions.get(spec.key):
-            gb_s = used.billed_ms / _MS_PER_S * config.memory_mb[spec] / _MB_PER_GB
+            gb_s = gb_seconds(used.billed_ms / _MS_PER_S, config.memory_mb[spec])
             name = f"{spec.key}, {config.memory_mb[spec]} MB"
             requests = used.invocations * each
             lines += [
@@ -146,7 +145,7 @@ def _deletes(usage: Usage, config: StackConfig) -> list[Line]:
     """
     if config.ledger_consistency != STRONG:
         return []
-    units = Units(writes=math.ceil(usage.row_bytes / _UNIT_BYTES))
+    units = Units(writes=math.ceil(usage.row_bytes / DYNAMODB_WRITE_UNIT_BYTES))
     expired = {ALERTS.key: units, f"{ALERTS.key}/{TIMESTAMP_INDEX.name}": units}
     return unit_lines(expired, each=PER, replicas=len(config.regions), known=Known.ASSUMED)
 

@@ -16,6 +16,7 @@ from costs.usage import FunctionUsage, Units, Usage
 from topology import prices
 from topology.config import StackConfig
 from topology.functions import ANALYSIS, DISTRIBUTION, RECEPTION
+from topology.limits import DYNAMODB_READ_UNIT_BYTES, DYNAMODB_WRITE_UNIT_BYTES
 from topology.prices import DAYS_PER_MONTH, Price, Source
 from topology.tables import ALERTS, ANALYSIS_CACHE, TIMESTAMP_INDEX
 
@@ -40,8 +41,7 @@ DASHBOARD: Final = Price(
 _WRITES_AN_ALERT: Final = 3
 """Assumed: received, analysed, told."""
 
-_UNIT_BYTES: Final = 1_024
-_SCAN_UNIT_BYTES: Final = 8_192
+_SCAN_UNIT_BYTES: Final = 2 * DYNAMODB_READ_UNIT_BYTES
 """Of an eventually consistent scan, the default."""
 
 _WORKERS: Final = (RECEPTION, ANALYSIS, DISTRIBUTION)
@@ -52,7 +52,7 @@ def runbook_per_thousand(usage: Usage, config: StackConfig) -> Cost:
     its_own = replace(config, memory_mb=dict.fromkeys(_WORKERS, MEMORY_MB), log_retention_days=LOG_DAYS)
     misses = 1 - HIT_RATE
     stored_gb = usage.row_bytes * PER / GB
-    row_units = math.ceil(usage.row_bytes / _UNIT_BYTES) * _WRITES_AN_ALERT
+    row_units = math.ceil(usage.row_bytes / DYNAMODB_WRITE_UNIT_BYTES) * _WRITES_AN_ALERT
     units = {
         ALERTS.key: Units(writes=row_units),
         f"{ALERTS.key}/{TIMESTAMP_INDEX.name}": Units(writes=row_units),

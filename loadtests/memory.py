@@ -22,11 +22,10 @@ from emulator.pulumi.project import stack_config
 from lambda_packages import ROOT
 from loadtests.isolated.events import WEIGHTS
 from loadtests.options import REPORTS
-from loadtests.sizing.__main__ import Line
 from loadtests.sizing.page import write_page
 from loadtests.sizing.plan import DEFAULT_SIZES, INVOCATIONS_MAX
 from loadtests.sizing.report import SizingReport
-from loadtests.sizing.run import STRATEGIES, SweepOptions
+from loadtests.sizing.run import STRATEGIES, Line, SweepOptions
 from loadtests.sizing.samples import OK, Sample
 from topology.errors import ExplainedError
 from topology.names import PRODUCTION_STACK

@@ -36,7 +36,7 @@ from loadtests.sizing.replay import COLD, SEEDS, STORED, WARM, measure_everythin
 from loadtests.sizing.run import STRATEGIES, SweepOptions, sweep
 from loadtests.sizing.samples import Sample, SampleSet, read_samples
 from loadtests.target import Target, open_target
-from ops.demo.progress import progress_line
+from ops.demo.progress import ProgressLine
 from ops.local.running import REPORTS
 from ops.options import AsJson, DryRun, check_page, check_report, check_writable_file
 from ops.tables import make_table, print_table
@@ -131,15 +131,18 @@ def memory(  # noqa: PLR0913 - one option each
     check_writable_file(samples, "--samples")
     interrupt_on_ending()
     console, kept = Console(stderr=as_json), list[Sample]()
-    try:
-        with progress_line(console) as progress, _site(target, progress, real_claude=real_claude) as site:
-            plans = options.plans(site.weights if isinstance(site, AwsSite) else WEIGHTS, config)
+    with (
+        contextlib.closing(ProgressLine(console)) as progress,
+        _site(target, progress.show, real_claude=real_claude) as site,
+    ):
+        plans = options.plans(site.weights if isinstance(site, AwsSite) else WEIGHTS, config)
+        try:
             result = sweep(
                 site, plans, name=site.name, config=config, usage=usage, seed=options.seed, told=kept.append
             )
-    finally:
-        if samples is not None and kept:
-            SampleSet("responder tune memory", tuple(kept)).write(samples)
+        finally:
+            if samples is not None and kept:
+                SampleSet(f"{site.name}: responder tune memory", tuple(kept)).write(samples)
     write_page(result, report)
     write_report(report.with_suffix(".json"), msgspec.to_builtins(result))
     lines = _written(ROOT, stack, result.chosen, apply=apply and not dry_run) if result.chosen else []
@@ -175,7 +178,7 @@ def samples(
     check_report(report, "--report")
     interrupt_on_ending()
     console = Console()
-    with progress_line(console) as progress, open_shapes(progress=progress) as site:
+    with contextlib.closing(ProgressLine(console)) as progress, open_shapes(progress=progress.show) as site:
         found = measure_everything(site, SHAPES, wanted, warm=warm, cold=cold)
         origin = f"{site.name}: responder tune samples --warm {warm} --cold {cold}"
     SampleSet(origin, tuple(found)).write(report)
@@ -241,7 +244,7 @@ def _put_back(target: Target | None) -> None:
         raise typer.BadParameter("--put-back: of which stack? name it by --run-dir or --outputs")
     interrupt_on_ending()
     console = Console()
-    with progress_line(console) as progress, _site(target, progress):
+    with contextlib.closing(ProgressLine(console)) as progress, _site(target, progress.show):
         pass
     console.print(
         f"stack {target.name} has its sizes and no version of a sweep; alerts of one that are still on their "

@@ -32,7 +32,7 @@ from loadtests.throughput.stack_probe import StackProbe
 from loadtests.throughput.sweep import SweepRow
 from loadtests.throughput.sweep import sweep as sweep_mappings
 from loadtests.throughput.tuning import find_knee
-from ops.demo.progress import progress_line
+from ops.demo.progress import ProgressLine
 from ops.local import running
 from ops.local.running import REPORTS
 from ops.memory_commands import memory, replayed, samples
@@ -94,8 +94,8 @@ def throughput(  # noqa: PLR0913 - one option each
     check_page(report)
     interrupt_on_ending()
     console, began_at = Console(stderr=as_json), f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
-    with _stack(run_dir, {}) as (emulator, deployment), progress_line(console) as progress:
-        probe = _probe(emulator, deployment, slo=thresholds, critical=critical, progress=progress)
+    with _stack(run_dir, {}) as (emulator, deployment), contextlib.closing(ProgressLine(console)) as progress:
+        probe = _probe(emulator, deployment, slo=thresholds, critical=critical, progress=progress.show)
         probe.warm_up()
         with _model_takes_its_time(emulator):
             searches = [find_knee(probe, seconds=seconds, probes_max=max_probes) for _ in range(runs)]
@@ -147,9 +147,9 @@ def prove(
     console, findings, machine = Console(), [], []
     with (
         _stack(None, {"slackIntervalMs": LEAST_SLACK_MS}) as (emulator, deployment),
-        progress_line(console) as progress,
+        contextlib.closing(ProgressLine(console)) as progress,
     ):
-        probe = _probe(emulator, deployment, slo=read_slo(), critical=100.0, progress=progress)
+        probe = _probe(emulator, deployment, slo=read_slo(), critical=100.0, progress=progress.show)
         site = Site(emulator, deployment, probe)
         for limit in LIMITS:
             if limit.resource in chosen:

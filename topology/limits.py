@@ -38,9 +38,6 @@ https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html"""
 LAMBDA_SQS_CONCURRENCY_MAX: Final = 1_250
 """Invocations that an SQS mapping may have under way if nothing limits it (as above)."""
 
-LAMBDA_BATCHING_WINDOW_MAX_S: Final = 300
-"""https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html"""
-
 SQS_VISIBILITY_FACTOR: Final = 6
 """Visibility timeout at least six times the function's timeout.
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html"""
@@ -52,6 +49,11 @@ SQS_DELAY_MAX_S: Final = 900
 
 SQS_BATCH_MAX: Final = 10
 """Records per batch without a batching window; also entries per SendMessageBatch (as above)."""
+
+DYNAMODB_WRITE_UNIT_BYTES: Final = 1_024
+DYNAMODB_READ_UNIT_BYTES: Final = 4_096
+"""Of an item, begun ones counted; a read that is not strongly consistent is half a unit.
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html"""
 
 DYNAMODB_BATCH_GET_MAX: Final = 100
 """Keys of one BatchGetItem, which may leave some unread however often it is asked.

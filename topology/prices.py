@@ -12,6 +12,9 @@ from typing import Final
 
 from topology.errors import ExplainedError
 
+_MB_PER_GB: Final = 1_024
+"""As Lambda counts. https://aws.amazon.com/lambda/pricing/"""
+
 READ_ON: Final = "2026-11-29"
 """When all sources were opened."""
 
@@ -173,6 +176,11 @@ def check_regions(regions: Iterable[str]) -> None:
             f"no prices of {', '.join(unknown)}; topology/prices.py has {' and '.join(REGIONS)}: add a table "
             "for the region, or estimate a stack of these two"
         )
+
+
+def gb_seconds(seconds: float, memory_mb: int) -> float:
+    """What a function of this size is billed for so many seconds."""
+    return seconds * memory_mb / _MB_PER_GB
 
 
 def model_price(model: str) -> ModelPrice:

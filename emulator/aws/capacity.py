@@ -18,12 +18,10 @@ import msgspec
 from ministack.services import dynamodb, lambda_svc
 
 from emulator.aws_capacity import USAGE_PATH, CapacityFile, FunctionUse, IndexUse, IndexWrites, Usage
+from topology.limits import DYNAMODB_WRITE_UNIT_BYTES
 
 AsgiApp = Callable[[Any, Any, Callable[[dict[str, Any]], Awaitable[None]]], Awaitable[None]]
 Write = Callable[[dict[str, Any]], tuple[int, dict[str, str], bytes]]
-
-UNIT_BYTES: Final = 1_024
-"""A write unit. https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html"""
 
 _NAMESPACE: Final = "com.amazonaws.dynamodb.v20120810"
 
@@ -107,7 +105,7 @@ class Capacity:
             answer = write(data)
             if answer[0] == HTTPStatus.OK:
                 written = data.get("Item") or _stored(table, data.get("Key") or {})
-                self._take(name, math.ceil(len(json.dumps(written)) / UNIT_BYTES))
+                self._take(name, math.ceil(len(json.dumps(written)) / DYNAMODB_WRITE_UNIT_BYTES))
             return answer
 
         return write_limited

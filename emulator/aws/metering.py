@@ -14,9 +14,7 @@ from typing import Any, Final
 from ministack.services import cloudwatch_logs, dynamodb, sqs
 
 from emulator.aws_capacity import TableUse, Usage
-
-READ_UNIT_BYTES: Final = 4_096
-"""https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html"""
+from topology.limits import DYNAMODB_READ_UNIT_BYTES, DYNAMODB_WRITE_UNIT_BYTES
 
 LINE_BYTES: Final = 26
 """Billed for each line of a log besides its text.
@@ -67,7 +65,9 @@ class Meter:
 
         def refuse_and_count(data: dict[str, Any], old_item: Item | None, *more: Any) -> Any:
             size = dynamodb._item_size_bytes(old_item) if old_item else 0
-            self._count(str(data.get("TableName")), writes=max(1, math.ceil(size / 1_024)))
+            self._count(
+                str(data.get("TableName")), writes=max(1, math.ceil(size / DYNAMODB_WRITE_UNIT_BYTES))
+            )
             return refuse(data, old_item, *more)
 
         return refuse_and_count
@@ -119,7 +119,7 @@ class Meter:
 
 def read_units(sizes: Iterable[int], consistent: object) -> float:
     """The units of reads of so many bytes each: half as many where old data will do; nothing found is one."""
-    units = sum(max(1, math.ceil(size / READ_UNIT_BYTES)) for size in sizes)
+    units = sum(max(1, math.ceil(size / DYNAMODB_READ_UNIT_BYTES)) for size in sizes)
     return units if consistent else units / 2
 
 

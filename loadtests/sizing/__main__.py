@@ -15,19 +15,10 @@ from emulator.pulumi.project import stack_config
 from lambda_packages import ROOT
 from loadtests.isolated.events import WEIGHTS
 from loadtests.sizing.local_site import open_local_site
-from loadtests.sizing.report import SizingReport
-from loadtests.sizing.run import SweepOptions, sweep
+from loadtests.sizing.run import Line, SweepOptions, sweep
 from loadtests.sizing.samples import Sample
 from topology.errors import ExplainedError
 from topology.names import PRODUCTION_STACK
-
-
-class Line(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One of them."""
-
-    sample: Sample | None = None
-    report: SizingReport | None = None
-    error: str = ""
 
 
 def main() -> int:

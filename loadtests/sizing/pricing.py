@@ -3,9 +3,8 @@
 from typing import Final
 
 from loadtests.sizing.samples import Sample
-from topology.prices import LAMBDA_GB_S, LAMBDA_REQUEST
+from topology.prices import LAMBDA_GB_S, LAMBDA_REQUEST, gb_seconds
 
-MB_PER_GB: Final = 1_024
 _MS_PER_S: Final = 1_000
 
 
@@ -16,4 +15,4 @@ def usd_of(sample: Sample) -> float:
 
 def time_usd(billed_ms: float, memory_mb: int) -> float:
     """Dollars of a billed time at a size of memory, without the charge for the request."""
-    return billed_ms / _MS_PER_S * memory_mb / MB_PER_GB * LAMBDA_GB_S.each
+    return gb_seconds(billed_ms / _MS_PER_S, memory_mb) * LAMBDA_GB_S.each

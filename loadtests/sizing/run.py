@@ -83,6 +83,14 @@ class SweepOptions(msgspec.Struct, frozen=True, kw_only=True):
         return known[self.strategy]
 
 
+class Line(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a sweep in a process of its own says, a line of JSON each."""
+
+    sample: Sample | None = None
+    report: SizingReport | None = None
+    error: str = ""
+
+
 class _Told:
     """A site that tells of each sample that it makes."""
 

@@ -21,10 +21,10 @@ from topology.prices import (
     LAMBDA_SQS_POLLER_HOUR,
     SECONDS_PER_MONTH,
     SQS_REQUEST,
+    gb_seconds,
 )
 from topology.queues import WORK_QUEUES, Queue
 
-_MB_PER_GB = 1_024
 _URGENT = (Queue.PROCESSING_CRITICAL, Queue.DISTRIBUTION_CRITICAL)
 _SQS_CALLS_A_BATCH = 2
 """A receive and a delete; each message is sent by a call of its own."""
@@ -121,7 +121,7 @@ def usd_per_month(telemetry: Telemetry, settings: StackSettings, config: StackCo
     a_second = 0.0
     for spec in FUNCTIONS:
         if figures := telemetry.functions.get(spec.key):
-            gb_s = figures.busy_s * config.memory_mb[spec] / _MB_PER_GB
+            gb_s = gb_seconds(figures.busy_s, config.memory_mb[spec])
             a_second += (figures.invocations * LAMBDA_REQUEST.each + gb_s * LAMBDA_GB_S.each) / seconds_s
     consumers = {spec.consumer for spec in WORK_QUEUES if spec.consumer}
     batches = sum(telemetry.functions[c.key].invocations for c in consumers if c.key in telemetry.functions)

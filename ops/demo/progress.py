@@ -1,8 +1,6 @@
 """One line that stays true while something long runs: redrawn on a terminal, now and then in a log."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Final
 
 from rich.console import Console
@@ -35,13 +33,3 @@ class ProgressLine:
         """Take the line away."""
         if self._status is not None:
             self._status.stop()
-
-
-@contextmanager
-def progress_line(console: Console) -> Iterator[Callable[[str], None]]:
-    """Shows what is going on, until the block ends."""
-    line = ProgressLine(console)
-    try:
-        yield line.show
-    finally:
-        line.close()
