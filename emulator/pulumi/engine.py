@@ -15,6 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from clients.aws import AwsClients
 from emulator.pulumi.provider.arguments import Arguments, wrapped_secret
 from emulator.pulumi.provider.catalogue import CATALOGUE
+from emulator.pulumi.provider.changes import change_of
 from emulator.pulumi.provider.errors import (
     DuplicateUrnError,
     ProtectedError,
@@ -128,14 +129,14 @@ class Engine:
         if old is None:
             return self._create(request, "create")
         recorded = arguments.recorded(self._salt)
-        changed = {k for k in old.inputs.keys() | recorded.keys() if old.inputs.get(k) != recorded.get(k)}
-        if not old.complete or not changed <= _roots(resource.updates) | resource.ignored.keys():
+        change = change_of(resource, old.inputs, recorded)
+        if not old.complete or change.replaces:
             if resource.create_before_delete and not old.protect:
                 self._state.retire(urn)
             else:
                 self._delete(urn, old)
             return self._create(request, "replace")
-        return self._keep(request, old, changed)
+        return self._keep(request, old, change.changed)
 
     def prune(self) -> list[str]:
         """Delete what the state holds and the program no longer registers, dependants first.
@@ -170,7 +171,7 @@ class Engine:
         secrets = {name: outputs[name] for name in outputs.keys() & resource.secrets}
         return self._registered_as(request, record, secrets, action)
 
-    def _keep(self, request: "_Request", old: Record, changed: set[str]) -> Registered:
+    def _keep(self, request: "_Request", old: Record, changed: frozenset[str]) -> Registered:
         """Update a resource in place, or leave it as it is."""
         resource, context, inputs = request.resource, request.context, request.arguments.inputs
         existing = Existing(old.id, Inputs(old.inputs), old.outputs)
@@ -251,8 +252,3 @@ class _Request:
 def _public(resource: ResourceType, outputs: Mapping[str, Any]) -> dict[str, Any]:
     """The outputs that may be written down."""
     return {name: value for name, value in outputs.items() if name not in resource.secrets}
-
-
-def _roots(names: frozenset[str]) -> frozenset[str]:
-    """The top-level arguments of dotted names."""
-    return frozenset(name.partition(".")[0] for name in names)

@@ -101,6 +101,7 @@ class Integration(ResourceType):
     """The target of a method's requests. It is put whole, as a method is; another put replaces it."""
 
     type = "aws:apigateway/integration:Integration"
+    delete_before_replace = True
     updates = frozenset({"integrationHttpMethod", "type", "uri"})
     replaces = frozenset({"httpMethod", "resourceId", "restApi"})
 

@@ -136,6 +136,7 @@ class Permission(ResourceType):
     """Who may invoke an alias; its id is the statement's."""
 
     type = "aws:lambda/permission:Permission"
+    autonamed = "statementId"
     replaces = frozenset({"statementId", "action", "function", "qualifier", "principal", "sourceArn"})
 
     def create(self, context: ResourceContext, inputs: Inputs) -> Created:

@@ -86,6 +86,13 @@ class ResourceType(ABC):
     regional: ClassVar[bool] = True
     """False for IAM, whose resources have no region."""
 
+    delete_before_replace: ClassVar[bool] = False
+    """Whether pulumi-aws declares so of the type (`DeleteBeforeReplace` in its `provider/resources.go`)."""
+
+    autonamed: ClassVar[str] = "name"
+    """The argument that pulumi-aws makes up where the program gives none; `name`, unless it says otherwise.
+    Empty for a type of Terraform's plugin framework, whose names the rule of `changes` does not look at."""
+
     create_before_delete: ClassVar[bool] = False
     """True where a replacement gets an id of its own and the old one is in use until the end."""
 

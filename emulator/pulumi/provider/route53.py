@@ -81,6 +81,7 @@ class Record(ResourceType):
     """A record, simple or of a failover pair; its id has the real provider's form."""
 
     type = "aws:route53/record:Record"
+    autonamed = ""
     updates = frozenset({"allowOverwrite", "failoverRoutingPolicies.type", "healthCheckId", "records", "ttl"})
     replaces = frozenset({"name", "setIdentifier", "type", "zoneId"})
     regional = False

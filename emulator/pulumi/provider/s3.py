@@ -27,6 +27,7 @@ class Bucket(ResourceType):
     """A bucket; its id is its name. It is deleted with what is in it where the program says so."""
 
     type = "aws:s3/bucket:Bucket"
+    autonamed = "bucket"
     updates = frozenset({"forceDestroy", "tags"})
     replaces = frozenset({"bucket", "objectLockEnabled"})
 
