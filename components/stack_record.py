@@ -73,9 +73,22 @@ class StackRecordObjects(pulumi.ComponentResource):
         after: pulumi.Resource,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Register an object for `stack.json` and one for each package, none of them before `after`."""
+        """Register an object for `stack.json` and one for each package, none of them before `after`.
+
+        The bucket's default retention locks each new version, and the provider takes that lock for an
+        argument: left out, its next update would take the lock off; ignored, the next version would get it as
+        it was, and S3 refuses a date that is past. So other content is another object under the same key: it
+        is put without a lock, for which the bucket's default stands, and the version before it stays.
+        https://github.com/hashicorp/terraform-provider-aws/blob/033c721bf1eda7db79395cd73acb54c7efa57ffc/internal/service/s3/object.go
+        """
         super().__init__("incident:global:StackRecord", context.logical("record"), None, opts)
-        child = pulumi.ResourceOptions(parent=self, depends_on=[after])
+        child = pulumi.ResourceOptions(
+            parent=self,
+            depends_on=[after],
+            ignore_changes=["objectLockMode", "objectLockRetainUntilDate"],
+            replace_on_changes=["content", "contentType", "source"],
+            retain_on_delete=True,
+        )
         aws.s3.BucketObjectv2(
             context.logical("stack"),
             region=context.region,
@@ -83,7 +96,6 @@ class StackRecordObjects(pulumi.ComponentResource):
             key=stack_key(LATEST),
             content=record.to_json(),
             content_type="application/json",
-            force_destroy=not context.config.deletion_protection,
             opts=child,
         )
         for spec, package in record.packages.items():
@@ -94,7 +106,6 @@ class StackRecordObjects(pulumi.ComponentResource):
                 key=package_key(LATEST, spec),
                 source=pulumi.FileAsset(str(package)),
                 content_type="application/zip",
-                force_destroy=not context.config.deletion_protection,
                 opts=child,
             )
         self.register_outputs({})

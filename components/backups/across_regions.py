@@ -229,7 +229,8 @@ class Backups(pulumi.ComponentResource):
             protected_resource_type="DynamoDB",
             protected_resource_arns=["*"],  # of the one vault, which holds the ledger only
             iam_role_arn=role.arn,
-            opts=self._child,
+            # Of another type of resource it is another under the same name, of which there can be one.
+            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         )
 
 

@@ -35,7 +35,8 @@ class BackupVault(pulumi.ComponentResource):
             backup_vault_name=vault.name,
             min_retention_days=context.config.backup_lock_days,
             changeable_for_days=COMPLIANCE_GRACE_DAYS if context.config.backup_lock == "compliance" else None,
-            opts=child,
+            # It has no update. Made first, its successor is the same lock, which the deletion then takes off.
+            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         )
         self.name = vault.name
         self.arn = vault.arn

@@ -100,6 +100,8 @@ def install_disaster_recovery() -> None:
     backup_calls.install({**backup_vaults.ROUTES, **backup_jobs.ROUTES, **restore_testing.ROUTES})
     restore_testing.install_tags()
     s3.keep_retention()
+    s3.take_retention_off()
+    s3.refuse_past_retention()
     sdk_calls.install()
     iam.add_metric_namespaces()
     scheduler.install()

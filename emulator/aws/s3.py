@@ -1,4 +1,4 @@
-"""S3's retention where ministack leaves it out: on multipart uploads, on copies and on replicas.
+"""S3's retention where ministack leaves it out: on multipart uploads, on copies and on replicas, and its end.
 
 `emulator.aws.host` installs it. On AWS a new version gets its bucket's default retention however it was
 written, a copy gets its own and not its source's, and a replica gets the retention of what it is a replica
@@ -8,6 +8,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html#
 
 # ruff: noqa: SLF001 - it corrects ministack, whose functions are private
 
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from ministack.services import s3
@@ -43,6 +44,48 @@ def keep_retention() -> None:
         return answer
 
     s3._record_object_version, s3._apply_object_lock_from_headers, s3._copy_object = recorded, applied, copied
+
+
+def take_retention_off() -> None:
+    """Take the retention off a version where it is put empty: under governance, for who may bypass it.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html#object-lock-managing-bypass
+    """
+    put = s3._put_object_retention
+
+    def put_or_clear(
+        bucket: str, key: str, body: bytes, headers: dict[str, str], query: dict[str, Any] | None = None
+    ) -> Answer:
+        if b"<Mode>" in body or not s3._bucket_object_lock.get(bucket):
+            answer: Answer = put(bucket, key, body, headers, query)
+            return answer
+        version, missing = s3._object_lock_target(bucket, key, s3._ensure_bucket(bucket), query)
+        kept = s3._object_retention.get(version)
+        bypass = headers.get("x-amz-bypass-governance-retention", "").lower() == "true"
+        if missing:
+            return missing  # type: ignore[no-any-return]  # ministack's own answer
+        if kept and not (bypass and kept["Mode"] == "GOVERNANCE"):
+            return s3._error("AccessDenied", "Access Denied because object protected by object lock.", 403)  # type: ignore[no-any-return]  # as above
+        s3._object_retention.pop(version, None)
+        return 200, {"Content-Type": "application/xml"}, b""
+
+    s3._put_object_retention = put_or_clear
+
+
+def refuse_past_retention() -> None:
+    """Refuse to put a version with a retention that has ended, as S3 does.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html
+    """
+    refuse = s3._object_lock_header_error
+
+    def refuse_past(bucket: str, headers: dict[str, str]) -> Any:
+        until = headers.get("x-amz-object-lock-retain-until-date", "")
+        if until and datetime.fromisoformat(until) <= datetime.now(UTC):
+            return s3._error("InvalidArgument", "The retain until date must be in the future!", 400)
+        return refuse(bucket, headers)
+
+    s3._object_lock_header_error = refuse_past
 
 
 def _follow(bucket: str, key: str, obj: dict[str, Any]) -> None:

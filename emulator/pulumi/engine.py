@@ -7,7 +7,7 @@ several threads; `emulator.pulumi.deploy` calls the rest.
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from clients.aws import AwsClients
 from emulator.pulumi.provider.arguments import Arguments, wrapped_secret
 from emulator.pulumi.provider.catalogue import CATALOGUE
-from emulator.pulumi.provider.changes import change_of
+from emulator.pulumi.provider.changes import as_read, change_of, ignoring
 from emulator.pulumi.provider.errors import (
     DuplicateUrnError,
     ProtectedError,
@@ -24,6 +24,7 @@ from emulator.pulumi.provider.errors import (
 )
 from emulator.pulumi.provider.outputs import absent_outputs
 from emulator.pulumi.provider.resource import Existing, Inputs, ResourceContext, ResourceType
+from emulator.pulumi.replacements import dependants_to_replace, refuse_protected, refuse_undoing
 from emulator.pulumi.state import Record, State
 
 GLOBAL_REGION: Final = "us-east-1"
@@ -69,11 +70,20 @@ class Registered:
 
 @dataclass(frozen=True)
 class Options:
-    """The resource options that are honoured. `before_update` takes id, old inputs and new; it may raise."""
+    """The resource options that are honoured.
+
+    `before_update` takes id, old inputs and new; it may raise. `delete_first` is None where the program
+    leaves the order to the provider. `dependencies` are the URNs that each argument was made from.
+    """
 
     protect: bool
     secret_outputs: frozenset[str]
     before_update: Callable[[str, Inputs, Inputs], None]
+    ignore_changes: tuple[str, ...] = ()
+    replace_on_changes: frozenset[str] = frozenset()
+    delete_first: bool | None = None
+    retain: bool = False
+    dependencies: Mapping[str, list[str]] = field(default_factory=dict)
 
 
 class Engine:
@@ -96,6 +106,7 @@ class Engine:
         self._on_progress = on_progress
         self._catalogue = catalogue
         self._registered: set[str] = set()
+        self._deleted_first: set[str] = set()
         self._lock = threading.Lock()
         self.counts: Counter[Action] = Counter()
 
@@ -127,16 +138,14 @@ class Engine:
         request = _Request(urn, resource, context, arguments, options)
         old = self._state.resources.get(urn)
         if old is None:
-            return self._create(request, "create")
-        recorded = arguments.recorded(self._salt)
-        change = change_of(resource, old.inputs, recorded)
-        if not old.complete or change.replaces:
-            if resource.create_before_delete and not old.protect:
-                self._state.retire(urn)
-            else:
-                self._delete(urn, old)
-            return self._create(request, "replace")
-        return self._keep(request, old, change.changed)
+            return self._create(request, "replace" if urn in self._deleted_first else "create")
+        known = as_read(resource, old.inputs, old.outputs)
+        kept = replace(request, arguments=ignoring(arguments, known, options.ignore_changes))
+        change = change_of(resource, known, kept.arguments.recorded(self._salt))
+        if not old.complete or change.replaces or change.changed & options.replace_on_changes:
+            first = change.delete_first if options.delete_first is None else options.delete_first
+            return self._replace(request, old, delete_first=first or not old.complete)
+        return self._keep(kept, old, change.changed)
 
     def prune(self) -> list[str]:
         """Delete what the state holds and the program no longer registers, dependants first.
@@ -150,10 +159,37 @@ class Engine:
         """Delete everything that the state holds, dependants first; returns as `prune`."""
         return self._delete_all([*reversed(self._state.resources), *reversed(self._state.retired)])
 
-    def _create(self, request: "_Request", action: Action) -> Registered:
-        """Make a resource; it is recorded before the steps that may fail after its creation."""
+    def _replace(self, request: "_Request", old: Record, *, delete_first: bool) -> Registered:
+        """Make a resource anew, in the order of the real engine.
+
+        Deleted first, it takes along what depends on it by an argument that replaces; otherwise the old one
+        goes at the end, by `prune`.
+        """
+        if not delete_first:
+            refuse_undoing(request.urn, request.resource, old, request.arguments.inputs)
+            return self._create(request, "replace", old)
+        with self._lock:
+            registered = set(self._registered)
+        dependants = dependants_to_replace(request.urn, self._state, registered, self._catalogue)
+        for urn in [*reversed(dependants), request.urn]:
+            refuse_protected(self._state.resources[urn])
+        for urn in reversed(dependants):
+            self._delete(urn, self._state.resources[urn])
+            self._deleted_first.add(urn)
+        self._delete(request.urn, old)
+        return self._create(request, "replace")
+
+    def _create(self, request: "_Request", action: Action, old: Record | None = None) -> Registered:
+        """Make a resource; it is recorded before the steps that may fail after its creation.
+
+        `old` is the one that it replaces and that is still there.
+        """
         resource, context, inputs = request.resource, request.context, request.arguments.inputs
+        if old is not None:
+            refuse_protected(old)
         created = resource.create(context, inputs)
+        if old is not None:
+            self._state.retire(request.urn)
         recorded = request.arguments.recorded(self._salt)
         record = Record(
             resource.type,
@@ -162,6 +198,8 @@ class Engine:
             recorded,
             _public(resource, created.outputs),
             protect=request.options.protect,
+            retain=request.options.retain,
+            dependencies=dict(request.options.dependencies),
             complete=False,
         )
         self._state.note(request.urn, record)
@@ -178,12 +216,14 @@ class Engine:
         outputs = old.outputs
         if changed:
             request.options.before_update(old.id, existing.inputs, inputs)
-            outputs = {**outputs, **resource.update(context, existing, inputs, changed)}
+            outputs = _public(resource, {**outputs, **resource.update(context, existing, inputs, changed)})
         record = replace(
             old,
             inputs=request.arguments.recorded(self._salt),
             outputs=outputs,
             protect=request.options.protect,
+            retain=request.options.retain,
+            dependencies=dict(request.options.dependencies),
         )
         self._state.put(request.urn, record)
         secrets = resource.read_secrets(context, existing)
@@ -215,14 +255,11 @@ class Engine:
         Raises:
             ProtectedError: the program that made it asked that it stay.
         """
-        if record.protect:
-            raise ProtectedError(
-                f"{record.type} {record.id} is protected and would be deleted; deploy it without "
-                "protect=True first"
-            )
+        refuse_protected(record)
         existing = Existing(record.id, Inputs(record.inputs), record.outputs)
         try:
-            self._catalogue[record.type].delete(self._context(record.region), existing)
+            if not record.retain:
+                self._catalogue[record.type].delete(self._context(record.region), existing)
         except ClientError as error:
             if error.response["Error"]["Code"] not in _GONE:
                 raise
@@ -250,5 +287,5 @@ class _Request:
 
 
 def _public(resource: ResourceType, outputs: Mapping[str, Any]) -> dict[str, Any]:
-    """The outputs that may be written down."""
-    return {name: value for name, value in outputs.items() if name not in resource.secrets}
+    """The outputs that there are and that may be written down."""
+    return {k: value for k, value in outputs.items() if k not in resource.secrets and value is not None}

@@ -29,17 +29,21 @@ Function = Callable[[], Mapping[str, Any]]
 
 _UNSUPPORTED_OPTIONS: Final = (
     "aliasURNs",
-    "deleteBeforeReplace",
     "deletedWith",
-    "ignoreChanges",
     "importId",
     "remote",
-    "replaceOnChanges",
     "replace_with",
-    "retainOnDelete",
     "state_migrations",
     "transforms",
 )
+_OF_RESOURCES_ONLY: Final = (
+    "deleteBeforeReplace",
+    "ignoreChanges",
+    "replaceOnChanges",
+    "retainOnDelete",
+)
+"""Options that are carried out for a resource, and would have no effect on a component."""
+
 _UNSUPPORTED_HOOKS: Final = (
     "before_create",
     "after_create",
@@ -188,7 +192,17 @@ class ProviderMonitor(MockMonitor):
             for callback in callbacks:
                 run_hook(callback, update_of(request, urn, resource_id, old=old, new=new))
 
-        return Options(request.protect, frozenset(request.additionalSecretOutputs), before_update)
+        dependencies = request.propertyDependencies
+        return Options(
+            request.protect,
+            frozenset(request.additionalSecretOutputs),
+            before_update,
+            ignore_changes=tuple(request.ignoreChanges),
+            replace_on_changes=frozenset(request.replaceOnChanges),
+            delete_first=request.deleteBeforeReplace if request.deleteBeforeReplaceDefined else None,
+            retain=request.retainOnDelete,
+            dependencies={name: list(made_from.urns) for name, made_from in dependencies.items()},
+        )
 
     def _fail(self, problem: str) -> None:
         self.problems.append(problem)
@@ -201,7 +215,9 @@ def _refuse_unsupported(request: resource_pb2.RegisterResourceRequest) -> None:
     Raises:
         UnknownArgumentError: an option that would have no effect here.
     """
-    unsupported = [name for name in _UNSUPPORTED_OPTIONS if getattr(request, name)]
+    names = _UNSUPPORTED_OPTIONS if request.custom else (*_UNSUPPORTED_OPTIONS, *_OF_RESOURCES_ONLY)
+    unsupported = [name for name in names if getattr(request, name)]
+    unsupported += [f"replaceOnChanges: {path}" for path in request.replaceOnChanges if not path.isalnum()]
     if not all(_is_of_the_sdk(alias) for alias in request.aliases):
         unsupported.append("aliases")
     unsupported += [f"hooks.{name}" for name in _UNSUPPORTED_HOOKS if getattr(request.hooks, name)]

@@ -28,7 +28,9 @@ class StateError(ExplainedError):
 class Record:
     """One resource. `inputs` and `outputs` are JSON values without secrets.
 
-    A resource that is not `complete` was made, but a step after that failed: the next run replaces it.
+    A resource that is not `complete` was made, but a step after that failed: the next run replaces it. One
+    to `retain` stays on the embedded AWS when it is forgotten. `dependencies` are the URNs that each argument
+    was made from.
     """
 
     type: str
@@ -38,6 +40,8 @@ class Record:
     outputs: dict[str, Any]
     protect: bool = False
     complete: bool = True
+    retain: bool = False
+    dependencies: dict[str, list[str]] = field(default_factory=dict)
 
 
 @dataclass

@@ -73,6 +73,10 @@ class Registered:
     inputs: Mapping[str, Any]
     hooks: tuple[str, ...]
     depends_on: tuple[str, ...]
+    delete_before_replace: bool
+    replace_on_changes: frozenset[str]
+    retain_on_delete: bool
+    ignore_changes: frozenset[str]
 
 
 @dataclass
@@ -181,6 +185,10 @@ class _Monitor(MockMonitor):
                     inputs=rpc.deserialize_properties(request.object),
                     hooks=tuple(request.hooks.before_update),
                     depends_on=tuple(request.dependencies),
+                    delete_before_replace=request.deleteBeforeReplace,
+                    replace_on_changes=frozenset(request.replaceOnChanges),
+                    retain_on_delete=request.retainOnDelete,
+                    ignore_changes=frozenset(request.ignoreChanges),
                 )
             )
         return super().RegisterResource(request)

@@ -19,10 +19,10 @@ class Certificate(ResourceType):
     """A certificate; its id is its ARN."""
 
     type = "aws:acm/certificate:Certificate"
+    identity = frozenset()
     updates = frozenset({"tags"})
     replaces = frozenset({"domainName", "validationMethod"})
     secrets = frozenset({"privateKey", "privateKeyWo"})
-    create_before_delete = True
 
     def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Ask for the certificate; the embedded ACM issues it at once."""
@@ -70,6 +70,7 @@ class CertificateValidation(ResourceType):
     """The wait until a certificate is issued."""
 
     type = "aws:acm/certificateValidation:CertificateValidation"
+    identity = frozenset({"certificateArn", "validationRecordFqdns"})
     replaces = frozenset({"certificateArn", "validationRecordFqdns"})
 
     def create(self, context: ResourceContext, inputs: Inputs) -> Created:

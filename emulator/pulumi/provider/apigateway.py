@@ -1,7 +1,7 @@
 """API Gateway REST APIs: the API itself, its resources, methods, integrations and error responses."""
 
 from collections.abc import Collection, Mapping
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from emulator.pulumi.provider.resource import Created, Existing, Inputs, ResourceContext, ResourceType, pick
 
@@ -10,8 +10,11 @@ class RestApi(ResourceType):
     """A REST API; its id is what AWS gives it."""
 
     type = "aws:apigateway/restApi:RestApi"
-    updates = frozenset({"tags"})
-    replaces = frozenset({"name", "endpointConfiguration.types"})
+    identity = frozenset()
+    updates = frozenset({"name", "tags"})
+    ignored: ClassVar[Mapping[str, str]] = {
+        "endpointConfiguration.types": "recorded; an API has one address, that of its region"
+    }
 
     def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Create the API."""
@@ -37,9 +40,13 @@ class RestApi(ResourceType):
     def update(
         self, context: ResourceContext, existing: Existing, inputs: Inputs, changed: Collection[str]
     ) -> Mapping[str, Any]:
-        """Set the tags."""
-        del changed
-        set_tags(context, existing.outputs["arn"], existing, inputs)
+        """Set the name or the tags."""
+        if "name" in changed:
+            context.client("apigateway").update_rest_api(
+                restApiId=existing.id, patchOperations=patches(inputs, {"name": "/name"})
+            )
+        if "tags" in changed:
+            set_tags(context, existing.outputs["arn"], existing, inputs)
         return {}
 
     def delete(self, context: ResourceContext, existing: Existing) -> None:
@@ -51,7 +58,9 @@ class ApiResource(ResourceType):
     """One segment of a path; its id is what AWS gives it."""
 
     type = "aws:apigateway/resource:Resource"
-    replaces = frozenset({"restApi", "parentId", "pathPart"})
+    identity = frozenset()
+    updates = frozenset({"parentId", "pathPart"})
+    replaces = frozenset({"restApi"})
 
     def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Create the segment."""
@@ -59,6 +68,18 @@ class ApiResource(ResourceType):
             restApiId=inputs["restApi"], parentId=inputs["parentId"], pathPart=inputs["pathPart"]
         )
         return Created(resource["id"], {"path": resource["path"]})
+
+    def update(
+        self, context: ResourceContext, existing: Existing, inputs: Inputs, changed: Collection[str]
+    ) -> Mapping[str, Any]:
+        """Move the segment, or call it something else."""
+        paths = {"parentId": "/parentId", "pathPart": "/pathPart"}
+        resource = context.client("apigateway").update_resource(
+            restApiId=inputs["restApi"],
+            resourceId=existing.id,
+            patchOperations=patches(inputs, {name: paths[name] for name in sorted(changed)}),
+        )
+        return {"path": resource["path"]}
 
     def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Delete the segment."""
@@ -71,6 +92,7 @@ class Method(ResourceType):
     """A method of a path."""
 
     type = "aws:apigateway/method:Method"
+    identity = frozenset({"httpMethod", "resourceId", "restApi"})
     updates = frozenset({"apiKeyRequired", "authorization"})
     replaces = frozenset({"httpMethod", "resourceId", "restApi"})
 
@@ -101,9 +123,10 @@ class Integration(ResourceType):
     """The target of a method's requests. It is put whole, as a method is; another put replaces it."""
 
     type = "aws:apigateway/integration:Integration"
+    identity = frozenset({"httpMethod", "resourceId", "restApi"})
     delete_before_replace = True
-    updates = frozenset({"integrationHttpMethod", "type", "uri"})
-    replaces = frozenset({"httpMethod", "resourceId", "restApi"})
+    updates = frozenset({"uri"})
+    replaces = frozenset({"httpMethod", "integrationHttpMethod", "resourceId", "restApi", "type"})
 
     def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Put the integration."""
@@ -127,6 +150,7 @@ class Response(ResourceType):
     """The gateway's own answer for one type of error."""
 
     type = "aws:apigateway/response:Response"
+    identity = frozenset({"responseType", "restApiId"})
     updates = frozenset({"responseParameters", "responseTemplates", "statusCode"})
     replaces = frozenset({"responseType", "restApiId"})
 
@@ -154,8 +178,8 @@ class Deployment(ResourceType):
     """A snapshot of the API that a stage serves; any change of `triggers` takes a new one."""
 
     type = "aws:apigateway/deployment:Deployment"
+    identity = frozenset()
     replaces = frozenset({"restApi", "triggers"})
-    create_before_delete = True
 
     def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Take the snapshot."""
@@ -177,6 +201,11 @@ RESOURCES: Final = (
     Response(),
     Deployment(),
 )
+
+
+def patches(inputs: Mapping[str, Any], paths: Mapping[str, str]) -> list[dict[str, str]]:
+    """Operations that set each argument at its path; the API takes texts only."""
+    return [{"op": "replace", "path": path, "value": str(inputs[name])} for name, path in paths.items()]
 
 
 def set_tags(context: ResourceContext, arn: str, existing: Existing, inputs: Inputs) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from emulator.pulumi.provider.apigateway import set_tags
+from emulator.pulumi.provider.apigateway import patches, set_tags
 from emulator.pulumi.provider.errors import MissingArgumentError
 from emulator.pulumi.provider.resource import Created, Existing, Inputs, ResourceContext, ResourceType, pick
 
@@ -12,6 +12,7 @@ class Stage(ResourceType):
     """A deployment under a name and a URL; the URL is that of the region's webhook gate."""
 
     type = "aws:apigateway/stage:Stage"
+    identity = frozenset({"restApi", "stageName"})
     updates = frozenset(
         {"accessLogSettings.destinationArn", "accessLogSettings.format", "deployment", "tags"}
     )
@@ -72,6 +73,7 @@ class MethodSettings(ResourceType):
     """Throttling of one method of a stage, whoever calls it."""
 
     type = "aws:apigateway/methodSettings:MethodSettings"
+    identity = frozenset({"methodPath", "restApi", "stageName"})
     updates = frozenset({"settings.throttlingBurstLimit", "settings.throttlingRateLimit"})
     replaces = frozenset({"methodPath", "restApi", "stageName"})
 
@@ -98,8 +100,9 @@ class ApiKey(ResourceType):
     """An API key with a value that is given or AWS makes; a secret output, read again at every run."""
 
     type = "aws:apigateway/apiKey:ApiKey"
-    updates = frozenset({"tags"})
-    replaces = frozenset({"description", "name", "value"})
+    identity = frozenset()
+    updates = frozenset({"description", "tags"})
+    replaces = frozenset({"name", "value"})
     secrets = frozenset({"value"})
 
     def create(self, context: ResourceContext, inputs: Inputs) -> Created:
@@ -117,9 +120,14 @@ class ApiKey(ResourceType):
     def update(
         self, context: ResourceContext, existing: Existing, inputs: Inputs, changed: Collection[str]
     ) -> Mapping[str, Any]:
-        """Set the tags."""
-        del changed
-        set_tags(context, existing.outputs["arn"], existing, inputs)
+        """Set the description or the tags."""
+        if "description" in changed:
+            context.client("apigateway").update_api_key(
+                apiKey=existing.id,
+                patchOperations=patches({"description": "", **inputs}, {"description": "/description"}),
+            )
+        if "tags" in changed:
+            set_tags(context, existing.outputs["arn"], existing, inputs)
         return {}
 
     def delete(self, context: ResourceContext, existing: Existing) -> None:
@@ -136,8 +144,17 @@ class UsagePlan(ResourceType):
     """The limits of the keys that are in the plan."""
 
     type = "aws:apigateway/usagePlan:UsagePlan"
-    updates = frozenset({"tags", "throttleSettings.burstLimit", "throttleSettings.rateLimit"})
-    replaces = frozenset({"apiStages.apiId", "apiStages.stage", "name"})
+    identity = frozenset()
+    updates = frozenset(
+        {
+            "apiStages.apiId",
+            "apiStages.stage",
+            "name",
+            "tags",
+            "throttleSettings.burstLimit",
+            "throttleSettings.rateLimit",
+        }
+    )
 
     def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Create the plan for its stages."""
@@ -152,14 +169,21 @@ class UsagePlan(ResourceType):
     def update(
         self, context: ResourceContext, existing: Existing, inputs: Inputs, changed: Collection[str]
     ) -> Mapping[str, Any]:
-        """Set the limits or the tags."""
+        """Set what changed."""
+        operations = patches(inputs, {"name": "/name"}) if "name" in changed else []
         if "throttleSettings" in changed:
+            limits = inputs["throttleSettings"]
+            operations += patches(limits, {name: f"/throttle/{name}" for name in limits})
+        if "apiStages" in changed:
+            stages = {"remove": existing.inputs["apiStages"], "add": inputs["apiStages"]}
+            operations += [
+                {"op": op, "path": "/apiStages", "value": f"{stage['apiId']}:{stage['stage']}"}
+                for op, named in stages.items()
+                for stage in named
+            ]
+        if operations:
             context.client("apigateway").update_usage_plan(
-                usagePlanId=existing.id,
-                patchOperations=[
-                    {"op": "replace", "path": f"/throttle/{name}", "value": str(limit)}
-                    for name, limit in inputs["throttleSettings"].items()
-                ],
+                usagePlanId=existing.id, patchOperations=operations
             )
         if "tags" in changed:
             set_tags(context, existing.outputs["arn"], existing, inputs)
@@ -174,6 +198,7 @@ class UsagePlanKey(ResourceType):
     """A key's membership in a plan; its id is the key's."""
 
     type = "aws:apigateway/usagePlanKey:UsagePlanKey"
+    identity = frozenset({"keyId", "keyType", "usagePlanId"})
     replaces = frozenset({"keyId", "keyType", "usagePlanId"})
 
     def create(self, context: ResourceContext, inputs: Inputs) -> Created:

@@ -1,7 +1,7 @@
 """API Gateway custom domains, and which stage each one serves."""
 
 from collections.abc import Collection, Mapping
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from emulator.pulumi.provider.apigateway import set_tags
 from emulator.pulumi.provider.resource import Created, Existing, Inputs, ResourceContext, ResourceType
@@ -15,10 +15,14 @@ class DomainName(ResourceType):
     """A regional custom domain; its id is its name."""
 
     type = "aws:apigateway/domainName:DomainName"
+    identity = frozenset({"domainName"})
     updates = frozenset({"tags"})
-    replaces = frozenset(
-        {"domainName", "endpointConfiguration.types", "regionalCertificateArn", "securityPolicy"}
-    )
+    replaces = frozenset({"domainName"})
+    ignored: ClassVar[Mapping[str, str]] = {
+        "endpointConfiguration.types": "a domain has one regional name, whatever its kind of endpoint",
+        "regionalCertificateArn": "recorded when the domain is made; nothing speaks TLS with it",
+        "securityPolicy": "recorded when the domain is made; nothing speaks TLS",
+    }
     secrets = frozenset({"certificatePrivateKey"})
 
     def create(self, context: ResourceContext, inputs: Inputs) -> Created:
@@ -44,8 +48,8 @@ class DomainName(ResourceType):
         self, context: ResourceContext, existing: Existing, inputs: Inputs, changed: Collection[str]
     ) -> Mapping[str, Any]:
         """Set the tags."""
-        del changed
-        set_tags(context, existing.outputs["arn"], existing, inputs)
+        if "tags" in changed:
+            set_tags(context, existing.outputs["arn"], existing, inputs)
         return {}
 
     def delete(self, context: ResourceContext, existing: Existing) -> None:
@@ -57,7 +61,9 @@ class BasePathMapping(ResourceType):
     """The stage at the root of a domain; its id has the real provider's form."""
 
     type = "aws:apigateway/basePathMapping:BasePathMapping"
-    replaces = frozenset({"domainName", "restApi", "stageName"})
+    identity = frozenset({"domainName"})
+    updates = frozenset({"restApi", "stageName"})
+    replaces = frozenset({"domainName"})
 
     def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Map the root to the stage."""
@@ -65,6 +71,14 @@ class BasePathMapping(ResourceType):
             domainName=inputs["domainName"], restApiId=inputs["restApi"], stage=inputs["stageName"]
         )
         return Created(f"{inputs['domainName']}/", {})
+
+    def update(
+        self, context: ResourceContext, existing: Existing, inputs: Inputs, changed: Collection[str]
+    ) -> Mapping[str, Any]:
+        """Map the root to another API or stage; the embedded API Gateway can only make the mapping anew."""
+        del changed
+        self.delete(context, existing)
+        return self.create(context, inputs).outputs
 
     def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Serve nothing at the domain's root."""

@@ -20,6 +20,7 @@ class Vault(ResourceType):
     """A vault; its id is its name. It is deleted with its recovery points where the program says so."""
 
     type = "aws:backup/vault:Vault"
+    identity = frozenset({"name"})
     updates = frozenset({"forceDestroy", "tags"})
     replaces = frozenset({"name"})
 
@@ -51,7 +52,11 @@ class Vault(ResourceType):
 
 
 class VaultLock(ResourceType):
-    """How long a vault's recovery points must stay; its id is the vault's name."""
+    """How long a vault's recovery points must stay; its id is the vault's name.
+
+    It has no update, and its deletion takes the lock off whoever put it.
+    https://github.com/hashicorp/terraform-provider-aws/blob/main/internal/service/backup/vault_lock_configuration.go
+    """
 
     _ARGUMENTS: Final = {
         "backupVaultName": "BackupVaultName",
@@ -60,21 +65,13 @@ class VaultLock(ResourceType):
         "minRetentionDays": "MinRetentionDays",
     }
     type = "aws:backup/vaultLockConfiguration:VaultLockConfiguration"
-    updates = frozenset(_ARGUMENTS.keys() - {"backupVaultName"})
-    replaces = frozenset({"backupVaultName"})
+    identity = frozenset({"backupVaultName"})
+    replaces = frozenset(_ARGUMENTS)
 
     def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Lock the vault."""
         context.client("backup").put_backup_vault_lock_configuration(**pick(inputs, self._ARGUMENTS))
         return Created(inputs["backupVaultName"], {})
-
-    def update(
-        self, context: ResourceContext, existing: Existing, inputs: Inputs, changed: Collection[str]
-    ) -> Mapping[str, Any]:
-        """Set the lock's limits again."""
-        del existing, changed
-        context.client("backup").put_backup_vault_lock_configuration(**pick(inputs, self._ARGUMENTS))
-        return {}
 
     def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Remove the lock, which AWS refuses once a compliance lock's days of grace are over."""
@@ -85,6 +82,7 @@ class Plan(ResourceType):
     """A plan; its id is one that AWS gives."""
 
     type = "aws:backup/plan:Plan"
+    identity = frozenset()
     updates = frozenset(
         {
             "rules.copyActions.destinationVaultArn",
@@ -128,6 +126,7 @@ class Selection(ResourceType):
     """The resources that a plan backs up; its id is one that AWS gives. It has no update."""
 
     type = "aws:backup/selection:Selection"
+    identity = frozenset()
     replaces = frozenset({"iamRoleArn", "name", "planId", "resources"})
 
     def create(self, context: ResourceContext, inputs: Inputs) -> Created:

@@ -18,6 +18,7 @@ class RestoreTestingPlan(ResourceType):
     """When which recovery points are restored for a test; its id is its name."""
 
     type = "aws:backup/restoreTestingPlan:RestoreTestingPlan"
+    identity = frozenset({"name"})
     autonamed = ""
     updates = frozenset(
         {
@@ -65,6 +66,7 @@ class RestoreTestingSelection(ResourceType):
 
     _UPDATES: Final = {"iamRoleArn": "IamRoleArn", "protectedResourceArns": "ProtectedResourceArns"}
     type = "aws:backup/restoreTestingSelection:RestoreTestingSelection"
+    identity = frozenset({"name", "restoreTestingPlanName"})
     autonamed = ""
     updates = frozenset(_UPDATES)
     replaces = frozenset({"name", "protectedResourceType", "restoreTestingPlanName"})

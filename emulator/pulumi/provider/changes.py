@@ -4,12 +4,13 @@ It is what the real provider's `Diff` answers. The in-process engine asks here, 
 the handlers.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from emulator.pulumi.provider.arguments import DIGEST
-from emulator.pulumi.provider.resource import ResourceType
+from emulator.pulumi.provider.arguments import DIGEST, Arguments
+from emulator.pulumi.provider.errors import UnknownArgumentError
+from emulator.pulumi.provider.resource import Inputs, ResourceType
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,37 @@ def change_of(resource: ResourceType, old: Mapping[str, Any], new: Mapping[str, 
         replaces=names - in_place,
         delete_first=resource.delete_before_replace or resource.autonamed in new,
     )
+
+
+def as_read(resource: ResourceType, inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of a resource as the real provider's state has them: some are as AWS filled them in."""
+    return {**inputs, **{name: outputs[name] for name in resource.read_back & outputs.keys()}}
+
+
+def ignoring(arguments: Arguments, known: Mapping[str, Any], paths: Iterable[str]) -> Arguments:
+    """The arguments with what is at `paths` (dotted names) as in `known`: the program's `ignore_changes`.
+
+    Raises:
+        UnknownArgumentError: a path leads into a list, or to a file or a secret, which `known` does not have.
+    """
+    inputs: Mapping[str, Any] = arguments.inputs
+    for path in paths:
+        inputs = _kept(path.split("."), known, inputs, path)
+    return Arguments(Inputs(inputs), arguments.secret)
+
+
+def _kept(names: list[str], known: Any, inputs: Any, path: str) -> dict[str, Any]:
+    name, *rest = names
+    old = known.get(name) if isinstance(known, Mapping) else None
+    if "[" in path or (isinstance(old, Mapping) and DIGEST in old) or not isinstance(inputs, Mapping):
+        raise UnknownArgumentError(
+            f"resource option ignoreChanges names {path}, of which the state has no value to keep; name an "
+            "argument that is neither in a list, nor a file, nor a secret"
+        )
+    kept = {other: value for other, value in inputs.items() if other != name}
+    if rest:
+        return {**kept, name: _kept(rest, old or {}, inputs.get(name, {}), path)}
+    return kept if old is None else {**kept, name: old}
 
 
 def _leaves(

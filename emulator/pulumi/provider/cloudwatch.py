@@ -33,6 +33,7 @@ class MetricAlarm(ResourceType):
     """An alarm; its id is its name. The embedded CloudWatch evaluates it when a metric is put."""
 
     type = "aws:cloudwatch/metricAlarm:MetricAlarm"
+    identity = frozenset({"name"})
     updates = frozenset({*_ARGUMENTS, "dimensions", "tags"})
     replaces = frozenset({"name"})
 

@@ -17,42 +17,40 @@ from emulator.pulumi.provider.resource import (
 class Table(ResourceType):
     """An on-demand table and its replicas; its id is its name.
 
-    The embedded DynamoDB takes replicas only by a second call, for a table whose stream is on.
+    The embedded DynamoDB takes replicas only by a second call. As by the real provider's, a strong replica is
+    made without protection against deletion, which only an update gives it; an eventual one has it at once.
+    https://github.com/hashicorp/terraform-provider-aws/blob/main/internal/service/dynamodb/table.go
     """
 
     type = "aws:dynamodb/table:Table"
+    identity = frozenset({"name"})
     updates = frozenset(
         {
             "attributes.name",
             "attributes.type",
-            "deletionProtectionEnabled",
-            "pointInTimeRecovery.enabled",
-            "replicas.pointInTimeRecovery",
-            "replicas.regionName",
-            "tags",
-            "ttl.attributeName",
-            "ttl.enabled",
-        }
-    )
-    replaces = frozenset(
-        {
             "billingMode",
+            "deletionProtectionEnabled",
             "globalSecondaryIndexes.keySchemas.attributeName",
             "globalSecondaryIndexes.keySchemas.keyType",
             "globalSecondaryIndexes.name",
             "globalSecondaryIndexes.nonKeyAttributes",
             "globalSecondaryIndexes.projectionType",
-            "hashKey",
-            "name",
-            "rangeKey",
+            "pointInTimeRecovery.enabled",
+            "replicas.deletionProtectionEnabled",
+            "replicas.pointInTimeRecovery",
+            "replicas.regionName",
             "streamEnabled",
             "streamViewType",
+            "tags",
+            "ttl.attributeName",
+            "ttl.enabled",
         }
     )
+    replaces = frozenset({"hashKey", "name", "rangeKey"})
+    read_back = frozenset({"replicas"})
     ignored: ClassVar[Mapping[str, str]] = {
         "globalTableWitness": "replicas are one store in one process; no witness is needed to agree",
         "replicas.consistencyMode": "every replica is written at once, which is stricter than EVENTUAL",
-        "replicas.deletionProtectionEnabled": "protection of the table covers its replicas",
         "replicas.propagateTags": "the emulator keeps one set of tags for all replicas",
         "serverSideEncryption": "recorded, but nothing is encrypted",
     }
@@ -61,10 +59,7 @@ class Table(ResourceType):
         """Create the table in its own region."""
         table = context.client("dynamodb").create_table(
             TableName=inputs["name"],
-            AttributeDefinitions=[
-                {"AttributeName": item["name"], "AttributeType": item["type"]}
-                for item in inputs["attributes"]
-            ],
+            AttributeDefinitions=_attributes(inputs),
             KeySchema=_key_schema(inputs),
             BillingMode=inputs["billingMode"],
             DeletionProtectionEnabled=inputs.get("deletionProtectionEnabled", False),
@@ -89,13 +84,24 @@ class Table(ResourceType):
     def update(
         self, context: ResourceContext, existing: Existing, inputs: Inputs, changed: Collection[str]
     ) -> Mapping[str, Any]:
-        """Set what changed; keys and indexes are not changed in place."""
+        """Set what changed; an index that changed is made anew."""
         dynamodb, name = context.client("dynamodb"), existing.id
-        if "deletionProtectionEnabled" in changed:
-            dynamodb.update_table(
-                TableName=name,
-                DeletionProtectionEnabled=inputs.get("deletionProtectionEnabled", False),
-            )
+        settings = {
+            "billingMode": {"BillingMode": inputs["billingMode"]},
+            "deletionProtectionEnabled": {
+                "DeletionProtectionEnabled": inputs.get("deletionProtectionEnabled", False)
+            },
+            "streamEnabled": {"StreamSpecification": _stream(inputs)},
+        }
+        for setting in (settings[name] for name in sorted(settings.keys() & changed)):
+            dynamodb.update_table(TableName=name, **setting)
+        if "globalSecondaryIndexes" in changed:
+            for update in _index_updates(existing.inputs, inputs):  # one a call, as AWS asks
+                dynamodb.update_table(
+                    TableName=name,
+                    AttributeDefinitions=_attributes(inputs),
+                    GlobalSecondaryIndexUpdates=[update],
+                )
         if "ttl" in changed:
             _set_ttl(context, name, inputs, before=existing.inputs.get("ttl"))
         if "pointInTimeRecovery" in changed:
@@ -130,11 +136,31 @@ def _optional(inputs: Inputs) -> dict[str, Any]:
     if "globalSecondaryIndexes" in inputs:
         optional["GlobalSecondaryIndexes"] = [_index(index) for index in inputs["globalSecondaryIndexes"]]
     if inputs.get("streamEnabled"):
-        view = inputs["streamViewType"]
-        optional["StreamSpecification"] = {"StreamEnabled": True, "StreamViewType": view}
+        optional["StreamSpecification"] = _stream(inputs)
     if "serverSideEncryption" in inputs:
         optional["SSESpecification"] = {"Enabled": inputs["serverSideEncryption"]["enabled"]}
     return optional
+
+
+def _attributes(inputs: Inputs) -> list[dict[str, str]]:
+    return [{"AttributeName": item["name"], "AttributeType": item["type"]} for item in inputs["attributes"]]
+
+
+def _stream(inputs: Inputs) -> dict[str, Any]:
+    if not inputs.get("streamEnabled"):
+        return {"StreamEnabled": False}
+    return {"StreamEnabled": True, "StreamViewType": inputs["streamViewType"]}
+
+
+def _index_updates(before: Inputs, inputs: Inputs) -> list[dict[str, Any]]:
+    """What makes the indexes be those of the arguments: deletions first, since a name is free only then."""
+    old, new = (
+        {index["name"]: _index(index) for index in arguments.get("globalSecondaryIndexes", [])}
+        for arguments in (before, inputs)
+    )
+    gone = [name for name in old if old[name] != new.get(name)]
+    added = [index for name, index in new.items() if index != old.get(name)]
+    return [*({"Delete": {"IndexName": name}} for name in gone), *({"Create": index} for index in added)]
 
 
 def _index(index: Mapping[str, Any]) -> dict[str, Any]:
@@ -148,16 +174,25 @@ def _index(index: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _replicate(context: ResourceContext, name: str, before: list[str], inputs: Inputs) -> Mapping[str, Any]:
-    """Make the replica regions be those of the arguments; `before` are those that exist."""
+    """Make the replica regions be those of the arguments; `before` are those that exist.
+
+    Returns the replicas as they are then, with the protection that each really has.
+    """
     wanted = [replica["regionName"] for replica in inputs.get("replicas", [])]
     updates = [{"Create": {"RegionName": region}} for region in wanted if region not in before]
     updates += [{"Delete": {"RegionName": region}} for region in before if region not in wanted]
     for update in updates:  # one a call, as AWS asks
         context.client("dynamodb").update_table(TableName=name, ReplicaUpdates=[update])
+    replicas = []
     for replica in inputs.get("replicas", []):
         there = context.clients.client("dynamodb", replica["regionName"])
         _switch_recovery(there, name, enabled=replica.get("pointInTimeRecovery", False))
-    return {"replicaRegions": wanted}
+        unprotected = replica.get("consistencyMode") == "STRONG" and replica["regionName"] not in before
+        protected = replica.get("deletionProtectionEnabled", False) and not unprotected
+        there.update_table(TableName=name, DeletionProtectionEnabled=protected)
+        as_it_is = {"deletionProtectionEnabled": protected} if "deletionProtectionEnabled" in replica else {}
+        replicas.append({**replica, **as_it_is})
+    return {"replicaRegions": wanted, "replicas": replicas}
 
 
 def _set_ttl(

@@ -25,5 +25,9 @@ class ProtectedError(ProviderError):
     """The program asked that this resource, or what is in it, stay: it is neither deleted nor replaced."""
 
 
+class UndoneReplacementError(ProviderError):
+    """The deletion of the old resource at the end would undo the new one, since on AWS both are one."""
+
+
 class HookRefusedError(ProviderError):
     """A hook of the program refused the change of a resource; its message says why."""

@@ -19,6 +19,7 @@ class Role(ResourceType):
     """A role; its id is its name."""
 
     type = "aws:iam/role:Role"
+    identity = frozenset({"name"})
     updates = frozenset({"assumeRolePolicy", "tags"})
     replaces = frozenset({"name"})
     regional = False
@@ -53,6 +54,7 @@ class RolePolicy(ResourceType):
     """An inline policy; its id is `<role>:<policy>`, as in the real provider."""
 
     type = "aws:iam/rolePolicy:RolePolicy"
+    identity = frozenset({"name", "role"})
     updates = frozenset({"policy"})
     replaces = frozenset({"name", "role"})
     regional = False

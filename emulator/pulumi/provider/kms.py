@@ -22,6 +22,7 @@ class Key(ResourceType):
     """A symmetric key. AWS deletes keys after a waiting time only; so does the emulator."""
 
     type = "aws:kms/key:Key"
+    identity = frozenset()
     updates = frozenset({"description", "policy", "tags"})
     ignored: ClassVar[Mapping[str, str]] = {
         "enableKeyRotation": "the embedded KMS records the setting and never rotates a key"

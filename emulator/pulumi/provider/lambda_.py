@@ -28,6 +28,7 @@ class Function(ResourceType):
     """A function from a zip; its id is its name. With `publish`, each change makes a version."""
 
     type = "aws:lambda/function:Function"
+    identity = frozenset({"name"})
     updates = frozenset(
         {
             "code",
@@ -101,6 +102,7 @@ class Alias(ResourceType):
     """A name for a version; its id is its ARN."""
 
     type = "aws:lambda/alias:Alias"
+    identity = frozenset({"functionName", "name"})
     updates = frozenset({"functionVersion"})
     replaces = frozenset({"name", "functionName"})
 
@@ -136,6 +138,7 @@ class Permission(ResourceType):
     """Who may invoke an alias; its id is the statement's."""
 
     type = "aws:lambda/permission:Permission"
+    identity = frozenset({"function", "qualifier", "statementId"})
     autonamed = "statementId"
     replaces = frozenset({"statementId", "action", "function", "qualifier", "principal", "sourceArn"})
 
@@ -166,6 +169,7 @@ class EventInvokeConfig(ResourceType):
     """How asynchronous invocations of an alias are retried, and where the failed ones go."""
 
     type = "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig"
+    identity = frozenset({"functionName", "qualifier"})
     updates = frozenset({"maximumRetryAttempts", "destinationConfig.onFailure.destination"})
     replaces = frozenset({"functionName", "qualifier"})
 
@@ -194,6 +198,7 @@ class EventSourceMapping(ResourceType):
     """A queue that feeds a function; its id is a UUID that AWS gives."""
 
     type = "aws:lambda/eventSourceMapping:EventSourceMapping"
+    identity = frozenset()
     updates = frozenset(
         {
             "batchSize",

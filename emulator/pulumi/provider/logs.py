@@ -17,6 +17,7 @@ class LogGroup(ResourceType):
     """A log group; its id is its name."""
 
     type = "aws:cloudwatch/logGroup:LogGroup"
+    identity = frozenset({"name"})
     updates = frozenset({"retentionInDays", "tags"})
     replaces = frozenset({"name"})
 

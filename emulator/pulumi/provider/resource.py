@@ -45,7 +45,7 @@ class ResourceContext:
 
 @dataclass(frozen=True)
 class Created:
-    """A resource that has just been made. `outputs` are what its arguments do not say already."""
+    """A resource that has just been made. `outputs` are what its arguments do not say; None is none."""
 
     id: str
     outputs: Mapping[str, Any]
@@ -93,8 +93,13 @@ class ResourceType(ABC):
     """The argument that pulumi-aws makes up where the program gives none; `name`, unless it says otherwise.
     Empty for a type of Terraform's plugin framework, whose names the rule of `changes` does not look at."""
 
-    create_before_delete: ClassVar[bool] = False
-    """True where a replacement gets an id of its own and the old one is in use until the end."""
+    identity: ClassVar[frozenset[str]]
+    """The arguments that make up what AWS knows the resource by; empty where AWS makes up an id of its own.
+    Two that agree in them, in one region, are one: the deletion of the old undoes the new."""
+
+    read_back: ClassVar[frozenset[str]] = frozenset()
+    """Arguments that are optional to the real provider, not computed, and filled in by AWS: its Read puts
+    them into the state, so a program that leaves them out has a change. The handler gives them as outputs."""
 
     @abstractmethod
     def create(self, context: ResourceContext, inputs: Inputs) -> Created:

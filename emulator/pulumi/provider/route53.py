@@ -34,10 +34,10 @@ class HealthCheck(ResourceType):
     """A health check; its id is what Route 53 gives it."""
 
     type = "aws:route53/healthCheck:HealthCheck"
+    identity = frozenset()
     updates = frozenset(_CONFIG.keys() - {"type", "requestInterval"}) | {"tags"}
     replaces = frozenset({"type", "requestInterval"})
     regional = False
-    create_before_delete = True
 
     def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Create the check."""
@@ -81,9 +81,20 @@ class Record(ResourceType):
     """A record, simple or of a failover pair; its id has the real provider's form."""
 
     type = "aws:route53/record:Record"
+    identity = frozenset({"name", "setIdentifier", "type", "zoneId"})
     autonamed = ""
-    updates = frozenset({"allowOverwrite", "failoverRoutingPolicies.type", "healthCheckId", "records", "ttl"})
-    replaces = frozenset({"name", "setIdentifier", "type", "zoneId"})
+    updates = frozenset(
+        {
+            "allowOverwrite",
+            "failoverRoutingPolicies.type",
+            "healthCheckId",
+            "records",
+            "setIdentifier",
+            "ttl",
+            "type",
+        }
+    )
+    replaces = frozenset({"name", "zoneId"})
     regional = False
 
     def create(self, context: ResourceContext, inputs: Inputs) -> Created:
@@ -95,8 +106,9 @@ class Record(ResourceType):
     def update(
         self, context: ResourceContext, existing: Existing, inputs: Inputs, changed: Collection[str]
     ) -> Mapping[str, Any]:
-        """Put the record again."""
-        del existing, changed
+        """Put the record again; under another type or identifier it is another, and the old one goes."""
+        if {"setIdentifier", "type"} & set(changed):
+            _change(context, "DELETE", existing.inputs)
         _change(context, "UPSERT", inputs)
         return {}
 

@@ -23,10 +23,18 @@ DELETED_AT_ONCE: Final = 1_000
 """https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html"""
 
 
+_LOCK: Final = {
+    "objectLockMode": "ObjectLockMode",
+    "objectLockRetainUntilDate": "ObjectLockRetainUntilDate",
+}
+_RETENTION: Final = {"objectLockMode": "Mode", "objectLockRetainUntilDate": "RetainUntilDate"}
+
+
 class Bucket(ResourceType):
     """A bucket; its id is its name. It is deleted with what is in it where the program says so."""
 
     type = "aws:s3/bucket:Bucket"
+    identity = frozenset({"bucket"})
     autonamed = "bucket"
     updates = frozenset({"forceDestroy", "tags"})
     replaces = frozenset({"bucket", "objectLockEnabled"})
@@ -65,11 +73,19 @@ class Bucket(ResourceType):
 
 
 class BucketObject(ResourceType):
-    """An object from a text or a file; its id is `<bucket>/<key>`. Each change is a version of its own."""
+    """An object from a text or a file; its id is `<bucket>/<key>`. Each change is a version of its own.
+
+    As by the real provider's, AWS's lock of the current version counts as an argument: one that the program
+    leaves out is taken off by an update of nothing else, with the permission to bypass governance, and one
+    that it ignores is put on the next version as it was, however old.
+    https://github.com/hashicorp/terraform-provider-aws/blob/033c721bf1eda7db79395cd73acb54c7efa57ffc/internal/service/s3/object.go
+    """
 
     type = "aws:s3/bucketObjectv2:BucketObjectv2"
-    updates = frozenset({"content", "contentType", "forceDestroy", "source"})
+    identity = frozenset({"bucket", "key"})
+    updates = frozenset({"content", "contentType", "forceDestroy", "source", *_LOCK})
     replaces = frozenset({"bucket", "key"})
+    read_back = frozenset(_LOCK)
 
     def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Put the object."""
@@ -78,8 +94,18 @@ class BucketObject(ResourceType):
     def update(
         self, context: ResourceContext, existing: Existing, inputs: Inputs, changed: Collection[str]
     ) -> Mapping[str, Any]:
-        """Put the object again, if more changed than what happens at its deletion."""
-        return _put(context, inputs) if set(changed) - {"forceDestroy"} else existing.outputs
+        """Put the object again, or set or clear the lock of its current version."""
+        if set(changed) - {"forceDestroy", *_LOCK}:
+            return _put(context, inputs)
+        if _LOCK.keys() & changed:
+            context.client("s3").put_object_retention(
+                Bucket=inputs["bucket"],
+                Key=inputs["key"],
+                Retention=pick(inputs, _RETENTION),
+                BypassGovernanceRetention=True,
+            )
+            return _read(context, inputs)
+        return existing.outputs
 
     def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Delete every version of it; locked ones only where `forceDestroy` is on."""
@@ -98,10 +124,25 @@ def _tag(context: ResourceContext, bucket: str, inputs: Inputs) -> None:
 
 def _put(context: ResourceContext, inputs: Inputs) -> dict[str, Any]:
     body = Path(inputs["source"].path).read_bytes() if "source" in inputs else inputs["content"].encode()
-    answer = context.client("s3").put_object(
-        Bucket=inputs["bucket"], Key=inputs["key"], Body=body, **pick(inputs, {"contentType": "ContentType"})
+    context.client("s3").put_object(
+        Bucket=inputs["bucket"],
+        Key=inputs["key"],
+        Body=body,
+        **pick(inputs, {"contentType": "ContentType", **_LOCK}),
     )
-    return {"etag": answer["ETag"].strip('"'), "versionId": answer.get("VersionId", "")}
+    return _read(context, inputs)
+
+
+def _read(context: ResourceContext, inputs: Inputs) -> dict[str, Any]:
+    """The object as it is, with the lock of its current version, if it has one."""
+    head = context.client("s3").head_object(Bucket=inputs["bucket"], Key=inputs["key"])
+    until = head.get("ObjectLockRetainUntilDate")
+    return {
+        "etag": head["ETag"].strip('"'),
+        "versionId": head.get("VersionId", ""),
+        "objectLockMode": head.get("ObjectLockMode"),
+        "objectLockRetainUntilDate": until.strftime("%Y-%m-%dT%H:%M:%SZ") if until else None,
+    }
 
 
 def _versions(context: ResourceContext, bucket: str, *, prefix: str = "") -> Iterator[list[dict[str, str]]]:

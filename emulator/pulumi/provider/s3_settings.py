@@ -12,6 +12,7 @@ class BucketSetting(ResourceType):
     """One part of a bucket's configuration: put whole each time, as S3's API does."""
 
     replaces = frozenset({"bucket"})
+    identity = frozenset({"bucket"})
     secrets = frozenset({"token"})
     """The SDK names it for some of them: AWS's word that a lock may be added to a bucket that has none."""
 

@@ -12,6 +12,7 @@ class Schedule(ResourceType):
     """A schedule of the default group; its id is `<group>/<name>`, as in the real provider."""
 
     type = "aws:scheduler/schedule:Schedule"
+    identity = frozenset({"name"})
     updates = frozenset(
         {
             "scheduleExpression",

@@ -18,6 +18,7 @@ class Topic(ResourceType):
     """A topic; its id is its ARN."""
 
     type = "aws:sns/topic:Topic"
+    identity = frozenset({"name"})
     updates = frozenset({"tags"})
     replaces = frozenset({"name"})
     ignored: ClassVar[Mapping[str, str]] = {
@@ -57,6 +58,7 @@ class TopicPolicy(ResourceType):
     """Who may publish to a topic; its id is the topic's ARN. It is deleted with its topic."""
 
     type = "aws:sns/topicPolicy:TopicPolicy"
+    identity = frozenset({"arn"})
     updates = frozenset({"policy"})
     replaces = frozenset({"arn"})
 
@@ -84,6 +86,7 @@ class TopicSubscription(ResourceType):
     """A subscription to a topic; its id is its ARN."""
 
     type = "aws:sns/topicSubscription:TopicSubscription"
+    identity = frozenset({"topic", "protocol", "endpoint"})
     replaces = frozenset({"topic", "protocol", "endpoint"})
 
     def create(self, context: ResourceContext, inputs: Inputs) -> Created:

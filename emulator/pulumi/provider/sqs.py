@@ -34,6 +34,7 @@ class Queue(ResourceType):
     """A standard queue; its id is its URL, as in the real provider."""
 
     type = "aws:sqs/queue:Queue"
+    identity = frozenset({"name"})
     updates = frozenset(_ATTRIBUTES.keys() - {"sqsManagedSseEnabled"}) | {"tags"}
     replaces = frozenset({"name"})
     ignored: ClassVar[Mapping[str, str]] = {
@@ -79,6 +80,7 @@ class RedriveAllowPolicy(ResourceType):
     """Which queues may name a queue as their dead-letter queue."""
 
     type = "aws:sqs/redriveAllowPolicy:RedriveAllowPolicy"
+    identity = frozenset({"queueUrl"})
     updates = frozenset({"redriveAllowPolicy"})
     replaces = frozenset({"queueUrl"})
 

@@ -20,6 +20,7 @@ class StateMachine(ResourceType):
     """A state machine; its id is its ARN."""
 
     type = "aws:sfn/stateMachine:StateMachine"
+    identity = frozenset({"name"})
     updates = frozenset({*_DEFINITION, "tags"})
     replaces = frozenset({"name", "type"})
 

@@ -14,6 +14,7 @@ import requests
 
 from emulator.attached_stack import read_outputs
 from emulator.pulumi.program import DeployError
+from emulator.pulumi.provider.catalogue import CATALOGUE
 from emulator.pulumi.state import StateError
 from tests.emulator.provider.deployer import Deployer
 
@@ -114,7 +115,7 @@ REFUSED = {
     "argument": (f"{QUEUE}, delay_seconds=5)", "aws:sqs/queue:Queue 'q': argument 'delaySeconds'"),
     "function": ("aws.get_regions()", "aws:index/getRegions:getRegions"),
     "read": ('aws.sqs.Queue.get("q", "http://q")', "reading a resource of others"),
-    "option": (f"{QUEUE}, opts=pulumi.ResourceOptions(retain_on_delete=True))", "retainOnDelete"),
+    "option": (f"{QUEUE}, opts=pulumi.ResourceOptions(import_='q'))", "importId"),
     "component option": (
         'pulumi.ComponentResource("us:Thing", "t", opts=pulumi.ResourceOptions(transforms=[lambda _: None]))',
         "us:Thing 't': resource option transforms",
@@ -362,6 +363,13 @@ def test_the_real_program_comes_up_twice_and_goes(deployer: Deployer, client: Cl
     assert (again.created, again.updated, again.replaced, again.deleted) == (0, 0, 0, 0)
     assert again.same == first.created
     assert again.outputs == first.outputs
+    unnamed = {
+        urn: record["id"]
+        for urn, record in json.loads(deployer.state_path.read_text())["resources"].items()
+        if not CATALOGUE[record["type"]].identity
+        and any(isinstance(v, str) and len(v) > 2 and v in record["id"] for v in record["inputs"].values())
+    }
+    assert unnamed == {}, "an id that is made of arguments: name them in the handler's `identity`"
     written = deployer.state_path.read_text()
     assert first.outputs["ApiKey"] not in written
     assert first.outputs["FailoverApiKey"] not in written

@@ -39,3 +39,12 @@ def test_every_ignored_argument_has_a_reason() -> None:
     listed = ignored_arguments()
     assert ("aws:lambda/function:Function", "memorySize") in {(type_, name) for type_, name, _ in listed}
     assert all(reason.strip() for _, _, reason in listed)
+
+
+@pytest.mark.parametrize("resource", RESOURCES)
+def test_a_handler_says_what_aws_knows_its_resource_by(resource: ResourceType) -> None:
+    """Without it nobody could tell that the deletion of the old one undoes the new one."""
+    known = resource.updates | resource.replaces | resource.ignored.keys()
+    assert resource.identity <= known
+    roots = {argument.partition(".")[0] for argument in known}
+    assert resource.read_back <= roots, "what AWS fills in is compared with what the program gives"
