@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import pulumi
 import pulumi_aws as aws
@@ -35,10 +35,12 @@ https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/dns-failover-determini
 """
 
 
-def definition_digest(integration_uri: str, errors: tuple[GatewayError, ...] = GATEWAY_ERRORS) -> str:
-    """A digest of everything the API is made of; another one makes Pulumi deploy the stage again."""
-    definition = [ROUTES, [asdict(error) for error in errors], integration_uri]
-    return hashlib.sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()
+Part = TypeVar("Part", bound=pulumi.CustomResource)
+
+
+def digest(arguments: str) -> str:
+    """SHA-256 of the arguments of a part of the API, as JSON with sorted keys, in hex."""
+    return hashlib.sha256(arguments.encode()).hexdigest()
 
 
 class Webhook(pulumi.ComponentResource):
@@ -56,6 +58,7 @@ class Webhook(pulumi.ComponentResource):
         super().__init__("incident:region:Webhook", context.logical("webhook"), None, opts)
         self.context = context
         self._given_key = api_key
+        self._definition: dict[str, pulumi.Output[str]] = {}
         self._child = pulumi.ResourceOptions(parent=self)
         self._reception = reception
         self._api = aws.apigateway.RestApi(
@@ -87,34 +90,31 @@ class Webhook(pulumi.ComponentResource):
         The gateway checks no body: reception takes what a model would refuse, as a group with a NaN in it.
         """
         context, logical, http_method = self.context, self.context.logical(path), ROUTES[path]
-        resource = aws.apigateway.Resource(
+        resource = self._part(
+            aws.apigateway.Resource,
             logical,
-            region=context.region,
             rest_api=self._api.id,
             parent_id=self._api.root_resource_id,
             path_part=path,
-            opts=self._child,
         )
-        method = aws.apigateway.Method(
+        method = self._part(
+            aws.apigateway.Method,
             logical,
-            region=context.region,
             rest_api=self._api.id,
             resource_id=resource.id,
             http_method=http_method,
             authorization="NONE",
             api_key_required=key_required,
-            opts=self._child,
         )
-        integration = aws.apigateway.Integration(
+        integration = self._part(
+            aws.apigateway.Integration,
             logical,
-            region=context.region,
             rest_api=self._api.id,
             resource_id=resource.id,
             http_method=method.http_method,
             type="AWS_PROXY",
             integration_http_method="POST",
             uri=self._reception.alias.invoke_arn,
-            opts=self._child,
         )
         permission = aws.lambda_.Permission(
             logical,
@@ -130,16 +130,23 @@ class Webhook(pulumi.ComponentResource):
         return [method, integration, permission]
 
     def _gateway_error(self, error: GatewayError) -> aws.apigateway.Response:
-        return aws.apigateway.Response(
+        return self._part(
+            aws.apigateway.Response,
             self.context.logical(error.type.lower().replace("_", "-")),
-            region=self.context.region,
             rest_api_id=self._api.id,
             response_type=error.type,
             status_code=error.status,
             response_templates={"application/json": error.template},
             response_parameters=error.headers or None,
-            opts=self._child,
         )
+
+    def _part(self, type_: Callable[..., Part], logical: str, **arguments: Any) -> Part:
+        """Register a part of what the stage serves; a change of any argument deploys the stage again."""
+        given = {name: value for name, value in arguments.items() if value is not None}
+        part = type_(logical, region=self.context.region, opts=self._child, **arguments)
+        definition = pulumi.Output.json_dumps(given, sort_keys=True)
+        self._definition[f"{type(part).__name__} {logical}"] = definition.apply(digest)
+        return part
 
     def _stage(self, *, depends_on: list[pulumi.Resource]) -> aws.apigateway.Stage:
         context = self.context
@@ -147,7 +154,7 @@ class Webhook(pulumi.ComponentResource):
             context.logical("deployment"),
             region=context.region,
             rest_api=self._api.id,
-            triggers={"definition": self._reception.alias.invoke_arn.apply(definition_digest)},
+            triggers=self._definition,
             opts=pulumi.ResourceOptions(parent=self, depends_on=depends_on),
         )
         stage = aws.apigateway.Stage(

@@ -1,4 +1,4 @@
-"""API Gateway: the access log, which ministack takes settings for and never writes, and busy functions.
+"""API Gateway: deployments, the access log ministack takes settings for and never writes, busy functions.
 
 `emulator.aws.host` installs all. A stage with `accessLogSettings` gets a line for each answer in the log
 group that they name. Only the variables that the pipeline's own format uses are known.
@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-logging.html
 """
 
 import asyncio
+import copy
 import json
 import time
 from contextvars import ContextVar
@@ -15,6 +16,9 @@ from ministack.services import apigateway_v1, cloudwatch_logs, lambda_svc
 
 _STREAM: Final = "access"
 """The name of every log's only stream. AWS names streams by a hash; no reader depends on it."""
+
+_SNAPSHOT: Final = "resources"
+"""Under which a deployment keeps what its API was made of."""
 
 TURN_WITHIN_S: Final = 5.0
 """How long a request waits for a busy function: half of what sources wait for their answer."""
@@ -82,6 +86,39 @@ def _write(settings: dict[str, str], variables: dict[str, str]) -> None:
     cloudwatch_logs._put_log_events(  # noqa: SLF001 - the API's own handler
         {"logGroupName": group, "logStreamName": _STREAM, "logEvents": [event]}
     )
+
+
+def serve_deployments() -> None:
+    """Answer by the paths, methods and integrations as of the stage's deployment, as on AWS.
+
+    ministack does so for gateway responses, and answers by the API as it is for all else. The snapshot is a
+    part of the deployment, so that it is saved with it.
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/how-to-deploy-api.html
+    """
+    create, match = apigateway_v1._create_deployment, apigateway_v1._match_resource_tree  # noqa: SLF001 - the two ends of it
+    deployments, resources = apigateway_v1._deployments_v1, apigateway_v1._resources  # noqa: SLF001 - where they are stored
+
+    def create_with_snapshot(api_id: str, data: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
+        answer: tuple[int, dict[str, str], bytes] = create(api_id, data)
+        deployment = deployments.get(api_id, {}).get(json.loads(answer[2]).get("id"))
+        if deployment is not None:
+            deployment[_SNAPSHOT] = copy.deepcopy(resources.get(api_id, {}))
+        return answer
+
+    def match_deployed(api_id: str, segments: list[str]) -> Any:
+        stage = (_request.get() or {}).get("stage") or {}
+        snapshot = deployments.get(api_id, {}).get(stage.get("deploymentId"), {}).get(_SNAPSHOT)
+        root = next((one for one in (snapshot or {}).values() if one["path"] == "/"), None)
+        if root is None:
+            return match(api_id, segments)
+        return (
+            apigateway_v1._match_recursive(snapshot, root["id"], segments, {})  # noqa: SLF001 - as `match` does
+            if segments
+            else (root, {})
+        )
+
+    apigateway_v1._create_deployment = create_with_snapshot  # noqa: SLF001 - as above
+    apigateway_v1._match_resource_tree = match_deployed  # noqa: SLF001 - as above
 
 
 def queue_for_busy_functions() -> None:

@@ -82,6 +82,7 @@ def main() -> None:
     shortcuts.install()
     route53.keep_health_checks_as_configured()
     apigateway.write_access_logs()
+    apigateway.serve_deployments()
     install_disaster_recovery()
     capacity = Capacity(capacity_file(Path(os.environ.pop("AWS_CAPACITY"))))
     capacity.install()

@@ -1,14 +1,23 @@
 """The REST API of each region: routes, keys, validation, throttling and its own errors."""
 
 import json
+import re
 
 import pytest
 
 from components.gateway_errors import GATEWAY_ERRORS
-from components.webhook import ROUTES, definition_digest
-from tests.components.recorder import ACCOUNT, Run
+from components.webhook import ROUTES, digest
+from tests.components.recorder import ACCOUNT, Registered, Run
 
 REGIONS = ("us-east-1", "us-west-2")
+SERVED = {
+    "aws:apigateway/integration:Integration",
+    "aws:apigateway/method:Method",
+    "aws:apigateway/resource:Resource",
+    "aws:apigateway/response:Response",
+}
+"""What API Gateway takes a snapshot of at a deployment."""
+
 RETRY = {"gatewayresponse.header.Retry-After": "'5'"}
 
 
@@ -111,17 +120,31 @@ def test_the_stage_is_deployed_after_all_that_it_serves(region: str, run: Run) -
 
 
 @pytest.mark.parametrize("region", REGIONS)
-def test_a_changed_definition_deploys_the_stage_again(region: str, run: Run) -> None:
-    """API Gateway serves the old definition until it is deployed anew."""
+def test_every_argument_of_what_a_stage_serves_deploys_it_again(region: str, run: Run) -> None:
+    """API Gateway serves the old definition until it is deployed anew, whatever has changed in the API."""
     (deployment,) = run.of("apigateway/deployment:Deployment", region=region)
-    uri = run.one("apigateway/integration:Integration", f"{region}-alerts").inputs["uri"]
-    digests = [
-        definition_digest(uri),
-        definition_digest(f"{uri}x"),
-        definition_digest(uri, GATEWAY_ERRORS[1:]),
-    ]
-    assert deployment.inputs["triggers"] == {"definition": digests[0]}
-    assert len(set(digests)) == 3
+    served = {
+        f"{resource.type.rpartition(':')[2]} {resource.name}": digest(_arguments(resource))
+        for resource in run.resources
+        if resource.type in SERVED and resource.inputs["region"] == region
+    }
+    assert len(served) == 3 * len(ROUTES) + len(GATEWAY_ERRORS)
+    assert deployment.inputs["triggers"] == served
+
+
+def test_what_is_no_part_of_a_stage_is_listed(optioned: Run) -> None:
+    """A new type of API Gateway's is served by deployment, or belongs into this list."""
+    apart = {"ApiKey", "BasePathMapping", "Deployment", "DomainName", "MethodSettings", "RestApi", "Stage"}
+    apart |= {"UsagePlan", "UsagePlanKey"}
+    types = {r.type for r in optioned.resources if r.type.startswith("aws:apigateway/")}
+    assert {type_.rpartition(":")[2] for type_ in types - SERVED} == apart
+
+
+def _arguments(resource: Registered) -> str:
+    """The arguments as the component hands them over: names in snake case, without the region."""
+    given = {re.sub("([A-Z])", r"_\1", name).lower(): v for name, v in resource.inputs.items()}
+    del given["region"]
+    return json.dumps(given, sort_keys=True)
 
 
 @pytest.mark.parametrize("region", REGIONS)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import requests
 from botocore.exceptions import ClientError
 
 from emulator.pulumi.program import DeployError
@@ -168,3 +169,30 @@ def test_a_secret_keeps_its_value_when_it_gets_a_replica(deployer: Deployer, cli
     assert client("secretsmanager", THERE).get_secret_value(SecretId="s")["SecretString"] == "value"
     with pytest.raises(DeployError, match="cannot take the replica in us-west-2 away"):
         deployer.up(SECRET.format(regions=[]))
+
+
+API = """
+api = aws.apigateway.RestApi("api", name="api", region="us-east-1",
+                             endpoint_configuration={{"types": "REGIONAL"}})
+where = dict(region="us-east-1", rest_api=api.id)
+path = aws.apigateway.Resource("p", parent_id=api.root_resource_id, path_part="p", **where)
+method = aws.apigateway.Method("m", resource_id=path.id, http_method="GET", authorization="NONE",
+                               api_key_required={key_required}, **where)
+target = aws.apigateway.Integration("i", resource_id=path.id, http_method=method.http_method,
+                                    type="HTTP_PROXY", integration_http_method="GET",
+                                    uri="http://127.0.0.1:1/", **where)
+deployment = aws.apigateway.Deployment("d", triggers={{"t": {trigger!r}}}, **where,
+                                       opts=pulumi.ResourceOptions(depends_on=[target]))
+stage = aws.apigateway.Stage("s", deployment=deployment.id, stage_name="v1", **where)
+pulumi.export("Url", pulumi.Output.concat(stage.invoke_url, "/p"))
+"""
+
+
+def test_a_changed_method_reaches_its_stage_by_a_deployment_only(deployer: Deployer) -> None:
+    """As on AWS: what no trigger names is in the API and not in what answers."""
+    url = deployer.up(API.format(key_required=True, trigger="one")).outputs["Url"]
+    assert requests.get(url, timeout=60).status_code == 403
+    assert deployer.up(API.format(key_required=False, trigger="one")).updated == 1
+    assert requests.get(url, timeout=60).status_code == 403
+    deployer.up(API.format(key_required=False, trigger="two"))
+    assert requests.get(url, timeout=60).status_code != 403
