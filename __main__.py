@@ -7,35 +7,44 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pulumi
-import pulumi_aws as aws
 
+from components.account import checked_account
 from components.backups.across_regions import Backups
 from components.global_data import GlobalData
+from components.ledger_home import keep_ledger_home
 from components.region import Region
 from components.region_context import RegionContext
 from components.routing import Routing
 from components.stack_config import configuration_to_keep, load_stack_config
 from components.stack_record import StackRecord
-from lambda_packages.build import PackageError, Target, build_packages, packages_in, target_of
-from topology.config import ConfigError
+from lambda_packages.build import Target, build_packages, packages_in, target_of
+from topology.config import StackConfig
+from topology.errors import ExplainedError
 from topology.functions import FunctionSpec
 from topology.regions import FAILOVER, PRIMARY, ROLES, Role
 
+Packages = Mapping[FunctionSpec, Path]
 
-def main(build: Callable[[Target], Mapping[FunctionSpec, Path]] = build_packages) -> None:
+
+def main(build: Callable[[Target], Packages] = build_packages) -> None:
     """Register the stack. `build` makes the Lambda packages for what the stack runs on.
 
     Raises:
-        pulumi.RunError: the configuration is wrong or a package cannot be built; every problem is in
-            the message, and nothing has been registered.
+        pulumi.RunError: the configuration or the account is wrong, a package cannot be built, or the ledger
+            would move; every problem is in the message, and nothing has been made or changed.
     """
     try:
         config = load_stack_config()
+        account_id = checked_account(config)
         kept = config.packages_from
         packages = packages_in(Path(kept)) if kept else build(target_of(config.stack))
-    except (ConfigError, PackageError) as error:
+        keep_ledger_home(config)
+    except ExplainedError as error:
         raise pulumi.RunError(str(error)) from error
-    account_id = aws.get_caller_identity_output().account_id
+    _register(config, account_id, packages)
+
+
+def _register(config: StackConfig, account_id: str, packages: Packages) -> None:
     data = GlobalData("data", config=config)
     outputs = dict(data.outputs)
     regions: dict[Role, Region] = {}

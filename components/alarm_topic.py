@@ -36,9 +36,7 @@ class AlarmTopic(pulumi.ComponentResource):
                 [
                     {
                         "Sid": "AccountAdministersByIam",
-                        "Principal": {
-                            "AWS": pulumi.Output.format("arn:aws:iam::{0}:root", context.account_id)
-                        },
+                        "Principal": {"AWS": f"arn:aws:iam::{context.account_id}:root"},
                         "Action": "kms:*",
                         "Resource": "*",  # in a key's own policy: this key
                     },

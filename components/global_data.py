@@ -17,35 +17,6 @@ stack can be torn down and deployed again under the same names.
 https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_DeleteSecret.html"""
 
 
-class ConsistencyChangeError(Exception):
-    """The consistency of a deployed ledger was changed; its replicas would be deleted and made again."""
-
-
-def refuse_consistency_change(change: pulumi.ResourceHookArgs) -> None:
-    """Fail an update of a table that would change its consistency between regions.
-
-    AWS cannot change it, so the provider would remove the replica and add another.
-    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/V2globaltables_HowItWorks.html
-
-    Raises:
-        ConsistencyChangeError: naming the table, both values and the way out.
-    """
-    before, after = _consistency(change.old_inputs), _consistency(change.new_inputs)
-    if before and after and before != after:
-        raise ConsistencyChangeError(
-            f"ledgerConsistency of a deployed stack cannot change: {change.name} is {before}, the "
-            f"configuration asks for {after}; set it back, or deploy a new stack and move the alerts there"
-        )
-
-
-def _consistency(inputs: Mapping[str, object] | None) -> str:
-    """The consistency of a table's first replica, or empty. Keys as the engine has them, in camel case."""
-    match inputs:
-        case {"replicas": [{"consistencyMode": str(mode)}, *_]}:
-            return mode
-    return ""
-
-
 class GlobalData(pulumi.ComponentResource):
     """The tables, each with a replica in the failover region, and the secrets.
 
@@ -57,11 +28,6 @@ class GlobalData(pulumi.ComponentResource):
         super().__init__("incident:global:Data", name, None, opts)
         self._config = config
         self._names = Names(config.stack)
-        self._keep_consistency = pulumi.ResourceHook(
-            "keep-ledger-consistency",
-            refuse_consistency_change,
-            pulumi.ResourceHookOptions(on_dry_run=True),
-        )
         self.tables = {spec: self._table(spec) for spec in TABLES}
         self.slack_webhook_secret = self._secret("slack-webhook", self._names.slack_webhook_secret)
         self.slack_bot_token_secret = (
@@ -137,11 +103,7 @@ class GlobalData(pulumi.ComponentResource):
             if strong
             else None,
             tags=tags_of(config),
-            opts=pulumi.ResourceOptions(
-                parent=self,
-                protect=config.deletion_protection,
-                hooks=pulumi.ResourceHookBinding(before_update=[self._keep_consistency]),
-            ),
+            opts=pulumi.ResourceOptions(parent=self, protect=config.deletion_protection),
         )
 
     def _secret(self, key: str, physical: str) -> aws.secretsmanager.Secret:

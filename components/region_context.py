@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import pulumi
-
 from topology.config import StackConfig
 from topology.names import PROJECT, Names
 from topology.regions import FAILOVER, PRIMARY, Role
@@ -27,11 +25,11 @@ def arn_in(arn: str, region: str) -> str:
 
 @dataclass(frozen=True)
 class RegionContext:
-    """One region of a stack. `account_id` is known once the deployment runs."""
+    """One region of a stack, in the account that it is deployed to."""
 
     config: StackConfig
     role: Role
-    account_id: pulumi.Output[str]
+    account_id: str
 
     @property
     def region(self) -> str:
@@ -52,8 +50,6 @@ class RegionContext:
         """The name by which Pulumi remembers the thing that is `key` in this region."""
         return f"{self.region}-{key}"
 
-    def arn(self, service: str, resource: str) -> pulumi.Output[str]:
+    def arn(self, service: str, resource: str) -> str:
         """The ARN of a resource of this account and region."""
-        return pulumi.Output.format(
-            "arn:aws:{0}:{1}:{2}:{3}", service, self.region, self.account_id, resource
-        )
+        return f"arn:aws:{service}:{self.region}:{self.account_id}:{resource}"

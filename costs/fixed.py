@@ -65,7 +65,7 @@ FREE_TYPES: Final = frozenset(
     {
         "cloudwatch/logGroup:LogGroup", "lambda/alias:Alias", "lambda/function:Function",
         "lambda/functionEventInvokeConfig:FunctionEventInvokeConfig", "lambda/permission:Permission",
-        "route53/record:Record",
+        "route53/record:Record", "pulumi:index:Stash",
     }
 )  # fmt: skip
 

@@ -17,11 +17,13 @@ from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mo
 from pulumi.runtime.proto import resource_pb2
 
 from emulator.pulumi.program import run_program
-from emulator.pulumi.project import read_project
+from emulator.pulumi.project import Project, read_project
 from topology.backups import LATEST, package_key
 from topology.functions import FUNCTIONS
+from topology.names import EMBEDDED_ACCOUNT, LOCAL_STACK
+from topology.regions import REGIONS
 
-_ACCOUNT: Final = "123456789012"
+_ANY_ACCOUNT: Final = "123456789012"
 
 
 @dataclass(frozen=True)
@@ -60,15 +62,22 @@ def resources_of(directory: Path, stack: str, *, config: Mapping[str, str] | Non
         for spec in FUNCTIONS:
             zipfile.ZipFile(Path(folder) / Path(package_key(LATEST, spec)).name, "w").close()
         overrides = {"packagesFrom": folder, **(config or {})}
-        monitor = _Recorder()
-        run_program(read_project(directory, stack, overrides=overrides), monitor)
+        project = read_project(directory, stack, overrides=overrides)
+        monitor = _Recorder(EMBEDDED_ACCOUNT if stack == LOCAL_STACK else _account(project))
+        run_program(project, monitor)
     return Resources(tuple(monitor.registered))
+
+
+def _account(project: Project) -> str:
+    """The one that the program is to be deployed to, or any."""
+    return project.config.get(f"{project.name}:expectedAccountId") or _ANY_ACCOUNT
 
 
 @dataclass
 class _Answers(Mocks):
     """Any output that the program asks for: of whatever resource, since nothing here depends on its value."""
 
+    account: str
     proof: Mapping[str, str] = field(
         default_factory=lambda: {
             "domainName": "name.test",
@@ -79,14 +88,15 @@ class _Answers(Mocks):
     )
 
     def call(self, args: MockCallArgs) -> dict[str, Any]:  # type: ignore[override]  # the SDK takes both
-        """The only function that the program calls: whose account it is."""
-        return {"accountId": _ACCOUNT, "arn": "arn:aws:iam::x", "id": _ACCOUNT, "userId": args.token}
+        """Whose account it is, and which regions it may use."""
+        identity = {"accountId": self.account, "arn": "arn:aws:iam::x", "id": args.token, "userId": "x"}
+        return {**identity, "names": sorted(REGIONS)}
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         """Its inputs, and what AWS might add to them; a component has nothing of its own."""
         if not args.custom:
             return "", {}
-        where = f"{args.inputs.get('region', '')}:{_ACCOUNT}:{args.name}"
+        where = f"{args.inputs.get('region', '')}:{self.account}:{args.name}"
         added = {
             "arn": f"arn:aws:any:{where}",
             "executionArn": f"arn:aws:execute-api:{where}",
@@ -105,8 +115,8 @@ class _Answers(Mocks):
 class _Recorder(MockMonitor):
     """Keeps the registrations of one run."""
 
-    def __init__(self) -> None:
-        super().__init__(_Answers())
+    def __init__(self, account: str) -> None:
+        super().__init__(_Answers(account))
         self.registered: list[Resource] = []
         self.problems: list[str] = []
 

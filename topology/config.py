@@ -72,6 +72,7 @@ class StackConfig:
     rpo_objective_alerts: int
     packages_from: str
     alarm_email: str
+    expected_account_id: str
     chaos_allowed: bool
     owner: str
 

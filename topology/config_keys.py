@@ -237,6 +237,14 @@ KEYS: Final = (
         lambda v: isinstance(v, str) and (v == "" or _EMAIL.fullmatch(v) is not None),
         "Who gets the stack's own alarms by mail as well, should the pipeline be what is broken",
     ),
+    Key(
+        "expectedAccountId",
+        str,
+        "",
+        "the twelve digits of an AWS account, or empty",
+        lambda v: isinstance(v, str) and re.fullmatch(r"([0-9]{12})?", v) is not None,
+        "The only account that the stack may be deployed to; empty: whichever the credentials are for",
+    ),
     Key("chaos", str, "forbidden", *_choice("forbidden", "allowed"), "Whether faults may be injected"),
     Key("owner", str, "unowned", *_TAG, "Team named in the Owner tag of every resource"),
 )

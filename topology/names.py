@@ -17,6 +17,9 @@ PRODUCTION_STACK = "prod"
 LOCAL_STACK = "local"
 """The stack that runs on the embedded AWS."""
 
+EMBEDDED_ACCOUNT = "000000000000"
+"""The account of the embedded AWS; none of AWS has this number."""
+
 STACKS = ("dev", "staging", PRODUCTION_STACK, LOCAL_STACK)
 
 LIVE_ALIAS = "live"

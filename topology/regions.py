@@ -21,6 +21,16 @@ REGIONS: Final = frozenset(
 )  # fmt: skip
 """Regions of the `aws` partition, as botocore 1.43.106 lists them for Lambda (a test compares)."""
 
+ALWAYS_ENABLED: Final = frozenset(
+    {
+        "ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-south-1", "ap-southeast-1",
+        "ap-southeast-2", "ca-central-1", "eu-central-1", "eu-north-1", "eu-west-1", "eu-west-2", "eu-west-3",
+        "sa-east-1", "us-east-1", "us-east-2", "us-west-1", "us-west-2",
+    }
+)  # fmt: skip
+"""Every account has these; any other has to be enabled first, which takes minutes to hours.
+https://docs.aws.amazon.com/accounts/latest/reference/manage-acct-regions.html"""
+
 STRONG_REGION_SETS: Final = (
     frozenset({"us-east-1", "us-east-2", "us-west-2"}),
     frozenset({"eu-west-1", "eu-west-2", "eu-west-3", "eu-central-1"}),

@@ -242,5 +242,5 @@ def _restoring(region: Region, tables: str) -> tuple[Grant, ...]:
     )
 
 
-def _recovery_points(*regions: Region) -> tuple[pulumi.Output[str], ...]:
+def _recovery_points(*regions: Region) -> tuple[str, ...]:
     return tuple(region.context.arn("backup", "recovery-point:*") for region in regions)

@@ -72,13 +72,12 @@ class Registered:
 class Options:
     """The resource options that are honoured.
 
-    `before_update` takes id, old inputs and new; it may raise. `delete_first` is None where the program
-    leaves the order to the provider. `dependencies` are the URNs that each argument was made from.
+    `delete_first` is None where the program leaves the order to the provider. `dependencies` are the URNs
+    that each argument was made from.
     """
 
     protect: bool
     secret_outputs: frozenset[str]
-    before_update: Callable[[str, Inputs, Inputs], None]
     ignore_changes: tuple[str, ...] = ()
     replace_on_changes: frozenset[str] = frozenset()
     delete_first: bool | None = None
@@ -215,7 +214,6 @@ class Engine:
         existing = Existing(old.id, Inputs(old.inputs), old.outputs)
         outputs = old.outputs
         if changed:
-            request.options.before_update(old.id, existing.inputs, inputs)
             outputs = _public(resource, {**outputs, **resource.update(context, existing, inputs, changed)})
         record = replace(
             old,

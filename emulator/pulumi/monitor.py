@@ -13,19 +13,17 @@ from botocore.exceptions import BotoCoreError, ClientError
 from google.protobuf import empty_pb2, struct_pb2
 from pulumi.runtime import rpc
 from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs, Mocks
-from pulumi.runtime.proto import alias_pb2, callback_pb2, resource_pb2
+from pulumi.runtime.proto import alias_pb2, resource_pb2
 
 from emulator.pulumi.engine import Engine, Options
-from emulator.pulumi.hooks import run_hook, update_of
 from emulator.pulumi.provider.catalogue import CATALOGUE
 from emulator.pulumi.provider.errors import ProviderError, UnknownArgumentError, UnknownResourceTypeError
 from emulator.pulumi.provider.outputs import absent_outputs_in
-from emulator.pulumi.provider.resource import Inputs
 
 STACK_TYPE: Final = "pulumi:pulumi:Stack"
 
 Function = Callable[[], Mapping[str, Any]]
-"""What answers an invoke; the arguments of the only one known make no difference."""
+"""What answers an invoke; the arguments that the program gives make no difference."""
 
 _UNSUPPORTED_OPTIONS: Final = (
     "aliasURNs",
@@ -43,15 +41,6 @@ _OF_RESOURCES_ONLY: Final = (
     "retainOnDelete",
 )
 """Options that are carried out for a resource, and would have no effect on a component."""
-
-_UNSUPPORTED_HOOKS: Final = (
-    "before_create",
-    "after_create",
-    "after_update",
-    "before_delete",
-    "after_delete",
-    "on_error",
-)
 
 
 class _NoTransforms(Mocks):
@@ -93,7 +82,6 @@ class ProviderMonitor(MockMonitor):
         super().__init__(_NoTransforms())
         self._engine = engine
         self._functions = functions
-        self._hooks: dict[str, callback_pb2.Callback] = {}
         self._stopped = threading.Event()
         self.outputs: dict[str, Any] = {}
         self.problems: list[str] = []
@@ -116,7 +104,7 @@ class ProviderMonitor(MockMonitor):
             if not request.custom:
                 return resource_pb2.RegisterResourceResponse(urn=urn)
             raw = rpc.deserialize_properties(request.object)
-            registered = self._engine.register(urn, request.type, raw, self._options(urn, request))
+            registered = self._engine.register(urn, request.type, raw, _options(request))
         except (ProviderError, ClientError, BotoCoreError, grpc.RpcError, OSError) as error:
             self._fail(f"{request.type} {request.name!r}: {error}")
             raise
@@ -173,40 +161,31 @@ class ProviderMonitor(MockMonitor):
     def RegisterResourceHook(  # noqa: N802 - the protocol's name
         self, request: resource_pb2.RegisterResourceHookRequest
     ) -> empty_pb2.Empty:
-        """Remember where the SDK serves a hook.
+        """Refuse: no hook is run here.
 
         Raises:
-            UnknownArgumentError: its errors are to be ignored, which nothing here does.
+            UnknownArgumentError: always.
         """
-        if request.ignore_errors:
-            problem = f"hook {request.name!r}: ignore_errors is not carried out in process; leave it out"
-            self._fail(problem)
-            raise UnknownArgumentError(problem)
-        self._hooks[request.name] = request.callback
-        return empty_pb2.Empty()
-
-    def _options(self, urn: str, request: resource_pb2.RegisterResourceRequest) -> Options:
-        callbacks = [self._hooks[name] for name in request.hooks.before_update]
-
-        def before_update(resource_id: str, old: Inputs, new: Inputs) -> None:
-            for callback in callbacks:
-                run_hook(callback, update_of(request, urn, resource_id, old=old, new=new))
-
-        dependencies = request.propertyDependencies
-        return Options(
-            request.protect,
-            frozenset(request.additionalSecretOutputs),
-            before_update,
-            ignore_changes=tuple(request.ignoreChanges),
-            replace_on_changes=frozenset(request.replaceOnChanges),
-            delete_first=request.deleteBeforeReplace if request.deleteBeforeReplaceDefined else None,
-            retain=request.retainOnDelete,
-            dependencies={name: list(made_from.urns) for name, made_from in dependencies.items()},
-        )
+        problem = f"hook {request.name!r} would not be run by the in-process provider; leave it out"
+        self._fail(problem)
+        raise UnknownArgumentError(problem)
 
     def _fail(self, problem: str) -> None:
         self.problems.append(problem)
         self._stopped.set()
+
+
+def _options(request: resource_pb2.RegisterResourceRequest) -> Options:
+    dependencies = request.propertyDependencies
+    return Options(
+        request.protect,
+        frozenset(request.additionalSecretOutputs),
+        ignore_changes=tuple(request.ignoreChanges),
+        replace_on_changes=frozenset(request.replaceOnChanges),
+        delete_first=request.deleteBeforeReplace if request.deleteBeforeReplaceDefined else None,
+        retain=request.retainOnDelete,
+        dependencies={name: list(made_from.urns) for name, made_from in dependencies.items()},
+    )
 
 
 def _refuse_unsupported(request: resource_pb2.RegisterResourceRequest) -> None:
@@ -220,7 +199,6 @@ def _refuse_unsupported(request: resource_pb2.RegisterResourceRequest) -> None:
     unsupported += [f"replaceOnChanges: {path}" for path in request.replaceOnChanges if not path.isalnum()]
     if not all(_is_of_the_sdk(alias) for alias in request.aliases):
         unsupported.append("aliases")
-    unsupported += [f"hooks.{name}" for name in _UNSUPPORTED_HOOKS if getattr(request.hooks, name)]
     if request.HasField("replacement_trigger"):
         unsupported.append("replacement_trigger")
     if unsupported:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import grpc
 import yaml
 from google.protobuf import empty_pb2
 from pulumi.runtime import Mocks, rpc, settings
@@ -20,9 +21,13 @@ from pulumi.runtime.stack import run_in_stack
 
 from lambda_packages.build import Target
 from topology.functions import FUNCTIONS, FunctionSpec
+from topology.names import EMBEDDED_ACCOUNT
+from topology.regions import ALWAYS_ENABLED
 
 ROOT = Path(__file__).resolve().parents[2]
-ACCOUNT = "123456789012"
+ACCOUNT = EMBEDDED_ACCOUNT
+"""Of every run: no stack but the local one asks which it is."""
+
 RUN_TIMEOUT_S = 120
 """A run takes two seconds of a processor, which it may have to share."""
 
@@ -71,7 +76,7 @@ class Registered:
     custom: bool
     protect: bool
     inputs: Mapping[str, Any]
-    hooks: tuple[str, ...]
+    secret_outputs: frozenset[str]
     depends_on: tuple[str, ...]
     delete_before_replace: bool
     replace_on_changes: frozenset[str]
@@ -108,18 +113,56 @@ class Run:
             yield resource, json.loads(resource.inputs["policy"])
 
 
+@dataclass(frozen=True)
+class Cloud:
+    """What the program meets: an account, the regions that are enabled in it, and what the state keeps.
+
+    In a `preview` nothing is made, so that outputs other than inputs are unknown. `refusal` is what AWS says
+    to whoever asks for the account; `ledger_home` what the first deployment put into its stash.
+    """
+
+    account: str = ACCOUNT
+    enabled: frozenset[str] = ALWAYS_ENABLED
+    refusal: str | None = None
+    ledger_home: Mapping[str, str] | None = None
+    preview: bool = False
+
+
+class _RefusedError(grpc.RpcError):
+    """What the engine answers where the provider cannot."""
+
+    def code(self) -> grpc.StatusCode:
+        return grpc.StatusCode.UNKNOWN
+
+    def details(self) -> str:
+        return str(self)
+
+
 class _Answers(Mocks):
     """The outputs that AWS would give."""
 
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+
     def call(self, args: MockCallArgs) -> dict[str, Any]:  # type: ignore[override]  # the SDK takes both
+        cloud = self._cloud
+        if cloud.refusal:
+            raise _RefusedError(cloud.refusal)
+        if args.token == "aws:index/getRegions:getRegions":
+            return {"id": "aws", "names": sorted(cloud.enabled)}
         assert args.token == "aws:index/getCallerIdentity:getCallerIdentity", args.token
-        return {"accountId": ACCOUNT, "arn": "arn:aws:iam::x", "id": ACCOUNT, "userId": "x"}
+        return {"accountId": cloud.account, "arn": "arn:aws:iam::x", "id": cloud.account, "userId": "x"}
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
         if not args.custom:
             return "", {}
+        if args.typ == "pulumi:index:Stash":
+            return args.name, {**args.inputs, "output": self._cloud.ledger_home or args.inputs["input"]}
+        return ("", dict(args.inputs)) if self._cloud.preview else self._made(args)
+
+    def _made(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
         inputs = args.inputs
-        known = {"account": ACCOUNT, "region": "", "name": args.name, **inputs}
+        known = {"region": "", "name": args.name, **inputs, "account": ACCOUNT}
         outputs = dict(inputs)
         if args.typ in _ARN_SERVICE:
             outputs["arn"] = "arn:aws:" + _ARN_SERVICE[args.typ].format_map(known)
@@ -168,8 +211,8 @@ def _routing_outputs(type_: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
 class _Monitor(MockMonitor):
     """Keeps registrations whole; the SDK's own keeps neither parents nor stack outputs."""
 
-    def __init__(self, run: Run) -> None:
-        super().__init__(_Answers())
+    def __init__(self, run: Run, cloud: Cloud) -> None:
+        super().__init__(_Answers(cloud))
         self._run = run
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the RPC's name
@@ -183,7 +226,7 @@ class _Monitor(MockMonitor):
                     custom=request.custom,
                     protect=request.protect,
                     inputs=rpc.deserialize_properties(request.object),
-                    hooks=tuple(request.hooks.before_update),
+                    secret_outputs=frozenset(request.additionalSecretOutputs),
                     depends_on=tuple(request.dependencies),
                     delete_before_replace=request.deleteBeforeReplace,
                     replace_on_changes=frozenset(request.replaceOnChanges),
@@ -222,7 +265,7 @@ def stand_ins(folder: Path) -> Build:
     return build
 
 
-def run_program(stack: str, config: Mapping[str, str], build: Build) -> Run:
+def run_program(stack: str, config: Mapping[str, str], build: Build, cloud: Cloud = Cloud()) -> Run:
     """Run `__main__.py` for a stack with the Lambda packages that `build` makes.
 
     In a thread of its own: the SDK keeps its state in context variables and an event loop per thread.
@@ -237,7 +280,7 @@ def run_program(stack: str, config: Mapping[str, str], build: Build) -> Run:
         runpy.run_path(str(ROOT / "__main__.py"), run_name="program")["main"](build_for)
 
     def deploy() -> None:
-        monitor = _Monitor(run)
+        monitor = _Monitor(run, cloud)
         settings.configure(
             MockSettings(
                 monitor=monitor,
@@ -245,7 +288,7 @@ def run_program(stack: str, config: Mapping[str, str], build: Build) -> Run:
                 engine=MockEngine(logging.getLogger("pulumi")),
                 project="mcp-incident-responder",
                 stack=stack,
-                dry_run=False,
+                dry_run=cloud.preview,
                 organization=None,
                 callbacks=None,
                 outputs=set(),  # else a failed run leaves its unfinished outputs to the next one

@@ -1,12 +1,10 @@
-"""The global tables and the secrets: keys, replicas, protection, and a consistency that cannot change."""
+"""The global tables and the secrets: keys, replicas and protection."""
 
 from collections.abc import Callable
 from typing import Any
 
-import pulumi
 import pytest
 
-from components.global_data import ConsistencyChangeError, refuse_consistency_change
 from tests.components.recorder import Run
 from topology.tables import ALERTS, ANALYSIS_CACHE, COORDINATION
 
@@ -147,43 +145,3 @@ def test_secrets_are_replicated_and_hold_no_value(run: Run) -> None:
         assert secret.inputs["region"] == "us-east-1"
         assert secret.inputs["replicas"] == [{"region": "us-west-2"}]
     assert run.of("secretsmanager/secretVersion:SecretVersion") == []
-
-
-def _change(before: object, after: object) -> pulumi.ResourceHookArgs:
-    def inputs(replicas: object) -> dict[str, object]:
-        return {"name": "x"} if replicas is None else {"name": "x", "replicas": replicas}
-
-    return pulumi.ResourceHookArgs(
-        urn="urn:pulumi:prod::p::t::alerts",
-        id="x",
-        name="alerts",
-        type="aws:dynamodb/table:Table",
-        old_inputs=inputs(before),
-        new_inputs=inputs(after),
-    )
-
-
-STRONG = [{"regionName": "us-west-2", "consistencyMode": "STRONG"}]
-EVENTUAL = [{"regionName": "us-west-2", "consistencyMode": "EVENTUAL"}]
-
-
-@pytest.mark.parametrize(("before", "after"), [(STRONG, EVENTUAL), (EVENTUAL, STRONG)])
-def test_changing_the_consistency_of_a_deployed_ledger_is_refused(before: object, after: object) -> None:
-    """The provider would delete the replica, and with it the promise, to make another."""
-    with pytest.raises(
-        ConsistencyChangeError, match=r"alerts is \w+, the configuration asks for \w+; set it"
-    ):
-        refuse_consistency_change(_change(before, after))
-
-
-@pytest.mark.parametrize(
-    ("before", "after"), [(STRONG, STRONG), (EVENTUAL, EVENTUAL), (None, STRONG), ([], EVENTUAL)]
-)
-def test_other_updates_of_a_table_go_through(before: object, after: object) -> None:
-    """Tags, protection and a first replica may change."""
-    refuse_consistency_change(_change(before, after))
-
-
-def test_the_tables_are_guarded_by_the_refusal(run: Run) -> None:
-    """A check that is not bound to its resource protects nothing."""
-    assert [table.hooks for table in run.of(TABLE)] == [("keep-ledger-consistency",)] * 3

@@ -13,7 +13,7 @@ from emulator.pulumi.provider.resource import Created, Existing, Inputs, Resourc
 from emulator.pulumi.state import State
 
 TYPE = "aws:sqs/queue:Queue"
-USUAL = Options(protect=False, secret_outputs=frozenset(), before_update=lambda *_: None)
+USUAL = Options(protect=False, secret_outputs=frozenset())
 
 
 def aws_error(code: str) -> ClientError:

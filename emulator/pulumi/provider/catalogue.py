@@ -24,9 +24,11 @@ from emulator.pulumi.provider import (
     secretsmanager,
     sns,
     sqs,
+    stash,
     stepfunctions,
 )
 from emulator.pulumi.provider.resource import ResourceType
+from topology.regions import REGIONS
 
 _MODULES: Final = (
     acm,
@@ -48,6 +50,7 @@ _MODULES: Final = (
     secretsmanager,
     sns,
     sqs,
+    stash,
     stepfunctions,
 )
 
@@ -68,8 +71,15 @@ def caller_identity(clients: AwsClients, region: str) -> Mapping[str, Any]:
     }
 
 
+def enabled_regions(clients: AwsClients, region: str) -> Mapping[str, Any]:
+    """Answer `aws.get_regions()`: the embedded AWS is an account in which every region is enabled."""
+    del clients, region
+    return {"id": "aws", "names": sorted(REGIONS)}
+
+
 FUNCTIONS: Final[Mapping[str, Callable[[AwsClients, str], Mapping[str, Any]]]] = {
     "aws:index/getCallerIdentity:getCallerIdentity": caller_identity,
+    "aws:index/getRegions:getRegions": enabled_regions,
 }
 """Functions (invokes) by token; each takes the clients and a region to ask in."""
 

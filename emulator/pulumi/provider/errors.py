@@ -27,7 +27,3 @@ class ProtectedError(ProviderError):
 
 class UndoneReplacementError(ProviderError):
     """The deletion of the old resource at the end would undo the new one, since on AWS both are one."""
-
-
-class HookRefusedError(ProviderError):
-    """A hook of the program refused the change of a resource; its message says why."""

@@ -18,8 +18,10 @@ _MARKER: Final = re.compile(r"<<no output (\S+)>>")
 
 @cache
 def absent_outputs(type_: str) -> Mapping[str, str]:
-    """A marker for each text output of a Pulumi type such as `aws:sqs/queue:Queue`, by its name."""
-    _, module, name = type_.split(":")
+    """A marker for each text output of a type of pulumi-aws such as `aws:sqs/queue:Queue`, by its name."""
+    provider, module, name = type_.split(":")
+    if provider != "aws":
+        return {}
     package = {"lambda": "lambda_"}.get(module.partition("/")[0], module.partition("/")[0])
     declared = _types.resource_types(getattr(getattr(pulumi_aws, package), name))
     return {output: f"<<no output {type_}.{output}>>" for output, kind in declared.items() if kind is str}

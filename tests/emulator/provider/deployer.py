@@ -5,6 +5,7 @@ import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from emulator.client import Emulator
 from emulator.pulumi.deploy import DeployResult, down, up
@@ -33,9 +34,14 @@ class Deployer:
         (self.project_dir / "__main__.py").write_text(header + textwrap.dedent(program))
 
     def up(
-        self, program: str | None = None, *, instance_id: str | None = None, stack: str = "local"
+        self,
+        program: str | None = None,
+        *,
+        instance_id: str | None = None,
+        stack: str = "local",
+        config: Mapping[str, str] = MappingProxyType({}),
     ) -> DeployResult:
-        """Deploy `program`, or again what was written last."""
+        """Deploy `program`, or again what was written last, with `config` before the stack's own."""
         if program is not None:
             self.write(program)
         return up(
@@ -45,6 +51,7 @@ class Deployer:
             state_path=self.state_path,
             project_dir=self.project_dir,
             instance_id=instance_id or self.emulator.instance_id,
+            config=config,
             on_progress=self.progress.append,
         )
 

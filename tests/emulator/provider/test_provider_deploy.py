@@ -113,7 +113,14 @@ QUEUE = 'aws.sqs.Queue("q", name="q", region="us-east-1"'
 REFUSED = {
     "type": ('aws.sfn.Activity("a", region="us-east-1")', "aws:sfn/activity:Activity"),
     "argument": (f"{QUEUE}, delay_seconds=5)", "aws:sqs/queue:Queue 'q': argument 'delaySeconds'"),
-    "function": ("aws.get_regions()", "aws:index/getRegions:getRegions"),
+    "function": ("aws.get_partition()", "aws:index/getPartition:getPartition"),
+    "hook": (
+        (
+            f"{QUEUE}, opts=pulumi.ResourceOptions(hooks=pulumi.ResourceHookBinding(after_create=["
+            'pulumi.ResourceHook("h", print)])))'
+        ),
+        "hook 'h' would not be run",
+    ),
     "read": ('aws.sqs.Queue.get("q", "http://q")', "reading a resource of others"),
     "option": (f"{QUEUE}, opts=pulumi.ResourceOptions(import_='q'))", "importId"),
     "component option": (
@@ -196,22 +203,14 @@ def test_another_stacks_state_is_refused(deployer: Deployer) -> None:
         deployer.up(stack="dev")
 
 
-def test_a_hook_of_the_program_runs_before_an_update(deployer: Deployer, client: Client) -> None:
-    """Over the SDK's own callback protocol; what it refuses is not done."""
-    program = """
-    def refuse(change):
-        raise ValueError(f"{change.name} stays at {change.old_inputs['visibilityTimeoutSeconds']:g}")
-
-    hook = pulumi.ResourceHook("keep", refuse)
-    q = aws.sqs.Queue("q", name="q", region="us-east-1", visibility_timeout_seconds=60,
-                      opts=pulumi.ResourceOptions(hooks=pulumi.ResourceHookBinding(before_update=[hook])))
-    pulumi.export("Url", q.url)
-    """
-    url = deployer.up(program).outputs["Url"]
-    with pytest.raises(DeployError, match="q stays at 60"):
-        deployer.up(program.replace("=60", "=90"))
-    attributes = client("sqs", "us-east-1").get_queue_attributes(QueueUrl=url, AttributeNames=["All"])
-    assert attributes["Attributes"]["VisibilityTimeout"] == "60"
+def test_a_stash_keeps_its_first_value(deployer: Deployer) -> None:
+    """As the engine's own does, until the stack is taken down."""
+    program = 'pulumi.export("Kept", pulumi.Stash("s", input={"says": "first"}).output)'
+    assert deployer.up(program).outputs["Kept"] == {"says": "first"}
+    second = deployer.up(program.replace("first", "second"))
+    assert (second.updated, second.outputs["Kept"]) == (1, {"says": "first"})
+    deployer.down()
+    assert deployer.up().outputs["Kept"] == {"says": "second"}
 
 
 def test_down_deletes_everything_and_the_state(deployer: Deployer, client: Client) -> None:
@@ -363,14 +362,18 @@ def test_the_real_program_comes_up_twice_and_goes(deployer: Deployer, client: Cl
     assert (again.created, again.updated, again.replaced, again.deleted) == (0, 0, 0, 0)
     assert again.same == first.created
     assert again.outputs == first.outputs
+    resources = json.loads(deployer.state_path.read_text())["resources"]
     unnamed = {
         urn: record["id"]
-        for urn, record in json.loads(deployer.state_path.read_text())["resources"].items()
+        for urn, record in resources.items()
         if not CATALOGUE[record["type"]].identity
         and any(isinstance(v, str) and len(v) > 2 and v in record["id"] for v in record["inputs"].values())
     }
     assert unnamed == {}, "an id that is made of arguments: name them in the handler's `identity`"
+    with pytest.raises(DeployError, match="the ledger of a deployed stack cannot move"):
+        deployer.up(config={"primaryRegion": "us-west-2", "failoverRegion": "us-east-1"})
     written = deployer.state_path.read_text()
+    assert set(json.loads(written)["resources"]) == set(resources)
     assert first.outputs["ApiKey"] not in written
     assert first.outputs["FailoverApiKey"] not in written
     assert deployer.down().deleted == first.created

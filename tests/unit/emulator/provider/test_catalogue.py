@@ -1,5 +1,6 @@
 """The catalogue as a whole: names that pulumi-aws really has, and a reason for everything ignored."""
 
+import pulumi
 import pulumi_aws
 import pytest
 from pulumi import _types
@@ -13,8 +14,8 @@ RESOURCES = [pytest.param(resource, id=type_) for type_, resource in CATALOGUE.i
 @pytest.mark.parametrize("resource", RESOURCES)
 def test_every_argument_exists_in_pulumi_aws(resource: ResourceType) -> None:
     """A misspelt name would make a handler refuse what it means to know."""
-    _, module, name = resource.type.split(":")
-    package = getattr(pulumi_aws, module.partition("/")[0].replace("lambda", "lambda_"))
+    provider, module, name = resource.type.split(":")
+    package = pulumi if provider == "pulumi" else getattr(pulumi_aws, _package(module))
     declared = _types.resource_types(getattr(package, name)).keys()
     known = resource.updates | resource.replaces | resource.ignored.keys()
     assert {argument.partition(".")[0] for argument in known} <= declared
@@ -32,6 +33,10 @@ def test_what_can_be_updated_has_an_update(resource: ResourceType) -> None:
     """Declaring an update without one would fail in the middle of a run."""
     if resource.updates or resource.ignored:
         assert type(resource).update is not ResourceType.update
+
+
+def _package(module: str) -> str:
+    return module.partition("/")[0].replace("lambda", "lambda_")
 
 
 def test_every_ignored_argument_has_a_reason() -> None:

@@ -1,7 +1,6 @@
 """The engine's decisions, against resources that live in memory."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -9,12 +8,10 @@ from pulumi.runtime import rpc
 
 from emulator.pulumi.provider.errors import (
     DuplicateUrnError,
-    HookRefusedError,
     ProtectedError,
     UnknownArgumentError,
     UnknownResourceTypeError,
 )
-from emulator.pulumi.provider.resource import Inputs
 from tests.fakes.provider import TYPE, USUAL, Run, Shelf
 
 
@@ -184,22 +181,6 @@ def test_a_protected_resource_is_neither_deleted_nor_replaced(shelf: Shelf, path
     assert ["protected" in problem for problem in Run(shelf, path).engine.destroy()] == [True]
     Run(shelf, path).register()
     assert Run(shelf, path).engine.destroy() == []
-
-
-def test_a_hook_can_refuse_an_update(shelf: Shelf, path: Path) -> None:
-    """It sees old and new arguments before anything is changed, and only when something is."""
-    seen: list[tuple[Any, Any]] = []
-
-    def refuse(resource_id: str, old: Inputs, new: Inputs) -> None:
-        seen.append((old["size"], new["size"]))
-        raise HookRefusedError(f"{resource_id} stays")
-
-    Run(shelf, path).register(size=1.0, options={"before_update": refuse})
-    Run(shelf, path).register(size=1.0, options={"before_update": refuse})
-    with pytest.raises(HookRefusedError, match="stays"):
-        Run(shelf, path).register(size=2.0, options={"before_update": refuse})
-    assert seen == [(1, 2)]
-    assert shelf.things["q@us-east-1"]["size"] == 1
 
 
 def test_an_output_that_no_handler_gives_is_marked(shelf: Shelf, path: Path) -> None:

@@ -1,0 +1,67 @@
+"""A deployed ledger stays where it is: every change of its regions or its consistency is refused."""
+
+from pathlib import Path
+
+import pulumi
+import pytest
+
+from tests.components.recorder import Cloud, Run, run_program, stack_file, stand_ins
+from topology.names import PROJECT, STACKS
+
+HERE = {"primaryRegion": "us-east-1", "failoverRegion": "us-west-2"}
+STRONG = {**HERE, "witnessRegion": "us-east-2", "ledgerConsistency": "strong"}
+EVENTUAL = {**HERE, "witnessRegion": "", "ledgerConsistency": "eventual"}
+FIRST = {"dev": EVENTUAL, "staging": STRONG, "prod": STRONG, "local": STRONG}
+
+SWAPPED = {"primaryRegion": "us-west-2", "failoverRegion": "us-east-1"}
+THIRD = {"failoverRegion": "us-east-2", "witnessRegion": "us-west-2"}
+MOVES = [
+    pytest.param(stack, change, id=f"{stack}: {', '.join(f'{k}={v}' for k, v in change.items())}")
+    for stack in STACKS
+    for change in (
+        SWAPPED,
+        {"failoverRegion": "us-west-1"} if stack == "dev" else THIRD,
+        STRONG if stack == "dev" else EVENTUAL,
+        (STRONG if stack == "dev" else EVENTUAL) | SWAPPED,
+        {"primaryRegion": "eu-west-1", "failoverRegion": "eu-west-2"}
+        | ({} if stack == "dev" else {"witnessRegion": "eu-central-1"}),
+    )
+] + [pytest.param("prod", {"primaryRegion": "us-east-2", "witnessRegion": "us-east-1"}, id="prod: witness")]
+
+
+def _deploy_again(stack: str, change: dict[str, str], folder: Path, *, preview: bool) -> Run:
+    """Run the program for a stack that was deployed by its file, with a changed configuration."""
+    config = stack_file(stack) | {f"{PROJECT}:{key}": value for key, value in change.items()}
+    cloud = Cloud(ledger_home=FIRST[stack], preview=preview)
+    return run_program(stack, config, stand_ins(folder), cloud)
+
+
+@pytest.mark.parametrize("preview", [True, False], ids=["preview", "up"])
+@pytest.mark.parametrize(("stack", "change"), MOVES)
+def test_a_deployed_ledger_does_not_move(
+    stack: str, change: dict[str, str], tmp_path: Path, *, preview: bool
+) -> None:
+    """Whether Pulumi would update or replace its tables: each key is told, and nothing else is registered."""
+    run = _deploy_again(stack, change, tmp_path, preview=preview)
+    assert isinstance(run.error, pulumi.RunError)
+    assert "the ledger of a deployed stack cannot move, its rows would be deleted: " in str(run.error)
+    for key, value in change.items():
+        told = f"{key} was {FIRST[stack][key]!r} and would be {value!r}"
+        assert (told in str(run.error)) is (FIRST[stack][key] != value)
+    assert "; set that back, or deploy a new stack and move the alerts there" in str(run.error)
+    assert [resource.type for resource in run.resources] == ["pulumi:index:Stash"]
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_other_changes_of_a_deployed_stack_go_through(stack: str, tmp_path: Path) -> None:
+    """The refusal is about the ledger's place alone."""
+    run = _deploy_again(stack, {"leaseS": "60", "logRetentionDays": "60"}, tmp_path, preview=False)
+    assert run.error is None
+
+
+def test_where_the_ledger_is_stays_known_as_long_as_the_ledger(run: Run) -> None:
+    """What is compared with is the first thing that a stack registers, and as protected as the tables."""
+    [stash] = [resource for resource in run.resources if resource.type == "pulumi:index:Stash"]
+    assert run.resources[0] == stash
+    assert stash.inputs["input"] == FIRST[run.outputs["Stack"]]
+    assert stash.protect is run.one("dynamodb/table:Table", "alerts").protect
