@@ -228,6 +228,7 @@ class Webhook(pulumi.ComponentResource):
             usage_plan_id=plan.id,
             key_id=key.id,
             key_type="API_KEY",
-            opts=self._child,
+            # API Gateway answers with the key's value, which the SDK keeps secret of an ApiKey only.
+            opts=pulumi.ResourceOptions(parent=self, additional_secret_outputs=["value"]),
         )
         return key

@@ -136,8 +136,7 @@ class ApiKey(ResourceType):
 
     def read_secrets(self, context: ResourceContext, existing: Existing) -> Mapping[str, Any]:
         """Ask for the value."""
-        key = context.client("apigateway").get_api_key(apiKey=existing.id, includeValue=True)
-        return {"value": key["value"]}
+        return _key_value(context, existing.id)
 
 
 class UsagePlan(ResourceType):
@@ -195,11 +194,12 @@ class UsagePlan(ResourceType):
 
 
 class UsagePlanKey(ResourceType):
-    """A key's membership in a plan; its id is the key's."""
+    """A key's membership in a plan; its id is the key's, and the key's value is an output of it too."""
 
     type = "aws:apigateway/usagePlanKey:UsagePlanKey"
     identity = frozenset({"keyId", "keyType", "usagePlanId"})
     replaces = frozenset({"keyId", "keyType", "usagePlanId"})
+    secrets = frozenset({"value"})
 
     def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Put the key into the plan."""
@@ -207,6 +207,15 @@ class UsagePlanKey(ResourceType):
             usagePlanId=inputs["usagePlanId"], keyId=inputs["keyId"], keyType=inputs["keyType"]
         )
         return Created(member["id"], {"name": member["name"]})
+
+    def complete(self, context: ResourceContext, created: Created, inputs: Inputs) -> Mapping[str, Any]:
+        """Ask for the key's value, which the embedded AWS leaves out of the plan's answer."""
+        del inputs
+        return _key_value(context, created.id)
+
+    def read_secrets(self, context: ResourceContext, existing: Existing) -> Mapping[str, Any]:
+        """Ask for it again."""
+        return _key_value(context, existing.id)
 
     def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Take the key out of the plan."""
@@ -223,6 +232,11 @@ _LIMITS: Final = {
 }
 """Settings and their paths in a patch of a stage.
 https://docs.aws.amazon.com/apigateway/latest/api/API_UpdateStage.html"""
+
+
+def _key_value(context: ResourceContext, key_id: str) -> Mapping[str, Any]:
+    key = context.client("apigateway").get_api_key(apiKey=key_id, includeValue=True)
+    return {"value": key["value"]}
 
 
 def _patch_stage(

@@ -1,0 +1,52 @@
+"""No output that carries a secret is kept in plain text in Pulumi's state."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+import pulumi_aws
+import pytest
+from pulumi import _types  # the SDK's own map of a resource's outputs; it has no public name
+
+from tests.components.recorder import Registered, Run
+from topology.names import STACKS
+
+SUSPECT: Final = re.compile(
+    r"^value$|password|secret|token|private_?key|credential|sensitive|plain_?text|auth_?key", re.IGNORECASE
+)
+"""What the name of an output that carries a secret has in it, in the words of pulumi-aws."""
+
+NO_SECRET: Final[Mapping[str, str]] = {
+    "aws:apigateway/integration:Integration.credentials": "the ARN of a role",
+    "aws:lambda/permission:Permission.eventSourceToken": "of an Alexa skill, which nothing here is",
+}
+"""Outputs that are only called so, each with the reason."""
+
+
+def _suspects(run: Run) -> Iterator[tuple[Registered, str]]:
+    """The text outputs of each resource whose names say that they carry a secret, in camel case."""
+    for resource in run.resources:
+        provider, module, name = resource.type.split(":")
+        if not resource.custom or provider != "aws":
+            continue
+        package: Any = getattr(pulumi_aws, module.partition("/")[0].replace("lambda", "lambda_"))
+        for output, kind in _types.resource_types(getattr(package, name)).items():
+            if kind is str and SUSPECT.search(output):
+                yield resource, output
+
+
+@pytest.mark.parametrize("stack", [*STACKS, "every option"])
+def test_no_output_that_carries_a_secret_is_plain(
+    stack: str, run_of: Callable[[str], Run], optioned: Run
+) -> None:
+    """Whoever may read the state would have the API key of every source."""
+    suspects = list(_suspects(optioned if stack == "every option" else run_of(stack)))
+    plain = [(r.name, f"{r.type}.{output}") for r, output in suspects if output not in r.secret_outputs]
+    assert [(name, output) for name, output in plain if output not in NO_SECRET] == []
+    kept = {f"{r.type}.{output}" for r, output in suspects} - NO_SECRET.keys()
+    assert {"aws:apigateway/apiKey:ApiKey.value", "aws:apigateway/usagePlanKey:UsagePlanKey.value"} <= kept
+
+
+def test_every_exception_is_of_something_that_a_stack_has(optioned: Run) -> None:
+    """One whose resource is gone would hide the next output of that name."""
+    assert NO_SECRET.keys() <= {f"{resource.type}.{output}" for resource, output in _suspects(optioned)}
