@@ -4,7 +4,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.policies import resource_policy
-from components.region_context import RegionContext
+from components.region_context import RegionContext, kept
 
 _CLOUDWATCH = {"Service": "cloudwatch.amazonaws.com"}
 
@@ -50,7 +50,7 @@ class AlarmTopic(pulumi.ComponentResource):
                 ]
             ),
             tags=context.tags,
-            opts=child,
+            opts=kept(self, context.config),
         )
         topic = aws.sns.Topic(
             logical,

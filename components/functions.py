@@ -7,7 +7,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.policies import Grant, identity_policy, log_grant, trust_policy
-from components.region_context import RegionContext
+from components.region_context import RegionContext, kept
 from topology.functions import LAMBDA_ARCHITECTURE, LAMBDA_RUNTIME, FunctionSpec
 from topology.names import LIVE_ALIAS
 
@@ -37,7 +37,7 @@ class Function(pulumi.ComponentResource):
             name=context.names.log_group(spec),
             retention_in_days=context.config.log_retention_days,
             tags=context.tags,
-            opts=child,
+            opts=kept(self, context.config),
         )
         role = aws.iam.Role(
             logical,

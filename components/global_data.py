@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pulumi
 import pulumi_aws as aws
 
-from components.region_context import arn_in, tags_of
+from components.region_context import arn_in, kept, tags_of
 from topology.config import StackConfig
 from topology.config_keys import STRONG
 from topology.names import Names
@@ -103,7 +103,7 @@ class GlobalData(pulumi.ComponentResource):
             if strong
             else None,
             tags=tags_of(config),
-            opts=pulumi.ResourceOptions(parent=self, protect=config.deletion_protection),
+            opts=kept(self, config),
         )
 
     def _secret(self, key: str, physical: str) -> aws.secretsmanager.Secret:
@@ -114,7 +114,7 @@ class GlobalData(pulumi.ComponentResource):
             replicas=[aws.secretsmanager.SecretReplicaArgs(region=self._config.failover_region)],
             recovery_window_in_days=SECRET_RECOVERY_DAYS if self._config.deletion_protection else 0,
             tags=tags_of(self._config),
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=kept(self, self._config),
         )
 
 

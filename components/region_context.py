@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import pulumi
+
 from topology.config import StackConfig
 from topology.names import PROJECT, Names
 from topology.regions import FAILOVER, PRIMARY, Role
@@ -11,6 +13,15 @@ from topology.regions import FAILOVER, PRIMARY, Role
 def tags_of(config: StackConfig) -> Mapping[str, str]:
     """The tags of every resource that takes tags."""
     return {"Project": PROJECT, "Stack": config.stack, "Owner": config.owner, "ManagedBy": "pulumi"}
+
+
+def kept(parent: pulumi.Resource, config: StackConfig) -> pulumi.ResourceOptions:
+    """The options of a child that cannot be made again as it was: of a type of `topology.protection`.
+
+    With `deletionProtection`, Pulumi then neither deletes nor replaces it.
+    https://www.pulumi.com/docs/iac/concepts/options/protect/
+    """
+    return pulumi.ResourceOptions(parent=parent, protect=config.deletion_protection)
 
 
 def arn_in(arn: str, region: str) -> str:

@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 import pulumi
 import pulumi_aws as aws
 
-from components.region_context import RegionContext
+from components.region_context import RegionContext, kept
 from components.webhook import Webhook
 from topology.outputs import output_key
 from topology.regions import FAILOVER, PRIMARY, Role
@@ -139,7 +139,7 @@ class Routing(pulumi.ComponentResource):
             security_policy="TLS_1_2",
             endpoint_configuration=aws.apigateway.DomainNameEndpointConfigurationArgs(types="REGIONAL"),
             tags=context.tags,
-            opts=self._child,
+            opts=kept(self, context.config),
         )
         aws.apigateway.BasePathMapping(
             context.logical("domain"),

@@ -10,7 +10,7 @@ import pulumi_aws as aws
 
 from components.functions import Function
 from components.gateway_errors import GATEWAY_ERRORS, GatewayError
-from components.region_context import RegionContext
+from components.region_context import RegionContext, kept
 from topology.names import API_STAGE
 
 ROUTES: Mapping[str, str] = {"alerts": "POST", "health": "GET", "switch": "GET"}
@@ -67,7 +67,7 @@ class Webhook(pulumi.ComponentResource):
             name=context.names.api,
             endpoint_configuration=aws.apigateway.RestApiEndpointConfigurationArgs(types="REGIONAL"),
             tags=context.tags,
-            opts=self._child,
+            opts=kept(self, context.config),
         )
         parts = [
             *self._route("alerts", key_required=True),
@@ -195,7 +195,7 @@ class Webhook(pulumi.ComponentResource):
             name=context.names.api_log_group,
             retention_in_days=context.config.log_retention_days,
             tags=context.tags,
-            opts=self._child,
+            opts=kept(self, context.config),
         )
         return aws.apigateway.StageAccessLogSettingsArgs(
             destination_arn=group.arn, format=json.dumps(ACCESS_LOG_FORMAT)
@@ -220,7 +220,7 @@ class Webhook(pulumi.ComponentResource):
             name=context.names.api_key,
             value=self._given_key,
             tags=context.tags,
-            opts=self._child,
+            opts=kept(self, context.config),
         )
         aws.apigateway.UsagePlanKey(
             context.logical("sources"),

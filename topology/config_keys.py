@@ -168,7 +168,7 @@ KEYS: Final = (
         lambda v: v in LOG_RETENTION_DAYS,
         "Of the log groups",
     ),
-    Key("deletionProtection", bool, True, *_BOOL, "Whether the tables refuse to be deleted"),  # noqa: FBT003 - the default
+    Key("deletionProtection", bool, True, *_BOOL, "Whether data and addresses refuse to be deleted"),  # noqa: FBT003 - the default
     Key(
         "domain",
         str,

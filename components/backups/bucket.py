@@ -4,7 +4,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.policies import resource_policy
-from components.region_context import RegionContext
+from components.region_context import RegionContext, kept
 from topology.backups import CONFIGS, EXPORTS, PACKAGES
 
 UPLOAD_DAYS = 7
@@ -30,7 +30,7 @@ class BackupBucket(pulumi.ComponentResource):
             object_lock_enabled=True,
             force_destroy=not context.config.deletion_protection,
             tags=context.tags,
-            opts=self._child,
+            opts=kept(self, context.config),
         )
         self.name = self._bucket.bucket
         self.arn = self._bucket.arn

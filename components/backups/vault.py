@@ -3,7 +3,7 @@
 import pulumi
 import pulumi_aws as aws
 
-from components.region_context import RegionContext
+from components.region_context import RegionContext, kept
 
 COMPLIANCE_GRACE_DAYS = 3
 """For which a compliance lock can still be taken back: the least that AWS takes.
@@ -27,7 +27,7 @@ class BackupVault(pulumi.ComponentResource):
             name=context.names.backup_vault,
             force_destroy=not context.config.deletion_protection,
             tags=context.tags,
-            opts=child,
+            opts=kept(self, context.config),
         )
         aws.backup.VaultLockConfiguration(
             context.logical("vault"),
