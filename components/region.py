@@ -65,13 +65,13 @@ class Region(pulumi.ComponentResource):
         self._data = data
         child = pulumi.ResourceOptions(parent=self)
         self._queues = Queues(context, opts=child)
-        self._topic = AlarmTopic(context, opts=child)
-        PipelineAlarms(context, topic=self._topic, opts=child)
+        self.topic = AlarmTopic(context, opts=child)
+        PipelineAlarms(context, topic=self.topic, opts=child)
         self.alerts_table = data.table_arn(ALERTS, context.region)
         self.bucket = BackupBucket(context, opts=child)
         self.vault = BackupVault(context, opts=child)
         BackupSchedules(
-            context, bucket=self.bucket, alerts_table=self.alerts_table, topic=self._topic, opts=child
+            context, bucket=self.bucket, alerts_table=self.alerts_table, topic=self.topic, opts=child
         )
         values, resources = self._setting_values(), self._resources()
         self._functions = {
@@ -87,7 +87,7 @@ class Region(pulumi.ComponentResource):
             )
             for spec in FUNCTIONS
         }
-        Triggers(context, functions=self._functions, queues=self._queues, topic=self._topic, opts=child)
+        Triggers(context, functions=self._functions, queues=self._queues, topic=self.topic, opts=child)
         self.webhook = Webhook(context, reception=self._functions[RECEPTION], api_key=api_key, opts=child)
         self.register_outputs({})
 
@@ -105,7 +105,7 @@ class Region(pulumi.ComponentResource):
             "DistributionQueueUrl": self._queues.url(DISTRIBUTION_QUEUE),
             "DistributionCriticalQueueUrl": self._queues.url(DISTRIBUTION_CRITICAL),
             "DistributionDeadLetterQueueUrl": self._queues.url(DISTRIBUTION_DLQ),
-            "AlarmTopicArn": self._topic.arn,
+            "AlarmTopicArn": self.topic.arn,
             "BackupBucketName": self.bucket.name,
             "BackupVaultName": self.vault.name,
             **{f"{spec.suffix}Name": function.name for spec, function in self._functions.items()},
@@ -131,7 +131,7 @@ class Region(pulumi.ComponentResource):
             "dedupe_event_window_s": str(config.dedupe_event_window_s),
             "dedupe_content_window_s": str(config.dedupe_content_window_s),
             "source_quota_per_minute": str(config.source_quota_per_minute),
-            "alarm_topic_arn": self._topic.arn,
+            "alarm_topic_arn": self.topic.arn,
             "anthropic_key_secret": data.anthropic_key_secret.name,
             "claude_model": config.claude_model,
             "cache_ttl_s": str(config.cache_ttl_s),

@@ -169,6 +169,10 @@ class Names:
         """The schedule that keeps a day's configuration and packages, and the state machine it starts."""
         return f"{self.prefix}-daily-copies"
 
+    def backup_jobs_alarm(self, jobs: str) -> str:
+        """The CloudWatch alarm that goes off when a job of AWS Backup fails; `jobs` says of which kind."""
+        return f"{self.prefix}-{jobs}-failed"
+
     def backup_age_alarm(self, backup: str) -> str:
         """The CloudWatch alarm that goes off when the newest good backup is too old, or nobody knows.
 

@@ -15,6 +15,9 @@ from topology.tables import ALERTS
 
 _START_WITHIN_MIN: Final = 60
 _COMPLETE_WITHIN_MIN: Final = 12 * 60
+_METRIC_PERIOD_S: Final = 300
+"""AWS Backup sends its metrics each five minutes."""
+
 _TESTED_WINDOW_DAYS: Final = 7
 """A test a week, of a copy that is not older than that."""
 
@@ -79,6 +82,8 @@ class Backups(pulumi.ComponentResource):
             primary.context, bucket=primary.bucket, record=record, after=replication, opts=self._child
         )
         self._back_up()
+        self._watch("backup-jobs", "NumberOfBackupJobsFailed")
+        self._watch("copy-jobs", "NumberOfCopyJobsFailed")
         self._restore()
         self._test_restores()
         self.register_outputs({})
@@ -136,7 +141,12 @@ class Backups(pulumi.ComponentResource):
             source=None,
             grants=(
                 Grant(
-                    ("dynamodb:DescribeTable", "dynamodb:ListTagsOfResource", "dynamodb:StartAwsBackupJob"),
+                    (
+                        "dynamodb:CreateBackup",  # what it does where advanced backups are off
+                        "dynamodb:DescribeTable",
+                        "dynamodb:ListTagsOfResource",
+                        "dynamodb:StartAwsBackupJob",
+                    ),
                     (table,),
                 ),
                 Grant(("backup:CopyIntoBackupVault", "backup:DescribeBackupVault"), vaults),
@@ -176,6 +186,35 @@ class Backups(pulumi.ComponentResource):
             plan_id=plan.id,
             iam_role_arn=role.arn,
             resources=[table],
+            opts=self._child,
+        )
+
+    def _watch(self, jobs: str, failed: str) -> None:
+        """An alarm on `failed`, a metric of AWS Backup, in the region whose plan runs the jobs.
+
+        That both metrics come with the vault's name as their dimension was not tried (November 2026).
+        https://docs.aws.amazon.com/aws-backup/latest/devguide/cloudwatch.html
+        """
+        context = self._primary.context
+        aws.cloudwatch.MetricAlarm(
+            context.logical(jobs),
+            region=context.region,
+            name=context.names.backup_jobs_alarm(jobs),
+            alarm_description=(
+                f"{failed}: AWS Backup lists the job with its reason. Is DynamoDB opted in, with advanced "
+                "features (aws backup update-region-settings)?"
+            ),
+            namespace="AWS/Backup",
+            metric_name=failed,
+            dimensions={"BackupVaultName": self._primary.vault.name},
+            statistic="Sum",
+            period=_METRIC_PERIOD_S,
+            evaluation_periods=1,
+            threshold=1,
+            comparison_operator="GreaterThanOrEqualToThreshold",
+            treat_missing_data="notBreaching",  # nothing is sent while no job fails
+            alarm_actions=[self._primary.topic.arn],
+            tags=context.tags,
             opts=self._child,
         )
 

@@ -157,7 +157,12 @@ def _expected_of_backups(stack: str, region: str) -> dict[str, list[tuple[list[s
             ],
             "backup": [
                 (
-                    ["dynamodb:DescribeTable", "dynamodb:ListTagsOfResource", "dynamodb:StartAwsBackupJob"],
+                    [
+                        "dynamodb:CreateBackup",
+                        "dynamodb:DescribeTable",
+                        "dynamodb:ListTagsOfResource",
+                        "dynamodb:StartAwsBackupJob",
+                    ],
                     [alerts],
                 ),
                 (["backup:CopyIntoBackupVault", "backup:DescribeBackupVault"], list(vaults.values())),

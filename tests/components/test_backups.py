@@ -319,3 +319,27 @@ def test_a_package_that_a_backup_lacks_is_named(tmp_path: Path) -> None:
 
 def _nothing_to_build(_target: object) -> Any:
     raise AssertionError("a build was asked for")
+
+
+@pytest.mark.parametrize(
+    ("key", "metric"), [("backup-jobs", "NumberOfBackupJobsFailed"), ("copy-jobs", "NumberOfCopyJobsFailed")]
+)
+def test_a_failed_job_of_aws_backup_sets_off_an_alarm(key: str, metric: str, run: Run) -> None:
+    """Else nobody would know before the day that a copy is needed; the account's settings can forbid it."""
+    alarm = dict(run.one("cloudwatch/metricAlarm:MetricAlarm", f"us-east-1-{key}").inputs)
+    assert "update-region-settings" in alarm.pop("alarmDescription")
+    assert alarm.pop("tags")["Stack"] == run.outputs["Stack"]
+    assert alarm == {
+        "region": "us-east-1",
+        "name": f"mcp-incident-responder-{run.outputs['Stack']}-{key}-failed",
+        "namespace": "AWS/Backup",
+        "metricName": metric,
+        "dimensions": {"BackupVaultName": run.outputs["BackupVaultName"]},
+        "statistic": "Sum",
+        "period": 300,
+        "evaluationPeriods": 1,
+        "threshold": 1,
+        "comparisonOperator": "GreaterThanOrEqualToThreshold",
+        "treatMissingData": "notBreaching",
+        "alarmActions": [run.outputs["AlarmTopicArn"]],
+    }
