@@ -130,13 +130,15 @@ def _with_sizes(text: str, sizes: Mapping[str, int]) -> str:
 
 
 def _set(config: dict[str, Any], key: str, size: int) -> None:
-    """Give a key its size, a number or a text as it was; one not there, unless that is its default."""
+    """Give a key its size, quoted as it was or as the Pulumi CLI does; one not there, unless by default."""
+    from ruamel.yaml.scalarstring import DoubleQuotedScalarString  # noqa: PLC0415 - of an extra
+
     name = key if key in config else f"{PROJECT}:{key}"
-    if name in config:
-        old = config[name]
-        config[name] = type(old)(size) if isinstance(old, str) else size
-    elif size != next(one.default for one in KEYS if one.name == key):
-        config[name] = size
+    if name in config and str(config[name]) == str(size):
+        return
+    if name in config or size != next(one.default for one in KEYS if one.name == key):
+        old = config.get(name)
+        config[name] = (type(old) if isinstance(old, str) else DoubleQuotedScalarString)(size)
 
 
 def _check(stack: str, text: str) -> None:

@@ -46,6 +46,18 @@ def test_there_is_one_file_for_each_stack() -> None:
 
 
 @pytest.mark.parametrize("stack", STACKS)
+def test_a_stack_file_is_as_the_cli_writes_it(stack: str) -> None:
+    """Else `pulumi stack init`, which adds its salt, would rewrite each number and each true or false."""
+    text = (ROOT / f"Pulumi.{stack}.yaml").read_text()
+    values = yaml.safe_load(text)["config"]
+    needs_quotes = {key for key, value in values.items() if not isinstance(yaml.safe_load(str(value)), str)}
+    written = [
+        f'  {key}: "{value}"' if key in needs_quotes else f"  {key}: {value}" for key, value in values.items()
+    ]
+    assert [line for line in text.splitlines() if line.startswith("  ") and "#" not in line] == written
+
+
+@pytest.mark.parametrize("stack", STACKS)
 def test_the_provider_starts_in_the_primary_region(stack: str) -> None:
     """IAM and STS are called through the provider's region; it must be one that the stack uses anyway."""
     assert stack_file(stack)["aws:region"] == _parsed(stack).primary_region

@@ -60,8 +60,8 @@ def test_sizes_that_a_stack_has_already_change_no_byte(folder: Path, stack: str)
 def test_the_diff_is_shown_before_anything_is_written(folder: Path) -> None:
     """As `diff -u` has it."""
     change = change_of(folder, "dev", {"analysis": 1536})
-    assert "-  mcp-incident-responder:analysisMemoryMb: 512\n" in change.diff
-    assert "+  mcp-incident-responder:analysisMemoryMb: 1536\n" in change.diff
+    assert '-  mcp-incident-responder:analysisMemoryMb: "512"\n' in change.diff
+    assert '+  mcp-incident-responder:analysisMemoryMb: "1536"\n' in change.diff
     assert (folder / "Pulumi.dev.yaml").read_bytes() == change.before
 
 
@@ -93,13 +93,13 @@ def test_a_last_line_without_an_end_stays_without_one(folder: Path) -> None:
         file.read_bytes().rstrip(b"\n").replace(b"owner: incident-response", b"receptionMemoryMb: 512")
     )
     change_of(folder, "prod", {"reception": 256}).write()
-    assert file.read_bytes().endswith(b"receptionMemoryMb: 256")
+    assert file.read_bytes().endswith(b'receptionMemoryMb: "256"')
 
 
 @pytest.mark.parametrize(
     ("memory_mb", "says"),
     [
-        ({"analysis": 64}, "analysisMemoryMb: 64 is not allowed"),
+        ({"analysis": 64}, "analysisMemoryMb: '64' is not allowed"),
         ({"analysis": 10_241}, "allowed: 128 to 10240 MB"),
         ({"mailer": 512}, "no function mailer"),
     ],
@@ -153,7 +153,7 @@ def test_the_new_file_has_the_old_ones_rights_and_a_link_stays_one(folder: Path)
     change_of(folder, "dev", {"analysis": 1536}).write()
     assert file.is_symlink()
     assert stat.S_IMODE(real.stat().st_mode) == 0o640
-    assert "analysisMemoryMb: 1536" in real.read_text(encoding="utf-8")
+    assert 'analysisMemoryMb: "1536"' in real.read_text(encoding="utf-8")
 
 
 def test_what_cannot_be_written_leaves_the_old_file(folder: Path) -> None:
