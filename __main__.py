@@ -26,7 +26,14 @@ from topology.regions import FAILOVER, PRIMARY, ROLES, Role
 Packages = Mapping[FunctionSpec, Path]
 
 
-def main(build: Callable[[Target], Packages] = build_packages) -> None:
+def _build(target: Target) -> Packages:
+    def tell(spec: FunctionSpec, target: Target) -> None:
+        pulumi.log.info(f"building the package of {spec.suffix} for {target.name}")
+
+    return build_packages(target, on_build=tell)
+
+
+def main(build: Callable[[Target], Packages] = _build) -> None:
     """Register the stack. `build` makes the Lambda packages for what the stack runs on.
 
     Raises:

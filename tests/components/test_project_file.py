@@ -40,6 +40,12 @@ def test_the_project_runs_in_its_own_virtual_environment() -> None:
     assert _project()["runtime"] == {"name": "python", "options": {"toolchain": "pip", "virtualenv": ".venv"}}
 
 
+def test_what_the_cli_installs_is_the_lock() -> None:
+    """`pulumi install` takes requirements.txt, and says that it has finished where there is none."""
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    assert [line for line in lines if not line.startswith("#")] == ["-r locks/project.txt"]
+
+
 def test_there_is_one_file_for_each_stack() -> None:
     """A stack without a file could not be deployed; a file without a stack would be refused."""
     assert {path.suffixes[0][1:] for path in ROOT.glob("Pulumi.*.yaml")} == set(STACKS)

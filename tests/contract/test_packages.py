@@ -181,8 +181,14 @@ def test_pattern_that_matches_nothing_fails_the_build(tmp_path: Path) -> None:
 
 
 def test_the_same_inputs_give_the_same_bytes(packages: dict[FunctionSpec, Path], tmp_path: Path) -> None:
-    """A rebuild elsewhere is byte for byte the same, so an unchanged function is not deployed again."""
-    again = build_package(RECOVERY, HOST, folder=tmp_path)
+    """A rebuild elsewhere is byte for byte the same, so an unchanged function is not deployed again.
+
+    Whoever waits for it is told of what is built, and of nothing else.
+    """
+    told: list[tuple[FunctionSpec, Target]] = []
+    again = build_package(RECOVERY, HOST, folder=tmp_path, on_build=lambda *what: told.append(what))
+    build_package(RECOVERY, HOST, folder=tmp_path, on_build=lambda *what: told.append(what))
+    assert told == [(RECOVERY, HOST)]
     assert again.name == packages[RECOVERY].name
     assert again.read_bytes() == packages[RECOVERY].read_bytes()
 
