@@ -5,6 +5,7 @@ import pulumi_aws as aws
 
 from components.policies import resource_policy
 from components.region_context import RegionContext, kept
+from components.stack_config import as_given
 
 _CLOUDWATCH = {"Service": "cloudwatch.amazonaws.com"}
 
@@ -83,7 +84,7 @@ class AlarmTopic(pulumi.ComponentResource):
                 region=context.region,
                 topic=topic.arn,
                 protocol="email",
-                endpoint=context.config.alarm_email,
+                endpoint=as_given("alarmEmail", context.config.alarm_email),
                 opts=child,
             )
         self.arn = topic.arn

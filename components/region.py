@@ -16,6 +16,7 @@ from components.pipeline_alarms import PipelineAlarms
 from components.policies import RegionResources, function_grants
 from components.queues import Queues
 from components.region_context import RegionContext
+from components.stack_config import as_given
 from components.triggers import Triggers
 from components.webhook import Webhook
 from handlers.settings import (
@@ -139,7 +140,7 @@ class Region(pulumi.ComponentResource):
             "slack_webhook_secret": data.slack_webhook_secret.name,
             "slack_webhook_origin": config.slack_webhook_origin,
             "slack_interval_ms": str(config.slack_interval_ms),
-            "slack_channel": config.slack_channel,
+            "slack_channel": as_given("slackChannel", config.slack_channel),
             "slack_bot_token_secret": data.slack_bot_token_secret.name if data.slack_bot_token_secret else "",
         }
 

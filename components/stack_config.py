@@ -27,6 +27,11 @@ def configuration_to_keep() -> Mapping[str, object]:
     return {key: value for key, value in _bag().items() if not is_config_secret(namespace + key)}
 
 
+def as_given(key: str, value: str) -> pulumi.Input[str]:
+    """A value of the configuration as an argument: a secret in the state too if it was given as one."""
+    return pulumi.Output.secret(value) if is_config_secret(f"{pulumi.get_project()}:{key}") else value
+
+
 def _bag() -> Mapping[str, object]:
     """Every key of the project, without its namespace."""
     bag: dict[str, object] = {**get_config_env(), **CONFIG.get()}

@@ -15,7 +15,7 @@ import grpc
 import yaml
 from google.protobuf import empty_pb2
 from pulumi.runtime import Mocks, rpc, settings
-from pulumi.runtime.config import CONFIG
+from pulumi.runtime.config import set_all_config
 from pulumi.runtime.mocks import MockCallArgs, MockEngine, MockMonitor, MockResourceArgs, MockSettings
 from pulumi.runtime.stack import run_in_stack
 
@@ -118,7 +118,8 @@ class Cloud:
     """What the program meets: an account, the regions that are enabled in it, and what the state keeps.
 
     In a `preview` nothing is made, so that outputs other than inputs are unknown. `refusal` is what AWS says
-    to whoever asks for the account; `ledger_home` what the first deployment put into its stash.
+    to whoever asks for the account; `ledger_home` what the first deployment put into its stash; `secret_keys`
+    are those of the configuration that are kept encrypted.
     """
 
     account: str = ACCOUNT
@@ -126,6 +127,7 @@ class Cloud:
     refusal: str | None = None
     ledger_home: Mapping[str, str] | None = None
     preview: bool = False
+    secret_keys: tuple[str, ...] = ()
 
 
 class _RefusedError(grpc.RpcError):
@@ -294,7 +296,7 @@ def run_program(stack: str, config: Mapping[str, str], build: Build, cloud: Clou
                 outputs=set(),  # else a failed run leaves its unfinished outputs to the next one
             )
         )
-        CONFIG.set(dict(config))
+        set_all_config(dict(config), list(cloud.secret_keys))
         try:
             asyncio.run(run_in_stack(program))
         except Exception as error:  # noqa: BLE001 - the edge of the thread: the test looks at it

@@ -2,14 +2,25 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 import pulumi_aws
 import pytest
 from pulumi import _types  # the SDK's own map of a resource's outputs; it has no public name
+from pulumi.runtime import rpc
 
-from tests.components.recorder import Registered, Run
-from topology.names import STACKS
+from tests.components.recorder import (
+    EMAIL,
+    EVERY_OPTION,
+    Cloud,
+    Registered,
+    Run,
+    run_program,
+    stack_file,
+    stand_ins,
+)
+from topology.names import PROJECT, STACKS
 
 SUSPECT: Final = re.compile(
     r"^value$|password|secret|token|private_?key|credential|sensitive|plain_?text|auth_?key", re.IGNORECASE
@@ -50,3 +61,32 @@ def test_no_output_that_carries_a_secret_is_plain(
 def test_every_exception_is_of_something_that_a_stack_has(optioned: Run) -> None:
     """One whose resource is gone would hide the next output of that name."""
     assert NO_SECRET.keys() <= {f"{resource.type}.{output}" for resource, output in _suspects(optioned)}
+
+
+def test_what_the_configuration_keeps_encrypted_the_state_does_too(tmp_path: Path) -> None:
+    """An address or a channel that was given with --secret is in no argument in plain text."""
+    config = stack_file("prod") | EVERY_OPTION
+    keys = tuple(f"{PROJECT}:{key}" for key in ("alarmEmail", "slackChannel"))
+    run = run_program("prod", config, stand_ins(tmp_path), Cloud(secret_keys=keys))
+    assert run.error is None
+    found = [
+        value
+        for resource in run.resources
+        for value in _plain_texts(resource.inputs)
+        if any(config[key] in value for key in keys)
+    ]
+    assert found == []
+    (email, _) = run.of("sns/topicSubscription:TopicSubscription", region="us-east-1")
+    assert rpc.unwrap_rpc_secret(email.inputs["endpoint"]) == EMAIL
+
+
+def _plain_texts(value: Any) -> Iterator[str]:
+    """Every text in a value that is not marked as a secret."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in () if rpc.is_rpc_secret(value) else value.values():
+            yield from _plain_texts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _plain_texts(item)
