@@ -20,7 +20,6 @@ class BackupVault(pulumi.ComponentResource):
     def __init__(self, context: RegionContext, opts: pulumi.ResourceOptions | None = None) -> None:
         """Register the vault and its lock."""
         super().__init__("incident:region:BackupVault", context.logical("vault"), None, opts)
-        child = pulumi.ResourceOptions(parent=self)
         vault = aws.backup.Vault(
             context.logical("vault"),
             region=context.region,
