@@ -121,6 +121,27 @@ def serve_deployments() -> None:
     apigateway_v1._match_resource_tree = match_deployed  # noqa: SLF001 - as above
 
 
+def join_stages_to_usage_plans() -> None:
+    """Add and remove the stages of a usage plan by `<api>:<stage>`, which ministack takes for the whole list.
+
+    https://docs.aws.amazon.com/apigateway/latest/api/patch-operations.html#UpdateUsagePlan-Patch
+    """
+    update, plans = apigateway_v1._update_usage_plan, apigateway_v1._usage_plans  # noqa: SLF001 - where they are stored
+
+    def update_with_stages(plan_id: str, data: dict[str, Any]) -> Any:
+        operations = data.get("patchOperations", [])
+        plan = plans.get(plan_id) or {}
+        for operation in (one for one in operations if one["path"] == "/apiStages"):
+            api, _, stage = operation["value"].partition(":")
+            member = {"apiId": api, "stage": stage}
+            others = [one for one in plan.get("apiStages", []) if one | member != one]
+            plan["apiStages"] = [*others, *([member] if operation["op"] == "add" else [])]
+        rest = [one for one in operations if one["path"] != "/apiStages"]
+        return update(plan_id, {**data, "patchOperations": rest})
+
+    apigateway_v1._update_usage_plan = update_with_stages  # noqa: SLF001 - as above
+
+
 def queue_for_busy_functions() -> None:
     """Have requests wait while all that is reserved of their function is in use: first come, first served.
 

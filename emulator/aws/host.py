@@ -83,6 +83,7 @@ def main() -> None:
     route53.keep_health_checks_as_configured()
     apigateway.write_access_logs()
     apigateway.serve_deployments()
+    apigateway.join_stages_to_usage_plans()
     install_disaster_recovery()
     capacity = Capacity(capacity_file(Path(os.environ.pop("AWS_CAPACITY"))))
     capacity.install()

@@ -42,7 +42,8 @@ def refuse_undoing(urn: str, resource: ResourceType, old: Record, new: Inputs) -
         return
     raise UndoneReplacementError(
         f"{urn.rpartition('::')[2]} would be made anew, and then deleted as the old one: both have the same "
-        f"{', '.join(sorted(resource.identity))}; register it with delete_before_replace=True"
+        f"{', '.join(sorted(resource.identity))}; register it with delete_before_replace=True (or with "
+        "retain_on_delete=True, in a deployment before this one)"
     )
 
 

@@ -140,8 +140,10 @@ stage = aws.apigateway.Stage("s", rest_api=api.id, deployment=deployment.id, sta
 aws.apigateway.MethodSettings("l", rest_api=api.id, stage_name=stage.stage_name, method_path="p/GET", **where,
                               settings={{"throttling_rate_limit": 2 if changed else 1,
                                          "throttling_burst_limit": 0 if changed else 1}})
+other = aws.apigateway.Stage("o", rest_api=api.id, deployment=deployment.id, stage_name="v2", **where)
 plan = aws.apigateway.UsagePlan("u", name="u", tags=tags, **where,
-                                api_stages=[{{"api_id": api.id, "stage": stage.stage_name}}],
+                                api_stages=[{{"api_id": api.id, "stage": served.stage_name}}
+                                            for served in ([other] if changed else [stage])],
                                 throttle_settings={{"rate_limit": 50 if changed else 5, "burst_limit": 9}})
 key = aws.apigateway.ApiKey("k", name="k", tags=tags, **where)
 member = aws.apigateway.UsagePlanKey("k", usage_plan_id=plan.id, key_id=key.id, key_type="API_KEY", **where)
@@ -166,7 +168,9 @@ def test_an_apis_access_is_changed_in_place(deployer: Deployer, client: Client) 
     }
     limits = stage["methodSettings"]["p/GET"]
     assert (limits["throttlingRateLimit"], limits["throttlingBurstLimit"]) == (2, 0)
-    assert float(gateway.get_usage_plan(usagePlanId=plan)["throttle"]["rateLimit"]) == 50
+    described = gateway.get_usage_plan(usagePlanId=plan)
+    assert float(described["throttle"]["rateLimit"]) == 50
+    assert described["apiStages"] == [{"apiId": api, "stage": "v2"}]
     for path in (f"/restapis/{api}", f"/restapis/{api}/stages/v1", f"/usageplans/{plan}"):
         arn = f"arn:aws:apigateway:{HERE}::{path}"
         assert gateway.get_tags(resourceArn=arn)["tags"] == KEPT, path
