@@ -9,7 +9,7 @@ import pytest
 from pulumi.runtime import rpc
 
 from lambda_packages.build import PackageError
-from tests.components.recorder import EVERY_OPTION, Registered, Run, run_program, stack_file, stand_ins
+from tests.components.recorder import EVERY_OPTION, Cloud, Registered, Run, run_program, stack_file, stand_ins
 from topology import outputs
 from topology.names import API_STAGE, STACKS, Names
 
@@ -290,3 +290,22 @@ def test_packages_are_built_for_what_the_stack_runs_on(run_of: Callable[[str], R
     assert here is not None
     assert on_lambda.python == "3.13"
     assert here.platform is None
+
+
+@pytest.mark.parametrize("stack", [*STACKS, "every option"])
+def test_a_preview_shows_what_an_up_will_make(
+    stack: str, run_of: Callable[[str], Run], optioned: Run, tmp_path: Path
+) -> None:
+    """With every output unknown that AWS has yet to give: the same resources, protected and secret alike."""
+    deployed = optioned if stack == "every option" else run_of(stack)
+    name = deployed.outputs["Stack"]
+    config = stack_file(name) | (EVERY_OPTION if stack == "every option" else {})
+    preview = run_program(name, config, stand_ins(tmp_path), Cloud(preview=True))
+    assert preview.error is None
+    assert _shown(preview) == _shown(deployed)
+    assert preview.outputs.keys() == deployed.outputs.keys()
+    assert isinstance(preview.outputs["WebhookUrl"], pulumi.output.Unknown)
+
+
+def _shown(run: Run) -> dict[str, tuple[object, ...]]:
+    return {r.urn: (r.protect, r.secret_outputs, r.inputs.keys()) for r in run.resources}
