@@ -150,5 +150,12 @@ DEVIATIONS: Final = (
     Deviation("dynamodb", "differs", "throttled only when told to: every table of a region by chance, or the "
               "keys of one index by their units, of which the burst is as told and no 300 seconds",
               "a hot partition of any other index or table, adaptive capacity, and a table's own limits"),
+    Deviation("pulumi", "differs", "the plugin checks the names and nesting of arguments, not their values, "
+              "and makes up no names",
+              "that the real provider takes every value, and what it would call a resource without a name"),
+    Deviation("pulumi", "differs", "a refresh looks for what can stand alone, and for nothing that is set on "
+              "it (a policy, a permission, a setting of a bucket); arguments are taken as recorded",
+              "drift of arguments, and what was taken off by hand"),
+    Deviation("pulumi", "missing", "imports, and reads of resources of others", "none of them is used"),
     Deviation("codedeploy", "missing", "the whole service", "canary deployments are not exercised"),
 )  # fmt: skip

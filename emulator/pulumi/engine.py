@@ -22,6 +22,7 @@ from emulator.pulumi.provider.errors import (
     UnknownArgumentError,
     UnknownResourceTypeError,
 )
+from emulator.pulumi.provider.existence import is_gone
 from emulator.pulumi.provider.outputs import absent_outputs
 from emulator.pulumi.provider.resource import Existing, Inputs, ResourceContext, ResourceType
 from emulator.pulumi.replacements import dependants_to_replace, refuse_protected, refuse_undoing
@@ -30,22 +31,6 @@ from emulator.pulumi.state import Record, State
 GLOBAL_REGION: Final = "us-east-1"
 """Where IAM, which has no region, is signed for.
 https://docs.aws.amazon.com/general/latest/gr/iam-service.html"""
-
-_GONE: Final = frozenset(
-    {
-        "NoSuchEntity",
-        "NoSuchHealthCheck",
-        "NoSuchHostedZone",
-        "NotFound",
-        "NotFoundException",
-        "NoSuchBucket",
-        "QueueDoesNotExist",
-        "AWS.SimpleQueueService.NonExistentQueue",
-        "ResourceNotFoundException",
-        "StateMachineDoesNotExist",
-    }
-)
-"""Error codes that say a resource does not exist; deleting it again is then no failure."""
 
 Action = Literal["create", "update", "replace", "same", "delete"]
 
@@ -259,7 +244,7 @@ class Engine:
             if not record.retain:
                 self._catalogue[record.type].delete(self._context(record.region), existing)
         except ClientError as error:
-            if error.response["Error"]["Code"] not in _GONE:
+            if not is_gone(error):
                 raise
         self._state.forget(key)
 

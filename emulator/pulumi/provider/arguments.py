@@ -35,7 +35,7 @@ class Arguments:
             MissingArgumentError: a null, or text that was put together from an output that is not given.
         """
         secret = {name for name, value in raw.items() if rpc.is_rpc_secret(value)}
-        inputs = Inputs({name: _plain(value) for name, value in raw.items()})
+        inputs = Inputs({name: plain_value(value) for name, value in raw.items()})
         known = resource.updates | resource.replaces | resource.ignored.keys()
         if resource.regional:
             known |= {"region"}
@@ -77,21 +77,22 @@ def wrapped_secret(value: Any) -> dict[str, Any]:
     return wrapped
 
 
+def plain_value(value: Any) -> Any:
+    """A value as handlers take it: secrets unwrapped, whole numbers as int."""
+    value = rpc.unwrap_rpc_secret(value)
+    if isinstance(value, dict):
+        return {key: plain_value(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [plain_value(item) for item in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
 def file_digest(path: str | Path) -> str:
     """SHA-256 of a file's bytes, in hex."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _plain(value: Any) -> Any:
-    value = rpc.unwrap_rpc_secret(value)
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value
 
 
 def _unknown(inputs: Mapping[str, Any], known: frozenset[str], prefix: str = "") -> Iterator[str]:

@@ -23,6 +23,9 @@ _CONFIGURATION: Final = {
     "timeout": "Timeout",
 }
 
+_UNVERSIONED: Final = {"reservedConcurrentExecutions", "tags"}
+"""Arguments whose change makes no version, as they are no part of one."""
+
 
 class Function(ResourceType):
     """A function from a zip; its id is its name. With `publish`, each change makes a version."""
@@ -78,7 +81,7 @@ class Function(ResourceType):
             arn = existing.outputs["arn"]
             client.untag_resource(Resource=arn, TagKeys=removed_tags(existing, inputs))
             client.tag_resource(Resource=arn, Tags=inputs.get("tags", {}))
-        if not set(changed) - {"reservedConcurrentExecutions", "tags"}:
+        if not set(changed) - _UNVERSIONED:
             return {}
         if {"code", "architectures"} & set(changed):
             client.update_function_code(
@@ -92,6 +95,11 @@ class Function(ResourceType):
         if inputs.get("publish"):
             function = client.publish_version(FunctionName=name)
         return _function_outputs(context, name, function)
+
+    def unsettled(self, inputs: Inputs, changed: Collection[str]) -> frozenset[str]:
+        """The new version."""
+        versioned = inputs.get("publish") and set(changed) - _UNVERSIONED
+        return frozenset({"qualifiedArn", "qualifiedInvokeArn", "version"} if versioned else ())
 
     def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Delete the function with its versions and aliases."""

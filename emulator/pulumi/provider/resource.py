@@ -53,7 +53,11 @@ class Created:
 
 @dataclass(frozen=True)
 class Existing:
-    """A resource as recorded. In `inputs`, secrets and files are digests; `outputs` hold no secret."""
+    """A resource as recorded. In `inputs`, files are digests.
+
+    The in-process engine's state has no secret: they are digests too, and `outputs` hold none. The Pulumi
+    CLI's engine, which keeps them encrypted, hands them over as they are.
+    """
 
     id: str
     inputs: Inputs
@@ -115,6 +119,11 @@ class ResourceType(ABC):
     ) -> Mapping[str, Any]:
         """Change the arguments in `changed`, all of them in `updates`; returns the outputs that changed."""
         raise NotImplementedError(f"{self.type} declares updates without implementing them")
+
+    def unsettled(self, inputs: Inputs, changed: Collection[str]) -> frozenset[str]:
+        """The outputs that an update of `changed` may change, which a preview therefore does not know."""
+        del inputs, changed
+        return frozenset()
 
     @abstractmethod
     def delete(self, context: ResourceContext, existing: Existing) -> None:

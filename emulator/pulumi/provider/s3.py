@@ -107,6 +107,11 @@ class BucketObject(ResourceType):
             return _read(context, inputs)
         return existing.outputs
 
+    def unsettled(self, inputs: Inputs, changed: Collection[str]) -> frozenset[str]:
+        """The new version and its digest."""
+        del inputs
+        return frozenset({"etag", "versionId"} if set(changed) - {"forceDestroy"} else ())
+
     def delete(self, context: ResourceContext, existing: Existing) -> None:
         """Delete every version of it; locked ones only where `forceDestroy` is on."""
         bucket, key = existing.inputs["bucket"], existing.inputs["key"]
