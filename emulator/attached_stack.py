@@ -8,6 +8,7 @@ from typing import Any, Final
 from clients.aws import AwsClients
 from clients.deployment import Deployment, IncompleteOutputsError, NoOutputsError
 from emulator.client import Emulator
+from emulator.pulumi.plugin.workspace import Workspace
 from emulator.pulumi.state import State
 from topology.names import LOCAL_STACK
 
@@ -25,7 +26,7 @@ def read_outputs(*, stack: str, state_path: Path, instance_id: str) -> Mapping[s
 
 
 def attached_deployment(emulator: Emulator) -> Deployment:
-    """The local stack that was deployed to `emulator`, from the state file in its run folder.
+    """The local stack that was deployed to `emulator`, in process or by the Pulumi CLI.
 
     Raises:
         NoOutputsError: no `up` was ever completed there.
@@ -35,6 +36,7 @@ def attached_deployment(emulator: Emulator) -> Deployment:
     outputs = read_outputs(
         stack=LOCAL_STACK, state_path=emulator.run_dir / STATE_FILE, instance_id=emulator.instance_id
     )
+    outputs = outputs or Workspace.of(emulator).read_outputs()
     up = f"`responder local up --run-dir {shlex.quote(str(emulator.run_dir))}`"
     try:
         return Deployment.from_outputs(outputs, AwsClients(emulator.edge_url))

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import urllib3
 
@@ -15,9 +15,10 @@ from clients.aws import AwsClients
 from clients.deployment import Deployment
 from emulator.attached_stack import STATE_FILE
 from emulator.client import Emulator
-from emulator.errors import StartFailedError
+from emulator.errors import RefusedError, StartFailedError
 from emulator.pulumi.deploy import DeployResult, up
 from emulator.pulumi.engine import GLOBAL_REGION
+from emulator.pulumi.plugin.workspace import Workspace
 from emulator.pulumi.project import stack_config
 from lambda_packages import ROOT
 from lambda_packages.build import HOST, build_packages
@@ -77,12 +78,12 @@ def deploy(
         DeployError: the program or a resource failed; what was created is in the state file.
         StateError: the state file cannot be used.
         StartFailedError: a region's reception does not answer.
+        RefusedError: the Pulumi CLI has deployed the stack there.
     """
-    stand_ins = emulator.stand_ins()
-    channel = (stand_ins.slack_channel or "") if with_bot else ""
+    _refuse_foreign(emulator)
+    channel = (emulator.stand_ins().slack_channel or "") if with_bot else ""
     progress("building the Lambda packages (kept until a source changes)")
     build_packages(HOST)
-    clients = AwsClients(emulator.edge_url)
     progress("deploying both regions with the real Pulumi program")
     begun = time.monotonic()
     deployed = up(
@@ -92,28 +93,59 @@ def deploy(
         state_path=emulator.run_dir / STATE_FILE,
         project_dir=ROOT,
         instance_id=emulator.instance_id,
-        config={
-            "slackWebhookOrigin": f"{stand_ins.slack_webhook_origin}/",
-            "slackChannel": channel,
-            "domain": DOMAIN,
-            "hostedZoneId": _hosted_zone(clients),
-            **(config or {}),
-        },
+        config={**configuration(emulator, slack_channel=channel), **(config or {})},
     )
     deploy_s = time.monotonic() - begun
-    deployment = Deployment.from_outputs(deployed.outputs, clients)
+    deployment = put_to_use(emulator, deployed.outputs, real=real, slack_channel=channel, progress=progress)
+    return LocalStack(emulator, deployment, deployed, deploy_s)
+
+
+def configuration(emulator: Emulator, *, slack_channel: str = "") -> dict[str, str]:
+    """What goes before the file of the local stack: where Slack and the name that fails over are."""
+    return {
+        "slackWebhookOrigin": f"{emulator.stand_ins().slack_webhook_origin}/",
+        "slackChannel": slack_channel,
+        "domain": DOMAIN,
+        "hostedZoneId": _hosted_zone(AwsClients(emulator.edge_url)),
+    }
+
+
+def put_to_use(
+    emulator: Emulator,
+    outputs: Mapping[str, Any],
+    *,
+    real: RealServices = STAND_INS,
+    slack_channel: str = "",
+    progress: Progress = lambda _: None,
+) -> Deployment:
+    """Give the handlers of a local stack that was just deployed their secrets, and have them started.
+
+    Raises:
+        StartFailedError: a region's reception does not answer.
+    """
+    stand_ins = emulator.stand_ins()
+    deployment = Deployment.from_outputs(outputs, AwsClients(emulator.edge_url))
     _put_secrets(
         deployment,
         {
             deployment.names.slack_webhook_secret: real.slack_webhook or stand_ins.slack_webhook_url,
             deployment.names.anthropic_key_secret: real.anthropic_key or stand_ins.anthropic_api_key,
-            **({deployment.names.slack_bot_token_secret: stand_ins.slack_bot_token} if channel else {}),
+            **({deployment.names.slack_bot_token_secret: stand_ins.slack_bot_token} if slack_channel else {}),
         },
     )
     emulator.checkpoint()
     progress("starting the receptions of both regions")
     _warm(deployment)
-    return LocalStack(emulator, deployment, deployed, deploy_s)
+    return deployment
+
+
+def _refuse_foreign(emulator: Emulator) -> None:
+    """Refuse to deploy over a stack that is in the state of the Pulumi CLI, which would not know of it."""
+    if Workspace.of(emulator).resources(LOCAL_STACK):
+        raise RefusedError(
+            f"the stack in {emulator.run_dir} is the Pulumi CLI's; go on with "
+            "`responder local pulumi -- up`, or end it: `responder local down`"
+        )
 
 
 def _warm(deployment: Deployment) -> None:

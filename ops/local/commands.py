@@ -15,7 +15,7 @@ from dr.drill.record import only_drill
 from emulator import local_stack
 from emulator.client import Emulator
 from emulator.deviations import DEVIATIONS
-from emulator.errors import EmulatorError, NotRunningError, RefusedError
+from emulator.errors import EmulatorError, NotRunningError
 from emulator.ports import PERSON, PortPlan
 from emulator.pulumi.provider.catalogue import ignored_arguments
 from emulator.stack_lock import changing
@@ -89,12 +89,7 @@ def _bring_up(
         RefusedError: a region is lost.
     """
     emulator, fresh = _start_or_attach(run_dir, real, ports)
-    lost = [r.name for r in emulator.status().regions if r.power != "running" or r.cut]
-    if lost:
-        start = running.command_line(f"responder local start {lost[0]}", run_dir)
-        raise RefusedError(
-            f"{', '.join(lost)} is lost, so it cannot be updated; bring it back with `{start}`"
-        )
+    running.check_whole(emulator, run_dir)
     try:
         return local_stack.deploy(emulator, real=real, progress=lambda line: console.print(f"{line} …"))
     except KeyboardInterrupt as interrupt:

@@ -8,7 +8,7 @@ from typing import Final
 from clients.deployment import Deployment, RegionEndpoints
 from clients.sender import Webhook
 from emulator.client import Emulator
-from emulator.errors import NotRunningError
+from emulator.errors import NotRunningError, RefusedError
 from emulator.pulumi.project import stack_config
 from lambda_packages import ROOT
 from ops.hints import act_on
@@ -55,6 +55,20 @@ def attach(run_dir: Path) -> Emulator:
     except NotRunningError as error:
         start = command_line("responder local up", run_dir)
         raise NotRunningError(f"{error}, with `{start}`") from error
+
+
+def check_whole(emulator: Emulator, run_dir: Path) -> None:
+    """Check that no region is lost, before all of them are changed.
+
+    Raises:
+        RefusedError: one is; with the command that brings it back.
+    """
+    lost = [r.name for r in emulator.status().regions if r.power != "running" or r.cut]
+    if lost:
+        start = command_line(f"responder local start {lost[0]}", run_dir)
+        raise RefusedError(
+            f"{', '.join(lost)} is lost, so it cannot be updated; bring it back with `{start}`"
+        )
 
 
 def api_keys(deployment: Deployment) -> Mapping[RegionEndpoints, str]:

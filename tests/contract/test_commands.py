@@ -48,7 +48,7 @@ READ = {
 
 NOT_READING = {
     "demo", "packages",
-    "local up", "local down", "local replay", "local break", "local start",
+    "local up", "local pulumi", "local down", "local replay", "local break", "local start",
     "chaos run", "tune prove", "tune samples",
 }  # fmt: skip
 """Commands that do something and read nothing for a script; those with a report write that as JSON."""

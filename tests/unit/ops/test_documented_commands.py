@@ -1,5 +1,6 @@
 """Every `responder` command that a document tells people to type exists, with its options."""
 
+import itertools
 import re
 import shlex
 from collections.abc import Iterator
@@ -27,9 +28,9 @@ def documented() -> Iterator[tuple[str, str]]:
 
 @pytest.mark.parametrize(("document", "line"), sorted(set(documented())))
 def test_documented_command_exists(document: str, line: str) -> None:
-    """Each word up to the first argument is a command, and each option is one of its."""
+    """Each word up to the first argument is a command, and each option before `--` is one of its."""
     command, seen = typer.main.get_command(app), "responder"
-    words = shlex.split(line)[1:]
+    words = list(itertools.takewhile(lambda word: word != "--", shlex.split(line)[1:]))
     while words and words[0] in getattr(command, "commands", {}):
         command, seen = command.commands[words[0]], f"{seen} {words[0]}"  # type: ignore[attr-defined]  # a group
         words.pop(0)
