@@ -38,6 +38,7 @@ from emulator.aws import (
     s3,
     scheduler,
     sdk_calls,
+    secretsmanager,
     sqs,
 )
 from emulator.aws.backup import calls as backup_calls
@@ -79,6 +80,7 @@ def main() -> None:
     lambda_.share_unpacked_packages(Path(os.environ.pop("LAMBDA_PACKAGES")))
     sqs.honour_queue_denials(log)
     iam.count_connections_as_encrypted()
+    secretsmanager.leave_new_secrets_empty()
     shortcuts.install()
     route53.keep_health_checks_as_configured()
     apigateway.write_access_logs()
