@@ -50,6 +50,7 @@ app = lazy_group(
         "audit": "ops.audit_command:audit_command",
         "local": _local,
         "parked": "ops.parked_commands:app",
+        "deploy": "ops.deploy_commands:app",
         "dr": _dr,
         "chaos": "ops.chaos_commands:app",
         "simulate": "simulator.cli:app",

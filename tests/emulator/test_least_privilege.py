@@ -5,20 +5,27 @@ a step needs, that step fails, and what was accepted is still in the ledger.
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import requests
 
 from audit.ledger import read_ledger
+from clients.aws import AwsClients
+from clients.checks import Check, run_checks
+from clients.deployment import Deployment
+from deploy.checks.catalogue import deploy_checks
+from deploy.checks.subject import Subject
 from emulator.claude_latency import QUICK, fixed
 from emulator.client import Emulator
 from emulator.errors import RefusedError
 from emulator.local_stack import LocalStack, deploy
 from ops.local.running import api_keys, local_config
 from tests.emulator.conftest import SOON_S
+from tests.fakes.documents import documented_policy
 from topology.functions import ANALYSIS, DISTRIBUTION, RECEPTION, RECOVERY, FunctionSpec
 
 pytestmark = pytest.mark.emulator
@@ -293,3 +300,62 @@ def test_a_backups_role_needs_each_of_its_permissions(
         said = eventually(lambda: denied(stack, machine), within_s=SOON_S)
     assert f"perform: {action}" in said[0]
     assert "no identity-based policy allows" in said[0]
+
+
+@pytest.fixture(scope="module")
+def auditor(stack: LocalStack) -> Iterator[Callable[[Mapping[str, Any]], Deployment]]:
+    """The stack as somebody sees it who may do what a policy says."""
+    iam, user = stack.deployment.clients.client("iam", REGION), "deploy-check"
+    iam.create_user(UserName=user)
+    key = iam.create_access_key(UserName=user)["AccessKey"]
+    clients = AwsClients(
+        stack.emulator.edge_url,
+        access_key=key["AccessKeyId"],
+        secret_key=key["SecretAccessKey"],
+        attempts_max=1,
+    )
+
+    def allowed(policy: Mapping[str, Any]) -> Deployment:
+        iam.put_user_policy(UserName=user, PolicyName="reads", PolicyDocument=json.dumps(policy))
+        return replace(stack.deployment, clients=clients)
+
+    yield allowed
+    iam.delete_user_policy(UserName=user, PolicyName="reads")
+    iam.delete_access_key(UserName=user, AccessKeyId=key["AccessKeyId"])
+    iam.delete_user(UserName=user)
+
+
+def checks_of(deployment: Deployment) -> tuple[Check, ...]:
+    """The checks of the stack that ask something of the embedded AWS: all but that of the access log."""
+    config = replace(local_config(), deletion_protection=True, api_access_log=False)
+    return deploy_checks(Subject(deployment, config))
+
+
+def unseen(deployment: Deployment) -> set[str]:
+    """The checks of a deployment that the caller may not make."""
+    outcomes = run_checks(checks_of(deployment))
+    return {one.check.id for one in outcomes if "may not look" in one.finding.reason}
+
+
+def test_the_documented_policy_lets_every_check_look(
+    auditor: Callable[[Mapping[str, Any]], Deployment],
+) -> None:
+    """`responder deploy check` needs no permission besides, and none of them writes."""
+    assert unseen(auditor(documented_policy())) == set()
+
+
+NOT_ENFORCED = {"lambda:GetAccountSettings", "s3:ListBucket", "sns:ListSubscriptionsByTopic"}
+"""The embedded AWS lets everybody make the first call, needs the second for a missing object only, and the
+local stack mails no alarms."""
+
+
+@pytest.mark.parametrize("action", sorted(set(documented_policy()["Statement"][0]["Action"]) - NOT_ENFORCED))
+def test_without_a_documented_permission_a_check_is_unknown(
+    auditor: Callable[[Mapping[str, Any]], Deployment], action: str
+) -> None:
+    """It says that it may not look, which is never good; the others go on."""
+    policy = documented_policy()
+    policy["Statement"][0]["Action"].remove(action)
+    needing = {check.id for check in checks_of(auditor(policy)) if action in check.actions}
+    assert needing
+    assert unseen(auditor(policy)) == needing

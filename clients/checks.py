@@ -1,0 +1,161 @@
+"""Checks of a deployed stack: each looks at one thing in a region; what cannot be seen is unknown.
+
+`responder deploy check` lists its checks for `run_checks`; whatever else looks at a stack does the same. A
+check only reads. It gives a `Finding`, or lets an error of AWS through, which becomes `unknown` here: missing
+data is never good, and never a reason to wake somebody either.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+
+from clients.aws import passes
+
+WITHIN_S: Final = 20.0
+"""For all checks together: two tries of the slowest call, with connections that nobody answers."""
+
+WORKERS: Final = 16
+
+_DENIED: Final = frozenset(
+    {
+        "AccessDenied",
+        "AccessDeniedException",
+        "AuthorizationError",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidClientTokenId",
+        "UnauthorizedOperation",
+        "UnrecognizedClientException",
+    }
+)
+"""How AWS's services say that the caller may not: https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
+and https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html"""
+
+_NO_SUCH_CALL: Final = frozenset(
+    {
+        "InvalidAction",
+        "NotImplemented",
+        "UnknownOperation",
+        "UnknownOperationException",
+        "UnsupportedOperation",
+    }
+)
+_NOT_IMPLEMENTED: Final = 501
+
+
+class State(StrEnum):
+    """What a check came to. `unknown`: it could not look."""
+
+    OK = "ok"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One state in one region. `reason`: what was seen; `hint`: the next step, with its command.
+
+    `figures_ms`: what was measured, by name.
+    """
+
+    state: State
+    reason: str
+    hint: str = ""
+    figures_ms: Mapping[str, int] = field(default_factory=dict)
+
+
+def ok(reason: str, figures_ms: Mapping[str, int] = MappingProxyType({})) -> Finding:
+    """All is as it should be."""
+    return Finding(State.OK, reason, figures_ms=dict(figures_ms))
+
+
+def failed(reason: str, hint: str) -> Finding:
+    """Somebody has to see to it."""
+    return Finding(State.FAILED, reason, hint)
+
+
+def unknown(reason: str, hint: str = "") -> Finding:
+    """It could not be seen."""
+    return Finding(State.UNKNOWN, reason, hint)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One thing that is looked at in each of `regions`; `run` takes the region.
+
+    `actions`: the IAM actions that it needs, in full. `title` says what holds where it is ok.
+    """
+
+    id: str
+    category: str
+    title: str
+    regions: tuple[str, ...]
+    actions: tuple[str, ...]
+    run: Callable[[str], Finding]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a check came to in a region, and after how long."""
+
+    check: Check
+    region: str
+    finding: Finding
+    took_ms: int
+
+
+def run_checks(checks: Sequence[Check], *, within_s: float = WITHIN_S) -> list[Outcome]:
+    """Run all checks in all their regions at once; what has not ended in time is unknown.
+
+    An error that is not AWS's is a fault of the check, and raised.
+    """
+    asked = [(check, region) for check in checks for region in check.regions]
+    if not asked:
+        return []
+    pool = ThreadPoolExecutor(max_workers=WORKERS, thread_name_prefix="check")
+    questions = [pool.submit(_outcome, check, region) for check, region in asked]
+    wait(questions, timeout=within_s)
+    pool.shutdown(wait=False, cancel_futures=True)
+    return [
+        _answered(question, check, region, within_s)
+        for question, (check, region) in zip(questions, asked, strict=True)
+    ]
+
+
+def _answered(question: "Future[Outcome]", check: Check, region: str, within_s: float) -> Outcome:
+    if question.done() and not question.cancelled():
+        return question.result()
+    finding = unknown(f"no answer within {within_s:g} s", "run it again; if it stays so, look at the region")
+    return Outcome(check, region, finding, round(within_s * 1_000))
+
+
+def _outcome(check: Check, region: str) -> Outcome:
+    begun = time.monotonic()
+    try:
+        finding = check.run(region)
+    except ParamValidationError:
+        raise  # the check asks wrongly
+    except (BotoCoreError, ClientError) as error:
+        finding = _unseen(error, check)
+    return Outcome(check, region, finding, round((time.monotonic() - begun) * 1_000))
+
+
+def _unseen(error: BotoCoreError | ClientError, check: Check) -> Finding:
+    """Why a check could not look."""
+    if isinstance(error, BotoCoreError):
+        hint = "" if passes(error) else "correct your AWS credentials, then run it again"
+        return unknown(f"no answer: {error}", hint)
+    code = error.response["Error"]["Code"]
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if code in _DENIED:
+        needed = ", ".join(check.actions)
+        return unknown(f"these credentials may not look ({code})", f"allow the caller {needed}")
+    if code in _NO_SUCH_CALL or status == _NOT_IMPLEMENTED:
+        return unknown(f"what answers has no such call ({code})")
+    return unknown(f"AWS answers {code}: {error.response['Error'].get('Message', '')}".rstrip(": "))

@@ -1,0 +1,1 @@
+"""What is done about a deployment: checks of a deployed stack."""

@@ -1,0 +1,78 @@
+"""Secrets: each has a value, in both regions the same. No value is read, only which version is current."""
+
+from botocore.exceptions import ClientError
+
+from clients.checks import Check, Finding, failed, ok, unknown
+from deploy.checks.subject import Subject, is_absent
+
+_CURRENT = "AWSCURRENT"
+_ACTIONS = ("secretsmanager:DescribeSecret",)
+
+
+def secret_checks(subject: Subject) -> tuple[Check, ...]:
+    """The checks of all secrets of a stack."""
+    return (
+        Check(
+            id="secret-values",
+            category="secrets",
+            title="every secret has a value",
+            regions=subject.regions,
+            actions=_ACTIONS,
+            run=lambda region: _values(subject, region),
+        ),
+        Check(
+            id="secret-replicas",
+            category="secrets",
+            title="the failover region has the value of the primary",
+            regions=(subject.deployment.failover.region,),
+            actions=_ACTIONS,
+            run=lambda region: _replicas(subject, region),
+        ),
+    )
+
+
+def _names(subject: Subject) -> tuple[str, ...]:
+    names = subject.deployment.names
+    bot = (names.slack_bot_token_secret,) if subject.config.slack_channel else ()
+    return (names.slack_webhook_secret, names.anthropic_key_secret, *bot)
+
+
+def _values(subject: Subject, region: str) -> Finding:
+    empty = []
+    for name in _names(subject):
+        try:
+            if _version(subject, region, name) is None:
+                empty.append(name)
+        except ClientError as error:
+            if not is_absent(error):
+                raise
+            return failed(f"there is no secret {name} in {region}", f"run {subject.up}")
+    if not empty:
+        return ok(f"{len(_names(subject))} secrets have a value")
+    first = subject.deployment.primary.region
+    put = f"aws secretsmanager put-secret-value --region {first} --secret-id {empty[0]} --secret-string file://FILE"
+    return failed(f"{', '.join(empty)} without a value", f"put it in the primary region: `{put}`")
+
+
+def _replicas(subject: Subject, region: str) -> Finding:
+    primary, behind = subject.deployment.primary.region, []
+    for name in _names(subject):
+        wanted = _version(subject, primary, name)
+        if wanted is None:
+            return unknown(f"{name} has no value in {primary} yet")
+        if _version(subject, region, name) != wanted:
+            behind.append(name)
+    if behind:
+        hint = "wait a minute and run it again; `aws secretsmanager describe-secret` in the primary says why"
+        return failed(f"{', '.join(behind)}: not the value of {primary}", hint)
+    return ok(f"the same versions as in {primary}")
+
+
+def _version(subject: Subject, region: str, name: str) -> str | None:
+    """The id of a secret's current version; its replica has the same.
+
+    https://docs.aws.amazon.com/secretsmanager/latest/userguide/create-manage-multi-region-secrets.html
+    """
+    described = subject.client("secretsmanager", region).describe_secret(SecretId=name)
+    versions = described.get("VersionIdsToStages") or {}
+    return next((version for version, stages in versions.items() if _CURRENT in stages), None)

@@ -1,0 +1,73 @@
+"""The stack that is checked, with what its checks share."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from botocore.exceptions import ClientError
+
+from clients.deployment import Deployment, RegionEndpoints
+from dr.operations.environment import HttpWeb, Web
+from topology.config import StackConfig
+from topology.names import LOCAL_STACK
+
+_ABSENT: Final = frozenset(
+    {
+        "NoSuchBucket",
+        "NoSuchEntity",
+        "NoSuchKey",
+        "NotFound",
+        "NotFoundException",
+        "ResourceNotFoundException",
+    }
+)
+"""What AWS's services answer where there is no such thing; it is known then, and not good."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A deployed stack. `config` is what its file asks for, which is what the checks compare with."""
+
+    deployment: Deployment
+    config: StackConfig
+    web: Web = field(default_factory=HttpWeb)
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    @property
+    def regions(self) -> tuple[str, str]:
+        """The primary and the failover region."""
+        return self.deployment.primary.region, self.deployment.failover.region
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the stack is on the embedded AWS, whose account has no settings to look at."""
+        return self.deployment.clients.endpoint_url is not None
+
+    @property
+    def up(self) -> str:
+        """The command that deploys the stack again."""
+        stack = self.deployment.names.stack
+        return "`responder local up`" if stack == LOCAL_STACK else f"`pulumi up -s {stack}`"
+
+    @property
+    def tables(self) -> tuple[str, str, str]:
+        """The names of the tables, the ledger's first."""
+        return (
+            self.deployment.alerts_table,
+            self.deployment.coordination_table,
+            self.deployment.analysis_cache_table,
+        )
+
+    def client(self, service: str, region: str) -> Any:
+        """A boto3 client."""
+        return self.deployment.clients.client(service, region)
+
+    def endpoints(self, region: str) -> RegionEndpoints:
+        """What a region of the stack offers."""
+        return next(one for one in self.deployment.regions if one.region == region)
+
+
+def is_absent(error: ClientError) -> bool:
+    """Whether AWS says that there is no such thing."""
+    return error.response["Error"]["Code"] in _ABSENT
