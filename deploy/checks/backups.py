@@ -17,8 +17,10 @@ _RESOURCE: Final = "DynamoDB"
 _NO_LOCK: Final = frozenset({"NoSuchObjectLockConfiguration", "ObjectLockConfigurationNotFoundError"})
 """https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html#ErrorCodeList"""
 
-BACKUP_ACTIONS: Final = frozenset({"dynamodb:DescribeTable", "dynamodb:StartAwsBackupJob"})
-"""Without which AWS Backup cannot back a table up.
+BACKUP_ACTIONS: Final = frozenset(
+    {"dynamodb:CreateBackup", "dynamodb:DescribeTable", "dynamodb:StartAwsBackupJob"}
+)
+"""Without which AWS Backup cannot back a table up, whether its advanced features are on or off.
 https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSBackupServiceRolePolicyForBackup.html"""
 
 
@@ -196,7 +198,7 @@ def _document(document: str | Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _newest_job(subject: Subject, region: str) -> Finding:
-    """No alarm watches AWS Backup, so its newest job is looked at here.
+    """An alarm tells of a job that failed, and not of one that never began.
 
     https://docs.aws.amazon.com/aws-backup/latest/devguide/API_BackupJob.html
     """
