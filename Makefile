@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all check format packages lock clean bench bench-audit bench-intake bench-rate chaos simulate simulate-mixed simulate-mutants release-snapshot load storm drill drill-all bench-restore grown-groups tune tune-throughput tune-limits
+.PHONY: help setup demo test test-all check format packages lock clean bench bench-audit bench-intake bench-rate chaos simulate simulate-mixed simulate-mutants release-snapshot load storm drill drill-all bench-restore grown-groups tune tune-throughput tune-limits prove-on-aws
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -112,6 +112,9 @@ tune-throughput: setup ## Find how much one region takes, what saturates, and wh
 
 tune-limits: setup ## Plant six limits of known rates and find each; the machine's own knee with its spread
 	@$(BIN)/responder tune prove
+
+prove-on-aws: setup ## What only AWS can settle, as a trial: here on the embedded AWS; on yours with ACCOUNT=id
+	@$(BIN)/responder deploy prove $(if $(ACCOUNT),--on-aws --account $(ACCOUNT))
 
 drill: setup ## Lose the primary region under load: fail over, restore, fail back, report to reports/drill.html
 	@$(BIN)/responder dr drill

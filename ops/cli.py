@@ -43,6 +43,10 @@ _dr = lazy_group(
         "drill": "ops.dr.drill_command:drill",
     },
 )
+_deploy = lazy_group(
+    "A deployed stack: whether it is as it should be, and what only AWS itself can prove.",
+    {"check": "ops.deploy_check:check", "prove": "ops.deploy_prove:prove"},
+)
 app = lazy_group(
     "Bring up, operate and audit the two-region alert pipeline.",
     {
@@ -50,7 +54,7 @@ app = lazy_group(
         "audit": "ops.audit_command:audit_command",
         "local": _local,
         "parked": "ops.parked_commands:app",
-        "deploy": "ops.deploy_commands:app",
+        "deploy": _deploy,
         "dr": _dr,
         "chaos": "ops.chaos_commands:app",
         "simulate": "simulator.cli:app",

@@ -19,7 +19,7 @@ from emulator.supervisor import runfile
 from lambda_packages import ROOT
 
 SCRATCH: Final = ROOT / ".local"
-KINDS: Final = ("demo", "chaos", "cost", "load", "drill-all", "tune")
+KINDS: Final = ("demo", "chaos", "cost", "load", "drill-all", "prove", "tune")
 KEPT: Final = "kept"
 """A file in a folder whose logs somebody was told to look into: it is never swept."""
 

@@ -20,7 +20,10 @@ LOCAL_STACK = "local"
 EMBEDDED_ACCOUNT = "000000000000"
 """The account of the embedded AWS; none of AWS has this number."""
 
-STACKS = ("dev", "staging", PRODUCTION_STACK, LOCAL_STACK)
+TRIAL_STACK = "trial"
+"""The stack that `responder deploy prove` deploys to AWS and removes."""
+
+STACKS = ("dev", "staging", PRODUCTION_STACK, LOCAL_STACK, TRIAL_STACK)
 
 LIVE_ALIAS = "live"
 """The alias that every trigger invokes; later deployments shift it."""

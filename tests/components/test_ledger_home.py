@@ -11,7 +11,7 @@ from topology.names import PROJECT, STACKS
 HERE = {"primaryRegion": "us-east-1", "failoverRegion": "us-west-2"}
 STRONG = {**HERE, "witnessRegion": "us-east-2", "ledgerConsistency": "strong"}
 EVENTUAL = {**HERE, "witnessRegion": "", "ledgerConsistency": "eventual"}
-FIRST = {"dev": EVENTUAL, "staging": STRONG, "prod": STRONG, "local": STRONG}
+FIRST = {"dev": EVENTUAL, "staging": STRONG, "prod": STRONG, "local": STRONG, "trial": STRONG}
 
 SWAPPED = {"primaryRegion": "us-west-2", "failoverRegion": "us-east-1"}
 THIRD = {"failoverRegion": "us-east-2", "witnessRegion": "us-west-2"}

@@ -31,6 +31,7 @@ WRITTEN = {
     ("tune throughput", "--report"): [],
     ("tune prove", "--report"): [],
     ("cost measure", "--report"): [],
+    ("deploy prove", "--report"): [],
     ("tune memory", "--report"): [],
     ("tune memory", "--samples"): [],
     ("tune samples", "--report"): [],

@@ -1,4 +1,4 @@
-"""`responder deploy`: whether a deployed stack is as it should be, and what only AWS itself can prove."""
+"""`responder deploy check`: whether a deployed stack is as it should be."""
 
 import json
 from collections.abc import Sequence
@@ -18,13 +18,10 @@ from ops.opened_stack import Outputs, open_stack
 from ops.options import AsJson, RunDir, verdict_kept
 from ops.tables import make_table, print_table
 
-app = typer.Typer(help="Check a deployed stack.", no_args_is_help=True)
-
 ATTEMPTS_MAX = 2
 """Of each call: a region that takes calls and never answers holds nothing up beyond the checks' deadline."""
 
 
-@app.command()
 def check(
     only: Annotated[
         list[str] | None,
