@@ -128,8 +128,9 @@ class Backups(pulumi.ComponentResource):
     def _back_up(self) -> None:
         """One recovery point a day in the primary's vault, and a copy of it in the failover's.
 
-        The permissions are those for a table of the policy that AWS keeps for all its services, which has
-        copying from a vault for all resources:
+        The permissions are all those for a table of the policy that AWS keeps for all its services, which has
+        copying from a vault for all resources. Where the account's advanced features are off, a recovery
+        point is a backup of DynamoDB's own, which this role also describes and deletes; AWS names it.
         https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSBackupServiceRolePolicyForBackup.html
         """
         context, table = self._primary.context, self._primary.alerts_table
@@ -142,12 +143,16 @@ class Backups(pulumi.ComponentResource):
             grants=(
                 Grant(
                     (
-                        "dynamodb:CreateBackup",  # what it does where advanced backups are off
+                        "dynamodb:CreateBackup",
                         "dynamodb:DescribeTable",
                         "dynamodb:ListTagsOfResource",
                         "dynamodb:StartAwsBackupJob",
                     ),
                     (table,),
+                ),
+                Grant(
+                    ("dynamodb:DescribeBackup", "dynamodb:DeleteBackup"),
+                    (pulumi.Output.concat(table, "/backup/*"),),
                 ),
                 Grant(("backup:CopyIntoBackupVault", "backup:DescribeBackupVault"), vaults),
                 Grant(("backup:CopyFromBackupVault",), ("*",)),

@@ -18,9 +18,15 @@ _NO_LOCK: Final = frozenset({"NoSuchObjectLockConfiguration", "ObjectLockConfigu
 """https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html#ErrorCodeList"""
 
 BACKUP_ACTIONS: Final = frozenset(
-    {"dynamodb:CreateBackup", "dynamodb:DescribeTable", "dynamodb:StartAwsBackupJob"}
+    {
+        "dynamodb:CreateBackup",
+        "dynamodb:DeleteBackup",
+        "dynamodb:DescribeBackup",
+        "dynamodb:DescribeTable",
+        "dynamodb:StartAwsBackupJob",
+    }
 )
-"""Without which AWS Backup cannot back a table up, whether its advanced features are on or off.
+"""Without which AWS Backup cannot back a table up, or let a backup go, be its advanced features on or off.
 https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSBackupServiceRolePolicyForBackup.html"""
 
 

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from moto.iam.aws_managed_policies import aws_managed_policies_data
 
 from tests.components.recorder import ACCOUNT, Registered, Run
 
@@ -165,6 +166,7 @@ def _expected_of_backups(stack: str, region: str) -> dict[str, list[tuple[list[s
                     ],
                     [alerts],
                 ),
+                (["dynamodb:DescribeBackup", "dynamodb:DeleteBackup"], [f"{alerts}/backup/*"]),
                 (["backup:CopyIntoBackupVault", "backup:DescribeBackupVault"], list(vaults.values())),
                 (["backup:CopyFromBackupVault"], ["*"]),
                 (
@@ -204,12 +206,13 @@ WITHIN = (
     ":log-group:",
     ":s3:::",
     "/export/",
+    "/backup/",
     "table/awsbackup-restore-test-",
     "-restored-",
     ":recovery-point:",
 )
-"""May end in a wildcard: streams, objects, exports, restored tables and recovery points are named by AWS or
-by a date."""
+"""May end in a wildcard: streams, objects, exports, backups, restored tables and recovery points are named
+by AWS or by a date."""
 
 
 def test_no_role_policy_has_a_wildcard_but_for_names_that_are_made_later(run: Run) -> None:
@@ -232,6 +235,29 @@ def test_no_role_policy_has_a_wildcard_but_for_names_that_are_made_later(run: Ru
             assert exact.startswith("arn:aws:")
             assert "*" not in exact
             assert "?" not in exact
+
+
+def test_aws_backup_may_do_what_awss_own_policy_lets_it_do_with_a_table(run: Run) -> None:
+    """Every action of the managed policy, as moto has it from AWS, on the ledger or on what belongs to it."""
+    managed = json.loads(aws_managed_policies_data)["AWSBackupServiceRolePolicyForBackup"]["Document"]
+    [document] = [document for policy, document in run.policies() if policy.name == "us-east-1-backup"]
+    ledger = (
+        f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/mcp-incident-responder-{run.outputs['Stack']}-alerts"
+    )
+    granted = {
+        (action, resource)
+        for statement in document["Statement"]
+        for action in statement["Action"]
+        for resource in statement["Resource"]
+    }
+    theirs = {
+        (action, statement["Resource"].replace("arn:aws:dynamodb:*:*:table/*", ledger))
+        for statement in managed["Statement"]
+        for action in statement["Action"]
+        if action.startswith("dynamodb:")
+    }
+    assert len(theirs) >= 6  # none of the three kinds of statements was passed over
+    assert theirs <= granted
 
 
 def test_roles_and_their_policies_belong_together(run: Run) -> None:

@@ -103,7 +103,11 @@ def healthy() -> Answers:
             "RoleName": ROLE,
             "PolicyName": "work",
             "PolicyDocument": policy(
-                "dynamodb:DescribeTable", "dynamodb:StartAwsBackupJob", "dynamodb:CreateBackup"
+                "dynamodb:DescribeTable",
+                "dynamodb:StartAwsBackupJob",
+                "dynamodb:CreateBackup",
+                "dynamodb:DescribeBackup",
+                "dynamodb:DeleteBackup",
             ),
         },
         "sns.list_subscriptions_by_topic": {
