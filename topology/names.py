@@ -173,8 +173,8 @@ class Names:
         return f"{self.prefix}-daily-copies"
 
     def backup_jobs_alarm(self, jobs: str) -> str:
-        """The CloudWatch alarm that goes off when a job of AWS Backup fails; `jobs` says of which kind."""
-        return f"{self.prefix}-{jobs}-failed"
+        """The CloudWatch alarm on a day in which no job of AWS Backup completed; `jobs`: of which kind."""
+        return f"{self.prefix}-{jobs}-missed"
 
     def backup_age_alarm(self, backup: str) -> str:
         """The CloudWatch alarm that goes off when the newest good backup is too old, or nobody knows.

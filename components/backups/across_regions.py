@@ -9,14 +9,13 @@ from components.policies import Grant
 from components.region import Region
 from components.service_role import ServiceRole
 from components.stack_record import StackRecord, StackRecordObjects
-from topology.backups import RESTORE_TEST_SCHEDULE, VAULT_SCHEDULE
+from topology.backups import DAILY_WITHIN_H, RESTORE_TEST_SCHEDULE, VAULT_SCHEDULE
 from topology.names import RESTORE
 from topology.tables import ALERTS
 
 _START_WITHIN_MIN: Final = 60
 _COMPLETE_WITHIN_MIN: Final = 12 * 60
-_METRIC_PERIOD_S: Final = 300
-"""AWS Backup sends its metrics each five minutes."""
+_WATCHED_EVERY_S: Final = 3_600
 
 _TESTED_WINDOW_DAYS: Final = 7
 """A test a week, of a copy that is not older than that."""
@@ -82,8 +81,8 @@ class Backups(pulumi.ComponentResource):
             primary.context, bucket=primary.bucket, record=record, after=replication, opts=self._child
         )
         self._back_up()
-        self._watch("backup-jobs", "NumberOfBackupJobsFailed")
-        self._watch("copy-jobs", "NumberOfCopyJobsFailed")
+        self._watch("backup-jobs", "NumberOfBackupJobsCompleted")
+        self._watch("copy-jobs", "NumberOfCopyJobsCompleted")
         self._restore()
         self._test_restores()
         self.register_outputs({})
@@ -194,10 +193,13 @@ class Backups(pulumi.ComponentResource):
             opts=self._child,
         )
 
-    def _watch(self, jobs: str, failed: str) -> None:
-        """An alarm on `failed`, a metric of AWS Backup, in the region whose plan runs the jobs.
+    def _watch(self, jobs: str, completed: str) -> None:
+        """An alarm on a day without `completed`, a metric of AWS Backup, in the region that runs the jobs.
 
-        That both metrics come with the vault's name as their dimension was not tried (November 2026).
+        A job that fails, expires before it starts or is never made completes nothing, and a metric of one of
+        these is silent about the others. AWS sends only what is not 0. A new stack has no backup yet, so it
+        begins with the alarm. The vault of a copy is its destination, which has the same name. That the
+        vault's name alone is a dimension was not tried (November 2026); if it is none, the alarm stays on.
         https://docs.aws.amazon.com/aws-backup/latest/devguide/cloudwatch.html
         """
         context = self._primary.context
@@ -206,18 +208,18 @@ class Backups(pulumi.ComponentResource):
             region=context.region,
             name=context.names.backup_jobs_alarm(jobs),
             alarm_description=(
-                f"{failed}: AWS Backup lists the job with its reason. Is DynamoDB opted in, with advanced "
-                "features (aws backup update-region-settings)?"
+                f"No {completed} in {DAILY_WITHIN_H} hours: AWS Backup lists each job with its reason. Is "
+                "DynamoDB opted in, with advanced features (aws backup update-region-settings)?"
             ),
             namespace="AWS/Backup",
-            metric_name=failed,
+            metric_name=completed,
             dimensions={"BackupVaultName": self._primary.vault.name},
             statistic="Sum",
-            period=_METRIC_PERIOD_S,
-            evaluation_periods=1,
+            period=_WATCHED_EVERY_S,
+            evaluation_periods=DAILY_WITHIN_H,
             threshold=1,
-            comparison_operator="GreaterThanOrEqualToThreshold",
-            treat_missing_data="notBreaching",  # nothing is sent while no job fails
+            comparison_operator="LessThanThreshold",
+            treat_missing_data="breaching",
             alarm_actions=[self._primary.topic.arn],
             tags=context.tags,
             opts=self._child,

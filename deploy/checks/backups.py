@@ -204,7 +204,7 @@ def _document(document: str | Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _newest_job(subject: Subject, region: str) -> Finding:
-    """An alarm tells of a job that failed, and not of one that never began.
+    """An alarm tells that none has completed for a day, and not why.
 
     https://docs.aws.amazon.com/aws-backup/latest/devguide/API_BackupJob.html
     """

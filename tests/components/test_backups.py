@@ -322,24 +322,27 @@ def _nothing_to_build(_target: object) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("key", "metric"), [("backup-jobs", "NumberOfBackupJobsFailed"), ("copy-jobs", "NumberOfCopyJobsFailed")]
+    ("key", "metric"),
+    [("backup-jobs", "NumberOfBackupJobsCompleted"), ("copy-jobs", "NumberOfCopyJobsCompleted")],
 )
-def test_a_failed_job_of_aws_backup_sets_off_an_alarm(key: str, metric: str, run: Run) -> None:
-    """Else nobody would know before the day that a copy is needed; the account's settings can forbid it."""
+def test_a_day_without_a_completed_job_of_aws_backup_sets_off_an_alarm(
+    key: str, metric: str, run: Run
+) -> None:
+    """Failed, expired or never made: else nobody would know before the day that a copy is needed."""
     alarm = dict(run.one("cloudwatch/metricAlarm:MetricAlarm", f"us-east-1-{key}").inputs)
     assert "update-region-settings" in alarm.pop("alarmDescription")
     assert alarm.pop("tags")["Stack"] == run.outputs["Stack"]
     assert alarm == {
         "region": "us-east-1",
-        "name": f"mcp-incident-responder-{run.outputs['Stack']}-{key}-failed",
+        "name": f"mcp-incident-responder-{run.outputs['Stack']}-{key}-missed",
         "namespace": "AWS/Backup",
         "metricName": metric,
         "dimensions": {"BackupVaultName": run.outputs["BackupVaultName"]},
         "statistic": "Sum",
-        "period": 300,
-        "evaluationPeriods": 1,
+        "period": 3_600,
+        "evaluationPeriods": 26,
         "threshold": 1,
-        "comparisonOperator": "GreaterThanOrEqualToThreshold",
-        "treatMissingData": "notBreaching",
+        "comparisonOperator": "LessThanThreshold",
+        "treatMissingData": "breaching",
         "alarmActions": [run.outputs["AlarmTopicArn"]],
     }

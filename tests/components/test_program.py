@@ -50,8 +50,8 @@ RUNBOOK_NAMES = {
         "mcp-incident-responder-prod-full-export-age",
         "mcp-incident-responder-prod-incremental-export-age",
         "mcp-incident-responder-prod-daily-copies-age",
-        "mcp-incident-responder-prod-backup-jobs-failed",
-        "mcp-incident-responder-prod-copy-jobs-failed",
+        "mcp-incident-responder-prod-backup-jobs-missed",
+        "mcp-incident-responder-prod-copy-jobs-missed",
     },
     "scheduler/schedule:Schedule": {
         "mcp-incident-responder-prod-recovery",
