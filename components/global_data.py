@@ -66,6 +66,7 @@ class GlobalData(pulumi.ComponentResource):
 
         The cache is eventual always: a stale miss costs one more analysis, and a strongly consistent
         table has no TTL, so rows of a strong ledger that have expired stay until something sweeps them.
+        Nothing reads a stream: an eventual table replicates by it, a strong one does without.
         https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/V2globaltables_HowItWorks.html
         """
         config = self._config
@@ -82,8 +83,8 @@ class GlobalData(pulumi.ComponentResource):
                 for key in sorted(keys, key=lambda key: key.name)
             ],
             global_secondary_indexes=[_index(index) for index in spec.indexes],
-            stream_enabled=True,
-            stream_view_type="NEW_AND_OLD_IMAGES",
+            stream_enabled=None if strong else True,
+            stream_view_type=None if strong else "NEW_AND_OLD_IMAGES",
             ttl=aws.dynamodb.TableTtlArgs(attribute_name=spec.ttl_attribute, enabled=True)
             if spec.ttl_attribute and not strong
             else None,

@@ -19,7 +19,7 @@ from dr.exports.objects import FolderObjects
 from dr.exports.requests import ExportInfo, bucket_of, start_export, table_arn, wait_export
 from dr.exports.sets import ExportSet, fetch_export, side_of
 from dr.restores.restore import Restorer
-from dr.restores.settings import EVENTUAL, read_settings
+from dr.restores.settings import as_restored, read_settings
 from dr.restores.table_items import spool_table
 from topology.tables import ALERTS
 
@@ -68,7 +68,7 @@ def rehearse(run: DrillRun) -> str:
         restorer = Restorer(
             deployment,
             region,
-            replace(wanted, replicas=(), consistency=EVENTUAL),
+            as_restored(replace(wanted, replicas=())),
             run.say,
             RESTORED_WITHIN_S,
         )

@@ -16,7 +16,7 @@ from dr.drill.run import DrillFailedError, DrillRun, Phase
 from dr.drill.tables import new_table
 from dr.restores.repair import Plan, Repaired, apply_repair, plan_repair
 from dr.restores.restore import Restored, Restorer
-from dr.restores.settings import EVENTUAL, read_settings
+from dr.restores.settings import as_restored, read_settings
 from topology.errors import ExplainedError
 
 CHOSEN_WITHIN_S: Final = 120.0
@@ -131,7 +131,7 @@ def _restored(run: DrillRun) -> Restored:
     run.file.note(restored_table=table)
     wanted = read_settings(deployment.clients, region, deployment.alerts_table)
     restorer = Restorer(
-        deployment, region, replace(wanted, replicas=(), consistency=EVENTUAL), run.say, RESTORED_WITHIN_S
+        deployment, region, as_restored(replace(wanted, replicas=())), run.say, RESTORED_WITHIN_S
     )
     return restorer.to_time(_restored_at(run), target=table)
 

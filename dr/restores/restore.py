@@ -214,8 +214,7 @@ class Restorer:
         """Make the target, or go on with one that was made and not filled."""
         there = permit_fill(self._aws, target)
         if there is None:
-            definition = table_definition(ALERTS, target)
-            self._aws.call("dynamodb", "create_table", **definition, StreamSpecification=_STREAM)
+            self._aws.call("dynamodb", "create_table", **table_definition(ALERTS, target))
         self._aws.await_active(target)
         strong = STRONG.upper()
         is_strong = there is not None and there.get("MultiRegionConsistency") == strong
@@ -287,6 +286,3 @@ def remove_restored(deployment: Deployment, region: str, table: str) -> None:
 def new_table_name(deployment: Deployment, now: datetime) -> str:
     """A name for a restored ledger that no other has: the ledger's with the time behind it."""
     return deployment.names.restored(ALERTS, f"{now.astimezone(UTC):%Y%m%dT%H%M%S}")
-
-
-_STREAM: Final = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}

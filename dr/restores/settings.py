@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/PointInTimeReco
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from typing import Any, Final
 
@@ -21,6 +21,9 @@ from topology.errors import ExplainedError
 from topology.tables import IndexSpec, TableSpec
 
 EVENTUAL: Final = "EVENTUAL"
+REPLICATED_BY: Final = "NEW_AND_OLD_IMAGES"
+"""The stream that a table with eventual replicas has.
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/V2globaltables_HowItWorks.html"""
 ACTIVE_WITHIN_S: Final = 1_800
 _COMPARED_BY_ITEM: Final = ("indexes", "tags", "autoscaling", "alarms")
 
@@ -102,12 +105,18 @@ def settings_of(spec: TableSpec, config: StackConfig, region: str, tags: Mapping
         encryption="KMS",
         consistency=STRONG.upper() if strong else EVENTUAL,
         replicas=tuple(name for name in config.regions if name != region),
-        stream="NEW_AND_OLD_IMAGES",
+        stream="" if strong else REPLICATED_BY,
         ttl=spec.ttl_attribute or "" if not strong else "",
         pitr=True,
         deletion_protection=config.deletion_protection,
         tags=tags,
     )
+
+
+def as_restored(wanted: Settings) -> Settings:
+    """What a table that is restored with its items can have of `wanted`: it can only be eventual."""
+    stream = wanted.stream or (REPLICATED_BY if wanted.replicas else "")
+    return replace(wanted, consistency=EVENTUAL, stream=stream)
 
 
 def differences(wanted: Settings, actual: Settings, *, table: str) -> list[Finding]:

@@ -15,7 +15,7 @@ from rich.markup import escape
 from components.region_context import tags_of
 from dr.restores.repair import Plan, apply_repair, plan_repair, summary
 from dr.restores.restore import Restored, Restorer, new_table_name
-from dr.restores.settings import EVENTUAL, Settings, SettingsUnknownError, read_settings, settings_of
+from dr.restores.settings import Settings, SettingsUnknownError, as_restored, read_settings, settings_of
 from ops.dr.data_commands import SHOWN, MaxAge, Region, show_findings
 from ops.dr.restore_sources import RestoreOptions, prepare, tell
 from ops.dr.states import LIVE, TABLE, moment
@@ -95,7 +95,7 @@ def restore(  # noqa: PLR0913 - one argument for each option
             if not replicas:
                 wanted = replace(wanted, replicas=())
             if copy is None:
-                wanted = replace(wanted, consistency=EVENTUAL)
+                wanted = as_restored(wanted)
             done = plan.act(Restorer(deployment, where, wanted, tell))
     _show(done, as_json=as_json)
     if done.lacking:

@@ -94,7 +94,6 @@ def test_tables_are_recoverable_encrypted_and_paid_by_request(run: Run) -> None:
         assert table["billingMode"] == "PAY_PER_REQUEST"
         assert table["serverSideEncryption"] == {"enabled": True}
         assert table["pointInTimeRecovery"] == {"enabled": True}
-        assert (table["streamEnabled"], table["streamViewType"]) == (True, "NEW_AND_OLD_IMAGES")
         (replica,) = table["replicas"]
         assert replica["regionName"] == "us-west-2"
         assert replica["pointInTimeRecovery"] is True
@@ -108,7 +107,15 @@ def test_a_strong_ledger_has_a_witness_and_no_ttl(stack: str, run_of: Callable[[
         table = _tables(run_of(stack))[name]
         assert table["replicas"][0]["consistencyMode"] == "STRONG"
         assert table["globalTableWitness"] == {"regionName": "us-east-2"}
-        assert "ttl" not in table
+        assert not table.keys() & {"ttl", "streamEnabled", "streamViewType"}
+
+
+def test_an_eventual_table_has_the_stream_that_it_replicates_by(run: Run) -> None:
+    """A strong one does without; nobody reads it."""
+    for table in _tables(run).values():
+        eventual = table["replicas"][0]["consistencyMode"] == "EVENTUAL"
+        stream = (table.get("streamEnabled"), table.get("streamViewType"))
+        assert stream == ((True, "NEW_AND_OLD_IMAGES") if eventual else (None, None))
 
 
 def test_an_eventual_ledger_has_a_ttl_and_no_witness(run_of: Callable[[str], Run]) -> None:

@@ -27,6 +27,7 @@ from dr.restores.restore import Restorer, new_table_name, remove_restored
 from dr.restores.settings import (
     Settings,
     SettingsUnknownError,
+    as_restored,
     differences,
     read_settings,
     reapply,
@@ -152,7 +153,7 @@ class TestSettings:
         assert differences(wanted, found, table="restored") == []
 
     def test_the_program_says_what_a_lost_ledger_had(self) -> None:
-        """A strong one has no TTL."""
+        """A strong one has no TTL, and no stream, since it replicates without."""
         raw = {
             "primaryRegion": "us-east-1",
             "failoverRegion": "us-west-2",
@@ -160,10 +161,20 @@ class TestSettings:
         }
         strong = settings_of(ALERTS, StackConfig.parse(stack="dev", raw=raw), "us-west-2", {"Owner": "us"})
         assert (strong.consistency, strong.ttl, strong.replicas) == ("STRONG", "", ("us-east-1",))
+        assert strong.stream == ""
         raw |= {"ledgerConsistency": "eventual", "witnessRegion": ""}
         eventual = settings_of(ALERTS, StackConfig.parse(stack="dev", raw=raw), "us-east-1", {})
         assert (eventual.consistency, eventual.ttl) == ("EVENTUAL", "expires_at")
+        assert eventual.stream == "NEW_AND_OLD_IMAGES"
         assert eventual.indexes["timestamp-index"] == "severity S, timestamp N: ALL"
+
+    def test_a_strong_table_is_restored_as_an_eventual_one(self) -> None:
+        """With the stream by which its replicas get what is written; alone it has none, like its source."""
+        raw = {"primaryRegion": "us-east-1", "failoverRegion": "us-west-2", "witnessRegion": "us-east-2"}
+        strong = settings_of(ALERTS, StackConfig.parse(stack="dev", raw=raw), "us-west-2", {})
+        for replicas, stream in ((strong.replicas, "NEW_AND_OLD_IMAGES"), ((), "")):
+            found = as_restored(replace(strong, replicas=replicas))
+            assert (found.consistency, found.replicas, found.stream) == ("EVENTUAL", replicas, stream)
 
     def test_a_table_that_is_not_there_has_unknown_settings(self, deployment: Deployment) -> None:
         """And not none."""
