@@ -118,13 +118,14 @@ class Cloud:
     """What the program meets: an account, the regions that are enabled in it, and what the state keeps.
 
     In a `preview` nothing is made, so that outputs other than inputs are unknown. `refusal` is what AWS says
-    to whoever asks for the account; `ledger_home` what the first deployment put into its stash; `secret_keys`
-    are those of the configuration that are kept encrypted.
+    to `refused_call`, by default to who asks for the account; `ledger_home` what the first deployment put
+    into its stash; `secret_keys` are those of the configuration that are kept encrypted.
     """
 
     account: str = ACCOUNT
     enabled: frozenset[str] = ALWAYS_ENABLED
     refusal: str | None = None
+    refused_call: str = "getCallerIdentity"
     ledger_home: Mapping[str, str] | None = None
     preview: bool = False
     secret_keys: tuple[str, ...] = ()
@@ -148,7 +149,7 @@ class _Answers(Mocks):
 
     def call(self, args: MockCallArgs) -> dict[str, Any]:  # type: ignore[override]  # the SDK takes both
         cloud = self._cloud
-        if cloud.refusal:
+        if cloud.refusal and args.token.endswith(f":{cloud.refused_call}"):
             raise _RefusedError(cloud.refusal)
         if args.token == "aws:index/getRegions:getRegions":
             return {"id": "aws", "names": sorted(cloud.enabled)}

@@ -73,6 +73,14 @@ def test_a_region_that_is_not_enabled_is_named(tmp_path: Path) -> None:
     assert "aws account enable-region --region-name eu-south-2" in said
 
 
+def test_who_may_not_ask_for_the_regions_is_told_what_to_allow(tmp_path: Path) -> None:
+    """In one line, as of missing credentials, and with nothing registered."""
+    cloud = Cloud(OURS, refused_call="getRegions", refusal="UnauthorizedOperation:\nnot authorized")
+    said = _refused("dev", cloud, tmp_path, EU_SOUTH)
+    assert f"AWS does not say which regions are enabled in account {OURS}" in said
+    assert "UnauthorizedOperation: not authorized); let who deploys have ec2:DescribeRegions" in said
+
+
 def test_regions_that_are_enabled_are_taken(tmp_path: Path) -> None:
     """And one that every account has is not asked for: that takes a permission more."""
     config = stack_file("dev") | {f"{PROJECT}:{key}": value for key, value in EU_SOUTH.items()}
