@@ -38,21 +38,21 @@ def main(build: Callable[[Target], Packages] = _build) -> None:
 
     Raises:
         pulumi.RunError: the configuration or the account is wrong, a package cannot be built, or the ledger
-            would move; every problem is in the message, and nothing has been made or changed.
+            would move; every problem is in the message. At most the record of the ledger's place was made.
     """
     try:
         config = load_stack_config()
         account_id = checked_account(config)
+        ledger_home = keep_ledger_home(config, account_id)
         kept = config.packages_from
         packages = packages_in(Path(kept)) if kept else build(target_of(config.stack))
-        keep_ledger_home(config)
     except ExplainedError as error:
         raise pulumi.RunError(str(error)) from error
-    _register(config, account_id, packages)
+    _register(config, account_id, packages, ledger_home)
 
 
-def _register(config: StackConfig, account_id: str, packages: Packages) -> None:
-    data = GlobalData("data", config=config)
+def _register(config: StackConfig, account_id: str, packages: Packages, ledger_home: pulumi.Resource) -> None:
+    data = GlobalData("data", config=config, after=ledger_home)
     outputs = dict(data.outputs)
     regions: dict[Role, Region] = {}
     for role in ROLES:

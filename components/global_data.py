@@ -23,11 +23,19 @@ class GlobalData(pulumi.ComponentResource):
     The secrets are made without a value: operators put it, so that no state file ever holds one.
     """
 
-    def __init__(self, name: str, *, config: StackConfig, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Register the tables and the secrets."""
+    def __init__(
+        self,
+        name: str,
+        *,
+        config: StackConfig,
+        after: pulumi.Resource,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Register the tables and the secrets. The tables are made after `after`, and deleted before it."""
         super().__init__("incident:global:Data", name, None, opts)
         self._config = config
         self._names = Names(config.stack)
+        self._after = after
         self.tables = {spec: self._table(spec) for spec in TABLES}
         self.slack_webhook_secret = self._secret("slack-webhook", self._names.slack_webhook_secret)
         self.slack_bot_token_secret = (
@@ -104,7 +112,9 @@ class GlobalData(pulumi.ComponentResource):
             if strong
             else None,
             tags=tags_of(config),
-            opts=kept(self, config),
+            opts=pulumi.ResourceOptions.merge(
+                kept(self, config), pulumi.ResourceOptions(depends_on=[self._after])
+            ),
         )
 
     def _secret(self, key: str, physical: str) -> aws.secretsmanager.Secret:

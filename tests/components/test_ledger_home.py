@@ -5,8 +5,8 @@ from pathlib import Path
 import pulumi
 import pytest
 
-from tests.components.recorder import Cloud, Run, run_program, stack_file, stand_ins
-from topology.names import PROJECT, STACKS
+from tests.components.recorder import ACCOUNT, ROOT, Cloud, Run, run_program, stack_file, stand_ins
+from topology.names import LOCAL_STACK, PROJECT, STACKS
 
 HERE = {"primaryRegion": "us-east-1", "failoverRegion": "us-west-2"}
 STRONG = {**HERE, "witnessRegion": "us-east-2", "ledgerConsistency": "strong"}
@@ -44,12 +44,38 @@ def test_a_deployed_ledger_does_not_move(
     """Whether Pulumi would update or replace its tables: each key is told, and nothing else is registered."""
     run = _deploy_again(stack, change, tmp_path, preview=preview)
     assert isinstance(run.error, pulumi.RunError)
-    assert "the ledger of a deployed stack cannot move, its rows would be deleted: " in str(run.error)
+    assert "the ledger of a deployed stack cannot move, its rows would be lost: " in str(run.error)
     for key, value in change.items():
         told = f"{key} was {FIRST[stack][key]!r} and would be {value!r}"
         assert (told in str(run.error)) is (FIRST[stack][key] != value)
-    assert "; set that back, or deploy a new stack and move the alerts there" in str(run.error)
+    assert "; set that back" in str(run.error)
     assert [resource.type for resource in run.resources] == ["pulumi:index:Stash"]
+
+
+def test_a_refused_move_says_what_can_be_done(tmp_path: Path) -> None:
+    """A first deployment that broke off before its tables is refused too: it can be taken down."""
+    said = str(_deploy_again("prod", THIRD, tmp_path, preview=True).error)
+    assert "\n" not in said
+    for step in ("set that back", "`pulumi state unprotect --all`), then up", "`responder dr rebuild`"):
+        assert step in said
+    assert (ROOT / "docs/disaster-recovery.md").exists()
+    assert "docs/disaster-recovery.md" in said
+
+
+@pytest.mark.parametrize("stack", [stack for stack in STACKS if stack != LOCAL_STACK])
+def test_a_deployed_stack_stays_in_its_account(stack: str, tmp_path: Path) -> None:
+    """With no setting, and before its packages are built; whoever is logged in to another one is told."""
+    first = FIRST[stack] | {"account": "123456789012"}
+    for account, refused in (("210987654321", True), ("123456789012", False)):
+        folder = tmp_path / account
+        folder.mkdir()
+        run = run_program(stack, stack_file(stack), stand_ins(folder), Cloud(account, ledger_home=first))
+        assert isinstance(run.error, pulumi.RunError if refused else type(None))
+        if refused:
+            assert "account was '123456789012' and would be '210987654321'; set that back, or log in" in str(
+                run.error
+            )
+            assert [*folder.iterdir()] == []
 
 
 @pytest.mark.parametrize("stack", STACKS)
@@ -60,8 +86,12 @@ def test_other_changes_of_a_deployed_stack_go_through(stack: str, tmp_path: Path
 
 
 def test_where_the_ledger_is_stays_known_as_long_as_the_ledger(run: Run) -> None:
-    """What is compared with is the first thing that a stack registers, and as protected as the tables."""
+    """What is compared with comes first, is deleted after the tables, and is as protected as they are."""
     [stash] = [resource for resource in run.resources if resource.type == "pulumi:index:Stash"]
     assert run.resources[0] == stash
-    assert stash.inputs["input"] == FIRST[run.outputs["Stack"]]
-    assert stash.protect is run.one("dynamodb/table:Table", "alerts").protect
+    assert stash.inputs["input"] == FIRST[run.outputs["Stack"]] | {"account": ACCOUNT}
+    tables = run.of("dynamodb/table:Table")
+    assert len(tables) == 3
+    for table in tables:
+        assert stash.urn in table.depends_on
+        assert stash.protect is table.protect
