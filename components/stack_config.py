@@ -18,7 +18,9 @@ def load_stack_config() -> StackConfig:
     Raises:
         ConfigError: with every problem found, before any resource is registered.
     """
-    return StackConfig.parse(stack=pulumi.get_stack(), raw=_bag())
+    bag, namespace = _bag(), f"{pulumi.get_project()}:"
+    secret = {key for key in bag if is_config_secret(namespace + key)}
+    return StackConfig.parse(stack=pulumi.get_stack(), raw=bag, secret=secret)
 
 
 def configuration_to_keep() -> Mapping[str, object]:

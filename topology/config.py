@@ -2,11 +2,19 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from topology.config_keys import EVENT_SOURCE_CONCURRENCY, KEYS, SLACK_STAND_IN, STRONG, Key, Value
+from topology.config_keys import (
+    EVENT_SOURCE_CONCURRENCY,
+    KEPT_SECRET,
+    KEYS,
+    SLACK_STAND_IN,
+    STRONG,
+    Key,
+    Value,
+)
 from topology.errors import ExplainedError
 from topology.functions import FUNCTIONS, FunctionSpec
 from topology.limits import LAMBDA_POLLER_CONCURRENCY
@@ -86,12 +94,14 @@ class StackConfig:
         return self.failover_region if region == self.primary_region else self.primary_region
 
     @classmethod
-    def parse(cls, *, stack: str, raw: Mapping[str, object]) -> "StackConfig":
+    def parse(cls, *, stack: str, raw: Mapping[str, object], secret: Collection[str] = ()) -> "StackConfig":
         """Build the configuration of `stack` from `raw`: key without its namespace to text or value.
+
+        `secret`: those of the keys that were set with `--secret`.
 
         Raises:
             ConfigError: with every problem found: unknown keys, wrong types, values out of range,
-                and combinations that AWS refuses.
+                secrets that would be kept in plain text, and combinations that AWS refuses.
         """
         problems: list[str] = []
         if stack not in STACKS:
@@ -111,6 +121,7 @@ class StackConfig:
             *_backup_problems(values),
             *_capacity_problems(values),
             *_stand_in_problems(stack, values),
+            *_secret_problems(secret),
         ]
         if problems:
             raise ConfigError(problems)
@@ -217,6 +228,14 @@ def _stand_in_problems(stack: str, values: Mapping[str, Value]) -> list[str]:
     if stack == LOCAL_STACK or values.get("slackWebhookOrigin") != SLACK_STAND_IN:
         return []
     return [f"slackWebhookOrigin: {SLACK_STAND_IN!r} is the embedded Slack; allowed in stack {LOCAL_STACK}"]
+
+
+def _secret_problems(secret: Collection[str]) -> list[str]:
+    """Names, tags and settings of resources are read by whoever may see these."""
+    return [
+        f"{key}: it is no secret where it is used; allowed with --secret: {', '.join(sorted(KEPT_SECRET))}"
+        for key in sorted({*secret} - KEPT_SECRET)
+    ]
 
 
 def _fields(values: Mapping[str, Value]) -> dict[str, object]:

@@ -31,6 +31,8 @@ Value = str | int | bool
 STRONG: Final = "strong"
 EVENTUAL: Final = "eventual"
 SLACK_STAND_IN: Final = "http://hooks.slack.test/"
+KEPT_SECRET: Final = frozenset({"alarmEmail", "slackChannel"})
+"""Keys that Pulumi's state keeps encrypted if they are set with `--secret`."""
 
 
 @dataclass(frozen=True)

@@ -80,6 +80,17 @@ def test_what_the_configuration_keeps_encrypted_the_state_does_too(tmp_path: Pat
     assert rpc.unwrap_rpc_secret(email.inputs["endpoint"]) == EMAIL
 
 
+def test_a_secret_that_would_be_kept_in_plain_text_is_refused(tmp_path: Path) -> None:
+    """Every key but the two that are kept encrypted; else it would be in names, tags and the state."""
+    config = stack_file("prod") | EVERY_OPTION
+    keys = tuple(key for key in config if key.startswith(f"{PROJECT}:"))
+    run = run_program("prod", config, stand_ins(tmp_path), Cloud(secret_keys=keys))
+    for key in (key.removeprefix(f"{PROJECT}:") for key in keys):
+        told = f"{key}: it is no secret where it is used; allowed with --secret: alarmEmail, slackChannel"
+        assert (told in str(run.error)) is (key not in ("alarmEmail", "slackChannel"))
+    assert run.resources == []
+
+
 def _plain_texts(value: Any) -> Iterator[str]:
     """Every text in a value that is not marked as a secret."""
     if isinstance(value, str):
