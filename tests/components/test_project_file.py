@@ -40,6 +40,12 @@ def test_the_project_runs_in_its_own_virtual_environment() -> None:
     assert _project()["runtime"] == {"name": "python", "options": {"toolchain": "pip", "virtualenv": ".venv"}}
 
 
+def test_a_cli_that_knows_no_stash_is_refused_by_the_project() -> None:
+    """In its own words; else it would fail amid the program, at the first resource."""
+    assert _project()["requiredPulumiVersion"] == ">=3.208.0"
+    assert "iac/download-install/) 3.208 or newer" in (ROOT / "README.md").read_text()
+
+
 def test_what_the_cli_installs_is_the_lock() -> None:
     """`pulumi install` takes requirements.txt, and says that it has finished where there is none."""
     lines = (ROOT / "requirements.txt").read_text().splitlines()
