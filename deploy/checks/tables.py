@@ -96,7 +96,7 @@ def _replica(subject: Subject, region: str) -> Finding:
     if consistency is None:
         return unknown(f"the replica in {other} is ACTIVE, but DynamoDB does not say how consistent it is")
     if consistency != wanted:
-        hint = "a deployed ledger keeps its consistency: deploy a new stack and move the alerts there"
+        hint = "only a new, empty table can be made so: docs/disaster-recovery.md, `dr restore --copy`"
         return failed(f"the ledger is {consistency}, the stack was deployed as {wanted}", hint)
     witnesses = {one["RegionName"]: one["WitnessStatus"] for one in table.get("GlobalTableWitnesses", ())}
     witness = subject.config.witness_region

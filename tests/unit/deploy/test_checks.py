@@ -245,7 +245,7 @@ FAULTS: Mapping[str, tuple[str, Mapping[str, Any], str, str]] = {
         "ledger-replica",
         {f"dynamodb_describe_table@{PRIMARY}": table(FAILOVER, MultiRegionConsistency="EVENTUAL")},
         "EVENTUAL",
-        "new stack",
+        "docs/disaster-recovery.md",
     ),
     "no witness": (
         "ledger-replica",
