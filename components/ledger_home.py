@@ -21,12 +21,12 @@ def keep_ledger_home(config: StackConfig, account_id: str) -> pulumi.Resource:
 
     A global table cannot be moved. Another failover region deletes a replica, another witness too, another
     consistency both; another primary region makes new, empty tables and deletes the old ones; in another
-    account Pulumi finds none of its resources. Some of that is
-    an update to Pulumi and some a replacement, whose hooks are told of one side only: `before_create` of what
-    will be, `before_delete` of what was. So the stack compares with its own state: a `Stash` keeps the value
-    of its first deployment until it is deleted, however often another is handed in. It is registered before
-    anything else, in a preview as well; what holds the ledger is to depend on what this returns, so that it
-    is deleted first. What a stash of an earlier release does not have is not compared.
+    account Pulumi finds none of its resources. Some of that is an update to Pulumi and some a replacement,
+    whose hooks are told of one side only: `before_create` of what will be, `before_delete` of what was. So
+    the stack compares with its own state: a `Stash` keeps the value of its first deployment until it is
+    deleted, however often another is handed in. It is registered before anything else, in a preview as well;
+    what holds the ledger is to depend on what this returns, so that it is deleted first. What a stash of an
+    earlier release does not have is not compared.
     https://www.pulumi.com/docs/iac/concepts/stash/
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/V2globaltables_HowItWorks.html
 
