@@ -25,7 +25,12 @@ from emulator.pulumi.provider.errors import (
 from emulator.pulumi.provider.existence import is_gone
 from emulator.pulumi.provider.outputs import absent_outputs
 from emulator.pulumi.provider.resource import Existing, Inputs, ResourceContext, ResourceType
-from emulator.pulumi.replacements import dependants_to_replace, refuse_protected, refuse_undoing
+from emulator.pulumi.replacements import (
+    dependants_first,
+    dependants_to_replace,
+    refuse_protected,
+    refuse_undoing,
+)
 from emulator.pulumi.state import Record, State
 
 GLOBAL_REGION: Final = "us-east-1"
@@ -104,13 +109,15 @@ class Engine:
         resource = self._catalogue.get(type_)
         if resource is None:
             raise UnknownResourceTypeError(
-                f"resource type {type_!r} is not known to the in-process provider; add a handler under "
+                f"resource type {type_!r} is not known to the embedded AWS; add a handler under "
                 "emulator/pulumi/provider and list it in emulator/pulumi/provider/catalogue.py"
             )
         with self._lock:
             if urn in self._registered:
                 raise DuplicateUrnError(f"{urn} is registered twice; give one of them another name")
             self._registered.add(urn)
+            old = self._state.resources.get(urn)
+            action: Action = "replace" if urn in self._deleted_first else "create"
         if not options.secret_outputs <= resource.secrets:
             named = ", ".join(sorted(options.secret_outputs - resource.secrets))
             raise UnknownArgumentError(
@@ -120,9 +127,8 @@ class Engine:
         arguments = Arguments.parse(raw, resource)
         context = self._context(arguments.inputs["region"] if resource.regional else GLOBAL_REGION)
         request = _Request(urn, resource, context, arguments, options)
-        old = self._state.resources.get(urn)
         if old is None:
-            return self._create(request, "replace" if urn in self._deleted_first else "create")
+            return self._create(request, action)
         known = as_read(resource, old.inputs, old.outputs)
         kept = replace(request, arguments=ignoring(arguments, known, options.ignore_changes))
         change = change_of(resource, known, kept.arguments.recorded(self._salt))
@@ -136,12 +142,12 @@ class Engine:
 
         Returns one line for each resource that could not be deleted; it stays in the state.
         """
-        gone = [urn for urn in self._state.resources if urn not in self._registered]
-        return self._delete_all([*reversed(gone), *reversed(self._state.retired)])
+        gone = [urn for urn in dependants_first(self._state) if urn not in self._registered]
+        return self._delete_all([*gone, *reversed(self._state.retired)])
 
     def destroy(self) -> list[str]:
         """Delete everything that the state holds, dependants first; returns as `prune`."""
-        return self._delete_all([*reversed(self._state.resources), *reversed(self._state.retired)])
+        return self._delete_all([*dependants_first(self._state), *reversed(self._state.retired)])
 
     def _replace(self, request: "_Request", old: Record, *, delete_first: bool) -> Registered:
         """Make a resource anew, in the order of the real engine.
@@ -152,14 +158,13 @@ class Engine:
         if not delete_first:
             refuse_undoing(request.urn, request.resource, old, request.arguments.inputs)
             return self._create(request, "replace", old)
-        with self._lock:
-            registered = set(self._registered)
-        dependants = dependants_to_replace(request.urn, self._state, registered, self._catalogue)
-        for urn in [*reversed(dependants), request.urn]:
-            refuse_protected(self._state.resources[urn])
-        for urn in reversed(dependants):
-            self._delete(urn, self._state.resources[urn])
-            self._deleted_first.add(urn)
+        with self._lock:  # else two that are replaced at once would both delete what depends on both
+            dependants = dependants_to_replace(request.urn, self._state, self._registered, self._catalogue)
+            for urn in [*reversed(dependants), request.urn]:
+                refuse_protected(self._state.resources[urn])
+            for urn in reversed(dependants):
+                self._delete(urn, self._state.resources[urn])
+                self._deleted_first.add(urn)
         self._delete(request.urn, old)
         return self._create(request, "replace")
 

@@ -149,7 +149,7 @@ class ProviderMonitor(MockMonitor):
         function = self._functions.get(request.tok)
         if function is None:
             problem = (
-                f"function {request.tok!r} is not known to the in-process provider; add it to "
+                f"function {request.tok!r} is not known to the embedded AWS; add it to "
                 "emulator/pulumi/provider/catalogue.py"
             )
             self._fail(problem)
@@ -166,7 +166,7 @@ class ProviderMonitor(MockMonitor):
         Raises:
             UnknownArgumentError: always.
         """
-        problem = f"hook {request.name!r} would not be run by the in-process provider; leave it out"
+        problem = f"hook {request.name!r} would not be run in process; leave it out"
         self._fail(problem)
         raise UnknownArgumentError(problem)
 
@@ -203,7 +203,7 @@ def _refuse_unsupported(request: resource_pb2.RegisterResourceRequest) -> None:
         unsupported.append("replacement_trigger")
     if unsupported:
         raise UnknownArgumentError(
-            f"resource option {', '.join(unsupported)} is not carried out by the in-process provider; "
+            f"resource option {', '.join(unsupported)} is not carried out in process; "
             "teach emulator/pulumi/monitor.py, or leave it out"
         )
 

@@ -1,4 +1,4 @@
-"""What a replacement takes along, and where it would undo itself; `engine` asks before it replaces.
+"""What a replacement takes along, where it would undo itself, and what is deleted before what.
 
 https://github.com/pulumi/pulumi/blob/1b5949891b3cefcb9974752b24a5ecef0acc86c8/pkg/resource/deploy/step_generator.go#L3268
 """
@@ -19,14 +19,38 @@ def dependants_to_replace(
     same way; but not what this run has registered, since it no longer depends on it. An argument counts if it
     replaces as a whole: the real engine asks the provider, which may also say so of a nested key.
     """
-    condemned, resources = {urn}, dict(state.resources)
-    for other, record in resources.items():
+    condemned, sources_first = {urn}, dependants_first(state)[::-1]
+    for other in sources_first:
+        record = state.resources[other]
         replaces = {*catalogue[record.type].replaces, "region"}
         if other not in registered and any(
             name in replaces and condemned & set(urns) for name, urns in record.dependencies.items()
         ):
             condemned.add(other)
-    return [other for other in resources if other in condemned - {urn}]
+    return [other for other in sources_first if other in condemned - {urn}]
+
+
+def dependants_first(state: State) -> list[str]:
+    """What the state holds in the order of its deletion: the newest first, each after what was made from it.
+
+    The order in which it was recorded is not enough: a run that failed has moved what it reached to the end.
+    """
+    resources = dict(state.resources)
+    made_from: dict[str, list[str]] = {urn: [] for urn in resources}
+    for urn in reversed(resources):
+        for source in {source for urns in resources[urn].dependencies.values() for source in urns}:
+            made_from.get(source, []).append(urn)
+    ordered: dict[str, None] = {}
+
+    def place(urn: str) -> None:
+        if urn not in ordered:
+            for dependant in made_from[urn]:
+                place(dependant)
+            ordered[urn] = None
+
+    for urn in reversed(resources):
+        place(urn)
+    return list(ordered)
 
 
 def refuse_undoing(urn: str, resource: ResourceType, old: Record, new: Inputs) -> None:
@@ -43,7 +67,8 @@ def refuse_undoing(urn: str, resource: ResourceType, old: Record, new: Inputs) -
     raise UndoneReplacementError(
         f"{urn.rpartition('::')[2]} would be made anew, and then deleted as the old one: both have the same "
         f"{', '.join(sorted(resource.identity))}; register it with delete_before_replace=True (or with "
-        "retain_on_delete=True, in a deployment before this one)"
+        "retain_on_delete=True, in a deployment before this one); or, to get a newer release to run, take "
+        "the stack down: `responder local down`, then up"
     )
 
 

@@ -42,7 +42,7 @@ class Arguments:
         for path in _unknown(inputs, known):
             allowed = ", ".join(sorted(known))
             raise UnknownArgumentError(
-                f"argument {path!r} is not known to the in-process provider, so it would be dropped; known "
+                f"argument {path!r} is not known to the embedded AWS, so it would be dropped; known "
                 f"here: {allowed}; extend its handler in emulator/pulumi/provider, or leave the argument out"
             )
         for name, value in inputs.items():

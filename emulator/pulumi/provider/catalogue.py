@@ -1,4 +1,4 @@
-"""Everything that the in-process provider knows: types of resources, and functions."""
+"""Everything that the embedded AWS knows: types of resources, and functions."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final

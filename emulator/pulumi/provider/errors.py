@@ -1,4 +1,4 @@
-"""What the in-process provider refuses to a program: correct the program, or add a handler."""
+"""What the embedded AWS refuses to a program: correct the program, or add a handler."""
 
 
 class ProviderError(Exception):

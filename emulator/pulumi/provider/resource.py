@@ -103,7 +103,10 @@ class ResourceType(ABC):
 
     read_back: ClassVar[frozenset[str]] = frozenset()
     """Arguments that are optional to the real provider, not computed, and filled in by AWS: its Read puts
-    them into the state, so a program that leaves them out has a change. The handler gives them as outputs."""
+    them into the state, so a program that leaves them out has a change. The handler gives them as outputs.
+
+    Declared by hand, where it was read in the provider's source, for two types: S3 objects' locks and the
+    replicas of a table. Of any other type an argument that AWS fills in goes unnoticed here."""
 
     @abstractmethod
     def create(self, context: ResourceContext, inputs: Inputs) -> Created:

@@ -1,5 +1,8 @@
 """The order of replacements, and the resource options that change what is replaced, in memory."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +11,7 @@ from botocore.exceptions import ClientError
 from pulumi.runtime import rpc
 
 from emulator.pulumi.provider.errors import ProtectedError, UndoneReplacementError, UnknownArgumentError
+from emulator.pulumi.provider.resource import Existing, ResourceContext
 from tests.fakes.provider import Run, Shelf
 
 
@@ -24,7 +28,7 @@ def test_a_program_sets_the_order_of_a_replacement(path: Path) -> None:
 def test_a_replacement_that_its_own_deletion_would_undo_is_refused(shelf: Shelf, path: Path) -> None:
     """Made first, the new one is the old one to AWS; the real engine would delete it at the end."""
     Run(shelf, path).register()
-    with pytest.raises(UndoneReplacementError, match="delete_before_replace=True"):
+    with pytest.raises(UndoneReplacementError, match=r"delete_before_replace=True.*`responder local down`"):
         Run(shelf, path).register(kind="new", options={"delete_first": False})
     assert shelf.log == ["create q@us-east-1", "complete q@us-east-1"]
     changed = Run(shelf, path)
@@ -71,6 +75,75 @@ def test_what_is_made_from_a_resource_that_is_deleted_first_goes_before_it(shelf
         "create b",
         "create child",
         "create grandchild",
+    ]
+
+
+class Meeting(Shelf):
+    """A shelf that waits, before it takes a thing off, for another thread to do the same."""
+
+    def __init__(self, thing: str) -> None:
+        """Wait at the deletion of the thing of this name."""
+        super().__init__()
+        self._thing = f"{thing}@us-east-1"
+        self._both = threading.Barrier(2)
+
+    def delete(self, context: ResourceContext, existing: Existing) -> None:
+        """Meet the other, or find after a moment that there is none."""
+        if existing.id == self._thing:
+            with suppress(threading.BrokenBarrierError):
+                self._both.wait(timeout=0.5)
+        super().delete(context, existing)
+
+
+def test_what_depends_on_two_replaced_at_once_is_deleted_once(path: Path) -> None:
+    """The SDK registers from several threads: the second finds deleted what the first took along."""
+    shelf = Meeting("child")
+    first = Run(shelf, path)
+    for name in ("a", "b"):
+        first.register(f"urn::{name}", name=name)
+    of_both = {"dependencies": {"from": ["urn::a"], "kind": ["urn::b"]}}
+    first.register("urn::child", name="child", options=of_both)
+    again = Run(shelf, path)
+    with ThreadPoolExecutor(max_workers=2) as threads:
+        replaced = [threads.submit(again.register, f"urn::{name}", name=f"new {name}") for name in ("a", "b")]
+    for one in replaced:
+        one.result()
+    again.register("urn::child", name="child", options=of_both)
+    assert again.actions == ["replace", "replace", "replace"]
+    assert shelf.log.count("delete child@us-east-1") == 1
+    assert sorted(shelf.things) == ["child@us-east-1", "new a@us-east-1", "new b@us-east-1"]
+
+
+def test_after_a_failed_run_what_was_made_of_another_still_goes_first(shelf: Shelf, path: Path) -> None:
+    """The failed run has recorded the parent again, and so behind the child that it did not reach."""
+    first = Run(shelf, path)
+    first.register("urn::parent", name="parent")
+    first.register("urn::child", name="child", options={"dependencies": {"from": ["urn::parent"]}})
+    first.register("urn::other", name="other")
+    Run(shelf, path).register("urn::parent", name="parent", size=2.0)
+    shelf.log.clear()
+    assert Run(shelf, path).engine.destroy() == []
+    assert [step.partition("@")[0] for step in shelf.log] == ["delete child", "delete parent", "delete other"]
+
+
+def test_after_a_failed_run_a_replacement_still_takes_along_all_that_it_must(
+    shelf: Shelf, path: Path
+) -> None:
+    """Also what was made from something that the failed run has recorded again, behind it."""
+    first = Run(shelf, path)
+    made_from = {"a": [], "child": ["urn::a"], "grandchild": ["urn::child"]}
+    options = {name: {"dependencies": {"from": sources}} for name, sources in made_from.items()}
+    for name in made_from:
+        first.register(f"urn::{name}", name=name, options=options[name])
+    failed = Run(shelf, path)
+    for name in ("a", "child"):
+        failed.register(f"urn::{name}", name=name, size=2.0, options=options[name])
+    shelf.log.clear()
+    Run(shelf, path).register("urn::a", name="b")
+    assert [step.partition("@")[0] for step in shelf.log[:3]] == [
+        "delete grandchild",
+        "delete child",
+        "delete a",
     ]
 
 

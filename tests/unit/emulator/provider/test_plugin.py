@@ -105,7 +105,7 @@ def test_a_check_gives_the_arguments_back_as_they_are(engine: ProviderEngine) ->
 def test_a_check_names_what_the_embedded_aws_would_drop(
     engine: ProviderEngine, news: Mapping[str, Any], said: str
 ) -> None:
-    """As the in-process provider: nothing is accepted in silence."""
+    """As in process: nothing is accepted in silence."""
     [failure] = engine.check(FUNCTION if "environment" in news else TYPE, news).failures
     assert said in failure.reason
 
