@@ -1,9 +1,12 @@
 """What a rule is and what it sees, for the policy pack and for the tests that apply the same rules."""
 
 import json
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
+
+import pulumi_aws
 
 from topology.config import StackConfig
 
@@ -97,26 +100,30 @@ def rule(
     return made
 
 
-RESOURCE_POLICIES: Mapping[str, str] = {
-    "aws:kms/key:Key": "policy",
-    "aws:s3/bucketPolicy:BucketPolicy": "policy",
-    "aws:sns/topicPolicy:TopicPolicy": "policy",
-    "aws:sqs/queuePolicy:QueuePolicy": "policy",
-    "aws:secretsmanager/secretPolicy:SecretPolicy": "policy",
-}
-"""Who may do what with a resource: the argument that holds the document, by type."""
-
-IDENTITY_POLICIES: Mapping[str, str] = {
-    "aws:iam/rolePolicy:RolePolicy": "policy",
-    "aws:iam/policy:Policy": "policy",
-}
-"""What a role may do."""
+_POLICY = re.compile(r"polic(y|ies)(document)?$", re.IGNORECASE)
 
 
-def statements(resource: Resource, argument: str) -> list[Mapping[str, Any]]:
-    """The statements of the policy document in an argument."""
-    found = json.loads(resource.inputs[argument])["Statement"]
-    return [found] if isinstance(found, Mapping) else list(found)
+def statements(inputs: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The statements of every policy document in a resource's arguments, whatever its type.
+
+    Any argument that is called a policy is read, so that no type has to be listed: `Queue.policy`,
+    `Role.assumeRolePolicy`, `LogResourcePolicy.policyDocument`. Others have no statements: `redrivePolicy`.
+    """
+    found: list[Mapping[str, Any]] = []
+    for argument in inputs:
+        value = inputs[argument] if _POLICY.search(argument) else None
+        if isinstance(value, str) and value.lstrip().startswith("{"):
+            value = json.loads(value)
+        if isinstance(value, Mapping):
+            found += listed(value.get("Statement"))
+    return found
+
+
+def arguments_of(type_: str) -> type | None:
+    """The class of the AWS provider's SDK that has a type's arguments as attributes, if the SDK has it."""
+    _, module, name = type_.split(":")
+    package = module.partition("/")[0].replace("lambda", "lambda_")
+    return getattr(getattr(pulumi_aws, package, None), f"{name}Args", None)
 
 
 def listed(value: Any) -> list[Any]:

@@ -3,6 +3,7 @@
 People's scripts and the operations runbook use these names, so they are a contract.
 """
 
+import re
 from dataclasses import dataclass
 
 from topology.functions import FunctionSpec
@@ -46,6 +47,20 @@ class Names:
         """`mcp-incident-responder-<stack>`: what every regional name starts with."""
         return f"{PROJECT}-{self.stack}"
 
+    @property
+    def role_prefix(self) -> str:
+        """`mir-<stack>`: what every IAM role's name starts with.
+
+        IAM role names hold 64 characters (see `topology.limits.IAM_ROLE_NAME_CHARS`): the project is left to
+        its initials so that the longest region still fits.
+        """
+        return f"mir-{self.stack}"
+
+    def has(self, name: str) -> bool:
+        """Whether a physical name begins as this stack's do, in a log group's path or without hyphens too."""
+        begin = f"{self.prefix}|{self.role_prefix}|{self.secret_prefix}"
+        return bool(re.match(rf"(/aws/\w+/)?({begin})[-/]", name.replace("_", "-")))
+
     def table(self, spec: TableSpec) -> str:
         """A DynamoDB table, the same name in every region."""
         return f"{self.prefix}-{spec.suffix}"
@@ -67,16 +82,12 @@ class Names:
         return f"/aws/lambda/{self.function(spec)}"
 
     def role(self, spec: FunctionSpec, region: str) -> str:
-        """The execution role of a function; IAM is global, so the region is part of the name.
-
-        IAM role names hold 64 characters (see `topology.limits.IAM_ROLE_NAME_CHARS`): the project
-        is left to the first initials so that the longest region still fits.
-        """
-        return f"mir-{self.stack}-{spec.key}-{region}"
+        """The execution role of a function; IAM is global, so the region is part of the name."""
+        return f"{self.role_prefix}-{spec.key}-{region}"
 
     def service_role(self, purpose: str, region: str) -> str:
-        """The role by which an AWS service acts for `purpose`, such as `schedule`; shortened as `role` is."""
-        return f"mir-{self.stack}-{purpose}-{region}"
+        """The role by which an AWS service acts for `purpose`, such as `schedule`."""
+        return f"{self.role_prefix}-{purpose}-{region}"
 
     @property
     def api(self) -> str:

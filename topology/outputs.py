@@ -3,6 +3,7 @@
 The failover region's key is the primary's with `Failover` before it.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 from topology.functions import FUNCTIONS
@@ -55,3 +56,17 @@ ALL: Final = (
 
 SECRET: Final = frozenset(output_key("ApiKey", role) for role in ("primary", "failover"))
 """Never written down by us; Pulumi keeps them encrypted."""
+
+SECRET_OF_TYPE: Final[Mapping[str, frozenset[str]]] = {
+    "aws:acm/certificate:Certificate": frozenset({"privateKey", "privateKeyWo"}),
+    "aws:apigateway/apiKey:ApiKey": frozenset({"value"}),
+    "aws:apigateway/domainName:DomainName": frozenset({"certificatePrivateKey"}),
+    "aws:apigateway/usagePlanKey:UsagePlanKey": frozenset({"value"}),
+    "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration": frozenset({"token"}),
+    "aws:s3/bucketReplicationConfig:BucketReplicationConfig": frozenset({"token"}),
+}
+"""By Pulumi type, outputs of a resource that carry a secret: encrypted in Pulumi's state, in no file of ours.
+
+pulumi-aws has all of them encrypted but that of UsagePlanKey, with which API Gateway gives the key too.
+The token is AWS's word that a lock may be added to a bucket that has none.
+"""

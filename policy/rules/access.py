@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 
-from policy.rule import IDENTITY_POLICIES, RESOURCE_POLICIES, Resource, Stack, listed, rule, statements
+from policy.rule import Resource, Stack, listed, rule, statements
 
 ANY_RESOURCE: Mapping[str, str] = {
     "backup:CopyFromBackupVault": "AWS's own policy for AWS Backup has it for all resources: "
@@ -17,11 +17,13 @@ _ONE_OR_SOME = re.compile(r"arn:aws:(s3:::(?!\*)|(?!s3)[a-z0-9-]+:[a-z0-9-]*:[0-
 """An ARN whose service, region and account have no wildcard, and that is not for all resources of a type."""
 
 
-@rule(*IDENTITY_POLICIES, *RESOURCE_POLICIES, controls=("IAM.21", "IAM.1"))
+_ROLE, _ROLE_POLICY = "aws:iam/role:Role", "aws:iam/rolePolicy:RolePolicy"
+
+
+@rule(controls=("IAM.21", "IAM.1"))
 def policies_name_actions(resource: Resource, _stack: Stack) -> Iterator[str]:
     """A policy allows actions by their full names, and nothing by exclusion."""
-    argument = {**IDENTITY_POLICIES, **RESOURCE_POLICIES}[resource.type]
-    for statement in statements(resource, argument):
+    for statement in statements(resource.inputs):
         if statement["Effect"] != "Allow":
             continue
         for action in listed(statement.get("Action", "NotAction*")):
@@ -31,10 +33,10 @@ def policies_name_actions(resource: Resource, _stack: Stack) -> Iterator[str]:
             yield "allows all but what it names; name what is meant"
 
 
-@rule(*IDENTITY_POLICIES, controls=("IAM.1", "KMS.2"))
+@rule(_ROLE_POLICY, controls=("IAM.1", "KMS.2"))
 def roles_name_resources(resource: Resource, _stack: Stack) -> Iterator[str]:
     """A role's policy names the service, account and resource of each ARN; `*` has its reason in the rule."""
-    for statement in statements(resource, IDENTITY_POLICIES[resource.type]):
+    for statement in statements(resource.inputs):
         if statement["Effect"] != "Allow" or {*listed(statement.get("Action"))} <= ANY_RESOURCE.keys():
             continue
         for arn in listed(statement.get("Resource")):
@@ -42,17 +44,21 @@ def roles_name_resources(resource: Resource, _stack: Stack) -> Iterator[str]:
                 yield f"allows {', '.join(listed(statement.get('Action')))} on {arn}; name the resource"
 
 
-@rule("aws:iam/role:Role")
+@rule(_ROLE)
 def roles_taken_on_by_services(resource: Resource, _stack: Stack) -> Iterator[str]:
     """A role is taken on by AWS services only: by no account, no user and no identity provider."""
-    for statement in statements(resource, "assumeRolePolicy"):
+    for statement in statements(resource.inputs):
         principal = statement.get("Principal") or "*"
         if not isinstance(principal, Mapping) or [*principal] != ["Service"]:
             yield f"{principal} may take it on; name a service"
 
 
 @rule()
-def no_users(resource: Resource, _stack: Stack) -> Iterator[str]:
-    """There are no IAM users and no access keys: nothing here has a credential that lasts."""
-    if resource.type in ("aws:iam/user:User", "aws:iam/accessKey:AccessKey"):
-        yield "it has a credential that lasts; use a role"
+def roles_only_with_policies_of_their_own(resource: Resource, _stack: Stack) -> Iterator[str]:
+    """IAM has roles, each with policies of its own: nobody's credential lasts, nothing comes by a name."""
+    if resource.type == _ROLE:
+        for argument in ("managedPolicyArns", "inlinePolicies"):
+            if resource.inputs.get(argument):
+                yield f"{argument} is set, which no rule reads; use a RolePolicy"
+    elif resource.type.startswith("aws:iam/") and resource.type != _ROLE_POLICY:
+        yield "it is a user's, or a policy that is attached; use a role with a RolePolicy"

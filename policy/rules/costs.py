@@ -33,7 +33,7 @@ def pollers_provisioned_as_configured(resource: Resource, stack: Stack) -> Itera
     """A queue has provisioned pollers, billed by the hour, only up to `pollersMax`."""
     pollers = (resource.inputs.get("provisionedPollerConfig") or {}).get("maximumPollers", 0)
     if pollers != stack.config.pollers_max:
-        yield f"it has {pollers} provisioned pollers at most; pollersMax is {stack.config.pollers_max}"
+        yield f"it has {pollers} provisioned pollers at most; make it pollersMax, {stack.config.pollers_max}"
 
 
 @rule("aws:dynamodb/table:Table", controls=("DynamoDB.1",), level="advisory")

@@ -1,14 +1,9 @@
 """Encryption at rest and on the way, and secrets that stay out of the state."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from policy.rule import Resource, Stack, listed, rule, statements
-
-SECRET_OUTPUTS: Mapping[str, frozenset[str]] = {
-    "aws:apigateway/apiKey:ApiKey": frozenset({"value"}),
-    "aws:apigateway/usagePlanKey:UsagePlanKey": frozenset({"value"}),
-}
-"""Outputs that carry a secret. API Gateway gives a key's value with its place in a usage plan too."""
+from topology.outputs import SECRET_OF_TYPE
 
 _BUCKET = "aws:s3/bucket:Bucket"
 
@@ -65,7 +60,7 @@ def buckets_take_tls_only(resource: Resource, stack: Stack) -> Iterator[str]:
         and everything <= set(listed(statement["Resource"]))
         and statement.get("Condition") == {"Bool": {"aws:SecureTransport": "false"}}
         for setting in stack.settings_of(resource, "aws:s3/bucketPolicy:BucketPolicy")
-        for statement in statements(setting, "policy")
+        for statement in statements(setting.inputs)
     ):
         yield "no BucketPolicy denies it all where aws:SecureTransport is false; add the statement"
 
@@ -84,10 +79,10 @@ def alarms_not_sent_in_the_clear(resource: Resource, _stack: Stack) -> Iterator[
         yield "protocol is http; subscribe an https endpoint"
 
 
-@rule(*SECRET_OUTPUTS)
+@rule(*SECRET_OF_TYPE)
 def secret_outputs_encrypted(resource: Resource, _stack: Stack) -> Iterator[str]:
     """An output that carries a secret is encrypted in Pulumi's state."""
-    for output in sorted(SECRET_OUTPUTS[resource.type] - set(resource.secret_outputs)):
+    for output in sorted(SECRET_OF_TYPE[resource.type] - set(resource.secret_outputs)):
         yield f"{output} is no additionalSecretOutput; name it in additional_secret_outputs"
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from policy.rule import RESOURCE_POLICIES, Resource, Stack, listed, rule, statements
+from policy.rule import Resource, Stack, listed, rule, statements
 
 _BLOCKS = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
 
@@ -16,11 +16,40 @@ def buckets_block_public_access(resource: Resource, stack: Stack) -> Iterator[st
             yield f"no BucketPublicAccessBlock sets {block} for it; set it"
 
 
-@rule(*RESOURCE_POLICIES, controls=("S3.2", "S3.3", "SNS.4", "SQS.3", "KMS.5"))
+OTHER_WAYS = (
+    "aws:apigatewayv2/",
+    "aws:appsync/",
+    "aws:cloudfront/",
+    "aws:cloudwatch/eventPermission:",
+    "aws:cognito/",
+    "aws:ecrpublic/",
+    "aws:kms/grant:",
+    "aws:lakeformation/",
+    "aws:lambda/layerVersionPermission:",
+    "aws:lb/",
+    "aws:ram/",
+    "aws:s3/bucketAcl",
+    "aws:s3/bucketWebsiteConfiguration",
+    "aws:s3control/",
+    "aws:transfer/",
+)
+"""How types begin that let somebody in without a policy, or to another API than the webhook."""
+
+
+@rule()
+def nothing_else_lets_in(resource: Resource, _stack: Stack) -> Iterator[str]:
+    """Nothing lets anybody in that these rules do not read: no ACL, grant, share, website or other API."""
+    if resource.type.startswith(OTHER_WAYS):
+        yield "no rule reads whom it lets in; use a resource policy, or write the rule"
+    if resource.inputs.get("acl", "private") not in ("private", None) or resource.inputs.get("grants"):
+        yield "it has an acl or grants; use a BucketPolicy"
+
+
+@rule(controls=("S3.2", "S3.3", "SNS.4", "SQS.3", "KMS.5"))
 def policies_name_principals(resource: Resource, _stack: Stack) -> Iterator[str]:
     """A resource's policy allows nothing to everybody, and to a service only for this account's resources."""
-    for statement in statements(resource, RESOURCE_POLICIES[resource.type]):
-        if statement["Effect"] != "Allow":
+    for statement in statements(resource.inputs):
+        if statement["Effect"] != "Allow" or resource.type.startswith("aws:iam/"):
             continue
         principal = statement.get("Principal") or "*"
         if not isinstance(principal, Mapping) or "*" in listed(principal.get("AWS")):

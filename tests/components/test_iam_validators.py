@@ -20,9 +20,10 @@ from iam_validator.sdk.context import ValidationContext
 from policy_sentry.analysis.analyze import analyze_by_access_level
 from policy_sentry.shared.iam_data import get_service_prefix_data
 
-from policy.rule import IDENTITY_POLICIES, RESOURCE_POLICIES
+from policy.rule import statements
 from tests.components.recorder import Run
 
+HEADER = {"Version": "2012-10-17"}
 IDENTITY, RESOURCE, TRUST = "IDENTITY_POLICY", "RESOURCE_POLICY", "TRUST_POLICY"
 SERVICES = ("backup", "cloudwatch", "dynamodb", "kms", "lambda", "logs", "s3", "secretsmanager", "sns", "sqs")
 SERVICES += ("states", "sts")
@@ -69,18 +70,12 @@ class Document:
 
 def documents(run: Run) -> list[Document]:
     """All of a run, roles' trust included."""
-    found = []
-    for kind, arguments in (
-        (IDENTITY, IDENTITY_POLICIES),
-        (RESOURCE, RESOURCE_POLICIES),
-        (TRUST, {"aws:iam/role:Role": "assumeRolePolicy"}),
-    ):
-        found += [
-            Document(resource.name, kind, json.loads(resource.inputs[arguments[resource.type]]))
-            for resource in run.resources
-            if resource.type in arguments
-        ]
-    return found
+    kinds = {"aws:iam/role:Role": TRUST, "aws:iam/rolePolicy:RolePolicy": IDENTITY}
+    return [
+        Document(resource.name, kinds.get(resource.type, RESOURCE), {**HEADER, "Statement": found})
+        for resource in run.resources
+        if (found := statements(resource.inputs))
+    ]
 
 
 def _reference(service: str) -> dict[str, Any]:
@@ -172,7 +167,7 @@ def test_the_validator_catches_what_is_planted(
 ) -> None:
     """The offline reference is enough for its checks to see a wrong action, resource or condition."""
     whole = {"Effect": "Allow", "Action": "sqs:SendMessage", **statement}
-    planted = Document("planted", IDENTITY, {"Version": "2012-10-17", "Statement": [whole]})
+    planted = Document("planted", IDENTITY, {**HEADER, "Statement": [whole]})
     found = validate([planted])
     assert check in {issue.check_id for _, issue in found}, [issue.check_id for _, issue in found]
 

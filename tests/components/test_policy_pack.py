@@ -18,11 +18,17 @@ from pulumi_policy.proxy import UNKNOWN_STRING_VALUE
 from policy.catalogue import RULES
 from policy.pack import UNKNOWN
 from tests.components.recorder import ROOT, stack_file
-from topology.names import PROJECT
+from topology.names import PROJECT, Names
+from topology.queues import PROCESSING
 
 URN = f"urn:pulumi:{{stack}}::{PROJECT}::{{type}}::{{name}}"
 TAGS = {"Project": PROJECT, "Stack": "dev", "Owner": "incident-response", "ManagedBy": "pulumi"}
-QUEUE = {"name": "q", "region": "us-east-1", "tags": TAGS, "sqsManagedSseEnabled": True}
+QUEUE = {
+    "name": Names("dev").queue(PROCESSING),
+    "region": "us-east-1",
+    "tags": TAGS,
+    "sqsManagedSseEnabled": True,
+}
 
 
 @contextmanager

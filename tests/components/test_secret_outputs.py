@@ -21,6 +21,7 @@ from tests.components.recorder import (
     stand_ins,
 )
 from topology.names import PROJECT, STACKS
+from topology.outputs import SECRET_OF_TYPE
 
 SUSPECT: Final = re.compile(
     r"^value$|password|secret|token|private_?key|credential|sensitive|plain_?text|auth_?key", re.IGNORECASE
@@ -54,8 +55,16 @@ def test_no_output_that_carries_a_secret_is_plain(
     suspects = list(_suspects(optioned if stack == "every option" else run_of(stack)))
     plain = [(r.name, f"{r.type}.{output}") for r, output in suspects if output not in r.secret_outputs]
     assert [(name, output) for name, output in plain if output not in NO_SECRET] == []
-    kept = {f"{r.type}.{output}" for r, output in suspects} - NO_SECRET.keys()
-    assert {"aws:apigateway/apiKey:ApiKey.value", "aws:apigateway/usagePlanKey:UsagePlanKey.value"} <= kept
+    assert {f"{r.type}.{output}" for r, output in suspects} - NO_SECRET.keys() == {
+        f"{type_}.{output}"
+        for type_ in {resource.type for resource, _ in suspects} & SECRET_OF_TYPE.keys()
+        for output in SECRET_OF_TYPE[type_]
+    }
+
+
+def test_every_secret_output_is_of_something_that_a_stack_has(optioned: Run) -> None:
+    """What the emulator and the policy pack go by is what was found here."""
+    assert SECRET_OF_TYPE.keys() <= {resource.type for resource, _ in _suspects(optioned)}
 
 
 def test_every_exception_is_of_something_that_a_stack_has(optioned: Run) -> None:

@@ -22,7 +22,6 @@ class Certificate(ResourceType):
     identity = frozenset()
     updates = frozenset({"tags"})
     replaces = frozenset({"domainName", "validationMethod"})
-    secrets = frozenset({"privateKey", "privateKeyWo"})
 
     def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Ask for the certificate; the embedded ACM issues it at once."""

@@ -103,7 +103,6 @@ class ApiKey(ResourceType):
     identity = frozenset()
     updates = frozenset({"description", "tags"})
     replaces = frozenset({"name", "value"})
-    secrets = frozenset({"value"})
 
     def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Create the key, enabled."""
@@ -199,7 +198,6 @@ class UsagePlanKey(ResourceType):
     type = "aws:apigateway/usagePlanKey:UsagePlanKey"
     identity = frozenset({"keyId", "keyType", "usagePlanId"})
     replaces = frozenset({"keyId", "keyType", "usagePlanId"})
-    secrets = frozenset({"value"})
 
     def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Put the key into the plan."""

@@ -23,7 +23,6 @@ class DomainName(ResourceType):
         "regionalCertificateArn": "recorded when the domain is made; nothing speaks TLS with it",
         "securityPolicy": "recorded when the domain is made; nothing speaks TLS",
     }
-    secrets = frozenset({"certificatePrivateKey"})
 
     def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Create the domain; its regional name is what DNS points to."""

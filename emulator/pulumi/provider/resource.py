@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from clients.aws import AwsClients
 from emulator.pulumi.provider.errors import MissingArgumentError
+from topology.outputs import SECRET_OF_TYPE
 
 
 class Inputs(dict[str, Any]):
@@ -84,9 +85,6 @@ class ResourceType(ABC):
     ignored: ClassVar[Mapping[str, str]] = {}
     """Arguments that the embedded AWS takes and does not honour, each with the reason."""
 
-    secrets: ClassVar[frozenset[str]] = frozenset()
-    """Arguments and outputs that never reach the state file."""
-
     regional: ClassVar[bool] = True
     """False for IAM, whose resources have no region."""
 
@@ -107,6 +105,11 @@ class ResourceType(ABC):
 
     Declared by hand, where it was read in the provider's source, for two types: S3 objects' locks and the
     replicas of a table. Of any other type an argument that AWS fills in goes unnoticed here."""
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """Arguments and outputs that never reach the state file."""
+        return SECRET_OF_TYPE.get(self.type, frozenset())
 
     @abstractmethod
     def create(self, context: ResourceContext, inputs: Inputs) -> Created:

@@ -13,8 +13,6 @@ class BucketSetting(ResourceType):
 
     replaces = frozenset({"bucket"})
     identity = frozenset({"bucket"})
-    secrets = frozenset({"token"})
-    """The SDK names it for some of them: AWS's word that a lock may be added to a bucket that has none."""
 
     def create(self, context: ResourceContext, inputs: Inputs) -> Created:
         """Put the setting on its bucket."""
