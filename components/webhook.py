@@ -141,7 +141,11 @@ class Webhook(pulumi.ComponentResource):
         )
 
     def _part(self, type_: Callable[..., Part], logical: str, **arguments: Any) -> Part:
-        """Register a part of what the stage serves; a change of any argument deploys the stage again."""
+        """Register a part of what the stage serves; a change of any argument deploys the stage again.
+
+        A part that is no longer registered is served until the deployment after: Pulumi deletes it at the end
+        of the update, and its trigger has gone before. `pulumi up --replace` of the deployment ends that.
+        """
         given = {name: value for name, value in arguments.items() if value is not None}
         part = type_(logical, region=self.context.region, opts=self._child, **arguments)
         definition = pulumi.Output.json_dumps(given, sort_keys=True)

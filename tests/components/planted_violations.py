@@ -12,14 +12,17 @@ Plant = Callable[[Stack], Stack]
 
 
 def _change(type_: str, **inputs: object) -> Plant:
-    """Plants other arguments into the first resource of a type."""
+    """Plants other arguments into every resource of a type."""
+    return lambda stack: _with(stack, type_, lambda r: replace(r, inputs={**r.inputs, **inputs}))
 
-    def planted(stack: Stack) -> Stack:
-        first = next(r for r in stack.resources if r.type == type_)
-        changed = replace(first, inputs={**first.inputs, **inputs})
-        return replace(stack, resources=[changed if r is first else r for r in stack.resources])
 
-    return planted
+def _option(type_: str, **options: Any) -> Plant:
+    """Plants other options into every resource of a type."""
+    return lambda stack: _with(stack, type_, lambda r: replace(r, **options))
+
+
+def _with(stack: Stack, type_: str, change: Callable[[Resource], Resource]) -> Stack:
+    return replace(stack, resources=[change(r) if r.type == type_ else r for r in stack.resources])
 
 
 def _drop(type_: str) -> Plant:
@@ -30,18 +33,6 @@ def _drop(type_: str) -> Plant:
 def _add(type_: str, **inputs: object) -> Plant:
     """Plants a resource of a type that no stack has."""
     return lambda stack: replace(stack, resources=[*stack.resources, Resource(type_, "planted", inputs)])
-
-
-def _option(type_: str, **options: Any) -> Plant:
-    """Plants other options into the first resource of a type."""
-
-    def planted(stack: Stack) -> Stack:
-        first = next(r for r in stack.resources if r.type == type_)
-        return replace(
-            stack, resources=[replace(first, **options) if r is first else r for r in stack.resources]
-        )
-
-    return planted
 
 
 def _document(**statement: object) -> str:

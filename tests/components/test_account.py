@@ -6,7 +6,8 @@ from pathlib import Path
 import pulumi
 import pytest
 
-from tests.components.recorder import Cloud, run_program, stack_file, stand_ins
+from tests.components.answers import Cloud
+from tests.components.recorder import run_program, stack_file, stand_ins
 from topology.names import EMBEDDED_ACCOUNT, PROJECT
 
 OURS, OTHER = "123456789012", "210987654321"

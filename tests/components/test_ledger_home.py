@@ -5,7 +5,8 @@ from pathlib import Path
 import pulumi
 import pytest
 
-from tests.components.recorder import ACCOUNT, ROOT, Cloud, Run, run_program, stack_file, stand_ins
+from tests.components.answers import ACCOUNT, Cloud
+from tests.components.recorder import ROOT, Run, run_program, stack_file, stand_ins
 from topology.names import LOCAL_STACK, PROJECT, STACKS
 
 HERE = {"primaryRegion": "us-east-1", "failoverRegion": "us-west-2"}

@@ -9,7 +9,8 @@ import pytest
 from pulumi.runtime import rpc
 
 from lambda_packages.build import PackageError
-from tests.components.recorder import EVERY_OPTION, Cloud, Registered, Run, run_program, stack_file, stand_ins
+from tests.components.answers import Cloud
+from tests.components.recorder import EVERY_OPTION, Registered, Run, run_program, stack_file, stand_ins
 from topology import outputs
 from topology.names import API_STAGE, STACKS, Names
 

@@ -10,10 +10,10 @@ import pytest
 from pulumi import _types  # the SDK's own map of a resource's outputs; it has no public name
 from pulumi.runtime import rpc
 
+from tests.components.answers import Cloud
 from tests.components.recorder import (
     EMAIL,
     EVERY_OPTION,
-    Cloud,
     Registered,
     Run,
     run_program,

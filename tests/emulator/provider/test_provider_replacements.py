@@ -1,6 +1,6 @@
 """What a second deployment does to what is there, in the order and by the state that real ones have."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from emulator.pulumi.program import DeployError
 from tests.emulator.provider.deployer import Deployer
+from tests.fakes.http_server import Answer, ScriptedServer
 
 pytestmark = pytest.mark.emulator
 
@@ -180,7 +181,7 @@ method = aws.apigateway.Method("m", resource_id=path.id, http_method="GET", auth
                                api_key_required={key_required}, **where)
 target = aws.apigateway.Integration("i", resource_id=path.id, http_method=method.http_method,
                                     type="HTTP_PROXY", integration_http_method="GET",
-                                    uri="http://127.0.0.1:1/", **where)
+                                    uri={uri!r}, **where)
 deployment = aws.apigateway.Deployment("d", triggers={{"t": {trigger!r}}}, **where,
                                        opts=pulumi.ResourceOptions(depends_on=[target]))
 stage = aws.apigateway.Stage("s", deployment=deployment.id, stage_name="v1", **where)
@@ -188,11 +189,41 @@ pulumi.export("Url", pulumi.Output.concat(stage.invoke_url, "/p"))
 """
 
 
-def test_a_changed_method_reaches_its_stage_by_a_deployment_only(deployer: Deployer) -> None:
+@pytest.fixture
+def uri() -> Iterator[str]:
+    """What an integration is with, whose status is nobody else's."""
+    server = ScriptedServer([Answer(status=418)])
+    yield f"{server.url}/"
+    server.stop()
+
+
+def test_a_changed_method_reaches_its_stage_by_a_deployment_only(deployer: Deployer, uri: str) -> None:
     """As on AWS: what no trigger names is in the API and not in what answers."""
-    url = deployer.up(API.format(key_required=True, trigger="one")).outputs["Url"]
+    url = deployer.up(API.format(key_required=True, trigger="one", uri=uri)).outputs["Url"]
     assert requests.get(url, timeout=60).status_code == 403
-    assert deployer.up(API.format(key_required=False, trigger="one")).updated == 1
+    assert deployer.up(API.format(key_required=False, trigger="one", uri=uri)).updated == 1
     assert requests.get(url, timeout=60).status_code == 403
-    deployer.up(API.format(key_required=False, trigger="two"))
-    assert requests.get(url, timeout=60).status_code != 403
+    deployer.up(API.format(key_required=False, trigger="two", uri=uri))
+    assert requests.get(url, timeout=60).status_code == 418
+
+
+OTHER = """
+other = aws.apigateway.Method("o", resource_id=path.id, http_method="POST", authorization="NONE", **where)
+target = aws.apigateway.Integration("o", resource_id=path.id, http_method=other.http_method,
+                                    type="HTTP_PROXY", integration_http_method="GET", uri={uri!r}, **where)
+deployment ="""
+
+
+def test_a_method_that_is_removed_is_served_until_the_next_deployment(deployer: Deployer, uri: str) -> None:
+    """Pulumi deletes at the end of an update, after the deployment that the update makes."""
+
+    def api(trigger: str) -> str:
+        return API.format(key_required=False, trigger=trigger, uri=uri)
+
+    url = deployer.up(api("one").replace("deployment =", OTHER.format(uri=uri), 1)).outputs["Url"]
+    assert requests.post(url, timeout=60).status_code == 418
+    assert deployer.up(api("two")).deleted == 3, "the method, its integration and the old deployment"
+    assert requests.post(url, timeout=60).status_code == 418
+    deployer.up(api("three"))
+    assert requests.post(url, timeout=60).status_code == 403
+    assert requests.get(url, timeout=60).status_code == 418
