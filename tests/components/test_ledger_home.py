@@ -5,9 +5,9 @@ from pathlib import Path
 import pulumi
 import pytest
 
-from tests.components.answers import ACCOUNT, Cloud
+from tests.components.answers import Cloud
 from tests.components.recorder import ROOT, Run, run_program, stack_file, stand_ins
-from topology.names import LOCAL_STACK, PROJECT, STACKS
+from topology.names import EMBEDDED_ACCOUNT, LOCAL_STACK, PROJECT, STACKS
 
 HERE = {"primaryRegion": "us-east-1", "failoverRegion": "us-west-2"}
 STRONG = {**HERE, "witnessRegion": "us-east-2", "ledgerConsistency": "strong"}
@@ -90,7 +90,7 @@ def test_where_the_ledger_is_stays_known_as_long_as_the_ledger(run: Run) -> None
     """What is compared with comes first, is deleted after the tables, and is as protected as they are."""
     [stash] = [resource for resource in run.resources if resource.type == "pulumi:index:Stash"]
     assert run.resources[0] == stash
-    assert stash.inputs["input"] == FIRST[run.outputs["Stack"]] | {"account": ACCOUNT}
+    assert stash.inputs["input"] == FIRST[run.outputs["Stack"]] | {"account": EMBEDDED_ACCOUNT}
     tables = run.of("dynamodb/table:Table")
     assert len(tables) == 3
     for table in tables:
