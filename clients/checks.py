@@ -5,6 +5,7 @@ check only reads. It gives a `Finding`, or lets an error of AWS through, which b
 data is never good, and never a reason to wake somebody either.
 """
 
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -27,15 +28,26 @@ _DENIED: Final = frozenset(
         "AccessDenied",
         "AccessDeniedException",
         "AuthorizationError",
+        "UnauthorizedOperation",
+    }
+)
+"""How AWS's services say that the caller may not: https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html"""
+
+_NOBODY: Final = frozenset(
+    {
+        "AuthFailure",
         "ExpiredToken",
         "ExpiredTokenException",
+        "InvalidAccessKeyId",
         "InvalidClientTokenId",
-        "UnauthorizedOperation",
+        "SignatureDoesNotMatch",
         "UnrecognizedClientException",
     }
 )
-"""How AWS's services say that the caller may not: https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
-and https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html"""
+"""How they say that the credentials are nobody's, or nobody's any more: no permission mends that.
+https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html ,
+https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html and
+https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html"""
 
 _NO_SUCH_CALL: Final = frozenset(
     {
@@ -110,8 +122,13 @@ class Outcome:
     took_ms: int
 
 
-def run_checks(checks: Sequence[Check], *, within_s: float = WITHIN_S) -> list[Outcome]:
+def run_checks(
+    checks: Sequence[Check], *, within_s: float = WITHIN_S, stopped: threading.Event | None = None
+) -> list[Outcome]:
     """Run all checks in all their regions at once; what has not ended in time is unknown.
+
+    Nothing that has not begun by then, or when a person ends it, is begun. `stopped` is set at the end, for
+    checks that follow something for long: a program ends only when all that it has begun has ended.
 
     An error that is not AWS's is a fault of the check, and raised.
     """
@@ -120,8 +137,12 @@ def run_checks(checks: Sequence[Check], *, within_s: float = WITHIN_S) -> list[O
         return []
     pool = ThreadPoolExecutor(max_workers=WORKERS, thread_name_prefix="check")
     questions = [pool.submit(_outcome, check, region) for check, region in asked]
-    wait(questions, timeout=within_s)
-    pool.shutdown(wait=False, cancel_futures=True)
+    try:
+        wait(questions, timeout=within_s)
+    finally:
+        if stopped is not None:
+            stopped.set()
+        pool.shutdown(wait=False, cancel_futures=True)
     return [
         _answered(question, check, region, within_s)
         for question, (check, region) in zip(questions, asked, strict=True)
@@ -153,6 +174,8 @@ def _unseen(error: BotoCoreError | ClientError, check: Check) -> Finding:
         return unknown(f"no answer: {error}", hint)
     code = error.response["Error"]["Code"]
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if code in _NOBODY:
+        return unknown(f"AWS does not take these credentials ({code})", "log in again, then run it again")
     if code in _DENIED:
         needed = ", ".join(check.actions)
         return unknown(f"these credentials may not look ({code})", f"allow the caller {needed}")

@@ -1,6 +1,7 @@
 """`responder deploy check`: whether a deployed stack is as it should be."""
 
 import json
+import threading
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -9,6 +10,7 @@ from rich.console import Console
 
 from clients.checks import Check, State, run_checks
 from deploy.checks.catalogue import deploy_checks
+from deploy.checks.identity import check_account
 from deploy.checks.injection import INJECTION_WITHIN_S, injection
 from deploy.checks.subject import Subject
 from dr.operations.environment import SystemClock
@@ -43,16 +45,19 @@ def check(
     """Check a deployed stack in both regions: tables, secrets, backups, alarms, account and webhooks.
 
     It only reads, but for --inject. What it may not see, or what does not answer, is unknown: that is
-    counted in the last line, and fails nothing without --strict. Exits 1 if anything failed.
+    counted in the last line, and fails nothing without --strict. Exits 1 if anything failed, or if the
+    credentials are of another account than the stack's.
     """
     stack = open_stack(run_dir, outputs, attempts_max=ATTEMPTS_MAX)
     subject = Subject(stack.deployment, stack.config)
-    injected = [injection(subject, SystemClock())] if inject else []
+    stopped = threading.Event()
+    injected = [injection(subject, SystemClock(), stopped)] if inject else []
     checks = _chosen(deploy_checks(subject), only)
     if list_checks:
         _list([*checks, *injected], as_json=as_json)
         return
-    outcomes = run_checks(checks) + run_checks(injected, within_s=INJECTION_WITHIN_S)
+    check_account(subject)
+    outcomes = run_checks(checks) + run_checks(injected, within_s=INJECTION_WITHIN_S, stopped=stopped)
     with verdict_kept(summary(outcomes)):
         if as_json:
             typer.echo(outcomes_as_json(outcomes))

@@ -11,6 +11,8 @@ from topology.queues import WORK_QUEUES
 _ENABLED: Final = frozenset({"opt-in-not-required", "opted-in"})
 """https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Region.html"""
 
+_ANSWERS: Final = "us-east-1"
+
 _WITHOUT_QUEUE: Final = 2
 """Functions that no queue calls: reception, and Recovery; one invocation of each at least."""
 
@@ -24,7 +26,7 @@ def account_checks(subject: Subject) -> tuple[Check, ...]:
             id="region-enabled",
             category="account",
             title="the region is enabled",
-            regions=subject.regions,
+            regions=(*subject.regions, *filter(None, [subject.config.witness_region])),
             actions=("ec2:DescribeRegions",),
             run=lambda region: _region_enabled(subject, region),
         ),
@@ -59,7 +61,8 @@ def account_checks(subject: Subject) -> tuple[Check, ...]:
 
 
 def _region_enabled(subject: Subject, region: str) -> Finding:
-    answer = subject.client("ec2", region).describe_regions(RegionNames=[region], AllRegions=True)
+    """Asked of a region that every account has: one that is not enabled takes no credentials."""
+    answer = subject.client("ec2", _ANSWERS).describe_regions(RegionNames=[region], AllRegions=True)
     state = next((one.get("OptInStatus") for one in answer["Regions"]), None)
     if state in _ENABLED:
         return ok(str(state))
@@ -68,21 +71,23 @@ def _region_enabled(subject: Subject, region: str) -> Finding:
 
 
 def _concurrency(subject: Subject, region: str) -> Finding:
-    """A new account may have ten.
+    """A new account may have ten. Functions without a reservation share what others have not reserved.
 
     https://docs.aws.amazon.com/lambda/latest/dg/lambda-concurrency.html
     """
     config = subject.config
-    limit = subject.client("lambda", region).get_account_settings()["AccountLimit"]["ConcurrentExecutions"]
+    limits = subject.client("lambda", region).get_account_settings()["AccountLimit"]
     each = config.pollers_max * LAMBDA_POLLER_CONCURRENCY or config.event_source_concurrency
     reserved = config.reserved_concurrency * len(FUNCTIONS)
     needed = reserved or len(WORK_QUEUES) * each + _WITHOUT_QUEUE
+    limit = limits["ConcurrentExecutions"] if reserved else limits["UnreservedConcurrentExecutions"]
     if limit >= needed:
         return ok(f"{limit} at once, {needed} needed")
     # The quota's code: https://docs.aws.amazon.com/general/latest/gr/lambda-service.html
     ask = f"aws service-quotas request-service-quota-increase --region {region} --service-code lambda"
     hint = f"`{ask} --quota-code L-B99A9384 --desired-value 1000`"
-    return failed(f"{limit} functions at once, the stack may need {needed}", hint)
+    left = "" if reserved else " that no function has reserved"
+    return failed(f"{limit} functions at once{left}, the stack may need {needed}", hint)
 
 
 def _throttle(subject: Subject, region: str) -> Finding:

@@ -1,6 +1,7 @@
 """The one check that writes: it posts an alert of severity LOW and follows it until people have it."""
 
 import secrets
+import threading
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -21,19 +22,19 @@ _TIMES: Final = ("accepted_at_ms", "notified_at_ms")
 _READ: Final = ("status", "parked_reason", *_TIMES)
 
 
-def injection(subject: Subject, clock: Clock) -> Check:
-    """The check; `run` takes up to `INJECTION_WITHIN_S`."""
+def injection(subject: Subject, clock: Clock, stopped: threading.Event) -> Check:
+    """The check; `run` takes up to `INJECTION_WITHIN_S`, and follows nothing once `stopped` is set."""
     return Check(
         id="alert-reaches-slack",
         category="injection",
         title="an alert of severity LOW is accepted and reaches Slack",
         regions=subject.regions,
         actions=("apigateway:GET", "dynamodb:BatchGetItem"),
-        run=lambda region: _inject(subject, region, clock),
+        run=lambda region: _inject(subject, region, clock, stopped),
     )
 
 
-def _inject(subject: Subject, region: str, clock: Clock) -> Finding:
+def _inject(subject: Subject, region: str, clock: Clock, stopped: threading.Event) -> Finding:
     """A hop's time is how long after the post it was seen; `pipeline` is by the ledger's own times."""
     deployment, endpoints = subject.deployment, subject.endpoints(region)
     key, begun_ms = deployment.api_key(endpoints), clock.now_ms()
@@ -57,24 +58,25 @@ def _inject(subject: Subject, region: str, clock: Clock) -> Finding:
             f"the webhook answers {answer.status}: {why}", "see to the API's key and its deployment"
         )
     alert_id, hops = str(alerts[0]["alert_id"]), {"answered": clock.now_ms() - begun_ms}
-    row = _follow(subject, region, alert_id, clock=clock, begun_ms=begun_ms, hops=hops)
+
+    def elapsed_ms() -> int:
+        return clock.now_ms() - begun_ms
+
+    row: Mapping[str, Any] = {}
+    while not stopped.is_set() and elapsed_ms() < FOLLOWED_S * 1_000:
+        row = read_rows(subject.deployment, region, [alert_id], attributes=list(_READ)).get(alert_id, {})
+        if _at_rest(row, hops, elapsed_ms()):
+            break
+        clock.sleep(_POLL_S)
     return _concluded(alert_id, row, hops)
 
 
-def _follow(
-    subject: Subject, region: str, alert_id: str, *, clock: Clock, begun_ms: int, hops: dict[str, int]
-) -> Mapping[str, Any]:
-    """Note in `hops` when the row was first seen in each status, until it is at rest or time is over."""
-    row: Mapping[str, Any] = {}
-    while clock.now_ms() - begun_ms < FOLLOWED_S * 1_000:
-        row = read_rows(subject.deployment, region, [alert_id], attributes=list(_READ)).get(alert_id, {})
-        status = row.get("status", {}).get("S", "")
-        if status:
-            hops.setdefault(status.lower(), clock.now_ms() - begun_ms)
-        if status in {Status.NOTIFIED, Status.PARKED}:
-            break
-        clock.sleep(_POLL_S)
-    return row
+def _at_rest(row: Mapping[str, Any], hops: dict[str, int], elapsed_ms: int) -> bool:
+    """Note in `hops` when the row was first seen in its status, and tell whether it stays there."""
+    status = row.get("status", {}).get("S", "")
+    if status:
+        hops.setdefault(status.lower(), elapsed_ms)
+    return status in {Status.NOTIFIED, Status.PARKED}
 
 
 def _concluded(alert_id: str, row: Mapping[str, Any], hops: dict[str, int]) -> Finding:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from botocore.exceptions import EndpointConnectionError, NoCredentialsError, ParamValidationError
 
-from clients.checks import Check, Finding, State, ok, run_checks
+from clients.checks import WORKERS, Check, Finding, State, ok, run_checks
 from tests.fakes.aws_refusals import refusal
 
 REGIONS = ("us-east-1", "us-west-2")
@@ -47,6 +47,17 @@ def test_every_check_runs_in_every_region_in_its_order() -> None:
     [
         (refusal("AccessDenied"), "may not look", "sqs:ListQueues"),
         (refusal("UnauthorizedOperation"), "may not look", "sqs:ListQueues"),
+        *(
+            (refusal(code), f"does not take these credentials ({code})", "log in again")
+            for code in (
+                "AuthFailure",
+                "ExpiredToken",
+                "InvalidAccessKeyId",
+                "InvalidClientTokenId",
+                "SignatureDoesNotMatch",
+                "UnrecognizedClientException",
+            )
+        ),
         (refusal("UnknownOperationException"), "no such call", ""),
         (refusal("Strange", status=501), "no such call", ""),
         (refusal("ThrottlingException"), "ThrottlingException: no", ""),
@@ -77,6 +88,28 @@ def test_a_check_that_does_not_end_in_time_is_unknown_and_holds_up_no_other() ->
     assert time.monotonic() - begun < 10
     assert (here.finding.state, there.finding.state) == (State.OK, State.UNKNOWN)
     assert "no answer within 0.2 s" in there.finding.reason
+
+
+def test_an_interruption_begins_no_further_check_and_stops_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else Ctrl-C takes as long as all the checks would, since the process ends with its last thread."""
+    begun: list[threading.Thread] = []
+    stopped = threading.Event()
+
+    def run(region: str) -> Finding:
+        begun.append(threading.current_thread())
+        assert stopped.wait(30)
+        return ok(region)
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("clients.checks.wait", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_checks([check(run)] * WORKERS, stopped=stopped)
+    for thread in begun:
+        thread.join(30)
+    assert len(begun) <= WORKERS
+    assert stopped.is_set()
 
 
 @pytest.mark.parametrize("error", [KeyError("Table"), ParamValidationError(report="no such parameter")])

@@ -117,7 +117,9 @@ def healthy() -> Answers:
             ]
         },
         "ec2.describe_regions": {"Regions": [{"OptInStatus": "opt-in-not-required"}]},
-        "lambda.get_account_settings": {"AccountLimit": {"ConcurrentExecutions": 1000}},
+        "lambda.get_account_settings": {
+            "AccountLimit": {"ConcurrentExecutions": 1000, "UnreservedConcurrentExecutions": 1000}
+        },
         "apigateway.get_account": {
             "cloudwatchRoleArn": "arn:aws:iam::123456789012:role/logs",
             "throttleSettings": {"rateLimit": 10000.0, "burstLimit": 5000},
@@ -159,7 +161,7 @@ def test_a_stack_as_it_should_be_is_ok_in_both_regions() -> None:
     """Every check, and none of them is unknown."""
     seen = findings(subject(RecordedAws(healthy())))
     assert {key: one.reason for key, one in seen.items() if one.state != State.OK} == {}
-    assert len(seen) == 31
+    assert len(seen) == 32
 
 
 def test_no_check_writes() -> None:
@@ -389,8 +391,12 @@ FAULTS: Mapping[str, tuple[str, Mapping[str, Any], str, str]] = {
     ),
     "a new account's concurrency": (
         "lambda-concurrency",
-        {"lambda_get_account_settings": {"AccountLimit": {"ConcurrentExecutions": 10}}},
-        "10 functions at once, the stack may need 42",
+        {
+            "lambda_get_account_settings": {
+                "AccountLimit": {"ConcurrentExecutions": 1000, "UnreservedConcurrentExecutions": 10}
+            }
+        },
+        "10 functions at once that no function has reserved, the stack may need 42",
         "L-B99A9384",
     ),
     "the account's throttle": (
@@ -499,7 +505,10 @@ def test_what_may_not_be_seen_is_unknown_and_names_the_permission() -> None:
 
 
 def test_a_region_that_is_down_leaves_the_other_half() -> None:
-    """Its checks are unknown, its webhook failed, and all of the other region is seen."""
+    """Its checks are unknown, its webhook failed, and all of the other region is seen.
+
+    Whether it is enabled is the account's to say, wherever it is asked.
+    """
     aws = RecordedAws(healthy())
     aws.lost.add(FAILOVER)
     seen = findings(subject(aws, web={FAILOVER: None}))
@@ -507,10 +516,26 @@ def test_a_region_that_is_down_leaves_the_other_half() -> None:
     lost = {
         finding.state
         for (id_, region), finding in seen.items()
-        if region == FAILOVER and id_ != "webhook-health"
+        if region == FAILOVER and id_ not in {"webhook-health", "region-enabled"}
     }
     assert lost == {State.UNKNOWN}
     assert {finding.state for (_, region), finding in seen.items() if region == PRIMARY} == {State.OK}
+
+
+def test_whether_a_region_is_enabled_is_asked_of_one_that_every_account_has() -> None:
+    """One that is not enabled takes no credentials, so it would not say so. The witness's counts too."""
+    aws = RecordedAws(healthy())
+    seen = findings(subject(aws), "region-enabled")
+    assert {region for _, region in seen} == {PRIMARY, FAILOVER, "us-east-2"}
+    assert set(aws.asked) == {"ec2.describe_regions@us-east-1"}
+
+
+def test_functions_with_a_reservation_need_the_accounts_limit_alone() -> None:
+    """What they have reserved is no longer among what is left to the others."""
+    limits = {"AccountLimit": {"ConcurrentExecutions": 1000, "UnreservedConcurrentExecutions": 100}}
+    config = {"reserved_concurrency": 40}
+    finding = found("lambda-concurrency", config=config, lambda_get_account_settings=limits)
+    assert finding.state == State.OK
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """`--inject`: an alert is followed until people have it, and each hop says how long it took."""
 
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,10 +18,10 @@ from topology.alerts import Status
 pytestmark = pytest.mark.usefixtures("aws")
 
 
-def inject(stack: DrStack, region: str = PRIMARY) -> Finding:
+def inject(stack: DrStack, region: str = PRIMARY, *, stopped: threading.Event | None = None) -> Finding:
     """What the check finds in a region."""
     checked = Subject(stack.deployment, stack_config(ROOT, "dev"), web=stack.web)
-    return injection(checked, stack.clock).run(region)
+    return injection(checked, stack.clock, stopped or threading.Event()).run(region)
 
 
 def test_an_alert_of_each_region_is_followed_to_slack() -> None:
@@ -58,6 +59,15 @@ def test_an_alert_that_does_not_arrive_says_where_it_is(
     finding = inject(stack)
     assert finding.state == state
     assert reason in finding.reason
+
+
+def test_a_check_that_was_stopped_follows_nothing() -> None:
+    """A person who ends it does not wait for the two minutes."""
+    stack, stopped = dr_stack(), threading.Event()
+    stack.web.ends, begun_ms = Status.RECEIVED, stack.clock.now_ms()
+    stopped.set()
+    assert inject(stack, stopped=stopped).state == State.UNKNOWN
+    assert stack.clock.now_ms() - begun_ms < FOLLOWED_S * 1_000
 
 
 def test_a_post_whose_answer_was_lost_is_made_again_with_the_same_body() -> None:
