@@ -74,8 +74,8 @@ class AwsClients:
     """Hands out boto3 clients of one account. Safe to use from many threads.
 
     `endpoint_url` None means AWS itself, with the caller's own credentials; else every service is
-    reached there, with credentials that are valid nowhere else. Without an endpoint the user's
-    `AWS_ENDPOINT_URL` would apply, as it does for the AWS CLI.
+    reached there, with credentials that are valid nowhere else, and by no proxy of the user's. Without an
+    endpoint the user's `AWS_ENDPOINT_URL` would apply, as it does for the AWS CLI.
     """
 
     def __init__(
@@ -98,6 +98,7 @@ class AwsClients:
             read_timeout=read_timeout_s,
             retries={"total_max_attempts": attempts_max, "mode": "standard"},
             max_pool_connections=POOL_CONNECTIONS,
+            proxies={} if endpoint_url else None,  # None: those of the environment
         )
         try:
             self._session = boto3.Session(

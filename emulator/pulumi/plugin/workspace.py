@@ -21,6 +21,7 @@ from typing import Any, Final, Self
 import yaml
 
 from emulator.client import Emulator
+from emulator.ports import LOOPBACK
 from emulator.pulumi.plugin.guard import BACKEND, EMULATOR, REHEARSAL, RUN_DIR
 from emulator.pulumi.project import Project
 from lambda_packages import ROOT
@@ -76,8 +77,13 @@ class Workspace:
         self._configure(project)
 
     def environment(self, edge_url: str, stack: str, *, rehearsal: bool) -> dict[str, str]:
-        """The environment of the CLI: of the user's, neither what is Pulumi's nor what is AWS's."""
-        kept = {name: text for name, text in os.environ.items() if not name.startswith(("PULUMI_", "AWS_"))}
+        """The environment of the CLI: of the user's, nothing that is Pulumi's, AWS's or the plugin's.
+
+        A proxy of the user's is passed by on the way to this machine, in both spellings of the variable.
+        """
+        others = ("PULUMI_", "AWS_", "RESPONDER_")
+        kept = {name: text for name, text in os.environ.items() if not name.startswith(others)}
+        direct = ",".join(filter(None, [kept.get("NO_PROXY"), kept.get("no_proxy"), LOOPBACK, "localhost"]))
         return {
             **kept,
             "PATH": os.pathsep.join([str(self.folder / "bin"), kept.get("PATH", os.defpath)]),
@@ -87,6 +93,8 @@ class Workspace:
             "PULUMI_STACK": stack,
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+            "NO_PROXY": direct,
+            "no_proxy": direct,
             EMULATOR: edge_url,
             RUN_DIR: str(self.run_dir),
             **({REHEARSAL: stack} if rehearsal else {}),

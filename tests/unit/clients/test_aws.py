@@ -53,6 +53,17 @@ def test_a_user_of_the_embedded_aws_signs_with_its_own_key() -> None:
     assert signer(AwsClients("http://127.0.0.1:1", access_key="AKIAUSER", secret_key="two")) == "AKIAUSER"
 
 
+def test_the_embedded_aws_is_reached_by_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A person's proxy knows nothing of this machine; AWS itself is reached as the environment says."""
+    for name in ("NO_PROXY", "no_proxy", "http_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    with pytest.raises(EndpointConnectionError):  # and not ProxyConnectionError
+        AwsClients("http://127.0.0.1:1", attempts_max=1).client("sts", "us-east-1").get_caller_identity()
+    aws = AwsClients(access_key="AKIAUSER", secret_key="two")
+    assert aws.client("sts", "us-east-1").meta.config.proxies is None
+
+
 def test_every_call_has_a_deadline_and_few_attempts() -> None:
     """A region that is cut must fail the call, not hang it."""
     config = AwsClients("http://127.0.0.1:1", read_timeout_s=3, attempts_max=1).client("sqs", "r").meta.config

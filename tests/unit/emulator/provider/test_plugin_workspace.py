@@ -57,6 +57,7 @@ def test_the_environment_has_nothing_of_the_users_pulumi_or_aws(
     monkeypatch.setenv("PULUMI_ACCESS_TOKEN", "pul-of-a-person")
     monkeypatch.setenv("PULUMI_IGNORE_AMBIENT_PLUGINS", "true")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "of-a-person")
+    monkeypatch.setenv("RESPONDER_REHEARSAL", "of-a-person")
     monkeypatch.setenv("HOME", "/home/somebody")
     environment = workspace.environment(EDGE, "prod", rehearsal=True)
     assert "of-a-person" not in " ".join(environment.values())
@@ -67,6 +68,18 @@ def test_the_environment_has_nothing_of_the_users_pulumi_or_aws(
     assert (environment[EMULATOR], environment[RUN_DIR]) == (EDGE, str(workspace.run_dir))
     assert environment[REHEARSAL] == "prod"
     assert REHEARSAL not in workspace.environment(EDGE, "local", rehearsal=False)
+
+
+def test_a_proxy_is_passed_by_on_the_way_to_this_machine(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Engine, program and plugin speak over the loopback; what the user reaches without it stays."""
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy:3128")
+    monkeypatch.setenv("NO_PROXY", "intranet")
+    monkeypatch.delenv("no_proxy", raising=False)
+    environment = workspace.environment(EDGE, "local", rehearsal=False)
+    assert environment["HTTP_PROXY"] == "http://proxy:3128"
+    assert environment["NO_PROXY"] == environment["no_proxy"] == "intranet,127.0.0.1,localhost"
 
 
 def test_the_plugin_is_the_first_on_path_and_says_what_it_is_without_its_environment(
