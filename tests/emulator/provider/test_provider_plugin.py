@@ -4,9 +4,10 @@ import os
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -85,6 +86,52 @@ def test_a_refresh_misses_what_does_not_exist(engine: ProviderEngine, emulator: 
     )
     inputs = {"region": REGION, **dict.fromkeys(named, "none")}
     assert engine.read(type_, ids.get(type_, "none"), inputs, {}).id == ""
+
+
+def test_a_refresh_misses_a_setting_that_somebody_took_off(
+    engine: ProviderEngine, emulator: Emulator
+) -> None:
+    """A vault and a bucket are there with and without it: a lock that an update took off, for one."""
+    clients = AwsClients(emulator.edge_url)
+    backup, s3 = clients.client("backup", REGION), clients.client("s3", REGION)
+    backup.create_backup_vault(BackupVaultName="unlocked")
+    s3.create_bucket(Bucket="unset", ObjectLockEnabledForBucket=True)
+    s3.create_bucket(Bucket="unversioned")
+    lock = {"region": REGION, "backupVaultName": "unlocked", "minRetentionDays": 1}
+    retention = {
+        "region": REGION,
+        "bucket": "unset",
+        "rule": {"defaultRetention": {"mode": "GOVERNANCE", "days": 1}},
+    }
+    versions = {"region": REGION, "bucket": "unset", "versioningConfiguration": {"status": "Enabled"}}
+    blocked = {"region": REGION, "bucket": "unset", "blockPublicAcls": True}
+
+    def unlock_bucket() -> None:
+        s3.put_object_lock_configuration(
+            Bucket="unset", ObjectLockConfiguration={"ObjectLockEnabled": "Enabled"}
+        )
+
+    taken_off: list[tuple[str, Mapping[str, Any], Callable[[], object]]] = [
+        (
+            "aws:backup/vaultLockConfiguration:VaultLockConfiguration",
+            lock,
+            lambda: backup.delete_backup_vault_lock_configuration(BackupVaultName="unlocked"),
+        ),
+        ("aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration", retention, unlock_bucket),
+        (
+            "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
+            blocked,
+            lambda: s3.delete_public_access_block(Bucket="unset"),
+        ),
+    ]
+    for type_, inputs, take_off in taken_off:
+        id_, outputs = engine.create(type_, inputs)
+        assert engine.read(type_, id_, inputs, outputs).id == id_
+        take_off()
+        assert engine.read(type_, id_, inputs, outputs).id == "", type_
+    type_ = "aws:s3/bucketVersioning:BucketVersioning"
+    assert engine.read(type_, "unset", versions, {}).id == "unset"
+    assert engine.read(type_, "unversioned", versions, {}).id == ""
 
 
 def test_a_functions_code_is_sent_once(engine: ProviderEngine, emulator: Emulator, tmp_path: Path) -> None:
