@@ -14,11 +14,13 @@ from deploy.checks.identity import check_account
 from deploy.checks.injection import INJECTION_WITHIN_S, injection
 from deploy.checks.subject import Subject
 from dr.operations.environment import SystemClock
+from emulator.pulumi.plugin.workspace import Workspace
 from ops.check_output import outcomes_as_json, print_outcomes, summary
 from ops.local import running
 from ops.opened_stack import Outputs, open_stack
 from ops.options import AsJson, RunDir, verdict_kept
 from ops.tables import make_table, print_table
+from topology.names import LOCAL_STACK
 
 ATTEMPTS_MAX = 2
 """Of each call: a region that takes calls and never answers holds nothing up beyond the checks' deadline."""
@@ -49,7 +51,8 @@ def check(
     credentials are of another account than the stack's.
     """
     stack = open_stack(run_dir, outputs, attempts_max=ATTEMPTS_MAX)
-    subject = Subject(stack.deployment, stack.config)
+    by_cli = stack.emulator is not None and Workspace.of(stack.emulator).resources(LOCAL_STACK) > 0
+    subject = Subject(stack.deployment, stack.config, by_cli=by_cli)
     stopped = threading.Event()
     injected = [injection(subject, SystemClock(), stopped)] if inject else []
     checks = _chosen(deploy_checks(subject), only)

@@ -8,7 +8,7 @@ import re
 from contextvars import ContextVar
 from typing import Final
 
-_LOCAL: Final = "local (?:up|status|replay|break|start|down)|dr drill"
+_LOCAL: Final = "local (?:up|pulumi|status|replay|break|start|down)|dr drill"
 _ANY: Final = "audit|deploy check|parked (?:list|show|redrive)|dr [a-z]+"
 _COMMAND: Final = re.compile(rf"`responder (?:(?P<local>{_LOCAL})|(?:{_ANY}))\b[^`]*`")
 """Of these, the `local` ones take no `--outputs`: there is nothing but the local stack for them."""
@@ -32,6 +32,7 @@ def hinted(text: str) -> str:
         chosen = any(word in command for word in _CHOOSES)
         if not option or chosen or (found["local"] and option.startswith("--outputs")):
             return command
-        return f"{command[:-1]} {option}`"
+        words, dashes, others = command[:-1].partition(" -- ")  # what is after them is the Pulumi CLI's
+        return f"{words} {option}{dashes}{others}`"
 
     return _COMMAND.sub(completed, text)

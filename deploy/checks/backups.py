@@ -95,9 +95,7 @@ def _vault_lock(subject: Subject, region: str) -> Finding:
         if not is_absent(error):
             raise
         return failed(f"there is no vault {name} in {region}", f"run {subject.up}")
-    hint = f"run `pulumi refresh`, then {subject.up}: the state may say that the lock is there"
-    if subject.embedded:
-        hint = f"run {subject.up}"
+    hint = f"run {subject.refresh}, then {subject.up}: the state may say that the lock is there"
     if not vault.get("Locked"):
         return failed(f"{name} is not locked: its recovery points can be deleted", hint)
     if vault.get("MinRetentionDays") != days:

@@ -27,10 +27,14 @@ _ABSENT: Final = frozenset(
 
 @dataclass(frozen=True)
 class Subject:
-    """A deployed stack. `config` is what its file asks for, which is what the checks compare with."""
+    """A deployed stack. `config` is what its file asks for, which is what the checks compare with.
+
+    `by_cli`: a local stack was deployed by the Pulumi CLI, as every other one is.
+    """
 
     deployment: Deployment
     config: StackConfig
+    by_cli: bool = False
     web: Web = field(default_factory=HttpWeb)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
@@ -47,8 +51,20 @@ class Subject:
     @property
     def up(self) -> str:
         """The command that deploys the stack again."""
-        stack = self.deployment.names.stack
-        return "`responder local up`" if stack == LOCAL_STACK else f"`pulumi up -s {stack}`"
+        return self._pulumi("up") if self._of_cli else "`responder local up`"
+
+    @property
+    def refresh(self) -> str:
+        """The command after which `up` makes again what somebody has taken away by hand."""
+        return self._pulumi("refresh") if self._of_cli else "`responder local down`"
+
+    @property
+    def _of_cli(self) -> bool:
+        return self.by_cli or self.deployment.names.stack != LOCAL_STACK
+
+    def _pulumi(self, command: str) -> str:
+        by = "responder local pulumi --" if self.embedded else "pulumi"
+        return f"`{by} {command} -s {self.deployment.names.stack}`"
 
     @property
     def tables(self) -> tuple[str, str, str]:

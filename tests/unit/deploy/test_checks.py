@@ -424,6 +424,31 @@ def test_a_fault_is_failed_with_its_reason_and_the_next_step(fault: str) -> None
     assert hint in finding.hint
 
 
+@pytest.mark.parametrize(
+    ("stack", "by", "refresh", "up"),
+    [
+        ("prod", "cli", "`pulumi refresh -s prod`", "`pulumi up -s prod`"),
+        (
+            "local",
+            "cli",
+            "`responder local pulumi -- refresh -s local`",
+            "`responder local pulumi -- up -s local`",
+        ),
+        ("local", "responder", "`responder local down`", "`responder local up`"),
+    ],
+)
+def test_the_next_step_is_a_command_of_who_deployed_the_stack(
+    stack: str, by: str, refresh: str, up: str
+) -> None:
+    """The other engine refuses a stack that is not its own, and an update alone trusts the state."""
+    aws = RecordedAws({"backup.describe_backup_vault": {"Locked": False}})
+    aws.endpoint_url = "http://127.0.0.1:1" if stack == "local" else None  # type: ignore[misc]  # as it decides
+    deployment = recorded_deployment(aws, stack=stack)
+    checked = Subject(deployment, stack_config(ROOT, stack), by_cli=by == "cli")
+    hint = findings(checked, "vault-lock")["vault-lock", PRIMARY].hint
+    assert hint.startswith(f"run {refresh}, then {up}")
+
+
 UNSAID: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "consistency": (
         "ledger-replica",

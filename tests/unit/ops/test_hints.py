@@ -39,6 +39,11 @@ def usual() -> Iterator[None]:
         ("--outputs o.json", "start it with `responder local up`", "start it with `responder local up`"),
         ("--outputs o.json", "`responder dr drill --resume`", "`responder dr drill --resume`"),
         ("--run-dir /x", "`responder dr drill --resume`", "`responder dr drill --resume --run-dir /x`"),
+        (
+            "--run-dir /x",
+            "`responder local pulumi -- up -s local`",
+            "`responder local pulumi --run-dir /x -- up -s local`",
+        ),
         ("--run-dir /x", "`responder dr status --run-dir /y`", "`responder dr status --run-dir /y`"),
         ("--run-dir /x", "`responder chaos list` has them", "`responder chaos list` has them"),
         (
