@@ -18,7 +18,7 @@ _local = lazy_group(
     "The stack on the embedded AWS: no account, no Docker.",
     {
         "up": "ops.local.commands:up",
-        "pulumi": "ops.local.pulumi_command:pulumi",
+        "pulumi": "ops.local.pulumi_command:command",
         "status": "ops.local.commands:status",
         "replay": "ops.local.replay:replay_stream",
         "break": "ops.local.commands:break_region",

@@ -4,6 +4,7 @@ All of them together import for more than a second, each alone for a fraction of
 `--help` needs every one of its commands.
 """
 
+import re
 from collections import UserDict
 from collections.abc import Mapping
 from pkgutil import resolve_name
@@ -34,6 +35,11 @@ def _nothing() -> None:
     """Do nothing: Typer makes a group only of what has commands or a callback."""
 
 
+def _in_paragraphs(text: str) -> str:
+    """The text of a docstring whose lines are as long as the terminal has them; lists stay lists."""
+    return re.sub(r"(?<!\n)\n(?!\s|- )", " ", text)
+
+
 class _Commands(UserDict[str, Any]):
     """The commands of Typer's group by name; each is imported when it is first looked up."""
 
@@ -48,6 +54,6 @@ class _Commands(UserDict[str, Any]):
             single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
             single.command(name)(command)
             command = get_command(single)
-        command.name = name
+        command.name, command.help = name, _in_paragraphs(command.help or "")
         self.data[name] = command
         return command

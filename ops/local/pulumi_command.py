@@ -5,6 +5,7 @@ the CLI reads and writes is set for that one call, and lies in the run folder (`
 """
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -14,7 +15,9 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
+from typer.main import get_command
 
+from clients.interrupts import handle_endings
 from emulator import local_stack
 from emulator.attached_stack import STATE_FILE
 from emulator.client import Emulator
@@ -29,9 +32,10 @@ from lambda_packages import ROOT
 from lambda_packages.build import HOST, build_packages
 from ops.hints import act_on
 from ops.local import running
+from ops.local.pulumi_words import check_words, says_only, stack_of, with_paths
 from ops.options import RunDir
 from topology.backups import LATEST, package_key
-from topology.names import LOCAL_STACK, PROJECT, STACKS
+from topology.names import LOCAL_STACK, PROJECT
 
 TIMEOUT_S: Final = 120.0
 """Of what is asked of the CLI besides the command that was typed; it takes a second."""
@@ -42,10 +46,11 @@ _ACCOUNT: Final = f"{PROJECT}:expectedAccountId"
 _DEPLOY: Final = frozenset({"up", "update"})
 """The command that deploys, and its other name."""
 
-_NAMES_ITS_STACK: Final = ("init", "rm", "select")
-"""Commands of `pulumi stack` that take the stack as a word of its own."""
+_app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
+# What follows the first word is the CLI's, with `--` before it and without.
+@_app.command(context_settings={"allow_interspersed_args": False, "ignore_unknown_options": True})
 def pulumi(
     arguments: Annotated[list[str], typer.Argument(help="What to run, after `--`: `-- up -s local`.")],
     *,
@@ -60,11 +65,17 @@ def pulumi(
     """Run the Pulumi CLI on the embedded AWS: the real engine, and nothing of it reaches AWS.
 
     It starts the embedded AWS where none runs. State, configuration and passphrase are the run folder's: your
-    login and the files of this checkout stay as they are. Paths are relative to the checkout; exits as the
-    CLI does.
+    login and the files of this checkout stay as they are. So what `config set` writes would be lost, and is
+    refused: `up --config KEY=VALUE`. Files, as of --file, are looked for from where you are, folders, as of
+    --policy-pack, from the checkout. Exits as the CLI does.
     """
     act_on(running.option_of(run_dir))
-    stack, cli = _stack_of(arguments, rehearsal=rehearsal), _find_cli()
+    check_words(arguments)
+    stack = stack_of(arguments, rehearsal=rehearsal)
+    cli = _find_cli()
+    if says_only(arguments):
+        quiet = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"}
+        raise typer.Exit(subprocess.run([cli, *arguments], env=quiet, check=False).returncode)
     with changing(run_dir, say=lambda line: typer.echo(line, err=True)):
         emulator = _start_or_attach(run_dir, stack, PortPlan() if free_ports else PERSON)
         running.check_whole(emulator, run_dir)
@@ -75,11 +86,14 @@ def pulumi(
         call = _Call(cli, workspace, workspace.environment(emulator.edge_url, stack, rehearsal=rehearsal))
         if not workspace.has_stack(stack) and arguments[:2] not in (["stack", "init"], ["stack", "select"]):
             call.ask("stack", "select", "--create", stack)
-        code = call.run(arguments)
+        code = call.run(with_paths(arguments, Path.cwd()))
         if stack == LOCAL_STACK:
             deployed = code == 0 and not _DEPLOY.isdisjoint(arguments)
             _settle(emulator, workspace, call, put_to_use=deployed)
     raise typer.Exit(code)
+
+
+command: Final = get_command(_app)
 
 
 class _Call:
@@ -118,15 +132,22 @@ class _Call:
         return done.stdout
 
     def run(self, arguments: Sequence[str]) -> int:
-        """Run a command in this terminal, to its end: Ctrl-C reaches it too, and it ends tidily."""
-        before = signal.signal(signal.SIGINT, lambda *_: None)  # a handler, unlike SIG_IGN, is not inherited
-        try:
-            done = subprocess.run(
-                [self._cli, *arguments], cwd=self._folder, env=self._environment, check=False
-            )
-        finally:
-            signal.signal(signal.SIGINT, before)
-        return done.returncode if done.returncode >= 0 else 128 - done.returncode
+        """Run a command in this terminal, to its end: Ctrl-C reaches it too, and it ends tidily.
+
+        What this process alone is told, by SIGTERM or SIGHUP, is passed on: else the CLI would go on by
+        itself, with nobody who holds the run folder.
+        """
+        with subprocess.Popen([self._cli, *arguments], cwd=self._folder, env=self._environment) as cli:
+            before = handle_endings(lambda *_: cli.terminate())
+            before[signal.SIGINT] = signal.signal(
+                signal.SIGINT, lambda *_: None
+            )  # unlike SIG_IGN, not inherited
+            try:
+                code = cli.wait()
+            finally:
+                for number, handler in before.items():
+                    signal.signal(number, handler)
+        return code if code >= 0 else 128 - code
 
 
 def _find_cli() -> str:
@@ -137,32 +158,6 @@ def _find_cli() -> str:
             "deploy without it: `responder local up`"
         )
     return cli
-
-
-def _stack_of(arguments: Sequence[str], *, rehearsal: bool) -> str:
-    """The stack that a command of the CLI is about; `local` where it names none.
-
-    Raises:
-        typer.BadParameter: it may not be made here, or not like this.
-    """
-    named = [""]
-    for number, word in enumerate(arguments):
-        flag, equals, value = word.partition("=")
-        if flag in {"-s", "--stack"}:
-            named.append(value if equals else "".join(arguments[number + 1 : number + 2]))
-    if arguments[:1] == ["stack"] and arguments[1:2] and arguments[1] in _NAMES_ITS_STACK:
-        named += [word for word in arguments[2:3] if not word.startswith("-")]
-    stack = named[-1] or LOCAL_STACK
-    if stack not in STACKS:
-        raise typer.BadParameter(f"no stack {stack!r} here; there are {', '.join(STACKS)}")
-    if rehearsal and stack == LOCAL_STACK:
-        raise typer.BadParameter("--rehearsal is for another stack than local; name one: -- up -s prod")
-    if stack != LOCAL_STACK and not rehearsal:
-        raise typer.BadParameter(
-            f"stack {stack} is not for the embedded AWS; to rehearse it there: "
-            f"responder local pulumi --rehearsal -- {' '.join(arguments)}"
-        )
-    return stack
 
 
 def _start_or_attach(run_dir: Path, stack: str, ports: PortPlan) -> Emulator:

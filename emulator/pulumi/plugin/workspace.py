@@ -3,8 +3,9 @@
 The CLI's state, home and passphrase, a project folder, and the executable by which its engine finds the
 plugin. All of it belongs to one start of the embedded AWS, whose resources end with it.
 
-The project folder has a link for everything in this checkout, but its own copy of the stack's configuration:
-the CLI writes a salt and the values of `--config` there, and `pulumi stack rm` removes it.
+The project folder has a link for everything in this checkout, but its own copy of what the CLI writes to: the
+project's file, and the stack's, which gets a salt and the values of `--config`, and which `pulumi stack rm`
+removes.
 """
 
 import json
@@ -34,7 +35,8 @@ EXECUTABLE: Final = "pulumi-resource-aws"
 """What the engine looks for on PATH, before it looks among installed plugins.
 https://github.com/pulumi/pulumi/blob/v3.260.0/sdk/go/common/workspace/plugins.go (getPluginInfoAndPath)"""
 
-_NOT_LINKED: Final = frozenset({".git", ".local", ".venv"})
+_PROJECT_FILE: Final = "Pulumi.yaml"
+_NOT_LINKED: Final = frozenset({".git", ".local", ".venv", _PROJECT_FILE})
 _SALT: Final = "encryptionsalt"
 
 
@@ -139,6 +141,7 @@ class Workspace:
             if path.name not in _NOT_LINKED and not stack_file and not link.exists():
                 link.symlink_to(path)
         (self.project_dir / ".venv").symlink_to(sys.prefix)
+        shutil.copyfile(ROOT / _PROJECT_FILE, self.project_dir / _PROJECT_FILE)
 
     def _configure(self, project: Project) -> None:
         """Write the stack's configuration, with the salt that the CLI gave the copy before."""

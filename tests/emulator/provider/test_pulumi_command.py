@@ -29,6 +29,7 @@ with open({calls!r}, "a") as calls:
     calls.write(json.dumps([sys.argv[1:], os.getcwd(), dict(os.environ)]) + "\\n")
 if "wait" in sys.argv:
     signal.signal(signal.SIGINT, lambda *_: sys.exit(8))
+    signal.signal(signal.SIGTERM, lambda *_: (print("ended", flush=True), sys.exit(9)))
     print("waiting", flush=True)
     time.sleep({within})
 if "fail" in sys.argv:
@@ -95,6 +96,22 @@ def test_ctrl_c_is_the_clis(command: list[str], environment: dict[str, str]) -> 
         begun = time.monotonic()
         assert started.wait(timeout=WITHIN_S) == 8
     assert time.monotonic() - begun < WITHIN_S
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGHUP])
+def test_what_ends_the_command_ends_the_cli(
+    command: list[str], environment: dict[str, str], sent: signal.Signals
+) -> None:
+    """And the command waits for it: a CLI that is left behind would go on deploying."""
+    started = subprocess.Popen(
+        [*command, "wait"], env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    with started:
+        assert started.stdout is not None
+        assert started.stdout.readline() == "waiting\n"
+        started.send_signal(sent)
+        assert started.wait(timeout=WITHIN_S / 2) == 9
+        assert started.stdout.read() == "ended\n"
 
 
 def test_a_stack_that_was_deployed_in_process_is_refused(

@@ -37,13 +37,16 @@ def test_the_project_is_this_checkout_but_for_the_configuration(
     workspace.prepare(project)
     folder = workspace.project_dir
     assert (folder / "__main__.py").resolve() == ROOT / "__main__.py"
-    assert (folder / "Pulumi.yaml").resolve() == ROOT / "Pulumi.yaml"
+    written = folder / "Pulumi.yaml"
+    assert not written.is_symlink()
+    written.write_text("name: another\n")
     copy = folder / "Pulumi.prod.yaml"
     assert not copy.is_symlink()
     assert yaml.safe_load(copy.read_text())["config"][f"{PROJECT}:owner"] == "somebody"
     assert not list(folder.glob("Pulumi.dev.yaml"))
     copy.write_text("encryptionsalt: salted\n" + copy.read_text() + "  x:y: saved by --config\n")
     workspace.prepare(project)
+    assert written.read_text() == (ROOT / "Pulumi.yaml").read_text()
     again = yaml.safe_load(copy.read_text())
     assert again["encryptionsalt"] == "salted"
     assert again["config"] == dict(project.config)
