@@ -4,9 +4,9 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from clients.deployment import Deployment, RegionEndpoints
 from clients.waiting import wait_for
@@ -16,6 +16,7 @@ from dr.exports.requests import start_export, table_arn, wait_export
 from dr.operations.environment import ACCEPTED, Web
 from dr.operations.rows import read_rows
 from topology.alerts import Severity
+from topology.errors import ExplainedError
 from topology.protection import IRREPLACEABLE
 
 STRONG_TABLES: Final = 2
@@ -30,6 +31,8 @@ EXPORT_WITHIN_S: Final = 1_200.0
 _OVER: Final = frozenset({"ABORTED", "COMPLETED", "EXPIRED", "FAILED", "PARTIAL"})
 """https://docs.aws.amazon.com/aws-backup/latest/devguide/API_BackupJob.html"""
 
+_Look = TypeVar("_Look")
+
 _ENGINE: Final = "the in-process engine stands in for Pulumi and its AWS provider"
 _SERVICE: Final = "the embedded AWS stands in for the service"
 
@@ -42,16 +45,30 @@ class Seen:
     held: bool = False
 
 
+class UnseenError(ExplainedError):
+    """What a claim is about was not seen, so it is not settled."""
+
+
+@dataclass(frozen=True)
+class Up:
+    """What an `up` did, and how the newest backups and the replicas stood after it.
+
+    `None` is what was not seen: of an `up` that failed, all; else what AWS refused to show.
+    """
+
+    changes: Changes | None = None
+    locks: Mapping[str, str] | None = None
+    unprotected: tuple[str, ...] | None = None
+
+
 @dataclass
 class Trial:
-    """What the steps share. `left_s`: seconds that steps still have. The lists have an entry an `up`."""
+    """What the steps share. `left_s`: seconds that steps still have. `ups`: every `up` that was begun."""
 
     deployer: Deployer
     web: Web
     left_s: Callable[[], float]
-    ups: list[Changes] = field(default_factory=list)
-    locks: list[Mapping[str, str]] = field(default_factory=list)
-    unprotected: list[tuple[str, ...]] = field(default_factory=list)
+    ups: list[Up] = field(default_factory=list)
 
     @property
     def deployment(self) -> Deployment:
@@ -60,11 +77,16 @@ class Trial:
 
     def up(self, config: Mapping[str, str] | None = None) -> Changes:
         """Deploy, and note what that did, and how replicas and the newest backups stand after it."""
+        self.ups.append(Up())
         changes = self.deployer.up(config or {}, within_s=self.left_s())
-        self.ups.append(changes)
-        self.locks.append(_locks(self.deployment))
-        self.unprotected.append(tuple(_unprotected(self.deployment)))
+        self.ups[-1] = Up(changes, self._look(_locks), self._look(lambda stack: tuple(_unprotected(stack))))
         return changes
+
+    def _look(self, at: Callable[[Deployment], _Look]) -> _Look | None:
+        try:
+            return at(self.deployment)
+        except (BotoCoreError, ClientError, ExplainedError):
+            return None
 
     def client(self, service: str, endpoints: RegionEndpoints) -> Any:
         """A boto3 client of one of the stack's regions."""
@@ -135,18 +157,24 @@ def _third_up(trial: Trial) -> Seen:
 
 
 def _replicas_protected(trial: Trial) -> Seen:
-    first, second = trial.unprotected[0], trial.unprotected[1]
-    evidence = f"unprotected after the first up: {', '.join(first) or 'none'}; after the second: "
-    return Seen(evidence + (", ".join(second) or "none"), not second)
+    first, second, *_ = (*(up.unprotected for up in trial.ups), None, None)
+    if second is None:
+        raise UnseenError("the replicas were not seen after the second up")
+    before = "not seen" if first is None else ", ".join(first) or "none"
+    after = ", ".join(second) or "none"
+    return Seen(f"unprotected after the first up: {before}; after the second: {after}", not second)
 
 
 def _latest_stay_locked(trial: Trial) -> Seen:
-    locks = trial.locks
-    changed = sorted(
-        {key for later in locks[1:] for key in LATEST_KEYS if later.get(key) != locks[0].get(key)}
-    )
-    held = not changed and set(locks[0]) == set(LATEST_KEYS)
-    return Seen(f"get-object-retention after {len(locks)} ups: {', '.join(changed) or 'the same'}", held)
+    first, *later = (up.locks for up in trial.ups)
+    if first is None:
+        raise UnseenError("the locks were not seen after the first up")
+    seen = [locks for locks in later if locks is not None]
+    changed = sorted({key for locks in seen for key in LATEST_KEYS if locks.get(key) != first.get(key)})
+    held = not changed and set(first) == set(LATEST_KEYS)
+    if held and len(seen) < len(later):
+        raise UnseenError("the locks were not seen after every up")
+    return Seen(f"get-object-retention after {len(trial.ups)} ups: {', '.join(changed) or 'the same'}", held)
 
 
 def _vault_stays_locked(trial: Trial) -> Seen:

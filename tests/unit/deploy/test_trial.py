@@ -1,6 +1,6 @@
 """A trial tells a claim that held from one that failed, ends in time, and always removes what it deployed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -147,6 +147,44 @@ def test_the_embedded_aws_settles_only_what_the_program_decides_itself() -> None
     }
     deployer.kept = KEY
     assert verdicts(deployer, "up", "A3")["A3"] is Verdict.FAILED
+
+
+@pytest.mark.parametrize(
+    ("unseen", "expected"),
+    [
+        ("dynamodb.describe_table", {"A4": Verdict.NOT_SETTLED, "A2": Verdict.HELD}),
+        ("s3.get_object_retention", {"A4": Verdict.FAILED, "A2": Verdict.NOT_SETTLED}),
+    ],
+)
+def test_what_could_not_be_looked_at_after_an_up_is_not_taken_from_another(
+    unseen: str, expected: dict[str, Verdict]
+) -> None:
+    """A4 is of the second `up`, whose replica is bare, and not of the third, which protects it."""
+    aws = RecordedAws(answers())
+    replica = f"dynamodb.describe_table@{FAILOVER}"
+
+    class Uneven(FakeDeployer):
+        def up(self, config: Mapping[str, str], *, within_s: float) -> Changes:
+            number = len(self.configs) + 1
+            self.aws.answers |= answers()
+            self.aws.answers[replica] = {"Table": {"DeletionProtectionEnabled": number == 3}}
+            if number == 2:
+                self.aws.answers[unseen] = refusal("ThrottlingException")
+                if unseen in replica:
+                    self.aws.answers[replica] = refusal("ThrottlingException")
+            return super().up(config, within_s=within_s)
+
+    found = verdicts(Uneven(aws), "up", "up-2", "up-3", "A4", "A2")
+    assert {id_: found[id_] for id_ in ("A4", "A2")} == expected
+    assert {found[id_] for id_ in ("up", "up-2", "up-3")} == {Verdict.HELD}
+
+
+def test_a_second_up_that_fails_leaves_its_claims_open() -> None:
+    """The third is not taken for it."""
+    ups: list[Changes | Exception] = [Changes(created=9), DeployFailedError("throttled"), Changes()]
+    found = verdicts(FakeDeployer(RecordedAws(answers()), ups=ups), "up", "up-2", "up-3", "A4")
+    assert found["up-2"] is Verdict.FAILED
+    assert found["A4"] is Verdict.NOT_SETTLED
 
 
 def test_without_the_first_up_nothing_else_is_tried_and_all_is_removed() -> None:
