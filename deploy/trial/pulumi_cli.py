@@ -14,9 +14,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import yaml
 
@@ -30,8 +30,10 @@ _SAID: Final = 1_500
 
 _SHORT_S: Final = 120.0
 _SUFFIX: Final = "suffix"
+_ACCOUNT: Final = "account"
+_SALT: Final = "encryptionsalt"
 _STOPPED_WITHIN_S: Final = 60.0
-_DESTROY: Final = ("destroy", "--yes", "--skip-preview")
+_GO_ON: Final = ("--yes", "--skip-preview", "--continue-on-error")
 _UNPROTECTED: Final = {"deletionProtection": "false"}
 
 
@@ -41,11 +43,16 @@ class PulumiCli:
     embedded = False
     where = "AWS"
 
-    def __init__(self, project: Path, folder: Path, *, account: str, command: str = "pulumi") -> None:
+    def __init__(
+        self, project: Path, folder: Path, *, account: str, leftovers: bool = False, command: str = "pulumi"
+    ) -> None:
         """Make the folder's backend, or find the one that an earlier trial has left there.
 
+        With `leftovers` the stack is taken as that trial has left it, to be removed.
+
         Raises:
-            DeployFailedError: there is no CLI, or it cannot make the stack.
+            DeployFailedError: there is no CLI, or it cannot make the stack; or an earlier trial has left
+                something, and be it in another account.
         """
         found = shutil.which(command)
         if found is None:
@@ -54,6 +61,11 @@ class PulumiCli:
             )
         self._pulumi, self._folder = found, folder
         self._config = folder / f"Pulumi.{TRIAL_STACK}.yaml"
+        began_in = _kept(folder / _ACCOUNT, lambda: account)
+        if began_in != account:
+            raise DeployFailedError(
+                f"an earlier trial was of account {began_in}; `{removal(began_in)}` removes what it has left"
+            )
         self._always = {
             "expectedAccountId": account,
             # Bucket names are global to AWS, and the locked ones of an earlier trial may be left.
@@ -68,6 +80,10 @@ class PulumiCli:
         if not self._config.exists():
             shutil.copy(project / self._config.name, self._config)
         self._run("stack", "select", "--create", within_s=_SHORT_S)
+        if not leftovers:
+            if self._entries("resources") or self._entries("pending_operations"):
+                raise DeployFailedError(f"an earlier trial has left a stack; `{removal(account)}` removes it")
+            self._forget_given(project)
 
     def up(self, config: Mapping[str, str], *, within_s: float) -> Changes:
         """See `Deployer`."""
@@ -106,29 +122,66 @@ class PulumiCli:
     def protected(self) -> Mapping[str, bool]:
         """See `Deployer`."""
         protected: dict[str, bool] = {}
-        for resource in json.loads(self.state())["deployment"].get("resources", ()):
+        for resource in self._entries("resources"):
             type_ = str(resource["type"])
             protected[type_] = protected.get(type_, True) and bool(resource.get("protect"))
         return protected
 
     def remove(self, *, within_s: float) -> None:
-        """See `Deployer`: the protection is taken off by an `up`, and then all is destroyed."""
+        """See `Deployer`: an `up` takes AWS's protection off; where it fails, the rest is still destroyed."""
         ends_s = time.monotonic() + within_s
         with contextlib.suppress(DeployFailedError):  # nothing is under way, but for what was interrupted
             self._run("cancel", "--yes", within_s=_SHORT_S)
-        for words in (("up", "--yes", "--skip-preview", *self._given(_UNPROTECTED)), _DESTROY):
-            self._run(*words, within_s=max(0.0, ends_s - time.monotonic()))
+        if self._entries("resources"):
+            self._destroy(ends_s)
+        if unknown := [str(one["resource"]["urn"]) for one in self._entries("pending_operations")]:
+            raise DeployFailedError(
+                f"what an interrupted `pulumi` was at may be there, unknown to it: {', '.join(unknown)}; "
+                f"remove it by hand, and then the folder {self._folder}"
+            )
         self._run("stack", "rm", "--yes", within_s=_SHORT_S)
         # A deleted bucket's name is not free at once: the next trial takes another.
-        (self._folder / _SUFFIX).unlink()
+        for kept in (_SUFFIX, _ACCOUNT):
+            (self._folder / kept).unlink()
+
+    def _destroy(self, ends_s: float) -> None:
+        before = ""
+        try:
+            half_s = max(0.0, ends_s - time.monotonic()) / 2
+            self._run("up", *_GO_ON, *self._given(_UNPROTECTED), within_s=half_s)
+        except DeployFailedError as error:
+            before = f"; before it, {error}"
+        with contextlib.suppress(DeployFailedError):  # what is still protected, `destroy` names
+            self._run("state", "unprotect", "--all", "--yes", within_s=_SHORT_S)
+        try:
+            self._run("destroy", *_GO_ON, within_s=max(0.0, ends_s - time.monotonic()))
+        except DeployFailedError as error:
+            raise DeployFailedError(f"{error}{before}") from error
+
+    def _entries(self, kind: str) -> Sequence[Mapping[str, Any]]:
+        """The state's `resources`, or its `pending_operations`: begun, and nobody knows how they ended."""
+        return (json.loads(self.state()).get("deployment") or {}).get(kind) or ()
+
+    def _forget_given(self, project: Path) -> None:
+        """Go back to the stack's own configuration, with the salt that the CLI gave the copy."""
+        written = yaml.safe_load(self._config.read_text(encoding="utf-8"))
+        own = yaml.safe_load((project / self._config.name).read_text(encoding="utf-8"))
+        salt = {_SALT: written[_SALT]} if _SALT in written else {}
+        self._config.write_text(yaml.safe_dump({**own, **salt}), encoding="utf-8")
 
     def _given(self, config: Mapping[str, str]) -> list[str]:
         values = {**self._always, **config}
         return [word for key, value in values.items() for word in ("--config", f"{PROJECT}:{key}={value}")]
 
     def _environment(self) -> Mapping[str, str]:
+        """The user's, but of what is Pulumi's only where its plugins are."""
+        kept = {
+            name: text
+            for name, text in os.environ.items()
+            if not name.startswith("PULUMI_") or name == "PULUMI_HOME"
+        }
         return {
-            **os.environ,
+            **kept,
             "PULUMI_BACKEND_URL": f"file://{self._folder / 'state'}",
             "PULUMI_CONFIG_PASSPHRASE_FILE": str(self._folder / "passphrase"),
             "PULUMI_SKIP_UPDATE_CHECK": "true",
@@ -162,6 +215,11 @@ class PulumiCli:
         if process.returncode:
             raise DeployFailedError(f"`pulumi {words[0]}` failed: {(out + err).strip()[-_SAID:]}")
         return out
+
+
+def removal(account: str) -> str:
+    """The command that removes what a trial has left in an account."""
+    return f"responder deploy prove --on-aws --account {account} --tear-down"
 
 
 def _kept(file: Path, make: Callable[[], str]) -> str:
