@@ -1,5 +1,6 @@
 """Runs a trial: its steps in their order, within its time, and the tear-down whatever happens."""
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -31,7 +32,9 @@ def run_trial(
 ) -> TrialReport:
     """Run the steps and remove the stack; `keep` takes the report once before the tear-down and once after.
 
-    Interrupted, it removes the stack and raises the interruption. Without the first step no other is run.
+    Interrupted, it removes the stack and raises the interruption; `keep` has then been given what is left.
+    A `keep` or `tell` that cannot write keeps nothing from being removed. Without the first step no other is
+    run.
     """
     began, began_s = datetime.now(UTC), now_s()
     trial = Trial(deployer, web or HttpWeb(), lambda: began_s + within_s - TEAR_DOWN_S - now_s())
@@ -51,11 +54,23 @@ def run_trial(
             if len(results) == 1 and not any(up.changes for up in trial.ups):
                 break
     finally:
-        keep(report("the tear-down has not ended"))
-        tell("tear-down: taking the protection off, and removing everything")
-        left_over = _tear_down(deployer)
-        keep(report(left_over))
+        with contextlib.suppress(OSError):
+            keep(report("the tear-down has not ended"))
+        with contextlib.suppress(OSError):
+            tell("tear-down: taking the protection off, and removing everything")
+        left_over = remove_all(deployer)
+        with contextlib.suppress(OSError):
+            keep(report(left_over))
     return report(left_over)
+
+
+def remove_all(deployer: Deployer) -> str:
+    """Remove the stack, in the time that is kept for it: what is left, and why; empty if nothing is."""
+    try:
+        deployer.remove(within_s=TEAR_DOWN_S)
+    except (BotoCoreError, ClientError, ExplainedError) as error:
+        return str(error)
+    return ""
 
 
 def _run(step: Step, trial: Trial, now_s: Callable[[], float]) -> Result:
@@ -75,15 +90,6 @@ def _run(step: Step, trial: Trial, now_s: Callable[[], float]) -> Result:
             verdict, evidence = Verdict.NOT_SETTLED, f"{evidence}; seen here, but {step.stands_in}"
         result = replace(_unsettled(step, evidence), verdict=verdict)
     return replace(result, took_s=round(now_s() - began_s, 1))
-
-
-def _tear_down(deployer: Deployer) -> str:
-    """What is left, and why; empty if nothing is."""
-    try:
-        deployer.remove(within_s=TEAR_DOWN_S)
-    except (BotoCoreError, ClientError, ExplainedError) as error:
-        return str(error)
-    return ""
 
 
 def _unsettled(step: Step, evidence: str) -> Result:

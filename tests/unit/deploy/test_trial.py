@@ -1,5 +1,7 @@
 """A trial tells a claim that held from one that failed, ends in time, and always removes what it deployed."""
 
+import contextlib
+import errno
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -241,6 +243,34 @@ def test_an_interrupted_trial_is_torn_down_and_its_verdicts_are_kept(end: BaseEx
     assert deployer.removed == 1
     assert [bool(report.left_over) for report in kept] == [True, False]
     assert [one.verdict for one in kept[-1].results] == [Verdict.HELD, Verdict.NOT_SETTLED]
+
+
+def no_room(_: object) -> None:
+    """A full disk, or a stderr whose reader is gone."""
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_report_that_cannot_be_kept_does_not_keep_the_stack() -> None:
+    """It is what costs; whoever is given the report tries again."""
+    deployer = FakeDeployer(RecordedAws(answers()))
+    assert not run_trial(deployer, steps=chosen("up"), keep=no_room).failed
+    assert deployer.removed == 1
+
+
+@pytest.mark.parametrize("after", [0, 1, 2])
+def test_lines_that_nobody_reads_do_not_keep_the_stack(after: int) -> None:
+    """As of `prove 2>&1 | head -1`: it ends, and all is removed."""
+    told: list[str] = []
+
+    def tell(line: str) -> None:
+        if len(told) >= after:
+            raise BrokenPipeError
+        told.append(line)
+
+    deployer = FakeDeployer(RecordedAws(answers()))
+    with contextlib.suppress(BrokenPipeError):
+        run_trial(deployer, steps=chosen("up"), tell=tell)
+    assert deployer.removed == 1
 
 
 def test_what_cannot_be_removed_is_named_and_fails_the_trial() -> None:

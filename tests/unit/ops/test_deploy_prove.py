@@ -1,8 +1,12 @@
 """`responder deploy prove` touches AWS only where it is told to, and says first what that may cost."""
 
+import errno
 import json
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from typer.testing import CliRunner
@@ -13,9 +17,11 @@ from costs.usage import read_measurement
 from deploy.trial.account import WrongAccountError, check_account
 from deploy.trial.ceiling import ceiling_usd
 from deploy.trial.deployer import DeployFailedError
+from deploy.trial.verdicts import TrialReport
+from emulator.errors import StackBusyError
 from lambda_packages import ROOT
 from ops import deploy_prove
-from ops.cli import app
+from ops.cli import app, main
 from ops.scratch import KINDS
 from tests.fakes.recorded_aws import PRIMARY, RecordedAws
 from tests.fakes.trial import FakeDeployer
@@ -23,6 +29,11 @@ from topology.names import TRIAL_STACK
 
 ACCOUNT = "123456789012"
 IDENTITY = {"sts.get_caller_identity": {"Account": ACCOUNT}}
+
+
+def interrupt() -> NoReturn:
+    """Ctrl-C."""
+    raise KeyboardInterrupt
 
 
 @pytest.fixture(autouse=True)
@@ -103,20 +114,107 @@ def test_the_ceiling_is_above_what_an_hour_costs_and_below_the_month() -> None:
     assert estimate.month.usd / 730 < ceiling_usd(estimate) < estimate.fixed.usd + 5
 
 
+REMOVAL = f"`responder deploy prove --on-aws --account {ACCOUNT} --tear-down` goes on with it"
+
+
+def stuck() -> None:
+    """A tear-down that fails."""
+    raise DeployFailedError("the bucket is not empty")
+
+
 def test_what_is_left_is_said_with_the_command_that_removes_it(on_aws: FakeDeployer, tmp_path: Path) -> None:
-    """With the folder that Pulumi's state is in."""
-
-    def stuck() -> None:
-        raise DeployFailedError("the bucket is not empty")
-
+    """Not in the report: that names no account."""
     on_aws.removing = stuck
     report = tmp_path / "proof.json"
     done = run("--on-aws", "--account", ACCOUNT, "--yes", "--report", str(report))
     assert done.exit_code == 1
     assert "NOT REMOVED" in done.output
-    assert "pulumi destroy -s trial" in done.output
+    assert REMOVAL in done.output
     assert json.loads(report.read_text())["left_over"] == "the bucket is not empty"
     assert ACCOUNT not in report.read_text()
+
+
+@pytest.mark.parametrize(
+    ("removing", "left"), [(stuck, "the bucket is not empty"), (interrupt, "the tear-down has not ended")]
+)
+def test_an_interrupted_trial_says_what_it_could_not_remove(
+    on_aws: FakeDeployer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    removing: Callable[[], None],
+    left: str,
+) -> None:
+    """It costs until somebody removes it; so it does where the tear-down is interrupted too."""
+    on_aws.removing = removing
+    monkeypatch.setattr(on_aws, "up", lambda *_, **__: interrupt())
+    words = ["--on-aws", "--account", ACCOUNT, "--yes", "--report", str(tmp_path / "proof.json")]
+    with pytest.raises(SystemExit) as ended:
+        main(lambda: app(["deploy", "prove", *words]))
+    assert ended.value.code == 130
+    assert f"interrupted: NOT REMOVED, and it may cost: {left}; {REMOVAL}" in capsys.readouterr().err
+
+
+def test_a_fault_of_the_trial_says_what_it_could_not_remove(
+    on_aws: FakeDeployer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before its traceback."""
+    on_aws.removing = stuck
+    monkeypatch.setattr(on_aws, "up", lambda *_, **__: {}["a fault"])
+    done = run("--on-aws", "--account", ACCOUNT, "--yes", "--report", str(tmp_path / "proof.json"))
+    assert isinstance(done.exception, KeyError)
+    assert REMOVAL in done.output
+
+
+def test_a_report_that_cannot_be_written_is_an_error_after_the_tear_down(
+    on_aws: FakeDeployer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The verdicts are printed, and no file is named that is not there."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(TrialReport, "write", full)
+    done = run("--on-aws", "--account", ACCOUNT, "--yes", "--report", str(tmp_path / "proof.json"))
+    assert on_aws.removed == 1
+    assert isinstance(done.exception, OSError)
+    assert "no quota" in done.output
+    assert "verdicts on" not in done.output
+
+
+@pytest.mark.parametrize(
+    ("removing", "says", "code"), [(lambda: None, "nothing is left", 0), (stuck, REMOVAL, 1)]
+)
+def test_what_an_earlier_trial_has_left_can_be_removed_alone(
+    on_aws: FakeDeployer, tmp_path: Path, removing: Callable[[], None], says: str, code: int
+) -> None:
+    """Nothing is deployed, and the report of that trial stays."""
+    on_aws.removing = removing
+    report = tmp_path / "proof.json"
+    done = run("--on-aws", "--account", ACCOUNT, "--tear-down", "--report", str(report))
+    assert (done.exit_code, on_aws.removed, on_aws.configs) == (code, 1, [])
+    assert says in done.output
+    assert not report.exists()
+
+
+def test_there_is_nothing_to_remove_from_the_embedded_aws() -> None:
+    """It ends with its trial."""
+    assert run("--tear-down").exit_code == 2
+
+
+@pytest.mark.parametrize("words", [(), ("--tear-down",)])
+def test_two_commands_at_one_stack_are_refused(on_aws: FakeDeployer, words: tuple[str, ...]) -> None:
+    """Each would remove what the other deploys."""
+    holds = "import sys; from pathlib import Path; from emulator.stack_lock import changing"
+    script = f"{holds}\nwith changing(Path(sys.argv[1]), make=False): print(flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", script, str(deploy_prove.TRIALS)]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        done = run("--on-aws", "--account", ACCOUNT, "--yes", *words)
+        other.communicate()
+    assert isinstance(done.exception, StackBusyError)
+    assert (on_aws.removed, on_aws.configs) == (0, [])
 
 
 def test_the_real_clients_are_what_the_command_uses() -> None:
