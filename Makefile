@@ -25,11 +25,11 @@ $(VENV)/.installed: locks/project.txt pyproject.toml
 demo: setup ## Bring up both regions, lose one in mid-stream, and count every alert
 	@$(BIN)/responder demo
 
-# Tells the CPU time of all its processes; `make test` is to take 10 minutes of it at most.
+# Tells the CPU time of all its processes; `make test` takes some 12 minutes of it.
 TIMED := $(BIN)/python tests/cpu_time.py
 PYTEST := $(TIMED) $(BIN)/python -m pytest -n 2
 
-test: setup ## Run the tests, but for the slow ones: 10 CPU minutes
+test: setup ## Run the tests, but for the slow ones: some 12 CPU minutes
 	@$(PYTEST)
 
 test-all: setup ## Run every test and all that is slow by nature: drills, mutants, 2,000 seeds, experiments (hours)
