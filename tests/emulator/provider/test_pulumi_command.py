@@ -98,6 +98,7 @@ def test_ctrl_c_is_the_clis(command: list[str], environment: dict[str, str]) -> 
     assert time.monotonic() - begun < WITHIN_S
 
 
+@pytest.mark.usefixtures("from_terminal")
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGHUP])
 def test_what_ends_the_command_ends_the_cli(
     command: list[str], environment: dict[str, str], sent: signal.Signals
