@@ -62,6 +62,34 @@ def passes(error: BotoCoreError | ClientError) -> bool:
     return isinstance(error, NoConnectionError | HTTPClientError)
 
 
+_ABSENT: Final = frozenset(
+    {
+        "404",
+        "AWS.SimpleQueueService.NonExistentQueue",
+        "NoSuchBucket",
+        "NoSuchBucketPolicy",
+        "NoSuchEntity",
+        "NoSuchHealthCheck",
+        "NoSuchHostedZone",
+        "NoSuchKey",
+        "NoSuchLifecycleConfiguration",
+        "NoSuchPublicAccessBlockConfiguration",
+        "NotFound",
+        "NotFoundException",
+        "ObjectLockConfigurationNotFoundError",
+        "QueueDoesNotExist",
+        "ResourceNotFoundException",
+        "StateMachineDoesNotExist",
+        "TableNotFoundException",
+    }
+)
+
+
+def is_absent(error: ClientError) -> bool:
+    """Whether AWS answers that what a call is about does not exist."""
+    return error.response["Error"]["Code"] in _ABSENT
+
+
 _NO_PROFILE: Final = {"profile": (None, None, None, None)}
 """The embedded AWS has nothing to do with a person's profiles, not even with one that does not exist."""
 

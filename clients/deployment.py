@@ -104,6 +104,11 @@ class Deployment:
         """The primary's and the failover's endpoints."""
         return self.primary, self.failover
 
+    @property
+    def tables(self) -> tuple[str, str, str]:
+        """The names of the tables, the ledger's first."""
+        return self.alerts_table, self.coordination_table, self.analysis_cache_table
+
     def api_key(self, endpoints: RegionEndpoints) -> str:
         """The value of a region's API key, asked of API Gateway and kept by nobody.
 

@@ -10,6 +10,8 @@ from topology.config import StackConfig
 from topology.errors import ExplainedError
 
 STASH: Final = "ledger-home"
+REFUSAL: Final = "the ledger of a deployed stack cannot move"
+"""How the refusal begins, by which it is told from other failures."""
 
 
 class LedgerMovedError(ExplainedError):
@@ -43,7 +45,7 @@ def keep_ledger_home(config: StackConfig, account_id: str) -> pulumi.Resource:
     ]
     if moved:
         raise LedgerMovedError(
-            f"the ledger of a deployed stack cannot move, its rows would be lost: {'; '.join(moved)}; set "
+            f"{REFUSAL}, its rows would be lost: {'; '.join(moved)}; set "
             "that back, or log in to that account. If it has no rows yet: `pulumi destroy` (of a protected "
             "stack after `pulumi state unprotect --all`), then up. Else docs/disaster-recovery.md has how to "
             "move it, by `responder dr rebuild`"

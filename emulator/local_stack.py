@@ -17,9 +17,9 @@ from emulator.attached_stack import STATE_FILE
 from emulator.client import Emulator
 from emulator.errors import RefusedError, StartFailedError
 from emulator.pulumi.deploy import DeployResult, up
-from emulator.pulumi.engine import GLOBAL_REGION
 from emulator.pulumi.plugin.workspace import Workspace
 from emulator.pulumi.project import stack_config
+from emulator.pulumi.provider.resource import GLOBAL_REGION
 from lambda_packages import ROOT
 from lambda_packages.build import HOST, build_packages
 from topology.names import LOCAL_STACK

@@ -22,40 +22,37 @@ _GET_ACCOUNT: Final = "apigateway:GET"
 def account_checks(subject: Subject) -> tuple[Check, ...]:
     """The checks of the account that a stack is in."""
     checks = (
-        Check(
-            id="region-enabled",
-            category="account",
-            title="the region is enabled",
-            regions=(*subject.regions, *filter(None, [subject.config.witness_region])),
+        subject.check(
+            "region-enabled",
+            "account",
+            "the region is enabled",
             actions=("ec2:DescribeRegions",),
-            run=lambda region: _region_enabled(subject, region),
+            run=_region_enabled,
+            regions=(*subject.regions, *filter(None, [subject.config.witness_region])),
         ),
-        Check(
-            id="lambda-concurrency",
-            category="account",
-            title="Lambda runs as many functions at once as the stack may need",
-            regions=subject.regions,
+        subject.check(
+            "lambda-concurrency",
+            "account",
+            "Lambda runs as many functions at once as the stack may need",
             actions=("lambda:GetAccountSettings",),
-            run=lambda region: _concurrency(subject, region),
+            run=_concurrency,
         ),
-        Check(
-            id="api-throttle",
-            category="account",
-            title="API Gateway takes as many requests as the stack's key may send",
-            regions=subject.regions,
+        subject.check(
+            "api-throttle",
+            "account",
+            "API Gateway takes as many requests as the stack's key may send",
             actions=(_GET_ACCOUNT,),
-            run=lambda region: _throttle(subject, region),
+            run=_throttle,
         ),
     )
     if not subject.config.api_access_log:
         return checks
-    log = Check(
-        id="api-log-role",
-        category="account",
-        title="API Gateway may write the access log",
-        regions=subject.regions,
+    log = subject.check(
+        "api-log-role",
+        "account",
+        "API Gateway may write the access log",
         actions=(_GET_ACCOUNT,),
-        run=lambda region: _log_role(subject, region),
+        run=_log_role,
     )
     return (*checks, log)
 

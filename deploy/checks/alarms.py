@@ -12,13 +12,12 @@ def alarm_checks(subject: Subject) -> tuple[Check, ...]:
     """The check of a stack that has an `alarmEmail`; another has none."""
     if not subject.config.alarm_email:
         return ()
-    check = Check(
-        id="alarm-mail",
-        category="alarms",
-        title="the address that alarms are mailed to has confirmed",
-        regions=subject.regions,
+    check = subject.check(
+        "alarm-mail",
+        "alarms",
+        "the address that alarms are mailed to has confirmed",
         actions=("sns:ListSubscriptionsByTopic",),
-        run=lambda region: _mail(subject, region),
+        run=_mail,
     )
     return (check,)
 

@@ -8,9 +8,10 @@ from urllib.parse import unquote
 
 from botocore.exceptions import ClientError
 
+from clients.aws import is_absent
 from clients.checks import Check, Finding, failed, ok, unknown
 from components.backups.state_machines import LATEST_KEYS
-from deploy.checks.subject import Subject, is_absent
+from deploy.checks.subject import Subject
 from topology.backups import DAILY_WITHIN_H
 
 _RESOURCE: Final = "DynamoDB"
@@ -32,56 +33,51 @@ https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSBackupService
 
 def backup_checks(subject: Subject) -> tuple[Check, ...]:
     """The checks of all backups of a stack. AWS Backup runs in the primary region alone."""
-    both, primary = subject.regions, (subject.deployment.primary.region,)
-
-    def check(id_: str, title: str, regions: tuple[str, ...], actions: tuple[str, ...], run: Any) -> Check:
-        return Check(
-            id=id_,
-            category="backups",
-            title=title,
-            regions=regions,
-            actions=actions,
-            run=lambda region: run(subject, region),
-        )
-
+    primary = (subject.deployment.primary.region,)
     return (
-        check(
+        subject.check(
             "vault-lock",
+            "backups",
             "the vault is locked for as long as the stack has it",
-            both,
-            ("backup:DescribeBackupVault",),
-            _vault_lock,
+            actions=("backup:DescribeBackupVault",),
+            run=_vault_lock,
         ),
-        check(
+        subject.check(
             "bucket-lock",
+            "backups",
             "the bucket locks each new version",
-            both,
-            ("s3:GetBucketObjectLockConfiguration",),
-            _bucket_lock,
+            actions=("s3:GetBucketObjectLockConfiguration",),
+            run=_bucket_lock,
         ),
-        check(
+        subject.check(
             "latest-locked",
+            "backups",
             "what a rebuild starts from is locked",
-            both,
-            ("s3:GetObjectRetention", "s3:ListBucket"),
-            _latest_locked,
+            actions=("s3:GetObjectRetention", "s3:ListBucket"),
+            run=_latest_locked,
         ),
-        check(
+        subject.check(
             "backup-opt-in",
+            "backups",
             "AWS Backup backs up and copies DynamoDB in this account",
-            both,
-            ("backup:DescribeRegionSettings",),
-            _opt_in,
+            actions=("backup:DescribeRegionSettings",),
+            run=_opt_in,
         ),
-        check(
+        subject.check(
             "backup-role",
+            "backups",
             "AWS Backup has a role, which may back the ledger up",
-            primary,
-            ("iam:GetRole", "iam:GetRolePolicy"),
-            _role,
+            actions=("iam:GetRole", "iam:GetRolePolicy"),
+            run=_role,
+            regions=primary,
         ),
-        check(
-            "backup-job", "the ledger was backed up lately", primary, ("backup:ListBackupJobs",), _newest_job
+        subject.check(
+            "backup-job",
+            "backups",
+            "the ledger was backed up lately",
+            actions=("backup:ListBackupJobs",),
+            run=_newest_job,
+            regions=primary,
         ),
     )
 

@@ -2,8 +2,9 @@
 
 from botocore.exceptions import ClientError
 
+from clients.aws import is_absent
 from clients.checks import Check, Finding, failed, ok, unknown
-from deploy.checks.subject import Subject, is_absent
+from deploy.checks.subject import Subject
 
 _CURRENT = "AWSCURRENT"
 _ACTIONS = ("secretsmanager:DescribeSecret",)
@@ -12,21 +13,20 @@ _ACTIONS = ("secretsmanager:DescribeSecret",)
 def secret_checks(subject: Subject) -> tuple[Check, ...]:
     """The checks of all secrets of a stack."""
     return (
-        Check(
-            id="secret-values",
-            category="secrets",
-            title="every secret has a value",
-            regions=subject.regions,
+        subject.check(
+            "secret-values",
+            "secrets",
+            "every secret has a value",
             actions=_ACTIONS,
-            run=lambda region: _values(subject, region),
+            run=_values,
         ),
-        Check(
-            id="secret-replicas",
-            category="secrets",
-            title="the failover region has the value of the primary",
-            regions=(subject.deployment.failover.region,),
+        subject.check(
+            "secret-replicas",
+            "secrets",
+            "the failover region has the value of the primary",
             actions=_ACTIONS,
-            run=lambda region: _replicas(subject, region),
+            run=_replicas,
+            regions=(subject.deployment.failover.region,),
         ),
     )
 

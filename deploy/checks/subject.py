@@ -3,26 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final
+from functools import partial
+from typing import Any
 
-from botocore.exceptions import ClientError
-
+from clients.checks import Check, Finding
 from clients.deployment import Deployment, RegionEndpoints
 from dr.operations.environment import HttpWeb, Web
 from topology.config import StackConfig
 from topology.names import LOCAL_STACK
-
-_ABSENT: Final = frozenset(
-    {
-        "NoSuchBucket",
-        "NoSuchEntity",
-        "NoSuchKey",
-        "NotFound",
-        "NotFoundException",
-        "ResourceNotFoundException",
-    }
-)
-"""What AWS's services answer where there is no such thing; it is known then, and not good."""
 
 
 @dataclass(frozen=True)
@@ -66,13 +54,24 @@ class Subject:
         by = "responder local pulumi --" if self.embedded else "pulumi"
         return f"`{by} {command} -s {self.deployment.names.stack}`"
 
-    @property
-    def tables(self) -> tuple[str, str, str]:
-        """The names of the tables, the ledger's first."""
-        return (
-            self.deployment.alerts_table,
-            self.deployment.coordination_table,
-            self.deployment.analysis_cache_table,
+    def check(
+        self,
+        name: str,
+        category: str,
+        title: str,
+        *,
+        actions: tuple[str, ...],
+        run: Callable[["Subject", str], Finding],
+        regions: tuple[str, ...] | None = None,
+    ) -> Check:
+        """A check of this stack in both regions, or in those given; `run` takes the stack and the region."""
+        return Check(
+            id=name,
+            category=category,
+            title=title,
+            regions=self.regions if regions is None else regions,
+            actions=actions,
+            run=partial(run, self),
         )
 
     def client(self, service: str, region: str) -> Any:
@@ -82,8 +81,3 @@ class Subject:
     def endpoints(self, region: str) -> RegionEndpoints:
         """What a region of the stack offers."""
         return next(one for one in self.deployment.regions if one.region == region)
-
-
-def is_absent(error: ClientError) -> bool:
-    """Whether AWS says that there is no such thing."""
-    return error.response["Error"]["Code"] in _ABSENT

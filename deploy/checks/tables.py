@@ -4,8 +4,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from clients.aws import is_absent
 from clients.checks import Check, Finding, failed, ok, unknown
-from deploy.checks.subject import Subject, is_absent
+from deploy.checks.subject import Subject
 from topology.config_keys import STRONG
 
 _DESCRIBE = "dynamodb:DescribeTable"
@@ -14,46 +15,43 @@ _DESCRIBE = "dynamodb:DescribeTable"
 def table_checks(subject: Subject) -> tuple[Check, ...]:
     """The checks of all tables of a stack; of their protection where `deletionProtection` is on."""
     checks = (
-        Check(
-            id="table-recovery",
-            category="tables",
-            title="every table, and every replica, can be restored to a point in time",
-            regions=subject.regions,
+        subject.check(
+            "table-recovery",
+            "tables",
+            "every table, and every replica, can be restored to a point in time",
             actions=("dynamodb:DescribeContinuousBackups",),
-            run=lambda region: _recovery(subject, region),
+            run=_recovery,
         ),
-        Check(
-            id="ledger-replica",
-            category="tables",
-            title="the ledger has its replica, its witness and its consistency",
-            regions=subject.regions,
+        subject.check(
+            "ledger-replica",
+            "tables",
+            "the ledger has its replica, its witness and its consistency",
             actions=(_DESCRIBE,),
-            run=lambda region: _replica(subject, region),
+            run=_replica,
         ),
     )
     if not subject.config.deletion_protection:
         return checks
-    protection = Check(
-        id="table-deletion-protection",
-        category="tables",
-        title="every table, and every replica, refuses to be deleted",
-        regions=subject.regions,
+    protection = subject.check(
+        "table-deletion-protection",
+        "tables",
+        "every table, and every replica, refuses to be deleted",
         actions=(_DESCRIBE,),
-        run=lambda region: _deletion_protection(subject, region),
+        run=_deletion_protection,
     )
     return (protection, *checks)
 
 
 def _deletion_protection(subject: Subject, region: str) -> Finding:
     lacking = []
-    for table in subject.tables:
+    for table in subject.deployment.tables:
         described = _described(subject, region, table)
         if isinstance(described, Finding):
             return described
         if not described.get("DeletionProtectionEnabled"):
             lacking.append(table)
     if not lacking:
-        return ok(f"{len(subject.tables)} tables refuse to be deleted")
+        return ok(f"{len(subject.deployment.tables)} tables refuse to be deleted")
     hint = f"run {subject.up} again"
     if region == subject.deployment.failover.region and subject.deployment.ledger_consistency == STRONG:
         # A4: the provider's create leaves it out on strong replicas, its update sets it.
@@ -63,11 +61,11 @@ def _deletion_protection(subject: Subject, region: str) -> Finding:
 
 def _recovery(subject: Subject, region: str) -> Finding:
     dynamodb, off = subject.client("dynamodb", region), []
-    for table in subject.tables:
+    for table in subject.deployment.tables:
         try:
             answer = dynamodb.describe_continuous_backups(TableName=table)["ContinuousBackupsDescription"]
         except ClientError as error:
-            if error.response["Error"]["Code"] not in {"TableNotFoundException", "ResourceNotFoundException"}:
+            if not is_absent(error):
                 raise
             return _gone(subject, region, table)
         recovery = answer.get("PointInTimeRecoveryDescription", {})
@@ -75,7 +73,7 @@ def _recovery(subject: Subject, region: str) -> Finding:
             off.append(table)
     if off:
         return failed(f"{', '.join(off)}: point-in-time recovery is off", f"run {subject.up} again")
-    return ok(f"point-in-time recovery is on for {len(subject.tables)} tables")
+    return ok(f"point-in-time recovery is on for {len(subject.deployment.tables)} tables")
 
 
 def _replica(subject: Subject, region: str) -> Finding:

@@ -7,13 +7,12 @@ from dr.operations.environment import OK
 
 def webhook_checks(subject: Subject) -> tuple[Check, ...]:
     """The check of both webhooks; it takes no permission."""
-    check = Check(
-        id="webhook-health",
-        category="webhooks",
-        title="the webhook answers, and its region is healthy",
-        regions=subject.regions,
+    check = subject.check(
+        "webhook-health",
+        "webhooks",
+        "the webhook answers, and its region is healthy",
         actions=(),
-        run=lambda region: _health(subject, region),
+        run=_health,
     )
     return (check,)
 

@@ -1,8 +1,8 @@
 """Who deploys the stack of a trial: the Pulumi CLI on AWS, the in-process engine on the embedded AWS."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from clients.deployment import Deployment
 from topology.errors import ExplainedError
@@ -30,6 +30,15 @@ class Changes:
         """As a person reads it."""
         counts = ", ".join(f"{count} {name}" for name, count in vars(self).items() if count)
         return counts or "no change"
+
+
+def protected_types(resources: Iterable[Mapping[str, Any]]) -> Mapping[str, bool]:
+    """Whether every resource of a type is protected, by the entries of a state."""
+    protected: dict[str, bool] = {}
+    for resource in resources:
+        type_ = str(resource["type"])
+        protected[type_] = protected.get(type_, True) and bool(resource.get("protect"))
+    return protected
 
 
 class Deployer(Protocol):

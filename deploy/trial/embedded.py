@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from clients.deployment import Deployment
-from deploy.trial.deployer import Changes, DeployFailedError
+from deploy.trial.deployer import Changes, DeployFailedError, protected_types
 from emulator.attached_stack import STATE_FILE, attached_deployment
 from emulator.client import Emulator
 from emulator.local_stack import deploy
@@ -57,11 +57,7 @@ class EmbeddedAws:
 
     def protected(self) -> Mapping[str, bool]:
         """See `Deployer`."""
-        protected: dict[str, bool] = {}
-        for resource in json.loads(self.state())["resources"].values():
-            type_ = str(resource["type"])
-            protected[type_] = protected.get(type_, True) and bool(resource["protect"])
-        return protected
+        return protected_types(json.loads(self.state())["resources"].values())
 
     def remove(self, *, within_s: float) -> None:
         """See `Deployer`."""

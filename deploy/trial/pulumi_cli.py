@@ -22,7 +22,7 @@ import yaml
 
 from clients.aws import AwsClients
 from clients.deployment import Deployment
-from deploy.trial.deployer import Changes, DeployFailedError
+from deploy.trial.deployer import Changes, DeployFailedError, protected_types
 from topology.names import PROJECT, TRIAL_STACK
 
 _SAID: Final = 1_500
@@ -121,11 +121,7 @@ class PulumiCli:
 
     def protected(self) -> Mapping[str, bool]:
         """See `Deployer`."""
-        protected: dict[str, bool] = {}
-        for resource in self._entries("resources"):
-            type_ = str(resource["type"])
-            protected[type_] = protected.get(type_, True) and bool(resource.get("protect"))
-        return protected
+        return protected_types(self._entries("resources"))
 
     def remove(self, *, within_s: float) -> None:
         """See `Deployer`: an `up` takes AWS's protection off; where it fails, the rest is still destroyed."""

@@ -11,6 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from clients.deployment import Deployment, RegionEndpoints
 from clients.waiting import wait_for
 from components.backups.state_machines import LATEST_KEYS
+from components.ledger_home import REFUSAL
 from deploy.trial.deployer import Changes, Deployer
 from dr.exports.requests import start_export, table_arn, wait_export
 from dr.operations.environment import ACCEPTED, Web
@@ -20,9 +21,6 @@ from topology.errors import ExplainedError
 from topology.protection import IRREPLACEABLE
 
 STRONG_TABLES: Final = 2
-_REFUSED: Final = "of a deployed stack cannot"
-"""What the program says of a ledger that would change; another failure is no refusal."""
-
 _LONGER_DAYS: Final = 2
 """What the vaults' lock is changed to; a trial begins with one day."""
 
@@ -205,7 +203,7 @@ def _ledger_is_guarded(trial: Trial) -> Seen:
     refused = {
         name: trial.deployer.refusal(config, within_s=trial.left_s()) for name, config in changes.items()
     }
-    passed = [name for name, why in refused.items() if _REFUSED not in why]
+    passed = [name for name, why in refused.items() if REFUSAL not in why]
     return Seen(f"not refused: {', '.join(passed)}" if passed else "each is refused by name", not passed)
 
 
@@ -268,11 +266,7 @@ def _unprotected(deployment: Deployment) -> Iterator[str]:
     """Each replica that can be deleted, as `region table`."""
     for endpoints in deployment.regions:
         dynamodb = deployment.clients.client("dynamodb", endpoints.region)
-        for table in (
-            deployment.alerts_table,
-            deployment.coordination_table,
-            deployment.analysis_cache_table,
-        ):
+        for table in deployment.tables:
             if not dynamodb.describe_table(TableName=table)["Table"].get("DeletionProtectionEnabled"):
                 yield f"{endpoints.region} {table}"
 

@@ -16,11 +16,12 @@ from typing import Any
 from pulumi.runtime import rpc
 
 from clients.aws import AwsClients
-from emulator.pulumi.engine import GLOBAL_REGION, Action, Engine, Progress
+from emulator.pulumi.engine import Action, Engine, Progress
 from emulator.pulumi.monitor import ProviderMonitor
 from emulator.pulumi.program import DeployError, run_program
 from emulator.pulumi.project import Project, read_project
 from emulator.pulumi.provider.catalogue import FUNCTIONS
+from emulator.pulumi.provider.resource import GLOBAL_REGION
 from emulator.pulumi.state import State
 from emulator.stack_lock import changing
 

@@ -8,21 +8,19 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from clients.aws import AwsClients
+from clients.aws import AwsClients, is_absent
 from emulator.pulumi.provider.arguments import Arguments, wrapped_secret
-from emulator.pulumi.provider.catalogue import CATALOGUE
+from emulator.pulumi.provider.catalogue import CATALOGUE, handler_of
 from emulator.pulumi.provider.changes import as_read, change_of, ignoring
 from emulator.pulumi.provider.errors import (
     DuplicateUrnError,
     ProtectedError,
     UnknownArgumentError,
-    UnknownResourceTypeError,
 )
-from emulator.pulumi.provider.existence import is_gone
 from emulator.pulumi.provider.outputs import absent_outputs
 from emulator.pulumi.provider.resource import Existing, Inputs, ResourceContext, ResourceType
 from emulator.pulumi.replacements import (
@@ -32,10 +30,6 @@ from emulator.pulumi.replacements import (
     refuse_undoing,
 )
 from emulator.pulumi.state import Record, State
-
-GLOBAL_REGION: Final = "us-east-1"
-"""Where IAM, which has no region, is signed for.
-https://docs.aws.amazon.com/general/latest/gr/iam-service.html"""
 
 Action = Literal["create", "update", "replace", "same", "delete"]
 
@@ -106,12 +100,7 @@ class Engine:
             ProviderError: the program asks for something that the provider does not know.
             ClientError, BotoCoreError: the embedded AWS refused, or did not answer.
         """
-        resource = self._catalogue.get(type_)
-        if resource is None:
-            raise UnknownResourceTypeError(
-                f"resource type {type_!r} is not known to the embedded AWS; add a handler under "
-                "emulator/pulumi/provider and list it in emulator/pulumi/provider/catalogue.py"
-            )
+        resource = handler_of(type_, self._catalogue)
         with self._lock:
             if urn in self._registered:
                 raise DuplicateUrnError(f"{urn} is registered twice; give one of them another name")
@@ -125,7 +114,7 @@ class Engine:
                 "write to the state; add it to the handler's `secrets`"
             )
         arguments = Arguments.parse(raw, resource)
-        context = self._context(arguments.inputs["region"] if resource.regional else GLOBAL_REGION)
+        context = self._context(resource.region_of(arguments.inputs))
         request = _Request(urn, resource, context, arguments, options)
         if old is None:
             return self._create(request, action)
@@ -249,7 +238,7 @@ class Engine:
             if not record.retain:
                 self._catalogue[record.type].delete(self._context(record.region), existing)
         except ClientError as error:
-            if not is_gone(error):
+            if not is_absent(error):
                 raise
         self._state.forget(key)
 

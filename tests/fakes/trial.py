@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from clients.deployment import Deployment
+from components.ledger_home import REFUSAL
 from deploy.trial.deployer import Changes
 from tests.fakes.recorded_aws import RecordedAws, recorded_deployment
 from topology.protection import IRREPLACEABLE
@@ -17,7 +18,7 @@ class FakeDeployer:
     embedded: bool = False
     where: str = "AWS"
     ups: list[Changes | Exception] = field(default_factory=lambda: [Changes(created=278), Changes()])
-    refuses: str = "the ledger of a deployed stack cannot move"
+    refuses: str = REFUSAL
     kept: str = "no secret"
     bare: set[str] = field(default_factory=set)
     removing: Callable[[], None] = lambda: None

@@ -13,13 +13,13 @@ from google.protobuf import struct_pb2
 from pulumi.output import UNKNOWN
 from pulumi.runtime.proto import provider_pb2
 
-from clients.aws import AwsClients
-from emulator.pulumi.engine import GLOBAL_REGION
+from clients.aws import AwsClients, is_absent
 from emulator.pulumi.plugin.properties import comparable, decode, encode
 from emulator.pulumi.provider.arguments import Arguments, plain_value, wrapped_secret
+from emulator.pulumi.provider.catalogue import handler_of
 from emulator.pulumi.provider.changes import as_read, change_of
 from emulator.pulumi.provider.errors import MissingArgumentError, ProviderError, UnknownResourceTypeError
-from emulator.pulumi.provider.existence import exists, is_gone
+from emulator.pulumi.provider.existence import exists
 from emulator.pulumi.provider.outputs import absent_outputs, given_outputs
 from emulator.pulumi.provider.resource import Existing, Inputs, ResourceContext, ResourceType
 
@@ -132,7 +132,7 @@ class Resources:
         try:
             resource.delete(self._context(resource, existing.inputs), existing)
         except ClientError as error:
-            if not is_gone(error):
+            if not is_absent(error):
                 raise
 
     def read(self, request: provider_pb2.ReadRequest) -> provider_pb2.ReadResponse:
@@ -152,17 +152,10 @@ class Resources:
         return provider_pb2.ReadResponse(id=request.id, properties=request.properties, inputs=request.inputs)
 
     def _handler(self, type_: str) -> ResourceType:
-        resource = self.catalogue.get(type_)
-        if resource is None:
-            raise UnknownResourceTypeError(
-                f"resource type {type_!r} is not known to the embedded AWS; add a handler under "
-                "emulator/pulumi/provider and list it in emulator/pulumi/provider/catalogue.py"
-            )
-        return resource
+        return handler_of(type_, self.catalogue)
 
     def _context(self, resource: ResourceType, inputs: Inputs) -> ResourceContext:
-        region = inputs["region"] if resource.regional else GLOBAL_REGION
-        return ResourceContext(self.clients, region, self.webhook_base_urls)
+        return ResourceContext(self.clients, resource.region_of(inputs), self.webhook_base_urls)
 
 
 def _known(resource: ResourceType, inputs: struct_pb2.Struct, outputs: struct_pb2.Struct) -> dict[str, Any]:

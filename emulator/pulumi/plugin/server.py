@@ -19,13 +19,12 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, st
 from clients.aws import AwsClients
 from emulator.errors import EmulatorError, RefusedError
 from emulator.ports import LOOPBACK
-from emulator.pulumi.engine import GLOBAL_REGION
 from emulator.pulumi.plugin.guard import Guard
 from emulator.pulumi.plugin.properties import encode
 from emulator.pulumi.plugin.resources import PartlyMadeError, Resources
 from emulator.pulumi.provider.catalogue import CATALOGUE, FUNCTIONS
 from emulator.pulumi.provider.errors import ProviderError, UnknownResourceTypeError
-from emulator.pulumi.provider.resource import ResourceType
+from emulator.pulumi.provider.resource import GLOBAL_REGION, ResourceType
 
 AT_ONCE: Final = 32
 """Requests that are worked on at once. The engine has four a processor under way, unless told otherwise."""

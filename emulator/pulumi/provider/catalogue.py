@@ -27,6 +27,7 @@ from emulator.pulumi.provider import (
     stash,
     stepfunctions,
 )
+from emulator.pulumi.provider.errors import UnknownResourceTypeError
 from emulator.pulumi.provider.resource import ResourceType
 from topology.regions import REGIONS
 
@@ -58,6 +59,21 @@ CATALOGUE: Final[Mapping[str, ResourceType]] = {
     resource.type: resource for module in _MODULES for resource in module.RESOURCES
 }
 """Handlers by Pulumi type."""
+
+
+def handler_of(type_: str, catalogue: Mapping[str, ResourceType]) -> ResourceType:
+    """The handler of a Pulumi type.
+
+    Raises:
+        UnknownResourceTypeError: there is none.
+    """
+    resource = catalogue.get(type_)
+    if resource is None:
+        raise UnknownResourceTypeError(
+            f"resource type {type_!r} is not known to the embedded AWS; add a handler under "
+            "emulator/pulumi/provider and list it in emulator/pulumi/provider/catalogue.py"
+        )
+    return resource
 
 
 def caller_identity(clients: AwsClients, region: str) -> Mapping[str, Any]:

@@ -10,29 +10,8 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
+from clients.aws import is_absent
 from emulator.pulumi.provider.resource import Existing, ResourceContext
-
-_GONE: Final = frozenset(
-    {
-        "404",
-        "NoSuchBucket",
-        "NoSuchBucketPolicy",
-        "NoSuchEntity",
-        "NoSuchHealthCheck",
-        "NoSuchHostedZone",
-        "NoSuchKey",
-        "NoSuchLifecycleConfiguration",
-        "NoSuchPublicAccessBlockConfiguration",
-        "NotFound",
-        "NotFoundException",
-        "ObjectLockConfigurationNotFoundError",
-        "QueueDoesNotExist",
-        "AWS.SimpleQueueService.NonExistentQueue",
-        "ResourceNotFoundException",
-        "StateMachineDoesNotExist",
-    }
-)
-"""Error codes that say a resource does not exist; deleting it again is then no failure."""
 
 ID: Final = "id"
 
@@ -117,11 +96,6 @@ LOOKED_FOR: Final = frozenset(_LOOKS)
 """The types that AWS is asked about; the others are taken for what was recorded of them."""
 
 
-def is_gone(error: ClientError) -> bool:
-    """Whether AWS refused a call since what it is about does not exist."""
-    return error.response["Error"]["Code"] in _GONE
-
-
 def exists(context: ResourceContext, type_: str, existing: Existing) -> bool:
     """Ask AWS, by one call, for a resource of a type in `LOOKED_FOR`; true for those of other types.
 
@@ -139,7 +113,7 @@ def exists(context: ResourceContext, type_: str, existing: Existing) -> bool:
     try:
         answer = getattr(context.client(service), operation)(**asked)
     except ClientError as error:
-        if is_gone(error):
+        if is_absent(error):
             return False
         raise
     if type_ in _SET:

@@ -6,11 +6,15 @@ The service modules beside this one implement `ResourceType`; the engine calls t
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from clients.aws import AwsClients
 from emulator.pulumi.provider.errors import MissingArgumentError
 from topology.outputs import SECRET_OF_TYPE
+
+GLOBAL_REGION: Final = "us-east-1"
+"""Where IAM, which has no region, is signed for.
+https://docs.aws.amazon.com/general/latest/gr/iam-service.html"""
 
 
 class Inputs(dict[str, Any]):
@@ -110,6 +114,10 @@ class ResourceType(ABC):
     def secrets(self) -> frozenset[str]:
         """Arguments and outputs that never reach the state file."""
         return SECRET_OF_TYPE.get(self.type, frozenset())
+
+    def region_of(self, inputs: Inputs) -> str:
+        """Where a resource with these arguments is made."""
+        return str(inputs["region"]) if self.regional else GLOBAL_REGION
 
     @abstractmethod
     def create(self, context: ResourceContext, inputs: Inputs) -> Created:
