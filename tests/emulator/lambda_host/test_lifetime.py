@@ -64,7 +64,10 @@ def is_gone(process: psutil.Process) -> bool:
     """Whether it ends soon; one that nobody waits for is a zombie here."""
     deadline = time.monotonic() + WITHIN_S
     while time.monotonic() < deadline:
-        if not process.is_running() or process.status() == psutil.STATUS_ZOMBIE:
+        try:
+            if process.status() == psutil.STATUS_ZOMBIE:
+                return True
+        except psutil.NoSuchProcess:
             return True
         time.sleep(0.01)
     return False
