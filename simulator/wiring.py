@@ -152,6 +152,9 @@ class _Unwatched:
     def count(self, *, body_format: str, reason: str, number: int) -> None:
         """See `RefusalMeter`."""
 
+    def count_ignored(self, *, body_format: str, number: int) -> None:
+        """See `RefusalMeter`."""
+
 
 def answer(
     handler: Webhook, machine: Any, *, method: str, path: str, headers: Mapping[str, str], body: bytes

@@ -14,6 +14,9 @@ REFUSALS: Final = "Refusals"
 """How many requests and members of groups reception refused, and how many messages on the alarm topic were no
 alarm: in all, and by format and reason (`handlers.domain.intake.refusals`)."""
 
+IGNORED: Final = "Ignored"
+"""How many members of bodies were no alert, such as a test or an acknowledgement, by format. No alarm."""
+
 BACKUP_AGE: Final = "BackupAgeS"
 """Seconds from the time that a backup shows until it was finished. The state machine that makes the backup
 (`components.backups.state_machines`) writes it under `BACKUP_DIMENSION`, and only for a good one."""

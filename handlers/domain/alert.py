@@ -30,11 +30,21 @@ class Step(StrEnum):
     DISTRIBUTION = "distribution"
 
 
+class LinkKind(StrEnum):
+    """What a link of an alert leads to; Slack shows them in this order."""
+
+    SOURCE = "source"
+    RUNBOOK = "runbook"
+    DASHBOARD = "dashboard"
+    SILENCE = "silence"
+
+
 class IncomingAlert(msgspec.Struct, frozen=True, kw_only=True):
     """One alert of a body, as a format understood it: nothing cut yet.
 
     `event_id` and `status` are the source's own; `severity_word` is its word for the severity where
     that is none that we know; `part` is the JSON text of the body's part for this alert.
+    `links` are by `LinkKind`.
     `index` is its place in the body, from 0. `state` is what it says of its fault, `changed_at` since when by
     the source's own clock, where its format has that. `episode` is when this run of the fault began, where
     the source says so: a part of the identity, which `started_at` as such is not. `mended` says what was put
@@ -48,7 +58,7 @@ class IncomingAlert(msgspec.Struct, frozen=True, kw_only=True):
     message: str = ""
     component: str | None = None
     host: str | None = None
-    link: str | None = None
+    links: Mapping[str, str] = msgspec.field(default_factory=dict)
     started_at: str | None = None
     episode: str | None = None
     changed_at: str | None = None
@@ -77,6 +87,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     """One row of the ledger. None means that the attribute is absent.
 
     `timestamp`, `due_at`, `not_before` and `expires_at` are epoch seconds, `..._ms` epoch milliseconds.
+    `links` are by `LinkKind`; `link`, the source's of them, is the one that the release before shows.
     `schema` is the number of the row's form (`topology.alerts.SCHEMA`). `body_hash` tells a sender's retry
     from a repeat. `fault_key` is shared by all that is told of one fault, `state` is what this alert says of
     it, since `changed_at_ms`. `epoch` is its owner's at acceptance (see `ownership`). `possible_duplicates`
@@ -110,6 +121,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     component: str | None = None
     host: str | None = None
     link: str | None = None
+    links: Mapping[str, str] | None = None
     started_at: str | None = None
     severity_word: str | None = None
     mended: tuple[str, ...] | None = None
@@ -135,6 +147,12 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     digest_id: str | None = None
     slack_ref: str | None = None
     expires_at: int | None = None
+
+    @property
+    def shown_links(self) -> dict[str, str]:
+        """Its links by `LinkKind`, in the order of that; of a row of the release before, the one it has."""
+        links = self.links or ({LinkKind.SOURCE: self.link} if self.link else {})
+        return {kind: links[kind] for kind in LinkKind if kind in links}
 
     @property
     def step(self) -> Step | None:
@@ -169,8 +187,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
 
 FIXED_ATTRIBUTES: Final = (
     "alert_id", "severity", "timestamp", "created_at", "accepted_at_ms", "region", "format", "source",
-    "title", "message", "component", "host", "link", "started_at", "severity_word", "mended", "left_out",
-    "labels", "identity", "fault_key", "state", "changed_at_ms", "body_hash",
+    "title", "message", "component", "host", "link", "links", "started_at", "severity_word", "mended",
+    "left_out", "labels", "identity", "fault_key", "state", "changed_at_ms", "body_hash",
     "parent_id", "folds", "folded", "raw", "raw_truncated", "schema",
 )  # fmt: skip
 """The attributes of `Alert` that nobody changes after it is accepted (docs/architecture.md, The ledger).

@@ -251,6 +251,9 @@ class RefusalMeter(Protocol):
     def count(self, *, body_format: str, reason: str, number: int) -> None:
         """Add `number` refusals of one format for one reason; each is one of a closed set."""
 
+    def count_ignored(self, *, body_format: str, number: int) -> None:
+        """Add `number` members of one format that are no alerts; no alarm watches these."""
+
 
 class Analyst(Protocol):
     """The model that analyses alerts: Claude."""

@@ -6,6 +6,8 @@ from typing import Any, Final
 
 import msgspec
 
+from handlers.domain.alert import LinkKind
+
 _NO_ID: Final = frozenset({"", "null", "none", "nil", "undefined", "na", "novalue"})
 """What templates and languages write where they have no value, but for what is no letter or digit."""
 
@@ -31,6 +33,19 @@ def id_of(value: Any) -> str | None:
     if not text or _UNFILLED.search(text):
         return None
     return None if "".join(filter(str.isalnum, text.casefold())) in _NO_ID else text
+
+
+def links_of(
+    *, source: Any = None, runbook: Any = None, dashboard: Any = None, silence: Any = None
+) -> dict[str, str]:
+    """A sender's links by kind, those that it has; whether one leads anywhere is a row's business."""
+    links = {
+        LinkKind.SOURCE: source,
+        LinkKind.RUNBOOK: runbook,
+        LinkKind.DASHBOARD: dashboard,
+        LinkKind.SILENCE: silence,
+    }
+    return {kind: text for kind, value in links.items() if (text := text_of(value))}
 
 
 def texts_of(value: Any) -> dict[str, str]:

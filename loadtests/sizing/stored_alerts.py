@@ -21,7 +21,7 @@ from clients.waiting import wait_for
 from handlers.adapters.aws.dynamodb import DynamoAnalysisCache, DynamoLedger, attributes_of
 from handlers.adapters.aws.items import item_of, plain_of
 from handlers.domain.alert import Alert
-from handlers.domain.intake.bodies import parse_body
+from handlers.domain.formats import parse
 from handlers.domain.ports import CacheUnavailableError, LedgerUnavailableError
 from handlers.domain.signature import error_signature
 from handlers.domain.states import analyzed, received
@@ -71,7 +71,7 @@ class StoredAlerts:
             botocore.exceptions.ClientError, BotoCoreError: the ledger did not take an alert.
         """
         if "body" in event:
-            for incoming in parse_body(event["body"].encode()).alerts:
+            for incoming in parse(event["body"].encode(), {}).alerts:
                 alert = replace(
                     ALERTS_OF[NEW],
                     source=incoming.source,

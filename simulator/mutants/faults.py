@@ -1,13 +1,15 @@
 """Bugs in what becomes of a fault's state, of the members of a group, and of a sender's retry."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from msgspec.structs import replace
 
+from handlers.domain import formats
 from handlers.domain.alert import Alert, IncomingAlert
+from handlers.domain.formats import ParseResult, parse
 from handlers.domain.identity import identity_of
-from handlers.domain.intake import bodies, drafts, reception, webhook
-from handlers.domain.intake.bodies import ParsedBody, parse_body
+from handlers.domain.intake import drafts, reception, webhook
 from handlers.domain.intake.faults import Faults
 from handlers.domain.regions.ownership import MovingOwnership
 from handlers.domain.regions.recovery import Recovery
@@ -41,17 +43,17 @@ def _rests(self: Recovery, alert: Alert, _view: Any, _now_s: int) -> Any:
     return self._moved(alert, repeat_looked_at(alert, due_at=None), "looked_at")
 
 
-def _up_to_the_first_refused(body: bytes) -> ParsedBody:
+def _up_to_the_first_refused(body: bytes, headers: Mapping[str, str]) -> ParseResult:
     """What stands behind a member that cannot be taken is lost with it."""
-    parsed = parse_body(body)
+    parsed = parse(body, headers)
     first = min((member.index for member in parsed.refused), default=1 << 30)
     kept = [alert for alert in parsed.alerts if alert.index < first or alert is parsed.alerts[-1]]
     return replace(parsed, alerts=tuple(kept))
 
 
-def _all_or_nothing(body: bytes) -> ParsedBody:
+def _all_or_nothing(body: bytes, headers: Mapping[str, str]) -> ParseResult:
     """One member that cannot be taken has the whole body refused."""
-    parsed = parse_body(body)
+    parsed = parse(body, headers)
     if parsed.refused:
         raise parsed.refused[0].error
     return parsed
@@ -93,7 +95,7 @@ MUTANTS: Final = (
     mutant(
         "recovery-unknown",
         "a recovery is not known for one",
-        (bodies, "is_resolution", lambda _status: False),
+        (formats, "is_resolution", lambda _status: False),
     ),
     mutant(
         "repeat-believed",
@@ -110,8 +112,8 @@ MUTANTS: Final = (
     mutant(
         "members-cut-off",
         "what stands behind a refused member is lost",
-        (webhook, "parse_body", _up_to_the_first_refused),
+        (webhook, "parse", _up_to_the_first_refused),
     ),
-    mutant("group-refused", "one bad member has all refused", (webhook, "parse_body", _all_or_nothing)),
+    mutant("group-refused", "one bad member has all refused", (webhook, "parse", _all_or_nothing)),
     mutant("retry-repeats", "a retry makes repeats", (drafts.Earlier, "is_retried_by", _never_a_retry)),
 )

@@ -35,13 +35,18 @@ class FakeQueueSender:
 
 @dataclass
 class FakeRefusalMeter:
-    """`RefusalMeter` that keeps the counts by (format, reason)."""
+    """`RefusalMeter` that keeps the counts by (format, reason), and of what was ignored by format."""
 
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    ignored: Counter[str] = field(default_factory=Counter)
 
     def count(self, *, body_format: str, reason: str, number: int) -> None:
         """See `RefusalMeter`."""
         self.counts[body_format, reason] += number
+
+    def count_ignored(self, *, body_format: str, number: int) -> None:
+        """See `RefusalMeter`."""
+        self.ignored[body_format] += number
 
 
 @dataclass

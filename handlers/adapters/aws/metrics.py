@@ -12,6 +12,7 @@ import msgspec
 from handlers.domain.ports import Clock
 from topology.metrics import (
     FORMAT_DIMENSION,
+    IGNORED,
     NAMESPACE,
     OLDEST_EXPIRED,
     PARKED_ALERTS,
@@ -46,6 +47,15 @@ class RefusalMetric(msgspec.Struct, frozen=True, kw_only=True):
             {REFUSALS: ("Count", number)},
             {STACK_DIMENSION: self.stack, FORMAT_DIMENSION: body_format, REASON_DIMENSION: reason},
             by=[[STACK_DIMENSION], [STACK_DIMENSION, FORMAT_DIMENSION, REASON_DIMENSION]],
+            at_ms=self.clock.now_ms(),
+        )
+
+    def count_ignored(self, *, body_format: str, number: int) -> None:
+        """See `RefusalMeter`."""
+        _put(
+            {IGNORED: ("Count", number)},
+            {STACK_DIMENSION: self.stack, FORMAT_DIMENSION: body_format},
+            by=[[STACK_DIMENSION], [STACK_DIMENSION, FORMAT_DIMENSION]],
             at_ms=self.clock.now_ms(),
         )
 

@@ -87,8 +87,9 @@ def _notification(message: Notification, *, analysis_block_id: str | None = None
         blocks.append(SectionBlock(text=_plain(message.message)))
     if message.analysis:
         blocks.append(SectionBlock(text=_plain(message.analysis), block_id=analysis_block_id))
-    if message.link:
-        blocks.append(ActionsBlock(elements=[ButtonElement(text="Open the source", url=message.link)]))
+    if message.links:
+        buttons = [ButtonElement(text=label, url=url) for label, url in message.links]
+        blocks.append(ActionsBlock(elements=buttons))
     return [*blocks, _footer(message.footer)]
 
 

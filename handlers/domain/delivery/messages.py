@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from handlers.domain.alert import Alert
+from handlers.domain.alert import Alert, LinkKind
 from handlers.domain.limits import cut
 from handlers.domain.text import inert
 from topology.alerts import FollowUp, Severity
@@ -36,11 +36,19 @@ _EXAMPLE_CHARS: Final = 200
 _DIGEST_SOURCES: Final = 5
 _SOURCE_CHARS: Final = 80
 
+LINK_LABELS: Final = {
+    LinkKind.SOURCE: "Open the source",
+    LinkKind.RUNBOOK: "Runbook",
+    LinkKind.DASHBOARD: "Dashboard",
+    LinkKind.SILENCE: "Silence",
+}
+"""Words of our own on the buttons, so that no sender's text is on what people click."""
+
 _RANK: Final = {severity: rank for rank, severity in enumerate(Severity)}
 
 
 class Notification(msgspec.Struct, frozen=True, kw_only=True):
-    """One message. `fields` are label and value; `analysis` says why when there is none."""
+    """One message. `fields` and `links` are label and value; `analysis` says why when there is none."""
 
     alert_id: str
     header: str
@@ -48,7 +56,7 @@ class Notification(msgspec.Struct, frozen=True, kw_only=True):
     message: str
     analysis: str
     footer: str
-    link: str | None
+    links: tuple[tuple[str, str], ...]
 
 
 class Digest(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,7 +113,7 @@ def notification_of(alert: Alert, *, folded: int = 0) -> Notification:
         message=cut(inert(alert.message), SECTION_CHARS),
         analysis=cut(inert(_analysis_text(alert)), SECTION_CHARS),
         footer=_footer(alert),
-        link=alert.link,
+        links=tuple((LINK_LABELS[LinkKind(kind)], url) for kind, url in alert.shown_links.items()),
     )
 
 

@@ -17,10 +17,11 @@ import msgspec
 
 from handlers.domain.alert import IncomingAlert
 from handlers.domain.dialects import is_resolution, severity_of, unknown_word
-from handlers.domain.formats import Member, RefusedError
-from handlers.domain.limits import MAX_MEMBERS_LOOKED_AT, MAX_NAME_CHARS, MAX_TITLE_CHARS
+from handlers.domain.formats import Identity, Member, looked_at, no_object
+from handlers.domain.limits import MAX_NAME_CHARS, MAX_TITLE_CHARS
+from handlers.domain.refusal import RefusedError
 from handlers.domain.text import inert
-from handlers.domain.values import VALUES_AS_TEXT, all_text, id_of, text_of, texts_of
+from handlers.domain.values import VALUES_AS_TEXT, all_text, id_of, links_of, text_of, texts_of
 
 _VERSION: Final = "4"
 _FIRING: Final = "firing"
@@ -34,50 +35,40 @@ TITLE_FROM_LABELS: Final = "its title is made of its labels"
 STATUS_FROM_GROUP: Final = "its status is the group's"
 
 
-class _Body(msgspec.Struct, rename="camel"):
-    alerts: list[Any]
-    status: Any = None
-    common_labels: Any = None
-    common_annotations: Any = None
-    truncated_alerts: Any = 0
-
-
 class AlertmanagerFormat:
     """Alertmanager's webhook, version 4: one alert for each member of `alerts`."""
 
     name = "alertmanager"
     last_resort = False
+    members = "alerts"
+    identity = Identity(
+        event_id="`fingerprint`, else the labels",
+        episode="`startsAt`",
+        sent_at="none",
+        resolution="the member's `status`, else the group's",
+    )
+    severity = "the label `severity`, else the annotation, else the group's label"
 
-    def recognises(self, body: dict[str, Any]) -> bool:
+    def recognises(self, body: dict[str, Any], _headers: Mapping[str, str]) -> bool:
         """Its alerts beside its version or none; Grafana's body is alike but has another, and an `orgId`."""
         return "alerts" in body and "orgId" not in body and text_of(body.get("version")) in (None, _VERSION)
 
-    def parse(self, body: dict[str, Any]) -> list[Member]:
+    def parse(self, body: dict[str, Any], _headers: Mapping[str, str]) -> list[Member]:
         """Its alerts. Firing and resolved are two alerts, since the status is part of the identity."""
-        group = msgspec.convert(body, _Body)
-        members = [
-            _member(part, group, index) for index, part in enumerate(group.alerts[:MAX_MEMBERS_LOOKED_AT])
-        ]
-        left = len(group.alerts) - len(members)
-        error = RefusedError(
-            413, "too_many_members", hint=f"only the first {MAX_MEMBERS_LOOKED_AT} alerts are looked at"
-        )
-        return members + [error] * left
+        alerts = body.get("alerts")
+        if not isinstance(alerts, list):
+            raise RefusedError(422, "invalid_field", field="alerts", hint="the field 'alerts' must be a list")
+        parts, left_over = looked_at(alerts)
+        return [_member(part, body, index) for index, part in enumerate(parts)] + left_over
 
 
-def _member(part: Any, group: _Body, index: int) -> Member:
+def _member(part: Any, group: dict[str, Any], index: int) -> Member:
     if not isinstance(part, dict):
-        return RefusedError(
-            422,
-            "invalid_field",
-            field=f"alerts[{index}]",
-            hint=f"alert {index} is no JSON object",
-            part=msgspec.json.encode(part).decode(),
-        )
+        return no_object(part, f"alerts[{index}]")
     own_labels = texts_of(part.get("labels"))
     own_annotations = texts_of(part.get("annotations"))
-    labels = own_labels | _others(texts_of(group.common_labels), own_labels)
-    annotations = own_annotations | _others(texts_of(group.common_annotations), own_annotations)
+    labels = own_labels | _others(texts_of(group.get("commonLabels")), own_labels)
+    annotations = own_annotations | _others(texts_of(group.get("commonAnnotations")), own_annotations)
     mended = [] if all_text(part.get("labels")) and all_text(part.get("annotations")) else [VALUES_AS_TEXT]
     title = ": ".join(text for text in (labels.get("alertname"), annotations.get("summary")) if text)
     if not inert(title[:MAX_TITLE_CHARS]).strip(": "):
@@ -85,7 +76,7 @@ def _member(part: Any, group: _Body, index: int) -> Member:
         mended.append(TITLE_FROM_LABELS)
     status = text_of(part.get("status"))
     if status is None:
-        status = text_of(group.status) or _FIRING
+        status = text_of(group.get("status")) or _FIRING
         mended.append(STATUS_FROM_GROUP)
     severity = own_labels.get("severity") or annotations.get("severity") or labels.get("severity")
     started_at = text_of(part.get("startsAt"))
@@ -98,7 +89,7 @@ def _member(part: Any, group: _Body, index: int) -> Member:
         message=annotations.get("description") or annotations.get("message") or "",
         component=labels.get("service") or labels.get("job"),
         host=labels.get("host") or labels.get("instance") or labels.get("node"),
-        link=text_of(part.get("generatorURL")),
+        links=links_of(source=part.get("generatorURL")),
         started_at=started_at,
         episode=started_at or "",
         changed_at=text_of(part.get("endsAt")) if is_resolution(status) else started_at,
@@ -106,7 +97,7 @@ def _member(part: Any, group: _Body, index: int) -> Member:
         status=status,
         labels=labels,
         mended=tuple(mended),
-        left_out=_count(group.truncated_alerts),
+        left_out=_count(group.get("truncatedAlerts")),
     )
 
 

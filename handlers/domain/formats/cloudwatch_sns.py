@@ -7,12 +7,14 @@ webhook is refused, and its SubscribeURL is never fetched: anybody could have wr
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Notify_Users_Alarm_Changes.html
 """
 
-from typing import Any, Final, Literal
+from collections.abc import Mapping
+from typing import Any, Final
 
 import msgspec
 
 from handlers.domain.alert import IncomingAlert
-from handlers.domain.formats import RefusedError
+from handlers.domain.formats import Identity
+from handlers.domain.refusal import RefusedError
 from handlers.domain.values import id_of, text_of
 from topology.alerts import Severity
 
@@ -20,29 +22,25 @@ _SEVERITY: Final = {"ALARM": Severity.HIGH, "INSUFFICIENT_DATA": Severity.MEDIUM
 """An alarm has no severity. Missing data is unknown, never healthy, so it is not INFO."""
 
 
-class _Alarm(msgspec.Struct, rename="pascal"):
-    alarm_name: str
-    new_state_value: Literal["ALARM", "OK", "INSUFFICIENT_DATA"]
-    state_change_time: Any = None
-    new_state_reason: Any = None
-    alarm_description: Any = None
-    alarm_arn: Any = None
-    region: Any = None
-    account: Any = msgspec.field(name="AWSAccountId", default=None)
-    trigger: Any = None
-
-
 class CloudWatchFormat:
     """A CloudWatch alarm's change of state, as SNS delivers it: one alert."""
 
     name = "cloudwatch_sns"
     last_resort = False
+    members = None
+    identity = Identity(
+        event_id="`AlarmArn`, else account, region and name",
+        episode="`StateChangeTime`",
+        sent_at="SNS's own",
+        resolution="`OK`; `INSUFFICIENT_DATA` resolves nothing",
+    )
+    severity = "`ALARM` is HIGH, `INSUFFICIENT_DATA` MEDIUM"
 
-    def recognises(self, body: dict[str, Any]) -> bool:
+    def recognises(self, body: dict[str, Any], _headers: Mapping[str, str]) -> bool:
         """An alarm, or the SNS envelope of anything, so that the refusal can explain."""
         return _is_envelope(body) or {"AlarmName", "NewStateValue"} <= body.keys()
 
-    def parse(self, body: dict[str, Any]) -> list[IncomingAlert]:
+    def parse(self, body: dict[str, Any], _headers: Mapping[str, str]) -> list[IncomingAlert]:
         """The alarm's change of state as one alert."""
         if _is_envelope(body):
             raise RefusedError(
@@ -52,22 +50,29 @@ class CloudWatchFormat:
                 hint="SNS is not taken at the webhook, and no SubscribeURL is ever fetched; let the alarm "
                 "publish to this stack's own alarm topic (stack output AlarmTopicArn) instead",
             )
-        alarm = msgspec.convert(body, _Alarm)
-        trigger = alarm.trigger if isinstance(alarm.trigger, dict) else {}
+        name, state = text_of(body.get("AlarmName")), text_of(body.get("NewStateValue"))
+        if not name or state not in _SEVERITY:
+            raise RefusedError(
+                422,
+                "invalid_field",
+                field="NewStateValue" if name else "AlarmName",
+                hint="an alarm has a name, and its state is one of " + ", ".join(_SEVERITY),
+            )
+        trigger = body["Trigger"] if isinstance(body.get("Trigger"), dict) else {}
         dimensions = _dimensions(trigger.get("Dimensions"))
-        namespace, changed_at = text_of(trigger.get("Namespace")), text_of(alarm.state_change_time)
+        namespace, changed_at = text_of(trigger.get("Namespace")), text_of(body.get("StateChangeTime"))
         given = {
-            "account": text_of(alarm.account),
-            "region": text_of(alarm.region),
+            "account": text_of(body.get("AWSAccountId")),
+            "region": text_of(body.get("Region")),
             "namespace": namespace,
             "metric": text_of(trigger.get("MetricName")),
         }
-        texts = (text_of(alarm.new_state_reason), text_of(alarm.alarm_description))
+        texts = (text_of(body.get("NewStateReason")), text_of(body.get("AlarmDescription")))
         return [
             IncomingAlert(
                 source="cloudwatch",
-                title=alarm.alarm_name,
-                severity=_SEVERITY[alarm.new_state_value],
+                title=name,
+                severity=_SEVERITY[state],
                 part=msgspec.json.encode(body).decode(),
                 message="\n".join(text for text in texts if text),
                 component=namespace,
@@ -75,8 +80,8 @@ class CloudWatchFormat:
                 started_at=changed_at,
                 episode=changed_at,
                 changed_at=changed_at,
-                event_id=id_of(alarm.alarm_arn) or f"{given['account']}/{given['region']}/{alarm.alarm_name}",
-                status=alarm.new_state_value,
+                event_id=id_of(body.get("AlarmArn")) or f"{given['account']}/{given['region']}/{name}",
+                status=state,
                 labels=dimensions | {name: text for name, text in given.items() if text},
             )
         ]

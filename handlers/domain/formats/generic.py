@@ -6,14 +6,16 @@ Required: `source`, `title`. Optional: `message`, `severity`, `timestamp` (ISO 8
 CLEAR says what a missing status would.
 """
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
 
 from handlers.domain.alert import IncomingAlert
 from handlers.domain.dialects import is_resolution, severity_of, unknown_word
-from handlers.domain.formats import RefusedError
-from handlers.domain.values import VALUES_AS_TEXT, all_text, id_of, text_of, texts_of
+from handlers.domain.formats import Identity
+from handlers.domain.refusal import RefusedError
+from handlers.domain.values import VALUES_AS_TEXT, all_text, id_of, links_of, text_of, texts_of
 
 _MARKS: Final = frozenset({"source", "title", "message", "severity"})
 _MARKS_NEEDED: Final = 2
@@ -25,12 +27,20 @@ class GenericFormat:
 
     name = "generic"
     last_resort = True
+    members = None
+    identity = Identity(
+        event_id="`event_id`, else source, title, message, severity, component, host and labels",
+        episode="none",
+        sent_at="`timestamp`",
+        resolution="`status`, else `severity`, by the words of `handlers/domain/dialects.py`",
+    )
+    severity = "`severity`, by the words of `handlers/domain/dialects.py`"
 
-    def recognises(self, body: dict[str, Any]) -> bool:
+    def recognises(self, body: dict[str, Any], _headers: Mapping[str, str]) -> bool:
         """Any two of the four main fields: enough to tell the sender which one is missing."""
         return len(_MARKS & body.keys()) >= _MARKS_NEEDED
 
-    def parse(self, body: dict[str, Any]) -> list[IncomingAlert]:
+    def parse(self, body: dict[str, Any], _headers: Mapping[str, str]) -> list[IncomingAlert]:
         """The body's one alert.
 
         Raises:
@@ -48,7 +58,7 @@ class GenericFormat:
                 message=texts["message"] or "",
                 component=texts["component"],
                 host=texts["host"],
-                link=texts["link"],
+                links=links_of(source=texts["link"]),
                 started_at=text_of(body.get("timestamp")),
                 event_id=id_of(body.get("event_id")),
                 status=texts["status"] or (texts["severity"] if is_resolution(texts["severity"]) else None),

@@ -3,9 +3,11 @@
 Some look like the generic body, and whoever obeyed its hints would send alerts without their severity.
 """
 
+from collections.abc import Mapping
 from typing import Any, Final, NoReturn
 
-from handlers.domain.formats import RefusedError
+from handlers.domain.formats import Identity
+from handlers.domain.refusal import RefusedError
 
 _MARKS: Final = (
     ("Grafana", frozenset({"alerts", "orgId"})),
@@ -33,12 +35,15 @@ class UnsupportedFormat:
 
     name = "unsupported"
     last_resort = False
+    members = None
+    identity = Identity(event_id="none", episode="none", sent_at="none", resolution="never")
+    severity = "none"
 
-    def recognises(self, body: dict[str, Any]) -> bool:
+    def recognises(self, body: dict[str, Any], _headers: Mapping[str, str]) -> bool:
         """A sender's own fields; PagerDuty's webhook has all of them inside `event`."""
         return _sender(body) is not None
 
-    def parse(self, body: dict[str, Any]) -> NoReturn:
+    def parse(self, body: dict[str, Any], _headers: Mapping[str, str]) -> NoReturn:
         """Refuse it by its name.
 
         Raises:

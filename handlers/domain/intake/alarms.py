@@ -11,12 +11,12 @@ import msgspec
 
 from handlers.domain.alert import IncomingAlert
 from handlers.domain.dialects import DEFAULT_SEVERITY
-from handlers.domain.formats import RefusedError
+from handlers.domain.formats import parse
 from handlers.domain.identity import body_hash_of
-from handlers.domain.intake.bodies import parse_body
 from handlers.domain.intake.reception import Reception, Submission
 from handlers.domain.intake.refusals import Refusals
 from handlers.domain.limits import MAX_TITLE_CHARS
+from handlers.domain.refusal import RefusedError
 from handlers.domain.text import inert
 
 _log = logging.getLogger(__name__)
@@ -65,11 +65,12 @@ class AlarmIntake(msgspec.Struct, frozen=True, kw_only=True):
         body = message.text.encode(errors="replace")  # without lone surrogates, which no row can hold
         body_hash = body_hash_of(body)
         try:
-            parsed = parse_body(body)
+            parsed = parse(body, {})
         except RefusedError as error:
             self._tell([error], _TEXT_FORMAT, body, message)
             return Submission(format=_TEXT_FORMAT, alerts=(_of_text(body.decode()),), body_hash=body_hash)
         self._tell([member.error for member in parsed.refused], parsed.format, body, message)
+        self.refusals.tell_ignored(parsed, request_id=message.message_id)
         return Submission(format=parsed.format, alerts=parsed.alerts, body_hash=body_hash)
 
     def _tell(

@@ -15,7 +15,6 @@ import msgspec
 from msgspec.structs import replace
 
 from handlers.domain.alert import Alert, IncomingAlert
-from handlers.domain.formats import RefusedError
 from handlers.domain.identity import alert_id_of, identity_of, identity_of_key, repeat_id_of
 from handlers.domain.intake.drafts import URGENCY, Draft, Earlier, Placed, by_source, earlier_of
 from handlers.domain.intake.faults import Change, Faults
@@ -32,6 +31,7 @@ from handlers.domain.ports import (
     Randomness,
     Record,
 )
+from handlers.domain.refusal import RefusedError
 from handlers.domain.regions.ownership import Ownership
 from handlers.domain.states import Actor, promoted, received, suppressed
 from topology.alerts import Status

@@ -1,6 +1,7 @@
 """What is refused is seen: counted by format and reason, with a sample for whoever must mend the sender.
 
 A request to a wrong path or with a wrong method (404, 405) is none: it hands over no alert, as any scanner's.
+What is ignored, since it is no alert, is counted by format and logged with its reason.
 """
 
 import logging
@@ -9,8 +10,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from handlers.domain.formats import RefusedError
+from handlers.domain.formats import ParseResult
 from handlers.domain.ports import RefusalMeter
+from handlers.domain.refusal import RefusedError
 
 _log = logging.getLogger(__name__)
 
@@ -45,5 +47,21 @@ class Refusals(msgspec.Struct, frozen=True, kw_only=True):
                     "refused": counts[code],
                     "request_id": request_id,
                     "sample": sample_of(body if error.part is None else error.part.encode()),
+                },
+            )
+
+    def tell_ignored(self, parsed: ParseResult, *, request_id: str) -> None:
+        """Count the members of a body that are no alerts, and log each reason once."""
+        if not parsed.ignored:
+            return
+        self.meter.count_ignored(body_format=parsed.format, number=len(parsed.ignored))
+        for reason, number in Counter(member.reason for member in parsed.ignored).items():
+            _log.info(
+                "Ignored what is no alert",
+                extra={
+                    "reason": reason,
+                    "format": parsed.format,
+                    "ignored": number,
+                    "request_id": request_id,
                 },
             )

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec.structs import replace
 
-from handlers.domain.alert import Alert, IncomingAlert
+from handlers.domain.alert import Alert, IncomingAlert, LinkKind
 from handlers.domain.intake.faults import Change
 from handlers.domain.limits import (
     LATER_ATTRIBUTES_BYTES,
@@ -57,6 +57,11 @@ def new_row(
         cut(name, MAX_NAME_CHARS) or _NAMELESS: cut(text, MAX_NAME_CHARS)
         for name, text in list(alert.labels.items())[:MAX_LABELS]
     }
+    links: dict[str, str] = {
+        kind: alert.links[kind]
+        for kind in LinkKind
+        if _is_web_link(alert.links.get(kind), max_chars=MAX_LINK_CHARS)
+    }
     row = Alert(
         alert_id=alert_id,
         status=Status.RECEIVED,
@@ -80,7 +85,8 @@ def new_row(
         labels=labels,
         component=_name(alert.component),
         host=_name(alert.host),
-        link=alert.link if _is_web_link(alert.link, max_chars=MAX_LINK_CHARS) else None,
+        link=links.get(LinkKind.SOURCE),
+        links=links or None,
         started_at=_name(alert.started_at),
         severity_word=_name(alert.severity_word),
         mended=(*alert.mended, *_label_marks(alert.labels, labels)) or None,

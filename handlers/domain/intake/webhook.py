@@ -11,13 +11,13 @@ from typing import Any, Final
 import msgspec
 
 from handlers.domain.alert import Alert
-from handlers.domain.formats import RefusedError
+from handlers.domain.formats import parse
 from handlers.domain.identity import body_hash_of
-from handlers.domain.intake.bodies import parse_body
 from handlers.domain.intake.reception import Reception, Submission
 from handlers.domain.intake.refusals import Refusals
 from handlers.domain.limits import MAX_IDEMPOTENCY_KEY_CHARS, MAX_REFUSED_NAMED
 from handlers.domain.ports import CoordinationUnavailableError, Ledger, LedgerUnavailableError
+from handlers.domain.refusal import RefusedError
 from handlers.domain.regions.switch import Switch
 
 _log = logging.getLogger(__name__)
@@ -92,7 +92,10 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     def _take(self, request: Request, until_ms: int) -> Response:
         key = _idempotency_key(request)
         _check_content(request)
-        parsed = parse_body(request.body)
+        parsed = parse(request.body, request.headers)
+        self.refusals.tell_ignored(parsed, request_id=request.request_id)
+        if parsed.ignored_reason is not None:
+            return Response(status=200, body={"ignored": parsed.ignored_reason, "format": parsed.format})
         submission = Submission(
             format=parsed.format,
             alerts=parsed.alerts,
@@ -126,6 +129,11 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
             answer["refused"] = [
                 {"index": member.index, **_refusal(member.error).body}
                 for member in parsed.refused[:MAX_REFUSED_NAMED]
+            ]
+        if parsed.ignored:
+            answer["ignored_members"] = [
+                {"index": member.index, "reason": member.reason}
+                for member in parsed.ignored[:MAX_REFUSED_NAMED]
             ]
         return Response(status=202, body=answer)
 

@@ -8,7 +8,7 @@ import pytest
 
 from clients.alert_source import CAUSES_MAX, FORMATS, AlertSource, in_turn
 from clients.sender import Webhook
-from handlers.domain.intake.bodies import parse_body
+from handlers.domain.formats import parse
 from topology.alerts import FaultState, Severity
 
 EAST, WEST = Webhook("east", "u", "k"), Webhook("west", "u", "k")
@@ -61,7 +61,7 @@ def test_reception_reads_each_format_with_the_same_severity_state_and_title(name
     source = AlertSource(source="s", formats=(name,), flapping=True)
     for number in range(20):
         alert, post = source.alert(number), source.post(number, (EAST,))
-        [member] = parse_body(msgspec.json.encode(post.body)).alerts
+        [member] = parse(msgspec.json.encode(post.body), {}).alerts
         assert FaultState.RESOLVED.value in (member.status or "") or alert.state is FaultState.FIRING
         assert (member.severity, member.title) == (alert.severity, f"{alert.service}: {alert.symptom}")
         assert post.severity is alert.severity

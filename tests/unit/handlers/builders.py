@@ -11,10 +11,10 @@ from handlers.domain.delivery.breaker import Breaker
 from handlers.domain.delivery.distribution import DistributionWork
 from handlers.domain.delivery.leases import Deadline, Leases
 from handlers.domain.delivery.rate_limit import RateLimiter
+from handlers.domain.formats import parse
 from handlers.domain.formats.generic import FORMAT
 from handlers.domain.identity import body_hash_of
 from handlers.domain.intake.alarms import AlarmIntake
-from handlers.domain.intake.bodies import parse_body
 from handlers.domain.intake.faults import Change, Faults
 from handlers.domain.intake.quotas import Quotas
 from handlers.domain.intake.reception import Reception, Submission
@@ -67,7 +67,7 @@ def row(
 ) -> Alert:
     """A stored row that is open: RECEIVED, or ANALYZED with an analysis."""
     clock = FakeClock()
-    incoming = FORMAT.parse(json.loads(body(**fields)))[0]
+    incoming = FORMAT.parse(json.loads(body(**fields)), {})[0]
     accepted_ms = clock.ms if at_ms is None else at_ms
     new = new_row(
         incoming,
@@ -142,7 +142,7 @@ class World:
 
     def accept(self, content: bytes, *, key: str | None = None) -> list[Alert]:
         """The rows that answer for a body, with an `Idempotency-Key` or without."""
-        parsed = parse_body(content)
+        parsed = parse(content, {})
         submission = Submission(
             format=parsed.format, alerts=parsed.alerts, body_hash=body_hash_of(content), key=key
         )

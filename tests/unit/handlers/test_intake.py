@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from handlers.domain.decoding import NULS, NUMBERS, REPEATED, TOO_DEEP, UNREADABLE
 from handlers.domain.dialects import severity_of
-from handlers.domain.formats import FORMATS, RefusedError
+from handlers.domain.formats import FORMATS, parse
 from handlers.domain.formats.alertmanager import STATUS_FROM_GROUP, TITLE_FROM_LABELS
-from handlers.domain.intake.bodies import parse_body
-from handlers.domain.intake.decoding import NULS, NUMBERS, REPEATED, TOO_DEEP, UNREADABLE
 from handlers.domain.limits import CUT_MARK, MAX_ALERTS_PER_BODY, MAX_BODY_BYTES, MAX_ITEM_BYTES, MAX_LABELS
+from handlers.domain.refusal import RefusedError
 from handlers.domain.values import VALUES_AS_TEXT
 from tests.unit.handlers.builders import World, body, fixture
 from topology.alerts import FaultState, Severity
@@ -21,7 +21,7 @@ from topology.alerts import FaultState, Severity
 
 def test_generic_body_becomes_one_alert() -> None:
     """The runbook's body is taken as it is."""
-    parsed = parse_body(body(component="worker", host="h1", labels={"team": "pay"}, event_id="e1"))
+    parsed = parse(body(component="worker", host="h1", labels={"team": "pay"}, event_id="e1"), {})
     (alert,) = parsed.alerts
     assert parsed.format == "generic"
     assert (alert.source, alert.title, alert.severity) == ("billing", "Queue is growing", Severity.HIGH)
@@ -32,7 +32,7 @@ def test_generic_body_becomes_one_alert() -> None:
 
 def test_alertmanager_body_becomes_its_alerts() -> None:
     """Each alert of a v4 body stands alone; a missing fingerprint is replaced by one of the labels."""
-    parsed = parse_body(fixture("alertmanager"))
+    parsed = parse(fixture("alertmanager"), {})
     firing, resolved = parsed.alerts
     assert parsed.format == "alertmanager"
     assert firing.title == "DiskFilling: Disk full in two hours"
@@ -46,7 +46,7 @@ def test_alertmanager_body_becomes_its_alerts() -> None:
 
 def test_resolution_wakes_nobody_and_says_what_it_is() -> None:
     """A resolved alert is INFO, whatever severity its source gave, and its row's title says so."""
-    resolved = parse_body(fixture("alertmanager")).alerts[1]
+    resolved = parse(fixture("alertmanager"), {}).alerts[1]
     assert (resolved.severity, resolved.state) == (Severity.INFO, FaultState.RESOLVED)
 
 
@@ -57,7 +57,7 @@ def test_resolution_wakes_nobody_and_says_what_it_is() -> None:
 def test_alarm_state_decides_severity(state: str, severity: Severity) -> None:
     """An alarm has no severity of its own; missing data is unknown, not healthy."""
     alarm = json.loads(fixture("cloudwatch_alarm")) | {"NewStateValue": state}
-    (alert,) = parse_body(json.dumps(alarm).encode()).alerts
+    (alert,) = parse(json.dumps(alarm).encode(), {}).alerts
     assert alert.severity is severity
     assert alert.status == state
     assert alert.labels["ApiName"] == "orders"
@@ -66,7 +66,7 @@ def test_alarm_state_decides_severity(state: str, severity: Severity) -> None:
 def test_alarm_without_optional_fields_is_taken() -> None:
     """Composite alarms have no trigger; older messages have no ARN."""
     alarm = {"AlarmName": "a", "NewStateValue": "ALARM", "StateChangeTime": "2026-11-23T08:00:00.000+0000"}
-    (alert,) = parse_body(json.dumps(alarm).encode()).alerts
+    (alert,) = parse(json.dumps(alarm).encode(), {}).alerts
     assert (alert.title, alert.message, alert.component) == ("a", "", None)
 
 
@@ -75,7 +75,7 @@ def test_sns_envelope_is_refused_and_explained(kind: str) -> None:
     """An SNS envelope at the webhook names the topic to use instead."""
     envelope = json.loads(fixture("sns_subscription")) | {"Type": kind}
     with pytest.raises(RefusedError, match="alarm topic") as refused:
-        parse_body(json.dumps(envelope).encode())
+        parse(json.dumps(envelope).encode(), {})
     assert (refused.value.http_status, refused.value.code) == (422, "sns_envelope")
 
 
@@ -127,7 +127,7 @@ def test_bad_body_is_refused_with_what_to_correct(
 ) -> None:
     """Each kind of bad body has a code, the field where there is one, and a hint."""
     with pytest.raises(RefusedError) as refused:
-        parse_body(content)
+        parse(content, {})
     error = refused.value
     assert (error.http_status, error.code, error.field) == (status, code, field)
     assert error.hint
@@ -166,7 +166,7 @@ GOOD = member()
 )
 def test_what_can_be_mended_in_a_member_is_mended(spoilt: dict[str, Any], title: str, mended: str) -> None:
     """And its row will say so; the one beside it is as good as before."""
-    parsed = parse_body(group(GOOD, spoilt))
+    parsed = parse(group(GOOD, spoilt), {})
     good, other = parsed.alerts
     assert (good.title, good.severity) == ("DiskFilling", Severity.CRITICAL)
     assert (other.title, parsed.refused) == (title, ())
@@ -192,7 +192,7 @@ def test_what_can_be_mended_in_a_member_is_mended(spoilt: dict[str, Any], title:
 )
 def test_what_is_mended_in_one_member_is_said_of_that_one_alone(spoilt: bytes, mended: str | None) -> None:
     """The other one's row is as if nothing had stood beside it."""
-    parsed = parse_body(group(member("Odd", extra="HERE"), GOOD).replace(b'"HERE"', spoilt))
+    parsed = parse(group(member("Odd", extra="HERE"), GOOD).replace(b'"HERE"', spoilt), {})
     odd, good = parsed.alerts
     assert (odd.title, odd.mended) == ("Odd", (mended,) if mended else ())
     assert (good.title, good.severity, good.mended) == ("DiskFilling", Severity.CRITICAL, ())
@@ -201,7 +201,7 @@ def test_what_is_mended_in_one_member_is_said_of_that_one_alone(spoilt: bytes, m
 def test_lists_under_one_name_are_joined() -> None:
     """Each may hold alerts, and a sender's template that writes the name twice means both."""
     twice = group(GOOD)[:-1] + b', "alerts": [' + json.dumps(member("Other")).encode() + b"]}"
-    assert [(alert.title, alert.mended) for alert in parse_body(twice).alerts] == [
+    assert [(alert.title, alert.mended) for alert in parse(twice, {}).alerts] == [
         ("DiskFilling", (REPEATED,)),
         ("Other", (REPEATED,)),
     ]
@@ -210,7 +210,7 @@ def test_lists_under_one_name_are_joined() -> None:
 @pytest.mark.parametrize("fields", [{"version": 4}, {"version": None}, {"commonLabels": 5}, {"status": []}])
 def test_odd_field_of_a_group_costs_none_of_its_alerts(fields: dict[str, Any]) -> None:
     """Whoever wrote the group's template, the alerts in it are good."""
-    (alert,) = parse_body(group(GOOD, **fields)).alerts
+    (alert,) = parse(group(GOOD, **fields), {}).alerts
     assert (alert.title, alert.severity) == ("DiskFilling", Severity.CRITICAL)
 
 
@@ -230,8 +230,8 @@ def test_alerts_own_labels_come_before_the_groups() -> None:
 def test_what_is_no_event_id_makes_no_two_alerts_one(shared: Any) -> None:
     """Then the labels tell Alertmanager's apart, and the content others."""
     members = (member("One", fingerprint=shared), member("Two", fingerprint=shared))
-    assert len({alert.event_id for alert in parse_body(group(*members)).alerts}) == 2
-    (alert,) = parse_body(body(event_id=shared)).alerts
+    assert len({alert.event_id for alert in parse(group(*members), {}).alerts}) == 2
+    (alert,) = parse(body(event_id=shared), {}).alerts
     assert alert.event_id is None
 
 
@@ -260,14 +260,14 @@ def test_rows_of_the_oddest_members_fit_into_the_ledger() -> None:
 def test_odd_optional_field_costs_no_alarm(fields: dict[str, Any]) -> None:
     """Its name and state are all that an alarm needs."""
     alarm = json.loads(fixture("cloudwatch_alarm")) | fields
-    (alert,) = parse_body(json.dumps(alarm).encode()).alerts
+    (alert,) = parse(json.dumps(alarm).encode(), {}).alerts
     assert (alert.title, alert.severity) == (alarm["AlarmName"], Severity.HIGH)
 
 
 @pytest.mark.parametrize("spoilt", [3, None, "x", [], member(None, labels={}, annotations={})])
 def test_member_that_cannot_be_taken_costs_no_other_and_is_told(spoilt: Any) -> None:
     """It is named by its index, and an alert of its own says how many are missing."""
-    parsed = parse_body(group(spoilt, GOOD))
+    parsed = parse(group(spoilt, GOOD), {})
     good, notice = parsed.alerts
     assert (good.title, good.severity) == ("DiskFilling", Severity.CRITICAL)
     assert [refused.index for refused in parsed.refused] == [0]
@@ -290,7 +290,7 @@ def test_member_that_cannot_be_taken_costs_no_other_and_is_told(spoilt: Any) -> 
 )
 def test_character_that_no_row_can_hold_costs_no_alert(content: bytes, title: str) -> None:
     """It is replaced or left out; everything beside it stays as it was sent."""
-    (alert,) = parse_body(content).alerts
+    (alert,) = parse(content, {}).alerts
     assert alert.title == title
 
 
@@ -305,7 +305,7 @@ def test_character_that_no_row_can_hold_costs_no_alert(content: bytes, title: st
 )
 def test_value_that_is_no_text_is_made_one(fields: dict[str, Any], expected: tuple[str, Any]) -> None:
     """And the row will say so, but for a title that is a number."""
-    (alert,) = parse_body(body(**fields)).alerts
+    (alert,) = parse(body(**fields), {}).alerts
     assert getattr(alert, expected[0]) == expected[1]
     assert bool(alert.mended) is ("title" not in fields)
 
@@ -316,7 +316,7 @@ def test_value_that_is_no_text_is_made_one(fields: dict[str, Any], expected: tup
 )
 def test_alerts_that_the_sender_left_out_are_counted(count: Any, left_out: int) -> None:
     """Alertmanager cuts a group at `max_alerts` and says by how many."""
-    (alert,) = parse_body(group(GOOD, truncatedAlerts=count)).alerts
+    (alert,) = parse(group(GOOD, truncatedAlerts=count), {}).alerts
     assert alert.left_out == left_out
 
 
@@ -325,17 +325,17 @@ def test_body_at_the_size_limit_is_taken_and_one_byte_more_is_not() -> None:
     fits = body(message="")
     fits = body(message="x" * (MAX_BODY_BYTES - len(fits)))
     assert len(fits) == MAX_BODY_BYTES
-    assert parse_body(fits).alerts
+    assert parse(fits, {}).alerts
     with pytest.raises(RefusedError) as refused:
-        parse_body(fits + b" ")
+        parse(fits + b" ", {})
     assert (refused.value.http_status, refused.value.code) == (413, "body_too_large")
 
 
 @pytest.mark.parametrize(("depth", "mended"), [(32, ()), (33, (TOO_DEEP,)), (100_000, (TOO_DEEP,))])
 def test_what_is_nested_too_deep_is_cut_and_costs_no_alert(depth: int, mended: tuple[str, ...]) -> None:
     """The limit itself is allowed; beyond it a mark stands in, however deep it goes."""
-    (alert,) = parse_body(
-        body(extra="DEEP").replace(b'"DEEP"', b"[" * (depth - 1) + b"]" * (depth - 1))
+    (alert,) = parse(
+        body(extra="DEEP").replace(b'"DEEP"', b"[" * (depth - 1) + b"]" * (depth - 1)), {}
     ).alerts
     assert (alert.title, alert.mended) == ("Queue is growing", mended)
     assert (CUT_MARK in alert.part) is bool(mended)
@@ -346,9 +346,9 @@ def test_most_severe_of_too_many_alerts_are_taken_and_people_are_told_of_the_oth
     document = json.loads(fixture("alertmanager"))
     page, resolution = document["alerts"]
     document["alerts"] = [resolution, *[page] * (MAX_ALERTS_PER_BODY - 1)]
-    assert parse_body(json.dumps(document).encode()).refused == ()
+    assert parse(json.dumps(document).encode(), {}).refused == ()
     document["alerts"] += [page]
-    parsed = parse_body(json.dumps(document).encode())
+    parsed = parse(json.dumps(document).encode(), {})
     *taken, about = parsed.alerts
     assert [alert.severity for alert in taken] == [Severity.CRITICAL] * MAX_ALERTS_PER_BODY
     assert [(member.index, member.error.code) for member in parsed.refused] == [(0, "too_many_alerts")]
@@ -385,8 +385,8 @@ def test_severity_words_are_mapped(text: str | None, severity: Severity) -> None
 @pytest.mark.parametrize("severity", ["combo", "urgent-ish"])
 def test_unknown_severity_word_is_kept_to_be_shown(severity: str) -> None:
     """People see what the sender said; a word that we know needs no showing."""
-    (unknown,) = parse_body(body(severity=severity)).alerts
-    (known,) = parse_body(body(severity="warning")).alerts
+    (unknown,) = parse(body(severity=severity), {}).alerts
+    (known,) = parse(body(severity="warning"), {}).alerts
     assert (unknown.severity, unknown.severity_word) == (Severity.MEDIUM, severity)
     assert known.severity_word is None
 
@@ -409,14 +409,14 @@ def test_unknown_severity_word_is_kept_to_be_shown(severity: str) -> None:
 )
 def test_each_senders_word_of_resolution_is_one(status: str) -> None:
     """Whatever case and blanks it comes in."""
-    (alert,) = parse_body(body(severity="critical", status=status)).alerts
+    (alert,) = parse(body(severity="critical", status=status), {}).alerts
     assert (alert.severity, alert.state) == (Severity.INFO, FaultState.RESOLVED)
 
 
 def test_severity_of_a_recovery_stands_for_a_missing_status() -> None:
     """A sender of one word, such as Netdata's CLEAR, says by it that the fault is over; a status decides."""
-    (cleared,) = parse_body(body(severity="CLEAR")).alerts
-    (down,) = parse_body(body(severity="CLEAR", status="down")).alerts
+    (cleared,) = parse(body(severity="CLEAR"), {}).alerts
+    (down,) = parse(body(severity="CLEAR", status="down"), {}).alerts
     assert (cleared.status, cleared.state) == ("CLEAR", FaultState.RESOLVED)
     assert (down.status, down.state) == ("down", FaultState.FIRING)
 
@@ -426,7 +426,7 @@ def test_severity_of_a_recovery_stands_for_a_missing_status() -> None:
 )
 def test_no_other_status_is_a_resolution(status: str) -> None:
     """Missing data is unknown, never healthy; an unknown word changes nothing."""
-    (alert,) = parse_body(body(severity="critical", status=status)).alerts
+    (alert,) = parse(body(severity="critical", status=status), {}).alerts
     assert (alert.severity, alert.title) == (Severity.CRITICAL, "Queue is growing")
 
 
@@ -443,7 +443,7 @@ def test_no_other_status_is_a_resolution(status: str) -> None:
 def test_known_sender_that_is_not_taken_is_refused_by_its_name(fields: dict[str, Any], sender: str) -> None:
     """However alike to the generic body it is, so that no hint costs an alert its severity."""
     with pytest.raises(RefusedError, match=f"a body of {sender}") as refused:
-        parse_body(json.dumps(fields).encode())
+        parse(json.dumps(fields).encode(), {})
     assert (refused.value.http_status, refused.value.code) == (422, "unsupported_sender")
     assert "severity" in refused.value.hint
 
@@ -483,7 +483,7 @@ _likely = st.fixed_dictionaries(
 def test_any_body_is_parsed_or_refused(content: bytes) -> None:
     """No input raises anything but a refusal."""
     try:
-        titles = [alert.title.strip() for alert in parse_body(content).alerts]
+        titles = [alert.title.strip() for alert in parse(content, {}).alerts]
     except RefusedError as error:
         titles = [error.hint]
     assert all(titles)

@@ -7,9 +7,9 @@ from msgspec.structs import replace
 
 from handlers.domain.alert import Alert
 from handlers.domain.delivery.messages import Notification
-from handlers.domain.formats import RefusedError
 from handlers.domain.limits import FOLD_AFTER_S
 from handlers.domain.ports import LedgerUnavailableError
+from handlers.domain.refusal import RefusedError
 from handlers.domain.states import claimed, parked, redriven
 from tests.fakes.ledger import ledger_down
 from tests.unit.handlers.builders import LEASE_S, PEER, World, body, post

@@ -7,8 +7,8 @@ from typing import Final
 
 import pytest
 
+from handlers.domain.formats import parse
 from handlers.domain.identity import fault_key_of
-from handlers.domain.intake.bodies import parse_body
 from topology.alerts import FaultState, Severity
 
 DOCUMENT: Final = (Path(__file__).parents[3] / "docs" / "senders.md").read_text()
@@ -60,7 +60,7 @@ def test_documented_template_tells_an_outage_and_its_end(
         for name, value in (values | changing).items():
             assert name in text
             text = text.replace(name, value)
-        parsed = parse_body(text.encode())
+        parsed = parse(text.encode(), {})
         assert parsed.format == "generic"
         told += parsed.alerts
     assert [alert.state for alert in told] == [FaultState.FIRING, FaultState.RESOLVED]
@@ -88,7 +88,7 @@ def test_grafanas_group_is_taken_once_its_template_leaves_its_marks_out() -> Non
     }
     group = {"receiver": "r", "status": "firing", "alerts": [alert], "groupLabels": {}, "commonLabels": {}}
     rest = {"commonAnnotations": {}, "externalURL": "", "groupKey": "{}:{}", "truncatedAlerts": 3}
-    parsed = parse_body(json.dumps(group | rest).encode())
+    parsed = parse(json.dumps(group | rest).encode(), {})
     (taken,) = parsed.alerts
     assert parsed.format == "alertmanager"
     assert (taken.severity, taken.event_id, taken.left_out) == (Severity.CRITICAL, "c6eadffa33fcdf37", 3)

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from handlers.domain.formats import RefusedError
 from handlers.domain.intake.alarms import AlarmMessage
 from handlers.domain.intake.webhook import Request
 from handlers.domain.ports import LedgerUnavailableError, Record
+from handlers.domain.refusal import RefusedError
 from tests.fakes.ledger import ledger_down
 from tests.unit.handlers.builders import EVENT_WINDOW_S, PEER, REGION, TOPIC, World, body, fixture, post
 from topology.alerts import Status

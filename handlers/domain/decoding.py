@@ -9,21 +9,19 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any, Final
 
 import msgspec
 
-from handlers.domain.formats import RefusedError
 from handlers.domain.limits import CUT_MARK, MAX_BODY_BYTES, MAX_NESTING
+from handlers.domain.refusal import RefusedError
 
 UNREADABLE: Final = "bytes that are no UTF-8, or lone surrogates"
 NULS: Final = "NUL characters"
 NUMBERS: Final = "numbers that are none or endless"
 REPEATED: Final = "names that one object had twice"
 TOO_DEEP: Final = f"what was nested more than {MAX_NESTING} deep"
-
-_MEMBERS: Final = "alerts"
-"""Where a group has its members: what is put right in one of them is said of that one alone."""
 
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _NO_TEXT: Final = re.compile("\0|[\ud800-\udfff]")
@@ -44,16 +42,22 @@ class _Repeating(dict[str, Any]):
 class Decoded(msgspec.Struct, frozen=True, kw_only=True):
     """A body's object, free of NUL and lone surrogates, and what was put right in it.
 
-    `mended_members`: in members of a group, by their place from 0; `mended`: anywhere else.
+    `mended_in`: in the body's own lists, by their name and the place in them from 0; `mended`: anywhere else.
     """
 
     document: dict[str, Any]
     mended: tuple[str, ...]
-    mended_members: Mapping[int, tuple[str, ...]] = msgspec.field(default_factory=dict)
+    mended_in: Mapping[str, Mapping[int, tuple[str, ...]]] = msgspec.field(default_factory=dict)
 
-    def mended_at(self, index: int) -> tuple[str, ...]:
-        """What was put right that concerns the member at `index`."""
-        return (*self.mended, *self.mended_members.get(index, ()))
+    def mended_at(self, members: str | None, index: int) -> tuple[str, ...]:
+        """What was put right that concerns the member at `index` of the list `members`.
+
+        What stands in another member does not; with `members` None, everything concerns it.
+        """
+        marks = set(self.mended)
+        for name, places in self.mended_in.items():
+            marks.update(places.get(index, ()) if name == members else chain.from_iterable(places.values()))
+        return tuple(sorted(marks))
 
 
 def decode(body: bytes) -> Decoded:
@@ -71,20 +75,21 @@ def decode(body: bytes) -> Decoded:
     document = _parsed(body.removeprefix(_BYTE_ORDER_MARK).decode(errors="surrogateescape"))
     if not isinstance(document, dict):
         raise RefusedError(400, "not_an_object", hint="the body must be a JSON object: {...}")
-    marks: set[str] = set()
-    members = document.get(_MEMBERS)
-    if not isinstance(members, list):
-        return Decoded(document=_cleaned(document, 1, marks), mended=tuple(sorted(marks)))
-    of_members: list[set[str]] = [set() for _ in members]
-    cleaned = [_cleaned(member, 3, found) for member, found in zip(members, of_members, strict=True)]
-    rest = _cleaned({name: value for name, value in document.items() if name != _MEMBERS}, 1, marks)
-    if isinstance(document, _Repeating):
-        marks.add(REPEATED)
-    return Decoded(
-        document=rest | {_MEMBERS: cleaned},
-        mended=tuple(sorted(marks)),
-        mended_members={n: tuple(sorted(found)) for n, found in enumerate(of_members) if found},
-    )
+    marks = {REPEATED} if isinstance(document, _Repeating) else set()
+    cleaned: dict[str, Any] = {}
+    mended_in: dict[str, dict[int, tuple[str, ...]]] = {}
+    for name, value in document.items():
+        name_here = _cleaned(name, 1, marks)
+        if not isinstance(value, list):
+            cleaned[name_here] = _cleaned(value, 2, marks)
+            continue
+        in_members: list[set[str]] = [set() for _ in value]
+        cleaned[name_here] = [
+            _cleaned(member, 3, found) for member, found in zip(value, in_members, strict=True)
+        ]
+        if any(in_members):
+            mended_in[name_here] = {n: tuple(found) for n, found in enumerate(in_members) if found}
+    return Decoded(document=cleaned, mended=tuple(marks), mended_in=mended_in)
 
 
 def _parsed(text: str) -> Any:

@@ -1,0 +1,123 @@
+"""What every format shares: how one is chosen, and what becomes of the members of a body."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import pytest
+
+from handlers.domain.alert import IncomingAlert
+from handlers.domain.decoding import NULS
+from handlers.domain.formats import FORMATS, Identity, Ignored, Member, UnknownFormatError, no_object, parse
+from handlers.domain.refusal import RefusedError
+from tests.unit.handlers.builders import body
+from topology.alerts import FaultState, Severity
+
+
+class Tickets:
+    """A source as configuration makes one: members of `tickets`, an open one an alert."""
+
+    name = "tickets"
+    last_resort = False
+    members = "tickets"
+    identity = Identity(event_id="`id`", episode="none", sent_at="none", resolution="`done`")
+    severity = "HIGH"
+
+    def recognises(self, body: dict[str, Any], _headers: Mapping[str, str]) -> bool:
+        """By its list."""
+        return "tickets" in body
+
+    def parse(self, body: dict[str, Any], _headers: Mapping[str, str]) -> list[Member]:
+        """Pings are none."""
+        return [self._member(part, n) for n, part in enumerate(body.get("tickets", [body]))]
+
+    def _member(self, part: Any, index: int) -> Member:
+        if not isinstance(part, dict):
+            return no_object(part, f"tickets[{index}]")
+        if part.get("ping"):
+            return Ignored("a ping")
+        return IncomingAlert(
+            source="tickets",
+            title=str(part["title"]),
+            severity=Severity.HIGH,
+            state=FaultState.RESOLVED if part.get("done") else FaultState.FIRING,
+            part=msgspec.json.encode(part).decode(),
+        )
+
+
+SOURCES = (Tickets(),)
+
+
+def tickets(*members: Any, **fields: Any) -> bytes:
+    """A body of these tickets."""
+    return json.dumps({"tickets": list(members)} | fields).encode()
+
+
+def test_configured_source_is_asked_before_the_format_of_last_resort() -> None:
+    """However much its body looks like the project's own."""
+    content = tickets({"title": "t"}, source="s", title="whole")
+    assert parse(content, {}, sources=SOURCES).format == "tickets"
+    assert parse(content, {}).format == "generic"
+
+
+def test_configured_source_is_never_asked_before_a_known_sender() -> None:
+    """What somebody wrote into a configuration takes no other sender's alerts."""
+    group = {"version": "4", "alerts": [{"labels": {"alertname": "A"}}], "tickets": []}
+    assert parse(json.dumps(group).encode(), {}, sources=SOURCES).format == "alertmanager"
+
+
+def test_header_chooses_a_configured_source_outright() -> None:
+    """Also where its body says nothing of itself; a name that nobody configured chooses nothing."""
+    assert parse(b'{"title": "t"}', {"x-alert-source": "tickets"}, sources=SOURCES).format == "tickets"
+    assert parse(body(), {"x-alert-source": "other"}, sources=SOURCES).format == "generic"
+
+
+def test_unknown_body_is_told_every_format_that_there_is() -> None:
+    """With the configured ones, so that whoever made a typing error sees it."""
+    with pytest.raises(UnknownFormatError) as unknown:
+        parse(b'{"a": 1}', {}, sources=SOURCES)
+    assert (unknown.value.http_status, unknown.value.code) == (422, "unknown_format")
+    for name in ("tickets", *(found.name for found in FORMATS)):
+        assert name in unknown.value.hint
+
+
+def test_body_of_nothing_but_ignored_members_has_no_alerts_and_says_why() -> None:
+    """Each reason once."""
+    parsed = parse(tickets({"ping": 1}, {"ping": 2}), {}, sources=SOURCES)
+    assert (parsed.alerts, parsed.ignored_reason, len(parsed.ignored)) == ((), "a ping", 2)
+
+
+def test_ignored_member_costs_no_alert_beside_it() -> None:
+    """It is named by its place; the alert keeps its own."""
+    parsed = parse(tickets({"ping": 1}, {"title": "t"}), {}, sources=SOURCES)
+    assert parsed.ignored_reason is None
+    assert [(alert.title, alert.index) for alert in parsed.alerts] == [("t", 1)]
+    assert [(member.index, member.reason) for member in parsed.ignored] == [(0, "a ping")]
+
+
+def test_refused_member_is_not_lost_behind_an_ignored_one() -> None:
+    """A body without an alert of which something was refused is refused."""
+    with pytest.raises(RefusedError, match="no JSON object") as refused:
+        parse(tickets({"ping": 1}, 5), {}, sources=SOURCES)
+    assert refused.value.body_format == "tickets"
+
+
+def test_format_may_say_itself_that_a_fault_is_over() -> None:
+    """Where its word for that is none that everybody has; a resolution is INFO."""
+    (alert,) = parse(tickets({"title": "t", "done": True}), {}, sources=SOURCES).alerts
+    assert (alert.state, alert.severity) == (FaultState.RESOLVED, Severity.INFO)
+
+
+def test_what_is_mended_in_a_member_of_any_list_is_said_of_that_one_alone() -> None:
+    """Whatever a format calls its list; what stands beside the list concerns every member."""
+    odd, good = parse(tickets({"title": "a\0"}, {"title": "b"}), {}, sources=SOURCES).alerts
+    assert (odd.mended, good.mended) == ((NULS,), ())
+    both = parse(tickets({"title": "a"}, {"title": "b"}, note="\0"), {}, sources=SOURCES).alerts
+    assert [alert.mended for alert in both] == [(NULS,), (NULS,)]
+
+
+def test_what_is_mended_in_a_list_of_a_body_that_is_one_alert_is_said_of_it() -> None:
+    """Its lists are no members."""
+    (alert,) = parse(body(tags=["a\0"]), {}).alerts
+    assert alert.mended == (NULS,)
