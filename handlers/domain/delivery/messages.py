@@ -101,6 +101,7 @@ def notification_of(alert: Alert, *, folded: int = 0) -> Notification:
         ("Component", alert.component),
         ("Host", alert.host),
         ("Started", alert.started_at),
+        ("Labels", ", ".join(f"{name}={text}" for name, text in alert.labels.items())),
         ("Left out", _left_out(alert)),
         ("Mended", "; ".join(alert.mended or ())),
     )

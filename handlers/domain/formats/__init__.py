@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from handlers.domain.alert import IncomingAlert
 from handlers.domain.decoding import Decoded, decode
 from handlers.domain.dialects import is_resolution
+from handlers.domain.envelopes import unwrapped
 from handlers.domain.limits import (
     MAX_ALERTS_PER_BODY,
     MAX_MEMBERS_LOOKED_AT,
@@ -31,6 +32,9 @@ from topology.alerts import FaultState, Severity
 
 CHOICE_HEADER: Final = "x-alert-source"
 """The header by which a sender names a configured source, whatever its body looks like."""
+
+NO_TITLE: Final = "it had no title"
+"""How a row says that it has a stand-in."""
 
 _URGENCY: Final = tuple(Severity)
 _LISTED: Final = 10
@@ -133,7 +137,7 @@ def parse(body: bytes, headers: Mapping[str, str], *, sources: Sequence[Format] 
         UnknownFormatError: it is of no known format.
         RefusedError: nothing of it can be taken: what is wrong, where, and what to send instead.
     """
-    decoded = decode(body)
+    decoded = unwrapped(decode(body))
     spec = _recognised(decoded.document, headers, sources)
     try:
         return _parsed(spec, decoded, headers)
@@ -161,7 +165,7 @@ def _parsed(spec: Format, decoded: Decoded, headers: Mapping[str, str]) -> Parse
         raise RefusedError(422, "no_alerts", hint="the body holds no alert; send at least one")
     checked = _limited(
         [
-            _checked(member, index, decoded.mended_at(spec.members, index))
+            _checked(member, index, decoded.mended_at(spec.members, index), spec)
             for index, member in enumerate(members)
         ]
     )
@@ -176,12 +180,13 @@ def _parsed(spec: Format, decoded: Decoded, headers: Mapping[str, str]) -> Parse
     return ParseResult(spec.name, tuple(alerts), reason, refused, ignored)
 
 
-def looked_at(members: list[Any]) -> tuple[list[Any], list[RefusedError]]:
+def looked_at(members: list[Any]) -> tuple[list[Any], list[Member]]:
     """Those of a group's members that are looked at, and a refusal for each of the others behind them."""
     error = RefusedError(
         413, "too_many_members", hint=f"only the first {MAX_MEMBERS_LOOKED_AT} alerts are looked at"
     )
-    return members[:MAX_MEMBERS_LOOKED_AT], [error] * (len(members) - MAX_MEMBERS_LOOKED_AT)
+    left_over: list[Member] = [error] * (len(members) - MAX_MEMBERS_LOOKED_AT)
+    return members[:MAX_MEMBERS_LOOKED_AT], left_over
 
 
 def no_object(part: Any, field: str) -> RefusedError:
@@ -195,19 +200,14 @@ def no_object(part: Any, field: str) -> RefusedError:
     )
 
 
-def _checked(member: Member, index: int, mended: tuple[str, ...]) -> Member:
+def _checked(member: Member, index: int, mended: tuple[str, ...], spec: Format) -> Member:
     """A member with its place, and what was mended in its text. A resolution asks nobody to act: INFO."""
     if not isinstance(member, IncomingAlert):
         return member
-    if not inert(member.title[:MAX_TITLE_CHARS]):
-        return RefusedError(
-            422,
-            "missing_field",
-            field="title",
-            hint=f"alert {index} has no title; name the fault in a few words",
-            part=member.part,
-        )
-    member = replace(member, index=index, mended=(*mended, *member.mended))
+    title = member.title
+    if not inert(title[:MAX_TITLE_CHARS]):
+        title, mended = f"An alert without a title ({spec.name})", (*mended, NO_TITLE)
+    member = replace(member, index=index, title=title, mended=(*mended, *member.mended))
     if member.state is not FaultState.RESOLVED and not is_resolution(member.status):
         return member
     return replace(member, state=FaultState.RESOLVED, severity=Severity.INFO)

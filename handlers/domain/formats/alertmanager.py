@@ -12,6 +12,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import quote
 
 import msgspec
 
@@ -23,7 +24,6 @@ from handlers.domain.refusal import RefusedError
 from handlers.domain.text import inert
 from handlers.domain.values import VALUES_AS_TEXT, all_text, id_of, links_of, text_of, texts_of
 
-_VERSION: Final = "4"
 _FIRING: Final = "firing"
 _NAMING_LABELS: Final = 5
 """Labels that stand in for the name that an alert lacks."""
@@ -31,8 +31,14 @@ _NAMING_LABELS: Final = 5
 _MAX_LEFT_OUT: Final = 1_000_000
 """Of alerts that a sender left out; whoever says more says it in error, and a row has room for 38 digits."""
 
+_GROUP_MARKS: Final = frozenset(
+    {"groupLabels", "commonLabels", "commonAnnotations", "groupKey", "receiver", "externalURL"}
+)
+"""Fields of a group; two of them make one, whatever became of its alerts."""
+
 TITLE_FROM_LABELS: Final = "its title is made of its labels"
 STATUS_FROM_GROUP: Final = "its status is the group's"
+ALERT_FROM_GROUP: Final = "its group had no alerts: it is made of what they have in common"
 
 
 class AlertmanagerFormat:
@@ -47,29 +53,66 @@ class AlertmanagerFormat:
         sent_at="none",
         resolution="the member's `status`, else the group's",
     )
-    severity = "the label `severity`, else the annotation, else the group's label"
+    severity = "label `severity`, else the annotation, else the group's label, by the words"
 
     def recognises(self, body: dict[str, Any], _headers: Mapping[str, str]) -> bool:
-        """Its alerts beside its version or none; Grafana's body is alike but has another, and an `orgId`."""
-        return "alerts" in body and "orgId" not in body and text_of(body.get("version")) in (None, _VERSION)
+        """A group of its own version, or of none."""
+        return is_group(body) and not is_grafanas(body)
 
     def parse(self, body: dict[str, Any], _headers: Mapping[str, str]) -> list[Member]:
         """Its alerts. Firing and resolved are two alerts, since the status is part of the identity."""
-        alerts = body.get("alerts")
-        if not isinstance(alerts, list):
-            raise RefusedError(422, "invalid_field", field="alerts", hint="the field 'alerts' must be a list")
-        parts, left_over = looked_at(alerts)
-        return [_member(part, body, index) for index, part in enumerate(parts)] + left_over
+        parts, left_over = members_of(body)
+        return [_member(part, body, n) for n, part in enumerate(parts)] + left_over
 
 
-def _member(part: Any, group: dict[str, Any], index: int) -> Member:
+def _member(part: Any, group: Mapping[str, Any], index: int) -> Member:
     if not isinstance(part, dict):
         return no_object(part, f"alerts[{index}]")
+    return alert_of(part, group, source=AlertmanagerFormat.name)
+
+
+def is_group(body: Mapping[str, Any]) -> bool:
+    """Whether a body is a group of Alertmanager's or Grafana's."""
+    if "alerts" in body and ("orgId" in body or text_of(body.get("version")) in (None, "1", "4")):
+        return True
+    return len(_GROUP_MARKS & body.keys()) > 1
+
+
+def is_grafanas(body: Mapping[str, Any]) -> bool:
+    """Whether a group is Grafana's, which has another version, and the organisation's number."""
+    return "orgId" in body or text_of(body.get("version")) == "1"
+
+
+def members_of(group: Mapping[str, Any]) -> tuple[list[Any], list[Member]]:
+    """A group's alerts, at least one, and refusals for those that are not looked at.
+
+    A group without alerts is one itself, where it says what they have in common.
+
+    Raises:
+        RefusedError: it has neither.
+    """
+    alerts = group.get("alerts")
+    if isinstance(alerts, dict) and alerts:
+        alerts = [alerts]
+    if alerts and isinstance(alerts, list):
+        return looked_at(alerts)
+    if texts_of(group.get("commonLabels")) or texts_of(group.get("commonAnnotations")):
+        return [{ALERT_FROM_GROUP: None}], []
+    if isinstance(alerts, list):
+        raise RefusedError(422, "no_alerts", hint="the body holds no alert; send at least one")
+    raise RefusedError(422, "invalid_field", field="alerts", hint="the field 'alerts' must be a list")
+
+
+def alert_of(part: Mapping[str, Any], group: Mapping[str, Any], *, source: str) -> IncomingAlert:
+    """A member of a group as an alert."""
     own_labels = texts_of(part.get("labels"))
     own_annotations = texts_of(part.get("annotations"))
     labels = own_labels | _others(texts_of(group.get("commonLabels")), own_labels)
     annotations = own_annotations | _others(texts_of(group.get("commonAnnotations")), own_annotations)
     mended = [] if all_text(part.get("labels")) and all_text(part.get("annotations")) else [VALUES_AS_TEXT]
+    if ALERT_FROM_GROUP in part:
+        part, own_labels = {}, labels
+        mended.append(ALERT_FROM_GROUP)
     title = ": ".join(text for text in (labels.get("alertname"), annotations.get("summary")) if text)
     if not inert(title[:MAX_TITLE_CHARS]).strip(": "):
         title = _stand_in_title(labels, annotations)
@@ -81,15 +124,20 @@ def _member(part: Any, group: dict[str, Any], index: int) -> Member:
     severity = own_labels.get("severity") or annotations.get("severity") or labels.get("severity")
     started_at = text_of(part.get("startsAt"))
     return IncomingAlert(
-        source="alertmanager",
+        source=source,
         title=title,
         severity=severity_of(severity),
         severity_word=unknown_word(severity),
-        part=msgspec.json.encode(part).decode(),
+        part=msgspec.json.encode(part or group).decode(),
         message=annotations.get("description") or annotations.get("message") or "",
         component=labels.get("service") or labels.get("job"),
         host=labels.get("host") or labels.get("instance") or labels.get("node"),
-        links=links_of(source=part.get("generatorURL")),
+        links=links_of(
+            source=part.get("generatorURL"),
+            runbook=annotations.get("runbook_url") or annotations.get("runbook") or labels.get("runbook_url"),
+            dashboard=annotations.get("dashboard_url") or annotations.get("dashboard"),
+            silence=_silence_link(text_of(group.get("externalURL")), own_labels),
+        ),
         started_at=started_at,
         episode=started_at or "",
         changed_at=text_of(part.get("endsAt")) if is_resolution(status) else started_at,
@@ -99,6 +147,17 @@ def _member(part: Any, group: dict[str, Any], index: int) -> Member:
         mended=tuple(mended),
         left_out=_count(group.get("truncatedAlerts")),
     )
+
+
+def _silence_link(address: str | None, labels: Mapping[str, str]) -> str | None:
+    """Alertmanager's form for a new silence of an alert with these labels.
+
+    https://github.com/prometheus/alertmanager/blob/main/ui/app/src/Views.elm and `Utils/Filter.elm` there
+    """
+    if not address or not labels:
+        return None
+    matchers = ",".join(f"{name}={json.dumps(text)}" for name, text in sorted(labels.items()))
+    return f"{address.rstrip('/')}/#/silences/new?filter={quote('{' + matchers + '}', safe='')}"
 
 
 def _others(common: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:

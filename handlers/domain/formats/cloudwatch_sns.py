@@ -1,10 +1,11 @@
 """The message that a CloudWatch alarm publishes to SNS, metric or composite.
 
-SNS cannot send an API key, so alarms come in by a Lambda subscription on this stack's own topic
-(`handlers.domain.intake.alarms` takes the message out of the event). An SNS envelope that is POSTed to the
-webhook is refused, and its SubscribeURL is never fetched: anybody could have written it.
-
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Notify_Users_Alarm_Changes.html
+
+SNS cannot send an API key, so alarms come in by a Lambda subscription on this stack's own topic
+(`handlers.domain.intake.alarms` takes the message out of the event). Who forwards an SNS envelope to the
+webhook has a key, and what is in it is taken (`handlers.domain.envelopes`); a message that is no JSON is an
+alert with that text. A SubscribeURL is never fetched: anybody could have written it.
 """
 
 from collections.abc import Mapping
@@ -13,16 +14,20 @@ from typing import Any, Final
 import msgspec
 
 from handlers.domain.alert import IncomingAlert
-from handlers.domain.formats import Identity
-from handlers.domain.refusal import RefusedError
-from handlers.domain.values import id_of, text_of
-from topology.alerts import Severity
+from handlers.domain.cloudwatch import RESOLUTION, SEVERITY, alarm_alert
+from handlers.domain.dialects import DEFAULT_SEVERITY
+from handlers.domain.envelopes import is_sns
+from handlers.domain.formats import Identity, Ignored, Member
+from handlers.domain.values import Fields
 
-_SEVERITY: Final = {"ALARM": Severity.HIGH, "INSUFFICIENT_DATA": Severity.MEDIUM, "OK": Severity.INFO}
-"""An alarm has no severity. Missing data is unknown, never healthy, so it is not INFO."""
+_MARKS: Final = frozenset(
+    {"AlarmName", "AlarmArn", "AlarmRule", "NewStateValue", "NewStateReason", "OldStateValue"}
+    | {"StateChangeTime", "AWSAccountId", "Trigger"}
+)
+_CONFIRMATIONS: Final = ("SubscriptionConfirmation", "UnsubscribeConfirmation")
 
 
-class CloudWatchFormat:
+class CloudWatchSnsFormat:
     """A CloudWatch alarm's change of state, as SNS delivers it: one alert."""
 
     name = "cloudwatch_sns"
@@ -32,70 +37,69 @@ class CloudWatchFormat:
         event_id="`AlarmArn`, else account, region and name",
         episode="`StateChangeTime`",
         sent_at="SNS's own",
-        resolution="`OK`; `INSUFFICIENT_DATA` resolves nothing",
+        resolution=RESOLUTION,
     )
-    severity = "`ALARM` is HIGH, `INSUFFICIENT_DATA` MEDIUM"
+    severity = SEVERITY
 
     def recognises(self, body: dict[str, Any], _headers: Mapping[str, str]) -> bool:
-        """An alarm, or the SNS envelope of anything, so that the refusal can explain."""
-        return _is_envelope(body) or {"AlarmName", "NewStateValue"} <= body.keys()
+        """Two of an alarm's fields, or an SNS envelope with anything that no other format knows."""
+        return is_sns(body) or len(_MARKS & body.keys()) > 1
 
-    def parse(self, body: dict[str, Any], _headers: Mapping[str, str]) -> list[IncomingAlert]:
-        """The alarm's change of state as one alert."""
-        if _is_envelope(body):
-            raise RefusedError(
-                422,
-                "sns_envelope",
-                field="Type",
-                hint="SNS is not taken at the webhook, and no SubscribeURL is ever fetched; let the alarm "
-                "publish to this stack's own alarm topic (stack output AlarmTopicArn) instead",
-            )
-        name, state = text_of(body.get("AlarmName")), text_of(body.get("NewStateValue"))
-        if not name or state not in _SEVERITY:
-            raise RefusedError(
-                422,
-                "invalid_field",
-                field="NewStateValue" if name else "AlarmName",
-                hint="an alarm has a name, and its state is one of " + ", ".join(_SEVERITY),
-            )
-        trigger = body["Trigger"] if isinstance(body.get("Trigger"), dict) else {}
-        dimensions = _dimensions(trigger.get("Dimensions"))
-        namespace, changed_at = text_of(trigger.get("Namespace")), text_of(body.get("StateChangeTime"))
-        given = {
-            "account": text_of(body.get("AWSAccountId")),
-            "region": text_of(body.get("Region")),
-            "namespace": namespace,
-            "metric": text_of(trigger.get("MetricName")),
-        }
-        texts = (text_of(body.get("NewStateReason")), text_of(body.get("AlarmDescription")))
-        return [
-            IncomingAlert(
-                source="cloudwatch",
-                title=name,
-                severity=_SEVERITY[state],
-                part=msgspec.json.encode(body).decode(),
-                message="\n".join(text for text in texts if text),
-                component=namespace,
-                host=dimensions.get("InstanceId"),
-                started_at=changed_at,
-                episode=changed_at,
-                changed_at=changed_at,
-                event_id=id_of(body.get("AlarmArn")) or f"{given['account']}/{given['region']}/{name}",
-                status=state,
-                labels=dimensions | {name: text for name, text in given.items() if text},
-            )
-        ]
+    def parse(self, body: dict[str, Any], _headers: Mapping[str, str]) -> list[Member]:
+        """The alarm's change of state as one alert, or what an envelope says."""
+        fields = Fields(body)
+        return [_of_envelope(fields) if is_sns(body) else _of_alarm(fields)]
 
 
-def _dimensions(value: Any) -> dict[str, str]:
-    """Names and values, of those that have both; one without is left to the raw part."""
-    parts = [part for part in value if isinstance(part, dict)] if isinstance(value, list) else []
-    pairs = [(text_of(part.get("name")), text_of(part.get("value"))) for part in parts]
-    return {name: text for name, text in pairs if name and text}
+def _of_alarm(fields: Fields) -> IncomingAlert:
+    trigger = fields.inner("Trigger")
+    metrics = trigger.values.get("Metrics")
+    children = [
+        f"{child.text('Arn')} {child.inner('State').text('Value')}"
+        for child in fields.inners("TriggeringChildren")
+    ]
+    texts = [
+        fields.text("NewStateReason"),
+        fields.text("AlarmDescription"),
+        fields.text("AlarmRule"),
+        *children,
+    ]
+    return alarm_alert(
+        fields,
+        name=fields.title("AlarmName", "AlarmArn", stand_in="a CloudWatch alarm"),
+        arn=fields.text("AlarmArn"),
+        state=fields.text("NewStateValue", needed=True),
+        changed_at=fields.time("StateChangeTime", needed=True),
+        texts=texts,
+        labels={
+            "account": fields.text("AWSAccountId"),
+            "region": fields.text("Region"),
+            "rule": fields.text("AlarmRule"),
+            "suppressed_by": fields.text("ActionsSuppressedBy"),
+        },
+        metrics=metrics if isinstance(metrics, list) else trigger.values,
+    )
 
 
-def _is_envelope(body: dict[str, Any]) -> bool:
-    return {"Type", "TopicArn", "Message"} <= body.keys()
+def _of_envelope(fields: Fields) -> Member:
+    kind = fields.text("Type")
+    if kind in _CONFIRMATIONS:
+        return Ignored(
+            f"a {kind} of SNS: its SubscribeURL is never fetched here; let the alarm publish to this stack's "
+            "own alarm topic (stack output AlarmTopicArn), which needs no confirmation"
+        )
+    message = fields.text("Message", needed=True) or ""
+    return IncomingAlert(
+        source="sns",
+        title=fields.text("Subject")
+        or fields.title("Message", stand_in="a message of SNS").partition("\n")[0],
+        severity=DEFAULT_SEVERITY,
+        part=msgspec.json.encode(fields.values).decode(),
+        message=message,
+        event_id=None,
+        labels={"topic": topic} if (topic := fields.text("TopicArn")) else {},
+        mended=fields.mended,
+    )
 
 
-FORMAT: Final = CloudWatchFormat()
+FORMAT: Final = CloudWatchSnsFormat()

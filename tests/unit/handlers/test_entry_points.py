@@ -272,7 +272,7 @@ def test_refusal_is_counted_and_sampled(
     load: Callable[[str], ModuleType], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A metric in all and by format and reason, and a line of the log without the body's secrets."""
-    refused = proxy_event(body='{"source": "billing", "severity": "page", "password": "hunter2"}')
+    refused = proxy_event(body='{"origin": "billing", "severity": "page", "password": "hunter2"}')
     assert load("reception").handler(refused, Context())["statusCode"] == 422
     out, err = capsys.readouterr()
     (metric,), (line,) = (list(map(json.loads, text.splitlines())) for text in (out, err))
@@ -282,11 +282,11 @@ def test_refusal_is_counted_and_sampled(
         "Dimensions": [["Stack"], ["Stack", "Format", "Reason"]],
         "Metrics": [{"Name": "Refusals", "Unit": "Count"}],
     }
-    assert metric == {"Stack": "dev", "Format": "generic", "Reason": "missing_field", "Refusals": 1}
+    assert metric == {"Stack": "dev", "Format": "unknown", "Reason": "unknown_format", "Refusals": 1}
     assert (line["message"], line["format"], line["error"], line["field"], line["refused"]) == (
-        "Refused a request", "generic", "missing_field", "title", 1
+        "Refused a request", "unknown", "unknown_format", None, 1
     )  # fmt: skip
-    assert line["sample"] == '{"source": "billing", "severity": "page", "password": "[redacted]"}'
+    assert line["sample"] == '{"origin": "billing", "severity": "page", "password": "[redacted]"}'
 
 
 def test_lost_ledger_is_answered_503_within_the_timeout(load: Callable[[str], ModuleType]) -> None:

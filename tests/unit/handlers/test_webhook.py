@@ -254,8 +254,8 @@ def test_message_of_another_topic_is_raised_and_not_written() -> None:
         ("\ud800", "?"),
         ("{}", "{}"),
         (
-            '{"detail-type": "AWS Health Event", "detail": {}}',
-            '{"detail-type": "AWS Health Event", "detail": {}}',
+            '{"Event Source": "db-instance"}',
+            '{"Event Source": "db-instance"}',
         ),
         (" ", "An empty message on the alarm topic"),
         ("\u200b\u2060\nrest", "An empty message on the alarm topic"),

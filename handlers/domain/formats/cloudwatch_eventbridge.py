@@ -1,0 +1,82 @@
+"""CloudWatch's events on EventBridge: an alarm's change of state is an alert, of its configuration none.
+
+https://github.com/awsdocs/amazon-cloudwatch-user-guide/blob/main/doc_source/cloudwatch-and-eventbridge.md
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from handlers.domain.cloudwatch import RESOLUTION, SEVERITY, alarm_alert
+from handlers.domain.formats import Identity, Ignored, Member
+from handlers.domain.values import Fields, text_of
+
+_SOURCE: Final = "aws.cloudwatch"
+_ALARM: Final = "CloudWatch Alarm"
+_STATE_CHANGE: Final = "CloudWatch Alarm State Change"
+
+
+class CloudWatchEventBridgeFormat:
+    """An alarm's change of state: one alert."""
+
+    name = "cloudwatch_eventbridge"
+    last_resort = False
+    members = None
+    identity = Identity(
+        event_id="the ARN in `resources`, else account, region and name",
+        episode="`detail.state.timestamp`",
+        sent_at="`time`",
+        resolution=RESOLUTION,
+    )
+    severity = SEVERITY
+
+    def recognises(self, body: dict[str, Any], _headers: Mapping[str, str]) -> bool:
+        """An event of CloudWatch, by its source, its type or an alarm in its detail."""
+        if not {"detail", "detail-type"} & body.keys():
+            return False
+        kind, detail = text_of(body.get("detail-type")) or "", body.get("detail")
+        named = isinstance(detail, dict) and "alarmName" in detail
+        return body.get("source") == _SOURCE or kind.startswith(_ALARM) or named
+
+    def parse(self, body: dict[str, Any], _headers: Mapping[str, str]) -> list[Member]:
+        """The alarm's change of state."""
+        fields = Fields(body)
+        detail = fields.inner("detail")
+        kind = fields.text("detail-type", needed=True) or _STATE_CHANGE
+        operation = detail.text("operation")
+        if operation or "Configuration" in kind:
+            return [
+                Ignored(f"a change of an alarm's configuration ({operation or 'unnamed'}), not of its state")
+            ]
+        if kind != _STATE_CHANGE and "state" not in detail.values:
+            return [Ignored("an event of CloudWatch that tells of no alarm's state")]
+        resources = body.get("resources")
+        arn = (
+            next((text for text in map(text_of, resources) if text), None)
+            if isinstance(resources, list)
+            else None
+        )
+        state, configuration = detail.inner("state"), detail.inner("configuration")
+        return [
+            alarm_alert(
+                fields,
+                name=detail.title("alarmName", stand_in=arn or "a CloudWatch alarm"),
+                arn=arn,
+                state=state.text("value", needed=True),
+                changed_at=state.time("timestamp", needed=True) or fields.time("time"),
+                texts=(
+                    state.text("reason"),
+                    configuration.text("description"),
+                    configuration.text("alarmRule"),
+                ),
+                labels={
+                    "account": fields.text("account"),
+                    "region": fields.text("region"),
+                    "rule": configuration.text("alarmRule"),
+                    "suppressed_by": state.text("actionsSuppressedBy"),
+                },
+                metrics=configuration.values.get("metrics"),
+            )
+        ]
+
+
+FORMAT: Final = CloudWatchEventBridgeFormat()

@@ -1,0 +1,61 @@
+"""The event that a CloudWatch alarm invokes a Lambda function with, forwarded to the webhook.
+
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-actions-Lambda.html
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from handlers.domain.cloudwatch import RESOLUTION, SEVERITY, alarm_alert
+from handlers.domain.formats import Identity, Member
+from handlers.domain.values import Fields
+
+
+class CloudWatchLambdaFormat:
+    """An alarm's change of state: one alert."""
+
+    name = "cloudwatch_lambda_action"
+    last_resort = False
+    members = None
+    identity = Identity(
+        event_id="`alarmArn`, else account, region and name",
+        episode="`alarmData.state.timestamp`",
+        sent_at="`time`",
+        resolution=RESOLUTION,
+    )
+    severity = SEVERITY
+
+    def recognises(self, body: dict[str, Any], _headers: Mapping[str, str]) -> bool:
+        """What no other event has."""
+        return "alarmData" in body or ("alarmArn" in body and "detail" not in body)
+
+    def parse(self, body: dict[str, Any], _headers: Mapping[str, str]) -> list[Member]:
+        """The alarm's change of state."""
+        fields = Fields(body)
+        alarm = fields.inner("alarmData")
+        state, configuration = alarm.inner("state"), alarm.inner("configuration")
+        arn = fields.text("alarmArn", needed=True)
+        return [
+            alarm_alert(
+                fields,
+                name=alarm.title("alarmName", stand_in=arn or "a CloudWatch alarm"),
+                arn=arn,
+                state=state.text("value", needed=True),
+                changed_at=state.time("timestamp") or fields.time("time", needed=True),
+                texts=(
+                    state.text("reason"),
+                    configuration.text("description"),
+                    configuration.text("alarmRule"),
+                ),
+                labels={
+                    "account": fields.text("accountId"),
+                    "region": fields.text("region"),
+                    "rule": configuration.text("alarmRule"),
+                    "suppressed_by": state.text("actionsSuppressedBy"),
+                },
+                metrics=configuration.values.get("metrics"),
+            )
+        ]
+
+
+FORMAT: Final = CloudWatchLambdaFormat()
