@@ -444,21 +444,6 @@ def test_no_other_status_is_a_resolution(status: str) -> None:
     assert (alert.severity, alert.title) == (Severity.CRITICAL, "Queue is growing")
 
 
-@pytest.mark.parametrize(
-    ("fields", "sender"),
-    [
-        ({"event": {"event_type": "incident.triggered"}}, "PagerDuty"),
-        ({"alert_type": "error", "alert_transition": "Triggered", "title": "t", "severity": "1"}, "Datadog"),
-    ],
-)
-def test_known_sender_that_is_not_taken_is_refused_by_its_name(fields: dict[str, Any], sender: str) -> None:
-    """However alike to the generic body it is, so that no hint costs an alert its severity."""
-    with pytest.raises(RefusedError, match=f"a body of {sender}") as refused:
-        parse(json.dumps(fields).encode(), {})
-    assert (refused.value.http_status, refused.value.code) == (422, "unsupported_sender")
-    assert "severity" in refused.value.hint
-
-
 def test_formats_are_found_and_the_generic_one_is_asked_last() -> None:
     """A new module in `formats` needs no other change."""
     names = [found.name for found in FORMATS]
