@@ -35,8 +35,15 @@ _TOKEN: Final = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{]|[\]}]', re.DOTAL
 """A string, or a bracket. One without an end is a token too, so that no text is looked through twice."""
 
 
+_ODD_CHARACTER: Final = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
+"""An escape of a NUL or of half a surrogate pair, which may be whole."""
+
+
 class _Repeating(dict[str, Any]):
     """An object that had a name twice."""
+
+
+_LOOKED_AT: Final = frozenset({dict, list, float, _Repeating})
 
 
 class Decoded(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,9 +79,12 @@ def decode(body: bytes) -> Decoded:
         raise RefusedError(
             413, "body_too_large", hint=f"the body has {len(body)} bytes; send at most {MAX_BODY_BYTES}"
         )
-    document = _parsed(body.removeprefix(_BYTE_ORDER_MARK).decode(errors="surrogateescape"))
+    text = body.removeprefix(_BYTE_ORDER_MARK).decode(errors="surrogateescape")
+    document = _parsed(text)
     if not isinstance(document, dict):
         raise RefusedError(400, "not_an_object", hint="the body must be a JSON object: {...}")
+    if _is_clean(text, document):
+        return Decoded(document=document, mended=())
     marks = {REPEATED} if isinstance(document, _Repeating) else set()
     cleaned: dict[str, Any] = {}
     mended_in: dict[str, dict[int, tuple[str, ...]]] = {}
@@ -95,11 +105,11 @@ def decode(body: bytes) -> Decoded:
 def _parsed(text: str) -> Any:
     """What the text says. Control characters in strings are taken, and backslashes that begin no escape."""
     try:
-        return _loaded(text)
+        return _DECODER.decode(text)
     except (RecursionError, json.JSONDecodeError):
         text = _shallow(_ODD_ESCAPE.sub(lambda escape: escape[1] or r"\\", text))
     try:
-        return _loaded(text)
+        return _DECODER.decode(text)
     except RecursionError as error:
         raise RefusedError(
             400, "too_deep", hint=f"nest objects and arrays at most {MAX_NESTING} deep, and close each"
@@ -110,8 +120,33 @@ def _parsed(text: str) -> Any:
         ) from error
 
 
-def _loaded(text: str) -> Any:
-    return json.loads(text, strict=False, parse_int=_whole, object_pairs_hook=_object)
+def _is_clean(text: str, document: dict[str, Any]) -> bool:
+    """Whether nothing is to be put right, as in most bodies: a tenth of the time of looking at each value.
+
+    Each level is taken at once, and only what is no text, whole number, flag or null is looked at.
+    """
+    if "\0" in text or not _is_unicode(text) or _ODD_CHARACTER.search(text):
+        return False
+    level: list[Any] = [document]
+    for _ in range(MAX_NESTING):
+        if _Repeating in map(type, level):
+            return False
+        values = chain.from_iterable(part.values() if isinstance(part, dict) else part for part in level)
+        inside = [value for value in values if type(value) in _LOOKED_AT]
+        level = [value for value in inside if not isinstance(value, float)]
+        if not all(map(math.isfinite, (value for value in inside if isinstance(value, float)))):
+            return False
+        if not level:
+            return True
+    return False
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _whole(digits: str) -> float:
@@ -168,3 +203,6 @@ def _cleaned(value: Any, level: int, marks: set[str]) -> Any:
 def _replaced(char: str, marks: set[str]) -> str:
     marks.add(UNREADABLE if char != "\0" else NULS)
     return "\ufffd" if char != "\0" else ""
+
+
+_DECODER: Final = json.JSONDecoder(strict=False, parse_int=_whole, object_pairs_hook=_object)
