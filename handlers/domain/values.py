@@ -19,6 +19,7 @@ _UNFILLED: Final = re.compile(r"\{\{.*\}\}|\$\{.*\}", re.DOTALL)
 
 _NUMBER: Final = re.compile(r"\d{1,25}(?:\.\d{1,25})?")
 _MAX_EPOCH_S: Final = 1e11
+_SMALLER_UNITS: Final = ("milliseconds", "microseconds", "nanoseconds")
 
 VALUES_AS_TEXT: Final = "values that were no text were made text"
 """How a row says that this was done."""
@@ -81,8 +82,8 @@ def time_of(value: Any) -> str | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
         return None
     try:
-        while value >= _MAX_EPOCH_S:
-            value = value / 1000
+        for _ in _SMALLER_UNITS:
+            value = value if value < _MAX_EPOCH_S else value / 1000
         at = datetime.fromtimestamp(value, UTC).replace(tzinfo=None)
     except (OverflowError, ValueError, OSError):
         return None

@@ -7,7 +7,6 @@ Datadog's payload without a template says in its title alone what happened: `[Tr
 That prefix is taken off every title, so that an outage and its end have one.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -19,23 +18,21 @@ from handlers.domain.formats import Identity, Member
 from handlers.domain.values import Fields, id_of, links_of
 from topology.alerts import Severity
 
-_PRIORITY: Final = re.compile(r"P[1-5]")
-_PREFIX: Final = re.compile(
-    r"\s*\[(?P<word>(?:re-?)?triggered|(?:re-?)?warn|recovered|(?:re-?)?no data|renotify|test|p[1-5])\b"
-    r"(?: on \{(?P<scope>[^}]{0,300})\}|[^\]]{0,300})\]",
-    re.IGNORECASE,
-)
+_PRIORITIES: Final = frozenset({"p1", "p2", "p3", "p4", "p5"})
+_WORDS: Final = _PRIORITIES | {"triggered", "warn", "recovered", "no data", "renotify", "test"}
+"""What Datadog puts in brackets before a monitor's name, without what says that it was told before."""
+
+_MENTION: Final = "@webhook-"
 _PLAIN: Final = frozenset({"last_updated", "event_type", "date", "org"})
 _PLAIN_NEEDED: Final = 3
 """Fields of the payload without a template, and how many of them tell it."""
 
 _MAX_PREFIXES: Final = 4
-_UNFILLED: Final = re.compile(r"\$[A-Z_]+(?:\[[^\]]*\])?")
-_MENTION: Final = re.compile(r"@webhook-[\w-]+")
-_AGAIN: Final = re.compile(r"re-?(?=triggered|warn|no data)", re.IGNORECASE)
 _BY_TYPE: Final = {"error": Severity.HIGH, "warning": Severity.MEDIUM, "info": Severity.INFO}
 _RECOVERED: Final = "Recovered"
 _TRIGGERED: Final = "Triggered"
+_WARN: Final = "Warn"
+_NO_DATA: Final = "No Data"
 
 
 class DatadogFormat:
@@ -110,40 +107,50 @@ class DatadogFormat:
 
 
 def _is_unfilled(value: Any) -> bool:
-    """A variable that Datadog left as it stands in the template."""
-    return isinstance(value, str) and _UNFILLED.fullmatch(value) is not None
+    """A variable that Datadog left as it stands in the template, such as `$ALERT_SCOPE`."""
+    return isinstance(value, str) and value[:1] == "$" and value.isupper() and value[1:].isidentifier()
 
 
 def _prefixes(title: str) -> tuple[list[str], str | None, str]:
     """The words that Datadog put before a monitor's name, the scope that it named there, and the name."""
     words: list[str] = []
-    scope, rest = None, title
-    while len(words) < _MAX_PREFIXES and (found := _PREFIX.match(rest)):
-        words.append(found["word"].lower())
-        scope, rest = found["scope"] or scope, rest[found.end() :]
-    return words, scope, rest.strip() or title
+    scope, rest = None, title.strip()
+    while rest.startswith("[") and len(words) < _MAX_PREFIXES:
+        inside, closed, after = rest[1:].partition("]")
+        said, _, about = inside.partition(" on ")
+        word = _first_time(said.strip().casefold())
+        if not closed or word not in _WORDS:
+            break
+        words.append(word)
+        scope, rest = about.strip("{} ") or scope, after.strip()
+    return words, scope, rest or title
+
+
+def _first_time(text: str) -> str:
+    """A word without what only says that it was told before, so that a reminder is a repeat."""
+    return text[3:] if text[:3].casefold() == "re-" else text
 
 
 def _status(transition: str | None, words: Sequence[str], kind: str | None) -> str:
-    """The transition without what only says that it was told before, so that a reminder is a repeat."""
     if transition and "notify" not in transition.casefold():
-        return _AGAIN.sub("", transition).strip() or _TRIGGERED
+        return _first_time(transition).strip() or _TRIGGERED
     if "recovered" in words or (not transition and kind == "success"):
         return _RECOVERED
-    shown = next((word for word in words if not _PRIORITY.fullmatch(word.upper())), "")
-    return {"warn": "Warn", "no data": "No Data"}.get(_AGAIN.sub("", shown), _TRIGGERED)
+    return next(
+        (said for word, said in (("warn", _WARN), ("no data", _NO_DATA)) if word in words), _TRIGGERED
+    )
 
 
 def _priority(fields: Fields, words: Sequence[str]) -> str | None:
     """Only P1 to P5: an event's own priority is "normal" or "low" whatever its monitor's is."""
     said = [fields.text(name) for name in ("alert_priority", "severity", "priority")]
-    return next((word for word in (*said, *words) if word and _PRIORITY.fullmatch(word.upper())), None)
+    return next((word for word in (*said, *words) if word and word.casefold() in _PRIORITIES), None)
 
 
 def _severity(priority: str | None, status: str, kind: str | None) -> Severity:
     if priority:
         return severity_of(priority)
-    if status in ("Warn", "No Data"):
+    if status in (_WARN, _NO_DATA):
         return Severity.MEDIUM
     return _BY_TYPE.get(kind or "", Severity.HIGH if status == _TRIGGERED else DEFAULT_SEVERITY)
 
@@ -162,8 +169,11 @@ def _pairs(tags: Sequence[str]) -> dict[str, str]:
 
 def _message(text: str) -> str:
     """The text without the marks of Markdown around it and without the mentions that had it sent here."""
-    shown = _MENTION.sub("", text.strip().removeprefix("%%%").removesuffix("%%%"))
-    return "\n".join(line.strip() for line in shown.splitlines() if line.strip())
+    text = text.strip().removeprefix("%%%").removesuffix("%%%")
+    lines = (
+        " ".join(word for word in line.split() if not word.startswith(_MENTION)) for line in text.splitlines()
+    )
+    return "\n".join(line for line in lines if line)
 
 
 FORMAT: Final = DatadogFormat()
