@@ -62,7 +62,7 @@ bench-rate: setup ## Post to a fresh local stack at its stated rate, from its fi
 
 PAYLOADS ?= tests/unit/handlers/fixtures
 GROUPS ?= 50000
-grown-groups: setup ## Groups grown from those in PAYLOADS=dir and spoilt: is any good alert lost? (GROUPS=n, SEED=n)
+grown-groups: setup ## Groups grown from those in PAYLOADS=dir and mutated bodies of all: is any good alert lost? (GROUPS=n, SEED=n)
 	@$(BIN)/python -m tests.grown_groups --payloads $(PAYLOADS) --groups $(GROUPS) --seed $(or $(SEED),1) --report reports/grown-groups.json
 
 format: setup ## Format the code, and fix what the linter can

@@ -1,4 +1,4 @@
-"""Grows groups from real payloads, spoils members, and looks for every good one (`make grown-groups`).
+"""Grows groups and mutates bodies of every format, and looks for every good member (`make grown-groups`).
 
 Prints the counts, and exits 1 if a good member is lost or any member is neither a row nor refused by its
 index. A seed grows the same group each time: `--seed N --groups 1`.
@@ -52,6 +52,7 @@ def _text(tally: Tally, seconds: float) -> str:
         f"{tally.groups:,} groups of {tally.members:,} members in {seconds:.0f} s\n"
         f"good members           {tally.good:>9,}, lost {tally.lost}\n"
         f"refused by their index {tally.refused:>9,}\n"
+        f"ignored                {tally.ignored:>9,} members and bodies\n"
         f"neither row nor named  {tally.unaccounted:>9,}\n"
         f"refused as a whole     {tally.refused_whole:>9,} groups\n"
         f"spoilt by\n{spoilt}" + "".join(f"{problem}\n" for problem in tally.problems)

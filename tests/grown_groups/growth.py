@@ -1,16 +1,19 @@
 """Groups grown from real ones: their members, multiplied and mixed, spoilt ones among good ones."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any, Final
 
+from handlers.domain.formats import parse
 from handlers.domain.limits import MAX_ALERTS_PER_BODY, MAX_BODY_BYTES
+from handlers.domain.refusal import RefusedError
+from tests.grown_groups.mutants import mutated, torn
 from tests.grown_groups.spoilers import GROUPS, MEMBERS, Fields, any_value, encoded
-from topology.alerts import Severity
+from topology.alerts import FaultState, Severity
 
 _WORDS: Final = {
     "critical": Severity.CRITICAL,
@@ -35,6 +38,24 @@ _TWICE: Final = 0.05
 _SPOILT_GROUP: Final = 0.4
 """How often something is wrong around the members."""
 
+_ANY_FORMAT: Final = 0.4
+"""How often it is a body of any format, mutated, or good and mutated members of one."""
+
+_GROUPED: Final = 0.3
+"""How often that one has members."""
+
+_TORN: Final = 0.1
+"""How often the bytes of a mutated body are torn besides."""
+
+_MAX_MIXED: Final = 12
+
+ID_PATHS: Final[Mapping[str, tuple[str, ...]]] = {
+    "alerts": ("fingerprint",),
+    "items": ("metadata", "uid"),
+    "messages": ("incident", "id"),
+}
+"""The lists of members that formats have, and where each member has its id."""
+
 _KEYED: Final = 0.1
 """How often a body comes with an `Idempotency-Key`."""
 
@@ -52,10 +73,13 @@ class Good:
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """A body, the good ones of its `members`, and by name how many of the others each spoiler made."""
+    """A body, the good ones of its `members`, and by name how many of the others each spoiler made.
+
+    `members` None: nobody can say how many there are.
+    """
 
     body: bytes
-    members: int
+    members: int | None
     good: tuple[Good, ...]
     spoilt: dict[str, int]
     key: str | None = None
@@ -81,10 +105,11 @@ class _Parts:
 
 @dataclass(frozen=True, kw_only=True)
 class Payloads:
-    """What groups are grown from: Alertmanager's bodies, and CloudWatch's alarms."""
+    """What groups are grown from: Alertmanager's bodies, CloudWatch's alarms, and bodies of any format."""
 
     groups: Sequence[dict[str, Any]]
     alarms: Sequence[dict[str, Any]]
+    bodies: Sequence[dict[str, Any]]
 
 
 def read_payloads(folder: Path) -> Payloads:
@@ -99,7 +124,7 @@ def read_payloads(folder: Path) -> Payloads:
     alarms = [body for body in bodies if {"AlarmName", "NewStateValue"} <= body.keys()]
     if not groups or not alarms:
         raise ValueError(f"{folder} holds {len(groups)} bodies of Alertmanager 4, and {len(alarms)} alarms")
-    return Payloads(groups=groups, alarms=alarms)
+    return Payloads(groups=groups, alarms=alarms, bodies=bodies)
 
 
 def _opened(document: dict[str, Any]) -> dict[str, Any]:
@@ -110,6 +135,8 @@ def _opened(document: dict[str, Any]) -> dict[str, Any]:
 def grow(payloads: Payloads, seed: int) -> Group:
     """The group of a seed, or one alert of a format that has no groups."""
     random = Random(seed)  # noqa: S311 - for tests
+    if random.random() < _ANY_FORMAT:
+        return _any_format(random, payloads.bodies, f"{seed:016x}")
     single, alarm = random.random() < _SINGLE, random.random() < 0.5
     if single:
         return (_alarm if alarm else _generic)(random, payloads, f"{seed:016x}")
@@ -150,6 +177,58 @@ def grow(payloads: Payloads, seed: int) -> Group:
         spoilt=parts.spoilt,
         key=f"key-{seed}" if random.random() < _KEYED else None,
     )
+
+
+def _any_format(random: Random, bodies: Sequence[dict[str, Any]], event_id: str) -> Group:
+    groups = [body for body in bodies if any(body.get(name) for name in ID_PATHS)]
+    real = random.choice(groups if random.random() < _GROUPED else bodies)
+    name = next((name for name in ID_PATHS if isinstance(real.get(name), list) and real[name]), None)
+    if name is None or random.random() < _GROUPED:
+        content = mutated(random, real, bodies)
+        if random.random() < _TORN:
+            content = torn(random, content)
+        return Group(body=content, members=None, good=(), spoilt={"mutated body": 1})
+    members: list[bytes] = []
+    good: list[Good] = []
+    for index in range(random.randint(1, _MAX_MIXED)):
+        member = deepcopy(random.choice(real[name]))
+        if random.random() < 0.5:
+            members.append(mutated(random, member, bodies))
+        elif _with_id(member, ID_PATHS[name], f"{event_id}-{index}"):
+            members.append(encoded(member))
+            good += _alone(real | {name: [member]}, f"{event_id}-{index}")
+    rest = [(key, encoded(value)) for key, value in real.items() if key != name]
+    body = _body(random, rest, members, name)
+    if not members or len(body) > MAX_BODY_BYTES:
+        return _any_format(random, bodies, event_id)
+    return Group(body=body, members=len(members), good=tuple(good), spoilt={"mutated member": 1})
+
+
+def _with_id(member: Any, path: tuple[str, ...], event_id: str) -> bool:
+    """Give a member an id of its own, where it has one."""
+    for part in path[:-1]:
+        member = member.get(part) if isinstance(member, dict) else None
+    if not isinstance(member, dict) or path[-1] not in member:
+        return False
+    member[path[-1]] = event_id
+    return True
+
+
+def _alone(body: dict[str, Any], event_id: str) -> list[Good]:
+    """What a good member must say in its group, which is what it says alone; nothing if it is no alert."""
+    try:
+        alerts = parse(encoded(body), {}).alerts
+    except RefusedError:
+        return []
+    return [
+        Good(
+            event_id=event_id,
+            title=f"[RESOLVED] {alert.title}" if alert.state is FaultState.RESOLVED else alert.title,
+            severity=alert.severity,
+            labels=dict(alert.labels),
+        )
+        for alert in alerts
+    ]
 
 
 def _alarm(random: Random, payloads: Payloads, event_id: str) -> Group:
@@ -206,9 +285,9 @@ def _add_spoilt(random: Random, member: dict[str, Any], parts: _Parts) -> None:
         parts.spoilt[name] = parts.spoilt.get(name, 0) + 1
 
 
-def _body(random: Random, fields: Fields, members: Sequence[bytes]) -> bytes:
+def _body(random: Random, fields: Fields, members: Sequence[bytes], name: str = "alerts") -> bytes:
     separator = random.choice((b",", b", ", b",\n"))[:2]
-    alerts = b"[" + separator.join(members) + b"]"
+    listed = encoded(name) + b":[" + separator.join(members) + b"]"
     written = [encoded(name) + b":" + value for name, value in fields]
-    written.insert(random.randint(0, len(written)), b'"alerts":' + alerts)
+    written.insert(random.randint(0, len(written)), listed)
     return b"{" + b",".join(written) + b"}"

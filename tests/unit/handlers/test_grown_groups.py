@@ -25,7 +25,8 @@ def test_no_good_member_is_lost_whatever_stands_beside_it() -> None:
     assert (tally.problems, tally.lost, tally.unaccounted) == ([], 0, 0)
     assert tally.good > len(SEEDS)
     assert tally.refused > 0
-    assert tally.spoilt.keys() == {*MEMBERS, *GROUPS, "single body"}
+    assert tally.ignored > 0
+    assert tally.spoilt.keys() == {*MEMBERS, *GROUPS, "single body", "mutated body", "mutated member"}
 
 
 def _loses_a_row(world: World, request: Request) -> Response:
