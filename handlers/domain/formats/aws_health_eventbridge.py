@@ -9,7 +9,6 @@ what is only told LOW.
 
 from collections.abc import Mapping
 from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 import msgspec
@@ -116,8 +115,12 @@ def _description(detail: Fields) -> str:
 def _time(fields: Fields, *names: str) -> str | None:
     """A time as ISO 8601; Health writes RFC 1123's `Thu, 1 Nov 2018 22:00:00 GMT`."""
     text = fields.time(*names)
+    if text is None or text[0].isdigit():
+        return text
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - no other format needs it at a cold start
+
     try:
-        at = parsedate_to_datetime(text or "")
+        at = parsedate_to_datetime(text)
     except (ValueError, IndexError, OverflowError):
         return text
     return at.astimezone(UTC).isoformat() if at.tzinfo else text

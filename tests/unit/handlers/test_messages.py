@@ -52,6 +52,36 @@ def test_what_was_mended_or_left_out_is_shown() -> None:
     assert fields["Left out"] == "42 alerts of its group by the sender; look there"
 
 
+def test_labels_are_shown() -> None:
+    """What tells two alerts of one name apart, such as an alarm's metric, is there to be read."""
+    fields = dict(notification_of(row(labels={"metric": "Errors", "FunctionName": "pay"})).fields)
+    assert fields["Labels"] == "metric=Errors, FunctionName=pay"
+
+
+def test_links_of_every_kind_have_words_of_our_own() -> None:
+    """In one order; a row of the release before has the source's alone, and it is shown as ever."""
+    every = {
+        "silence": "https://a/s",
+        "source": "https://a/x",
+        "runbook": "https://a/r",
+        "dashboard": "https://a/d",
+    }
+    assert notification_of(replace(row(), links=every)).links == (
+        ("Open the source", "https://a/x"),
+        ("Runbook", "https://a/r"),
+        ("Dashboard", "https://a/d"),
+        ("Silence", "https://a/s"),
+    )
+    old = replace(row(), link="https://a/x", links=None)
+    assert notification_of(old).links == (("Open the source", "https://a/x"),)
+    assert notification_of(row()).links == ()
+
+
+def test_link_of_a_kind_that_a_later_release_has_costs_no_message() -> None:
+    """It is left out: nobody here knows what to call it."""
+    assert notification_of(replace(row(), links={"trace": "https://a/t"})).links == ()
+
+
 def test_missing_analysis_says_why() -> None:
     """An alert without an analysis never looks as if there were nothing to say."""
     alert = replace(row(status=Status.ANALYZED), analysis=None, analysis_error="Claude answered 529")

@@ -393,3 +393,17 @@ def test_usable_link_is_kept(link: str) -> None:
     """Names inside a company's network have underscores and no dots."""
     (alert,) = World().accept(body(link=link))
     assert alert.link == link
+
+
+def test_links_are_kept_by_kind_and_each_is_judged_for_itself() -> None:
+    """`link` is the source's, which the release before this one shows."""
+    kinds = {
+        "runbook": "https://wiki.example/disk",
+        "dashboard": "javascript:alert(1)",
+        "silence": "https://-/",
+    }
+    (alert,) = World().accept(body(link="https://prom.example/g", **kinds))
+    assert alert.links == {"source": "https://prom.example/g", "runbook": "https://wiki.example/disk"}
+    assert alert.link == "https://prom.example/g"
+    (alert,) = World().accept(body(dashboard="https://dash.example/d/1"))
+    assert (alert.links, alert.link) == ({"dashboard": "https://dash.example/d/1"}, None)

@@ -281,3 +281,13 @@ def test_member_that_is_refused_is_named_beside_those_that_are_taken() -> None:
     (refused,) = response.body["refused"]
     assert (refused["index"], refused["error"], refused["field"]) == (1, "invalid_field", "alerts[1]")
     assert "1 of 3 alerts of one body could not be taken" in [row.title for row in world.ledger.rows.values()]
+
+
+def test_body_of_nothing_but_what_is_no_alert_is_answered_200_and_not_written() -> None:
+    """The sender is content, and nobody is woken; it is counted by its format."""
+    world = World()
+    response = world.answer(post(fixture("sns_subscription")))
+    assert (response.status, response.body["format"]) == (200, "cloudwatch_sns")
+    assert "AlarmTopicArn" in response.body["ignored"]
+    assert world.ledger.rows == {}
+    assert world.refusal_meter.ignored == {"cloudwatch_sns": 1}
