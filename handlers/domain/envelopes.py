@@ -5,7 +5,11 @@ from typing import Any, Final
 from handlers.domain.decoding import Decoded, decode
 from handlers.domain.refusal import RefusedError
 
-_TYPES: Final = frozenset({"Notification", "SubscriptionConfirmation", "UnsubscribeConfirmation"})
+_MARKS: Final = frozenset(
+    {"Type", "MessageId", "TopicArn", "SignatureVersion", "Signature", "SigningCertURL"}
+    | {"SubscribeURL", "UnsubscribeURL"}
+)
+_MARKS_NEEDED: Final = 2
 
 
 def is_sns(document: dict[str, Any]) -> bool:
@@ -13,8 +17,7 @@ def is_sns(document: dict[str, Any]) -> bool:
 
     https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html
     """
-    kind = document.get("Type")
-    return isinstance(kind, str) and kind in _TYPES and bool({"TopicArn", "MessageId"} & document.keys())
+    return "Message" in document and len(_MARKS & document.keys()) >= _MARKS_NEEDED
 
 
 def unwrapped(decoded: Decoded) -> Decoded:

@@ -63,7 +63,7 @@ class AwsHealthFormat:
         severity = _SEVERITIES.get((category or "").casefold(), DEFAULT_SEVERITY)
         if _ABUSE in (fields.text("detail-type") or ""):
             severity = Severity.HIGH
-        service, code = detail.text("service"), detail.text("eventTypeCode", needed=True)
+        service, code = detail.text("service", needed=True), detail.text("eventTypeCode", needed=True)
         entities = [name for part in detail.inners("affectedEntities") if (name := part.text("entityValue"))]
         account = detail.text("affectedAccount") or fields.text("account")
         began, status = _time(detail, "startTime"), detail.text("statusCode")

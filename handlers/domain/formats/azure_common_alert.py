@@ -75,7 +75,7 @@ class AzureCommonFormat:
         status = given.text("monitorCondition", needed=True) or context.text("status") or _FIRED
         began = given.time("firedDateTime", needed=True)
         kind, resource = resource_of(first_text(given.values.get("alertTargetIDs")))
-        rule = given.title("alertRule", "description", stand_in="an alert of Azure Monitor")
+        rule = given.title("alertRule", stand_in=given.text("description") or "an alert of Azure Monitor")
         told = about.text("title")
         texts = [given.text("description"), *condition_lines(condition)]
         texts += [part.text(name) for part in (context, about) for name in _TEXTS]

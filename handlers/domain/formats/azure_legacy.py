@@ -34,6 +34,8 @@ _CONTEXT_MARKS: Final = frozenset(
 _LOG_MARKS: Final = frozenset(
     {"AlertRuleName", "SearchQuery", "AlertThresholdOperator", "LinkToSearchResults"}
 )
+_FIELDS: Final = frozenset({"status", "context", "properties"})
+_STATUSES: Final = ("Activated", "Deactivated")
 _OVER: Final = frozenset({"resolved", "deactivated"})
 _SCALING: Final = "Scale"
 
@@ -56,9 +58,11 @@ class AzureLegacyFormat:
         """By its schema's name, or an alert's context."""
         schema, data = text_of(body.get("schemaId")) or "", body.get("data")
         data = data if isinstance(data, dict) else body
-        context = data.get("context")
+        if schema.casefold() in _SCHEMAS or len(_LOG_MARKS & data.keys()) > 1:
+            return True
+        context, fields = data.get("context"), _FIELDS & data.keys()
         marked = isinstance(context, dict) and bool(_CONTEXT_MARKS & context.keys())
-        return schema.casefold() in _SCHEMAS or marked or len(_LOG_MARKS & data.keys()) > 1
+        return marked or fields == _FIELDS or (len(fields) > 1 and data.get("status") in _STATUSES)
 
     def parse(self, body: dict[str, Any], _headers: Mapping[str, str]) -> list[Member]:
         """The alert; that a service was scaled is none."""
@@ -98,7 +102,9 @@ def _of_metric(fields: Fields, context: Fields) -> IncomingAlert:
     }
     return IncomingAlert(
         source="azure",
-        title=context.title("name", "description", "resourceName", stand_in="an alert of Azure Monitor"),
+        title=context.title(
+            "name", stand_in=context.text("description", "resourceName") or "an alert of Azure Monitor"
+        ),
         severity=severity,
         severity_word=severity_word,
         part=msgspec.json.encode(fields.values).decode(),
@@ -152,7 +158,7 @@ def _of_log_search(fields: Fields, data: Fields) -> IncomingAlert:
     labels = {"workspace": place, "results": data.text("ResultCount"), "type": data.text("AlertType")}
     return IncomingAlert(
         source="azure",
-        title=data.title("AlertRuleName", "Description", stand_in="a log search alert of Azure"),
+        title=data.title("AlertRuleName", stand_in=data.text("Description") or "a log search of Azure"),
         severity=severity,
         severity_word=severity_word,
         part=msgspec.json.encode(fields.values).decode(),

@@ -64,10 +64,11 @@ def _of_alarm(fields: Fields) -> IncomingAlert:
         fields.text("AlarmRule"),
         *children,
     ]
+    arn = fields.text("AlarmArn")
     return alarm_alert(
         fields,
-        name=fields.title("AlarmName", "AlarmArn", stand_in="a CloudWatch alarm"),
-        arn=fields.text("AlarmArn"),
+        name=fields.title("AlarmName", stand_in=arn or "a CloudWatch alarm"),
+        arn=arn,
         state=fields.text("NewStateValue", needed=True),
         changed_at=fields.time("StateChangeTime", needed=True),
         texts=texts,

@@ -57,7 +57,7 @@ class GrafanaLegacyFormat:
         return [
             IncomingAlert(
                 source="grafana",
-                title=fields.title("ruleName", "title", stand_in="a rule of Grafana"),
+                title=fields.title("ruleName", stand_in=fields.text("title") or "a rule of Grafana"),
                 severity=severity_of(severity),
                 severity_word=unknown_word(severity),
                 part=msgspec.json.encode(body).decode(),

@@ -69,7 +69,7 @@ class GuardDutyFormat:
         return [
             IncomingAlert(
                 source="aws.guardduty",
-                title=detail.title("title", "type", "description", stand_in="a finding of GuardDuty"),
+                title=detail.title("title", stand_in=kind or "a finding of GuardDuty"),
                 severity=severity or DEFAULT_SEVERITY,
                 severity_word=number if severity is None else None,
                 part=msgspec.json.encode(body).decode(),

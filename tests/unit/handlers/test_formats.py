@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import msgspec
 import pytest
@@ -13,6 +14,8 @@ from handlers.domain.formats import FORMATS, Identity, Ignored, Member, UnknownF
 from handlers.domain.refusal import RefusedError
 from tests.unit.handlers.builders import body
 from topology.alerts import FaultState, Severity
+
+DOCUMENT: Final = (Path(__file__).parents[3] / "docs" / "architecture.md").read_text()
 
 
 class Tickets:
@@ -121,3 +124,11 @@ def test_what_is_mended_in_a_list_of_a_body_that_is_one_alert_is_said_of_it() ->
     """Its lists are no members."""
     (alert,) = parse(body(tags=["a\0"]), {}).alerts
     assert alert.mended == (NULS,)
+
+
+def test_document_has_a_line_for_every_format_as_its_module_has_it() -> None:
+    """Format by format; a failure prints the lines to put there."""
+    wanted = [f"| `{spec.name}` | {' | '.join((*spec.identity, spec.severity))} |" for spec in FORMATS]
+    table = DOCUMENT.split("### Identity, repeats")[1].split("### ")[0]
+    lines = [line for line in table.splitlines() if line.startswith("| `")]
+    assert [line for line in lines if not line.startswith("| `sns_text`")] == wanted
