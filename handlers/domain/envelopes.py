@@ -6,10 +6,10 @@ from handlers.domain.decoding import Decoded, decode
 from handlers.domain.refusal import RefusedError
 
 _MARKS: Final = frozenset(
-    {"Type", "MessageId", "TopicArn", "SignatureVersion", "Signature", "SigningCertURL"}
+    {"Type", "MessageId", "TopicArn", "Message", "SignatureVersion", "Signature", "SigningCertURL"}
     | {"SubscribeURL", "UnsubscribeURL"}
 )
-_MARKS_NEEDED: Final = 2
+_MARKS_NEEDED: Final = 3
 
 
 def is_sns(document: dict[str, Any]) -> bool:
@@ -17,7 +17,7 @@ def is_sns(document: dict[str, Any]) -> bool:
 
     https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html
     """
-    return "Message" in document and len(_MARKS & document.keys()) >= _MARKS_NEEDED
+    return len(_MARKS & document.keys()) >= _MARKS_NEEDED
 
 
 def unwrapped(decoded: Decoded) -> Decoded:
