@@ -1,9 +1,10 @@
 """Measures what the handlers cost and holds it to its goals: `make bench`, or `python -m benchmarks.bench`.
 
 Its parts are `zips` (the packages' sizes), `cold` (importing an entry point), `warm` (an invocation against
-the bare boto3 calls that it must make) and `embedded` (alerts a second through the embedded AWS). Each ratio
-is to a floor of the same run, so a busy machine changes it little. Exit 0 and one line of figures, or exit 1
-and a line for each figure that misses its goal; the goals are in `benchmarks/handlers/goals.py`.
+the bare boto3 calls that it must make), `parse` (reading a body of each format) and `embedded` (alerts a
+second through the embedded AWS). Each ratio is to a floor of the same run, so a busy machine changes it
+little. Exit 0 and one line of figures, or exit 1 and a line for each figure that misses its goal; the goals
+are in `benchmarks/handlers/goals.py`.
 
   python -m benchmarks.bench --only cold,zips     a minute, after a change of what is imported
   python -m benchmarks.bench --only warm --json   figures alone, as JSON, on standard output
@@ -21,6 +22,7 @@ from benchmarks.handlers.cold import cold_starts
 from benchmarks.handlers.embedded import embedded_throughput
 from benchmarks.handlers.goals import GOALS, Figures, misses, shown
 from benchmarks.handlers.page import write_page
+from benchmarks.handlers.parse import parse_figures
 from benchmarks.handlers.warm import warm_invocations
 from clients.receipts import write_report
 from lambda_packages import ROOT
@@ -42,6 +44,10 @@ def _warm(packages: Packages) -> Figures:
         return warm_invocations(unpack(packages, Path(folder)), endpoint_url=endpoint_url)
 
 
+def _parse(_packages: Packages) -> Figures:
+    return parse_figures()
+
+
 def _zips(packages: Packages) -> Figures:
     return {f"zip {spec.key}": megabytes(package) for spec, package in packages.items()}
 
@@ -50,6 +56,7 @@ PARTS: Final[Mapping[str, Callable[[Packages], Figures]]] = {
     "zips": _zips,
     "cold": _cold,
     "warm": _warm,
+    "parse": _parse,
     "embedded": embedded_throughput,
 }
 

@@ -49,9 +49,12 @@ GOALS: Final = (
         Goal(name=f"waits {function}", unit="x", at_most=2.0)
         for function in ("reception", "analysis", "distribution", "recovery")
     ),
+    Goal(name="parse", unit="x", at_most=20),
+    Goal(name="parse, us", unit=" us", at_most=200),
     Goal(name="embedded reception", unit="x", at_least=0.8),
 )
-"""Ratios to the floor, and megabytes (of 1,000,000 bytes). What each is: `docs/measurements/handlers.md`."""
+"""Ratios to the floor, megabytes (of 1,000,000 bytes) and microseconds. What each is:
+`docs/measurements/handlers.md`."""
 
 
 def shown(figure: float, unit: str) -> str:

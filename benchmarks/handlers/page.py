@@ -25,6 +25,8 @@ machine too.
 - **warm**: processor time of an invocation with one alert (recovery: a run that finds nothing), to that of
   the bare boto3 calls that it must make, and of Slack's POST. **Waits**: the same by the clock, since a
   sleep takes no processor time.
+- **parse**: processor time of reading the longest body that the tests have of a format, to that of
+  `json.loads` of the same bytes; the worst of all formats.
 - **embedded**: alerts a second through webhook, function and queue of the embedded AWS, to those of a
   function that makes the same calls and logs one line.
 

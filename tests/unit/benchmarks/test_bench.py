@@ -14,8 +14,10 @@ from benchmarks import bench
 from benchmarks.handlers.cold import cold_starts
 from benchmarks.handlers.goals import GOALS, Goal, misses
 from benchmarks.handlers.page import write_page
+from benchmarks.handlers.parse import parse_figures
 from benchmarks.handlers.warm import warm_invocations
 from benchmarks.handlers.warm_child import MUST, recorded
+from handlers.domain.formats import FORMATS
 from loadtests.isolated.environment import environment
 from loadtests.isolated.packages import built, canned_aws, megabytes, unpack
 from topology.functions import RECEPTION, RECOVERY, FunctionSpec
@@ -81,7 +83,7 @@ def test_part_that_there_is_not_is_one_line(capsys: pytest.CaptureFixture[str]) 
     with pytest.raises(SystemExit) as ended:
         bench.main(["--only", "cold,luke"])
     assert ended.value.code == 2
-    assert "no part luke; there are zips, cold, warm, embedded" in capsys.readouterr().err
+    assert "no part luke; there are zips, cold, warm, parse, embedded" in capsys.readouterr().err
 
 
 def test_fat_zip_is_caught(tmp_path: Path) -> None:
@@ -131,6 +133,16 @@ def test_floor_of_the_embedded_aws_makes_receptions_calls(monkeypatch: pytest.Mo
         calls = recorded(lambda: answers.append(floor.handler({"body": '{"id": "a1"}'}, None)))
     assert [operation for _, operation, _ in calls] == list(MUST["reception"])
     assert answers[0]["statusCode"] == 202
+
+
+def test_every_format_is_measured_and_none_is_left_out_in_silence(tmp_path: Path) -> None:
+    """The worst of them is the figure that has a goal; without a body there is no figure."""
+    figures = parse_figures(blocks=1)
+    each = [figures[f"parse {spec.name}, us"] for spec in FORMATS]
+    assert figures["parse, us"] == max(each)
+    assert min(each) > 0
+    with pytest.raises(FileNotFoundError, match=FORMATS[0].name):
+        parse_figures(blocks=1, bodies=tmp_path)
 
 
 def test_page_has_every_figure_with_its_goal(tmp_path: Path) -> None:
