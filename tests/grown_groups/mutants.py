@@ -34,14 +34,14 @@ def _change(random: Random, inside: Any, name: Any, others: Sequence[Any]) -> by
         case "gone":
             del inside[name]
         case "kind":
-            inside[name] = random.choice(NO_TEXTS)
+            inside[name] = deepcopy(random.choice(NO_TEXTS))
         case "text":
             inside[name] = random.choice((*ODD_TEXTS, *NUMBERS[:4], "null", "x" * 20_000, "{{ .id }}"))
         case "bytes":
             inside[name] = _HERE
             return any_value(random)
         case "moved" if isinstance(inside, dict):
-            inside[random.choice(list(inside))] = inside[name]
+            inside[random.choice(list(inside))] = deepcopy(inside[name])
         case "renamed" if isinstance(inside, dict):
             inside[str(name).swapcase()] = inside.pop(name)
         case "other":
@@ -50,7 +50,7 @@ def _change(random: Random, inside: Any, name: Any, others: Sequence[Any]) -> by
         case "nested":
             inside[name] = {"value": inside[name]}
         case _:
-            inside[name] = [inside[name]] * 2
+            inside[name] = [inside[name], deepcopy(inside[name])]
     return None
 
 
