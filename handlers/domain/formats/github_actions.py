@@ -65,8 +65,9 @@ class GitHubActionsFormat:
         fields = Fields(body)
         run = fields.inner(kind)
         action, ended = fields.text("action"), run.text("status")
-        if (ended or action or _COMPLETED) != _COMPLETED:
-            return [Ignored(f"a {kind} that is {ended or action}")]
+        for state in (ended, action):
+            if state not in (None, _COMPLETED):
+                return [Ignored(f"a {kind} that is {state}")]
         conclusion = run.text("conclusion", needed=True)
         again = (run.text("run_attempt") or "1") != "1"
         if conclusion in _HARMLESS and not (conclusion == _SUCCESS and again):

@@ -184,6 +184,11 @@ def test_github_run_that_did_not_fail_is_no_alert(conclusion: str) -> None:
     assert alert_of(body) is None
 
 
+def test_github_check_that_is_asked_for_again_is_no_failure_of_its_own() -> None:
+    """Its body still has the conclusion of the time before."""
+    assert alert_of(real("github_actions/firing_check") | {"action": "rerequested"}) is None
+
+
 def test_github_run_that_succeeds_at_a_later_attempt_ends_its_failure() -> None:
     """The next run of the pipeline is another event, whatever becomes of it."""
     failed, mended = taken(real("github_actions/firing")), taken(real("github_actions/resolved"))
