@@ -36,6 +36,8 @@ _GROUP_MARKS: Final = frozenset(
 )
 """Fields of a group; two of them make one, whatever became of its alerts."""
 
+_GRAFANA_MARKS: Final = frozenset({"silenceURL", "dashboardURL", "panelURL"})
+
 TITLE_FROM_LABELS: Final = "its title is made of its labels"
 STATUS_FROM_GROUP: Final = "its status is the group's"
 ALERT_FROM_GROUP: Final = "its group had no alerts: it is made of what they have in common"
@@ -79,8 +81,12 @@ def is_group(body: Mapping[str, Any]) -> bool:
 
 
 def is_grafanas(body: Mapping[str, Any]) -> bool:
-    """Whether a group is Grafana's, which has another version, and the organisation's number."""
-    return "orgId" in body or text_of(body.get("version")) == "1"
+    """Whether a group is Grafana's: by version, the organisation's number, or its first alert's addresses."""
+    if "orgId" in body or text_of(body.get("version")) == "1":
+        return True
+    alerts = body.get("alerts")
+    first = alerts[0] if isinstance(alerts, list) and alerts else None
+    return isinstance(first, dict) and bool(_GRAFANA_MARKS & first.keys())
 
 
 def members_of(group: Mapping[str, Any]) -> tuple[list[Any], list[Member]]:
@@ -152,7 +158,7 @@ def alert_of(part: Mapping[str, Any], group: Mapping[str, Any], *, source: str) 
 def _silence_link(address: str | None, labels: Mapping[str, str]) -> str | None:
     """Alertmanager's form for a new silence of an alert with these labels.
 
-    https://github.com/prometheus/alertmanager/blob/main/ui/app/src/Views.elm and `Utils/Filter.elm` there
+    https://github.com/prometheus/alertmanager/blob/main/ui/app/src/Views/SilenceForm/Parsing.elm
     """
     if not address or not labels:
         return None

@@ -33,6 +33,7 @@ _TEXTS: Final = (
     "cause",
     "communication",
     "details",
+    "expression",
     "DetectionSummary",
     "SearchQuery",
 )

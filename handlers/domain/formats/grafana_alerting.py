@@ -46,7 +46,9 @@ def _member(part: Any, group: Mapping[str, Any], index: int) -> Member:
         return no_object(part, f"alerts[{index}]")
     alert = alert_of(part, group, source="grafana")
     rule = alert.labels.get("rulename")
-    title = alert.title if not rule or rule in alert.title else f"{rule}: {alert.title}"
+    title = alert.title or text_of(group.get("title")) or ""
+    if rule and rule not in title:
+        title = f"{rule}: {title}"
     texts = (alert.message, text_of(part.get("valueString")))
     links = dict(alert.links) | links_of(
         source=part.get("generatorURL") or part.get("panelURL"),

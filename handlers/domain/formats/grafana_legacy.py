@@ -1,7 +1,7 @@
 """Grafana's alerting before version 8: one rule's change of state in one body.
 
-https://github.com/grafana/grafana/blob/v8.5.27/pkg/services/alerting/notifiers/webhook.go
-https://github.com/grafana/grafana/blob/v8.5.27/pkg/models/alert.go (the states)
+https://github.com/grafana/grafana, `pkg/services/alerting/notifiers/webhook.go` at 3a3b4ca839
+https://github.com/zulip/zulip/tree/main/zerver/webhooks/grafana/fixtures (the states)
 
 It has no time, so the next outage of a rule is told apart by the resolution between.
 """

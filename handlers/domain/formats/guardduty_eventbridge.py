@@ -3,7 +3,9 @@
 https://docs.aws.amazon.com/guardduty/latest/ug/guardduty_findings_eventbridge.html
 https://docs.aws.amazon.com/guardduty/latest/ug/guardduty_findings-severity.html
 
-A finding that occurs again comes again, with its first time and a new count; nothing says that it is over.
+A finding that occurs again comes again, with its first time and a new count; nothing says that it is over. A
+scan for malware that found none is no alert.
+https://docs.aws.amazon.com/guardduty/latest/ug/monitor-with-eventbridge-s3-malware-protection.html
 """
 
 from collections.abc import Mapping
@@ -14,7 +16,7 @@ import msgspec
 
 from handlers.domain.alert import IncomingAlert
 from handlers.domain.dialects import DEFAULT_SEVERITY
-from handlers.domain.formats import Identity, Member
+from handlers.domain.formats import Identity, Ignored, Member
 from handlers.domain.values import Fields, links_of, text_of
 from topology.alerts import Severity
 
@@ -22,6 +24,7 @@ _SOURCE: Final = "aws.guardduty"
 _KIND: Final = "GuardDuty"
 _MARKS: Final = frozenset({"schemaVersion", "type", "service", "severity", "resource"})
 _MARKS_NEEDED: Final = 3
+_CLEAN: Final = "NO_THREATS_FOUND"
 _LEVELS: Final = ((9.0, Severity.CRITICAL), (7.0, Severity.HIGH), (4.0, Severity.MEDIUM), (1.0, Severity.LOW))
 """From which number on: critical 9.0 to 10.0, high 7.0 to 8.9, medium 4.0 to 6.9, low 1.0 to 3.9."""
 
@@ -52,6 +55,9 @@ class GuardDutyFormat:
         """The finding."""
         fields = Fields(body)
         detail = fields.inner("detail")
+        scanned = detail.inner("scanResultDetails").text("scanResultStatus")
+        if scanned == _CLEAN:
+            return [Ignored("a scan for malware that found none")]
         service, resource = detail.inner("service"), detail.inner("resource")
         began = service.time("eventFirstSeen") or detail.time("createdAt", needed=True)
         finding, region = detail.id("id"), detail.text("region") or fields.text("region")
@@ -64,12 +70,13 @@ class GuardDutyFormat:
             "action": service.inner("action").text("actionType"),
             "count": service.text("count"),
             "sample": service.inner("additionalInfo").text("sample"),
+            "object": detail.inner("s3ObjectDetails").text("objectKey"),
         }
         severity = _severity_of(number)
         return [
             IncomingAlert(
                 source="aws.guardduty",
-                title=detail.title("title", stand_in=kind or "a finding of GuardDuty"),
+                title=detail.title("title", stand_in=kind or scanned or "a finding of GuardDuty"),
                 severity=severity or DEFAULT_SEVERITY,
                 severity_word=number if severity is None else None,
                 part=msgspec.json.encode(body).decode(),

@@ -175,6 +175,15 @@ def test_number_of_a_finding_is_a_severity(number: Any, severity: Severity) -> N
     assert alert(name, detail=json.loads(fixture(name))["detail"] | {"severity": number}).severity is severity
 
 
+@pytest.mark.parametrize(("status", "alerts"), [("THREATS_FOUND", 1), ("NO_THREATS_FOUND", 0)])
+def test_scan_for_malware_is_an_alert_where_it_found_some(status: str, alerts: int) -> None:
+    """An event of another type than a finding's, and with none of its fields."""
+    detail = {"scanStatus": "COMPLETED", "scanResultDetails": {"scanResultStatus": status}}
+    event = {"source": "aws.guardduty", "detail-type": "GuardDuty Malware Protection Object Scan Result"}
+    parsed = parse(json.dumps(event | {"detail": detail}).encode(), {})
+    assert (parsed.format, len(parsed.alerts)) == ("guardduty_eventbridge", alerts)
+
+
 @pytest.mark.parametrize(("level", "severity"), list(enumerate(Severity)))
 def test_five_levels_of_azure_are_the_five_severities(level: int, severity: Severity) -> None:
     """Sev0 is the worst on both sides."""

@@ -46,10 +46,21 @@ def test_grafanas_group_is_known_without_one_of_its_marks(fields: dict[str, Any]
     assert parsed.alerts[0].labels["team"] == "orders"
 
 
+def test_group_of_a_template_is_known_by_grafanas_addresses() -> None:
+    """Also where nothing of the group itself is there; an alert that says nothing has the group's title."""
+    part = GRAFANA["alerts"][0]
+    assert parse(json.dumps({"alerts": [part]}).encode(), {}).format == "grafana_alerting"
+    empty = part | {"labels": {}, "annotations": {}}
+    group = GRAFANA | {"alerts": [empty], "commonLabels": {}, "title": "[FIRING:1] shop"}
+    (alert,) = parse(json.dumps(group).encode(), {}).alerts
+    assert alert.title == "[FIRING:1] shop"
+
+
 def test_alertmanagers_group_without_grafanas_marks_is_its_own() -> None:
     """Each is known by what the other never has."""
-    whole = {name: value for name, value in GRAFANA.items() if name != "orgId"}
-    assert parse(json.dumps(whole | {"version": "4"}).encode(), {}).format == "alertmanager"
+    part = {"status": "firing", "labels": {"alertname": "A"}, "startsAt": "t"}
+    group = {name: value for name, value in GRAFANA.items() if name != "orgId"} | {"alerts": [part]}
+    assert parse(json.dumps(group | {"version": "4"}).encode(), {}).format == "alertmanager"
 
 
 def test_alertmanagers_alert_can_be_silenced_by_its_labels() -> None:

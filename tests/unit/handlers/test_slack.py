@@ -385,8 +385,13 @@ def test_url_is_in_no_log(serve: Callable[..., ScriptedServer], caplog: pytest.L
 def test_each_link_is_a_button(serve: Callable[..., ScriptedServer]) -> None:
     """With its address, in one row."""
     server = serve(Answer())
-    links = {"runbook": "https://wiki.example/r", "silence": "https://prom.example/s"}
-    post(server.url + PATH, alert=row(status=Status.ANALYZED, link="https://prom.example/g", **links))
+    alert = row(
+        status=Status.ANALYZED,
+        link="https://prom.example/g",
+        runbook="https://wiki.example/r",
+        silence="https://prom.example/s",
+    )
+    post(server.url + PATH, alert=alert)
     (actions,) = (block for block in blocks_of(server) if block["type"] == "actions")
     assert [(button["text"]["text"], button["url"]) for button in actions["elements"]] == [
         ("Open the source", "https://prom.example/g"),
