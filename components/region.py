@@ -37,6 +37,7 @@ from topology.queues import (
     PROCESSING_CRITICAL,
     PROCESSING_DLQ,
 )
+from topology.sources import encoded_sources
 from topology.tables import ALERTS, ANALYSIS_CACHE, COORDINATION
 
 SETTINGS: Final[Mapping[FunctionSpec, type[Settings]]] = {
@@ -133,6 +134,7 @@ class Region(pulumi.ComponentResource):
             "dedupe_content_window_s": str(config.dedupe_content_window_s),
             "source_quota_per_minute": str(config.source_quota_per_minute),
             "alarm_topic_arn": self.topic.arn,
+            "alert_sources": encoded_sources(config.sources),
             "anthropic_key_secret": data.anthropic_key_secret.name,
             "claude_model": config.claude_model,
             "cache_ttl_s": str(config.cache_ttl_s),

@@ -6,6 +6,7 @@ import pulumi
 from pulumi.runtime import get_config_env, is_config_secret
 from pulumi.runtime.config import CONFIG
 
+from handlers.domain.configured import source_problems
 from topology.config import StackConfig
 
 
@@ -20,7 +21,7 @@ def load_stack_config() -> StackConfig:
     """
     bag, namespace = _bag(), f"{pulumi.get_project()}:"
     secret = {key for key in bag if is_config_secret(namespace + key)}
-    return StackConfig.parse(stack=pulumi.get_stack(), raw=bag, secret=secret)
+    return StackConfig.parse(stack=pulumi.get_stack(), raw=bag, secret=secret, check_sources=source_problems)
 
 
 def configuration_to_keep() -> Mapping[str, object]:

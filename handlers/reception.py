@@ -15,6 +15,7 @@ from handlers.adapters.lambda_events.invocation import Context, Event
 from handlers.adapters.lambda_events.requests import alarm_messages, proxy_answer, request_of
 from handlers.adapters.system import SystemRandomness, ThreadExecutor
 from handlers.bootstrap import Parts
+from handlers.domain.configured import configured_formats
 from handlers.domain.intake.alarms import AlarmIntake
 from handlers.domain.intake.faults import Faults
 from handlers.domain.intake.quotas import Quotas
@@ -61,6 +62,7 @@ _webhook: Final = Webhook(
     switch=Switch(
         coordination=DynamoCoordination(_quick, _settings.coordination_table), region=_settings.aws_region
     ),
+    sources=configured_formats(_settings.sources),
 )
 _alarms: Final = AlarmIntake(
     reception=_reception, refusals=_refusals, allowed_topic_arn=_settings.alarm_topic_arn

@@ -10,6 +10,8 @@ from typing import Literal, Self
 import msgspec
 from msgspec import structs
 
+from topology.sources import SourceSpec, decoded_sources
+
 
 class SettingsError(Exception):
     """The function's environment is incomplete or wrong: nothing can be processed until it is redeployed."""
@@ -70,12 +72,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReceptionSettings(Settings, frozen=True, kw_only=True):
-    """Of the reception function. `alarm_topic_arn`: the one SNS topic it takes alarms from."""
+    """Of the reception function. `alarm_topic_arn`: the one SNS topic it takes alarms from.
+
+    `alert_sources`: the configured sources, as `topology.sources` encodes them.
+    """
 
     dedupe_event_window_s: int
     dedupe_content_window_s: int
     source_quota_per_minute: int
     alarm_topic_arn: str
+    alert_sources: str = ""
+
+    @property
+    def sources(self) -> tuple[SourceSpec, ...]:
+        """The sources that the stack's configuration describes."""
+        return decoded_sources(self.alert_sources)
 
 
 class AnalysisSettings(Settings, frozen=True, kw_only=True):

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,6 +21,8 @@ from topology.limits import LAMBDA_POLLER_CONCURRENCY
 from topology.names import LOCAL_STACK, STACKS
 from topology.queues import WORK_QUEUES
 from topology.regions import STRONG_REGION_SETS
+from topology.source_config import SOURCES_KEY, parse_sources
+from topology.sources import SourceSpec
 
 _INTEGER: Final = re.compile(r"-?[0-9]{1,18}")
 
@@ -83,6 +85,7 @@ class StackConfig:
     expected_account_id: str
     chaos_allowed: bool
     owner: str
+    sources: tuple[SourceSpec, ...]
 
     @property
     def regions(self) -> tuple[str, str]:
@@ -94,10 +97,18 @@ class StackConfig:
         return self.failover_region if region == self.primary_region else self.primary_region
 
     @classmethod
-    def parse(cls, *, stack: str, raw: Mapping[str, object], secret: Collection[str] = ()) -> "StackConfig":
+    def parse(
+        cls,
+        *,
+        stack: str,
+        raw: Mapping[str, object],
+        secret: Collection[str] = (),
+        check_sources: Callable[[Sequence[SourceSpec]], Sequence[str]] = lambda _: (),
+    ) -> "StackConfig":
         """Build the configuration of `stack` from `raw`: key without its namespace to text or value.
 
-        `secret`: those of the keys that were set with `--secret`.
+        `secret`: those of the keys that were set with `--secret`. `check_sources`: the problems of sources
+        that only handlers know; whoever deploys the configuration gives it.
 
         Raises:
             ConfigError: with every problem found: unknown keys, wrong types, values out of range,
@@ -106,7 +117,7 @@ class StackConfig:
         problems: list[str] = []
         if stack not in STACKS:
             problems.append(f"stack: {stack!r} is not known; allowed: {', '.join(STACKS)}")
-        known = {key.name for key in KEYS}
+        known = {SOURCES_KEY, *(key.name for key in KEYS)}
         problems += [
             f"{name}: unknown key; allowed: {', '.join(sorted(known))}" for name in sorted(raw.keys() - known)
         ]
@@ -115,7 +126,9 @@ class StackConfig:
             value = _parse_value(key, raw.get(key.name), problems)
             if value is not None:
                 values[key.name] = value
+        sources = parse_sources(raw.get(SOURCES_KEY), problems)
         problems += [
+            *check_sources(sources),
             *_region_problems(values),
             *_domain_problems(raw),
             *_backup_problems(values),
@@ -125,7 +138,7 @@ class StackConfig:
         ]
         if problems:
             raise ConfigError(problems)
-        return cls(stack=stack, **_fields(values))  # type: ignore[arg-type]  # `KEYS` fixes names and types
+        return cls(stack=stack, sources=sources, **_fields(values))  # type: ignore[arg-type]  # `KEYS` fixes names and types
 
 
 def _parse_value(key: Key, raw: object, problems: list[str]) -> Value | None:

@@ -16,6 +16,10 @@ https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html"""
 LAMBDA_RESPONSE_MAX_BYTES: Final = 6 * 1024 * 1024
 """Of an answer that is waited for. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 
+LAMBDA_ENVIRONMENT_MAX_BYTES: Final = 4 * 1024
+"""Of a function's variables, names and values, in all.
+https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
+
 LAMBDA_TIMEOUT_MAX_S: Final = 900
 """https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html"""
 

@@ -14,6 +14,7 @@ from handlers.settings import variable
 from tests.components.recorder import ACCOUNT, Run, stack_file
 from topology.config import StackConfig
 from topology.functions import ANALYSIS, DISTRIBUTION, FUNCTIONS, RECEPTION, RECOVERY, FunctionSpec
+from topology.limits import LAMBDA_ENVIRONMENT_MAX_BYTES
 from topology.names import PROJECT
 from topology.queues import (
     DISTRIBUTION_CRITICAL,
@@ -22,6 +23,7 @@ from topology.queues import (
     PROCESSING_CRITICAL,
     WORK_QUEUES,
 )
+from topology.sources import MAX_SOURCES_CHARS
 
 REGIONS = ("us-east-1", "us-west-2")
 PEER = {"us-east-1": "us-west-2", "us-west-2": "us-east-1"}
@@ -57,6 +59,15 @@ def test_functions_run_what_their_spec_and_configuration_say(spec: FunctionSpec,
         assert function["role"].endswith(f":role/mir-{config.stack}-{spec.key}-{region}")
         assert isinstance(function["code"], FileArchive)
         assert function["code"].path.endswith(f"{spec.key}.zip")
+
+
+def test_all_sources_that_are_allowed_have_room_in_receptions_environment(run: Run) -> None:
+    """Beside its other variables, whose values are as long as names and regions can be."""
+    for region in REGIONS:
+        environment = _environment(run, RECEPTION, region)
+        taken = sum(len(name.encode()) + len(value.encode()) for name, value in environment.items())
+        assert environment[variable("alert_sources")] == ""
+        assert taken + MAX_SOURCES_CHARS <= LAMBDA_ENVIRONMENT_MAX_BYTES * 7 // 8, taken
 
 
 def test_concurrency_is_reserved_only_where_the_configuration_says_so(run: Run) -> None:

@@ -41,6 +41,7 @@ PYTHON_313_MAGIC = 3571
 EVERY_SETTINGS = (ReceptionSettings, AnalysisSettings, DistributionSettings, RecoverySettings)
 ENVIRONMENT = {
     **{variable(field): "1" for settings in EVERY_SETTINGS for field in settings.deployed_fields()},
+    "ALERT_SOURCES": "",
     "AWS_REGION": "us-east-1",
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",

@@ -5,13 +5,13 @@ Every error is `{"error", "field", "hint"}`; docs/architecture.md has the answer
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from handlers.domain.alert import Alert
-from handlers.domain.formats import parse
+from handlers.domain.formats import Format, parse
 from handlers.domain.identity import body_hash_of
 from handlers.domain.intake.reception import Reception, Submission
 from handlers.domain.intake.refusals import Refusals
@@ -47,12 +47,16 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Webhook(msgspec.Struct, frozen=True, kw_only=True):
-    """Routes requests. `probe` and `switch` have timeouts that suit a health check."""
+    """Routes requests. `probe` and `switch` have timeouts that suit a health check.
+
+    `sources`: the formats of sources that the stack's configuration describes.
+    """
 
     reception: Reception
     refusals: Refusals
     probe: Ledger
     switch: Switch
+    sources: Sequence[Format] = ()
 
     def answer(self, request: Request, *, until_ms: int) -> Response:
         """Answer any request: a wrong one with 4xx, an unreachable ledger with 503. Input never raises."""
@@ -92,7 +96,7 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     def _take(self, request: Request, until_ms: int) -> Response:
         key = _idempotency_key(request)
         _check_content(request)
-        parsed = parse(request.body, request.headers)
+        parsed = parse(request.body, request.headers, sources=self.sources)
         self.refusals.tell_ignored(parsed, request_id=request.request_id)
         if parsed.ignored_reason is not None:
             return Response(status=200, body={"ignored": parsed.ignored_reason, "format": parsed.format})

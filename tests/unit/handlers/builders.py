@@ -1,6 +1,7 @@
 """What the handler tests build again and again: bodies, requests, rows, and workers over the fakes."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from handlers.domain.delivery.breaker import Breaker
 from handlers.domain.delivery.distribution import DistributionWork
 from handlers.domain.delivery.leases import Deadline, Leases
 from handlers.domain.delivery.rate_limit import RateLimiter
-from handlers.domain.formats import parse
+from handlers.domain.formats import Format, parse
 from handlers.domain.formats.generic import FORMAT
 from handlers.domain.identity import body_hash_of
 from handlers.domain.intake.alarms import AlarmIntake
@@ -102,6 +103,7 @@ class World:
     ownership: Ownership = field(default_factory=lambda: SharedOwnership(owners=(REGION, PEER)))
     region: str = REGION
     quota: int = 3_000
+    sources: Sequence[Format] = ()
 
     @property
     def reception(self) -> Reception:
@@ -128,6 +130,7 @@ class World:
             refusals=Refusals(meter=self.refusal_meter),
             probe=self.ledger,
             switch=Switch(coordination=self.coordination, region=self.region),
+            sources=self.sources,
         )
         return webhook.answer(request, until_ms=self.clock.ms + 4_000)
 
