@@ -53,6 +53,8 @@ app = lazy_group(
         "demo": "ops.demo.command:demo",
         "audit": "ops.audit_command:audit_command",
         "local": _local,
+        "formats": "ops.formats_commands:app",
+        "connect": "ops.connect.command:connect",
         "parked": "ops.parked_commands:app",
         "deploy": _deploy,
         "dr": _dr,
