@@ -102,15 +102,19 @@ def _rows(
 
 
 def _lines(deployment: Deployment, region: str, *, since_s: float) -> list[Mapping[str, Any]]:
-    pattern = " ".join(f'?"{word}"' for word in _LOGGED)
-    page = deployment.clients.client("logs", region).filter_log_events(
-        logGroupName=deployment.names.log_group(RECEPTION),
-        filterPattern=pattern,
-        startTime=int((since_s - _MARGIN_S) * 1_000),
-        limit=_MAX_SHOWN,
-    )
-    lines = [_line(event.get("message", ""), region) for event in page.get("events", [])]
-    return [line for line in lines if str(line.get("message", "")).startswith(_LOGGED)]
+    """A call for each word: the embedded AWS knows no pattern of alternatives."""
+    logs = deployment.clients.client("logs", region)
+    lines: list[Mapping[str, Any]] = []
+    for word in _LOGGED:
+        page = logs.filter_log_events(
+            logGroupName=deployment.names.log_group(RECEPTION),
+            filterPattern=f'"{word}"',
+            startTime=int((since_s - _MARGIN_S) * 1_000),
+            limit=_MAX_SHOWN,
+        )
+        found = [_line(event.get("message", ""), region) for event in page.get("events", [])]
+        lines += [line for line in found if str(line.get("message", "")).startswith(word)]
+    return lines
 
 
 def _line(text: str, region: str) -> Mapping[str, Any]:

@@ -66,10 +66,12 @@ def connect(
         raise typer.BadParameter(
             f"{wrong}; known: {', '.join(SENDERS)}. Of any other, docs/senders.md shows how it is configured"
         )
-    deployment = open_stack(run_dir, outputs).deployment
-    since_s = time.time()
+    stack = open_stack(run_dir, outputs)
+    deployment, since_s = stack.deployment, time.time()
+    # The local stack's name is known to its own Route 53 alone.
+    each_region = known.each_region or stack.emulator is not None
     text = known.configuration(
-        addresses(deployment, each_region=known.each_region, no_key=no_key), secret=secrets.token_hex(16)
+        addresses(deployment, each_region=each_region, no_key=no_key), secret=secrets.token_hex(16)
     )
     if not as_json:
         typer.echo(text, nl=False)

@@ -4,13 +4,11 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
 import yaml
 
-from handlers.domain.formats import parse
 from ops.connect.command import addresses
 from ops.connect.senders import NO_KEY, SENDERS, Address
 from tests.fakes.recorded_aws import RecordedAws, recorded_deployment
@@ -142,28 +140,6 @@ def test_texts_in_json_that_are_json_themselves_can_be_read() -> None:
         assert json.loads(document["payload"])["alert_transition"] == "$ALERT_TRANSITION"
     for document in documents("uptime-kuma", SENDERS["uptime-kuma"].configuration(EACH)):
         assert json.loads(document["webhookAdditionalHeaders"])["x-api-key"] in ("key-1", "key-2")
-
-
-def test_what_a_template_has_a_sender_post_is_taken() -> None:
-    """Uptime Kuma's custom body once it is filled in, and the test alert of curl."""
-    (document, _) = documents("uptime-kuma", SENDERS["uptime-kuma"].configuration(EACH))
-    filled: Mapping[str, str] = {
-        "{{ monitorJSON.id }}": "7", "{{ name | json }}": '"login"', "{{ msg | json }}": '"timeout"',
-        "{{ status | json }}": '"Up"',
-    }  # fmt: skip
-    text = document["webhookCustomBody"]
-    for place, value in filled.items():
-        text = text.replace(place, value)
-    (alert,) = parse(text.encode(), {}).alerts
-    assert (alert.source, alert.event_id, alert.title, alert.state) == (
-        "uptime-kuma",
-        "7",
-        "login",
-        "resolved",
-    )
-    body = re.search(r"'(\{.*\})'", SENDERS["curl"].configuration(EACH))
-    assert body is not None
-    assert parse(body[1].encode(), {}).alerts[0].event_id == "test"
 
 
 def test_both_regions_are_named_unless_one_name_stands_for_them() -> None:
