@@ -19,7 +19,7 @@ from handlers.domain.identity import fault_key_of
 from handlers.domain.limits import MAX_BODY_BYTES
 from handlers.domain.refusal import RefusedError
 from lambda_packages import ROOT
-from ops.options import AsJson, printable
+from ops.options import AsJson, printable, printable_lines
 from ops.tables import make_table, print_table
 from topology.config import ConfigError
 from topology.names import LOCAL_STACK, PROJECT
@@ -155,9 +155,9 @@ def _show(result: ParseResult, spec: Format, console: Console) -> None:
         for name, value in _fields(alert).items():
             if value not in (None, "", [], {}):
                 text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-                table.add_row(name, escape(printable(text)))
+                table.add_row(name, escape(printable_lines(text)))
         print_table(table, console)
-    for kind, index, why in _left(result):
+    for kind, index, why in _left(result) if result.alerts else ():
         console.print(f"{kind} {index}: {escape(printable(why))}", highlight=False, soft_wrap=True)
     if result.ignored_reason:
         reason = escape(printable(result.ignored_reason))

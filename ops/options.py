@@ -96,3 +96,8 @@ def _refused(option: str) -> Iterator[None]:
 def printable(text: str) -> str:
     """Replace what would control the terminal by question marks: alert text is hostile."""
     return "".join(c if c.isprintable() else "?" for c in text)
+
+
+def printable_lines(text: str) -> str:
+    """The same, line by line, for a place that has room for several."""
+    return "\n".join(map(printable, text.splitlines()))

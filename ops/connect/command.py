@@ -16,7 +16,7 @@ from ops.connect.arrival import Arrival, wait_for_arrival
 from ops.connect.senders import NO_KEY, SENDERS, Address, Sender
 from ops.local import running
 from ops.opened_stack import Outputs, command_on, open_stack
-from ops.options import AsJson, RunDir, printable
+from ops.options import AsJson, RunDir, printable, printable_lines
 from ops.tables import make_table, print_table
 from topology.config_keys import STRONG
 
@@ -140,7 +140,7 @@ def _show(arrival: Arrival, sender: Sender, within_s: int) -> None:
         table = make_table(show_header=False)
         for name in _FIELDS:
             if alert.get(name) not in (None, "", (), [], {}):
-                table.add_row(name, escape(printable(_text(alert[name]))))
+                table.add_row(name, escape(printable_lines(_text(alert[name]))))
         table.add_row("in Slack", escape(_in_slack(alert)))
         print_table(table, console)
     for line in arrival.log_lines:

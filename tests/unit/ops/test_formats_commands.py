@@ -164,3 +164,19 @@ def test_what_a_sender_wrote_cannot_control_the_terminal() -> None:
     tried = responder("try", "-", typed=json.dumps(body))
     assert "\x1b" not in tried.output
     assert "?[31mred" in tried.output
+
+
+def test_a_body_that_is_no_alert_says_so_once_and_is_no_failure() -> None:
+    """A monitor's own test, for one: exit 0, with the reason."""
+    body = {"event": {"id": "1", "event_type": "pagey.ping", "data": {"message": "hi", "type": "ping"}}}
+    tried = responder("try", "-", typed=json.dumps(body))
+    assert tried.exit_code == 0, tried.output
+    assert tried.output.count("ignored") == 1
+    assert "answered 200, and nobody is told" in tried.output
+
+
+def test_a_message_of_several_lines_keeps_them() -> None:
+    """As Slack shows it."""
+    tried = responder("try", "-", typed=json.dumps({"source": "x", "title": "y", "message": "one\ntwo"}))
+    assert "one?two" not in tried.output
+    assert "two" in tried.output
