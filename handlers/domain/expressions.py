@@ -17,8 +17,8 @@ from jmespath.visitor import TreeInterpreter
 
 MAX_STEPS: Final = 500_000
 """Of all expressions over one body. A step is a part of an expression evaluated once, or four elements or 64
-characters of what it yields: a thousand alerts by fifteen short paths take a fifth of them. All of them
-took 1.2 s on a busy machine."""
+characters of what it yields: a thousand alerts by fifteen short paths take 20,000, ten thousand empty ones
+415,000. All of them took 1.2 s on a busy machine."""
 
 MAX_MATCH_STEPS: Final = 20_000
 """Of one expression that asks whose body it is, which is asked of every source in turn."""
