@@ -49,9 +49,13 @@ _EMOJI_PARTS: Final = frozenset({"\ufe0f", *(chr(code) for code in range(0x1F3FB
 
 def inert(text: str, *, one_line: bool = False) -> str:
     """`text` without characters that hide or reorder others; line ends become spaces when `one_line`."""
-    flags = {index for flag in _FLAG.finditer(text) for index in range(*flag.span())}
-    kept = "".join(char if index in flags else _shown(text, index, char) for index, char in enumerate(text))
+    kept = text if text.isascii() and text.isprintable() else _kept(text)
     return " ".join(kept.split()) if one_line else kept.strip()
+
+
+def _kept(text: str) -> str:
+    flags = {index for flag in _FLAG.finditer(text) for index in range(*flag.span())}
+    return "".join(char if index in flags else _shown(text, index, char) for index, char in enumerate(text))
 
 
 def _shown(text: str, index: int, char: str) -> str:

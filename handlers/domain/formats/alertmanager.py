@@ -10,8 +10,9 @@ https://github.com/prometheus/alertmanager/blob/main/notify/dedup_stage.go
 
 import hashlib
 import json
+from collections import ChainMap
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
 import msgspec
@@ -19,7 +20,14 @@ import msgspec
 from handlers.domain.alert import IncomingAlert
 from handlers.domain.dialects import is_resolution, severity_of, unknown_word
 from handlers.domain.formats import Identity, Member, looked_at, no_object
-from handlers.domain.limits import MAX_NAME_CHARS, MAX_TITLE_CHARS
+from handlers.domain.limits import (
+    MAX_LABELS,
+    MAX_LINK_CHARS,
+    MAX_MESSAGE_CHARS,
+    MAX_NAME_CHARS,
+    MAX_TITLE_CHARS,
+    cut,
+)
 from handlers.domain.refusal import RefusedError
 from handlers.domain.text import inert
 from handlers.domain.values import VALUES_AS_TEXT, all_text, id_of, links_of, text_of, texts_of
@@ -41,6 +49,38 @@ _GRAFANA_MARKS: Final = frozenset({"silenceURL", "dashboardURL", "panelURL"})
 TITLE_FROM_LABELS: Final = "its title is made of its labels"
 STATUS_FROM_GROUP: Final = "its status is the group's"
 ALERT_FROM_GROUP: Final = "its group had no alerts: it is made of what they have in common"
+LABELS_LEFT_OUT: Final = f"labels of its group behind the first {MAX_LABELS} are not on its row"
+
+
+class Group(NamedTuple):
+    """What a group says of all its alerts, read once and cut, however many they are."""
+
+    document: Mapping[str, Any]
+    labels: dict[str, str]
+    first_labels: dict[str, str]
+    annotations: dict[str, str]
+    status: str | None
+    title: str
+    address: str
+    left_out: int
+    mended: tuple[str, ...]
+
+    @classmethod
+    def of(cls, body: Mapping[str, Any]) -> "Group":
+        """The group in a body. More than a row has room for would be copied into ten thousand alerts."""
+        labels = {n: cut(text, MAX_NAME_CHARS) for n, text in texts_of(body.get("commonLabels")).items()}
+        annotations = texts_of(body.get("commonAnnotations"))
+        return cls(
+            document=body,
+            labels=labels,
+            first_labels=dict([*labels.items()][:MAX_LABELS]),
+            annotations={name: cut(text, MAX_MESSAGE_CHARS) for name, text in annotations.items()},
+            status=cut(text_of(body.get("status")) or "", MAX_NAME_CHARS) or None,
+            title=cut(text_of(body.get("title")) or "", MAX_TITLE_CHARS),
+            address=(text_of(body.get("externalURL")) or "")[:MAX_LINK_CHARS],
+            left_out=_count(body.get("truncatedAlerts")),
+            mended=(LABELS_LEFT_OUT,) if len(labels) > MAX_LABELS else (),
+        )
 
 
 class AlertmanagerFormat:
@@ -64,10 +104,11 @@ class AlertmanagerFormat:
     def parse(self, body: dict[str, Any], _headers: Mapping[str, str]) -> list[Member]:
         """Its alerts. Firing and resolved are two alerts, since the status is part of the identity."""
         parts, left_over = members_of(body)
-        return [_member(part, body, n) for n, part in enumerate(parts)] + left_over
+        group = Group.of(body)
+        return [_member(part, group, n) for n, part in enumerate(parts)] + left_over
 
 
-def _member(part: Any, group: Mapping[str, Any], index: int) -> Member:
+def _member(part: Any, group: Group, index: int) -> Member:
     if not isinstance(part, dict):
         return no_object(part, f"alerts[{index}]")
     return alert_of(part, group, source=AlertmanagerFormat.name)
@@ -109,23 +150,27 @@ def members_of(group: Mapping[str, Any]) -> tuple[list[Any], list[Member]]:
     raise RefusedError(422, "invalid_field", field="alerts", hint="the field 'alerts' must be a list")
 
 
-def alert_of(part: Mapping[str, Any], group: Mapping[str, Any], *, source: str) -> IncomingAlert:
+def alert_of(part: Mapping[str, Any], group: Group, *, source: str) -> IncomingAlert:
     """A member of a group as an alert."""
     own_labels = texts_of(part.get("labels"))
-    own_annotations = texts_of(part.get("annotations"))
-    labels = own_labels | _others(texts_of(group.get("commonLabels")), own_labels)
-    annotations = own_annotations | _others(texts_of(group.get("commonAnnotations")), own_annotations)
-    mended = [] if all_text(part.get("labels")) and all_text(part.get("annotations")) else [VALUES_AS_TEXT]
+    row_labels = own_labels | _others(group.first_labels, own_labels)
+    labels = ChainMap(own_labels, group.labels)
+    annotations = ChainMap(texts_of(part.get("annotations")), group.annotations)
+    mended = [*group.mended]
+    if not (all_text(part.get("labels")) and all_text(part.get("annotations"))):
+        mended.append(VALUES_AS_TEXT)
+    raw = part
     if ALERT_FROM_GROUP in part:
-        part, own_labels = {}, labels
+        part, raw, own_labels = {}, group.document, row_labels
         mended.append(ALERT_FROM_GROUP)
-    title = ": ".join(text for text in (labels.get("alertname"), annotations.get("summary")) if text)
+    names = (labels.get("alertname"), annotations.get("summary"))
+    title = ": ".join(cut(text, MAX_TITLE_CHARS) for text in names if text)
     if not inert(title[:MAX_TITLE_CHARS]).strip(": "):
-        title = _stand_in_title(labels, annotations)
+        title = _stand_in_title(row_labels, annotations)
         mended.append(TITLE_FROM_LABELS)
     status = text_of(part.get("status"))
     if status is None:
-        status = text_of(group.get("status")) or _FIRING
+        status = group.status or _FIRING
         mended.append(STATUS_FROM_GROUP)
     severity = own_labels.get("severity") or annotations.get("severity") or labels.get("severity")
     started_at = text_of(part.get("startsAt"))
@@ -134,7 +179,7 @@ def alert_of(part: Mapping[str, Any], group: Mapping[str, Any], *, source: str) 
         title=title,
         severity=severity_of(severity),
         severity_word=unknown_word(severity),
-        part=msgspec.json.encode(part or group).decode(),
+        part=msgspec.json.encode(raw).decode(),
         message=annotations.get("description") or annotations.get("message") or "",
         component=labels.get("service") or labels.get("job"),
         host=labels.get("host") or labels.get("instance") or labels.get("node"),
@@ -142,20 +187,20 @@ def alert_of(part: Mapping[str, Any], group: Mapping[str, Any], *, source: str) 
             source=part.get("generatorURL"),
             runbook=annotations.get("runbook_url") or annotations.get("runbook") or labels.get("runbook_url"),
             dashboard=annotations.get("dashboard_url") or annotations.get("dashboard"),
-            silence=_silence_link(text_of(group.get("externalURL")), own_labels),
+            silence=_silence_link(group.address, own_labels),
         ),
         started_at=started_at,
         episode=started_at or "",
         changed_at=text_of(part.get("endsAt")) if is_resolution(status) else started_at,
         event_id=id_of(part.get("fingerprint")) or _fingerprint(own_labels),
         status=status,
-        labels=labels,
+        labels=row_labels,
         mended=tuple(mended),
-        left_out=_count(group.get("truncatedAlerts")),
+        left_out=group.left_out,
     )
 
 
-def _silence_link(address: str | None, labels: Mapping[str, str]) -> str | None:
+def _silence_link(address: str, labels: Mapping[str, str]) -> str | None:
     """Alertmanager's form for a new silence of an alert with these labels.
 
     https://github.com/prometheus/alertmanager/blob/main/ui/app/src/Views/SilenceForm/Parsing.elm

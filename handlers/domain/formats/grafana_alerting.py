@@ -13,7 +13,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from handlers.domain.formats import Identity, Member, no_object
-from handlers.domain.formats.alertmanager import alert_of, is_grafanas, is_group, members_of
+from handlers.domain.formats.alertmanager import Group, alert_of, is_grafanas, is_group, members_of
 from handlers.domain.values import links_of, text_of
 
 
@@ -38,15 +38,16 @@ class GrafanaAlertingFormat:
     def parse(self, body: dict[str, Any], _headers: Mapping[str, str]) -> list[Member]:
         """Its alerts."""
         parts, left_over = members_of(body)
-        return [_member(part, body, n) for n, part in enumerate(parts)] + left_over
+        group = Group.of(body)
+        return [_member(part, group, n) for n, part in enumerate(parts)] + left_over
 
 
-def _member(part: Any, group: Mapping[str, Any], index: int) -> Member:
+def _member(part: Any, group: Group, index: int) -> Member:
     if not isinstance(part, dict):
         return no_object(part, f"alerts[{index}]")
     alert = alert_of(part, group, source="grafana")
     rule = alert.labels.get("rulename")
-    title = alert.title or text_of(group.get("title")) or ""
+    title = alert.title or group.title
     if rule and rule not in title:
         title = f"{rule}: {title}"
     texts = (alert.message, text_of(part.get("valueString")))

@@ -13,9 +13,22 @@ from handlers.domain import formats
 from handlers.domain.decoding import NULS, NUMBERS, REPEATED, TOO_DEEP, UNREADABLE
 from handlers.domain.dialects import severity_of
 from handlers.domain.formats import FORMATS, NO_TITLE, parse
-from handlers.domain.formats.alertmanager import ALERT_FROM_GROUP, STATUS_FROM_GROUP, TITLE_FROM_LABELS
+from handlers.domain.formats.alertmanager import (
+    ALERT_FROM_GROUP,
+    LABELS_LEFT_OUT,
+    STATUS_FROM_GROUP,
+    TITLE_FROM_LABELS,
+)
 from handlers.domain.formats.generic import NO_SOURCE, TITLE_FROM_MESSAGE
-from handlers.domain.limits import CUT_MARK, MAX_ALERTS_PER_BODY, MAX_BODY_BYTES, MAX_ITEM_BYTES, MAX_LABELS
+from handlers.domain.limits import (
+    CUT_MARK,
+    MAX_ALERTS_PER_BODY,
+    MAX_BODY_BYTES,
+    MAX_ITEM_BYTES,
+    MAX_LABELS,
+    MAX_MESSAGE_CHARS,
+    MAX_TITLE_CHARS,
+)
 from handlers.domain.refusal import RefusedError
 from handlers.domain.values import VALUES_AS_TEXT
 from tests.unit.handlers.builders import World, body, fixture
@@ -235,7 +248,25 @@ def test_alerts_own_labels_come_before_the_groups() -> None:
     (row,) = world.accept(group(GOOD, commonLabels=common))
     assert (row.title, row.severity, len(row.labels)) == ("DiskFilling", Severity.CRITICAL, MAX_LABELS)
     assert row.labels["alertname"] == "DiskFilling"
-    assert row.mended == ("38 labels that a row has no room for are in its raw part only",)
+    assert row.mended == (LABELS_LEFT_OUT, "2 labels that a row has no room for are in its raw part only")
+
+
+def test_groups_severity_counts_wherever_it_stands_among_its_labels() -> None:
+    """A row has no room for it, and the alert is as urgent as it says."""
+    labels = {name: text for name, text in GOOD["labels"].items() if name != "severity"}
+    common = {f"a{n}": "x" for n in range(100)} | {"severity": "info"}
+    (alert,) = parse(group(GOOD | {"labels": labels}, commonLabels=common), {}).alerts
+    assert alert.severity is Severity.INFO
+
+
+def test_what_a_group_says_is_not_copied_whole_into_each_of_its_alerts() -> None:
+    """Ten thousand copies of half a megabyte are more than reception's memory, and an answer of 5xx."""
+    text = "x" * (MAX_MESSAGE_CHARS + 1)
+    body = group(*[{}] * 3, commonAnnotations={"description": text, "summary": text}, status=text, title=text)
+    for alert in parse(body, {}).alerts:
+        assert len(alert.message) <= MAX_MESSAGE_CHARS
+        assert len(alert.title) <= MAX_TITLE_CHARS
+        assert len(alert.part) < len(body) / 4
 
 
 @pytest.mark.parametrize(
