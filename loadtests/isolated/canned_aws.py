@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from handlers.adapters.aws.dynamodb import attributes_of
 from handlers.adapters.aws.items import item_of
 from handlers.domain.alert import Alert, Analysis
-from handlers.domain.signature import error_signature
+from handlers.domain.signature import signature_of
 from handlers.domain.states import analyzed, received
 from topology.alerts import SCHEMA, FaultState, Severity, Status
 from topology.tables import ALERTS, ANALYSIS_CACHE
@@ -75,7 +75,7 @@ ALERTS_OF: Final[Mapping[str, Alert]] = {
 """By how an id begins: the alert that has it."""
 
 _ROWS: Final = {kind: item_of(attributes_of(alert)) for kind, alert in ALERTS_OF.items()}
-_NEW_SIGNATURE: Final = {"S": error_signature(ALERTS_OF[NEW])}
+_NEW_SIGNATURE: Final = {"S": signature_of(ALERTS_OF[NEW])}
 _REPLY: Final = {
     "summary": ANALYSIS.summary,
     "probable_cause": ANALYSIS.probable_cause,

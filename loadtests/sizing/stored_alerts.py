@@ -23,7 +23,7 @@ from handlers.adapters.aws.items import item_of, plain_of
 from handlers.domain.alert import Alert
 from handlers.domain.formats import parse
 from handlers.domain.ports import CacheUnavailableError, LedgerUnavailableError
-from handlers.domain.signature import error_signature
+from handlers.domain.signature import signature_of
 from handlers.domain.states import analyzed, received
 from loadtests.isolated.canned_aws import ALERTS_OF, ANALYSIS, ANALYZED, NEW
 from loadtests.isolated.events import Event
@@ -118,10 +118,10 @@ class StoredAlerts:
         try:
             rows = wait_for(self._rows, self._all_deletable, within_s=AT_REST_WITHIN_S)
             done = [row for row in rows if _is_deletable(row)]
-            needed = {error_signature(row) for row in rows if row not in done}
+            needed = {signature_of(row) for row in rows if row not in done}
             for row in done:
                 self._dynamodb.delete_item(TableName=self._table, Key={"alert_id": {"S": row.alert_id}})
-            for signature in {error_signature(row) for row in done} - needed:
+            for signature in {signature_of(row) for row in done} - needed:
                 key = {"error_signature": {"S": signature}}
                 self._dynamodb.delete_item(TableName=self._cache_table, Key=key)
         except (BotoCoreError, ClientError) as error:
@@ -168,7 +168,7 @@ class StoredAlerts:
         return json.dumps({"alert_id": alert.alert_id})
 
     def _keep_analysis(self, alert: Alert) -> None:
-        signature = error_signature(alert)
+        signature = signature_of(alert)
         if signature not in self._signatures:
             try:
                 self._cache.put(signature, ANALYSIS, expires_at=int(time.time()) + CACHED_FOR_S)

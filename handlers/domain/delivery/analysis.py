@@ -32,7 +32,7 @@ from handlers.domain.ports import (
     CacheUnavailableError,
     Executor,
 )
-from handlers.domain.signature import error_signature
+from handlers.domain.signature import signature_of
 from handlers.domain.states import analyzed, deferred, follow_up_ended, follow_up_ready
 from topology.alerts import Severity
 
@@ -78,7 +78,7 @@ class AnalysisWork(msgspec.Struct, frozen=True, kw_only=True):
         chains: dict[str, list[str]] = {}
         for alert_id in alert_ids:
             alert = alerts.get(alert_id)
-            chains.setdefault("" if alert is None else error_signature(alert), []).append(alert_id)
+            chains.setdefault("" if alert is None else signature_of(alert), []).append(alert_id)
         return [*chains.values()]
 
     def work(self, alert_id: str, deadline: Deadline) -> None:
@@ -145,7 +145,7 @@ class AnalysisWork(msgspec.Struct, frozen=True, kw_only=True):
         until_ms = min(deadline.soft_ms - _LEDGER_RESERVE_MS, self.leases.clock.now_ms() + within_s * 1000)
         if alert.folds:
             return _Outcome(reason="it stands for many alerts")
-        signature = error_signature(alert)
+        signature = signature_of(alert)
         cached = self._cached(alert, signature)
         if cached is not None:
             _log.info(

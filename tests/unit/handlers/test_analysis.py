@@ -16,7 +16,7 @@ from handlers.domain.ports import (
     LedgerUnavailableError,
     ModelAnswer,
 )
-from handlers.domain.signature import error_signature
+from handlers.domain.signature import signature_of
 from handlers.domain.states import analyzed, claimed, notified
 from tests.fakes.ledger import ledger_down
 from tests.fakes.services import ANALYSIS, FakeAnalyst
@@ -39,7 +39,7 @@ def test_alert_is_analysed_cached_and_sent_on() -> None:
     stored = world.ledger.rows["a1"]
     assert (stored.status, stored.analysis, stored.analysis_error) == (Status.ANALYZED, ANALYSIS, None)
     assert (stored.lease_token, stored.attempts, stored.due_at) == (None, 0, world.clock.s + LEASE_S)
-    assert world.cache.entries == {error_signature(stored): (ANALYSIS, world.clock.s + CACHE_TTL_S)}
+    assert world.cache.entries == {signature_of(stored): (ANALYSIS, world.clock.s + CACHE_TTL_S)}
     assert world.queue_sender.sent == [(Queue.DISTRIBUTION, "a1", 0)]
 
 
@@ -78,7 +78,7 @@ def test_alerts_of_one_fault_wait_for_each_other_and_the_others_for_none() -> No
     world = World()
     messages = {"a1": "depth 1", "a2": "no route", "a3": "depth 2", "a4": "no route"}
     world.hold(*(replace(row(message=message), alert_id=key) for key, message in messages.items()))
-    signatures = {key: error_signature(alert) for key, alert in world.ledger.rows.items()}
+    signatures = {key: signature_of(alert) for key, alert in world.ledger.rows.items()}
     assert len(set(signatures.values())) == 2
     assert world.analysis.chains([*messages]) == [["a1", "a3"], ["a2", "a4"]]
 
@@ -94,7 +94,7 @@ def test_alerts_that_cannot_be_read_ahead_are_one_chain() -> None:
 def test_expired_cache_entry_is_not_used() -> None:
     """An analysis is reused until its time is over."""
     world = world_with()
-    signature = error_signature(world.ledger.rows["a1"])
+    signature = signature_of(world.ledger.rows["a1"])
     world.cache.entries[signature] = (replace(ANALYSIS, summary="old"), world.clock.s)
     world.analysis.work("a1", world.time())
     analysis = world.ledger.rows["a1"].analysis

@@ -2,7 +2,7 @@
 
 import pytest
 
-from handlers.domain.signature import error_signature, normalised
+from handlers.domain.signature import normalize, signature_of
 from tests.unit.handlers.builders import row
 
 
@@ -24,7 +24,7 @@ from tests.unit.handlers.builders import row
 )
 def test_what_varies_between_occurrences_does_not_count(one: str, other: str) -> None:
     """Two occurrences of one fault have one signature."""
-    assert error_signature(row(message=one)) == error_signature(row(message=other))
+    assert signature_of(row(message=one)) == signature_of(row(message=other))
 
 
 @pytest.mark.parametrize(
@@ -32,9 +32,7 @@ def test_what_varies_between_occurrences_does_not_count(one: str, other: str) ->
 )
 def test_what_tells_faults_apart_counts(change: dict[str, str]) -> None:
     """Message, title, component and source are part of it."""
-    assert error_signature(row(message="disk full")) != error_signature(
-        row(**({"message": "disk full"} | change))
-    )
+    assert signature_of(row(message="disk full")) != signature_of(row(**({"message": "disk full"} | change)))
 
 
 def test_host_severity_and_times_do_not_count() -> None:
@@ -43,10 +41,10 @@ def test_host_severity_and_times_do_not_count() -> None:
         row(host="a", severity="ERROR"),
         row(host="b", severity="INFO", timestamp="2020-01-01T00:00:00Z"),
     )
-    assert error_signature(one) == error_signature(other)
+    assert signature_of(one) == signature_of(other)
 
 
 def test_hostile_text_is_normalised_in_bounded_time() -> None:
     """Long runs that could make a pattern backtrack cost nothing noticeable."""
     for filling in ('"', "'", "/a", "1:", "a-", "0", ".", "1."):
-        assert len(normalised(filling * 100_000)) <= 20_000
+        assert len(normalize(filling * 100_000)) <= 20_000
