@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all check format packages lock clean bench bench-audit bench-intake bench-rate chaos simulate simulate-mixed simulate-mutants release-snapshot load storm drill drill-all bench-restore grown-groups tune tune-throughput tune-limits prove-on-aws
+.PHONY: help setup demo test test-all check format packages lock clean bench bench-audit bench-intake bench-rate bench-signature chaos simulate simulate-mixed simulate-mutants release-snapshot load storm drill drill-all bench-restore grown-groups tune tune-throughput tune-limits prove-on-aws
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -59,6 +59,9 @@ bench-intake: setup ## Have a group of 1,000 alerts accepted, at 20 ms a ledger 
 
 bench-rate: setup ## Post to a fresh local stack at its stated rate, from its first second on (RATE=n)
 	@$(BIN)/python -m benchmarks.rate $(if $(RATE),--per-s $(RATE))
+
+bench-signature: setup ## Score the error signature beside drain3, logfold and masks (LOGHUB_DIR=dir, STREAM=file, JSON=1)
+	@$(BIN)/python -m benchmarks.signature $(if $(JSON),--json)
 
 PAYLOADS ?= tests/unit/handlers/fixtures
 GROUPS ?= 50000
