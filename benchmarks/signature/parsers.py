@@ -8,7 +8,8 @@ from drain3 import TemplateMiner
 from drain3.template_miner_config import TemplateMinerConfig
 from logfold import Miner
 
-from handlers.domain.signature import normalize
+from handlers.domain.signature import normalize, template_of
+from handlers.domain.signature.words import read_word
 
 Parser = Callable[[Sequence[str]], Sequence[str]]
 """Takes messages in their order and gives each the name of its group. Keeps nothing from call to call."""
@@ -21,6 +22,8 @@ _MASKS: Final = (
 
 
 def _signature(messages: Sequence[str]) -> Sequence[str]:
+    template_of.cache_clear()
+    read_word.cache_clear()
     return [normalize(message) for message in messages]
 
 

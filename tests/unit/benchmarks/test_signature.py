@@ -40,6 +40,7 @@ def test_the_corpus_of_our_own_gives_figures_without_other_data(
     assert set(figures) == {"signature", "drain3", "logfold", "masks"}
     names = {log_set.name for log_set in load_sets(None)}
     assert all(set(one["sets"]) == names | {"mean"} for one in figures.values())
+    assert figures["signature"]["stream"]["message"]["wrong"] <= 0.003
 
 
 def test_the_stream_of_our_own_is_the_same_in_every_run() -> None:
