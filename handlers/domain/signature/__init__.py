@@ -14,7 +14,7 @@ from itertools import chain
 from typing import Final, NamedTuple
 
 from handlers.domain.alert import Alert
-from handlers.domain.signature.forms import PLACEHOLDER, PUNCTUATION, compiled
+from handlers.domain.signature.forms import ASIDE_TEXT, PLACEHOLDER, PUNCTUATION, compiled
 from handlers.domain.signature.vocabulary import (
     AFTER_NAME,
     ANSWER,
@@ -49,7 +49,6 @@ _CACHED_MESSAGES: Final = 256
 
 _FROM: Final = frozenset(("from", "at", "on"))
 _GOES_ON: Final = frozenset((UNIT, MONTH, ZONE, ASIDE))
-_ASIDE: Final = f"({PLACEHOLDER})"
 
 _MAX_PERIOD: Final = 4
 """Words of a piece that is told over and over, of which one telling counts."""
@@ -154,15 +153,15 @@ def _join(texts: list[str], values: list[tuple[str, ...]], read: Word) -> int:
     if read.kind == VALUE:
         said, tail = read.values[0], read.text[len(PLACEHOLDER) :]
     elif read.kind == ASIDE:
-        said, tail = f"({''.join(read.values)})", ""
+        said, tail = f"({''.join(read.values)})", read.text.removeprefix(ASIDE_TEXT).removeprefix("()")
     else:
         said = read.text.rstrip(PUNCTUATION)
         tail = read.text[len(said) :]
     values[-1] = (*values[-1][:-1], f"{values[-1][-1]} {said}")
     texts[-1] = texts[-1].rstrip(",;") + tail
-    if len(texts) > 1 and texts[-1].rstrip(",;") == _ASIDE and texts[-2].endswith(PLACEHOLDER):
+    if len(texts) > 1 and texts[-1].startswith(ASIDE_TEXT) and texts[-2].endswith(PLACEHOLDER):
         aside = values.pop()
-        texts[-2:] = [texts[-2] + texts[-1][len(_ASIDE) :]]
+        texts[-2:] = [texts[-2] + texts[-1].removeprefix(ASIDE_TEXT)]
         values[-1] = (*values[-1][:-1], f"{values[-1][-1]} ({aside[-1]})")
     return MONTH if read.kind == MONTH else VALUE
 

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Final
 
 PLACEHOLDER: Final = "<*>"
+ASIDE_TEXT: Final = f"({PLACEHOLDER})"
 PUNCTUATION: Final = "()[]{}<>,.;:\"'!?`"
 
 _POD: Final = "[bcdfghjklmnpqrstvwxz2456789]"

@@ -28,7 +28,7 @@ CODE_WORDS: Final = _words(
 CODE_ENDINGS: Final = ("error", "errno", "errcode", "exitcode", "statuscode", "_code", "_status")
 """A code follows these words, and those with these endings."""
 
-CODE_KEYS: Final = CODE_WORDS | _words("result reason state level type cause exception severity phase")
+CODE_KEYS: Final = CODE_WORDS | _words("result reason state level type cause exception severity phase dsn")
 """Keys whose values are names."""
 
 OUTCOMES: Final = _words("result reason")
@@ -42,7 +42,9 @@ UNITS: Final = _words(
 TO_CODE: Final = _words("with is was of = : -> by a code status signal")
 """What may stand between the word that a code follows and the code."""
 
-AFTER_NAME: Final = _words("from by on at in to with for via is was has and or")
+AFTER_NAME: Final = _words(
+    "from by on at in to with for via is was has had and or not does did cannot could logged"
+)
 NO_NAMES: Final = _words(
     "a account agent an and at authentication authorization by can cannot could data denied did "
     "disabled does error exists expired failed for from has id in info input invalid is limit locked "

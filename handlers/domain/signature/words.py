@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from handlers.domain.signature.forms import (
+    ASIDE_TEXT,
     CHAIN,
     MAYBE,
     NUMBER,
@@ -86,7 +87,7 @@ def read_word(word: str) -> Word:
     if len(values) > 1:
         text, values = _chained(text, values)
     if values and text.strip(PUNCTUATION) == PLACEHOLDER.strip(PUNCTUATION):
-        kind = ASIDE if text == f"({PLACEHOLDER})" else VALUE
+        kind = ASIDE if text.startswith(ASIDE_TEXT) else VALUE
     return Word(text.replace(BLANK, " "), tuple(value.replace(BLANK, " ") for value in values), kind)
 
 
@@ -95,7 +96,9 @@ def _numbered(word: str) -> Word | None:
     number = NUMBER.match(word)
     if number is not None:
         before, value, after = number.groups()
-        return Word(f"{before}{PLACEHOLDER}{after}", (value,), ASIDE if before and after == ")" else VALUE)
+        return Word(
+            f"{before}{PLACEHOLDER}{after}", (value,), ASIDE if before == "(" and after[:1] == ")" else VALUE
+        )
     number = NUMBERED.match(word) or PAIRED_NUMBER.match(word) or PROTOCOL.match(word)
     if number is None:
         return None

@@ -40,6 +40,8 @@ VALUES = [
     ("mail to ann@example.com bounced", "mail to bo.li@mail.example.org bounced"),
     ("IN=eth0 SRC=10.0.0.1 DPT=22", "IN=eth1 SRC=10.0.0.7 DPT=443"),
     ('lock taken, tag="Big Lock", pid=1', 'lock taken, tag="other", pid=22'),
+    ("of 2 [93.4 (01/05/26 10:00:00), 7 (01/05/26 10:01:00)]", "of 1 [1.5 (02/05/26 11:00:00)]"),
+    ("User alice not found", "User bob not found"),
     ("offsets [1, 2, 3] lag", "offsets [4, 5, 6, 7, 8] lag"),
     ("down: node-1 <ok> node-2 <ok>", "down: node-4 <ok> node-5 <ok> node-6 <ok>"),
     ("goroutine 18 [running]: main.go:53 +0x1d", "goroutine 7 [running]: main.go:53 +0x2f"),
