@@ -81,14 +81,17 @@ def template_of(message: str) -> Template:
     seen_at: dict[str, int] = {}
     periods: set[int] = set()
     previous = PLAIN
-    for place, read in enumerate(reads):
-        text, found, kind = read
+    for place, alone in enumerate(reads):
+        read = alone
+        found, kind = read.values, read.kind
         if previous > ASIDE and (previous > VALUE or (found if previous < VALUE else kind)):
             if previous <= MONTH and _joins(previous, read, texts[-1]):
                 previous = _join(texts, values, read)
                 continue
             if found or previous > CODE or words[place] in TO_CODE:
-                text, found, kind = _in_context(previous, words, reads, place)
+                read = _in_context(previous, words, reads, place)
+                found, kind = read.values, read.kind
+        text = read.text
         if found:
             count = len(texts)
             period = count - seen_at.get(text, -_MAX_PERIOD - 1)

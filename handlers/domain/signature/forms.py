@@ -46,7 +46,7 @@ VALUES: Final = rf"""
   (?P<message>[A-Z]{{2,5}}-(?:\d{{5}}\b|0\d{{2,5}}\b|\d{{3,6}}\b(?=:))|[A-Z]{{1,4}}\d{{4,5}}[A-Z]?(?=:)|E\d{{4,5}}\b
    |CVE-\d{{4}}-\d+
    |(?i:sqlstate|errno|code|status|error|err|signal|http|rc|hresult)(?:[:\[(\#/-]\[?-?\d{{1,5}}|\[\w{{5}}\])(?![\w.]))
-  |[a-zA-Z][a-zA-Z0-9+-]*://[^\s"'<>,;)\]}}]+
+  |(?:arn:|[a-zA-Z][a-zA-Z0-9+-]*://)[^\s"'<>,;)\]}}]+
   |{_MAIL}|{_MAC}|{_IPV6}
   |[A-Za-z]:\\[^\s"'<>|,;)\]]*
   |(?<![.@$/-])(?:{_RELATIVE_PATH}|{_DOTTED}|{_HOST})

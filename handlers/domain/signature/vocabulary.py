@@ -25,7 +25,9 @@ CODE_WORDS: Final = _words(
     "code codes errno err error rc ret status sqlstate signal sig http exit exited exitcode hresult "
     "oops retcode returncode"
 )
-CODE_ENDINGS: Final = ("error", "errno", "errcode", "exitcode", "statuscode", "_code", "_status")
+CODE_ENDINGS: Final = (
+    "error", "errno", "errorcode", "errcode", "exitcode", "statuscode", "_code", "-code", "_status", "-status",
+)  # fmt: skip
 """A code follows these words, and those with these endings."""
 
 CODE_KEYS: Final = CODE_WORDS | _words("result reason state level type cause exception severity phase dsn")

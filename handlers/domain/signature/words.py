@@ -5,7 +5,9 @@ come again; what its neighbours make of it is said by its kind (see `handlers.do
 """
 
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from handlers.domain.signature.forms import (
     ASIDE_TEXT,
@@ -35,7 +37,6 @@ from handlers.domain.signature.vocabulary import (
     OUTCOME,
     OUTCOMES,
     PLAIN,
-    PURPOSE,
     TRUTHS,
     UNIT,
     UNITS,
@@ -52,7 +53,7 @@ _MAX_CODE: Final = 16
 _CACHED_WORDS: Final = 8_192
 
 
-class Word(NamedTuple):
+class Word(msgspec.Struct, frozen=True, gc=False):
     """`text` with a placeholder for each of `values`, in their order."""
 
     text: str
@@ -63,11 +64,13 @@ class Word(NamedTuple):
 @lru_cache(maxsize=_CACHED_WORDS)
 def read_word(word: str) -> Word:
     """What of a word is a name and what a value."""
+    if MAYBE.search(word) is None:
+        return Word(word, (), _kind(word))
     quick = _numbered(word)
     if quick is not None:
         return quick
     kind = _kind(word)
-    if kind in {UNIT, DAY, MONTH, ZONE, ASIDE, PURPOSE} or MAYBE.search(word) is None:
+    if kind in {UNIT, DAY, MONTH, ZONE}:
         return Word(word, (), kind)
     values: list[str] = []
     if len(word) > _MAX_WORD:
@@ -99,7 +102,7 @@ def _numbered(word: str) -> Word | None:
         return Word(
             f"{before}{PLACEHOLDER}{after}", (value,), ASIDE if before == "(" and after[:1] == ")" else VALUE
         )
-    number = NUMBERED.match(word) or PAIRED_NUMBER.match(word) or PROTOCOL.match(word)
+    number = (PAIRED_NUMBER if "=" in word else PROTOCOL if "HTTP/" in word else NUMBERED).match(word)
     if number is None:
         return None
     before, value, after = number.groups()
