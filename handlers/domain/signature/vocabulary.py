@@ -25,13 +25,13 @@ CODE_WORDS: Final = _words(
     "code codes errno err error rc ret status sqlstate signal sig http exit exited exitcode hresult "
     "oops retcode returncode"
 )
-CODE_ENDINGS: Final = (
-    "error", "errno", "errorcode", "errcode", "exitcode", "statuscode", "_code", "-code", "_status", "-status",
-)  # fmt: skip
+CODE_ENDINGS: Final = tuple(
+    _words("error errno errorcode errcode exitcode statuscode _code -code _status -status")
+)
 """A code follows these words, and those with these endings."""
 
-CODE_KEYS: Final = CODE_WORDS | _words("result reason state level type cause exception severity phase dsn")
-"""Keys whose values are names."""
+WORD_KEYS: Final = _words("result reason state level type cause exception severity phase dsn")
+"""Keys whose values are names, beside those that a code follows."""
 
 OUTCOMES: Final = _words("result reason")
 

@@ -28,7 +28,6 @@ from handlers.domain.signature.vocabulary import (
     ASIDE,
     CODE,
     CODE_ENDINGS,
-    CODE_KEYS,
     CODE_WORDS,
     DAY,
     KEY,
@@ -41,6 +40,7 @@ from handlers.domain.signature.vocabulary import (
     UNIT,
     UNITS,
     VALUE,
+    WORD_KEYS,
     ZONE,
 )
 
@@ -50,6 +50,8 @@ BLANK: Final = "\x01"
 _QUOTES: Final = "\"'`"
 _MAX_WORD: Final = 256
 _MAX_CODE: Final = 16
+_MAX_CODE_DIGITS: Final = 5
+_MAX_WORD_DIGITS: Final = 4
 _CACHED_WORDS: Final = 8_192
 
 
@@ -75,18 +77,7 @@ def read_word(word: str) -> Word:
     values: list[str] = []
     if len(word) > _MAX_WORD:
         return Word(_masked_long(word, values), tuple(values), PLAIN)
-    text, end = "", 0
-    if "=" in word or '":' in word:
-        for pair in compiled(PAIR).finditer(word):
-            key, value = pair.group("key") or pair.group("name"), pair.group("value") or pair.group("said")
-            text += _masked(word[end : pair.start()], values)
-            end = pair.end()
-            if value in TRUTHS or (_is_code_key(key) and _may_be_code(value)):
-                text += pair.group()
-            else:
-                text += pair.group().removesuffix(value) + PLACEHOLDER
-                values.append(value)
-    text += _masked(word[end:], values)
+    text = _paired(word, values) if "=" in word or '":' in word else _masked(word, values)
     if len(values) > 1:
         text, values = _chained(text, values)
     if values and text.strip(PUNCTUATION) == PLACEHOLDER.strip(PUNCTUATION):
@@ -109,7 +100,7 @@ def _numbered(word: str) -> Word | None:
     name = before.strip("([{\"'").rstrip("._-=")
     if name.endswith("HTTP/"):
         return Word(f"{before}{PLACEHOLDER}{after}", (value,), CODE)
-    return None if _is_code_key(name) else Word(f"{before}{PLACEHOLDER}{after}", (value,), PLAIN)
+    return None if _is_code(name, value) else Word(f"{before}{PLACEHOLDER}{after}", (value,), PLAIN)
 
 
 def _kind(word: str) -> int:
@@ -128,13 +119,34 @@ def _kind(word: str) -> int:
     return PLAIN
 
 
-def _is_code_key(key: str) -> bool:
+def _is_code(key: str, value: str) -> bool:
+    """Whether the value of a key is a name. A number is one of few digits, fewer if the key is of words."""
     name = key.lower()
-    return name in CODE_KEYS or name.endswith(CODE_ENDINGS)
-
-
-def _may_be_code(value: str) -> bool:
+    is_code = name in CODE_WORDS or name.endswith(CODE_ENDINGS)
+    if not is_code and name not in WORD_KEYS:
+        return False
+    digits = value.removeprefix("-")
+    if digits.isdigit():
+        return len(digits) <= (_MAX_CODE_DIGITS if is_code else _MAX_WORD_DIGITS)
     return len(value) <= _MAX_CODE and PLACEHOLDER not in value
+
+
+def _paired(word: str, values: list[str]) -> str:
+    """A word of keys and values with placeholders for the latter, which are added to `values`."""
+    text, end = "", 0
+    for pair in compiled(PAIR).finditer(word):
+        key, value = pair.group("key") or pair.group("name"), pair.group("value") or pair.group("said")
+        text += _masked(word[end : pair.start()], values)
+        end = pair.end()
+        if value in TRUTHS or _is_code(key, value):
+            text += pair.group()
+        elif key.isdigit():
+            text += f"{PLACEHOLDER}={PLACEHOLDER}"
+            values += key, value
+        else:
+            text += pair.group().removesuffix(value) + PLACEHOLDER
+            values.append(value)
+    return text + _masked(word[end:], values)
 
 
 def _masked_long(word: str, values: list[str]) -> str:
