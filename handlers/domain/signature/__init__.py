@@ -64,7 +64,8 @@ _QUOTED_NAME: Final = r"[\"'][A-Za-z_-]+[\"'][.,;)\]}]*$"
 class Template(NamedTuple):
     """A message without its values: `values[i]` is what stands at the i-th placeholder of `text`.
 
-    Messages with equal `text` have equally many values. A value may be several words, or none.
+    Messages with equal `text` have equally many values. A value may be several words. What is told of
+    many things has the values of all, with blanks between.
     """
 
     text: str
@@ -160,8 +161,9 @@ def _join(texts: list[str], values: list[tuple[str, ...]], read: Word) -> int:
     else:
         said = read.text.rstrip(PUNCTUATION)
         tail = read.text[len(said) :]
-    values[-1] = (*values[-1][:-1], f"{values[-1][-1]} {said}")
-    texts[-1] = texts[-1].rstrip(",;") + tail
+    before = texts[-1].rstrip(",;")
+    values[-1] = (*values[-1][:-1], f"{values[-1][-1]}{texts[-1].removeprefix(before)} {said}")
+    texts[-1] = before + tail
     if len(texts) > 1 and texts[-1].startswith(ASIDE_TEXT) and texts[-2].endswith(PLACEHOLDER):
         aside = values.pop()
         texts[-2:] = [texts[-2] + texts[-1].removeprefix(ASIDE_TEXT)]
@@ -227,8 +229,10 @@ def _tell_once(texts: list[str], values: list[tuple[str, ...]], periods: Collect
             told.append(text)
             held.append(found)
             if told[-period:] == told[-2 * period : -period] and any(held[-period:]):
+                head, _, tail = text.partition(PLACEHOLDER)
+                between = f"{tail} {head}" if period == 1 and len(found) == 1 else " "
                 for place in range(-period, 0):
                     both = zip(held[place - period], held[place], strict=True)
-                    held[place - period] = tuple(f"{one} {other}" for one, other in both)
+                    held[place - period] = tuple(f"{one}{between}{other}" for one, other in both)
                 del told[-period:], held[-period:]
         texts[:], values[:] = told, held

@@ -174,6 +174,7 @@ def test_a_component_counts_without_its_values() -> None:
         ("since Fri Jun 17 07:07:00 2005", ("Fri Jun 17 07:07:00 2005",)),
         ("down: node-1 <ok> node-2 <ok>", ("1 2",)),
         ("sent 1536 bytes (1.5 KB) to x", ("1536 bytes (1.5 KB)",)),
+        ("offsets [1, 2, 3] lag", ("1, 2, 3",)),
         ("took <*> of 5", ("<*>", "5")),
         ("status 503", ()),
     ],
