@@ -73,7 +73,11 @@ class IncomingAlert(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Analysis(msgspec.Struct, frozen=True, kw_only=True):
-    """What the model said. `confidence`: low, medium or high. Its text is as untrusted as the alert's."""
+    """What the model said. `confidence`: low, medium or high. Its text is as untrusted as the alert's.
+
+    `cached`: it was said of another alert of the same signature; `left_out` sentences and actions of it did
+    not fit this one.
+    """
 
     summary: str
     probable_cause: str
@@ -81,6 +85,7 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True):
     confidence: str
     model: str
     cached: bool = False
+    left_out: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):

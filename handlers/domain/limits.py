@@ -44,6 +44,10 @@ MAX_LABELS: Final = 64
 MAX_IDEMPOTENCY_KEY_CHARS: Final = 255
 MAX_REASON_CHARS: Final = 500
 
+MAX_SHOWN_MESSAGE_CHARS: Final = 8_000
+MAX_SHOWN_LABELS_CHARS: Final = 4_000
+"""Of a message, and of all labels with their names, that the model is shown: calls are paid for by them."""
+
 MAX_ANALYSIS_TEXT_CHARS: Final = 2_000
 """Of a summary, a cause or an action; longer ones are cut, as they only lose prose."""
 

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from typing import Final
 
 import msgspec
-from msgspec.structs import replace
 
 from handlers.domain.alert import Alert, Analysis, Step
 from handlers.domain.delivery.breaker import Breaker
 from handlers.domain.delivery.leases import Deadline, Leases, leave_to_recovery
+from handlers.domain.delivery.reuse.templates import fitted, template_of_answer
 from handlers.domain.limits import (
     ANALYSIS_PATIENCE_S,
     CRITICAL_ANSWER_S,
@@ -148,11 +148,7 @@ class AnalysisWork(msgspec.Struct, frozen=True, kw_only=True):
         signature = signature_of(alert)
         cached = self._cached(alert, signature)
         if cached is not None:
-            _log.info(
-                "Using cached analysis",
-                extra={"alert_id": alert.alert_id, "signature": signature, "model": cached.model},
-            )
-            return _Outcome(analysis=replace(cached, cached=True))
+            return _Outcome(analysis=cached)
         outcome = self._asked(alert, until_ms=until_ms)
         if outcome.analysis is not None:
             self._keep(alert, signature, outcome.analysis)
@@ -212,15 +208,25 @@ class AnalysisWork(msgspec.Struct, frozen=True, kw_only=True):
         return _BASE_PAUSE_S * (1 << attempt) * (0.5 + self.leases.randomness.fraction())
 
     def _cached(self, alert: Alert, signature: str) -> Analysis | None:
+        """What was said of another alert of this signature, made to fit this one; None if there is none."""
         try:
-            return self.cache.get(signature, now_s=self.leases.clock.now_ms() // 1000)
+            template = self.cache.get(signature, now_s=self.leases.clock.now_ms() // 1000)
         except CacheUnavailableError:
             _log.warning("The cache did not answer", extra={"alert_id": alert.alert_id}, exc_info=True)
             return None
+        if template is None:
+            return None
+        about = {"alert_id": alert.alert_id, "signature": signature, "model": template.model}
+        analysis = fitted(template, alert)
+        if analysis is None:
+            _log.info("Nothing of the cached analysis fits", extra=about)
+        else:
+            _log.info("Using cached analysis", extra=about | {"left_out": analysis.left_out or 0})
+        return analysis
 
     def _keep(self, alert: Alert, signature: str, analysis: Analysis) -> None:
         expires_at = self.leases.clock.now_ms() // 1000 + self.cache_ttl_s
         try:
-            self.cache.put(signature, analysis, expires_at=expires_at)
+            self.cache.put(signature, template_of_answer(analysis, alert), expires_at=expires_at)
         except CacheUnavailableError:
             _log.warning("The analysis was not cached", extra={"alert_id": alert.alert_id}, exc_info=True)

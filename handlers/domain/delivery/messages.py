@@ -184,9 +184,10 @@ def _analysis_text(alert: Alert) -> str:
         if alert.follow_up is FollowUp.WANTED:
             return f"No analysis yet: {reason}. It follows when it can be had."
         return f"No analysis: {reason}"
-    lines = [alert.analysis.summary, f"Probable cause: {alert.analysis.probable_cause}"]
+    cause = alert.analysis.probable_cause
+    lines = [alert.analysis.summary, f"Probable cause: {cause}" if cause else ""]
     lines += [f"{number}. {action}" for number, action in enumerate(alert.analysis.actions, start=1)]
-    return "\n".join([*lines, f"Confidence: {alert.analysis.confidence}"])
+    return "\n".join([*filter(None, lines), f"Confidence: {alert.analysis.confidence}"])
 
 
 def _severity(alert: Alert) -> str:
@@ -206,4 +207,6 @@ def _footer(alert: Alert) -> str:
     if alert.analysis is None:
         return alert.alert_id
     origin = f"cached analysis by {alert.analysis.model}" if alert.analysis.cached else alert.analysis.model
+    if alert.analysis.left_out:
+        origin = f"part of a {origin}: {alert.analysis.left_out} of its statements do not fit"
     return f"{alert.alert_id} · {origin}"

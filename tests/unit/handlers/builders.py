@@ -95,7 +95,7 @@ class World:
     ledger: FakeLedger = field(default_factory=FakeLedger)
     queue_sender: FakeQueueSender = field(default_factory=FakeQueueSender)
     cache: FakeAnalysisCache = field(default_factory=FakeAnalysisCache)
-    analyst: FakeAnalyst = field(default_factory=FakeAnalyst)
+    analyst: Any = field(default_factory=FakeAnalyst)
     notifier: FakeNotifier = field(default_factory=FakeNotifier)
     randomness: FakeRandomness = field(default_factory=FakeRandomness)
     coordination: FakeCoordination = field(default_factory=FakeCoordination)

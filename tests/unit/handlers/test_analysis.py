@@ -4,6 +4,7 @@ import logging
 from typing import Any
 
 import pytest
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from handlers.domain.alert import Alert
@@ -71,6 +72,37 @@ def test_alike_alert_uses_the_cache(caplog: pytest.LogCaptureFixture) -> None:
         ("Claude analysis", "a1"),
         ("Using cached analysis", "a2"),
     ]
+
+
+def test_cached_analysis_names_the_alert_at_hand(caplog: pytest.LogCaptureFixture) -> None:
+    """What it quotes is filled in; what fits the first alert only is left out, and the log counts it."""
+    caplog.set_level(logging.INFO, "handlers")
+    world = world_with(message="depth 1200 on 10.0.0.1", host="db-7")
+    world.hold(replace(row(message="depth 7 on 10.0.0.2", host="db-9"), alert_id="a2"))
+    summary = "The queue on db-7 has depth 1200. That is 1.2 k at 10.0.0.1."
+    world.analyst.script = [replace(ANALYSIS, summary=summary)]
+    world.analysis.work("a1", world.time())
+    world.analysis.work("a2", world.time())
+    first, other = (world.ledger.rows[key].analysis for key in ("a1", "a2"))
+    assert first is not None
+    assert other is not None
+    assert (first.summary, first.left_out) == (summary, UNSET)
+    assert (other.summary, other.left_out) == ("The queue on db-9 has depth 7.", 1)
+    (hit,) = [record for record in caplog.records if record.message == "Using cached analysis"]
+    assert hit.__dict__["left_out"] == 1
+
+
+def test_model_is_asked_where_nothing_of_the_cached_analysis_fits() -> None:
+    """Its answer takes the place of the other one."""
+    world = world_with(message="depth 1200")
+    world.hold(replace(row(message="depth 7"), alert_id="a2"))
+    useless = replace(ANALYSIS, summary="It is 1.2 k.", probable_cause="It is 1.2 k.")
+    world.analyst.script = [useless, ANALYSIS]
+    world.analysis.work("a1", world.time())
+    world.analysis.work("a2", world.time())
+    assert [alert_id for alert_id, _ in world.analyst.asked] == ["a1", "a2"]
+    assert world.ledger.rows["a2"].analysis == ANALYSIS
+    assert [analysis for analysis, _ in world.cache.entries.values()] == [ANALYSIS]
 
 
 def test_alerts_of_one_fault_wait_for_each_other_and_the_others_for_none() -> None:

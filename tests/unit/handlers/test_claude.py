@@ -71,7 +71,7 @@ def test_answer_becomes_an_analysis(ask: Callable[..., Any]) -> None:
 
 
 def test_request_holds_the_schema_and_the_alert_as_data(ask: Callable[..., Any]) -> None:
-    """The alert is JSON in the user's message; hosts stay out, since the analysis is reused."""
+    """The alert is JSON in the user's message, and nothing of it is in our own words."""
     _, server = ask(message())
     (heard,) = server.heard
     sent = json.loads(heard.body)
@@ -80,8 +80,9 @@ def test_request_holds_the_schema_and_the_alert_as_data(ask: Callable[..., Any])
     assert sent["output_config"]["format"]["type"] == "json_schema"
     assert sent["output_config"]["format"]["schema"]["required"] == list(REPLY)
     (turn,) = sent["messages"]
-    assert json.loads(turn["content"])["message"] == "disk full"
-    assert "db-7" not in heard.body.decode()
+    shown = json.loads(turn["content"])
+    assert (shown["message"], shown["host"]) == ("disk full", "db-7")
+    assert "db-7" not in sent["system"]
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,11 @@ def test_cached_analysis_is_marked() -> None:
     alert = row(status=Status.ANALYZED)
     assert alert.analysis is not None
     message = notification_of(replace(alert, analysis=replace(alert.analysis, cached=True)))
-    assert "cached analysis by claude-test" in message.footer
+    assert message.footer == "a1 · cached analysis by claude-test"
+    partial = replace(alert.analysis, cached=True, summary="", left_out=2)
+    message = notification_of(replace(alert, analysis=partial))
+    assert message.footer == "a1 · part of a cached analysis by claude-test: 2 of its statements do not fit"
+    assert message.analysis.startswith("Probable cause: Logs are not rotated.")
 
 
 def test_texts_are_cut_to_slacks_limits() -> None:
