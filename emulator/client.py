@@ -221,6 +221,10 @@ class Emulator:
         """The latest calls that Claude answered, oldest first."""
         return _decoded(self._call("GET", "/claude/calls"), list[ClaudeCall])
 
+    def claude_requests(self) -> list[str]:
+        """The bodies of the latest requests that Claude was sent with its key, oldest first."""
+        return _decoded(self._call("GET", "/claude/requests"), list[str])
+
     def set_fault(
         self,
         service: Service,

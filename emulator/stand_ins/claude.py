@@ -25,6 +25,9 @@ BODY_MAX_BYTES: Final = 32 * 1024 * 1024
 
 CHARS_PER_TOKEN: Final = 4
 CALLS_KEPT: Final = 10_000
+REQUESTS_KEPT: Final = 1_000
+REQUEST_KEPT_CHARS: Final = 131_072
+"""Of a body: more than the handlers send, with all escapes."""
 
 _GARBLED: Final = r"\ud83d \u00g1 "
 """Half of a surrogate pair, and an escape that is none: what a model writes now and then in JSON's text."""
@@ -59,12 +62,14 @@ class _Refused(Exception):  # noqa: N818 - a refusal of this API, not an error o
 
 
 class ClaudeStandIn:
-    """One API with one key, and the calls it took."""
+    """One API with one key, the calls it took, and what it was sent."""
 
     def __init__(self, faults: Faults, *, latency: ClaudeLatency = QUICK) -> None:
         """Answers take as long as `latency` says."""
         self.api_key = f"sk-ant-local-{secrets.token_hex(16)}"
         self.calls: deque[ClaudeCall] = deque(maxlen=CALLS_KEPT)
+        self.requests: deque[str] = deque(maxlen=REQUESTS_KEPT)
+        """The bodies that came, as they came, whatever was answered."""
         self._faults = faults
         self.rate_limit: RateLimit | None = None
         self.set_latency(latency)
@@ -113,8 +118,10 @@ class ClaudeStandIn:
             raise _Refused(401, "invalid x-api-key")
         if "anthropic-version" not in request.headers:
             raise _Refused(400, "anthropic-version: header is required")
+        received = await request.read()
+        self.requests.append(received.decode(errors="replace")[:REQUEST_KEPT_CHARS])
         try:
-            body = json.loads(await request.read())
+            body = json.loads(received)
         except (ValueError, RecursionError):
             raise _Refused(400, "The request body is not valid JSON") from None
         if not isinstance(body, dict):

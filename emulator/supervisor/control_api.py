@@ -36,6 +36,7 @@ def control_application(fleet: "Fleet", token: str) -> web.Application:
             web.post("/slack/webhooks", api.add_slack_webhook),
             web.put("/slack/rate-limit", api.limit_slack),
             web.get("/claude/calls", api.claude_calls),
+            web.get("/claude/requests", api.claude_requests),
             web.put("/claude/latency", api.set_claude_latency),
             web.put("/claude/rate-limit", api.limit_claude),
             web.get("/health-checks", api.health_checks),
@@ -111,6 +112,9 @@ class _Api:
 
     async def claude_calls(self, _: web.Request) -> web.Response:
         return _json(list(self._fleet.claude.calls))
+
+    async def claude_requests(self, _: web.Request) -> web.Response:
+        return _json(list(self._fleet.claude.requests))
 
     async def health_checks(self, _: web.Request) -> web.Response:
         return _json(self._fleet.names.statuses)

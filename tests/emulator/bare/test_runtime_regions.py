@@ -271,6 +271,7 @@ def test_functions_reach_slack_and_claude_by_the_regions_proxy(
     assert (message.region, message.alert_ids) == (FAILOVER, ("a1",))
     assert "disk full" in deployed.post(PRIMARY, do="claude", api_key=given.anthropic_api_key)["text"]
     assert emulator.claude_calls()[-1].region == PRIMARY
+    assert "disk full" in emulator.claude_requests()[-1]
 
 
 def test_functions_reach_no_other_host(emulator: Emulator, deployed: Deployed) -> None:

@@ -86,6 +86,26 @@ def test_answer_fits_the_schema_and_speaks_of_the_alert(claude: Claude) -> None:
     assert call.output_tokens == message.usage.output_tokens > 0
 
 
+def test_answer_quotes_the_alert_as_a_model_does() -> None:
+    """Its host, a label and its message, so that people see whether a cached answer fits."""
+    alert = {"title": "a < b", "host": "db-7", "message": "disk at 93 %", "labels": {"pod": "cart-x2m9q"}}
+    answer = sample(SCHEMA, json.dumps(alert).replace("<", r"\u003c"))
+    assert answer["summary"] == "a < b: the affected component on db-7 is degraded and needs attention."
+    assert "deployment of pod cart-x2m9q;" in answer["actions"][0]
+    assert "component on db-7:" in answer["actions"][1]
+    cause = sample({"properties": {"cause": {"type": "string"}}}, json.dumps(alert))["cause"]
+    assert cause.endswith("Its message says “disk at 93 %”.")
+
+
+def test_requests_are_kept_as_they_came(claude: Claude) -> None:
+    """Also those that fail: a test sees all that was sent, and a secret in it."""
+    claude.meets("overloaded")
+    with pytest.raises(anthropic.APIStatusError):
+        claude.ask(system="first")
+    claude.ask(system="second")
+    assert [json.loads(body)["system"] for body in claude.stand_in.requests] == ["first", "second"]
+
+
 @pytest.mark.parametrize(
     ("kind", "error", "status"),
     [
