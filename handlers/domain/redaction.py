@@ -59,16 +59,29 @@ def sample_of(refused: bytes) -> str:
     its whole and taken out.
     """
     text, end = _plain(refused[:MAX_SEARCHED_BYTES]), len(_plain(refused[:MAX_SAMPLE_BYTES]))
+    sample = _without(_secrets(text), text, end)
+    return cut(sample + CUT_MARK if len(refused) > MAX_SAMPLE_BYTES else sample, MAX_SAMPLE_BYTES)
+
+
+def redacted(text: str, *, emails: bool = True) -> str:
+    """`text` with a mark in the place of each secret, and of each e-mail address where `emails` says so.
+
+    What leaves the ledger goes through this: for the model, for Slack, for a log.
+    """
+    return _without(_secrets(text, emails=emails), text, len(text))
+
+
+def _without(secrets: Iterator[tuple[int, int]], text: str, end: int) -> str:
+    """The text up to `end`, with a mark in the place of each secret; these may overlap."""
     pieces: list[str] = []
     at = 0
-    for start, stop in sorted(_secrets(text)):
+    for start, stop in sorted(secrets):
         if start >= end:
             break
         if start > at or not pieces:
             pieces += [text[at:start], REDACTED]
         at = max(at, stop)
-    sample = "".join([*pieces, text[at:end]])
-    return cut(sample + CUT_MARK if len(refused) > MAX_SAMPLE_BYTES else sample, MAX_SAMPLE_BYTES)
+    return "".join([*pieces, text[at:end]])
 
 
 def _plain(body: bytes) -> str:
@@ -83,10 +96,10 @@ def _unescaped(escape: re.Match[str]) -> str:
     return char if char.isprintable() and char not in _ENDS_A_VALUE else escape[0]
 
 
-def _secrets(text: str) -> Iterator[tuple[int, int]]:
+def _secrets(text: str, *, emails: bool = True) -> Iterator[tuple[int, int]]:
     """Where secrets are in `text`; they may overlap."""
     yield from _named(text)
-    for pattern, group in ((_TOKEN, 0), (_E_MAIL, 0), (_SCHEME, 1), (_OPTION, 1)):
+    for pattern, group in ((_TOKEN, 0), (_SCHEME, 1), (_OPTION, 1), *([(_E_MAIL, 0)] if emails else [])):
         for found in pattern.finditer(text):
             yield found.span(group)
     # The user info of an address, or of a connection string: scheme://user:password@host, user:password@host.

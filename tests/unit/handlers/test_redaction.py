@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from handlers.domain.limits import MAX_SAMPLE_BYTES, MAX_SEARCHED_BYTES
-from handlers.domain.redaction import REDACTED, sample_of
+from handlers.domain.redaction import REDACTED, redacted, sample_of
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U"
 PRIVATE_KEY = "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA7v\nq83J0Xyz==\n-----END RSA PRIVATE KEY-----"
@@ -130,3 +130,10 @@ def test_sample_is_bounded_whatever_is_refused(refused: bytes) -> None:
     sample = sample_of(refused)
     assert len(sample) <= MAX_SAMPLE_BYTES
     assert (len(refused) <= MAX_SAMPLE_BYTES) or sample.endswith("… [cut]")
+
+
+def test_e_mails_are_shown_where_the_stack_says_so() -> None:
+    """An address is personal data; some teams page by it. A password is none of that."""
+    text = "password=hunter2 of jane.doe@mail.example.com"
+    assert "jane.doe" not in redacted(text)
+    assert redacted(text, emails=False) == f"password={REDACTED} of jane.doe@mail.example.com"
