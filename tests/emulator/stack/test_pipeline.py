@@ -208,7 +208,7 @@ def test_a_refused_body_is_found_in_the_log_with_its_metric(
     text = eventually(logged, within_s=SOON_S)
     lines = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
     [sample] = [line["sample"] for line in lines if "found-in-the-log" in line.get("sample", "")]
-    assert sample == '{"source": "found-in-the-log", "password": "[redacted]", "severity": "page"}'
+    assert sample == '{"source": "found-in-the-log", "password": "[redacted: password]", "severity": "page"}'
     [metric] = [line for line in lines if line.get("Reason") == "bad_idempotency_key"]
     assert metric.pop("_aws")
     assert metric == {"Stack": "local", "Format": "unknown", "Reason": "bad_idempotency_key", "Refusals": 1}

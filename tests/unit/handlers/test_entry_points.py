@@ -81,6 +81,7 @@ def load(
         "claude_model": "claude-test",
         "cache_ttl_s": "86400",
         "critical_patience_s": "2",
+        "redact_emails": "true",
         "slack_webhook_secret": "slack",
         "slack_webhook_origin": slack.url + "/",
         "slack_interval_ms": "1000",
@@ -286,7 +287,7 @@ def test_refusal_is_counted_and_sampled(
     assert (line["message"], line["format"], line["error"], line["field"], line["refused"]) == (
         "Refused a request", "unknown", "unknown_format", None, 1
     )  # fmt: skip
-    assert line["sample"] == '{"origin": "billing", "severity": "page", "password": "[redacted]"}'
+    assert line["sample"] == '{"origin": "billing", "severity": "page", "password": "[redacted: password]"}'
 
 
 def test_lost_ledger_is_answered_503_within_the_timeout(load: Callable[[str], ModuleType]) -> None:

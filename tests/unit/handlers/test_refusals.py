@@ -97,7 +97,7 @@ def test_group_that_the_ledger_fails_is_not_counted_yet() -> None:
 @pytest.mark.parametrize(
     ("text", "counts", "sample"),
     [
-        ("Costs, by joe@example.com", {("sns_text", "not_json"): 1}, "Costs, by [redacted]"),
+        ("Costs, by joe@example.com", {("sns_text", "not_json"): 1}, "Costs, by [redacted: e-mail]"),
         (EVENT, {("sns_text", "unknown_format"): 1}, EVENT),
         (group(7).decode(), {("alertmanager", "invalid_field"): 1}, "7"),
     ],
