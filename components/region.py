@@ -139,6 +139,7 @@ class Region(pulumi.ComponentResource):
             "claude_model": config.claude_model,
             "cache_ttl_s": str(config.cache_ttl_s),
             "critical_patience_s": str(config.critical_patience_s),
+            "redact_emails": str(config.redact_emails).lower(),
             "slack_webhook_secret": data.slack_webhook_secret.name,
             "slack_webhook_origin": config.slack_webhook_origin,
             "slack_interval_ms": str(config.slack_interval_ms),

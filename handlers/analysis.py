@@ -24,7 +24,11 @@ _parts: Final = Parts.of(_settings, function="analysis", sends_each_time=True)
 _work: Final = AnalysisWork(
     leases=_parts.leases(Actor.ANALYSIS, Step.ANALYSIS),
     cache=DynamoAnalysisCache(_parts.dynamodb, _settings.analysis_cache_table),
-    analyst=ClaudeAnalyst(_parts.secret(_settings.anthropic_key_secret), model=_settings.claude_model),
+    analyst=ClaudeAnalyst(
+        _parts.secret(_settings.anthropic_key_secret),
+        model=_settings.claude_model,
+        redact_emails=_settings.redact_emails,
+    ),
     breaker=Breaker(coordination=_parts.coordination, clock=_parts.clock),
     executor=ThreadExecutor(),
     cache_ttl_s=_settings.cache_ttl_s,

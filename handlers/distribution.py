@@ -36,6 +36,7 @@ _work: Final = DistributionWork(
         coordination=_parts.coordination, clock=_parts.clock, interval_ms=_settings.slack_interval_ms
     ),
     executor=ThreadExecutor(),
+    redact_emails=_settings.redact_emails,
 )
 
 

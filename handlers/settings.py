@@ -5,12 +5,13 @@ The Pulumi program imports this module too.
 """
 
 from collections.abc import Mapping
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
 import msgspec
 from msgspec import structs
 
 from topology.sources import SourceSpec, decoded_sources
+_BOOLEANS: Final = {"true": True, "false": False}
 
 
 class SettingsError(Exception):
@@ -41,10 +42,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
-        """Read every field, converting whole numbers.
+        """Read every field, converting whole numbers and `true` or `false`.
 
         Raises:
-            SettingsError: naming each variable that is missing or not a whole number.
+            SettingsError: naming each variable that is missing or of another type.
         """
         values: dict[str, object] = {}
         problems: list[str] = []
@@ -59,6 +60,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                     problems.append(f"{variable(field.name)} is {text!r}, not a whole number")
                     continue
                 values[field.name] = int(text)
+            elif field.type is bool:
+                if text not in _BOOLEANS:
+                    problems.append(f"{variable(field.name)} is {text!r}, neither true nor false")
+                    continue
+                values[field.name] = _BOOLEANS[text]
             else:
                 values[field.name] = text
         if problems:
@@ -93,6 +99,7 @@ class AnalysisSettings(Settings, frozen=True, kw_only=True):
     """Of the analysis function. `anthropic_key_secret` is a secret's name, never its value.
 
     `critical_patience_s`: how long a CRITICAL alert waits for its analysis before it goes out without.
+    `redact_emails`: whether the model is shown no e-mail addresses.
     """
 
     analysis_cache_table: str
@@ -100,12 +107,14 @@ class AnalysisSettings(Settings, frozen=True, kw_only=True):
     claude_model: str
     cache_ttl_s: int
     critical_patience_s: int
+    redact_emails: bool = True
 
 
 class DistributionSettings(Settings, frozen=True, kw_only=True):
     """Of the distribution function. `slack_webhook_origin`: what the URL in the secret must start with.
 
     `slack_channel`: where the bot posts whose token is in `slack_bot_token_secret`; empty for the webhook.
+    `redact_emails`: whether Slack is shown no e-mail addresses.
     """
 
     slack_webhook_secret: str
@@ -113,6 +122,7 @@ class DistributionSettings(Settings, frozen=True, kw_only=True):
     slack_interval_ms: int
     slack_channel: str
     slack_bot_token_secret: str
+    redact_emails: bool = True
 
     @property
     def slack_api_url(self) -> str:

@@ -61,6 +61,7 @@ class StackConfig:
     source_quota_per_minute: int
     cache_ttl_s: int
     critical_patience_s: int
+    redact_emails: bool
     claude_model: str
     slack_webhook_origin: str
     slack_channel: str

@@ -137,6 +137,7 @@ KEYS: Final = (
         *_between(1, 10, " s"),
         "How long a CRITICAL alert waits for its analysis; then it goes out and is followed up",
     ),
+    Key("redactEmails", bool, True, *_BOOL, "Whether the model and Slack are shown no e-mail addresses"),  # noqa: FBT003 - the default
     Key("claudeModel", str, "claude-sonnet-5-5", *_NAME, "Model id of the analysis"),
     Key(
         "slackWebhookOrigin",

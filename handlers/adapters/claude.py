@@ -112,9 +112,10 @@ class _Message(msgspec.Struct):
 class ClaudeAnalyst:
     """`Analyst` by Claude. The SDK's ANTHROPIC_BASE_URL says where Claude is."""
 
-    def __init__(self, key: Secret, *, model: str) -> None:
-        """`key` is read when it is first needed."""
+    def __init__(self, key: Secret, *, model: str, redact_emails: bool = True) -> None:
+        """`key` is read when it is first needed. `redact_emails`: whether Claude sees no e-mail addresses."""
         self._key = key
+        self._redact_emails = redact_emails
         self._model = model
         self._client: anthropic.Anthropic | None = None
         self._lock = threading.Lock()
@@ -189,7 +190,7 @@ class ClaudeAnalyst:
                     model=self._model,
                     max_tokens=_MAX_TOKENS,
                     system=SYSTEM,
-                    messages=[{"role": "user", "content": prompt_of(alert)}],
+                    messages=[{"role": "user", "content": prompt_of(alert, emails=self._redact_emails)}],
                     output_config={"format": {"type": "json_schema", "schema": _SCHEMA}},
                     timeout=anthropic.Timeout(timeout_s, connect=min(timeout_s, _CONNECT_TIMEOUT_S)),
                 ).http_response.content

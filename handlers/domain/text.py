@@ -12,8 +12,9 @@ import re
 import unicodedata
 from typing import Final
 
-_SPACES: Final = frozenset({"Cc", "Cs", "Co"})
-"""Control characters, lone surrogates and private ones: what they would look like is anybody's guess."""
+_SPACES: Final = frozenset({"Cc", "Cs", "Co", "Zl", "Zp"})
+"""Control characters, lone surrogates, private ones: what they would look like is anybody's guess. And the
+separators of lines and paragraphs, which end a line for some programs only."""
 
 _FORMAT: Final = "Cf"
 

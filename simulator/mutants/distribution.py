@@ -100,7 +100,7 @@ def _parked_uncounted(alert: Alert, **changes: Any) -> Alert:
     return parked(alert, **{**changes, "duplicate_cause": None})
 
 
-def _digest_of_less(alerts: Sequence[Alert]) -> Digest:
+def _digest_of_less(alerts: Sequence[Alert], **_: Any) -> Digest:
     """The last alert is left out of the message, and marked with the others."""
     return digest_of(alerts[:-1] if len(alerts) > 1 else alerts)
 
@@ -120,7 +120,7 @@ def _digest_and_single(
     _digest(self, claimed, deadline, more_wait=more_wait)
 
 
-def _as_alert(alert: Alert) -> Notification:
+def _as_alert(alert: Alert, **_: Any) -> Notification:
     return notification_of(alert)
 
 

@@ -54,7 +54,7 @@ def _never_reset(self: Quotas, source: str, number: int, *, at_ms: int) -> int:
     return _excess(self, source, number, at_ms=at_ms // 10**12)
 
 
-def _one_more(alert: Alert, *, folded: int = 0) -> Any:
+def _one_more(alert: Alert, *, folded: int = 0, **_: Any) -> Any:
     """A fold tells of more than there are."""
     return notification_of(alert, folded=folded + 1)
 

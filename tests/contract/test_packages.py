@@ -42,6 +42,7 @@ EVERY_SETTINGS = (ReceptionSettings, AnalysisSettings, DistributionSettings, Rec
 ENVIRONMENT = {
     **{variable(field): "1" for settings in EVERY_SETTINGS for field in settings.deployed_fields()},
     "ALERT_SOURCES": "",
+    variable("redact_emails"): "true",
     "AWS_REGION": "us-east-1",
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",

@@ -88,7 +88,8 @@ class SlackBotNotifier:
             return self._post(plain_payload_of(message), left_s)
 
     def _post(self, payload: dict[str, Any], left_s: Callable[[], float]) -> str | None:
-        where = {"channel": self._channel, "unfurl_links": False, "unfurl_media": False}
+        # `parse` leaves addresses in the text that they are: text.
+        where = {"channel": self._channel, "unfurl_links": False, "unfurl_media": False, "parse": "none"}
         return self._call("chat.postMessage", {**where, **payload}, left_s)
 
     def _call(self, method: str, payload: dict[str, Any], left_s: Callable[[], float]) -> str | None:

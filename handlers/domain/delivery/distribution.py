@@ -64,12 +64,16 @@ _JITTER_S: Final = 2.0
 
 
 class DistributionWork(msgspec.Struct, frozen=True, kw_only=True):
-    """Posts one alert at a time, or one and those that wait with it."""
+    """Posts one alert at a time, or one and those that wait with it.
+
+    `redact_emails`: whether e-mail addresses are redacted as secrets always are.
+    """
 
     leases: Leases
     notifier: Notifier
     rate_limiter: RateLimiter
     executor: Executor
+    redact_emails: bool = True
 
     def chains(self, alert_ids: Sequence[str]) -> Sequence[Sequence[str]]:
         """What to do one after the other: all, since Slack takes one message at a time."""
@@ -157,7 +161,7 @@ class DistributionWork(msgspec.Struct, frozen=True, kw_only=True):
         members = self.leases.still_mine(claimed)
         if not members:
             return
-        digest = digest_of(members)
+        digest = digest_of(members, emails=self.redact_emails)
 
         def record(alert: Alert, at_ms: int) -> None:
             self._record(alert, notified(alert, at_ms=at_ms, digest_id=digest.digest_id), deadline)
@@ -182,7 +186,7 @@ class DistributionWork(msgspec.Struct, frozen=True, kw_only=True):
             self._record(alert, notified(alert, at_ms=at_ms, slack_ref=reference), deadline)
 
         self._post(
-            notification_of(alert, folded=folded),
+            notification_of(alert, folded=folded, emails=self.redact_emails),
             [alert],
             deadline,
             until_ms=deadline.soft_ms - _LEDGER_RESERVE_MS,
@@ -197,7 +201,7 @@ class DistributionWork(msgspec.Struct, frozen=True, kw_only=True):
             self._record(alert, follow_up_ended(alert), deadline)
 
         self._post(
-            follow_up_of(alert),
+            follow_up_of(alert, emails=self.redact_emails),
             [alert],
             deadline,
             until_ms=deadline.soft_ms - _LEDGER_RESERVE_MS,

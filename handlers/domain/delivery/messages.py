@@ -1,7 +1,8 @@
 """What a person sees of an alert in Slack: plain values, cut to Slack's limits, for the adapter to lay out.
 
-All text here may come from an attacker: it is made `inert`, and the adapter puts it into plain-text elements
-only, where Slack interprets no markup.
+All text here may come from an attacker: it is made `inert` and then `redacted`, in this order, since what is
+drawn as nothing may stand within a secret; and the adapter puts it into plain-text elements only, where Slack
+interprets no markup. What is long is cut last, so that no half of a secret is left.
 """
 
 import hashlib
@@ -12,9 +13,11 @@ from typing import Final
 import msgspec
 
 from handlers.domain.alert import Alert, LinkKind
+from handlers.domain.delivery.answers import shown_answer
 from handlers.domain.limits import cut
+from handlers.domain.redaction import redacted, redacted_value
 from handlers.domain.text import inert
-from topology.alerts import FollowUp, Severity
+from topology.alerts import FaultState, FollowUp, Severity
 
 HEADER_CHARS: Final = 150
 """https://docs.slack.dev/reference/block-kit/blocks/header-block/"""
@@ -91,8 +94,12 @@ class FollowUpNotice(msgspec.Struct, frozen=True, kw_only=True):
 Message = Notification | Digest | FollowUpNotice
 
 
-def notification_of(alert: Alert, *, folded: int = 0) -> Notification:
-    """What a message says of one alert, cut to Slack's limits. `folded`: how many others a fold tells of."""
+def notification_of(alert: Alert, *, folded: int = 0, emails: bool = True) -> Notification:
+    """What a message says of one alert, cut to Slack's limits. `folded`: how many others a fold tells of.
+
+    `emails`, here and below: whether e-mail addresses are redacted.
+    """
+    links = {kind: url for kind, url in alert.shown_links.items() if redacted(url, emails=emails) == url}
     fields = (
         ("Severity", _severity(alert)),
         ("Source", alert.source),
@@ -101,20 +108,18 @@ def notification_of(alert: Alert, *, folded: int = 0) -> Notification:
         ("Component", alert.component),
         ("Host", alert.host),
         ("Started", alert.started_at),
-        ("Labels", ", ".join(f"{name}={text}" for name, text in alert.labels.items())),
-        ("Left out", _left_out(alert)),
+        ("Labels", _labels(alert, emails=emails)),
+        ("Left out", _left_out(alert, unsafe_links=len(alert.shown_links) - len(links))),
         ("Mended", "; ".join(alert.mended or ())),
     )
     return Notification(
         alert_id=alert.alert_id,
-        header=cut(inert(f"{alert.severity}: {_counted(alert, folded)}", one_line=True), HEADER_CHARS),
-        fields=tuple(
-            (name, cut(inert(text, one_line=True), _SHORT_FIELD_CHARS)) for name, text in fields if text
-        ),
-        message=cut(inert(alert.message), SECTION_CHARS),
-        analysis=cut(inert(_analysis_text(alert)), SECTION_CHARS),
+        header=_line(f"{alert.severity}: {_counted(alert, folded)}", HEADER_CHARS, emails=emails),
+        fields=tuple((name, _line(text, _SHORT_FIELD_CHARS, emails=emails)) for name, text in fields if text),
+        message=cut(_safe(alert.message, emails=emails), SECTION_CHARS),
+        analysis=_analysis(alert, emails=emails),
         footer=_footer(alert),
-        links=tuple((LINK_LABELS[LinkKind(kind)], url) for kind, url in alert.shown_links.items()),
+        links=tuple((LINK_LABELS[LinkKind(kind)], url) for kind, url in links.items()),
     )
 
 
@@ -126,14 +131,14 @@ def digest_id_of(alert_ids: Iterable[str]) -> str:
     return "d" + hashlib.sha256("\n".join(sorted(alert_ids)).encode()).hexdigest()[:32]
 
 
-def digest_of(alerts: Sequence[Alert]) -> Digest:
+def digest_of(alerts: Sequence[Alert], *, emails: bool = True) -> Digest:
     """The one message about all of `alerts`, of which there is at least one.
 
     It counts them by severity and by source, and shows the most severe, the oldest of these first.
     """
     worst_first = sorted(alerts, key=lambda a: (_RANK[a.severity], a.accepted_at_ms, a.alert_id))
     severities = Counter(alert.severity for alert in alerts)
-    sources = Counter(cut(inert(alert.source, one_line=True), _SOURCE_CHARS) for alert in alerts)
+    sources = Counter(_line(alert.source, _SOURCE_CHARS, emails=emails) for alert in alerts)
     counts = [(str(severity), severities[severity]) for severity in Severity if severities[severity]]
     shown = sorted(sources.items(), key=lambda item: (-item[1], item[0]))[:_DIGEST_SOURCES]
     counts += [(f"from {source}", count) for source, count in shown]
@@ -146,36 +151,58 @@ def digest_of(alerts: Sequence[Alert]) -> Digest:
         alert_count=len(alerts),
         header=f"{_alerts(len(alerts))} at once, the worst {worst_first[0].severity}",
         counts=tuple(counts),
-        examples=tuple(_example(alert) for alert in worst_first[:_DIGEST_EXAMPLES]),
+        examples=tuple(_example(alert, emails=emails) for alert in worst_first[:_DIGEST_EXAMPLES]),
         footer=f"accepted {first} to {last} · each is in the ledger, with digest_id {digest_id}",
     )
 
 
-def follow_up_of(alert: Alert) -> FollowUpNotice:
+def follow_up_of(alert: Alert, *, emails: bool = True) -> FollowUpNotice:
     """The message that brings the analysis of an alert that went out without it."""
     return FollowUpNotice(
         alert_id=alert.alert_id,
-        header=cut(inert(f"Analysis of {alert.severity}: {alert.title}", one_line=True), HEADER_CHARS),
-        analysis=cut(inert(_analysis_text(alert)), SECTION_CHARS),
+        header=_line(f"Analysis of {alert.severity}: {_title(alert)}", HEADER_CHARS, emails=emails),
+        analysis=_analysis(alert, emails=emails),
         footer=_footer(alert),
         refers_to=alert.slack_ref,
-        whole=notification_of(alert),
+        whole=notification_of(alert, emails=emails),
     )
+
+
+def _safe(text: str, *, emails: bool) -> str:
+    return redacted(inert(text), emails=emails)
+
+
+def _line(text: str, limit: int, *, emails: bool) -> str:
+    return cut(" ".join(_safe(text, emails=emails).split()), limit)
+
+
+def _title(alert: Alert) -> str:
+    """The title, where a source's own `[RESOLVED]` is no word of ours: a fault that lasts is not over."""
+    if alert.state is FaultState.FIRING and inert(alert.title)[:20].lstrip("[({ ").casefold().startswith(
+        "resolved"
+    ):
+        return f"still firing, titled {alert.title}"
+    return alert.title
 
 
 def _counted(alert: Alert, folded: int) -> str:
     """Its title; of a fold with the number first, which no cut takes away. The index may be behind."""
-    return f"at least {folded:,} more alerts, as {alert.title}" if alert.folds else alert.title
+    return f"at least {folded:,} more alerts, as {_title(alert)}" if alert.folds else _title(alert)
 
 
 def _alerts(count: int) -> str:
     return "1 alert" if count == 1 else f"{count} alerts"
 
 
-def _example(alert: Alert) -> str:
+def _example(alert: Alert, *, emails: bool) -> str:
     """Such as `HIGH 2026-11-23T08:00:00.123Z billing: Queue is growing (a3f…)`."""
-    line = f"{alert.severity} {alert.created_at} {alert.source}: {alert.title}"
-    return f"{cut(inert(line, one_line=True), _EXAMPLE_CHARS)} ({alert.alert_id})"
+    line = f"{alert.severity} {alert.created_at} {alert.source}: {_title(alert)}"
+    return f"{_line(line, _EXAMPLE_CHARS, emails=emails)} ({alert.alert_id})"
+
+
+def _analysis(alert: Alert, *, emails: bool) -> str:
+    text = shown_answer(inert(_analysis_text(alert)), links=alert.shown_links.values())
+    return cut(redacted(text, emails=emails), SECTION_CHARS)
 
 
 def _analysis_text(alert: Alert) -> str:
@@ -197,10 +224,15 @@ def _severity(alert: Alert) -> str:
     )
 
 
-def _left_out(alert: Alert) -> str | None:
-    if not alert.left_out:
-        return None
-    return f"{_alerts(alert.left_out)} of its group by the sender; look there"
+def _labels(alert: Alert, *, emails: bool) -> str:
+    shown = {name: redacted_value(name, inert(text), emails=emails) for name, text in alert.labels.items()}
+    return ", ".join(f"{name}={text}" for name, text in shown.items())
+
+
+def _left_out(alert: Alert, *, unsafe_links: int) -> str:
+    parts = [f"{_alerts(alert.left_out)} of its group by the sender; look there"] if alert.left_out else []
+    parts += [f"{unsafe_links} of its links, which hold a secret"] if unsafe_links else []
+    return "; ".join(parts)
 
 
 def _footer(alert: Alert) -> str:

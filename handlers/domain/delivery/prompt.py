@@ -11,6 +11,7 @@ import msgspec
 
 from handlers.domain.alert import Alert
 from handlers.domain.limits import MAX_SHOWN_LABELS_CHARS, MAX_SHOWN_MESSAGE_CHARS, cut
+from handlers.domain.redaction import redacted, redacted_value
 from handlers.domain.text import inert
 from topology.alerts import Severity
 
@@ -41,28 +42,36 @@ class ShownAlert(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     labels_left_out: int = 0
 
 
-def shown_of(alert: Alert) -> ShownAlert:
-    """The alert as the model is shown it: each text inert, and cut to a bound."""
+def shown_of(alert: Alert, *, emails: bool = True) -> ShownAlert:
+    """The alert as the model is shown it: each text inert, redacted, and cut to a bound.
+
+    `emails`: whether e-mail addresses are redacted, too.
+    """
+
+    def shown(text: str | None, *, one_line: bool = False) -> str:
+        return redacted(inert(text or "", one_line=one_line), emails=emails)
+
     labels: dict[str, str] = {}
     left_chars = MAX_SHOWN_LABELS_CHARS
     for name, text in alert.labels.items():
-        shown_name, shown_text = inert(name, one_line=True), inert(text)
+        shown_name = shown(name, one_line=True)
+        shown_text = redacted_value(shown_name, inert(text), emails=emails)
         left_chars -= len(shown_name) + len(shown_text)
         if left_chars < 0:
             break
         labels[shown_name] = shown_text
     return ShownAlert(
-        source=inert(alert.source),
+        source=shown(alert.source),
         severity=alert.severity,
-        component=inert(alert.component or ""),
-        host=inert(alert.host or ""),
-        title=inert(alert.title),
-        message=cut(inert(alert.message), MAX_SHOWN_MESSAGE_CHARS),
+        component=shown(alert.component),
+        host=shown(alert.host),
+        title=shown(alert.title),
+        message=cut(shown(alert.message), MAX_SHOWN_MESSAGE_CHARS),
         labels=labels,
         labels_left_out=len(alert.labels) - len(labels),
     )
 
 
-def prompt_of(alert: Alert) -> str:
+def prompt_of(alert: Alert, *, emails: bool = True) -> str:
     """The user's message: the alert as one JSON object."""
-    return msgspec.json.encode(shown_of(alert)).decode().translate(_ESCAPED)
+    return msgspec.json.encode(shown_of(alert, emails=emails)).decode().translate(_ESCAPED)
