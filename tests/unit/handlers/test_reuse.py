@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from handlers.domain.alert import Alert, Analysis
+from handlers.domain.delivery.prompt import prompt_of
 from handlers.domain.delivery.reuse.quotes import FUNCTION_WORDS
 from handlers.domain.delivery.reuse.templates import fitted, template_of_answer
 from handlers.domain.signature import signature_of
@@ -143,6 +145,31 @@ def test_action_is_kept_whole_or_not_at_all() -> None:
     assert analysis is not None
     assert (analysis.probable_cause, analysis.actions) == ("It fills.", ("Look at cache-12.", "Restart it."))
     assert (analysis.cached, analysis.left_out) == (True, 2)
+
+
+def test_secret_of_the_other_alert_fills_no_slot() -> None:
+    """Out of its place nobody could tell that it is one. A mark is no value, and is no name of a slot."""
+    first, other = (
+        row(message=f'login of user=bob123 password="{word}" failed on 10.0.0.{number}', host=f"db-{number}")
+        for number, word in ((1, "not4you2see"), (2, "hidden5too"))
+    )
+    token = "ghp_" + "aB3" * 12
+    assert (
+        about("Ask u-4711. Wait.", row(labels={"caller": "u-4711"}), row(labels={"caller": token})) == "Wait."
+    )
+    template = template_of_answer(replace(ANALYSIS, summary="Word [redacted: password] on db-1."), first)
+    assert "message.1" not in template.summary
+    analysis = fitted(template, other)
+    assert analysis is not None
+    assert analysis.summary == "Word [redacted: password] on db-2."
+
+
+def test_e_mail_address_of_the_first_alert_is_shown_on_no_other() -> None:
+    """Also where the stack has the model see addresses."""
+    first, other = (row(message=f"quota of {name}@example.com is full") for name in ("ann.q", "bob.z"))
+    assert "ann" in prompt_of(first, emails=False)
+    assert about("Ask ann.q@example.com or ann.", first, other) == NONE_FITS
+    assert about("Ask ann.q@example.com.", first, other) == "Ask bob.z@example.com."
 
 
 def test_answer_that_quotes_nothing_is_its_own_template() -> None:

@@ -71,8 +71,12 @@ class SeenAlert:
     """An alert's words, values and slots, as far as the model is shown them."""
 
     def __init__(self, alert: Alert) -> None:
-        """It takes time in proportion to the length of what is shown."""
-        shown = shown_of(alert)
+        """It takes time in proportion to the length of what is shown.
+
+        What is redacted is no value. An e-mail address is one, since stacks may have the model see them;
+        messages to Slack are redacted after it was filled in.
+        """
+        shown = shown_of(alert, emails=False)
         texts = {part: getattr(shown, part) for part in _PARTS}
         self.severity = shown.severity
         self.values: dict[str, str] = {}
