@@ -11,6 +11,7 @@ import msgspec
 from msgspec import structs
 
 from topology.sources import SourceSpec, decoded_sources
+
 _BOOLEANS: Final = {"true": True, "false": False}
 
 
