@@ -13,6 +13,7 @@ from handlers.settings import (
 from topology.config import StackConfig
 from topology.names import Names
 from topology.queues import WORK_QUEUES
+from topology.sources import encoded_sources
 from topology.tables import ALERTS, ANALYSIS_CACHE, COORDINATION
 
 REGION: Final = "us-east-1"
@@ -37,6 +38,8 @@ def environment(endpoint_url: str | None = None) -> Mapping[str, str]:
         "analysis_cache_table": names.table(ANALYSIS_CACHE),
         "coordination_table": names.table(COORDINATION),
         "ledger_consistency": config.ledger_consistency,
+        "alert_sources": encoded_sources(config.sources),
+        "redact_emails": str(config.redact_emails).lower(),
         "alarm_topic_arn": f"arn:aws:sns:{REGION}:123456789012:alarms",
         "anthropic_key_secret": names.anthropic_key_secret,
         "claude_model": config.claude_model,
