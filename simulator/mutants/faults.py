@@ -43,17 +43,17 @@ def _rests(self: Recovery, alert: Alert, _view: Any, _now_s: int) -> Any:
     return self._moved(alert, repeat_looked_at(alert, due_at=None), "looked_at")
 
 
-def _up_to_the_first_refused(body: bytes, headers: Mapping[str, str]) -> ParseResult:
+def _up_to_the_first_refused(body: bytes, headers: Mapping[str, str], **known: Any) -> ParseResult:
     """What stands behind a member that cannot be taken is lost with it."""
-    parsed = parse(body, headers)
+    parsed = parse(body, headers, **known)
     first = min((member.index for member in parsed.refused), default=1 << 30)
     kept = [alert for alert in parsed.alerts if alert.index < first or alert is parsed.alerts[-1]]
     return replace(parsed, alerts=tuple(kept))
 
 
-def _all_or_nothing(body: bytes, headers: Mapping[str, str]) -> ParseResult:
+def _all_or_nothing(body: bytes, headers: Mapping[str, str], **known: Any) -> ParseResult:
     """One member that cannot be taken has the whole body refused."""
-    parsed = parse(body, headers)
+    parsed = parse(body, headers, **known)
     if parsed.refused:
         raise parsed.refused[0].error
     return parsed

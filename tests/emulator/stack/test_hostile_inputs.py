@@ -112,7 +112,7 @@ def test_spoilt_members_of_a_group_cost_no_good_one_and_are_seen(
     assert [refused["index"] for refused in answer.json()["refused"]] == [4]
     assert all("mended" in found for found in rows[:4])
     assert (rows[4]["severity"]["S"], "mended" in rows[4]) == ("CRITICAL", False)
-    assert "alert 4 is no JSON object" in rows[5]["message"]["S"]
+    assert "alert 4: alerts[4] is no JSON object" in rows[5]["message"]["S"]
 
 
 @pytest.mark.slow
