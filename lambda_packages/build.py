@@ -26,7 +26,7 @@ from topology.functions import FUNCTIONS, LAMBDA_ARCHITECTURE, LAMBDA_RUNTIME, F
 from topology.names import LOCAL_STACK
 
 BUILD: Final = ROOT / "build" / "packages"
-RECIPE: Final = 2
+RECIPE: Final = 3
 """Part of every digest: raise it when the way a package is made changes."""
 
 ZIP_EPOCH: Final = (1980, 1, 1, 0, 0, 0)
@@ -43,16 +43,18 @@ _NOT_SHIPPED: Final = (
     "*.dist-info/INSTALLER",
     "*.dist-info/REQUESTED",
     "*.dist-info/direct_url.json",
+    "*.dist-info/sboms",
 )
-"""Installer records, which differ from run to run."""
+"""Installer records, which differ from run to run, and lists of what was compiled in."""
 
 _NEVER_LOADED: Final = {
-    "anyio": ("anyio/pytest_plugin.py",),
+    "anyio": ("anyio/pytest_plugin.py", "anyio/_backends/_trio.py"),
     "dateutil": (
         "dateutil/zoneinfo/*.tar.gz",
         "dateutil/rrule.py",
     ),  # zones and calendars: AWS's times are UTC
-    "pydantic": ("pydantic/v1", "pydantic/mypy.py"),
+    "httpx2": ("httpx2/_main.py",),  # its command line, which it does without
+    "pydantic": ("pydantic/v1", "pydantic/mypy.py", "pydantic/color.py", "pydantic/experimental/pipeline.py"),
     "urllib3": ("urllib3/contrib/emscripten",),
     # Of the SDK only the blocks are used. Its `__init__` would load the clients, for names that nobody takes
     # from there; without it the folder is a namespace package.
