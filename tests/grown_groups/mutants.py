@@ -9,7 +9,6 @@ from tests.grown_groups.spoilers import NO_TEXTS, NUMBERS, ODD_TEXTS, any_value,
 
 _HERE: Final = "put-here-what-no-encoder-writes"
 _MAX_CHANGES: Final = 4
-_MAX_MEMBERS: Final = 12
 _MAX_PLACES: Final = 3_000
 
 Place = tuple[Any, Any]

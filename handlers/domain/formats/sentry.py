@@ -25,7 +25,6 @@ _NO_ALERTS: Final = frozenset({"installation", "comment", "seer", "preprod_artif
 _OPENING: Final = frozenset({"created", "unresolved", "triggered"})
 _RESOLVED: Final = "resolved"
 _UNRESOLVED: Final = "unresolved"
-_METRIC_SEVERITY: Final = {"critical": "critical", "warning": "warning"}
 
 
 class SentryFormat:
