@@ -18,21 +18,21 @@ from handlers.domain.refusal import RefusedError
 from handlers.domain.text import inert
 from handlers.domain.values import VALUES_AS_TEXT, id_of, text_of, texts_of
 from topology.alerts import Severity
-from topology.sources import SourceSpec
 
 if TYPE_CHECKING:
     from handlers.domain.expressions import Evaluation
+    from topology.sources import SourceSpec
 
 _RESOLVED: Final = "resolved"
 _TOO_MUCH: Final = "its configured paths take too many steps over this body; send fewer alerts at a time"
 
 
-def configured_formats(sources: Sequence[SourceSpec]) -> tuple["ConfiguredFormat", ...]:
+def configured_formats(sources: Sequence["SourceSpec"]) -> tuple["ConfiguredFormat", ...]:
     """The formats of the configured sources, in their order."""
     return tuple(ConfiguredFormat(source) for source in sources)
 
 
-def source_problems(sources: Sequence[SourceSpec]) -> list[str]:
+def source_problems(sources: Sequence["SourceSpec"]) -> list[str]:
     """What keeps reception from reading by these sources: paths that are none, and names that are taken."""
     from handlers.domain.expressions import problem_of  # noqa: PLC0415 - for sources only
 
@@ -59,7 +59,7 @@ class ConfiguredFormat:
 
     last_resort = False
 
-    def __init__(self, spec: SourceSpec) -> None:
+    def __init__(self, spec: "SourceSpec") -> None:
         """Nothing is compiled yet."""
         self._spec = spec
         self.name: str = spec.name
@@ -161,7 +161,7 @@ class _Reader:
             self.mended.append(gap)
 
 
-def _alert(spec: SourceSpec, read: _Reader) -> Member:
+def _alert(spec: "SourceSpec", read: _Reader) -> Member:
     if spec.ignore and read.value("`ignore`", spec.ignore) not in (None, False, "", [], {}):
         return Ignored(f"`{spec.ignore}` is true of it")
     message = read.text("message", spec.message) or ""
