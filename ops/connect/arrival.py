@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from clients.deployment import Deployment
 from clients.waiting import wait_for
 from handlers.adapters.aws.items import plain_of
+from handlers.domain.refusal import UNKNOWN_FORMAT
 from topology.alerts import Severity, Status
 from topology.functions import RECEPTION
 from topology.tables import TIMESTAMP_INDEX
@@ -73,7 +74,7 @@ def _look(deployment: Deployment, formats: Sequence[str], *, since_s: float) -> 
                 known = rows.get(row["alert_id"])
                 if known is None or not Status(known["status"]).at_rest:
                     rows[row["alert_id"]] = row
-            lines += _lines(deployment, endpoints.region, since_s=since_s)
+            lines += _lines(deployment, endpoints.region, formats, since_s=since_s)
         except (BotoCoreError, ClientError) as error:
             unreadable[endpoints.region] = str(error)
     alerts = sorted(rows.values(), key=lambda row: (row["accepted_at_ms"], row["alert_id"]))
@@ -101,8 +102,14 @@ def _rows(
     return [row for row in rows if row.get("format") in formats]
 
 
-def _lines(deployment: Deployment, region: str, *, since_s: float) -> list[Mapping[str, Any]]:
-    """A call for each word: the embedded AWS knows no pattern of alternatives."""
+def _lines(
+    deployment: Deployment, region: str, formats: Sequence[str], *, since_s: float
+) -> list[Mapping[str, Any]]:
+    """Of the sender's formats and of none: what is of another's came from another sender.
+
+    A call for each word: the embedded AWS knows no pattern of alternatives.
+    """
+    whose = (*formats, UNKNOWN_FORMAT)
     logs = deployment.clients.client("logs", region)
     lines: list[Mapping[str, Any]] = []
     for word in _LOGGED:
@@ -113,7 +120,11 @@ def _lines(deployment: Deployment, region: str, *, since_s: float) -> list[Mappi
             limit=_MAX_SHOWN,
         )
         found = [_line(event.get("message", ""), region) for event in page.get("events", [])]
-        lines += [line for line in found if str(line.get("message", "")).startswith(word)]
+        lines += [
+            line
+            for line in found
+            if str(line.get("message", "")).startswith(word) and line.get("format", UNKNOWN_FORMAT) in whose
+        ]
     return lines
 
 

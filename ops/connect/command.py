@@ -25,7 +25,7 @@ BOTH: Final = "both"
 
 _FIELDS: Final = (
     "alert_id", "format", "source", "title", "severity", "severity_word", "state", "component", "host",
-    "links", "link", "labels", "started_at", "mended", "status", "parent_id", "region",
+    "links", "labels", "started_at", "mended", "status", "parent_id", "region",
 )  # fmt: skip
 
 
@@ -145,7 +145,7 @@ def _show(arrival: Arrival, sender: Sender, within_s: int) -> None:
         print_table(table, console)
     for line in arrival.log_lines:
         said = ", ".join(
-            f"{name} {line[name]}"
+            f"{name} {line[name]}".strip()
             for name in ("format", "error", "reason", "field", "sample")
             if line.get(name)
         )

@@ -72,6 +72,15 @@ def test_a_body_that_was_refused_or_ignored_is_over_with_what_the_log_says() -> 
         )
 
 
+def test_what_another_sender_posted_is_not_taken_for_the_test_alert() -> None:
+    """On a busy stack others' successes are ignored all the time; what is of no known format may be ours."""
+    others = logged("Ignored what is no alert", format="github_actions", reason="it ended with success")
+    assert arrived({"logs.filter_log_events": others}).log_lines == ()
+    for body_format in ("datadog", "unknown"):
+        line = logged("Refused a request", format=body_format)
+        assert arrived({"logs.filter_log_events@us-west-2": line}).over
+
+
 def test_a_line_that_only_quotes_the_words_is_none() -> None:
     """Such as an alert whose text has them."""
     assert arrived({"logs.filter_log_events": logged("Accepted an alert", title="Refused")}).log_lines == ()
