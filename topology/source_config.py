@@ -29,7 +29,9 @@ _SEVERITIES: Final = tuple(str(severity) for severity in Severity)
 
 
 def parse_sources(raw: object, problems: list[str]) -> tuple[SourceSpec, ...]:
-    """The sources of the configuration, by name; those in error are left out, after adding to `problems`.
+    """The sources of the configuration, by name, after adding what is wrong in them to `problems`.
+
+    One in error comes without that, so that what else is wrong in it is found too.
 
     `raw` is a mapping, or its JSON text, as Pulumi hands it over; None or empty for no sources.
     """
@@ -73,7 +75,7 @@ def _decoded(raw: object) -> object:
 
 
 def _source(name: str, value: object, report: _Report) -> SourceSpec | None:
-    place, before = f"{SOURCES_KEY}.{_cut(name)}", len(report.problems)
+    place = f"{SOURCES_KEY}.{_cut(name)}"
     if not _NAME.fullmatch(name):
         report.refuse(place, name, "a name of up to 40 of a-z, 0-9, - and _, a letter first")
     if not isinstance(value, Mapping):
@@ -83,7 +85,7 @@ def _source(name: str, value: object, report: _Report) -> SourceSpec | None:
         report.unknown(f"{place}.{_cut(str(key))}", "field", _FIELDS)
     if "title" not in value:
         report.problems.append(f"{place}.title: missing; allowed: a JMESPath, or a text as '`\"text\"`'")
-    parts: dict[str, object] = {"name": name}
+    parts: dict[str, object] = {"name": name, "title": ""}
     for key in EXPRESSIONS:
         if key in value:
             parts[key] = _expression(f"{place}.{key}", value[key], report)
@@ -92,7 +94,7 @@ def _source(name: str, value: object, report: _Report) -> SourceSpec | None:
     parts["severities"] = _severities(f"{place}.severities", value.get("severities"), report)
     parts["resolved"] = _words(f"{place}.resolved", value.get("resolved"), report)
     parts["links"] = _links(f"{place}.links", value.get("links"), report)
-    return SourceSpec.of(parts) if len(report.problems) == before else None
+    return SourceSpec.of(parts)
 
 
 def _expression(place: str, value: object, report: _Report) -> str:

@@ -106,7 +106,7 @@ def test_all_problems_of_a_stack_are_reported_together() -> None:
             check_sources=lambda sources: [f"sources.{source.name}: not today" for source in sources],
         )
     assert [problem.partition(": ")[0] for problem in raised.value.problems] == [
-        "leaseS", "sources.a.titel", "sources.a.title", "sources.b",
+        "leaseS", "sources.a.titel", "sources.a.title", "sources.a", "sources.b",
     ]  # fmt: skip
 
 
