@@ -16,6 +16,7 @@ from handlers.domain.alert import IncomingAlert
 from handlers.domain.configured import ConfiguredFormat, configured_formats, source_problems
 from handlers.domain.formats import FORMATS, Format, ParseResult, parse
 from handlers.domain.identity import fault_key_of
+from handlers.domain.intake.rows import kept_links, link_marks
 from handlers.domain.limits import MAX_BODY_BYTES
 from handlers.domain.refusal import RefusedError
 from lambda_packages import ROOT
@@ -155,7 +156,7 @@ def _show(result: ParseResult, spec: Format, console: Console) -> None:
         for name, value in _fields(alert).items():
             if value not in (None, "", [], {}):
                 text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-                table.add_row(name, escape(printable_lines(text)))
+                table.add_row(name.replace("_", " "), escape(printable_lines(text)))
         print_table(table, console)
     for kind, index, why in _left(result) if result.alerts else ():
         console.print(f"{kind} {index}: {escape(printable(why))}", highlight=False, soft_wrap=True)
@@ -199,17 +200,17 @@ def _fields(alert: IncomingAlert) -> dict[str, Any]:
         "state": str(alert.state),
         "status": alert.status,
         "source": alert.source,
-        "event id": alert.event_id or "none: repeats are known by the content",
+        "event_id": alert.event_id or "none: repeats are known by the content",
         "episode": alert.episode,
-        "fault key": fault_key_of(alert),
+        "fault_key": fault_key_of(alert),
         "component": alert.component,
         "host": alert.host,
         "message": alert.message,
-        "started at": alert.started_at,
-        "links": dict(alert.links),
+        "started_at": alert.started_at,
+        "links": kept_links(alert.links),
         "labels": dict(alert.labels),
-        "mended": list(alert.mended),
-        "left out by the sender": alert.left_out or None,
+        "mended": [*alert.mended, *link_marks(alert.links)],
+        "left_out": alert.left_out or None,
     }
 
 

@@ -57,11 +57,7 @@ def new_row(
         cut(name, MAX_NAME_CHARS) or _NAMELESS: cut(text, MAX_NAME_CHARS)
         for name, text in list(alert.labels.items())[:MAX_LABELS]
     }
-    links: dict[str, str] = {
-        kind: alert.links[kind]
-        for kind in LinkKind
-        if _is_web_link(alert.links.get(kind), max_chars=MAX_LINK_CHARS)
-    }
+    links = kept_links(alert.links)
     row = Alert(
         alert_id=alert_id,
         status=Status.RECEIVED,
@@ -89,10 +85,23 @@ def new_row(
         links=links or None,
         started_at=_name(alert.started_at),
         severity_word=_name(alert.severity_word),
-        mended=(*alert.mended, *_label_marks(alert.labels, labels)) or None,
+        mended=(*alert.mended, *_label_marks(alert.labels, labels), *link_marks(alert.links)) or None,
         left_out=alert.left_out or None,
     )
     return _with_raw(row, alert.part)
+
+
+def kept_links(links: Mapping[str, str]) -> dict[str, str]:
+    """Those of a sender's links that a row keeps: addresses that a person may click on."""
+    return {kind: links[kind] for kind in LinkKind if _is_web_link(links.get(kind), max_chars=MAX_LINK_CHARS)}
+
+
+def link_marks(links: Mapping[str, str]) -> list[str]:
+    """What a row says of the others."""
+    return [
+        f"its link of kind {kind} is left out: it is no web address of at most {MAX_LINK_CHARS} characters"
+        for kind in sorted(links.keys() - kept_links(links).keys())
+    ]
 
 
 def _label_marks(sent: Mapping[str, str], kept: Mapping[str, str]) -> list[str]:

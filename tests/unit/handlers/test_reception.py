@@ -374,9 +374,12 @@ def test_raw_part_is_cut_and_marked_when_the_item_would_be_too_large() -> None:
     ],
 )
 def test_unusable_link_is_dropped(link: str) -> None:
-    """A link that Slack would refuse, or that hides where it leads, is not kept as a link."""
+    """A link that Slack would refuse, or that hides where it leads, is not kept, and the row says so."""
     (alert,) = World().accept(body(link=link))
     assert alert.link is None
+    assert alert.mended == (
+        "its link of kind source is left out: it is no web address of at most 2000 characters",
+    )
     assert json.loads(alert.raw)["link"] == link
 
 

@@ -81,6 +81,7 @@ def test_the_same_is_there_for_scripts(body: Path, tmp_path: Path) -> None:
     document = json.loads(tried.stdout)
     assert document["format"] == "probes"
     assert [(alert["index"], alert["title"]) for alert in document["alerts"]] == [(0, "login"), (1, "search")]
+    assert all(name.isidentifier() for name in document["alerts"][0])
     assert document["ignored"] == [{"index": 2, "reason": "`verdict == 'skipped'` is true of it"}]
 
 
