@@ -84,6 +84,7 @@ def _look(deployment: Deployment, formats: Sequence[str], *, since_s: float) -> 
 def _rows(
     deployment: Deployment, region: str, formats: Sequence[str], *, since_s: float
 ) -> list[Mapping[str, Any]]:
+    """The newest megabyte of each severity: at each look, more than comes between two."""
     dynamodb = deployment.clients.client("dynamodb", region)
     items: list[Mapping[str, Any]] = []
     for severity in Severity:
@@ -96,7 +97,7 @@ def _rows(
                 ":severity": {"S": severity},
                 ":since": {"N": str(int(since_s) - _MARGIN_S)},
             },
-            Limit=100,
+            ScanIndexForward=False,
         )["Items"]
     rows = [plain_of(item) for item in items]
     return [row for row in rows if row.get("format") in formats]
@@ -117,7 +118,6 @@ def _lines(
             logGroupName=deployment.names.log_group(RECEPTION),
             filterPattern=f'"{word}"',
             startTime=int((since_s - _MARGIN_S) * 1_000),
-            limit=_MAX_SHOWN,
         )
         found = [_line(event.get("message", ""), region) for event in page.get("events", [])]
         lines += [
