@@ -116,7 +116,9 @@ def _member(part: Any, group: Group, index: int) -> Member:
 
 def is_group(body: Mapping[str, Any]) -> bool:
     """Whether a body is a group of Alertmanager's or Grafana's."""
-    if "alerts" in body and ("orgId" in body or text_of(body.get("version")) in (None, "1", "4")):
+    versioned = "orgId" in body or text_of(body.get("version")) in ("1", "4")
+    unversioned = body.get("version") is None and isinstance(body.get("alerts"), list | dict)
+    if "alerts" in body and (versioned or unversioned):
         return True
     return len(_GROUP_MARKS & body.keys()) > 1
 

@@ -62,7 +62,7 @@ class AzureLegacyFormat:
             return True
         context, fields = data.get("context"), _FIELDS & data.keys()
         marked = isinstance(context, dict) and bool(_CONTEXT_MARKS & context.keys())
-        return marked or fields == _FIELDS or (len(fields) > 1 and data.get("status") in _STATUSES)
+        return marked or (len(fields) > 1 and data.get("status") in _STATUSES)
 
     def parse(self, body: dict[str, Any], _headers: Mapping[str, str]) -> list[Member]:
         """The alert; that a service was scaled is none."""

@@ -25,6 +25,7 @@ _WRAPPED: Final = ("object", "event")
 
 _APP_LABELS: Final = ("app.kubernetes.io/name", "app_kubernetes_io/name", "k8s-app", "app")
 _NORMAL: Final = "Normal"
+_TYPES: Final = (_NORMAL, "Warning")
 
 
 class KubernetesEventFormat:
@@ -76,7 +77,7 @@ def _is_event(body: Mapping[str, Any]) -> bool:
     return (
         (body.get("kind") == "Event" and bool({"metadata", "reason", *_OBJECTS} & names))
         or (about and bool({"reason", "type", "message", "note", "metadata"} & names))
-        or {"metadata", "reason", "type"} <= names
+        or ({"metadata", "reason"} <= names and body.get("type") in _TYPES)
     )
 
 

@@ -22,8 +22,11 @@ _ISSUE_MARKS: Final = frozenset({"issueUrl", "alertConditionNames", "alertPolicy
 _STATES: Final = frozenset({"created", "activated", "acknowledged", "deactivated", "closed"})
 _INCIDENT_MARKS: Final = frozenset(
     {"current_state", "condition_name", "policy_name", "incident_id", "incident_url", "condition_id",
-     "incident_acknowledge_url", "policy_url", "timestamp", "violation_callback_url"}
+     "incident_acknowledge_url", "policy_url", "violation_callback_url"}
 )  # fmt: skip
+_ANYBODYS: Final = frozenset({"incident_id", "incident_url"})
+"""Of these, what other senders call theirs too."""
+
 _ACKNOWLEDGED: Final = "acknowledged"
 _CLOSED: Final = frozenset({"closed", "deactivated", "resolved"})
 _PRIORITY_CHANGE: Final = "PRIORITY_CHANGE"
@@ -51,7 +54,8 @@ class NewRelicFormat:
 
     def recognises(self, body: dict[str, Any], _headers: Mapping[str, str]) -> bool:
         """The names of a workflow's issue, or those of an incident, of which people leave some out."""
-        return _is_issue(body) or len(_INCIDENT_MARKS & body.keys()) > 1
+        marks = _INCIDENT_MARKS & body.keys()
+        return _is_issue(body) or (len(marks) > 1 and not marks <= _ANYBODYS)
 
     def parse(self, body: dict[str, Any], _headers: Mapping[str, str]) -> list[Member]:
         """The body's one issue or incident."""

@@ -42,11 +42,10 @@ class OpsgenieFormat:
     severity = "`alert.priority`, P1 to P5"
 
     def recognises(self, body: dict[str, Any], _headers: Mapping[str, str]) -> bool:
-        """An alert with Opsgenie's id, or beside the integration that sent it."""
-        alert = body.get("alert")
-        if isinstance(alert, dict) and {"alertId", "tinyId"} & alert.keys():
-            return True
-        return "action" in body and bool({"integrationId", "integrationName"} & body.keys())
+        """Two of: an action, the integration, the two ids of an alert."""
+        alert, around = body.get("alert"), {"action", "integrationId", "integrationName"} & body.keys()
+        ids = {"alertId", "tinyId"} & alert.keys() if isinstance(alert, dict) else set()
+        return len(ids) + len(around) > 1
 
     def parse(self, body: dict[str, Any], _headers: Mapping[str, str]) -> list[Member]:
         """The alert that something was done to."""

@@ -21,7 +21,9 @@ from handlers.domain.values import Fields, id_of, links_of, text_of, texts_of
 _SECRETS: Final = ("routing_key", "service_key")
 _TRIGGER: Final = "trigger"
 _RESOLVE: Final = "resolve"
-_V1_TYPES: Final = frozenset({_TRIGGER, "acknowledge", _RESOLVE})
+_TYPES: Final = (_TRIGGER, "acknowledge", _RESOLVE)
+_FIELDS: Final = frozenset({"payload", "dedup_key"})
+_V1_FIELDS: Final = frozenset({"incident_key", "description", "details", "client", "client_url"})
 
 
 class PagerDutyEventsFormat:
@@ -39,13 +41,12 @@ class PagerDutyEventsFormat:
     severity = "`payload.severity`; version 1 has none"
 
     def recognises(self, body: dict[str, Any], _headers: Mapping[str, str]) -> bool:
-        """Version 2 by its action or routing key, version 1 by its service key or one of its three types."""
-        if {"event_action", "service_key"} & body.keys():
-            return True
-        if "routing_key" in body and {"payload", "dedup_key"} & body.keys():
-            return True
-        event_type = body.get("event_type")
-        return isinstance(event_type, str) and event_type in _V1_TYPES
+        """A key for routing or one of the three types, beside another field of the same version."""
+        marks = ("routing_key" in body) + (body.get("event_action") in _TYPES)
+        v1_marks = ("service_key" in body) + (body.get("event_type") in _TYPES)
+        return (marks > 0 and marks + len(_FIELDS & body.keys()) > 1) or (
+            v1_marks > 0 and v1_marks + len(_V1_FIELDS & body.keys()) > 1
+        )
 
     def parse(self, body: dict[str, Any], _headers: Mapping[str, str]) -> list[Member]:
         """The one event, unless it is an acknowledgement or tells of a change that somebody made."""

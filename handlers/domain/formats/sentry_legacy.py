@@ -16,7 +16,7 @@ from handlers.domain.dialects import severity_of, unknown_word
 from handlers.domain.formats import Identity, Member
 from handlers.domain.values import Fields, links_of, pairs_of
 
-_MARKS: Final = frozenset({"project_slug", "project_name", "culprit", "triggering_rules", "logger"})
+_MARKS: Final = frozenset({"project_slug", "project_name", "culprit", "triggering_rules"})
 _EVENT_MARKS: Final = frozenset({"event_id", "sentry.interfaces.Message", "logentry", "metadata", "platform"})
 
 

@@ -70,6 +70,29 @@ def test_configured_source_is_never_asked_before_a_known_sender() -> None:
     assert parse(json.dumps(group).encode(), {}, sources=SOURCES).format == "alertmanager"
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"incident_id": "I5", "timestamp": "2026-11-23T08:00:00Z"},
+        {"incident_id": "I5", "incident_url": "https://shop.example/i/5"},
+        {"event_type": "trigger"},
+        {"event_action": "login"},
+        {"service_key": "pay"},
+        {"status": "firing", "context": {"shop": 1}, "properties": {}},
+        {"metadata": {}, "reason": "full", "type": "disk"},
+        {"logger": "shop.pay", "project_name": "shop"},
+        {"alert": {"alertId": 5}, "eventType": "ALERT_NOTIFICATION_CLEAR"},
+        {"alerts": 5},
+    ],
+    ids=",".join,
+)
+def test_field_that_many_senders_have_makes_no_body_theirs(fields: dict[str, Any]) -> None:
+    """It keeps its own title, and a configured source gets what is no known sender's."""
+    parsed = parse(body(title="Disk full", **fields), {})
+    assert (parsed.format, parsed.alerts[0].title) == ("generic", "Disk full")
+    assert parse(tickets({"title": "t"}, **fields), {}, sources=SOURCES).format == "tickets"
+
+
 def test_header_chooses_a_configured_source_outright() -> None:
     """Also where its body says nothing of itself; a name that nobody configured chooses nothing."""
     assert parse(b'{"title": "t"}', {"x-alert-source": "tickets"}, sources=SOURCES).format == "tickets"
