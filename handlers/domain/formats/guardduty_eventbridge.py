@@ -25,6 +25,7 @@ _KIND: Final = "GuardDuty"
 _MARKS: Final = frozenset({"schemaVersion", "type", "service", "severity", "resource"})
 _MARKS_NEEDED: Final = 3
 _CLEAN: Final = "NO_THREATS_FOUND"
+_FOUND: Final = "THREATS_FOUND"
 _LEVELS: Final = ((9.0, Severity.CRITICAL), (7.0, Severity.HIGH), (4.0, Severity.MEDIUM), (1.0, Severity.LOW))
 """From which number on: critical 9.0 to 10.0, high 7.0 to 8.9, medium 4.0 to 6.9, low 1.0 to 3.9."""
 
@@ -36,12 +37,15 @@ class GuardDutyFormat:
     last_resort = False
     members = None
     identity = Identity(
-        event_id="`detail.id`, else `detail.arn`",
+        event_id="`detail.id`, else `detail.arn`; a scan's object and version",
         episode="`detail.service.eventFirstSeen`, else `detail.createdAt`",
         sent_at="`time`, `detail.updatedAt`",
         resolution="never",
     )
-    severity = "`detail.severity`: from 9 CRITICAL, from 7 HIGH, from 4 MEDIUM, from 1 LOW, below INFO"
+    severity = (
+        "`detail.severity`: from 9 CRITICAL, from 7 HIGH, from 4 MEDIUM, from 1 LOW, below INFO; "
+        "a scan that found malware HIGH"
+    )
 
     def recognises(self, body: dict[str, Any], _headers: Mapping[str, str]) -> bool:
         """An event of GuardDuty, by its source, its type or its detail."""
@@ -58,6 +62,8 @@ class GuardDutyFormat:
         scanned = detail.inner("scanResultDetails").text("scanResultStatus")
         if scanned == _CLEAN:
             return [Ignored("a scan for malware that found none")]
+        if scanned:
+            return [_of_scan(fields, detail, scanned)]
         service, resource = detail.inner("service"), detail.inner("resource")
         began = service.time("eventFirstSeen") or detail.time("createdAt", needed=True)
         finding, region = detail.id("id"), detail.text("region") or fields.text("region")
@@ -70,13 +76,12 @@ class GuardDutyFormat:
             "action": service.inner("action").text("actionType"),
             "count": service.text("count"),
             "sample": service.inner("additionalInfo").text("sample"),
-            "object": detail.inner("s3ObjectDetails").text("objectKey"),
         }
         severity = _severity_of(number)
         return [
             IncomingAlert(
                 source="aws.guardduty",
-                title=detail.title("title", stand_in=kind or scanned or "a finding of GuardDuty"),
+                title=detail.title("title", stand_in=kind or "a finding of GuardDuty"),
                 severity=severity or DEFAULT_SEVERITY,
                 severity_word=number if severity is None else None,
                 part=msgspec.json.encode(body).decode(),
@@ -97,6 +102,34 @@ class GuardDutyFormat:
                 mended=fields.mended,
             )
         ]
+
+
+def _of_scan(fields: Fields, detail: Fields, status: str) -> IncomingAlert:
+    """A scan that found malware, or that could not be made: of an object's version, so of one fault each."""
+    thing = detail.inner("s3ObjectDetails")
+    bucket, key = thing.text("bucketName", needed=True), thing.text("objectKey", needed=True)
+    place = "/".join(text for text in (bucket, key) if text)
+    threats = [
+        name for part in detail.inner("scanResultDetails").inners("threats") if (name := part.text("name"))
+    ]
+    labels = {
+        "account": fields.text("account"),
+        "region": fields.text("region"),
+        "bucket": bucket,
+        "object": key,
+    }
+    return IncomingAlert(
+        source="aws.guardduty",
+        title=f"Scan for malware: {status}" + (f" in {place}" if place else ""),
+        severity=Severity.HIGH if status == _FOUND else DEFAULT_SEVERITY,
+        part=msgspec.json.encode(fields.values).decode(),
+        message="\n".join(threats),
+        component=detail.text("resourceType"),
+        started_at=fields.time("time"),
+        event_id=f"{place}/{thing.text('versionId', 'eTag') or ''}" if place else None,
+        labels={name: text for name, text in labels.items() if text},
+        mended=fields.mended,
+    )
 
 
 def _severity_of(number: str | None) -> Severity | None:

@@ -184,6 +184,22 @@ def test_scan_for_malware_is_an_alert_where_it_found_some(status: str, alerts: i
     assert (parsed.format, len(parsed.alerts)) == ("guardduty_eventbridge", alerts)
 
 
+def test_malware_is_told_by_its_object_and_its_name() -> None:
+    """Two objects are two faults; nothing that only a finding has counts as missing."""
+    detail: dict[str, Any] = {
+        "resourceType": "S3_OBJECT",
+        "s3ObjectDetails": {"bucketName": "shop-uploads", "objectKey": "cv.pdf", "versionId": "v1"},
+        "scanResultDetails": {"scanResultStatus": "THREATS_FOUND", "threats": [{"name": "EICAR"}]},
+    }
+    event = {"source": "aws.guardduty", "detail-type": "GuardDuty Malware Protection Object Scan Result"}
+    (found,) = parse(json.dumps(event | {"detail": detail}).encode(), {}).alerts
+    assert (found.title, found.message) == ("Scan for malware: THREATS_FOUND in shop-uploads/cv.pdf", "EICAR")
+    assert (found.severity, found.mended) == (Severity.HIGH, ())
+    other = detail | {"s3ObjectDetails": detail["s3ObjectDetails"] | {"objectKey": "b"}}
+    (second,) = parse(json.dumps(event | {"detail": other}).encode(), {}).alerts
+    assert fault_key_of(found) != fault_key_of(second)
+
+
 @pytest.mark.parametrize(("level", "severity"), list(enumerate(Severity)))
 def test_five_levels_of_azure_are_the_five_severities(level: int, severity: Severity) -> None:
     """Sev0 is the worst on both sides."""
