@@ -25,6 +25,9 @@ _WRAPPED: Final = ("object", "event")
 
 _APP_LABELS: Final = ("app.kubernetes.io/name", "app_kubernetes_io/name", "k8s-app", "app")
 _NORMAL: Final = "Normal"
+_INFO: Final = "info"
+"""What Flux has in `severity` for it: https://fluxoperator.dev/docs/crd/event"""
+
 _TYPES: Final = (_NORMAL, "Warning")
 
 
@@ -40,7 +43,9 @@ class KubernetesEventFormat:
         sent_at="`lastTimestamp`, `series.lastObservedTime`",
         resolution="never",
     )
-    severity = "MEDIUM for `type: Warning`; `Normal` is ignored"
+    severity = (
+        "MEDIUM for `type: Warning`, HIGH for Flux's `severity: error`; `Normal` and `info` are ignored"
+    )
 
     def recognises(self, body: dict[str, Any], _headers: Mapping[str, str]) -> bool:
         """An event, or a list."""
@@ -85,8 +90,8 @@ def _member(body: dict[str, Any]) -> Member:
     fields = Fields(body)
     if (thing := fields.text("kind")) not in (None, "Event"):
         return Ignored(f"a {thing} is no event")
-    kind = fields.text("type", needed=True)
-    if kind == _NORMAL:
+    kind = fields.text("type") or fields.text("severity") or fields.text("type", needed=True)
+    if kind in (_NORMAL, _INFO):
         return Ignored(f"a Normal event: {fields.text('reason') or 'without a reason'}")
     about = fields.inner("regarding" if "regarding" in body else "involvedObject")
     metadata = fields.inner("metadata")

@@ -117,6 +117,15 @@ def test_datadog_scopes_of_one_monitor_are_faults_of_their_own() -> None:
     assert taken(templated).labels["scope"] == "service:basket"
 
 
+@pytest.mark.parametrize(("severity", "expected"), [("error", Severity.HIGH), ("info", None)])
+def test_flux_event_has_a_severity_where_kubernetes_has_a_type(severity: str, expected: Any) -> None:
+    """It is the same otherwise, and what went well is no alert either."""
+    body = real("kubernetes_event/firing")
+    del body["type"]
+    alert = alert_of(body | {"severity": severity})
+    assert (alert.severity if alert else None) is expected
+
+
 def test_sentry_issue_is_one_fault_whoever_tells_of_it() -> None:
     """An alert rule, the issue itself, an error and the older plugin: a resolution ends all of them."""
     names = ("sentry/firing", "sentry/firing_event", "sentry/firing_error", "sentry/firing_regressed")
