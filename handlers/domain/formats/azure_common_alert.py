@@ -4,7 +4,8 @@ https://learn.microsoft.com/en-us/azure/azure-monitor/alerts/alerts-common-schem
 https://learn.microsoft.com/en-us/azure/azure-monitor/alerts/alerts-payload-samples
 
 The essentials are the same for all, the context is each one's own: of that the texts that people read are
-shown. Alerts of the activity log stay `Fired` for ever: Azure resolves none of them.
+shown. Alerts of the activity log are all `Sev4` and stay `Fired` for ever, so their entry's own level counts;
+the end of an outage of Azure's, or of a resource, is an entry with the status `Resolved`.
 """
 
 from collections.abc import Mapping
@@ -27,6 +28,12 @@ from handlers.domain.values import Fields, links_of, texts_of
 
 _SCHEMA: Final = "azuremonitorcommonalertschema"
 _FIRED: Final = "Fired"
+_RESOLVED: Final = "Resolved"
+_ACTIVITY: Final = "Activity Log"
+_LEVELS: Final = {"1": "Critical", "2": "Error", "3": "Warning", "4": "Informational"}
+"""Of an entry of the activity log, where it is a number:
+https://learn.microsoft.com/en-us/dotnet/api/system.diagnostics.tracing.eventlevel"""
+
 _TEXTS: Final = (
     "title",
     "statusMessage",
@@ -52,12 +59,12 @@ class AzureCommonFormat:
     last_resort = False
     members = None
     identity = Identity(
-        event_id="`alertId`, else `originAlertId`",
+        event_id="`alertId`, else `originAlertId`; `trackingId` or the resource of an outage",
         episode="`firedDateTime`",
         sent_at="none",
-        resolution="`monitorCondition` is `Resolved`",
+        resolution="`monitorCondition`, or `status` of an outage, is `Resolved`",
     )
-    severity = SEVERITY
+    severity = SEVERITY + "; `level` of the activity log"
 
     def recognises(self, body: dict[str, Any], _headers: Mapping[str, str]) -> bool:
         """By its schema's name, or its essentials."""
@@ -72,8 +79,14 @@ class AzureCommonFormat:
         data = fields if "essentials" in body else fields.inner("data")
         given, context = data.inner("essentials"), data.inner("alertContext")
         about, condition = context.inner("properties"), context.inner("condition")
-        severity, severity_word = azure_severity(given.text("severity", needed=True))
+        entry = given.text("signalType", needed=True) == _ACTIVITY
+        level = context.text("level", needed=True) if entry else None
+        severity = given.text("severity", needed=True)
+        severity, severity_word = azure_severity(_LEVELS.get(level or "", level) or severity)
         status = given.text("monitorCondition", needed=True) or context.text("status") or _FIRED
+        outage = _outage(given, about) if entry else None
+        if outage and is_resolution(context.text("status")):
+            status = _RESOLVED
         began = given.time("firedDateTime", needed=True)
         kind, resource = resource_of(first_text(given.values.get("alertTargetIDs")))
         rule = given.title("alertRule", stand_in=given.text("description") or "an alert of Azure Monitor")
@@ -101,13 +114,20 @@ class AzureCommonFormat:
                 started_at=began,
                 episode=began or "",
                 changed_at=(given.time("resolvedDateTime") or began) if is_resolution(status) else began,
-                event_id=given.id("alertId", "originAlertId"),
+                event_id=given.id("alertId", "originAlertId") if outage is None else outage,
                 status=status,
                 labels=_labels(given, context, about, condition)
                 | texts_of(data.values.get("customProperties")),
                 mended=fields.mended,
             )
         ]
+
+
+def _outage(given: Fields, about: Fields) -> str | None:
+    """What all entries on one outage share: Azure's number for its own, else the resource that is unwell."""
+    tracking, health = about.text("trackingId"), about.text("currentHealthStatus")
+    target = first_text(given.values.get("alertTargetIDs"))
+    return tracking or (f"health of {target}" if health and target else None)
 
 
 def _labels(given: Fields, context: Fields, about: Fields, condition: Fields) -> dict[str, str]:

@@ -46,7 +46,10 @@ OPTIONAL: Final[Mapping[str, frozenset[str]]] = {
         {
             "data.alertContext",
             "data.alertContext.properties",
+            "data.alertContext.properties.currentHealthStatus",
             "data.alertContext.properties.title",
+            "data.alertContext.properties.trackingId",
+            "data.essentials.alertTargetIDs",
             "data.essentials.alertRule",
         }
     ),

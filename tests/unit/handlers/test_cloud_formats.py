@@ -52,7 +52,7 @@ def alert(name: str, **fields: Any) -> IncomingAlert:
         (
             "azure_common_alert/service_health",
             "azure-itself: Storage in France is slow",
-            Severity.INFO,
+            Severity.MEDIUM,
             "microsoft.compute/virtualmachines",
             "shop-1",
         ),
@@ -225,6 +225,27 @@ def test_five_levels_of_azure_are_the_five_severities(level: int, severity: Seve
 def test_message_says_what_the_sender_says(name: str, text: str) -> None:
     """Whichever field its kind of alert has that in."""
     assert text in alert(name).message
+
+
+@pytest.mark.parametrize("name", ["resource_health", "service_health"])
+@pytest.mark.parametrize(
+    ("level", "severity"),
+    [("Critical", Severity.CRITICAL), (2, Severity.HIGH), ("Informational", Severity.INFO)],
+)
+def test_outage_that_azure_tells_of_has_its_own_level_and_end(
+    name: str, level: Any, severity: Severity
+) -> None:
+    """Every alert of the activity log is Sev4 and stays Fired, and each entry has an id of its own."""
+    data = json.loads(fixture(f"azure_common_alert/{name}"))["data"]
+    data["essentials"]["severity"] = "Sev4"
+    context = data["alertContext"] | {"level": level}
+    began = alert(f"azure_common_alert/{name}", data=data | {"alertContext": context})
+    assert (began.severity, began.state) == (severity, FaultState.FIRING)
+    essentials = data["essentials"] | {"alertId": "a2", "originAlertId": "o2"}
+    over = {"essentials": essentials, "alertContext": context | {"status": "Resolved"}}
+    ended = alert(f"azure_common_alert/{name}", data=over)
+    assert ended.state is FaultState.RESOLVED
+    assert fault_key_of(ended) == fault_key_of(began)
 
 
 def test_activity_of_azure_is_an_alert_of_its_own() -> None:
