@@ -14,6 +14,9 @@ from topology.alerts import Severity
 _LEVELS: Final = tuple(Severity)
 """Five on either side, the worst first."""
 
+_ENTRY_LEVELS: Final = {"1": "Critical", "2": "Error", "3": "Warning", "4": "Informational"}
+"""https://learn.microsoft.com/en-us/dotnet/api/system.diagnostics.tracing.eventlevel"""
+
 SEVERITY: Final = "`Sev0` to `Sev4` are CRITICAL to INFO, other words by the words"
 
 
@@ -24,6 +27,20 @@ def azure_severity(text: str | None) -> tuple[Severity, str | None]:
         return _LEVELS[int(level)], None
     known = known_severity(text)
     return known or DEFAULT_SEVERITY, text if text and known is None else None
+
+
+def entry_severity(level: str | None) -> tuple[Severity, str | None]:
+    """The same of the level of an entry of the activity log, a word or a number."""
+    return azure_severity(_ENTRY_LEVELS.get(level or "", level))
+
+
+def outage_of(about: Fields, resource: str | None) -> str | None:
+    """What all entries on one outage share: Azure's number for its own, else the resource that is unwell.
+
+    `about`: the properties of an entry of the activity log; None where it tells of no outage.
+    """
+    tracking, health = about.text("trackingId"), about.text("currentHealthStatus")
+    return tracking or (f"health of {resource.casefold()}" if health and resource else None)
 
 
 def condition_lines(condition: Fields) -> list[str]:

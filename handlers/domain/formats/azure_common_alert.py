@@ -19,7 +19,9 @@ from handlers.domain.azure import (
     azure_severity,
     condition_labels,
     condition_lines,
+    entry_severity,
     first_text,
+    outage_of,
     resource_of,
 )
 from handlers.domain.dialects import is_resolution
@@ -30,10 +32,6 @@ _SCHEMA: Final = "azuremonitorcommonalertschema"
 _FIRED: Final = "Fired"
 _RESOLVED: Final = "Resolved"
 _ACTIVITY: Final = "Activity Log"
-_LEVELS: Final = {"1": "Critical", "2": "Error", "3": "Warning", "4": "Informational"}
-"""Of an entry of the activity log, where it is a number:
-https://learn.microsoft.com/en-us/dotnet/api/system.diagnostics.tracing.eventlevel"""
-
 _TEXTS: Final = (
     "title",
     "statusMessage",
@@ -81,10 +79,10 @@ class AzureCommonFormat:
         about, condition = context.inner("properties"), context.inner("condition")
         entry = given.text("signalType", needed=True) == _ACTIVITY
         level = context.text("level", needed=True) if entry else None
-        severity = given.text("severity", needed=True)
-        severity, severity_word = azure_severity(_LEVELS.get(level or "", level) or severity)
+        rules_own = given.text("severity", needed=True)
+        severity, severity_word = entry_severity(level) if level else azure_severity(rules_own)
         status = given.text("monitorCondition", needed=True) or context.text("status") or _FIRED
-        outage = _outage(given, about) if entry else None
+        outage = outage_of(about, first_text(given.values.get("alertTargetIDs"))) if entry else None
         if outage and is_resolution(context.text("status")):
             status = _RESOLVED
         began = given.time("firedDateTime", needed=True)
@@ -121,13 +119,6 @@ class AzureCommonFormat:
                 mended=fields.mended,
             )
         ]
-
-
-def _outage(given: Fields, about: Fields) -> str | None:
-    """What all entries on one outage share: Azure's number for its own, else the resource that is unwell."""
-    tracking, health = about.text("trackingId"), about.text("currentHealthStatus")
-    target = first_text(given.values.get("alertTargetIDs"))
-    return tracking or (f"health of {target}" if health and target else None)
 
 
 def _labels(given: Fields, context: Fields, about: Fields, condition: Fields) -> dict[str, str]:

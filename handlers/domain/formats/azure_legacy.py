@@ -12,7 +12,15 @@ from typing import Any, Final
 import msgspec
 
 from handlers.domain.alert import IncomingAlert
-from handlers.domain.azure import SEVERITY, azure_severity, condition_labels, condition_lines
+from handlers.domain.azure import (
+    SEVERITY,
+    azure_severity,
+    condition_labels,
+    condition_lines,
+    entry_severity,
+    outage_of,
+)
+from handlers.domain.dialects import is_resolution
 from handlers.domain.formats import Identity, Ignored, Member
 from handlers.domain.values import Fields, links_of, text_of, texts_of
 from topology.alerts import FaultState
@@ -47,10 +55,11 @@ class AzureLegacyFormat:
     last_resort = False
     members = None
     identity = Identity(
-        event_id="`context.id` and `resourceId`; `eventDataId` of an activity; rule and place of a search",
+        event_id="`context.id` and `resourceId`; `eventDataId` of an activity, `trackingId` or the resource "
+        "of an outage; rule and place of a search",
         episode="`context.timestamp`, `eventTimestamp` or `SearchIntervalEndtimeUtc`",
         sent_at="none",
-        resolution="`status` is `Resolved` or `Deactivated`",
+        resolution="`status` is `Resolved` or `Deactivated`; of an outage the entry's",
     )
     severity = SEVERITY + "; `level` of the activity log"
 
@@ -77,7 +86,7 @@ class AzureLegacyFormat:
         entry = context.inner("activityLog") if "activityLog" in context.values else None
         status = data.text("status", needed=True)
         alert = _of_activity(fields, entry) if entry else _of_metric(fields, context)
-        over = (status or "").casefold() in _OVER
+        over = (status or "").casefold() in _OVER or bool(entry and _is_end(entry))
         return [
             msgspec.structs.replace(
                 alert,
@@ -87,6 +96,12 @@ class AzureLegacyFormat:
                 mended=fields.mended,
             )
         ]
+
+
+def _is_end(entry: Fields) -> bool:
+    """Whether an entry tells of the end of an outage; its alert stays `Activated`."""
+    outage = outage_of(entry.inner("properties"), entry.text("resourceId"))
+    return outage is not None and is_resolution(entry.text("status"))
 
 
 def _of_metric(fields: Fields, context: Fields) -> IncomingAlert:
@@ -121,7 +136,7 @@ def _of_metric(fields: Fields, context: Fields) -> IncomingAlert:
 
 
 def _of_activity(fields: Fields, entry: Fields) -> IncomingAlert:
-    severity, severity_word = azure_severity(entry.text("level", needed=True))
+    severity, severity_word = entry_severity(entry.text("level", needed=True))
     about, at = entry.inner("properties"), entry.time("eventTimestamp", needed=True)
     operation = entry.text("operationName")
     texts = (entry.text("description"), about.text("communication"), about.text("statusMessage"))
@@ -145,7 +160,7 @@ def _of_activity(fields: Fields, entry: Fields) -> IncomingAlert:
         started_at=at,
         episode=at or "",
         changed_at=at,
-        event_id=entry.id("eventDataId", "correlationId"),
+        event_id=outage_of(about, entry.text("resourceId")) or entry.id("eventDataId", "correlationId"),
         labels={name: text for name, text in labels.items() if text},
     )
 

@@ -248,6 +248,22 @@ def test_outage_that_azure_tells_of_has_its_own_level_and_end(
     assert fault_key_of(ended) == fault_key_of(began)
 
 
+def test_outage_without_the_common_schema_has_its_level_and_end_too() -> None:
+    """It stays `Activated`; what was done to a resource, and succeeded, is no end of anything."""
+    whole = json.loads(fixture("azure_legacy/activity_log"))
+    data = whole["data"]
+
+    def entry(**fields: Any) -> IncomingAlert:
+        log = data["context"]["activityLog"] | {"properties": {"trackingId": "T1-AB"}} | fields
+        return alert("azure_legacy/activity_log", data=data | {"context": {"activityLog": log}})
+
+    began, ended = entry(level=3, status="Active"), entry(eventDataId="ev-2", status="Resolved")
+    assert (began.severity, began.state) == (Severity.MEDIUM, FaultState.FIRING)
+    assert ended.state is FaultState.RESOLVED
+    assert fault_key_of(began) == fault_key_of(ended)
+    assert entry(properties={}, status="Succeeded").state is FaultState.FIRING
+
+
 def test_activity_of_azure_is_an_alert_of_its_own() -> None:
     """Each entry of the log has an id, and its level is its severity."""
     found = alert("azure_legacy/activity_log")
