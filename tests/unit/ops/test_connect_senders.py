@@ -86,6 +86,16 @@ def test_scripts_are_scripts(name: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_github_tells_of_workflows_without_a_name_too() -> None:
+    """Such a one is named by its path, and a single star matches no slash.
+
+    https://github.com/github/docs/pull/37022 (filter patterns of workflow names)
+    """
+    (document,) = documents("github", SENDERS["github"].configuration(EACH))
+    triggers = document[True] if True in document else document["on"]
+    assert triggers["workflow_run"]["workflows"] == ["**"]
+
+
 def test_alertmanager_is_told_what_it_knows() -> None:
     """The fields of its receivers, each region its own; nothing of a group is cut off, and ends are sent.
 
