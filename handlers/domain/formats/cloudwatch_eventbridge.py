@@ -6,6 +6,8 @@ https://github.com/awsdocs/amazon-cloudwatch-user-guide/blob/main/doc_source/clo
 from collections.abc import Mapping
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from handlers.domain.cloudwatch import RESOLUTION, SEVERITY, alarm_alert
 from handlers.domain.formats import Identity, Ignored, Member
 from handlers.domain.values import Fields, text_of
@@ -22,7 +24,7 @@ class CloudWatchEventBridgeFormat:
     last_resort = False
     members = None
     identity = Identity(
-        event_id="the ARN in `resources`, else account, region and name",
+        event_id="the ARN in `resources`, else account, region and name; with the contributor if one changed",
         episode="`detail.state.timestamp`",
         sent_at="`time`",
         resolution=RESOLUTION,
@@ -56,27 +58,29 @@ class CloudWatchEventBridgeFormat:
             else None
         )
         state, configuration = detail.inner("state"), detail.inner("configuration")
-        return [
-            alarm_alert(
-                fields,
-                name=detail.title("alarmName", stand_in=arn or "a CloudWatch alarm"),
-                arn=arn,
-                state=state.text("value", needed=True),
-                changed_at=state.time("timestamp", needed=True) or fields.time("time"),
-                texts=(
-                    state.text("reason"),
-                    configuration.text("description"),
-                    configuration.text("alarmRule"),
-                ),
-                labels={
-                    "account": fields.text("account"),
-                    "region": fields.text("region"),
-                    "rule": configuration.text("alarmRule"),
-                    "suppressed_by": state.text("actionsSuppressedBy"),
-                },
-                metrics=configuration.values.get("metrics"),
-            )
-        ]
+        alert = alarm_alert(
+            fields,
+            name=detail.title("alarmName", stand_in=arn or "a CloudWatch alarm"),
+            arn=arn,
+            state=state.text("value", needed=True),
+            changed_at=state.time("timestamp", needed=True) or fields.time("time"),
+            texts=(
+                state.text("reason"),
+                configuration.text("description"),
+                configuration.text("alarmRule"),
+            ),
+            labels={
+                "account": fields.text("account"),
+                "region": fields.text("region"),
+                "rule": configuration.text("alarmRule"),
+                "suppressed_by": state.text("actionsSuppressedBy"),
+            },
+            metrics=configuration.values.get("metrics"),
+        )
+        # Of an alarm over many series each is a fault of its own, or the first that ends would end all.
+        if contributor := detail.inner("alarmContributor").text("id"):
+            alert = replace(alert, event_id=f"{alert.event_id} {contributor}")
+        return [alert]
 
 
 FORMAT: Final = CloudWatchEventBridgeFormat()

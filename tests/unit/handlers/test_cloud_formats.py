@@ -139,6 +139,18 @@ def test_only_an_alarms_ok_resolves(value: str | None, severity: Severity, state
         assert (found.severity, found.state) == (severity, state)
 
 
+def test_contributor_to_an_alarm_is_a_fault_of_its_own() -> None:
+    """One that is well again ends neither the others nor the alarm.
+
+    https://docs.amazonaws.cn/en_us/eventbridge/latest/ref/events-ref-cloudwatch.md
+    """
+    name = "cloudwatch_eventbridge/metric_math"
+    detail = json.loads(fixture(name))["detail"]
+    kind = {"detail-type": "CloudWatch Alarm Contributor State Change"}
+    found = [alert(name, **kind, detail=detail | {"alarmContributor": {"id": one}}) for one in ("c1", "c2")]
+    assert len({fault_key_of(one) for one in (alert(name), *found)}) == 3
+
+
 def test_alarm_shows_what_it_watches() -> None:
     """Namespace, metrics, dimensions and expression, of either spelling; a composite one its rule."""
     by_event = alert("cloudwatch_eventbridge/metric_math").labels
