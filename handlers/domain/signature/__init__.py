@@ -20,6 +20,7 @@ from handlers.domain.signature.vocabulary import (
     ANSWER,
     ASIDE,
     CODE,
+    CODE_PAIRS,
     DAY,
     FAILED,
     KEY,
@@ -29,6 +30,7 @@ from handlers.domain.signature.vocabulary import (
     OUTCOME,
     PLAIN,
     PURPOSE,
+    SECOND,
     TEXT_KEYS,
     TO_CODE,
     TRUTHS,
@@ -54,7 +56,12 @@ _MAX_PERIOD: Final = 4
 """Words of a piece that is told over and over, of which one telling counts."""
 
 _QUOTED_VALUE: Final = r'(\w+)="[^"]*"'
-_CODE: Final = r"[\"'(\[#]*(?:-?\d{1,5}|0[xX][0-9a-fA-F]{1,8}|[0-9A-Z]{5})[\"')\].,;:!]*$"
+_MAIL_REPLY: Final = r"(?<!\S)([245])\d\d[ ]\1\.\d{1,3}\.\d{1,3}(?!\S)"
+"""A reply of SMTP and its enhanced code: https://www.rfc-editor.org/rfc/rfc3463#section-2."""
+_CODE: Final = (
+    r"[\"'(\[#]*(?:-?\d{1,5}|0[xX][0-9a-fA-F]{1,8}|[A-Z][0-9A-Z]{2,3}|[0-9A-Z]{5}|(?<=[\"'])[A-Za-z_.]+)"
+    r"[\"')\].,;:!]*$"
+)
 _HTTP_STATUS: Final = r"[\"'(\[]*[1-5]\d\d[\"')\].,;:!]*$"
 _NEGATIVE: Final = r"[(\[]?-\d{1,4}[)\].,;:]*$"
 _HARMLESS_STATUS: Final = r"[234]\d\d[,;]?$"
@@ -131,6 +138,8 @@ def _words(message: str) -> list[str]:
     """The words of a message; a quoted value of a key is one word. Octal quotes are a syslog daemon's."""
     if "\\042" in message:
         message = message.replace("\\042", '"')
+    if " 5." in message or " 4." in message:
+        message = compiled(_MAIL_REPLY).sub(_one_word, message)
     if '="' in message:
         message = compiled(_QUOTED_VALUE).sub(_one_word, message.replace(BLANK, " "))
     return message.split()
@@ -181,7 +190,7 @@ def _in_context(previous: int, words: list[str], reads: list[Word], place: int) 
         return Word(PLACEHOLDER, (word,), PLAIN) if named else read
     if previous == CODE and word in TO_CODE:
         return Word(word, (), CODE)
-    if read.values and _is_code(previous, word, after, following):
+    if read.values and (_is_code(previous, word, after, following) or _is_second(previous, words, place)):
         return Word(word, (), CODE if previous == CODE and after.startswith("(") else PLAIN)
     name = word.strip(PUNCTUATION)
     if previous == NAMED:
@@ -209,6 +218,12 @@ def _is_code(previous: int, word: str, after: str, following: list[str]) -> bool
     if previous == OUTCOME:
         return compiled(_QUOTED_NAME).match(word) is not None
     return previous == FAILED and compiled(_NEGATIVE).match(word) is not None
+
+
+def _is_second(previous: int, words: list[str], place: int) -> bool:
+    """Whether a value is a code, as the two words before it announce one."""
+    pair = " ".join(words[max(place - 2, 0) : place]).lower().rstrip(":,")
+    return previous == SECOND and pair in CODE_PAIRS and compiled(_CODE).match(words[place]) is not None
 
 
 def _goes_round(texts: list[str], period: int, following: list[Word]) -> bool:

@@ -31,7 +31,7 @@ _PODS: Final = rf"(?<=[a-z0-9]-)(?:{_POD}{{6,10}}-{_POD}{{5}}|(?={_POD}*\d){_POD
 VALUES: Final = rf"""
 (?<!\w)(?:
  (?=\d)(?:
-  (?P<class>[1-5]xx\b)
+  (?P<class>[1-5](?:xx|XX)\b|([245])\d\d[\x01-]\2\.\d{{1,3}}\.\d{{1,3}}\b)
   |{_MAIL}
   |\d{{4}}[-/.]\d\d[-/.]\d\d(?:[T_.-]\d\d[:.]\d\d(?:[:.]\d\d)?(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?)?\b
   |\d\d?:\d\d(?::\d\d)?(?:[.,]\d+)?\b
@@ -43,7 +43,8 @@ VALUES: Final = rf"""
   |(?:(?<!\.)|(?<=\w:))\d+(?:[.,]\d+)*(?:[eE][-+]?\d+)?(?:%|[a-zA-Zµ]{{1,3}}\b)?(?!\w)
   |\d[\w-]*)
  |(?=[^\W\d])(?:
-  (?P<message>[A-Z]{{2,5}}-(?:\d{{5}}\b|0\d{{2,5}}\b|\d{{3,6}}\b(?=:))|[A-Z]{{1,4}}\d{{4,5}}[A-Z]?(?=:)|E\d{{4,5}}\b
+  (?P<message>[A-Z]{{2,5}}-(?:\d{{5}}\b|0\d{{2,5}}\b|\d{{3,6}}\b(?=:))|[A-Z]{{1,6}}\d{{4,5}}[A-Z]?(?=:)|E\d{{4,5}}\b
+   |ORA-\d{{1,5}}\b|[A-Z]{{3,6}}\d{{4}}[A-Z]\b|[A-Z]{{2,8}}-[0-7]-\d{{6}}(?=:)|error:[0-9A-F]{{8}}(?=:)
    |CVE-\d{{4}}-\d+
    |(?i:sqlstate|errno|code|status|error|err|signal|http|rc|hresult)(?:[:\[(\#/-]\[?-?\d{{1,5}}|\[\w{{5}}\])(?![\w.]))
   |(?:arn:|[a-zA-Z][a-zA-Z0-9+-]*://)[^\s"'<>,;)\]}}]+
@@ -58,7 +59,7 @@ VALUES: Final = rf"""
  |(?<![.])[<>~]?[-+]?\d+(?:[.,]\d+)*(?:[eE][-+]?\d+)?(?:%|[a-zA-Zµ]{{1,3}}\b)?(?!\w)
  |[-+]Inf\b|::\w*
  |<\*>)
-|(?:\d|(?<=_)-(?=\d))(?<=[^\W\d].)[\w-]*
+|(?:\d|(?<=_)-(?=\d))(?<=[^\W\d].)(?<![A-Z]_[1-5](?=XX))[\w-]*
 """
 """What of a word is a value, or a code where that is a group; by its first character, since Python tries one
 alternative after the other at each."""
@@ -67,9 +68,12 @@ MAYBE: Final = re.compile(r"[=\d/@\"'\\.<-]|NaN|Inf")
 """What has none of these has no value."""
 
 NUMBER: Final = re.compile(
-    r"([(\[]?)(/?[-+]?(?![1-5]xx|0x(?:80|[cC]0)0)\d[\w-]*(?:[.:/,]\d[\w-]*)*%?)([)\].,;:]*)$"
+    r"([(\[]?)(/?[-+]?(?![1-5](?:xx|XX)|[245]\d\d-[245]\.|0x(?:80|[cC]0)0)\d[\w-]*(?:[.:/,]\d[\w-]*)*%?)"
+    r"([)\].,;:]*)$"
 )
-NUMBERED: Final = re.compile(r"([(\[]?(?=[a-f]*[g-z])[a-z]+[._-]?)(\d[\w-]*(?:[:,]\d[\w-]*)*)([)\].,;:]*)$")
+NUMBERED: Final = re.compile(
+    r"([(\[]?(?=[a-f]*[g-z])[a-z]+[._-]?)(?![1-5]xx)(\d[\w-]*(?:[:,]\d[\w-]*)*)([)\].,;:]*)$"
+)
 PAIRED_NUMBER: Final = re.compile(r"([(\[{]?[\w.]+=)(-?\d[\w.:-]*)([,;)\]}]*)$")
 """What most values are, alone and after a name or a key, which need no more looking at."""
 

@@ -7,11 +7,13 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-PLAIN, UNIT, ZONE, ASIDE, ANSWER, FAILED, OUTCOME, VALUE, DAY, MONTH, CODE, NAMED, KEY, PURPOSE = range(14)
+PLAIN, UNIT, ZONE, ASIDE, ANSWER, FAILED, OUTCOME, SECOND, VALUE, DAY, MONTH, CODE, NAMED, KEY, PURPOSE = (
+    range(15)
+)
 """The kinds of words. Up to `ASIDE`, a value or nothing in brackets, they say nothing of the word that
-follows. Up to `OUTCOME` they do of a value only: an HTTP status, a negative errno, a quoted word that is a
-code. After them come what is all value, parts of dates, and what a code, a name or a value follows; last the
-word `for`."""
+follows. Up to `SECOND` they do of a value only: an HTTP status, a negative errno, a quoted word that is a
+code, what two words announce. After them come what is all value, parts of dates, and what a code, a name or a
+value follows; last the word `for`."""
 
 TRUTHS: Final = _words("true false True False TRUE FALSE")
 """States rather than values: what is true of one occurrence and false of another is another fault."""
@@ -23,7 +25,7 @@ TEXT_KEYS: Final = _words(
 
 CODE_WORDS: Final = _words(
     "code codes errno err error rc ret status sqlstate signal sig http exit exited exitcode hresult "
-    "oops retcode returncode"
+    "oops retcode returncode rcode smtp ftp bugcheck eventid eventcode"
 )
 CODE_ENDINGS: Final = tuple(
     _words("error errno errorcode errcode exitcode statuscode _code -code _status -status")
@@ -34,6 +36,9 @@ WORD_KEYS: Final = _words("result reason state level type cause exception severi
 """Keys whose values are names, beside those that a code follows."""
 
 OUTCOMES: Final = _words("result reason")
+
+CODE_PAIRS: Final = frozenset(("event id", "sql state", "tls alert", "ssl alert"))
+"""A code follows the second of these words."""
 
 UNITS: Final = _words(
     "ns us µs ms msec msecs millisecond milliseconds microseconds s sec secs second seconds m min mins "
@@ -61,7 +66,7 @@ _MONTHS: Final = (
     "September October November December"
 )
 _ZONES: Final = "UTC GMT EST EDT CST CDT MST MDT PST PDT CET CEST BST IST JST AM PM"
-_ANSWERS: Final = "returned returns responded answered answers replied got received with"
+_ANSWERS: Final = "response returned returns responded answered answers replied got received with"
 
 KINDS: Final = {
     **dict.fromkeys(_words(_DAYS), DAY),
@@ -70,6 +75,7 @@ KINDS: Final = {
     **dict.fromkeys(_words(_ANSWERS), ANSWER),
     **dict.fromkeys(("failed", "Failed", "failure", "Failure"), FAILED),
     **dict.fromkeys(("user", "User", "username", "account", "login"), NAMED),
+    **dict.fromkeys(("id", "ID", "Id", "state", "alert"), SECOND),
     "for": PURPOSE,
     "()": ASIDE,
 }

@@ -59,6 +59,10 @@ VALUES = [
      '10.0.0.7 "GET /b?c=d HTTP/1.1" status: 404 len: 9 time: 3'),
     ('{"took":"7 s","pid":12,"msg":"gone"}', '{"took":"13 s","pid":9,"msg":"gone"}'),
     ('{"host": "a", "pid": 12}', '{"host": "b", "pid": 9}'),
+    ("task id 4711 lost", "task id 42 lost"),
+    ("version 5.1.1 of 3", "version 4.2.0 of 3"),
+    ("order ORD12345 is late", "order ORD54321 is late"),
+    ("KeyError: 'u-4711'", "KeyError: 'u-42'"),
     ("Access denied for user 'root'@'localhost'", "Access denied for user 'shop'@'10.0.0.4'"),
 ]  # fmt: skip
 
@@ -108,6 +112,27 @@ NAMES = [
     ("磁盘已满" * 100, "磁盘已空" * 100),
     ("x" * 300 + ",disk_full", "x" * 300 + ",disk_empty"),
     ("check: user unknown", "check: user expired"),
+    ("Event ID 7031: service ended", "Event ID 7034: service ended"),
+    ("EventCode=4625 at logon", "EventCode=4771 at logon"),
+    ("SQL state [08006]; error code [0]", "SQL state [57P01]; error code [0]"),
+    ("relay said: 550 5.1.1 no mailbox", "relay said: 550 5.7.1 no mailbox"),
+    ("550-5.1.1 no mailbox", "552-5.2.2 no mailbox"),
+    ("SMTP 421 from relay", "SMTP 550 from relay"),
+    ("HTTPCode_ELB_5XX_Count is high", "HTTPCode_ELB_4XX_Count is high"),
+    ("5XX rate is high", "4XX rate is high"),
+    ("non-2xx response: 404", "non-2xx response: 500"),
+    ("ORA-600 [17114]", "ORA-7445 [17114]"),
+    ("AADSTS50034: no entry", "AADSTS50076: no entry"),
+    ("SQL0911N ended", "SQL0904N ended"),
+    ("%ASA-4-106023: seen", "%ASA-6-302013: seen"),
+    ("error:0A000086:SSL routines", "error:0A00010B:SSL routines"),
+    ("TLS alert 40", "TLS alert 48"),
+    ("npm ERR! code E404", "npm ERR! code E401"),
+    ("ended with completion code S0C7", "ended with completion code S322"),
+    ("bugcheck 0x0000009f", "bugcheck 0x000000d1"),
+    ("DNS rcode 2", "DNS rcode 3"),
+    ("KeyError: 'price'", "KeyError: 'customer_id'"),
+    ("error code 'NoSuchKey'", "error code 'AccessDenied'"),
 ]  # fmt: skip
 
 
