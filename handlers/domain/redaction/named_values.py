@@ -25,11 +25,11 @@ _HINTS: Final = (
         "jwt",
         "dsn",
     ),
-    *("session", "contrase", "kennwort", "identified", "ssn", "psk", "pw", "hmac"),
+    *("session", "contrase", "kennwort", "identified", "ssn", "psk", "pw", "hmac", "senha", "mdp", "clave"),
 )
-_COMMAND_HINTS: Final = ("-u", "user", "login", "mysql", "sshpass", "redis-cli")
+_COMMAND_HINTS: Final = ("-u", "user", "login", "mysql", "mongo", "sqlplus", "sshpass", "redis-cli")
 _NAME: Final = (
-    r"(?P<name>(?:(?<!com)(?<!by)(?<!sur)(?<!tres)pass(?:w(?:or)?d|phrase|code|wort)?s?|pwd|contrase[nñ]a|kennwort|psk|jwt|auth|sig|dsn|ssn"
+    r"(?P<name>(?:(?<!com)(?<!by)(?<!sur)(?<!tres)pass(?:w(?:or)?d|phrase|code|wort)?s?|pwd|contrase(?:[nñ]|\\{1,8}u00f1)a|senha|mdp|mot\sde\spasse|clave(?=\s?[:=]\s?\S{0,40}\d)|kennwort|psk|jwt|auth|sig|dsn|ssn"
     r"|hmac)(?![a-z])|(?<![a-z])pw(?![a-z])|identified\s{1,4}by|secret|token|authori[sz]ation|cookie|credential"
     r"|signature|session[_\-. ]?id|(?:api|app|application|access|account|auth|client|consumer|db|database"
     r"|deploy|encryption|integration|license|master|priv|private|routing|service|shared|signing|ssh|storage|subscription"
@@ -62,12 +62,18 @@ _SIGN: Final = (
     rf"(?:\s{{0,20}}+,?\s{{0,20}}+{_QUOTE}?value{_QUOTE}?)?"
     rf"\s{{0,20}}+(?:is\s{{0,4}})?(?P<sign>=>|:=|==?|[:>])\s{{0,20}}+(?:[bru]{{0,2}}(?P<quote>{_QUOTE}))?"
 )
-_SAID: Final = r"[\"']?\s{1,8}+(?P<is>is\s|was\s)?(?P<quote>[\"'])?\(?(?P<value>[^\s\"'(),;]{1,200}+)"
+_SAID: Final = (
+    r"[\"']?\s{1,8}+(?P<is>(?:is|was|es|ist)\s(?:(?:re)?(?:set|changed)\sto\s)?)?"
+    r"(?P<quote>[\"'])?\(?(?P<value>[^\s\"'(),;]{1,200}+)"
+)
 _OPTION: Final = r"(?:\A|[\s\"'])--?[\w\-]*\Z"
 _COMMANDS: Final = (
-    r"(?<!\S)(?:-u|--user|--proxy-user)[ =]{0,4}[\"']?[\w.@\\\-]{1,64}:([^\s\"']+)"
+    r"(?<!\S)(?:-u|--user|--proxy-user)[ =]{0,4}(?:[\w.@\\\-]{1,64}:([^\s\"']+)"
+    r"|[\"'][\w.@\\\-]{1,64}:([^\r\n\"']+))"
     r"|(?<!\S)login\s\S{1,64}\spassword\s(\S+)"
-    r"|(?<![\w\-])(?:mysql\w{0,10}\s(?:[^\r\n]{0,80}?\s)?-p|sshpass\s-p|redis-cli\s(?:[^\r\n]{0,80}?\s)?-a)"
+    r"|(?<![\w\-])sqlplus\s(?:-\w{1,9}\s)?\w{1,64}/([^\s\"'@]+)"
+    r"|(?<![\w\-])(?:(?:mysql|mongo)\w{0,10}\s(?:[^\r\n]{0,80}?\s)?-p"
+    r"|(?:docker|podman|helm|oc|az)\s(?:\w{1,20}\s)?login\s(?:[^\r\n]{0,80}?\s)?-p|sshpass\s-p|redis-cli\s(?:[^\r\n]{0,80}?\s)?-a)"
     r"\s?(\S+)"
 )
 """curl's, mysql's and their like; a line of .netrc."""
@@ -79,6 +85,9 @@ _KINDS: Final = (
         ("kennwort", "password"),
         ("identified", "password"),
         ("pw", "password"),
+        ("senha", "password"),
+        ("mdp", "password"),
+        ("clave", "password"),
         ("contrase", "password"),
         ("key", "key"),
     ),
@@ -102,7 +111,7 @@ _NO_VALUE: Final = (
 )
 _HARMLESS: Final = _NO_VALUE + r"(?:[\s,;.:)\]}&\"'`<\\]|\Z)"
 _HARMLESS_QUOTED: Final = _NO_VALUE + r"(?:\\{0,8}[\"'`]|[&%]|\Z)"
-_PROSE: Final = r"[a-z]{1,20}(?:[\s,.;:!?)]|\Z)"
+_PROSE: Final = r"[a-z]{1,20}(?:[\s,;:!?)]|\.(?!\w{0,40}\d)|\Z)"
 _PROSE_OF_PASSWORDS: Final = (
     r"(?:is|was|are|were|has|have|had|does|did|do|must|may|can|cannot|could|should|will|would|the|an?|for|from|to|of|in"
     r"|on|at|by|with|not|and|or|but|that|this|it|user|authenticat\w*|authoriz\w*|login|access|connection|permission"
@@ -115,7 +124,18 @@ _CLAUSE: Final = r"(?:[^\r\n\"'<,;|`)\\ ]|\\(?![nrt\"'])| (?![\w.\-]{1,40}[=:]|[
 
 _SAFE_WORD: Final = r"[^\s\"'&<>]*"
 _SAFE_LINE: Final = r"[^\r\n\"<]*"
-_SCHEME: Final = r"(?:bearer|basic|token|apikey|key|negotiate|ntlm)\s{1,8}[^\s\"'<,;]+"
+_PARAMETERS: Final = (
+    r"(?:digest|hawk|oauth|signature)(?:[\s,]{1,8}\w{1,40}="
+    r"(?:\\{0,8}\"[^\"\\\r\n]{0,500}\\{0,8}\"|[^\s,\"\\]{1,500}))+"
+)
+_SCHEME: Final = (
+    r"(?:bearer|basic|token|apikey|key|geniekey|ssws|splunk|negotiate|ntlm)\s{1,8}[^\s\"'<,;]+"
+    rf"|{_PARAMETERS}"
+)
+
+_COMMON_WORD: Final = r"(?:[^\W\d_]+|\d{1,3})[.!]{0,9}\Z"
+_DIRECTORY: Final = r"[~/][\w./\-]*(?:[\s;]|\Z)"
+"""What a variable PWD has by itself: where a program runs."""
 
 _MAX_NESTED_CHARS: Final = 20_000
 
@@ -168,7 +188,9 @@ def _said(text: str, name: re.Match[str], before: str) -> Span | None:
         return None
     kind, word = _kind(name["name"]), said["value"]
     is_option = _compiled(_OPTION).search(before) and not word.startswith("-")
-    is_password = kind == "password" and (said["quote"] or (said["is"] and not word.strip(".!").isalpha()))
+    is_password = kind == "password" and (
+        said["quote"] or (said["is"] and not _compiled(_COMMON_WORD).match(word))
+    )
     if is_option or is_password or looks_random(word):
         return *said.span("value"), kind
     return None
@@ -181,12 +203,20 @@ def _assigned(
     harmless = _HARMLESS if quote is None else _HARMLESS_QUOTED
     if _compiled(harmless).match(text, start) or _is_any_key(name, text, start):
         return None
+    if (
+        name[0].lower() == "pwd"
+        and before[-1:] not in ("_", "-")
+        and _compiled(_DIRECTORY).match(text, start)
+    ):
+        return None
     if quote is not None:
         return start, _closing(text, start, quote), kind
     if text[start : start + 1] in ("[", "{") and (whole_lines or sign["closed"] is not None):
         return start, len(text) if whole_lines else _nested_end(text, start), kind
-    if whole_lines:
-        value: str | None = _SAFE_WORD if "=" in sign["sign"] else _SAFE_LINE
+    if whole_lines and _compiled(_PARAMETERS).match(text, start):
+        value: str | None = _PARAMETERS
+    elif whole_lines:
+        value = _SAFE_WORD if "=" in sign["sign"] else _SAFE_LINE
     else:
         configured = (
             sign["closed"] or name["tail"] or re.search(r"[\w\-]\Z", before) or re.search(r"[_\-]", name[0])

@@ -38,7 +38,7 @@ _PREFIXES: Final = {
         "duffel_live_ duffel_test_ xkeysib- pplx- xai- tvly- hvs. hvb. hvr. dp.pt. dp.st. dp.ct. dt0c01. "
         "dt0s16. PMAK- NRAK- NRII- NRRA- HRKU- fio-u- tskey-auth- tskey-api- tskey-client- pat-na1- pat- "
         "na2- pat-eu1- tk-us- FLWSECK- FLWSECK_TEST- access-sandbox- access-production- s-s4t2ud- s-s4t2af- "
-        "ATATT3 ATCTT3 AKCp cmVmd sha256~ eyJ "
+        "amzn.mws. figd_ ATATT3 ATCTT3 AKCp cmVmd sha256~ eyJ "
     ),
 }
 """What a token begins with that begins nothing else, by what it is."""
@@ -157,10 +157,25 @@ _SHAPES: Final = (
     _Shape("Twilio key", ("AC", "SK"), _BOUND + r"(?:AC|SK)[0-9a-f]{32}(?![0-9a-f])"),
     _Shape(
         "token",
-        ("-us", "key-", "dapi", "pul-", "ico-", "p8e-", "sgp_", "API-", "LTAI", "EZAK", "EZTK", "EAA"),
+        (
+            "-us",
+            "key-",
+            "dapi",
+            "pul-",
+            "ico-",
+            "p8e-",
+            "sgp_",
+            "API-",
+            "LTAI",
+            "EZAK",
+            "EZTK",
+            "EAA",
+            "pat",
+            "SCW",
+        ),
         _BOUND + r"(?:[0-9a-z]{32}-us\d{1,2}|key-[0-9a-f]{32}|dapi[0-9a-f]{32}(?:-\d)?|pul-[0-9a-f]{40}"
         r"|ico-\w{32}|p8e-\w{32}|sgp_(?:\w{5,16}_)?[0-9a-f]{40}|API-[A-Z0-9]{26}|LTAI[a-zA-Z0-9]{20}"
-        r"|EZ[AT]K[a-zA-Z0-9]{54}|EAA[A-Za-z][\w\-]{40,})(?!\w)",
+        r"|pat[a-zA-Z0-9]{14}\.[0-9a-f]{64}|SCW[A-Z0-9]{17}|EZ[AT]K[a-zA-Z0-9]{54}|EAA[A-Za-z][\w\-]{40,})(?!\w)",
     ),
     _Shape(
         "token",
@@ -178,8 +193,8 @@ _SHAPES: Final = (
     ),
     _Shape(
         "password hash",
-        ("$",),
-        r"\$(?:2[abxy]|1|5|6|y|7|argon2(?:id?|d)|pbkdf2-sha\d{1,3}|apr1|scrypt)\$[\w./$=,+\-]{20,}",
+        ("$", "SHA}"),
+        r"\{S{0,2}SHA\d{0,3}\}[\w+/]{20,}={0,2}|\$(?:2[abxy]|1|5|6|y|7|argon2(?:id?|d)|pbkdf2-sha\d{1,3}|apr1|scrypt)\$[\w./$=,+\-]{20,}",
     ),
     _Shape(
         "credentials",
