@@ -152,10 +152,11 @@ def _one_word(pair: re.Match[str]) -> str:
 def _joins(previous: int, read: Word, before: str) -> bool:
     """Whether a word goes on with the value, or the date, that the text `before` it is."""
     kind = read.kind
+    if kind == VALUE and not read.text.startswith(PLACEHOLDER):
+        return False
     if previous == VALUE:
-        if kind == VALUE:
-            return read.text.startswith(PLACEHOLDER) and before.rstrip(",;").endswith(PLACEHOLDER)
-        return kind in _GOES_ON and before.endswith(PLACEHOLDER)
+        ends = before.rstrip(",;") if kind == VALUE else before
+        return ends.endswith(PLACEHOLDER) and (kind == VALUE or kind in _GOES_ON)
     return (previous == DAY and kind in {MONTH, VALUE}) or (previous == MONTH and kind == VALUE)
 
 

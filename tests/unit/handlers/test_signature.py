@@ -1,7 +1,7 @@
 """Which alerts share an analysis."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from handlers.domain.signature import error_signature, normalize, signature_of, template_of
@@ -210,12 +210,18 @@ def test_values_stand_in_the_order_of_their_placeholders(message: str, values: t
     assert normalize(message).count("<*>") == len(values)
 
 
+@example(["disk<*>", "disk<*>", "5"])
+@example(["a<*>", "1", "a<*>1", "1"])
+@example(["Mon", ":550"])
+@example(["a<*>", "a1", "a1"])
 @given(
     st.lists(
         st.sampled_from(
             [
                 "status=<*>",
                 "x=a<*>",
+                "a<*>",
+                "<*>b<*>",
                 "user",
                 "for",
                 "<*>",
