@@ -9,6 +9,8 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Final
+from unicodedata import normalize
+from urllib.parse import unquote
 
 from handlers.domain.delivery.reuse.quotes import FUNCTION_WORDS, is_telling
 from handlers.domain.delivery.reuse.seen import WORD, SeenAlert, condensed, fold
@@ -26,6 +28,8 @@ _SCALES: Final = (*_FACTORS, *(1 / factor for factor in _FACTORS[1:]))
 _MAX_NUMBERS: Final = 100
 _PIECE_CHARS: Final = 4
 _EXACT: Final = 1e-9
+_ROUNDED_ZEROS: Final = 2
+"""So many at its end make a number one that is rounded: 1200, but not 120."""
 
 
 class Demands:
@@ -49,7 +53,8 @@ class Demands:
     def of(self, literals: Sequence[str]) -> list[str]:
         """The demands of a sentence without its quotes, as a template writes them."""
         demands: set[str] = set()
-        for literal in map(fold, literals):
+        others = (normalize("NFKC", unquote(literal)) for literal in literals)
+        for literal in map(fold, dict.fromkeys([*literals, *others])):
             words = WORD.findall(literal)
             demands.update(f"{{?{word}}}" for word in words if self._is_own(word))
             pieces = {*words, *map("".join, pairwise(words))}
@@ -75,10 +80,12 @@ class Demands:
             number = _number(match[0])
             if not number or match[0] in self._seen.shared_words:
                 continue
-            # 1.2 stands for anything from 1.15 to 1.25; a single digit is made of too much by chance.
+            # 1.2 stands for 1.15 to 1.25, 25,600 for 25,550 to 25,650; a single digit is made of too much.
             _, _, decimals = match[0].partition(".")
-            digits = match[0].replace(".", "").lstrip("0")
-            within = number * _EXACT if len(digits) == 1 else 0.5 * 10 ** -len(decimals)
+            digits = re.sub(r"\D", "", match[0]).lstrip("0")
+            zeros = 0 if decimals else len(digits) - len(digits.rstrip("0"))
+            rounded = zeros if zeros >= _ROUNDED_ZEROS and len(digits) - zeros > 1 else -len(decimals)
+            within = number * _EXACT if len(digits) == 1 else 0.5 * 10**rounded
             at = bisect_left(self._scaled, (number - within, ""))
             if at < len(self._scaled) and self._scaled[at][0] <= number + within:
                 yield f"{{~{condensed(self._scaled[at][1])}}}"
