@@ -55,6 +55,8 @@ _OTHER_BEFORE: Final = (
 
 _ARN: Final = r"arn:[\w:/\-]*\Z"
 
+_IN_MARK: Final = r"\[redacted: [a-z \-]{0,20}\Z"
+
 _QUOTE: Final = r"(?:\\{0,8}+[\"'`]|%22|%27|&quot;|&#3[49];)"
 _SIGN: Final = (
     rf"(?P<closed>{_QUOTE})?[\])]?"
@@ -174,6 +176,7 @@ def _speaks_of_another(tail: str, before: str) -> bool:
         _compiled(_OTHER_AFTER).match(tail)
         or _compiled(_OTHER_BEFORE).search(before[-14:])
         or _compiled(_ARN).search(before)
+        or _compiled(_IN_MARK).search(before)
     )
 
 

@@ -269,7 +269,7 @@ def _unnamed(text: str) -> Iterator[Span]:
         if not _is_mixed(_longest_piece(found[0])) or _is_text(found[0]):
             continue
         before = text[max(0, found.start() - 300) : found.start()]
-        in_address = "://" in before.rpartition(" ")[2]
+        in_address = "://" in _compiled(r"\[redacted: [\w \-]{1,20}\]").sub("", before).rpartition(" ")[2]
         if not in_address and not _compiled(_IDS).search(before[-20:]):
             yield *found.span(), "token"
 

@@ -233,6 +233,8 @@ def test_only_the_password_of_an_address_goes() -> None:
     )
 
 
+@example("https://a:b@c/cart-7c9d8f5b6d-x2m9qghp_" + "aB3" * 12)
+@example("ghp_" + "aB3" * 12 + ":cart-7c9d8f5b6d-x2m9q failed")
 @given(
     st.lists(
         st.sampled_from(
