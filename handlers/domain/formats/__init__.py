@@ -36,6 +36,9 @@ CHOICE_HEADER: Final = "x-alert-source"
 NO_TITLE: Final = "it had no title"
 """How a row says that it has a stand-in."""
 
+_OWN_FIELDS: Final = ("source", "title")
+"""A body with a text in both is the project's own before any sender's, whatever else it has."""
+
 _URGENCY: Final = tuple(Severity)
 _LISTED: Final = 10
 """Members that an alert about refused ones names; the others it counts."""
@@ -131,7 +134,8 @@ def parse(body: bytes, headers: Mapping[str, str], *, sources: Sequence[Format] 
     """Read one JSON body in whichever format it is.
 
     `sources` are configured ones: they are asked after the formats of known senders and before those of last
-    resort, and `CHOICE_HEADER` chooses one of them outright.
+    resort, both before the senders' for a body with the project's own fields; and `CHOICE_HEADER` chooses one
+    of them outright.
 
     Raises:
         UnknownFormatError: it is of no known format.
@@ -148,8 +152,10 @@ def parse(body: bytes, headers: Mapping[str, str], *, sources: Sequence[Format] 
 
 def _recognised(document: dict[str, Any], headers: Mapping[str, str], sources: Sequence[Format]) -> Format:
     chosen = headers.get(CHOICE_HEADER)
-    asked = [found for found in FORMATS if not found.last_resort]
-    asked += [*sources, *(found for found in FORMATS if found.last_resort)]
+    senders = [found for found in FORMATS if not found.last_resort]
+    rest = [*sources, *(found for found in FORMATS if found.last_resort)]
+    is_own = all(isinstance(text := document.get(name), str) and text.strip() for name in _OWN_FIELDS)
+    asked = [*rest, *senders] if is_own else [*senders, *rest]
     for spec in sources:
         if spec.name == chosen:
             return spec

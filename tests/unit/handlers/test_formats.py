@@ -93,6 +93,25 @@ def test_field_that_many_senders_have_makes_no_body_theirs(fields: dict[str, Any
     assert parse(tickets({"title": "t"}, **fields), {}, sources=SOURCES).format == "tickets"
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"repository": {"name": "shop"}, "sender": {"login": "ops"}},
+        {"event": {"event_type": "pagey.ping"}},
+        {"kind": "List", "items": []},
+        {"alert_id": "5", "alert_type": "error", "alert_transition": "Triggered"},
+        {"incident": {"state": "open"}, "version": "1.2"},
+        {"AlarmName": "a", "NewStateValue": "ALARM", "Trigger": {}},
+        {"messages": [{"event": "incident.trigger"}]},
+    ],
+    ids=",".join,
+)
+def test_body_with_a_source_and_a_title_is_the_projects_own(fields: dict[str, Any]) -> None:
+    """Also where it has what makes another body a sender's: none of them sends both."""
+    assert parse(body(**fields), {}).format == "generic"
+    assert parse(body(tickets=[{"title": "t"}], **fields), {}, sources=SOURCES).format == "tickets"
+
+
 def test_header_chooses_a_configured_source_outright() -> None:
     """Also where its body says nothing of itself; a name that nobody configured chooses nothing."""
     assert parse(b'{"title": "t"}', {"x-alert-source": "tickets"}, sources=SOURCES).format == "tickets"
