@@ -89,7 +89,7 @@ class SeenAlert:
         self.shared = "\n".join(literals)
         """What every alert of this signature has, folded."""
         if shown.host == alert.host:
-            self._add_named(HOST, shown.host, "on {}\nhost {} host")
+            self._add_named(HOST, shown.host, "host {} host")
         for name, text in shown.labels.items():
             if alert.labels.get(name) == text and len(name) <= _MAX_LABEL_NAME_CHARS:
                 around = name.replace("{", " ").replace("}", " ")
@@ -153,10 +153,8 @@ class SeenAlert:
         if not core:
             return
         self.values[name] = core
-        for line in around.split("\n"):
-            before, _, after = line.partition("{}")
-            start = len(before)
-            self._add_line(fold(before + core + after), [(name, start, start + len(core))])
+        before, _, after = around.partition("{}")
+        self._add_line(fold(before + core + after), [(name, len(before), len(before) + len(core))])
 
     def _add_line(self, text: str, spans: Sequence[tuple[str, int, int]]) -> None:
         first_number = len(self.places)
