@@ -21,7 +21,6 @@ FUNCTION_WORDS: Final = frozenset(_ENGLISH.split())
 """English that says nothing of an alert, wherever it stands. As a whole value each is a name all the same."""
 
 _QUOTATION_MARKS: Final = frozenset("\"'`\u201c\u201d\u2018\u2019")
-_MAX_ALTERNATIVES: Final = 8
 _TELLING_CHARS: Final = 3
 _TELLING_DIGITS: Final = 4
 _SURE_CONTEXT: Final = 2
@@ -133,9 +132,8 @@ def _quotes_in(run: _Run, seen: SeenAlert, folded: str, spans: Sequence[tuple[in
         names = seen.slots_by_value[fold(value)]
         if run.alone and len(context) >= _SURE_CONTEXT:
             names = [slot.name]
-        if len(names) <= _MAX_ALTERNATIVES:
-            part = f"/{low - slot.first}-{high - slot.first}/{percent_encoded(shape_of(value), safe='')}"
-            quotes.append(Quote(start, end, "|".join(name if is_whole else name + part for name in names)))
+        part = f"/{low - slot.first}-{high - slot.first}/{percent_encoded(shape_of(value), safe='')}"
+        quotes.append(Quote(start, end, "|".join(name if is_whole else name + part for name in names)))
     return quotes
 
 
