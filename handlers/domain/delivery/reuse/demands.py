@@ -78,7 +78,7 @@ class Demands:
         """The value that a number of the text may be made of."""
         for match in _NUMBER.finditer(text):
             number = _number(match[0])
-            if not number or match[0] in self._seen.shared_words:
+            if not number:
                 continue
             # 1.2 stands for 1.15 to 1.25, 25,600 for 25,550 to 25,650; a single digit is made of too much.
             _, _, decimals = match[0].partition(".")
