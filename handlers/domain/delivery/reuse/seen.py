@@ -17,6 +17,7 @@ from handlers.domain.delivery.prompt import shown_of
 from handlers.domain.limits import MAX_NAME_CHARS
 from handlers.domain.signature import template_of
 from handlers.domain.signature.forms import PLACEHOLDER
+from handlers.domain.text import inert
 
 WORD: Final = re.compile(r"[^\W_]+")
 SEVERITY: Final = "severity"
@@ -28,9 +29,6 @@ _EDGES: Final = " \t\"'`<>()[]{}/\\,;:=.!?\u201c\u201d\u2018\u2019"
 
 _MAX_SLOTS: Final = 256
 """Of one text. What has no slot is still known as the alert's own."""
-
-_MAX_WORDS: Final = 16
-"""Of a value that is looked for word by word."""
 
 _MAX_LABEL_NAME_CHARS: Final = 64
 _MAX_PLACES: Final = 8
@@ -142,9 +140,6 @@ class SeenAlert:
             whole += fold(core) + (left[len(left.rstrip(_EDGES)) :] if core else fold(left))
         whole += literals[-1] if aligned else ""
         self._add_line(whole, spans)
-        for name, start, end in spans:
-            if whole[start - 1 : start].isalnum() or whole[end : end + 1].isalnum():
-                self._add_line(whole[start:end], [(name, 0, end - start)])
         return "\n".join(literals)
 
     def _add_named(self, name: str, value: str, around: str) -> None:
@@ -175,16 +170,9 @@ class SeenAlert:
 
 
 def _as_shown(value: str, shown: str) -> str:
-    """A value as the text that is shown has it, maybe with other signs between its words; else empty."""
-    if not value or len(value) > MAX_NAME_CHARS:
-        return ""
-    if value in shown:
-        return value
-    words = WORD.findall(value)
-    if not 1 < len(words) <= _MAX_WORDS:
-        return ""
-    found = re.search(r"[\W_]{1,4}".join(words), shown)
-    return "" if found is None else found[0]
+    """A value as the text that is shown has it; else empty."""
+    value = inert(value, one_line=True)
+    return value if value in shown and len(value) <= MAX_NAME_CHARS else ""
 
 
 def fold(text: str) -> str:
