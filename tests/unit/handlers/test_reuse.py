@@ -131,6 +131,31 @@ def test_braces_of_an_answer_are_only_braces() -> None:
     assert about("It is {=label:secret} here.", hostile, row(host="a-1")) == "It is {=a-1} here."
 
 
+@pytest.mark.parametrize(
+    ("said", "first", "other", "shown"),
+    [
+        ("Look at node 7.", {"host": "node7.eu.internal"}, {"host": "mail.eu.internal"}, NONE_FITS),
+        ("Look at webfront.", {"host": "web-front"}, {"host": "mail-back"}, NONE_FITS),
+        ("It took 25643.18 s.", {"message": "took 25643.1789 s"}, {"message": "took 17.9911 s"}, NONE_FITS),
+        ("It is on db-7.", {"host": "db-7.eu"}, {"host": "db.eu.internal"}, NONE_FITS),
+        ("It is in “shop”.", {"host": "shop"}, {"host": "depot"}, "It is in “depot”."),
+        ("It fails. See logs, e.g. of db7.", {"host": "db-7"}, {"host": "db-8"}, "It fails."),
+        ("It fails. It waits, i.e. for db7.", {"host": "db-7"}, {"host": "db-8"}, "It fails."),
+        ("See the app.", {"labels": {"why": "lost the peer"}}, {"labels": {"why": "reset"}}, "See the app."),
+        (
+            "It was 10:15:22.",
+            {"message": "at 10:15\u200b:22"},
+            {"message": "at 11:16:23"},
+            "It was 11:16:23.",
+        ),
+    ],
+    ids=["cut", "joined", "rounded", "shape", "quoted", "e.g.", "i.e.", "English", "unseen signs"],
+)
+def test_forms_of_a_value(said: str, first: dict[str, Any], other: dict[str, Any], shown: str) -> None:
+    """Each is left out or filled by a rule of its own."""
+    assert about(said, row(**first), row(**other)) == shown
+
+
 def test_severity_is_the_other_alerts_own() -> None:
     """It plays no part in the signature. In small letters it is a word like any other."""
     first, other = row(severity="CRITICAL"), row(severity="LOW")
