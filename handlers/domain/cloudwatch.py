@@ -71,6 +71,29 @@ def alarm_alert(
     )
 
 
+def state_change_alert(
+    fields: Fields, alarm: Fields, *, arn: str | None, account: str | None
+) -> IncomingAlert:
+    """The alert of an event's change of state; `alarm`: the object in `fields` with its name and state."""
+    state, configuration = alarm.inner("state"), alarm.inner("configuration")
+    rule = configuration.text("alarmRule")
+    return alarm_alert(
+        fields,
+        name=alarm.title("alarmName", stand_in=arn or "a CloudWatch alarm"),
+        arn=arn,
+        state=state.text("value", needed=True),
+        changed_at=state.time("timestamp", needed=True) or fields.time("time"),
+        texts=(state.text("reason"), configuration.text("description"), rule),
+        labels={
+            "account": account,
+            "region": fields.text("region"),
+            "rule": rule,
+            "suppressed_by": state.text("actionsSuppressedBy"),
+        },
+        metrics=configuration.values.get("metrics"),
+    )
+
+
 def _metric_labels(metrics: Any) -> dict[str, str]:
     """What an alarm watches: namespace, metric, dimensions, and the expression over several metrics.
 

@@ -11,7 +11,7 @@ https://github.com/prometheus/alertmanager/blob/main/notify/dedup_stage.go
 import hashlib
 import json
 from collections import ChainMap
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
@@ -83,10 +83,9 @@ class Group(NamedTuple):
         )
 
 
-class AlertmanagerFormat:
-    """Alertmanager's webhook, version 4: one alert for each member of `alerts`."""
+class GroupFormat:
+    """A group: one alert for each member of `alerts`. Firing and resolved are two, as the status differs."""
 
-    name = "alertmanager"
     last_resort = False
     members = "alerts"
     identity = Identity(
@@ -97,21 +96,29 @@ class AlertmanagerFormat:
     )
     severity = "label `severity`, else the annotation, else the group's label, by the words"
 
+    def __init__(
+        self,
+        name: str,
+        recognises: Callable[[Mapping[str, Any]], bool],
+        alert_of: Callable[[Mapping[str, Any], Group], IncomingAlert],
+    ) -> None:
+        """`recognises`: whether a group is its sender's; `alert_of`: a member of it as an alert."""
+        self.name = name
+        self._recognises = recognises
+        self._alert_of = alert_of
+
     def recognises(self, body: dict[str, Any], _headers: Mapping[str, str]) -> bool:
-        """A group of its own version, or of none."""
-        return is_group(body) and not is_grafanas(body)
+        """A group of this sender's."""
+        return is_group(body) and self._recognises(body)
 
     def parse(self, body: dict[str, Any], _headers: Mapping[str, str]) -> list[Member]:
-        """Its alerts. Firing and resolved are two alerts, since the status is part of the identity."""
+        """Its alerts."""
         parts, left_over = members_of(body)
         group = Group.of(body)
-        return [_member(part, group, n) for n, part in enumerate(parts)] + left_over
+        return [self._member(part, group, n) for n, part in enumerate(parts)] + left_over
 
-
-def _member(part: Any, group: Group, index: int) -> Member:
-    if not isinstance(part, dict):
-        return no_object(part, f"alerts[{index}]")
-    return alert_of(part, group, source=AlertmanagerFormat.name)
+    def _member(self, part: Any, group: Group, index: int) -> Member:
+        return self._alert_of(part, group) if isinstance(part, dict) else no_object(part, f"alerts[{index}]")
 
 
 def is_group(body: Mapping[str, Any]) -> bool:
@@ -152,7 +159,7 @@ def members_of(group: Mapping[str, Any]) -> tuple[list[Any], list[Member]]:
     raise RefusedError(422, "invalid_field", field="alerts", hint="the field 'alerts' must be a list")
 
 
-def alert_of(part: Mapping[str, Any], group: Group, *, source: str) -> IncomingAlert:
+def alert_of(part: Mapping[str, Any], group: Group, source: str = "alertmanager") -> IncomingAlert:
     """A member of a group as an alert."""
     own_labels = texts_of(part.get("labels"))
     row_labels = own_labels | _others(group.first_labels, own_labels)
@@ -244,4 +251,4 @@ def _fingerprint(labels: Mapping[str, str]) -> str:
     return "labels:" + hashlib.sha256(json.dumps(sorted(labels.items())).encode()).hexdigest()
 
 
-FORMAT: Final = AlertmanagerFormat()
+FORMAT: Final = GroupFormat("alertmanager", lambda body: not is_grafanas(body), alert_of)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from handlers.domain.cloudwatch import RESOLUTION, SEVERITY, alarm_alert
+from handlers.domain.cloudwatch import RESOLUTION, SEVERITY, state_change_alert
 from handlers.domain.formats import Identity, Ignored, Member
 from handlers.domain.values import Fields, text_of
 
@@ -57,26 +57,7 @@ class CloudWatchEventBridgeFormat:
             if isinstance(resources, list)
             else None
         )
-        state, configuration = detail.inner("state"), detail.inner("configuration")
-        alert = alarm_alert(
-            fields,
-            name=detail.title("alarmName", stand_in=arn or "a CloudWatch alarm"),
-            arn=arn,
-            state=state.text("value", needed=True),
-            changed_at=state.time("timestamp", needed=True) or fields.time("time"),
-            texts=(
-                state.text("reason"),
-                configuration.text("description"),
-                configuration.text("alarmRule"),
-            ),
-            labels={
-                "account": fields.text("account"),
-                "region": fields.text("region"),
-                "rule": configuration.text("alarmRule"),
-                "suppressed_by": state.text("actionsSuppressedBy"),
-            },
-            metrics=configuration.values.get("metrics"),
-        )
+        alert = state_change_alert(fields, detail, arn=arn, account=fields.text("account"))
         # Of an alarm over many series each is a fault of its own, or the first that ends would end all.
         if contributor := detail.inner("alarmContributor").text("id"):
             alert = replace(alert, event_id=f"{alert.event_id} {contributor}")

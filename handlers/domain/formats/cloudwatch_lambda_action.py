@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-action
 from collections.abc import Mapping
 from typing import Any, Final
 
-from handlers.domain.cloudwatch import RESOLUTION, SEVERITY, alarm_alert
+from handlers.domain.cloudwatch import RESOLUTION, SEVERITY, state_change_alert
 from handlers.domain.formats import Identity, Member
 from handlers.domain.values import Fields
 
@@ -32,30 +32,9 @@ class CloudWatchLambdaFormat:
     def parse(self, body: dict[str, Any], _headers: Mapping[str, str]) -> list[Member]:
         """The alarm's change of state."""
         fields = Fields(body)
-        alarm = fields.inner("alarmData")
-        state, configuration = alarm.inner("state"), alarm.inner("configuration")
         arn = fields.text("alarmArn", needed=True)
-        return [
-            alarm_alert(
-                fields,
-                name=alarm.title("alarmName", stand_in=arn or "a CloudWatch alarm"),
-                arn=arn,
-                state=state.text("value", needed=True),
-                changed_at=state.time("timestamp") or fields.time("time", needed=True),
-                texts=(
-                    state.text("reason"),
-                    configuration.text("description"),
-                    configuration.text("alarmRule"),
-                ),
-                labels={
-                    "account": fields.text("accountId"),
-                    "region": fields.text("region"),
-                    "rule": configuration.text("alarmRule"),
-                    "suppressed_by": state.text("actionsSuppressedBy"),
-                },
-                metrics=configuration.values.get("metrics"),
-            )
-        ]
+        alarm, account = fields.inner("alarmData"), fields.text("accountId")
+        return [state_change_alert(fields, alarm, arn=arn, account=account)]
 
 
 FORMAT: Final = CloudWatchLambdaFormat()

@@ -12,40 +12,13 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from handlers.domain.formats import Identity, Member, no_object
-from handlers.domain.formats.alertmanager import Group, alert_of, is_grafanas, is_group, members_of
+from handlers.domain.alert import IncomingAlert
+from handlers.domain.formats.alertmanager import Group, GroupFormat, alert_of, is_grafanas
 from handlers.domain.values import links_of, text_of
 
 
-class GrafanaAlertingFormat:
-    """Grafana's webhook contact point: one alert for each member of `alerts`."""
-
-    name = "grafana_alerting"
-    last_resort = False
-    members = "alerts"
-    identity = Identity(
-        event_id="`fingerprint`, else the labels",
-        episode="`startsAt`",
-        sent_at="none",
-        resolution="the member's `status`, else the group's",
-    )
-    severity = "label `severity`, else the annotation, else the group's label, by the words"
-
-    def recognises(self, body: dict[str, Any], _headers: Mapping[str, str]) -> bool:
-        """A group with Grafana's version or the organisation's number."""
-        return is_group(body) and is_grafanas(body)
-
-    def parse(self, body: dict[str, Any], _headers: Mapping[str, str]) -> list[Member]:
-        """Its alerts."""
-        parts, left_over = members_of(body)
-        group = Group.of(body)
-        return [_member(part, group, n) for n, part in enumerate(parts)] + left_over
-
-
-def _member(part: Any, group: Group, index: int) -> Member:
-    if not isinstance(part, dict):
-        return no_object(part, f"alerts[{index}]")
-    alert = alert_of(part, group, source="grafana")
+def _alert_of(part: Mapping[str, Any], group: Group) -> IncomingAlert:
+    alert = alert_of(part, group, "grafana")
     rule = alert.labels.get("rulename")
     title = alert.title or group.title
     if rule and rule not in title:
@@ -61,4 +34,4 @@ def _member(part: Any, group: Group, index: int) -> Member:
     return replace(alert, title=title, message="\n".join(text for text in texts if text), links=links)
 
 
-FORMAT: Final = GrafanaAlertingFormat()
+FORMAT: Final = GroupFormat("grafana_alerting", is_grafanas, _alert_of)
