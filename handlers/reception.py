@@ -55,6 +55,7 @@ _reception: Final = Reception(
 # A health check wants an answer within two seconds, not a second try.
 _quick: Final[Any] = aws.LateClient("dynamodb", _settings.aws_region, attempts=1, read_timeout_s=1)
 _refusals: Final = Refusals(meter=RefusalMetric(stack=_settings.stack, clock=_parts.clock))
+_sources: Final = configured_formats(_settings.sources)
 _webhook: Final = Webhook(
     reception=_reception,
     refusals=_refusals,
@@ -62,10 +63,13 @@ _webhook: Final = Webhook(
     switch=Switch(
         coordination=DynamoCoordination(_quick, _settings.coordination_table), region=_settings.aws_region
     ),
-    sources=configured_formats(_settings.sources),
+    sources=_sources,
 )
 _alarms: Final = AlarmIntake(
-    reception=_reception, refusals=_refusals, allowed_topic_arn=_settings.alarm_topic_arn
+    reception=_reception,
+    refusals=_refusals,
+    allowed_topic_arn=_settings.alarm_topic_arn,
+    sources=_sources,
 )
 
 

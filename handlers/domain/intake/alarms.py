@@ -5,13 +5,14 @@ again, and a failure that stays is counted and alarmed instead of lost in silenc
 """
 
 import logging
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
 from handlers.domain.alert import IncomingAlert
 from handlers.domain.dialects import DEFAULT_SEVERITY
-from handlers.domain.formats import parse
+from handlers.domain.formats import Format, parse
 from handlers.domain.identity import body_hash_of
 from handlers.domain.intake.reception import Reception, Submission
 from handlers.domain.intake.refusals import Refusals
@@ -33,11 +34,12 @@ class AlarmMessage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AlarmIntake(msgspec.Struct, frozen=True, kw_only=True):
-    """Takes the alarms of one topic."""
+    """Takes the alarms of one topic. `sources`: the configured ones, as the webhook has them."""
 
     reception: Reception
     refusals: Refusals
     allowed_topic_arn: str
+    sources: Sequence[Format] = ()
 
     def take(self, message: AlarmMessage, *, until_ms: int) -> None:
         """Accept the alarm in a message.
@@ -65,7 +67,7 @@ class AlarmIntake(msgspec.Struct, frozen=True, kw_only=True):
         body = message.text.encode(errors="replace")  # without lone surrogates, which no row can hold
         body_hash = body_hash_of(body)
         try:
-            parsed = parse(body, {})
+            parsed = parse(body, {}, sources=self.sources)
         except RefusedError as error:
             self._tell([error], _TEXT_FORMAT, body, message)
             return Submission(format=_TEXT_FORMAT, alerts=(_of_text(body.decode()),), body_hash=body_hash)

@@ -141,6 +141,7 @@ class World:
             reception=self.reception,
             refusals=Refusals(meter=self.refusal_meter),
             allowed_topic_arn=TOPIC,
+            sources=self.sources,
         )
 
     def accept(self, content: bytes, *, key: str | None = None) -> list[Alert]:

@@ -9,9 +9,10 @@ import pytest
 
 from handlers.domain.configured import configured_formats, source_problems
 from handlers.domain.formats import FORMATS, ParseResult, UnknownFormatError, parse
+from handlers.domain.intake.alarms import AlarmMessage
 from handlers.domain.limits import MAX_MEMBERS_LOOKED_AT
 from handlers.domain.refusal import RefusedError
-from tests.unit.handlers.builders import World, post
+from tests.unit.handlers.builders import TOPIC, World, post
 from topology.alerts import FaultState, Severity
 from topology.source_config import parse_sources
 from topology.sources import decoded_sources, encoded_sources
@@ -286,3 +287,14 @@ def test_a_configured_body_becomes_a_row_by_what_reception_reads_from_its_enviro
     assert first.body == again.body
     (row,) = world.ledger.rows.values()
     assert (row.format, row.source, row.severity, row.host) == ("probes", "probes", "CRITICAL", "probe-3")
+
+
+def test_a_message_on_the_alarm_topic_is_its_source_s() -> None:
+    """By its body, with or without SNS's envelope, since there is no header; as at the webhook."""
+    body = json.dumps(group(MEMBER))
+    for text in (body, json.dumps({"Type": "Notification", "TopicArn": TOPIC, "Message": body})):
+        world = World(sources=configured_formats(parse_sources({"probes": PROBES}, [])))
+        message = AlarmMessage(topic_arn=TOPIC, message_id="m", text=text)
+        world.alarms.take(message, until_ms=world.clock.ms + 4_000)
+        (alert,) = world.ledger.rows.values()
+        assert (alert.format, alert.source, alert.title) == ("probes", "probes", "login answers")
