@@ -89,21 +89,19 @@ def template_of(message: str) -> Template:
     seen_at: dict[str, int] = {}
     periods: set[int] = set()
     previous = PLAIN
-    for place, alone in enumerate(reads):
-        read = alone
-        found, kind = read.values, read.kind
+    for place, read in enumerate(reads):
+        text, found, kind = read.text, read.values, read.kind
         if previous > ASIDE and (previous > VALUE or (found if previous < VALUE else kind)):
-            if previous <= MONTH and _joins(previous, read, texts[-1]):
+            if VALUE <= previous <= MONTH and _joins(previous, read, texts[-1]):
                 previous = _join(texts, values, read)
                 continue
             if found or previous > CODE or words[place] in TO_CODE:
-                read = _in_context(previous, words, reads, place)
-                found, kind = read.values, read.kind
-        text = read.text
+                told = _in_context(previous, words, read, place)
+                text, found, kind = told.text, told.values, told.kind
         if found:
             count = len(texts)
             period = count - seen_at.get(text, -_MAX_PERIOD - 1)
-            if period <= _MAX_PERIOD and _goes_round(texts, period, reads[place + 1 : place + 2]):
+            if period <= _MAX_PERIOD and _goes_round(texts, period, reads, place):
                 periods.add(period)
             seen_at[text] = count
         texts.append(text)
@@ -111,7 +109,7 @@ def template_of(message: str) -> Template:
         previous = kind
     if periods:
         _tell_once(texts, values, periods)
-    return Template(" ".join(texts), tuple(chain.from_iterable(values)))
+    return Template(" ".join(texts), tuple(chain(*values)))
 
 
 def normalize(message: str) -> str:
@@ -181,9 +179,9 @@ def _join(texts: list[str], values: list[tuple[str, ...]], read: Word) -> int:
     return MONTH if read.kind == MONTH else VALUE
 
 
-def _in_context(previous: int, words: list[str], reads: list[Word], place: int) -> Word:
-    """What the word at a place is after one of kind `previous` and before those that follow."""
-    word, read = words[place], reads[place]
+def _in_context(previous: int, words: list[str], read: Word, place: int) -> Word:
+    """What a word, `read` alone, is after one of kind `previous` and before those that follow."""
+    word = words[place]
     following = words[place + 1 : place + 3]
     after = following[0] if following else ""
     if previous == PURPOSE:
@@ -193,14 +191,14 @@ def _in_context(previous: int, words: list[str], reads: list[Word], place: int) 
         return Word(word, (), CODE)
     if read.values and (_is_code(previous, word, after, following) or _is_second(previous, words, place)):
         return Word(word, (), CODE if previous == CODE and after.startswith("(") else PLAIN)
+    if previous not in {NAMED, KEY}:
+        return read
     name = word.strip(PUNCTUATION)
     if previous == NAMED:
         ended = not after or not word[-1].isalnum() or not after[0].isalnum() or after in AFTER_NAME
         named = ended and name.lower() not in NO_NAMES
-    elif previous == KEY:
-        named = "=" not in word and name not in TRUTHS and not read.values
     else:
-        named = False
+        named = "=" not in word and name not in TRUTHS and not read.values
     if named and name:
         return Word(word.replace(name, PLACEHOLDER, 1), (name,), PLAIN)
     return read
@@ -223,16 +221,18 @@ def _is_code(previous: int, word: str, after: str, following: list[str]) -> bool
 
 def _is_second(previous: int, words: list[str], place: int) -> bool:
     """Whether a value is a code, as the two words before it announce one."""
+    if previous != SECOND:
+        return False
     pair = " ".join(words[max(place - 2, 0) : place]).lower().rstrip(":,")
-    return previous == SECOND and pair in CODE_PAIRS and compiled(_CODE).match(words[place]) is not None
+    return pair in CODE_PAIRS and compiled(_CODE).match(words[place]) is not None
 
 
-def _goes_round(texts: list[str], period: int, following: list[Word]) -> bool:
+def _goes_round(texts: list[str], period: int, reads: list[Word], place: int) -> bool:
     """Whether a word that came a period ago too is beside one that did so: a piece told again, maybe."""
     return (
         period == 1
         or texts[-1] == texts[max(-1 - period, -len(texts))]
-        or (bool(following) and following[0].text == texts[1 - period])
+        or (place + 1 < len(reads) and reads[place + 1].text == texts[1 - period])
     )
 
 
@@ -244,7 +244,11 @@ def _tell_once(texts: list[str], values: list[tuple[str, ...]], periods: Collect
         for text, found in zip(texts, values, strict=True):
             told.append(text)
             held.append(found)
-            if told[-period:] == told[-2 * period : -period] and any(held[-period:]):
+            if (
+                text == told[max(-1 - period, -len(told))]
+                and told[-period:] == told[-2 * period : -period]
+                and any(held[-period:])
+            ):
                 head, _, tail = text.partition(PLACEHOLDER)
                 between = f"{tail} {head}" if period == 1 and len(found) == 1 else " "
                 for place in range(-period, 0):

@@ -16,10 +16,12 @@ _POD: Final = "[bcdfghjklmnpqrstvwxz2456789]"
 https://github.com/kubernetes/apimachinery/blob/master/pkg/util/rand/rand.go"""
 
 _WHOLE: Final = r"(?![\w.-]*\w)"
-_MAIL: Final = r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
+_MAIL: Final = r"[\w.+-]++@[\w-]+(?:\.[\w-]+)+"
 _MAC: Final = r"[0-9a-fA-F]{2}(?:[:-][0-9a-fA-F]{2}){5,31}\b"
 _IPV6: Final = r"(?<![\w:])(?=[0-9a-fA-F]*:[0-9a-fA-F]*:)[0-9a-fA-F:]{3,39}(?:\.\d+){0,3}(?:%\w+)?(?![\w:])"
-_RELATIVE_PATH: Final = r"(?:[\w.-]*[.\d][\w.-]*(?:/[\w.+@-]+)+|[\w.-]+(?:/[\w.+@-]+)*/[\w.+@-]*\.[\w.+@-]+)"
+_RELATIVE_PATH: Final = (
+    r"(?=[\w.-]++/)(?:[\w.-]*[.\d][\w.-]*(?:/[\w.+@-]+)+|[\w.-]+(?:/[\w.+@-]+)*/[\w.+@-]*\.[\w.+@-]+)"
+)
 _HEX: Final = r"(?=[a-fA-F]*\d)(?=\d*[a-fA-F])[0-9a-fA-F]{6,}\b|(?<=@)[0-9a-f]{4,}\b"
 _LABEL: Final = r"(?:[a-z0-9_][\w-]*|[A-Z0-9_-]+)"
 _DOTTED: Final = rf"{_LABEL}(?:\.{_LABEL}){{2,}}(?::\d+)?{_WHOLE}"
@@ -38,7 +40,7 @@ VALUES: Final = rf"""
   |{_MAC}|{_IPV6}
   |(?<!\.)\d{{1,3}}(?:\.\d{{1,3}}){{3}}(?:[:/]\d+)?(?![\w.]*\w)
   |(?P<hresult>0x(?:80|C0)0[0-9A-Fa-f]{{5}}\b)|0[xX][0-9a-fA-F]+\b
-  |(?<![.@$/-])(?:{_RELATIVE_PATH}|{_DOTTED}|{_HOST})
+  |(?<![.@$/-])(?:{_RELATIVE_PATH}|(?=[\w-]++\.)(?:{_DOTTED}|{_HOST}))
   |{_PODS}|{_HEX}
   |(?:(?<!\.)|(?<=\w:))\d+(?:[.,]\d+)*(?:[eE][-+]?\d+)?(?:%|[a-zA-Zµ]{{1,3}}\b)?(?!\w)
   |\d[\w-]*)
@@ -47,10 +49,10 @@ VALUES: Final = rf"""
    |ORA-\d{{1,5}}\b|[A-Z]{{3,6}}\d{{4}}[A-Z]\b|[A-Z]{{2,8}}-[0-7]-\d{{6}}(?=:)|error:[0-9A-F]{{8}}(?=:)
    |CVE-\d{{4}}-\d+
    |(?i:sqlstate|errno|code|status|error|err|signal|http|rc|hresult)(?:[:\[(\#/-]\[?-?\d{{1,5}}|\[\w{{5}}\])(?![\w.]))
-  |(?:arn:|[a-zA-Z][a-zA-Z0-9+-]*://)[^\s"'<>,;)\]}}]+
+  |(?:arn:|[a-zA-Z][a-zA-Z0-9+-]*+://)[^\s"'<>,;)\]}}]+
   |{_MAIL}|{_MAC}|{_IPV6}
   |[A-Za-z]:\\[^\s"'<>|,;)\]]*
-  |(?<![.@$/-])(?:{_RELATIVE_PATH}|{_DOTTED}|{_HOST})
+  |(?<![.@$/-])(?:{_RELATIVE_PATH}|(?=[\w-]++\.)(?:{_DOTTED}|{_HOST}))
   |{_PODS}|{_HEX}
   |NaN\b|Inf\b)
  |\\\\[\w.$-]+\\[^\s"'<>|,;)\]]*
@@ -62,7 +64,7 @@ VALUES: Final = rf"""
 |(?:\d|(?<=_)-(?=\d))(?<=[^\W\d].)(?<![A-Z]_[1-5](?=XX))[\w-]*
 """
 """What of a word is a value, or a code where that is a group; by its first character, since Python tries one
-alternative after the other at each."""
+alternative after the other at each. What has to end in a character is looked for without going back."""
 
 MAYBE: Final = re.compile(r"[=\d/@\"'\\.<-]|NaN|Inf")
 """What has none of these has no value."""

@@ -66,6 +66,8 @@ class Word(msgspec.Struct, frozen=True, gc=False):
 @lru_cache(maxsize=_CACHED_WORDS)
 def read_word(word: str) -> Word:
     """What of a word is a name and what a value."""
+    if word.isdecimal():
+        return Word(PLACEHOLDER, (word,), VALUE)
     if MAYBE.search(word) is None:
         return Word(word, (), _kind(word))
     quick = _numbered(word)
