@@ -139,8 +139,7 @@ def test_braces_of_an_answer_are_only_braces() -> None:
         ("It took 25643.18 s.", {"message": "took 25643.1789 s"}, {"message": "took 17.9911 s"}, NONE_FITS),
         ("It is on db-7.", {"host": "db-7.eu"}, {"host": "db.eu.internal"}, NONE_FITS),
         ("It is in “shop”.", {"host": "shop"}, {"host": "depot"}, "It is in “depot”."),
-        ("It fails. See logs, e.g. of db7.", {"host": "db-7"}, {"host": "db-8"}, "It fails."),
-        ("It fails. It waits, i.e. for db7.", {"host": "db-7"}, {"host": "db-8"}, "It fails."),
+        ("See pod, i.e. AA.", {"labels": {"pod": "i", "n": "aa"}}, {"labels": {"pod": "x"}}, "See pod, x.e."),
         ("See the app.", {"labels": {"why": "lost the peer"}}, {"labels": {"why": "reset"}}, "See the app."),
         (
             "It was 10:15:22.",
@@ -149,7 +148,7 @@ def test_braces_of_an_answer_are_only_braces() -> None:
             "It was 11:16:23.",
         ),
     ],
-    ids=["cut", "joined", "rounded", "shape", "quoted", "e.g.", "i.e.", "English", "unseen signs"],
+    ids=["cut", "joined", "rounded", "shape", "quoted", "abbreviation", "English", "unseen signs"],
 )
 def test_forms_of_a_value(said: str, first: dict[str, Any], other: dict[str, Any], shown: str) -> None:
     """Each is left out or filled by a rule of its own."""

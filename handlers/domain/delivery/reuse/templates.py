@@ -23,7 +23,8 @@ from handlers.domain.delivery.reuse.quotes import Quote, quotes_of
 from handlers.domain.delivery.reuse.seen import SEVERITY, SeenAlert, fold, part_of, shape_of
 from handlers.domain.limits import MAX_ANALYSIS_TEXT_CHARS, cut
 
-_SENTENCE_END: Final = re.compile(r"((?<=[.!?])(?<!e\.g\.)(?<!i\.e\.)\s+|\n+)")
+_SENTENCE_END: Final = re.compile(r"((?<=[.!?])\s+|\n+)")
+"""It looks at one character only, so that a template is split where its answer was, whatever was filled in."""
 _MARK: Final = re.compile(r"\{\{|\}\}|\{([=?~])([^{}]*)\}|[{}]")
 _PART: Final = re.compile(r"(\d{1,3})-(\d{1,3})/(.*)")
 _BRACES: Final = str.maketrans({"{": "{{", "}": "}}"})
