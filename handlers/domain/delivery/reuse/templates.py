@@ -24,7 +24,7 @@ from handlers.domain.delivery.reuse.seen import SEVERITY, SeenAlert, fold, part_
 from handlers.domain.limits import MAX_ANALYSIS_TEXT_CHARS, cut
 
 _SENTENCE_END: Final = re.compile(r"((?<=[.!?])\s+|\n+)")
-"""It looks at one character only, so that a template is split where its answer was, whatever was filled in."""
+"""It looks at one character only, so that a template is split where its answer was, whatever fills it."""
 _MARK: Final = re.compile(r"\{\{|\}\}|\{([=?~])([^{}]*)\}|[{}]")
 _PART: Final = re.compile(r"(\d{1,3})-(\d{1,3})/(.*)")
 _BRACES: Final = str.maketrans({"{": "{{", "}": "}}"})
