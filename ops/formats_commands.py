@@ -194,6 +194,7 @@ def _show_refusal(error: RefusedError, configured: Sequence[ConfiguredFormat], *
 def _fields(alert: IncomingAlert) -> dict[str, Any]:
     """What is shown of an alert, by name; the severity with the word that it is from where none is known."""
     word = f" (the default: its word {alert.severity_word!r} is not known)" if alert.severity_word else ""
+    links = kept_links(alert.links)
     return {
         "title": alert.title,
         "severity": f"{alert.severity}{word}",
@@ -207,9 +208,9 @@ def _fields(alert: IncomingAlert) -> dict[str, Any]:
         "host": alert.host,
         "message": alert.message,
         "started_at": alert.started_at,
-        "links": kept_links(alert.links),
+        "links": links,
         "labels": dict(alert.labels),
-        "mended": [*alert.mended, *link_marks(alert.links)],
+        "mended": [*alert.mended, *link_marks(alert.links, links)],
         "left_out": alert.left_out or None,
     }
 

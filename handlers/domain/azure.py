@@ -8,7 +8,7 @@ https://learn.microsoft.com/en-us/azure/azure-monitor/alerts/alerts-payload-samp
 from typing import Any, Final
 
 from handlers.domain.dialects import DEFAULT_SEVERITY, known_severity
-from handlers.domain.values import Fields
+from handlers.domain.values import Fields, present
 from topology.alerts import Severity
 
 _LEVELS: Final = tuple(Severity)
@@ -66,7 +66,7 @@ def condition_labels(condition: Fields) -> dict[str, str]:
             for pair in part.inners("dimensions")
             if (name := pair.text("name")) is not None
         }
-        labels |= {name: text for name, text in (named | dimensions).items() if text}
+        labels |= present(named | dimensions)
     return labels
 
 

@@ -15,7 +15,7 @@ import msgspec
 
 from handlers.domain.alert import IncomingAlert
 from handlers.domain.dialects import DEFAULT_SEVERITY
-from handlers.domain.values import Fields, id_of, links_of, text_of, texts_of
+from handlers.domain.values import Fields, id_of, lines_of, links_of, present, text_of, texts_of
 from topology.alerts import Severity
 
 SEVERITY: Final = "`ALARM` is HIGH, `INSUFFICIENT_DATA` MEDIUM: an alarm has none of its own"
@@ -45,7 +45,7 @@ def alarm_alert(
     """
     status = (state or "").strip().upper()
     found = _metric_labels(metrics)
-    given = {label: text for label, text in labels.items() if text}
+    given = present(labels)
     link = _ARN.fullmatch(arn or "")
     return IncomingAlert(
         source="cloudwatch",
@@ -53,7 +53,7 @@ def alarm_alert(
         severity=_SEVERITIES.get(status, DEFAULT_SEVERITY),
         severity_word=state if state and status not in _SEVERITIES else None,
         part=msgspec.json.encode(fields.values).decode(),
-        message="\n".join(text for text in texts if text),
+        message=lines_of(texts),
         component=found.get("namespace") or given.get("namespace"),
         host=found.get("InstanceId"),
         links=links_of(
@@ -114,7 +114,7 @@ def _of_metric(part: Mapping[str, Any]) -> dict[str, str]:
         "expression": text_of(part.get("expression")),
         "expression_label": text_of(part.get("label")) if part.get("expression") else None,
     }
-    return _dimensions(metric.get("dimensions")) | {name: text for name, text in labels.items() if text}
+    return _dimensions(metric.get("dimensions")) | present(labels)
 
 
 def _lowered(value: Any) -> dict[str, Any]:

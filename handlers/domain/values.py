@@ -1,7 +1,7 @@
 """Values of a sender's fields, made text where they are something else: no reason to lose an alert."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -60,6 +60,16 @@ def texts_of(value: Any) -> dict[str, str]:
     if not isinstance(value, Mapping):
         return {}
     return {name: text_of(text) or "" for name, text in value.items() if text is not None}
+
+
+def present(texts: Mapping[str, str | None]) -> dict[str, str]:
+    """Those that there are."""
+    return {name: text for name, text in texts.items() if text}
+
+
+def lines_of(texts: Iterable[str | None]) -> str:
+    """Those that there are, a line each."""
+    return "\n".join(text for text in texts if text)
 
 
 def all_text(value: Any) -> bool:

@@ -16,7 +16,7 @@ import msgspec
 from handlers.domain.alert import IncomingAlert
 from handlers.domain.dialects import DEFAULT_SEVERITY
 from handlers.domain.formats import Identity, Member
-from handlers.domain.values import Fields, text_of
+from handlers.domain.values import Fields, present, text_of
 from topology.alerts import Severity
 
 _SOURCE: Final = "aws.health"
@@ -90,7 +90,7 @@ class AwsHealthFormat:
                 changed_at=(ended or _time(fields, "time")) if status == "closed" else began,
                 event_id=f"{arn}/{account}" if arn else None,
                 status=status,
-                labels={name: text for name, text in labels.items() if text},
+                labels=present(labels),
                 mended=fields.mended,
             )
         ]

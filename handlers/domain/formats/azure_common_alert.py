@@ -26,7 +26,7 @@ from handlers.domain.azure import (
 )
 from handlers.domain.dialects import is_resolution
 from handlers.domain.formats import Identity, Member
-from handlers.domain.values import Fields, links_of, texts_of
+from handlers.domain.values import Fields, lines_of, links_of, present, texts_of
 
 _SCHEMA: Final = "azuremonitorcommonalertschema"
 _FIRED: Final = "Fired"
@@ -101,7 +101,7 @@ class AzureCommonFormat:
                 severity=severity,
                 severity_word=severity_word,
                 part=msgspec.json.encode(body).decode(),
-                message="\n".join(dict.fromkeys(text for text in texts if text)),
+                message=lines_of(dict.fromkeys(texts)),
                 component=kind or given.text("monitoringService"),
                 host=first_text(given.values.get("configurationItems")) or resource,
                 links=links_of(
@@ -129,7 +129,7 @@ def _labels(given: Fields, context: Fields, about: Fields, condition: Fields) ->
     }
     places = (context, about, context.inner("AlertData"))
     named = {name: text for place in places for name in _LABELS if (text := place.text(name))}
-    found = {name: text for name, text in labels.items() if text}
+    found = present(labels)
     return found | named | condition_labels(condition) | texts_of(context.values.get("labels"))
 
 

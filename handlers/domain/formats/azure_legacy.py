@@ -22,7 +22,7 @@ from handlers.domain.azure import (
 )
 from handlers.domain.dialects import is_resolution
 from handlers.domain.formats import Identity, Ignored, Member
-from handlers.domain.values import Fields, links_of, text_of, texts_of
+from handlers.domain.values import Fields, lines_of, links_of, present, text_of, texts_of
 from topology.alerts import FaultState
 
 _SCHEMAS: Final = frozenset(
@@ -123,7 +123,7 @@ def _of_metric(fields: Fields, context: Fields) -> IncomingAlert:
         severity=severity,
         severity_word=severity_word,
         part=msgspec.json.encode(fields.values).decode(),
-        message="\n".join(text for text in texts if text),
+        message=lines_of(texts),
         component=context.text("resourceType"),
         host=context.text("resourceName"),
         links=links_of(source=context.text("portalLink")),
@@ -131,7 +131,7 @@ def _of_metric(fields: Fields, context: Fields) -> IncomingAlert:
         episode=changed_at or "",
         changed_at=changed_at,
         event_id=f"{rule} {resource}" if rule and resource else rule or resource,
-        labels={name: text for name, text in labels.items() if text} | condition_labels(condition),
+        labels=present(labels) | condition_labels(condition),
     )
 
 
@@ -154,14 +154,14 @@ def _of_activity(fields: Fields, entry: Fields) -> IncomingAlert:
         severity=severity,
         severity_word=severity_word,
         part=msgspec.json.encode(fields.values).decode(),
-        message="\n".join(text for text in texts if text),
+        message=lines_of(texts),
         component=about.text("service") or entry.text("resourceType", "resourceProviderName", "eventSource"),
         host=entry.text("resourceId"),
         started_at=at,
         episode=at or "",
         changed_at=at,
         event_id=outage_of(about, entry.text("resourceId")) or entry.id("eventDataId", "correlationId"),
-        labels={name: text for name, text in labels.items() if text},
+        labels=present(labels),
     )
 
 
@@ -177,12 +177,12 @@ def _of_log_search(fields: Fields, data: Fields) -> IncomingAlert:
         severity=severity,
         severity_word=severity_word,
         part=msgspec.json.encode(fields.values).decode(),
-        message="\n".join(text for text in texts if text),
+        message=lines_of(texts),
         links=links_of(dashboard=data.text("LinkToSearchResults", "LinkToFilteredSearchResultsUI")),
         started_at=at,
         episode=at or "",
         event_id=f"{rule}/{place}" if rule else None,
-        labels={name: text for name, text in labels.items() if text},
+        labels=present(labels),
         mended=fields.mended,
     )
 

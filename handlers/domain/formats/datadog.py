@@ -15,7 +15,7 @@ import msgspec
 from handlers.domain.alert import IncomingAlert
 from handlers.domain.dialects import DEFAULT_SEVERITY, severity_of
 from handlers.domain.formats import Identity, Member
-from handlers.domain.values import Fields, id_of, links_of
+from handlers.domain.values import Fields, id_of, lines_of, links_of, present
 from topology.alerts import Severity
 
 _PRIORITIES: Final = frozenset({"p1", "p2", "p3", "p4", "p5"})
@@ -100,7 +100,7 @@ class DatadogFormat:
                 episode=id_of(fields.values.get("alert_cycle_key")),
                 event_id=f"{monitor}/{scope or ''}" if monitor else alone,
                 status=status,
-                labels=about | {name: text for name, text in labels.items() if text},
+                labels=about | present(labels),
                 mended=fields.mended,
             )
         ]
@@ -173,7 +173,7 @@ def _message(text: str) -> str:
     lines = (
         " ".join(word for word in line.split() if not word.startswith(_MENTION)) for line in text.splitlines()
     )
-    return "\n".join(line for line in lines if line)
+    return lines_of(lines)
 
 
 FORMAT: Final = DatadogFormat()

@@ -12,7 +12,7 @@ import msgspec
 from handlers.domain.alert import IncomingAlert
 from handlers.domain.dialects import is_resolution, severity_of, unknown_word
 from handlers.domain.formats import Identity, Ignored, Member
-from handlers.domain.values import Fields, links_of, texts_of
+from handlers.domain.values import Fields, lines_of, links_of, present, texts_of
 
 _MARKS: Final = frozenset(
     {"incident_id", "policy_name", "condition_name", "resource_name", "resource_id", "scoping_project_id"}
@@ -82,7 +82,7 @@ class GcpMonitoringFormat:
                 severity=severity_of(severity),
                 severity_word=unknown_word(severity),
                 part=msgspec.json.encode(body).decode(),
-                message="\n".join(text for text in texts if text),
+                message=lines_of(texts),
                 component=resource.text("type") or incident.text("resource_type_display_name"),
                 host=incident.text("resource_display_name", "resource_name", "resource_id"),
                 links=links_of(
@@ -95,7 +95,7 @@ class GcpMonitoringFormat:
                 changed_at=incident.time("ended_at") if is_resolution(state) else began,
                 event_id=incident.id("incident_id"),
                 status=state,
-                labels=labels | {name: text for name, text in named.items() if text},
+                labels=labels | present(named),
                 mended=fields.mended,
             )
         ]

@@ -15,7 +15,7 @@ import msgspec
 
 from handlers.domain.alert import IncomingAlert
 from handlers.domain.formats import Identity, Ignored, Member
-from handlers.domain.values import Fields, links_of
+from handlers.domain.values import Fields, links_of, present
 from topology.alerts import Severity
 
 _KINDS: Final = ("workflow_run", "workflow_job", "check_run", "check_suite")
@@ -113,7 +113,7 @@ def _alert(fields: Fields, run: Fields, kind: str, conclusion: str) -> IncomingA
         changed_at=ended if conclusion == _SUCCESS else began,
         event_id=(f"{kind}/{number}" + (f"/{name}" if kind == "workflow_job" else "")) if number else None,
         status=conclusion,
-        labels={name: text for name, text in labels.items() if text},
+        labels=present(labels),
         mended=fields.mended,
     )
 

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from handlers.domain.alert import IncomingAlert
 from handlers.domain.formats.alertmanager import Group, GroupFormat, alert_of, is_grafanas
-from handlers.domain.values import links_of, text_of
+from handlers.domain.values import lines_of, links_of, text_of
 
 
 def _alert_of(part: Mapping[str, Any], group: Group) -> IncomingAlert:
@@ -31,7 +31,7 @@ def _alert_of(part: Mapping[str, Any], group: Group) -> IncomingAlert:
     )
     if not part.get("silenceURL"):
         links.pop("silence", None)
-    return replace(alert, title=title, message="\n".join(text for text in texts if text), links=links)
+    return replace(alert, title=title, message=lines_of(texts), links=links)
 
 
 FORMAT: Final = GroupFormat("grafana_alerting", is_grafanas, _alert_of)

@@ -14,7 +14,7 @@ import msgspec
 from handlers.domain.alert import IncomingAlert
 from handlers.domain.dialects import severity_of, unknown_word
 from handlers.domain.formats import Identity, Ignored, Member
-from handlers.domain.values import Fields, links_of, texts_of
+from handlers.domain.values import Fields, lines_of, links_of, texts_of
 
 _MARKS: Final = frozenset({"ruleId", "ruleName", "ruleUrl", "evalMatches"})
 _ALERTING: Final = "alerting"
@@ -61,7 +61,7 @@ class GrafanaLegacyFormat:
                 severity=severity_of(severity),
                 severity_word=unknown_word(severity),
                 part=msgspec.json.encode(body).decode(),
-                message="\n".join(text for text in texts if text),
+                message=lines_of(texts),
                 component=tags.get("service") or tags.get("job"),
                 host=tags.get("host") or tags.get("instance"),
                 links=links_of(source=address, runbook=tags.get("runbook_url")),

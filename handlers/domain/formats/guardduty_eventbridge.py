@@ -17,7 +17,7 @@ import msgspec
 from handlers.domain.alert import IncomingAlert
 from handlers.domain.dialects import DEFAULT_SEVERITY
 from handlers.domain.formats import Identity, Ignored, Member
-from handlers.domain.values import Fields, links_of, text_of
+from handlers.domain.values import Fields, links_of, present, text_of
 from topology.alerts import Severity
 
 _SOURCE: Final = "aws.guardduty"
@@ -98,7 +98,7 @@ class GuardDutyFormat:
                 episode=began or "",
                 changed_at=began,
                 event_id=finding or detail.id("arn"),
-                labels={name: text for name, text in labels.items() if text},
+                labels=present(labels),
                 mended=fields.mended,
             )
         ]
@@ -127,7 +127,7 @@ def _of_scan(fields: Fields, detail: Fields, status: str) -> IncomingAlert:
         component=detail.text("resourceType"),
         started_at=fields.time("time"),
         event_id=f"{place}/{thing.text('versionId', 'eTag') or ''}" if place else None,
-        labels={name: text for name, text in labels.items() if text},
+        labels=present(labels),
         mended=fields.mended,
     )
 

@@ -16,7 +16,7 @@ import msgspec
 from handlers.domain.alert import IncomingAlert
 from handlers.domain.dialects import severity_of, unknown_word
 from handlers.domain.formats import Identity, Ignored, Member, looked_at, no_object
-from handlers.domain.values import Fields
+from handlers.domain.values import Fields, present
 
 _LISTS: Final = ("List", "EventList")
 _OBJECTS: Final = ("involvedObject", "regarding")
@@ -131,7 +131,7 @@ def _member(body: dict[str, Any]) -> Member:
         episode=began,
         changed_at=began,
         event_id=uid,
-        labels={label: text for label, text in labels.items() if text},
+        labels=present(labels),
         mended=fields.mended,
     )
 

@@ -16,7 +16,7 @@ import msgspec
 from handlers.domain.alert import IncomingAlert
 from handlers.domain.dialects import severity_of, unknown_word
 from handlers.domain.formats import Identity, Ignored, Member
-from handlers.domain.values import Fields, links_of, text_of, texts_of
+from handlers.domain.values import Fields, links_of, present, text_of, texts_of
 
 _ISSUE_MARKS: Final = frozenset({"issueUrl", "alertConditionNames", "alertPolicyNames", "workflowName"})
 _STATES: Final = frozenset({"created", "activated", "acknowledged", "deactivated", "closed"})
@@ -99,7 +99,7 @@ def _issue(fields: Fields, status: str) -> IncomingAlert:
         changed_at=fields.time("closedAt", "updatedAt") if status == "closed" else began,
         event_id=fields.id("id", "issueId"),
         status=status,
-        labels={name: text for name, text in labels.items() if text},
+        labels=present(labels),
         mended=fields.mended,
     )
 
@@ -130,7 +130,7 @@ def _incident(fields: Fields, status: str) -> IncomingAlert:
         started_at=fields.time("timestamp"),
         event_id=fields.id("incident_id"),
         status=status,
-        labels=texts_of(target.values.get("labels")) | {name: text for name, text in labels.items() if text},
+        labels=texts_of(target.values.get("labels")) | present(labels),
         mended=fields.mended,
     )
 

@@ -16,7 +16,7 @@ import msgspec
 from handlers.domain.alert import IncomingAlert
 from handlers.domain.dialects import severity_of, unknown_word
 from handlers.domain.formats import Identity, Ignored, Member
-from handlers.domain.values import Fields, texts_of
+from handlers.domain.values import Fields, present, texts_of
 
 _HANDLED: Final = frozenset(
     {"acknowledge", "addnote", "addrecipient", "addresponder", "addteam", "addtags", "removetags",
@@ -83,8 +83,7 @@ class OpsgenieFormat:
                 changed_at=alert.time("updatedAt") if closed else began,
                 event_id=number,
                 status="closed" if closed else "open",
-                labels=texts_of(alert.values.get("details"))
-                | {name: text for name, text in labels.items() if text},
+                labels=texts_of(alert.values.get("details")) | present(labels),
                 mended=fields.mended,
             )
         ]

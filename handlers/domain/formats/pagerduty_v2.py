@@ -15,7 +15,7 @@ from handlers.domain.alert import IncomingAlert
 from handlers.domain.dialects import known_severity, severity_of, unknown_word
 from handlers.domain.formats import Identity, Ignored, Member, looked_at, no_object
 from handlers.domain.limits import MAX_MEMBERS_LOOKED_AT
-from handlers.domain.values import Fields, links_of
+from handlers.domain.values import Fields, links_of, present
 
 _RESOLVED: Final = "resolved"
 _TRIGGERED: Final = "triggered"
@@ -91,7 +91,7 @@ def _member(part: dict[str, Any]) -> Member:
         changed_at=incident.time("last_status_change_at", "last_status_change_on") if resolved else began,
         event_id=incident.id("id", "incident_key"),
         status=_RESOLVED if resolved else _TRIGGERED,
-        labels={name: text for name, text in labels.items() if text},
+        labels=present(labels),
         mended=message.mended,
     )
 

@@ -16,7 +16,7 @@ import msgspec
 from handlers.domain.alert import IncomingAlert
 from handlers.domain.dialects import is_resolution, known_severity, severity_of, unknown_word
 from handlers.domain.formats import Identity, Ignored, Member
-from handlers.domain.values import Fields, links_of
+from handlers.domain.values import Fields, links_of, present
 
 _FIRING: Final = frozenset({"triggered", "reopened", "unacknowledged", "escalated", "priority_updated"})
 _BEGINS: Final = frozenset({"triggered", "reopened"})
@@ -98,7 +98,7 @@ def _alert(event: Fields, data: Fields, status: str, happened: str) -> IncomingA
         changed_at=occurred if status == _RESOLVED or (happened in _BEGINS and not began) else began,
         event_id=data.id("id", "incident_key"),
         status=status,
-        labels={name: text for name, text in labels.items() if text},
+        labels=present(labels),
         mended=data.mended,
     )
 

@@ -16,7 +16,7 @@ import msgspec
 from handlers.domain.alert import IncomingAlert
 from handlers.domain.dialects import severity_of, unknown_word
 from handlers.domain.formats import Identity, Ignored, Member
-from handlers.domain.values import Fields, id_of, links_of, pairs_of
+from handlers.domain.values import Fields, id_of, lines_of, links_of, pairs_of, present
 
 _ABOUT: Final = ("metric_alert", "issue", "event", "error")
 _RESOURCES: Final = {"event_alert": "event", "activity_alert": "issue"}
@@ -103,9 +103,7 @@ def _metric(fields: Fields, data: Fields, action: str) -> IncomingAlert:
         changed_at=closed if resolved else began,
         event_id=f"metric_alert/{number}" if number else None,
         status=action or "critical",
-        labels={
-            name: text for name, text in (("rule", rule.text("name")), ("query", rule.text("query"))) if text
-        },
+        labels=present({"rule": rule.text("name"), "query": rule.text("query")}),
         mended=fields.mended,
     )
 
@@ -132,7 +130,7 @@ def _issue(fields: Fields, issue: Fields, status: str) -> IncomingAlert:
         started_at=issue.time("firstSeen"),
         event_id=f"issue/{number}" if number else None,
         status=status,
-        labels={name: text for name, text in labels.items() if text},
+        labels=present(labels),
         mended=fields.mended,
     )
 
@@ -165,7 +163,7 @@ def _event(fields: Fields, data: Fields, event: Fields) -> IncomingAlert:
         started_at=event.time("datetime", "timestamp"),
         event_id=f"issue/{number}" if number else None,
         status=_UNRESOLVED,
-        labels=tags | {name: text for name, text in labels.items() if text},
+        labels=tags | present(labels),
         mended=fields.mended,
     )
 
@@ -173,7 +171,7 @@ def _event(fields: Fields, data: Fields, event: Fields) -> IncomingAlert:
 def _text(part: Fields, metadata: Fields) -> str:
     """What went wrong and where: the value, the message where it says something else, and the culprit."""
     lines = (metadata.text("value"), part.text("message"), part.text("culprit"))
-    return "\n".join(dict.fromkeys(line for line in lines if line))
+    return lines_of(dict.fromkeys(lines))
 
 
 def _first(value: Any) -> str | None:

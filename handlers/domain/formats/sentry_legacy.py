@@ -14,7 +14,7 @@ import msgspec
 from handlers.domain.alert import IncomingAlert
 from handlers.domain.dialects import severity_of, unknown_word
 from handlers.domain.formats import Identity, Member
-from handlers.domain.values import Fields, links_of, pairs_of
+from handlers.domain.values import Fields, lines_of, links_of, pairs_of, present
 
 _MARKS: Final = frozenset({"project_slug", "project_name", "culprit", "triggering_rules"})
 _EVENT_MARKS: Final = frozenset({"event_id", "sentry.interfaces.Message", "logentry", "metadata", "platform"})
@@ -66,14 +66,14 @@ class SentryLegacyFormat:
                 severity=severity_of(level),
                 severity_word=unknown_word(level),
                 part=msgspec.json.encode(body).decode(),
-                message="\n".join(dict.fromkeys(line for line in lines if line)),
+                message=lines_of(dict.fromkeys(lines)),
                 component=project,
                 host=tags.get("server_name") or event.text("server_name"),
                 links=links_of(source=fields.text("url")),
                 started_at=event.time("datetime", "timestamp", "received"),
                 event_id=f"issue/{number}" if number else None,
                 status="unresolved",
-                labels=tags | {name: text for name, text in labels.items() if text},
+                labels=tags | present(labels),
                 mended=fields.mended,
             )
         ]

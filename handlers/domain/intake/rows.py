@@ -85,7 +85,7 @@ def new_row(
         links=links or None,
         started_at=_name(alert.started_at),
         severity_word=_name(alert.severity_word),
-        mended=(*alert.mended, *_label_marks(alert.labels, labels), *link_marks(alert.links)) or None,
+        mended=(*alert.mended, *_label_marks(alert.labels, labels), *link_marks(alert.links, links)) or None,
         left_out=alert.left_out or None,
     )
     return _with_raw(row, alert.part)
@@ -96,11 +96,11 @@ def kept_links(links: Mapping[str, str]) -> dict[str, str]:
     return {kind: links[kind] for kind in LinkKind if _is_web_link(links.get(kind), max_chars=MAX_LINK_CHARS)}
 
 
-def link_marks(links: Mapping[str, str]) -> list[str]:
-    """What a row says of the others."""
+def link_marks(sent: Mapping[str, str], kept: Mapping[str, str]) -> list[str]:
+    """What a row says of those that it does not keep."""
     return [
         f"its link of kind {kind} is left out: it is no web address of at most {MAX_LINK_CHARS} characters"
-        for kind in sorted(links.keys() - kept_links(links).keys())
+        for kind in sorted(sent.keys() - kept.keys())
     ]
 
 
