@@ -15,7 +15,14 @@ from topology.queues import (
     WORK_QUEUES,
     QueueSpec,
 )
-from topology.tables import ALERTS, CHILDREN_INDEX, OPEN_INDEX, IndexSpec
+from topology.tables import (
+    CHILDREN_INDEX,
+    FAULT_INDEX,
+    INCIDENT_INDEX,
+    OPEN_INDEX,
+    TIMESTAMP_INDEX,
+    IndexSpec,
+)
 
 _CONSUME = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
 """What an event source mapping does with the function's role.
@@ -68,6 +75,7 @@ def function_grants(spec: FunctionSpec, resources: RegionResources) -> tuple[Gra
         ),
         ANALYSIS: (
             Grant((*_MOVE, "dynamodb:BatchGetItem"), (alerts,)),
+            Grant(("dynamodb:Query",), _index_arns(alerts, FAULT_INDEX, INCIDENT_INDEX)),
             Grant(("dynamodb:GetItem", "dynamodb:PutItem"), (resources.analysis_cache_table,)),
             coordination,
             Grant((*_CONSUME, *_SEND), processing),
@@ -76,7 +84,7 @@ def function_grants(spec: FunctionSpec, resources: RegionResources) -> tuple[Gra
         ),
         DISTRIBUTION: (
             Grant((*_MOVE, "dynamodb:BatchGetItem"), (alerts,)),
-            Grant(("dynamodb:Query",), (_index_arn(alerts, OPEN_INDEX), _index_arn(alerts, CHILDREN_INDEX))),
+            Grant(("dynamodb:Query",), _index_arns(alerts, OPEN_INDEX, CHILDREN_INDEX, INCIDENT_INDEX)),
             coordination,
             Grant((*_CONSUME, *_SEND), distribution_queues),
             Grant(("secretsmanager:GetSecretValue",), (resources.slack_secret,)),
@@ -85,7 +93,7 @@ def function_grants(spec: FunctionSpec, resources: RegionResources) -> tuple[Gra
             Grant((*_MOVE, "dynamodb:DeleteItem"), (alerts,)),
             Grant(
                 ("dynamodb:Query",),
-                tuple(_index_arn(alerts, index) for index in ALERTS.indexes),
+                _index_arns(alerts, TIMESTAMP_INDEX, OPEN_INDEX, CHILDREN_INDEX, FAULT_INDEX),
             ),
             Grant((*_AGREE, "dynamodb:DeleteItem"), (resources.coordination_table,)),
             Grant(_SEND, tuple(queues[queue] for queue in WORK_QUEUES)),
@@ -99,8 +107,8 @@ def log_grant(log_group: pulumi.Output[str]) -> Grant:
     return Grant(("logs:CreateLogStream", "logs:PutLogEvents"), (pulumi.Output.concat(log_group, ":*"),))
 
 
-def _index_arn(table: pulumi.Output[str], index: IndexSpec) -> pulumi.Output[str]:
-    return pulumi.Output.concat(table, f"/index/{index.name}")
+def _index_arns(table: pulumi.Output[str], *indexes: IndexSpec) -> tuple[pulumi.Output[str], ...]:
+    return tuple(pulumi.Output.concat(table, f"/index/{index.name}") for index in indexes)
 
 
 def identity_policy(grants: Iterable[Grant]) -> pulumi.Output[str]:

@@ -14,6 +14,7 @@ from handlers.adapters.slack.webhook import SlackNotifier
 from handlers.adapters.system import ThreadExecutor
 from handlers.bootstrap import Parts
 from handlers.domain.alert import Step
+from handlers.domain.delivery.channels import Channel, Channels
 from handlers.domain.delivery.distribution import DistributionWork
 from handlers.domain.delivery.rate_limit import RateLimiter
 from handlers.domain.states import Actor
@@ -23,17 +24,22 @@ _settings: Final = DistributionSettings.from_environment(os.environ)
 _parts: Final = Parts.of(_settings, function="distribution", sends_each_time=False)
 _work: Final = DistributionWork(
     leases=_parts.leases(Actor.DISTRIBUTION, Step.DISTRIBUTION),
-    notifier=SlackBotNotifier(
-        _parts.secret(_settings.slack_bot_token_secret),
-        channel=_settings.slack_channel,
-        api_url=_settings.slack_api_url,
-    )
-    if _settings.slack_channel
-    else SlackNotifier(
-        _parts.secret(_settings.slack_webhook_secret), allowed_origin=_settings.slack_webhook_origin
-    ),
-    rate_limiter=RateLimiter(
-        coordination=_parts.coordination, clock=_parts.clock, interval_ms=_settings.slack_interval_ms
+    channels=Channels(
+        default=Channel(
+            notifier=SlackBotNotifier(
+                _parts.secret(_settings.slack_bot_token_secret),
+                channel=_settings.slack_channel,
+                api_url=_settings.slack_api_url,
+            )
+            if _settings.slack_channel
+            else SlackNotifier(
+                _parts.secret(_settings.slack_webhook_secret), allowed_origin=_settings.slack_webhook_origin
+            ),
+            rate_limiter=RateLimiter(
+                coordination=_parts.coordination, clock=_parts.clock, interval_ms=_settings.slack_interval_ms
+            ),
+            edits=bool(_settings.slack_channel),
+        )
     ),
     executor=ThreadExecutor(),
     redact_emails=_settings.redact_emails,

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 from msgspec.structs import replace
 
 from handlers.domain.alert import Alert
-from handlers.domain.ports import FaultEvent, LedgerUnavailableError, MalformedRowError
+from handlers.domain.ports import FaultEvent, IncidentRow, LedgerUnavailableError, MalformedRowError
 from handlers.domain.states import VERSION, Actor, IllegalMoveError, check
 from simulator.history import short
 from simulator.machine import Machine
@@ -40,6 +40,7 @@ class _Index:
     _by_open_key: dict[str, dict[str, Alert]] = field(default_factory=dict)
     _children: dict[str, dict[str, Alert]] = field(default_factory=dict)
     _faults: dict[str, dict[str, Alert]] = field(default_factory=dict)
+    _incidents: dict[str, dict[str, Alert]] = field(default_factory=dict)
     _coming: list[tuple[int, int, Alert]] = field(default_factory=list)
     _order: int = 0
 
@@ -67,6 +68,12 @@ class _Index:
         entries = self._faults.get(fault_key, {})
         return sorted(entries.values(), key=lambda row: (row.changed_at_ms or 0, row.alert_id))
 
+    def of_incident(self, incident_id: str) -> list[Alert]:
+        """The entries of an incident, by the time of their acceptance."""
+        self._catch_up()
+        entries = self._incidents.get(incident_id, {})
+        return sorted(entries.values(), key=lambda row: (row.accepted_at_ms, row.alert_id))
+
     def _catch_up(self) -> None:
         now_ms = self._now_ms()
         while self._coming and self._coming[0][0] <= now_ms:
@@ -84,6 +91,8 @@ class _Index:
                 self._children.setdefault(row.parent_id, {})[alert_id] = row
             if row.fault_key is not None:
                 self._faults.setdefault(row.fault_key, {})[alert_id] = row
+            if row.incident_id is not None:
+                self._incidents.setdefault(row.incident_id, {})[alert_id] = row
 
 
 class Store:
@@ -134,6 +143,10 @@ class Store:
     def of_fault(self, region: str, fault_key: str) -> list[Alert]:
         """What the fault index shows in `region`."""
         return self._indexes[region].of_fault(fault_key)
+
+    def of_incident(self, region: str, incident_id: str) -> list[Alert]:
+        """What the incident index shows in `region`."""
+        return self._indexes[region].of_incident(incident_id)
 
     def _index(self, region: str, alert_id: str, row: Alert) -> None:
         self._writes += 1
@@ -252,6 +265,18 @@ class LedgerPort:
             return [row.alert_id for row in rows if row.status is Status.SUPPRESSED][:limit]
 
         return self.call(f"ledger.suppressed_children {short(parent_id)}", effect)
+
+    def incident(self, incident_id: str, *, limit: int) -> Sequence[IncidentRow]:
+        """See `Ledger`."""
+
+        def effect() -> list[IncidentRow]:
+            rows = self._store.of_incident(self._region, incident_id)
+            return [
+                IncidentRow(**{name: getattr(row, name) for name in IncidentRow.__struct_fields__})
+                for row in rows[:limit]
+            ]
+
+        return self.call(f"ledger.incident {incident_id[:6]}", effect)
 
     def _check(self, actor: Actor, before: Alert | None, after: Alert) -> None:
         try:

@@ -14,6 +14,7 @@ from handlers.domain import ports
 from handlers.domain.alert import Analysis, Step
 from handlers.domain.delivery.analysis import AnalysisWork
 from handlers.domain.delivery.breaker import Breaker
+from handlers.domain.delivery.channels import Channel, Channels
 from handlers.domain.delivery.distribution import DistributionWork
 from handlers.domain.delivery.leases import Deadline, Leases, PoisonMessageError
 from handlers.domain.delivery.messages import Digest, FollowUpNotice, Message
@@ -118,9 +119,13 @@ def distribution(given: Ports) -> DistributionWork:
     """The worker of the distribution function."""
     return DistributionWork(
         leases=_leases(given, Actor.DISTRIBUTION, Step.DISTRIBUTION),
-        notifier=given.notifier,
-        rate_limiter=RateLimiter(
-            coordination=given.coordination, clock=given.machine, interval_ms=CONFIG.slack_interval_ms
+        channels=Channels(
+            default=Channel(
+                notifier=given.notifier,
+                rate_limiter=RateLimiter(
+                    coordination=given.coordination, clock=given.machine, interval_ms=CONFIG.slack_interval_ms
+                ),
+            )
         ),
         executor=given.machine,
     )

@@ -51,6 +51,10 @@ class FollowUp(StrEnum):
     """The analysis is there, and is to be posted after the alert."""
 
 
+URGENCY: Final = {severity: rank for rank, severity in enumerate(Severity)}
+"""The rank of each severity: 0 is the most severe."""
+
+
 class FaultState(StrEnum):
     """What an alert says of its fault. Missing data (INSUFFICIENT_DATA) resolves nothing, so it is firing."""
 
@@ -88,6 +92,16 @@ def parked_key(owner: str) -> str:
 def repeat_key(owner: str) -> str:
     """The key of the open index that a SUPPRESSED alert is found by whose fault is still to be looked at."""
     return f"{owner}#{Status.SUPPRESSED}"
+
+
+def silenced_key(owner: str) -> str:
+    """The key of the open index that a SUPPRESSED alert is found by until its silence ends."""
+    return f"{owner}#SILENCED"
+
+
+def unacknowledged_key(owner: str) -> str:
+    """The key of the open index that a NOTIFIED alert is found by which nobody has acknowledged yet."""
+    return f"{owner}#UNACKNOWLEDGED"
 
 
 def follow_up_key(owner: str) -> str:

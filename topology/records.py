@@ -3,13 +3,39 @@
 from typing import Final
 
 SLACK_RATE: Final = "slack"
-"""The next free slot for a message, shared by every instance and both regions."""
+"""What the names of the channels' records begin with."""
+
+SILENCES: Final = "silences"
+"""The silences that people made; `clients.silences` writes them."""
 
 CLAUDE_BREAKER: Final = "claude"
 """The circuit breaker around the model."""
 
 OPERATION: Final = "dr"
 """The failover or failback that is under way, or was last."""
+
+
+def rate_record(route: str) -> str:
+    """The next free slot for a message to this route's channel, shared by every instance and both regions.
+
+    `route`: its name, empty for the default one.
+    """
+    return f"{SLACK_RATE}#{route}" if route else SLACK_RATE
+
+
+def incident_record(region: str, family: str) -> str:
+    """The last incident of a family of alerts in a region; `handlers.domain.delivery.incidents`."""
+    return f"incident#{region}#{family}"
+
+
+def heartbeat_record(region: str, name: str) -> str:
+    """When a region last had a heartbeat; `handlers.domain.intake.heartbeats`."""
+    return f"heartbeat#{region}#{name}"
+
+
+def synthetic_record(region: str) -> str:
+    """When a synthetic alert of a region was sent, and arrived; `handlers.domain.regions.synthetic`."""
+    return f"synthetic#{region}"
 
 
 def fault_record(fault_key: str) -> str:

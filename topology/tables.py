@@ -45,7 +45,8 @@ OPEN_INDEX: Final = IndexSpec(
     projected=("status", "severity", "attempts", "lease_token", "alone"),
 )
 """Sparse: only alerts that somebody still has to see to carry `open_key` (`<owner region>#` and a severity,
-`PARKED` or `FOLLOW_UP`), so they are found by a constant number of queries and never by a scan."""
+`PARKED`, `FOLLOW_UP` or another of `topology.alerts`), so they are found by a constant number of queries and
+never by a scan."""
 
 CHILDREN_INDEX: Final = IndexSpec(
     "children-index", KeySpec("parent_id", "S"), KeySpec("alert_id", "S"), projected=("status",)
@@ -59,11 +60,30 @@ FAULT_INDEX: Final = IndexSpec(
 """What was accepted about a fault, in order: Recovery looks here whether a SUPPRESSED alert is a repeat
 indeed."""
 
+INCIDENT_INDEX: Final = IndexSpec(
+    "incident-index",
+    KeySpec("incident_id", "S"),
+    KeySpec("accepted_at_ms", "N"),
+    projected=(
+        "status",
+        "severity",
+        "state",
+        "fault_key",
+        "host",
+        "lease_token",
+        "alone",
+        "lead",
+        "slack_ref",
+    ),
+)
+"""The alerts of an incident, in order: what waits to be told, and the counts that people are told, are taken
+from here."""
+
 ALERTS: Final = TableSpec(
     "alerts",
     "alerts",
     KeySpec("alert_id", "S"),
-    (TIMESTAMP_INDEX, OPEN_INDEX, CHILDREN_INDEX, FAULT_INDEX),
+    (TIMESTAMP_INDEX, OPEN_INDEX, CHILDREN_INDEX, FAULT_INDEX, INCIDENT_INDEX),
     ttl_attribute="expires_at",
     shares_ledger_consistency=True,
 )

@@ -19,6 +19,8 @@ from topology.alerts import (
     open_key,
     parked_key,
     repeat_key,
+    silenced_key,
+    unacknowledged_key,
 )
 from topology.queues import Queue
 
@@ -99,6 +101,11 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     counts, by `DuplicateCause`, how often it may have been posted without our knowing. `digest_id` is there
     when it went out as a part of a digest, `alone` when Slack refused a digest with it, `slack_ref` when its
     message can be edited. `successor_id`: the repeat that was promoted in its place when it was PARKED.
+    `route` names the channel it goes to, the default one if it is absent. `incident_id` is shared by the
+    alerts that are told as one incident (see `delivery.incidents`); its `lead` alerts are posted at once, the
+    others are held until they are told together.
+    `silence_id`: it is SUPPRESSED under this silence, which ends at `silenced_until`. `escalate_at`: when it
+    goes a second way unless somebody acknowledges it; `escalated_at`: when it did (all epoch seconds).
     `folds`: it tells of the alerts above a source's quota (see `intake.quotas`), which are its children and
     `folded`.
     """
@@ -148,6 +155,15 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     parked_reason: str | None = None
     successor_id: str | None = None
     alone: bool | None = None
+    route: str | None = None
+    incident_id: str | None = None
+    lead: bool | None = None
+    silence_id: str | None = None
+    silenced_until: int | None = None
+    escalate_at: int | None = None
+    escalated_at: int | None = None
+    acknowledged_at: int | None = None
+    acknowledged_by: str | None = None
     notified_at_ms: int | None = None
     digest_id: str | None = None
     slack_ref: str | None = None
@@ -186,8 +202,12 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
         if self.status is Status.PARKED:
             return parked_key(self.owner)
         if self.status is Status.SUPPRESSED:
-            return None if self.due_at is None else repeat_key(self.owner)
-        return follow_up_key(self.owner) if self.step is not None else None
+            if self.due_at is None:
+                return None
+            return repeat_key(self.owner) if self.silence_id is None else silenced_key(self.owner)
+        if self.step is not None:
+            return follow_up_key(self.owner)
+        return None if self.escalate_at is None else unacknowledged_key(self.owner)
 
 
 FIXED_ATTRIBUTES: Final = (

@@ -12,7 +12,7 @@ import msgspec
 from handlers.domain.alert import Alert, Analysis
 from handlers.domain.delivery.messages import Message
 from handlers.domain.states import Actor
-from topology.alerts import FaultState, Severity
+from topology.alerts import FaultState, Severity, Status
 from topology.queues import Queue
 
 T = TypeVar("T")
@@ -100,6 +100,22 @@ class FaultEvent(msgspec.Struct, frozen=True, kw_only=True):
     changed_at_ms: int
 
 
+class IncidentRow(msgspec.Struct, frozen=True, kw_only=True):
+    """What an index shows of an alert of an incident; the attributes are the row's."""
+
+    alert_id: str
+    accepted_at_ms: int
+    status: Status
+    severity: Severity
+    state: FaultState | None = None
+    fault_key: str | None = None
+    host: str | None = None
+    lease_token: str | None = None
+    alone: bool | None = None
+    lead: bool | None = None
+    slack_ref: str | None = None
+
+
 class Ledger(Protocol):
     """The alerts table. Every method raises `LedgerUnavailableError`; `states.check` guards the writes."""
 
@@ -146,6 +162,9 @@ class Ledger(Protocol):
 
         The latest first; it may lag behind the rows.
         """
+
+    def incident(self, incident_id: str, *, limit: int) -> Sequence[IncidentRow]:
+        """At most `limit` of the alerts of an incident, those accepted first; it may lag behind the rows."""
 
 
 class ExpiredRow(msgspec.Struct, frozen=True, kw_only=True):

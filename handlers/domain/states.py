@@ -46,6 +46,10 @@ class Condition(StrEnum):
     """The alert that it repeats is PARKED, so this one has to go out in its place."""
     STATE_CHANGED = "state changed"
     """The state of its fault changed between the alert that it repeats and this one, or may have."""
+    SILENCE_ENDED = "silence ended"
+    """Its silence is over, and its fault is in a state that nobody was told."""
+    UNTOLD_LONG = "untold long"
+    """It is CRITICAL, and for a configured time Slack has not taken it, or nobody has acknowledged it."""
     ASKED = "asked"
     """A person asked for it by name."""
 
@@ -67,6 +71,7 @@ MOVES: Final = (
     Move(Actor.RECEPTION, Status.SUPPRESSED, Status.RECEIVED, Condition.STATE_CHANGED, "no repeat after all"),
     Move(Actor.ANALYSIS, Status.RECEIVED, Status.RECEIVED, Condition.FREE, "claimed"),
     Move(Actor.ANALYSIS, Status.RECEIVED, Status.ANALYZED, Condition.HELD, "analysed, or sent on without"),
+    Move(Actor.ANALYSIS, Status.RECEIVED, Status.SUPPRESSED, Condition.HELD, "silenced"),
     Move(Actor.ANALYSIS, Status.NOTIFIED, Status.NOTIFIED, Condition.FREE, "follow-up claimed"),
     Move(
         Actor.ANALYSIS, Status.NOTIFIED, Status.NOTIFIED, Condition.HELD, "follow-up analysed or given back"
@@ -96,7 +101,14 @@ MOVES: Final = (
     Move(Actor.RECOVERY, Status.SUPPRESSED, Status.RECEIVED, Condition.PARENT_PARKED, "promoted"),
     Move(Actor.RECOVERY, Status.SUPPRESSED, Status.RECEIVED, Condition.STATE_CHANGED, "no repeat after all"),
     Move(Actor.RECOVERY, Status.SUPPRESSED, Status.SUPPRESSED, Condition.OVERDUE, "its fault was looked at"),
+    Move(Actor.RECOVERY, Status.SUPPRESSED, Status.RECEIVED, Condition.SILENCE_ENDED, "its silence ended"),
+    Move(Actor.RECOVERY, Status.RECEIVED, Status.RECEIVED, Condition.UNTOLD_LONG, "told a second way"),
+    Move(Actor.RECOVERY, Status.ANALYZED, Status.ANALYZED, Condition.UNTOLD_LONG, "told a second way"),
+    Move(Actor.RECOVERY, Status.NOTIFIED, Status.NOTIFIED, Condition.UNTOLD_LONG, "told a second way"),
+    Move(Actor.RECOVERY, Status.PARKED, Status.PARKED, Condition.UNTOLD_LONG, "told a second way"),
     Move(Actor.OPERATOR, Status.PARKED, Status.RECEIVED, Condition.ASKED, "redriven"),
+    Move(Actor.OPERATOR, Status.NOTIFIED, Status.NOTIFIED, Condition.ASKED, "acknowledged, or snoozed"),
+    Move(Actor.OPERATOR, Status.SUPPRESSED, Status.SUPPRESSED, Condition.ASKED, "its silence was ended"),
 )
 
 VERSION: Final = ("status", "lease_token", "due_at", "attempts", "not_before")
@@ -140,6 +152,11 @@ def contradictions(row: Alert) -> tuple[str, ...]:
         != (status is Status.PARKED),
         "notified_at_ms, digest_id and slack_ref belong to NOTIFIED alerts": status is not Status.NOTIFIED
         and (row.notified_at_ms, row.digest_id, row.slack_ref) != (None, None, None),
+        "silence_id and silenced_until go together": (row.silence_id is None) != (row.silenced_until is None),
+        "escalate_at belongs to NOTIFIED alerts that nobody has acknowledged": row.escalate_at is not None
+        and (status is not Status.NOTIFIED or row.acknowledged_at is not None),
+        "acknowledged_at and acknowledged_by go together": (row.acknowledged_at is None)
+        != (row.acknowledged_by is None),
         "a follow-up belongs to an alert that is sent on": row.follow_up is not None
         and status not in (Status.ANALYZED, Status.NOTIFIED),
     }
@@ -170,12 +187,49 @@ def repeat_looked_at(alert: Alert, *, due_at: int | None) -> Alert:
     return _rested(alert) if due_at is None else replace(alert, due_at=due_at)
 
 
+def silenced(alert: Alert, *, silence_id: str, until: int) -> Alert:
+    """The RECEIVED `alert`, of which nobody is told; `until` (epoch seconds) Recovery looks at it."""
+    after = replace(
+        _rested(alert),
+        status=Status.SUPPRESSED,
+        silence_id=silence_id,
+        silenced_until=until,
+        attempts=0,
+        expires_at=_expiry(until * 1000),
+    )
+    return _placed(after, until)
+
+
+def silence_ended(alert: Alert, *, at: int) -> Alert:
+    """The SUPPRESSED `alert`, whose silence somebody has ended `at` (epoch seconds)."""
+    return replace(alert, silenced_until=at, due_at=at)
+
+
+def acknowledged(alert: Alert, *, by: str, at: int) -> Alert:
+    """The NOTIFIED `alert`, which somebody sees to since `at` (epoch seconds): it goes no second way."""
+    return _waiting_for_nobody(replace(alert, acknowledged_by=by, acknowledged_at=at, escalate_at=None))
+
+
+def snoozed(alert: Alert, *, until: int) -> Alert:
+    """The NOTIFIED `alert`, which goes a second way only `until` (epoch seconds), unless acknowledged."""
+    return _waiting_for_nobody(
+        replace(alert, acknowledged_by=None, acknowledged_at=None, escalate_at=until, escalated_at=None)
+    )
+
+
+def escalated(alert: Alert, *, at: int) -> Alert:
+    """`alert` told a second way `at` (epoch seconds)."""
+    after = replace(alert, escalated_at=at, escalate_at=None)
+    return _waiting_for_nobody(after) if alert.status is Status.NOTIFIED else after
+
+
 def promoted(alert: Alert, *, due_at: int, duplicate_cause: DuplicateCause | None = None) -> Alert:
     """The SUPPRESSED `alert`, to go out: its parent is PARKED, or it is no repeat.
 
     `duplicate_cause`: why people may have been told already.
     """
-    after = _placed(replace(alert, status=Status.RECEIVED, expires_at=None), due_at)
+    live = replace(alert, status=Status.RECEIVED, silence_id=None, silenced_until=None, expires_at=None)
+    after = _placed(live, due_at)
     return after if duplicate_cause is None else _counted(after, duplicate_cause)
 
 
@@ -217,10 +271,18 @@ def postponed(alert: Alert, *, not_before: int, lease_s: int) -> Alert:
     return replace(_without_lease(alert), not_before=not_before, due_at=not_before + lease_s)
 
 
-def analyzed(alert: Alert, outcome: Analysis | str, *, due_at: int, follow_up: bool = False) -> Alert:
+def analyzed(
+    alert: Alert,
+    outcome: Analysis | str,
+    *,
+    due_at: int,
+    follow_up: bool = False,
+    not_before: int | None = None,
+) -> Alert:
     """`alert` ready for distribution, with an analysis or (as text) the reason why there is none.
 
     `follow_up`: the analysis may still be had later, and is then to be posted after the alert.
+    `not_before`: until when it is held, to be told with others.
     """
     after = replace(
         alert,
@@ -229,27 +291,37 @@ def analyzed(alert: Alert, outcome: Analysis | str, *, due_at: int, follow_up: b
         analysis_error=cut(outcome, MAX_REASON_CHARS) if isinstance(outcome, str) else None,
         follow_up=FollowUp.WANTED if follow_up else None,
         lease_token=None,
-        not_before=None,
+        not_before=not_before,
         attempts=0,
     )
     return _placed(after, due_at)
 
 
 def notified(
-    alert: Alert, *, at_ms: int, digest_id: str | None = None, slack_ref: str | None = None
+    alert: Alert,
+    *,
+    at_ms: int,
+    digest_id: str | None = None,
+    slack_ref: str | None = None,
+    escalate_after_s: int = 0,
 ) -> Alert:
-    """`alert` at rest: Slack took it at `at_ms`. A part of a digest is not followed up, to end the storm."""
+    """`alert` at rest: Slack took it at `at_ms`.
+
+    `escalate_after_s`: how long people have to acknowledge it before it goes a second way; 0: it never does.
+    """
     after = replace(
         _rested(alert),
         status=Status.NOTIFIED,
         attempts=0,
-        follow_up=alert.follow_up if digest_id is None else None,
         notified_at_ms=at_ms,
         digest_id=digest_id,
         slack_ref=slack_ref,
+        escalate_at=at_ms // 1000 + escalate_after_s if escalate_after_s else None,
         expires_at=_expiry(at_ms),
     )
-    return after if after.step is None else _placed(after, at_ms // 1000 + FOLLOW_UP_AFTER_S)
+    if after.step is None:
+        return _waiting_for_nobody(after)
+    return _placed(after, at_ms // 1000 + FOLLOW_UP_AFTER_S)
 
 
 def parked(alert: Alert, *, reason: str, due_at: int, duplicate_cause: DuplicateCause | None = None) -> Alert:
@@ -304,7 +376,12 @@ def follow_up_ready(alert: Alert, analysis: Analysis, *, due_at: int) -> Alert:
 
 def follow_up_ended(alert: Alert) -> Alert:
     """The NOTIFIED `alert` with nothing left to do: its follow-up was posted, or given up."""
-    return _rested(replace(alert, follow_up=None))
+    return _waiting_for_nobody(_rested(replace(alert, follow_up=None)))
+
+
+def _waiting_for_nobody(alert: Alert) -> Alert:
+    """The NOTIFIED `alert`, due when it goes a second way, unless it waits for a worker still."""
+    return alert if alert.step is not None else _placed(alert, alert.escalate_at)
 
 
 def _placed(alert: Alert, due_at: int | None) -> Alert:

@@ -54,7 +54,7 @@ def _recorded_first(self: DistributionWork, alert: Alert, deadline: Deadline) ->
     after = notified(alert, at_ms=self.leases.clock.now_ms())
     if self.leases.still_mine([alert]) and self.leases.write(alert, after, until_ms=deadline.hard_ms):
         with suppress(*_NOTIFIER_ERRORS):
-            self.notifier.post(notification_of(alert), timeout_s=5)
+            self.channels.default.notifier.post(notification_of(alert), timeout_s=5)
 
 
 def _refused_as_notified(
@@ -116,7 +116,7 @@ def _digest_and_single(
 ) -> None:
     """One member of a digest is posted alone besides."""
     with suppress(*_NOTIFIER_ERRORS):
-        self.notifier.post(notification_of(claimed[-1]), timeout_s=5)
+        self.channels.default.notifier.post(notification_of(claimed[-1]), timeout_s=5)
     _digest(self, claimed, deadline, more_wait=more_wait)
 
 

@@ -49,6 +49,7 @@ def _expected(stack: str, region: str) -> dict[str, list[tuple[list[str], list[s
         ],
         "analysis": [
             ([*move, "dynamodb:BatchGetItem"], [alerts]),
+            (["dynamodb:Query"], [f"{alerts}/index/{index}-index" for index in ("fault", "incident")]),
             (agree, [cache]),
             (agree, [coordination]),
             ([*CONSUME, *send], [processing, urgent]),
@@ -58,7 +59,10 @@ def _expected(stack: str, region: str) -> dict[str, list[tuple[list[str], list[s
         ],
         "distribution": [
             ([*move, "dynamodb:BatchGetItem"], [alerts]),
-            (["dynamodb:Query"], [f"{alerts}/index/{index}-index" for index in ("open", "children")]),
+            (
+                ["dynamodb:Query"],
+                [f"{alerts}/index/{index}-index" for index in ("open", "children", "incident")],
+            ),
             (agree, [coordination]),
             ([*CONSUME, *send], [lane, critical]),
             (read, [slack]),

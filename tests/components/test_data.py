@@ -21,10 +21,12 @@ def test_tables_have_the_keys_and_indexes_of_the_specs(run: Run) -> None:
     alerts, cache = _tables(run)["alerts"], _tables(run)["analysis-cache"]
     assert alerts["hashKey"] == "alert_id"
     assert alerts["attributes"] == [
+        {"name": "accepted_at_ms", "type": "N"},
         {"name": "alert_id", "type": "S"},
         {"name": "changed_at_ms", "type": "N"},
         {"name": "due_at", "type": "N"},
         {"name": "fault_key", "type": "S"},
+        {"name": "incident_id", "type": "S"},
         {"name": "open_key", "type": "S"},
         {"name": "parent_id", "type": "S"},
         {"name": "severity", "type": "S"},
@@ -65,6 +67,18 @@ def test_tables_have_the_keys_and_indexes_of_the_specs(run: Run) -> None:
             ],
             "projectionType": "INCLUDE",
             "nonKeyAttributes": ["state"],
+        },
+        {
+            "name": "incident-index",
+            "keySchemas": [
+                {"attributeName": "incident_id", "keyType": "HASH"},
+                {"attributeName": "accepted_at_ms", "keyType": "RANGE"},
+            ],
+            "projectionType": "INCLUDE",
+            "nonKeyAttributes": [
+                *("status", "severity", "state", "fault_key", "host", "lease_token", "alone", "lead"),
+                "slack_ref",
+            ],
         },
     ]
     assert cache["hashKey"] == "error_signature"

@@ -10,6 +10,7 @@ from handlers.domain.ports import (
     CacheUnavailableError,
     CoordinationUnavailableError,
     FaultEvent,
+    IncidentRow,
     LedgerUnavailableError,
     MalformedRowError,
     Record,
@@ -120,6 +121,18 @@ class FakeLedger:
         events = [FaultEvent(alert_id=r.alert_id, changed_at_ms=r.changed_at_ms or 0) for r in rows]
         events = [event for event in events if event.changed_at_ms < until_ms]
         return sorted(events, key=lambda event: -event.changed_at_ms)[:limit]
+
+    def incident(self, incident_id: str, *, limit: int) -> Sequence[IncidentRow]:
+        """See `Ledger`."""
+        self.before("incident")
+        rows = sorted(
+            (row for row in self.rows.values() if row.incident_id == incident_id),
+            key=lambda row: (row.accepted_at_ms, row.alert_id),
+        )
+        return [
+            IncidentRow(**{name: getattr(row, name) for name in IncidentRow.__struct_fields__})
+            for row in rows[:limit]
+        ]
 
     def _store(self, alert: Alert) -> None:
         self.rows[alert.alert_id] = alert

@@ -14,12 +14,13 @@ from handlers.domain.ports import (
     CacheUnavailableError,
     ExpiredRow,
     FaultEvent,
+    IncidentRow,
     LedgerUnavailableError,
     MalformedRowError,
 )
 from handlers.domain.states import VERSION, Actor, check
 from topology.alerts import FaultState, Severity, Status
-from topology.tables import CHILDREN_INDEX, FAULT_INDEX, OPEN_INDEX, TIMESTAMP_INDEX
+from topology.tables import CHILDREN_INDEX, FAULT_INDEX, INCIDENT_INDEX, OPEN_INDEX, TIMESTAMP_INDEX
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -177,6 +178,16 @@ class DynamoLedger:
             FaultEvent(alert_id=item["alert_id"]["S"], changed_at_ms=int(item["changed_at_ms"]["N"]))
             for item in items
         ]
+
+    def incident(self, incident_id: str, *, limit: int) -> Sequence[IncidentRow]:
+        """See `Ledger`. What the index shows of it is small: some thousands of rows are one page."""
+        items = self._items(
+            limit=limit,
+            IndexName=INCIDENT_INDEX.name,
+            KeyConditionExpression="incident_id = :incident",
+            ExpressionAttributeValues={":incident": {"S": incident_id}},
+        )
+        return [msgspec.convert(plain_of(item), IncidentRow) for item in items]
 
     def expired(self, severity: Severity, *, now_s: int, limit: int) -> Sequence[ExpiredRow]:
         """See `ExpiringLedger`. No row expires sooner after its acceptance than rows are kept."""

@@ -14,9 +14,9 @@ from typing import Final, TypeVar
 import msgspec
 
 from handlers.domain.alert import Alert
+from handlers.domain.delivery.channels import Channels
 from handlers.domain.delivery.leases import Deadline, Leases, leave_to_recovery
 from handlers.domain.delivery.messages import Message, digest_of, follow_up_of, notification_of
-from handlers.domain.delivery.rate_limit import RateLimiter
 from handlers.domain.limits import (
     DIGEST_WINDOW_S,
     FIRST_BACKOFF_S,
@@ -35,7 +35,6 @@ from handlers.domain.limits import (
 from handlers.domain.ports import (
     Executor,
     LedgerUnavailableError,
-    Notifier,
     NotifierMisaddressedError,
     NotifierRefusedError,
     NotifierThrottledError,
@@ -70,8 +69,7 @@ class DistributionWork(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     leases: Leases
-    notifier: Notifier
-    rate_limiter: RateLimiter
+    channels: Channels
     executor: Executor
     redact_emails: bool = True
 
@@ -97,7 +95,7 @@ class DistributionWork(msgspec.Struct, frozen=True, kw_only=True):
             self.leases.postpone(alert, wait_s=wait_s + self._jitter_s(), attempts=alert.attempts + 1)
             return
         urgent = alert.queue is Queue.DISTRIBUTION_CRITICAL
-        if wait_ms := self.rate_limiter.reserve(urgent=urgent):
+        if wait_ms := self.channels.of(alert.route).rate_limiter.reserve(urgent=urgent):
             self._postpone(alert, wait_s=wait_ms / 1000, urgent=urgent)
             return
         mine = self.leases.claim(alert, deadline)
@@ -106,7 +104,7 @@ class DistributionWork(msgspec.Struct, frozen=True, kw_only=True):
         if mine.status.at_rest:
             self._follow_up(mine, deadline)
             return
-        backlog = alert.not_before is not None or self.rate_limiter.crowded
+        backlog = alert.not_before is not None or self.channels.of(mine.route).rate_limiter.crowded
         waiting = self._waiting(mine, deadline) if backlog and not alert.alone else []
         if others := self._claimed(waiting, deadline):
             self._digest([mine, *others], deadline, more_wait=len(waiting) == _OTHERS_MAX)
@@ -170,7 +168,7 @@ class DistributionWork(msgspec.Struct, frozen=True, kw_only=True):
             _log.info("Posted a digest", extra={"digest_id": digest.digest_id, "alerts": len(members)})
             self._each(lambda alert: record(alert, at_ms), members)
             if not more_wait and members[0].severity is not Severity.CRITICAL:
-                self.rate_limiter.open_digest_window()
+                self.channels.of(members[0].route).rate_limiter.open_digest_window()
 
         self._post(digest, members, deadline, until_ms=deadline.hard_ms - _DIGEST_RESERVE_MS, posted=posted)
 
@@ -222,13 +220,14 @@ class DistributionWork(msgspec.Struct, frozen=True, kw_only=True):
         if left_ms < _LEAST_POST_MS:
             self._each(lambda alert: self._give_back(alert, deadline, wait_s=1), alerts)
             return
+        channel = self.channels.of(alerts[0].route)
         try:
-            reference = self.notifier.post(message, timeout_s=min(left_ms / 1000, _MAX_POST_S))
+            reference = channel.notifier.post(message, timeout_s=min(left_ms / 1000, _MAX_POST_S))
         except NotifierThrottledError as error:
             asked_s = _DEFAULT_RETRY_AFTER_S if error.retry_after_s is None else error.retry_after_s
             wait_s = min(max(asked_s, 1), MAX_DEFERRAL_S)
             _log.info("Slack asked to wait", extra={"alerts": len(alerts), "retry_after_s": wait_s})
-            self.rate_limiter.back_off(until_ms=self.leases.clock.now_ms() + round(wait_s * 1000))
+            channel.rate_limiter.back_off(until_ms=self.leases.clock.now_ms() + round(wait_s * 1000))
             self._each(lambda alert: self._give_back(alert, deadline, wait_s=wait_s), alerts)
         except (NotifierUnavailableError, NotifierMisaddressedError) as error:
             failure = error  # a name that the function below may keep

@@ -17,7 +17,7 @@ from handlers.domain.delivery.answers import shown_answer
 from handlers.domain.limits import cut
 from handlers.domain.redaction import redacted, redacted_value
 from handlers.domain.text import inert
-from topology.alerts import FaultState, FollowUp, Severity
+from topology.alerts import URGENCY, FaultState, FollowUp, Severity
 
 HEADER_CHARS: Final = 150
 """https://docs.slack.dev/reference/block-kit/blocks/header-block/"""
@@ -46,8 +46,6 @@ LINK_LABELS: Final = {
     LinkKind.SILENCE: "Silence",
 }
 """Words of our own on the buttons, so that no sender's text is on what people click."""
-
-_RANK: Final = {severity: rank for rank, severity in enumerate(Severity)}
 
 
 class Notification(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,7 +134,7 @@ def digest_of(alerts: Sequence[Alert], *, emails: bool = True) -> Digest:
 
     It counts them by severity and by source, and shows the most severe, the oldest of these first.
     """
-    worst_first = sorted(alerts, key=lambda a: (_RANK[a.severity], a.accepted_at_ms, a.alert_id))
+    worst_first = sorted(alerts, key=lambda a: (URGENCY[a.severity], a.accepted_at_ms, a.alert_id))
     severities = Counter(alert.severity for alert in alerts)
     sources = Counter(_line(alert.source, _SOURCE_CHARS, emails=emails) for alert in alerts)
     counts = [(str(severity), severities[severity]) for severity in Severity if severities[severity]]

@@ -18,7 +18,7 @@ from handlers.domain.limits import DIGEST_WINDOW_S, MAX_DEFERRAL_S
 from handlers.domain.ports import Clock, Coordination, CoordinationUnavailableError
 from handlers.domain.shared_record import SharedRecord
 from topology.alerts import CLOCK_ERROR_S
-from topology.records import SLACK_RATE
+from topology.records import rate_record
 
 _log = logging.getLogger(__name__)
 
@@ -45,7 +45,9 @@ https://docs.slack.dev/apis/web-api/rate-limits"""
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class RateLimiter:
-    """One message each `interval_ms`. What was read a moment ago is used first: a back-off stays in force.
+    """One message each `interval_ms` to the channel of `route`.
+
+    What was read a moment ago is used first: a back-off stays in force.
 
     `crowded`: the slot that was taken last had hardly become free, so others are waiting for one.
     """
@@ -53,12 +55,15 @@ class RateLimiter:
     coordination: Coordination
     clock: Clock
     interval_ms: int
+    route: str = ""
     crowded: bool = field(default=False, init=False)
     _record: SharedRecord = field(init=False)
 
     def __post_init__(self) -> None:
         """Nothing is known yet."""
-        self._record = SharedRecord(coordination=self.coordination, clock=self.clock, name=SLACK_RATE)
+        self._record = SharedRecord(
+            coordination=self.coordination, clock=self.clock, name=rate_record(self.route)
+        )
 
     def reserve(self, *, urgent: bool) -> int:
         """Take a slot: 0 if there was one, else the milliseconds until it is worth trying again."""

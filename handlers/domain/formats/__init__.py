@@ -28,7 +28,7 @@ from handlers.domain.limits import (
 )
 from handlers.domain.refusal import RefusedError
 from handlers.domain.text import inert
-from topology.alerts import FaultState, Severity
+from topology.alerts import URGENCY, FaultState, Severity
 
 CHOICE_HEADER: Final = "x-alert-source"
 """The header by which a sender names a configured source, whatever its body looks like."""
@@ -39,7 +39,6 @@ NO_TITLE: Final = "it had no title"
 _OWN_FIELDS: Final = ("source", "title")
 """A body with a text in both is the project's own before any sender's, whatever else it has."""
 
-_URGENCY: Final = tuple(Severity)
 _LISTED: Final = 10
 """Members that an alert about refused ones names; the others it counts."""
 
@@ -222,7 +221,7 @@ def _checked(member: Member, index: int, mended: tuple[str, ...], spec: Format) 
 def _limited(members: list[Member]) -> list[Member]:
     """The members, with the least severe of too many refused."""
     alerts = [member for member in members if isinstance(member, IncomingAlert)]
-    alerts.sort(key=lambda alert: _URGENCY.index(alert.severity))
+    alerts.sort(key=lambda alert: URGENCY[alert.severity])
     surplus = {alert.index for alert in alerts[MAX_ALERTS_PER_BODY:]}
     error = RefusedError(
         413,

@@ -1,7 +1,6 @@
 """What reception works with: rows as they would be, what is stored of them, and what answers for them."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final
 
 import msgspec
 from msgspec.structs import replace
@@ -9,10 +8,7 @@ from msgspec.structs import replace
 from handlers.domain.alert import Alert
 from handlers.domain.identity import alert_id_of
 from handlers.domain.intake.faults import Change
-from topology.alerts import Severity, Status
-
-URGENCY: Final = tuple(Severity)
-"""Most severe first."""
+from topology.alerts import URGENCY, Severity, Status
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,7 +85,7 @@ class Placed(msgspec.Struct, frozen=True, kw_only=True):
 def by_source(drafts: Sequence[Draft]) -> list[list[Draft]]:
     """What counts for a quota, a list a source, the most severe first; CRITICAL alerts do not."""
     groups: dict[str, list[Draft]] = {}
-    for draft in sorted(drafts, key=lambda draft: URGENCY.index(draft.row.severity)):
+    for draft in sorted(drafts, key=lambda draft: URGENCY[draft.row.severity]):
         if draft.row.severity is not Severity.CRITICAL:
             groups.setdefault(draft.row.source, []).append(draft)
     return list(groups.values())

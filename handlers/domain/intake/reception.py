@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from handlers.domain.alert import Alert, IncomingAlert
 from handlers.domain.identity import alert_id_of, identity_of, identity_of_key, repeat_id_of
-from handlers.domain.intake.drafts import URGENCY, Draft, Earlier, Placed, by_source, earlier_of
+from handlers.domain.intake.drafts import Draft, Earlier, Placed, by_source, earlier_of
 from handlers.domain.intake.faults import Change, Faults
 from handlers.domain.intake.quotas import Quotas
 from handlers.domain.intake.rows import new_row
@@ -34,7 +34,7 @@ from handlers.domain.ports import (
 from handlers.domain.refusal import RefusedError
 from handlers.domain.regions.ownership import Ownership
 from handlers.domain.states import Actor, promoted, received, suppressed
-from topology.alerts import Status
+from topology.alerts import URGENCY, Status
 from topology.limits import DYNAMODB_BATCH_GET_MAX, SQS_BATCH_MAX
 from topology.queues import Queue
 
@@ -109,7 +109,7 @@ class Reception(msgspec.Struct, frozen=True, kw_only=True):
         """The rows as they would be, the most severe first, as if no fault's state had ever changed."""
         at_ms, epoch = self.clock.now_ms(), self.ownership.epoch()
         drafts = []
-        for alert in sorted(submission.alerts, key=lambda alert: URGENCY.index(alert.severity)):
+        for alert in sorted(submission.alerts, key=lambda alert: URGENCY[alert.severity]):
             if submission.key is not None:
                 identity, window_s = identity_of_key(submission.key, alert.index), self.event_window_s
             else:

@@ -9,6 +9,7 @@ from typing import Any
 from handlers.domain.alert import Alert, Step
 from handlers.domain.delivery.analysis import AnalysisWork
 from handlers.domain.delivery.breaker import Breaker
+from handlers.domain.delivery.channels import Channel, Channels
 from handlers.domain.delivery.distribution import DistributionWork
 from handlers.domain.delivery.leases import Deadline, Leases
 from handlers.domain.delivery.rate_limit import RateLimiter
@@ -103,6 +104,7 @@ class World:
     ownership: Ownership = field(default_factory=lambda: SharedOwnership(owners=(REGION, PEER)))
     region: str = REGION
     quota: int = 3_000
+    edits: bool = False
     sources: Sequence[Format] = ()
 
     @property
@@ -184,9 +186,14 @@ class World:
         """The distribution worker."""
         return DistributionWork(
             leases=self.leases(Actor.DISTRIBUTION, Step.DISTRIBUTION),
-            notifier=self.notifier,
-            rate_limiter=RateLimiter(
-                coordination=self.coordination, clock=self.clock, interval_ms=SLACK_INTERVAL_MS
+            channels=Channels(
+                default=Channel(
+                    notifier=self.notifier,
+                    rate_limiter=RateLimiter(
+                        coordination=self.coordination, clock=self.clock, interval_ms=SLACK_INTERVAL_MS
+                    ),
+                    edits=self.edits,
+                )
             ),
             executor=self.executor,
         )

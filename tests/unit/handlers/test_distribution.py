@@ -399,7 +399,7 @@ def test_alerts_that_waited_go_out_as_one_digest() -> None:
 def test_newcomer_in_a_crowd_takes_the_others_along() -> None:
     """In a storm it is mostly newcomers who find the slot: the backlog must not wait behind them."""
     world = storm(10)
-    world.distribution.rate_limiter.reserve(urgent=False)
+    world.distribution.channels.default.rate_limiter.reserve(urgent=False)
     world.clock.advance(2.5)
     world.hold(row("newcomer", status=Status.ANALYZED))
     world.distribution.work("newcomer", world.time())

@@ -9,9 +9,11 @@ from handlers.domain.states import (
     Actor,
     Condition,
     IllegalMoveError,
+    acknowledged,
     analyzed,
     check,
     claimed,
+    escalated,
     is_free,
     notified,
     parked,
@@ -19,6 +21,8 @@ from handlers.domain.states import (
     recovered,
     redriven,
     repeat_looked_at,
+    silenced,
+    snoozed,
     suppressed,
 )
 from tests.fakes.services import ANALYSIS
@@ -40,6 +44,7 @@ def test_nothing_leads_out_of_rest() -> None:
         (Status.SUPPRESSED, Status.RECEIVED, Condition.PARENT_PARKED),
         (Status.SUPPRESSED, Status.RECEIVED, Condition.STATE_CHANGED),
         (Status.PARKED, Status.RECEIVED, Condition.ASKED),
+        (Status.SUPPRESSED, Status.RECEIVED, Condition.SILENCE_ENDED),
     }
 
 
@@ -104,7 +109,13 @@ def test_lease_is_free_when_absent_or_run_out() -> None:
         (parked(HELD, reason="r", due_at=9), "us-east-1#PARKED"),
         (notified(HELD, at_ms=1), None),
         (notified(replace(HELD, follow_up=FollowUp.WANTED), at_ms=1), "us-east-1#FOLLOW_UP"),
-        (notified(replace(HELD, follow_up=FollowUp.WANTED), at_ms=1, digest_id="d"), None),
+        (notified(replace(HELD, follow_up=FollowUp.WANTED), at_ms=1, digest_id="d"), "us-east-1#FOLLOW_UP"),
+        (notified(HELD, at_ms=1, escalate_after_s=9), "us-east-1#UNACKNOWLEDGED"),
+        (acknowledged(notified(HELD, at_ms=1, escalate_after_s=9), by="me", at=2), None),
+        (snoozed(acknowledged(notified(HELD, at_ms=1), by="me", at=2), until=9), "us-east-1#UNACKNOWLEDGED"),
+        (escalated(notified(HELD, at_ms=1, escalate_after_s=9), at=12), None),
+        (silenced(HELD, silence_id="s", until=9), "us-east-1#SILENCED"),
+        (promoted(silenced(HELD, silence_id="s", until=9), due_at=12), "us-east-1#HIGH"),
         (suppressed(RECEIVED, due_at=1), "us-east-1#SUPPRESSED"),
         (repeat_looked_at(suppressed(RECEIVED, due_at=1), due_at=None), None),
         (promoted(suppressed(RECEIVED, due_at=1), due_at=3), "us-east-1#HIGH"),

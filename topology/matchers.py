@@ -1,0 +1,175 @@
+"""Matchers: which alerts a route, a silence or a heartbeat is about, as configuration and commands say it.
+
+The configuration has them as mappings, a command as words such as `source=grafana` or `label.team=pay*`.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from fnmatch import translate
+from functools import cache
+from re import IGNORECASE, Pattern
+from re import compile as compiled
+from types import MappingProxyType
+from typing import Final, Protocol, Self
+
+from topology.alerts import Severity
+
+MAX_PATTERN_CHARS: Final = 200
+MAX_WILDCARDS: Final = 4
+"""Of one pattern: what it costs to match grows with the text to the power of these."""
+
+MAX_LABELS: Final = 8
+_TEXTS: Final = ("source", "service", "title", "host")
+_LABEL: Final = "label."
+_NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
+
+ALLOWED: Final = f"{', '.join(_TEXTS)}, severity, labels"
+
+
+class Described(Protocol):
+    """What a matcher looks at of an alert."""
+
+    @property
+    def source(self) -> str:
+        """Who sent it."""
+
+    @property
+    def component(self) -> str | None:
+        """The service that it is about."""
+
+    @property
+    def title(self) -> str:
+        """What it says."""
+
+    @property
+    def host(self) -> str | None:
+        """Where it is from."""
+
+    @property
+    def severity(self) -> Severity:
+        """How bad it is."""
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """The sender's labels."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Matcher:
+    """Matches alerts of which everything holds that it says; what is empty says nothing.
+
+    Texts are patterns: `*` stands for any text, `?` for any character; case does not count. `service` is the
+    alert's component. `severity` names one or more.
+    """
+
+    source: str = ""
+    service: str = ""
+    title: str = ""
+    host: str = ""
+    severity: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+
+    def matches(self, alert: Described) -> bool:
+        """Whether everything holds of `alert`."""
+        texts = ((self.source, alert.source), (self.title, alert.title), (self.host, alert.host))
+        return (
+            (not self.severity or alert.severity in self.severity)
+            and all(_fits(pattern, text) for pattern, text in (*texts, (self.service, alert.component)))
+            and all(_fits(pattern, alert.labels.get(name)) for name, pattern in self.labels.items())
+        )
+
+    @property
+    def matches_everything(self) -> bool:
+        """Whether it says nothing that any alert could fail."""
+        patterns = (self.source, self.service, self.title, self.host, *self.labels.values())
+        every_severity = not self.severity or set(self.severity) == set(Severity)
+        return every_severity and not any(pattern.strip("*") for pattern in patterns)
+
+    @property
+    def parts(self) -> dict[str, object]:
+        """What it says, as a mapping that `parse_matcher` takes."""
+        said = {part.name: getattr(self, part.name) for part in fields(self)}
+        given = {name: dict(v) if isinstance(v, Mapping) else v for name, v in said.items() if v}
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in given.items()}
+
+    def __str__(self) -> str:
+        """As words, such as a command takes them."""
+        words = [f"{name}={getattr(self, name)}" for name in _TEXTS if getattr(self, name)]
+        words += [f"severity={','.join(self.severity)}"] if self.severity else []
+        return " ".join([*words, *(f"{_LABEL}{name}={pattern}" for name, pattern in self.labels.items())])
+
+    @classmethod
+    def of(cls, parts: Mapping[str, object]) -> Self:
+        """Make one of what `parts` gave, which was checked."""
+        given = {**parts, "severity": tuple(parts.get("severity", ()))}  # type: ignore[arg-type]  # checked
+        return cls(**given)  # type: ignore[arg-type]
+
+
+def parse_matcher(place: str, raw: object, problems: list[str]) -> Matcher:
+    """The matcher that a mapping describes, after adding what is wrong in it to `problems`, by `place`."""
+    if not isinstance(raw, Mapping) or not raw:
+        problems.append(f"{place}: {raw!r} is not allowed; allowed: a mapping with {ALLOWED}")
+        return Matcher()
+    unknown = sorted(str(name) for name in raw.keys() - {*_TEXTS, "severity", "labels"})
+    problems += [f"{place}.{name[:50]}: unknown field; allowed: {ALLOWED}" for name in unknown]
+    texts = {name: _pattern(f"{place}.{name}", raw[name], problems) for name in _TEXTS if name in raw}
+    labels = raw.get("labels", {})
+    if not isinstance(labels, Mapping) or len(labels) > MAX_LABELS:
+        problems.append(f"{place}.labels: allowed: a mapping of at most {MAX_LABELS} labels to patterns")
+        labels = {}
+    matcher = Matcher(
+        **texts,
+        severity=_severities(f"{place}.severity", raw.get("severity", ()), problems),
+        labels={
+            str(name): _pattern(f"{place}.labels.{str(name)[:50]}", pattern, problems)
+            for name, pattern in labels.items()
+        },
+    )
+    if matcher.matches_everything and not unknown:
+        problems.append(f"{place}: it matches every alert; say what it is about: {ALLOWED}")
+    return matcher
+
+
+def words_to_parts(words: Iterable[str], problems: list[str]) -> dict[str, object]:
+    """The mapping that words such as `source=grafana`, `severity=LOW,INFO`, `label.team=pay*` stand for."""
+    parts: dict[str, object] = {}
+    labels: dict[str, str] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals or not value:
+            problems.append(
+                f"{word!r}: allowed: NAME=PATTERN, with source, service, title, host, severity, label.NAME"
+            )
+        elif name.startswith(_LABEL):
+            labels[name.removeprefix(_LABEL)] = value
+        else:
+            parts[name] = value.split(",") if name == "severity" else value
+    return {**parts, "labels": labels} if labels else parts
+
+
+def _pattern(place: str, value: object, problems: list[str]) -> str:
+    text = value if isinstance(value, str) else ""
+    if not text.strip() or len(text) > MAX_PATTERN_CHARS or text.count("*") > MAX_WILDCARDS:
+        problems.append(
+            f"{place}: {str(value)[:50]!r} is not allowed; allowed: 1 to {MAX_PATTERN_CHARS} characters, at "
+            f"most {MAX_WILDCARDS} of them *"
+        )
+    return text
+
+
+def _severities(place: str, value: object, problems: list[str]) -> tuple[str, ...]:
+    given = [value] if isinstance(value, str) else value
+    words = [str(word).upper() for word in given] if isinstance(given, list | tuple) else [""]
+    if any(word not in tuple(Severity) for word in words):
+        problems.append(f"{place}: {str(value)[:50]!r} is not allowed; allowed: {', '.join(Severity)}")
+    return tuple(dict.fromkeys(words))
+
+
+def _fits(pattern: str, text: str | None) -> bool:
+    return not pattern or _expression(pattern).match(text or "") is not None
+
+
+@cache
+def _expression(pattern: str) -> Pattern[str]:
+    """`[` is no wildcard of ours."""
+    return compiled(translate(pattern.replace("[", "[[]")), IGNORECASE)
