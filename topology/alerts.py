@@ -51,6 +51,9 @@ class FollowUp(StrEnum):
     """The analysis is there, and is to be posted after the alert."""
 
 
+RESOLVED_MARK: Final = "[RESOLVED] "
+"""What the title of a resolution's row begins with."""
+
 URGENCY: Final = {severity: rank for rank, severity in enumerate(Severity)}
 """The rank of each severity: 0 is the most severe."""
 

@@ -22,9 +22,8 @@ from handlers.domain.limits import (
     MAX_TITLE_CHARS,
     cut,
 )
-from topology.alerts import SCHEMA, FaultState, Status
+from topology.alerts import RESOLVED_MARK, SCHEMA, FaultState, Status
 
-_RESOLVED: Final = "[RESOLVED] "
 _MAX_HOST_CHARS: Final = 253
 _LABEL: Final = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.IGNORECASE)
 """A part of a host's name; the underscore is none of DNS's rules, and in many internal names.
@@ -52,7 +51,7 @@ def new_row(
     A resolution says so in its title. What is too long is cut with a mark; the body's part is kept as far as
     the item stays below its limit.
     """
-    title = f"{_RESOLVED}{alert.title}" if alert.state is FaultState.RESOLVED else alert.title
+    title = f"{RESOLVED_MARK}{alert.title}" if alert.state is FaultState.RESOLVED else alert.title
     labels = {
         cut(name, MAX_NAME_CHARS) or _NAMELESS: cut(text, MAX_NAME_CHARS)
         for name, text in list(alert.labels.items())[:MAX_LABELS]
