@@ -35,6 +35,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     coordination: DynamoCoordination
     ownership: Ownership
     clock: SystemClock
+    secrets: Any
 
     @classmethod
     def of(cls, settings: Settings, *, function: str, sends_each_time: bool) -> Self:
@@ -64,6 +65,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
             coordination=coordination,
             ownership=_ownership(settings, coordination, clock),
             clock=clock,
+            secrets=aws.LateClient("secretsmanager", region),
         )
 
     def leases(self, actor: Actor, step: Step) -> Leases:
@@ -82,8 +84,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
 
     def secret(self, name: str) -> Secret:
         """A secret, read when it is first needed."""
-        client: Any = aws.LateClient("secretsmanager", self.settings.aws_region)
-        return Secret(client, name, self.clock)
+        return Secret(self.secrets, name, self.clock)
 
 
 def _ownership(settings: Settings, coordination: DynamoCoordination, clock: SystemClock) -> Ownership:

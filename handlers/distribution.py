@@ -7,6 +7,7 @@ gc.disable()  # until all is loaded: what imports make stays, and looking for ga
 import os
 from typing import Any, Final
 
+from handlers.adapters.aws.metrics import RouteMetric
 from handlers.adapters.lambda_events.invocation import Context, Event
 from handlers.adapters.lambda_events.sqs_batch import work_batch
 from handlers.adapters.slack.bot import SlackBotNotifier
@@ -22,25 +23,43 @@ from handlers.settings import DistributionSettings
 
 _settings: Final = DistributionSettings.from_environment(os.environ)
 _parts: Final = Parts.of(_settings, function="distribution", sends_each_time=False)
+_bot_token: Final = _parts.secret(_settings.slack_bot_token_secret)
+
+
+def _channel(route: str, channel_id: str, webhook_secret: str) -> Channel:
+    """The channel where a bot posts, or without its id that of a webhook. Its pace is that of `route`."""
+    return Channel(
+        notifier=SlackBotNotifier(_bot_token, channel=channel_id, api_url=_settings.slack_api_url)
+        if channel_id
+        else SlackNotifier(_parts.secret(webhook_secret), allowed_origin=_settings.slack_webhook_origin),
+        rate_limiter=RateLimiter(
+            coordination=_parts.coordination,
+            clock=_parts.clock,
+            interval_ms=_settings.slack_interval_ms,
+            route=route,
+        ),
+        edits=bool(channel_id),
+    )
+
+
+def _channels() -> Channels:
+    """The default channel and those of routes; routes to one channel share it, and so its pace."""
+    default = _channel("", _settings.slack_channel, _settings.slack_webhook_secret)
+    made = {_settings.slack_channel or _settings.slack_webhook_secret: default}
+    by_route: dict[str, Channel] = {}
+    for route in _settings.routes:
+        secret = "" if route.channel else _settings.webhook_secret_of(route)
+        address = route.channel or secret
+        if address not in made:
+            made[address] = _channel(route.name, route.channel, secret)
+        by_route[route.name] = made[address]
+    return Channels(default=default, by_route=by_route)
+
+
 _work: Final = DistributionWork(
     leases=_parts.leases(Actor.DISTRIBUTION, Step.DISTRIBUTION),
-    channels=Channels(
-        default=Channel(
-            notifier=SlackBotNotifier(
-                _parts.secret(_settings.slack_bot_token_secret),
-                channel=_settings.slack_channel,
-                api_url=_settings.slack_api_url,
-            )
-            if _settings.slack_channel
-            else SlackNotifier(
-                _parts.secret(_settings.slack_webhook_secret), allowed_origin=_settings.slack_webhook_origin
-            ),
-            rate_limiter=RateLimiter(
-                coordination=_parts.coordination, clock=_parts.clock, interval_ms=_settings.slack_interval_ms
-            ),
-            edits=bool(_settings.slack_channel),
-        )
-    ),
+    channels=_channels(),
+    route_meter=RouteMetric(stack=_settings.stack, clock=_parts.clock),
     executor=ThreadExecutor(),
     redact_emails=_settings.redact_emails,
 )

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import structs
 
 if TYPE_CHECKING:
+    from topology.routes import RouteSpec
     from topology.sources import SourceSpec
 
 _BOOLEANS: Final = {"true": True, "false": False}
@@ -101,11 +102,27 @@ class ReceptionSettings(Settings, frozen=True, kw_only=True):
         return decoded_sources(self.alert_sources)
 
 
-class AnalysisSettings(Settings, frozen=True, kw_only=True):
+class RoutedSettings(Settings, frozen=True, kw_only=True):
+    """Of a function that knows of routes. `alert_routes`: as `topology.routes` encodes them."""
+
+    alert_routes: str = ""
+
+    @property
+    def routes(self) -> tuple["RouteSpec", ...]:
+        """The routes that the stack's configuration has."""
+        if not self.alert_routes:
+            return ()
+        from topology.routes import decoded_routes  # noqa: PLC0415 - as `ReceptionSettings.sources`
+
+        return decoded_routes(self.alert_routes)
+
+
+class AnalysisSettings(RoutedSettings, frozen=True, kw_only=True):
     """Of the analysis function. `anthropic_key_secret` is a secret's name, never its value.
 
     `critical_patience_s`: how long a CRITICAL alert waits for its analysis before it goes out without.
-    `redact_emails`: whether the model is shown no e-mail addresses.
+    `redact_emails`: whether the model is shown no e-mail addresses. `slack_edits`: whether a bot posts to the
+    default channel, which can edit.
     """
 
     analysis_cache_table: str
@@ -114,9 +131,10 @@ class AnalysisSettings(Settings, frozen=True, kw_only=True):
     cache_ttl_s: int
     critical_patience_s: int
     redact_emails: bool = True
+    slack_edits: bool = False
 
 
-class DistributionSettings(Settings, frozen=True, kw_only=True):
+class DistributionSettings(RoutedSettings, frozen=True, kw_only=True):
     """Of the distribution function. `slack_webhook_origin`: what the URL in the secret must start with.
 
     `slack_channel`: where the bot posts whose token is in `slack_bot_token_secret`; empty for the webhook.
@@ -137,6 +155,12 @@ class DistributionSettings(Settings, frozen=True, kw_only=True):
         https://docs.slack.dev/govslack has it so for the other Slack too.
         """
         return self.slack_webhook_origin.replace("//hooks.", "//") + "api/"
+
+    def webhook_secret_of(self, route: "RouteSpec") -> str:
+        """The whole name of the secret with the webhook of `route`."""
+        from topology.names import Names  # noqa: PLC0415 - as `routes`
+
+        return Names(self.stack).route_secret(route.secret)
 
 
 class RecoverySettings(Settings, frozen=True, kw_only=True):

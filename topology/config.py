@@ -21,6 +21,8 @@ from topology.limits import LAMBDA_POLLER_CONCURRENCY
 from topology.names import LOCAL_STACK, STACKS
 from topology.queues import WORK_QUEUES
 from topology.regions import STRONG_REGION_SETS
+from topology.route_config import ROUTES_KEY, parse_routes
+from topology.routes import RouteSpec
 from topology.source_config import SOURCES_KEY, parse_sources
 from topology.sources import SourceSpec
 
@@ -87,6 +89,7 @@ class StackConfig:
     chaos_allowed: bool
     owner: str
     sources: tuple[SourceSpec, ...]
+    routes: tuple[RouteSpec, ...]
 
     @property
     def regions(self) -> tuple[str, str]:
@@ -118,7 +121,7 @@ class StackConfig:
         problems: list[str] = []
         if stack not in STACKS:
             problems.append(f"stack: {stack!r} is not known; allowed: {', '.join(STACKS)}")
-        known = {SOURCES_KEY, *(key.name for key in KEYS)}
+        known = {SOURCES_KEY, ROUTES_KEY, *(key.name for key in KEYS)}
         problems += [
             f"{name}: unknown key; allowed: {', '.join(sorted(known))}" for name in sorted(raw.keys() - known)
         ]
@@ -128,6 +131,7 @@ class StackConfig:
             if value is not None:
                 values[key.name] = value
         sources = parse_sources(raw.get(SOURCES_KEY), problems)
+        routes = parse_routes(raw.get(ROUTES_KEY), problems, bot=bool(raw.get("slackChannel")))
         problems += [
             *check_sources(sources),
             *_region_problems(values),
@@ -139,7 +143,7 @@ class StackConfig:
         ]
         if problems:
             raise ConfigError(problems)
-        return cls(stack=stack, sources=sources, **_fields(values))  # type: ignore[arg-type]  # `KEYS` fixes names and types
+        return cls(stack=stack, sources=sources, routes=routes, **_fields(values))  # type: ignore[arg-type]  # `KEYS` fixes names and types
 
 
 def _parse_value(key: Key, raw: object, problems: list[str]) -> Value | None:

@@ -64,6 +64,9 @@ def _choice_of(*values: int) -> tuple[str, Callable[[Value], bool]]:
     return " or ".join(map(str, values)), lambda v: v in values
 
 
+CHANNEL_ID: Final = re.compile(r"[CG][A-Z0-9]{8,20}")
+"""Of a channel in Slack."""
+
 _HOST_NAME: Final = re.compile(r"(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
 _EMAIL: Final = re.compile(r"(?=.{3,254}$)[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@([A-Za-z0-9-]+\.)+[A-Za-z]{2,63}")
 _REGION = ("an AWS region such as us-east-1", lambda v: v in REGIONS)
@@ -151,7 +154,7 @@ KEYS: Final = (
         str,
         "",
         "a channel's id such as C0123456789, or empty",
-        lambda v: isinstance(v, str) and (v == "" or re.fullmatch(r"[CG][A-Z0-9]{8,20}", v) is not None),
+        lambda v: isinstance(v, str) and (v == "" or CHANNEL_ID.fullmatch(v) is not None),
         "Where a bot posts by its own token, so that follow-ups can edit; empty for the webhook",
     ),
     Key("apiRateLimit", int, 100, *_between(1, API_THROTTLE_RATE_MAX, " requests/s"), "Of the API key"),

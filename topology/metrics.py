@@ -17,6 +17,10 @@ alarm: in all, and by format and reason (`handlers.domain.intake.refusals`)."""
 IGNORED: Final = "Ignored"
 """How many members of bodies were no alert, such as a test or an acknowledgement, by format. No alarm."""
 
+UNUSABLE_ROUTES: Final = "UnusableRoutes"
+"""How often Slack did not take a message by the address of a route, since its secret has no value or the
+channel or webhook is gone: in all, and by route (`handlers.adapters.aws.metrics`)."""
+
 BACKUP_AGE: Final = "BackupAgeS"
 """Seconds from the time that a backup shows until it was finished. The state machine that makes the backup
 (`components.backups.state_machines`) writes it under `BACKUP_DIMENSION`, and only for a good one."""
@@ -25,4 +29,5 @@ STACK_DIMENSION: Final = "Stack"
 BACKUP_DIMENSION: Final = "Backup"
 FORMAT_DIMENSION: Final = "Format"
 REASON_DIMENSION: Final = "Reason"
+ROUTE_DIMENSION: Final = "Route"
 PERIOD_S: Final = 60

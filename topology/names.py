@@ -32,6 +32,9 @@ LIVE_ALIAS = "live"
 RESTORE = "restore"
 """What the role is for by which an operator has AWS Backup restore."""
 
+SLACK_WEBHOOK = "slack-webhook"
+"""The secret of the default channel, without the stack's prefix; those of routes add a hyphen and a name."""
+
 API_STAGE = "v1"
 """The stage of the REST API; a part of its URL."""
 
@@ -202,7 +205,11 @@ class Names:
     @property
     def slack_webhook_secret(self) -> str:
         """The Secrets Manager secret that holds the Slack incoming-webhook URL."""
-        return f"{self.secret_prefix}/slack-webhook"
+        return self.route_secret(SLACK_WEBHOOK)
+
+    def route_secret(self, secret: str) -> str:
+        """The Secrets Manager secret with the webhook of a route; `secret` as in `topology.routes`."""
+        return f"{self.secret_prefix}/{secret}"
 
     @property
     def slack_bot_token_secret(self) -> str:

@@ -4,13 +4,12 @@
 environment, and `handlers.domain.configured` reads bodies by them.
 """
 
-import base64
-import json
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Final, Self
+
+from topology.packing import packed, unpacked
 
 MAX_SOURCES_CHARS: Final = 2_048
 """Of all sources in reception's environment; its other variables take 860 of Lambda's 4,096 bytes
@@ -68,27 +67,19 @@ EXPRESSIONS: Final = tuple(part.name for part in fields(SourceSpec) if part.name
 
 
 def encoded_sources(sources: Sequence[SourceSpec]) -> str:
-    """The value of a variable of the environment: JSON, compressed, in Base64; empty for no sources."""
-    if not sources:
-        return ""
-    given = [
-        {
-            name: dict(value) if isinstance(value, Mapping) else value
-            for name, value in _parts(source).items()
-            if value
-        }
-        for source in sources
-    ]
-    text = json.dumps(given, separators=(",", ":"), ensure_ascii=False, sort_keys=True)
-    return base64.b64encode(zlib.compress(text.encode(), 9)).decode()
+    """The value of a variable of the environment; empty for no sources."""
+    return packed(
+        [
+            {name: dict(value) if isinstance(value, Mapping) else value for name, value in _parts(source)}
+            for source in sources
+        ]
+    )
 
 
 def decoded_sources(text: str) -> tuple[SourceSpec, ...]:
     """Read what `encoded_sources` wrote."""
-    if not text:
-        return ()
-    return tuple(SourceSpec.of(given) for given in json.loads(zlib.decompress(base64.b64decode(text))))
+    return tuple(map(SourceSpec.of, unpacked(text)))
 
 
-def _parts(source: SourceSpec) -> dict[str, object]:
-    return {part.name: getattr(source, part.name) for part in fields(source)}
+def _parts(source: SourceSpec) -> list[tuple[str, object]]:
+    return [(part.name, getattr(source, part.name)) for part in fields(source)]

@@ -101,7 +101,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     counts, by `DuplicateCause`, how often it may have been posted without our knowing. `digest_id` is there
     when it went out as a part of a digest, `alone` when Slack refused a digest with it, `slack_ref` when its
     message can be edited. `successor_id`: the repeat that was promoted in its place when it was PARKED.
-    `route` names the channel it goes to, the default one if it is absent. `incident_id` is shared by the
+    `route` names the channel it goes to, the default one if it is absent; `unusable_route` is the one that it
+    had, by whose address Slack took nothing. `incident_id` is shared by the
     alerts that are told as one incident (see `delivery.incidents`); its `lead` alerts are posted at once, the
     others are held until they are told together.
     `silence_id`: it is SUPPRESSED under this silence, which ends at `silenced_until`. `escalate_at`: when it
@@ -156,6 +157,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     successor_id: str | None = None
     alone: bool | None = None
     route: str | None = None
+    unusable_route: str | None = None
     incident_id: str | None = None
     lead: bool | None = None
     silence_id: str | None = None

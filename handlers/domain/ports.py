@@ -303,6 +303,13 @@ class Notifier(Protocol):
         """
 
 
+class RouteMeter(Protocol):
+    """Counts what an alarm watches: routes by which Slack takes nothing."""
+
+    def count_unusable(self, route: str) -> None:
+        """The address of `route` could not be used for a message."""
+
+
 class Clock(Protocol):
     """Wall time; clocks of different machines may disagree."""
 

@@ -266,6 +266,12 @@ def deferred(
     return after if duplicate_cause is None else _counted(after, duplicate_cause)
 
 
+def rerouted(alert: Alert, *, not_before: int, lease_s: int) -> Alert:
+    """`alert` given back for the default channel: by the address of its route Slack takes nothing."""
+    free = deferred(alert, not_before=not_before, lease_s=lease_s, attempts=0)
+    return replace(free, route=None, unusable_route=alert.route)
+
+
 def postponed(alert: Alert, *, not_before: int, lease_s: int) -> Alert:
     """The free `alert`, to be tried from `not_before` on: there is no room for it now. Not an attempt."""
     return replace(_without_lease(alert), not_before=not_before, due_at=not_before + lease_s)

@@ -1,4 +1,6 @@
-"""The metrics of our own that alarms watch: Recovery's each minute, and reception's of what it refuses.
+"""The metrics of our own that alarms watch.
+
+Recovery's each minute, reception's of what it refuses, and distribution's of routes that lead nowhere.
 
 They are a log line in CloudWatch's embedded metric format, so they cost no call and need no permission.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
@@ -18,7 +20,9 @@ from topology.metrics import (
     PARKED_ALERTS,
     REASON_DIMENSION,
     REFUSALS,
+    ROUTE_DIMENSION,
     STACK_DIMENSION,
+    UNUSABLE_ROUTES,
 )
 
 
@@ -56,6 +60,22 @@ class RefusalMetric(msgspec.Struct, frozen=True, kw_only=True):
             {IGNORED: ("Count", number)},
             {STACK_DIMENSION: self.stack, FORMAT_DIMENSION: body_format},
             by=[[STACK_DIMENSION], [STACK_DIMENSION, FORMAT_DIMENSION]],
+            at_ms=self.clock.now_ms(),
+        )
+
+
+class RouteMetric(msgspec.Struct, frozen=True, kw_only=True):
+    """`RouteMeter` by a metric of a stack: one line on standard output for each count."""
+
+    stack: str
+    clock: Clock
+
+    def count_unusable(self, route: str) -> None:
+        """See `RouteMeter`; counted in all, for the alarm, and by route."""
+        _put(
+            {UNUSABLE_ROUTES: ("Count", 1)},
+            {STACK_DIMENSION: self.stack, ROUTE_DIMENSION: route},
+            by=[[STACK_DIMENSION], [STACK_DIMENSION, ROUTE_DIMENSION]],
             at_ms=self.clock.now_ms(),
         )
 

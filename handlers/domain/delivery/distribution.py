@@ -39,8 +39,9 @@ from handlers.domain.ports import (
     NotifierRefusedError,
     NotifierThrottledError,
     NotifierUnavailableError,
+    RouteMeter,
 )
-from handlers.domain.states import deferred, follow_up_ended, notified, parked
+from handlers.domain.states import deferred, follow_up_ended, notified, parked, rerouted
 from topology.alerts import DuplicateCause, Severity, open_key
 from topology.queues import Queue
 
@@ -71,6 +72,7 @@ class DistributionWork(msgspec.Struct, frozen=True, kw_only=True):
     leases: Leases
     channels: Channels
     executor: Executor
+    route_meter: RouteMeter | None = None
     redact_emails: bool = True
 
     def chains(self, alert_ids: Sequence[str]) -> Sequence[Sequence[str]]:
@@ -255,7 +257,10 @@ class DistributionWork(msgspec.Struct, frozen=True, kw_only=True):
     def _failed(
         self, alert: Alert, error: NotifierUnavailableError | NotifierMisaddressedError, deadline: Deadline
     ) -> None:
-        """Give it back for later, or up after the last attempt; an unusable address has only the last few."""
+        """Give it back for later, or up after the last attempt; an unusable address has only the last few.
+
+        A route's alert goes to the default channel instead of being given up; a CRITICAL one at once.
+        """
         limit = MAX_FOLLOW_UP_ATTEMPTS if alert.status.at_rest else MAX_ATTEMPTS
         if isinstance(error, NotifierMisaddressedError):
             skipped, unknown = limit - MAX_ADDRESS_ATTEMPTS, False
@@ -273,6 +278,8 @@ class DistributionWork(msgspec.Struct, frozen=True, kw_only=True):
                 "duplicate_cause": duplicate_cause,
             },
         )
+        if skipped and self._has_left_route(alert, deadline, last=attempts >= limit):
+            return
         if attempts >= limit:
             why = "Slack's address stays unusable" if skipped else "no attempt is left"
             self._give_up(alert, f"{why}: {error}", deadline, duplicate_cause=duplicate_cause)
@@ -282,6 +289,25 @@ class DistributionWork(msgspec.Struct, frozen=True, kw_only=True):
         self._give_back(
             alert, deadline, wait_s=backoff_s * jitter, attempts=attempts, duplicate_cause=duplicate_cause
         )
+
+    def _has_left_route(self, alert: Alert, deadline: Deadline, *, last: bool) -> bool:
+        """Whether it goes to the default channel from now on, since its route's address is unusable.
+
+        A follow-up stays: whoever reads it has read its alert there.
+        """
+        route = alert.route
+        if route is None or self.channels.of(route) is self.channels.default:
+            return False
+        if self.route_meter is not None:
+            self.route_meter.count_unusable(route)
+        if alert.status.at_rest or not (last or alert.severity is Severity.CRITICAL):
+            return False
+        _log.error("A route is unusable", extra={"alert_id": alert.alert_id, "route": route})
+        now_s = self.leases.clock.now_ms() // 1000
+        after = rerouted(alert, not_before=now_s + 1, lease_s=self.leases.lease_s)
+        if self.leases.write(alert, after, until_ms=deadline.hard_ms):
+            self.leases.send_wake_up(after, delay_s=1)
+        return True
 
     def _refused(self, alert: Alert, reason: str, deadline: Deadline, *, alone: bool) -> None:
         """Park it; one of a digest is tried alone first, as the refusal may be another's."""

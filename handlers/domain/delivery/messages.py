@@ -107,6 +107,7 @@ def notification_of(alert: Alert, *, folded: int = 0, emails: bool = True) -> No
         ("Host", alert.host),
         ("Started", alert.started_at),
         ("Labels", _labels(alert, emails=emails)),
+        ("Route", f"its route {alert.unusable_route} is unusable" if alert.unusable_route else None),
         ("Left out", _left_out(alert, unsafe_links=len(alert.shown_links) - len(links))),
         ("Mended", "; ".join(alert.mended or ())),
     )
