@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from handlers.domain.alert import Alert, Analysis
 from handlers.domain.delivery.messages import Digest, Message, Notification
-from handlers.domain.ports import ModelAnswer, QueueSendError
+from handlers.domain.ports import CoordinationUnavailableError, ModelAnswer, QueueSendError
 from topology.queues import Queue
 
 ANALYSIS = Analysis(
@@ -91,3 +91,19 @@ class FakeNotifier:
     def digests(self) -> list[Digest]:
         """The digests that were posted."""
         return [one for one in self.posted if isinstance(one, Digest)]
+
+
+@dataclass
+class FakeStoredSilences:
+    """`StoredSilences` in memory; counts its reads."""
+
+    text: str = ""
+    down: bool = False
+    reads: int = field(default=0, init=False)
+
+    def read(self) -> str:
+        """See `StoredSilences`."""
+        self.reads += 1
+        if self.down:
+            raise CoordinationUnavailableError("down on purpose")
+        return self.text
