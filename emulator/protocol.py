@@ -95,10 +95,11 @@ class StartReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SlackMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """A message that Slack accepted, as it reads now; `region`: where it came from.
+    """A message that Slack accepted, or an edit of one; `region`: where it came from.
 
     `alert_ids`, `digests` (id and count of alerts) and `follow_ups` (ids of alerts) are what its blocks are
-    marked with. `ts` is Slack's own id of it in its channel. `edited`: by chat.update, so not a message more.
+    marked with. `ts` is Slack's own id of it in its channel; an edit, `edited` by chat.update, has that of
+    the message whose place it takes. `thread_ts`: the id of the message that it replies to, if it does.
     """
 
     received_at_ms: int
@@ -109,6 +110,7 @@ class SlackMessage(msgspec.Struct, frozen=True, kw_only=True):
     digests: tuple[tuple[str, int], ...] = ()
     follow_ups: tuple[str, ...] = ()
     ts: str = ""
+    thread_ts: str = ""
     edited: bool = False
 
 

@@ -17,7 +17,7 @@ from handlers.domain.delivery.breaker import Breaker
 from handlers.domain.delivery.channels import Channel, Channels
 from handlers.domain.delivery.distribution import DistributionWork
 from handlers.domain.delivery.leases import Deadline, Leases, PoisonMessageError
-from handlers.domain.delivery.messages import Digest, FollowUpNotice, Message
+from handlers.domain.delivery.messages import Digest, FollowUpNotice, Message, ThreadReply
 from handlers.domain.delivery.rate_limit import RateLimiter
 from handlers.domain.intake.faults import Faults
 from handlers.domain.intake.quotas import Quotas
@@ -67,7 +67,10 @@ class Ports:
 
 
 class PostedMessage(NamedTuple):
-    """What Slack is given. `kind`: alert, digest or follow-up; `key`: its alert's id, or the digest's."""
+    """What Slack is given. `kind`: alert, digest, follow-up or reply.
+
+    `key`: its alert's id, the digest's, or what the reply is to.
+    """
 
     kind: str
     key: str
@@ -224,8 +227,10 @@ def model_answer(summary: str) -> ports.ModelAnswer:
 def posted(message: Message) -> PostedMessage:
     """What Slack is given when the distribution function posts `message`."""
     if isinstance(message, Digest):
-        text = " ".join((message.header, *message.examples))
+        text = " ".join((message.header, *(section.text for section in message.sections)))
         return PostedMessage("digest", message.digest_id, message.alert_count, text)
+    if isinstance(message, ThreadReply):
+        return PostedMessage("reply", message.parent_ref or "", 0, message.header)
     kind = "follow-up" if isinstance(message, FollowUpNotice) else "alert"
     return PostedMessage(kind, message.alert_id, 1, message.header)
 

@@ -155,7 +155,7 @@ class SlackStandIn:
         if channel is None:
             raise RejectedError("channel_not_found", "the bot has no seat in this channel")
         if method == "chat.update":
-            message = self._edit(payload, channel)
+            message = self._edit(payload, channel, region)
         elif wait_s := self._wait_s(channel):
             return _rate_limited(wait_s, '{"ok":false,"error":"ratelimited"}')
         else:
@@ -182,16 +182,24 @@ class SlackStandIn:
         self.messages.append(message)
         return message
 
-    def _edit(self, payload: dict[str, Any], channel: str) -> SlackMessage:
-        """Put another text in the place of a message's; it stays where and when it was posted."""
-        for index, message in enumerate(self.messages):
+    def _edit(self, payload: dict[str, Any], channel: str, region: str) -> SlackMessage:
+        """Take an edit: it is received now, and read in the place of the message that it is of."""
+        at_ms = time.time_ns() // 1_000_000
+        for message in self.messages:
             if (message.channel, message.ts) == (channel, payload.get("ts")):
-                edited = msgspec.structs.replace(
-                    message, payload=payload, edited=True, **slack_marks.marks_of(payload)
+                edit = SlackMessage(
+                    received_at_ms=at_ms,
+                    channel=channel,
+                    region=region,
+                    payload=payload,
+                    ts=message.ts,
+                    thread_ts=message.thread_ts,
+                    edited=True,
+                    **slack_marks.marks_of(payload),
                 )
-                self._write(edited)
-                self.messages[index] = edited
-                return edited
+                self._write(edit)
+                self.messages.append(edit)
+                return edit
         raise RejectedError("message_not_found", "no message of this channel has this ts")
 
     def _write(self, message: SlackMessage) -> None:

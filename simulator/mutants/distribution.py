@@ -8,9 +8,10 @@ from msgspec.structs import replace
 
 from handlers.domain.alert import Alert
 from handlers.domain.delivery import distribution
+from handlers.domain.delivery.digests import Group, digest_of
 from handlers.domain.delivery.distribution import DistributionWork
 from handlers.domain.delivery.leases import Deadline
-from handlers.domain.delivery.messages import Digest, Notification, digest_of, notification_of
+from handlers.domain.delivery.messages import Digest, Notification, notification_of
 from handlers.domain.delivery.rate_limit import RateLimiter
 from handlers.domain.ports import (
     NotifierMisaddressedError,
@@ -100,9 +101,9 @@ def _parked_uncounted(alert: Alert, **changes: Any) -> Alert:
     return parked(alert, **{**changes, "duplicate_cause": None})
 
 
-def _digest_of_less(alerts: Sequence[Alert], **_: Any) -> Digest:
+def _digest_of_less(groups: Sequence[Group], **_: Any) -> Digest:
     """The last alert is left out of the message, and marked with the others."""
-    return digest_of(alerts[:-1] if len(alerts) > 1 else alerts)
+    return digest_of(groups[:-1] if len(groups) > 1 else groups)
 
 
 def _half_recorded(self: DistributionWork, before: Alert, after: Alert, deadline: Deadline) -> None:

@@ -21,7 +21,15 @@ from slack_sdk.models.blocks import (
     SectionBlock,
 )
 
-from handlers.domain.delivery.messages import TEXT_CHARS, Digest, FollowUpNotice, Message, Notification
+from handlers.domain.delivery.messages import (
+    Digest,
+    FollowUpNotice,
+    Message,
+    Notification,
+    Section,
+    ThreadReply,
+)
+from handlers.domain.delivery.wording import TEXT_CHARS
 from handlers.domain.limits import cut
 from handlers.domain.ports import NotifierRefusedError
 
@@ -36,11 +44,13 @@ def payload_of(message: Message) -> dict[str, Any]:
     """
     match message:
         case Notification():
-            blocks = _notification(message)
+            blocks = _notification(message, mark=f"alert:{message.alert_id}")
         case Digest():
             blocks = _digest(message)
         case FollowUpNotice():
             blocks = _follow_up(message)
+        case ThreadReply():
+            blocks = [_section(section) for section in message.sections]
     return _payload(message.header, blocks)
 
 
@@ -48,25 +58,31 @@ def plain_payload_of(message: Message) -> dict[str, Any]:
     """`text` alone, with all that the blocks would show: for a Slack that refuses their layout."""
     match message:
         case Notification():
-            fields = [f"{name}: {text}" for name, text in message.fields]
-            parts = [message.header, *fields, message.message, message.analysis, message.footer]
-            return _plain_text(parts, f"alert:{message.alert_id}")
+            return _plain_text(_parts(message), f"alert:{message.alert_id}")
         case Digest():
-            counts = "\n".join(f"{count} × {label}" for label, count in message.counts)  # noqa: RUF001 - as below
-            parts = [message.header, counts, *message.examples, message.footer]
+            parts = [message.header, *(_parts(message.whole)[1:] if message.whole else [_counts(message)])]
+            parts += [*(section.text for section in message.sections), message.footer]
             return _plain_text(parts, f"digest:{message.digest_id}:{message.alert_count}")
         case FollowUpNotice():
-            return _plain_text(
-                [message.header, message.analysis, message.footer], f"follow-up:{message.alert_id}"
-            )
+            parts = [message.header, message.incident, message.analysis.text, message.footer]
+            return _plain_text(parts, f"follow-up:{message.alert_id}")
+        case ThreadReply():
+            return _plain_text([message.header, *(section.text for section in message.sections)], "")
 
 
-def edited_payload_of(notice: FollowUpNotice) -> dict[str, Any]:
-    """`text` and `blocks` of the alert's own message with its analysis, marked as both; raises as above."""
-    return _payload(
-        notice.whole.header,
-        _notification(notice.whole, analysis_block_id=f"follow-up:{notice.alert_id}"),
-    )
+def edited_payload_of(message: Digest | FollowUpNotice) -> dict[str, Any]:
+    """`text` and `blocks` that take the place of the message that it refers to; raises as above.
+
+    They are marked as what is told now, not as the alert, which was told before.
+    """
+    if isinstance(message, Digest):
+        return payload_of(message)
+    return _payload(message.whole.header, _notification(message.whole, mark=f"follow-up:{message.alert_id}"))
+
+
+def _parts(message: Notification) -> list[str]:
+    fields = [f"{name}: {text}" for name, text in message.fields]
+    return [message.header, message.incident, *fields, message.message, message.analysis.text, message.footer]
 
 
 def _plain_text(parts: list[str], mark: str) -> dict[str, Any]:
@@ -81,15 +97,14 @@ def _payload(header: str, blocks: list[Block]) -> dict[str, Any]:
         raise NotifierRefusedError(f"the message breaks Slack's limits: {error}") from error
 
 
-def _notification(message: Notification, *, analysis_block_id: str | None = None) -> list[Block]:
-    blocks: list[Block] = [
-        HeaderBlock(text=_plain(message.header), block_id=f"alert:{message.alert_id}"),
-        SectionBlock(fields=[_plain(f"{name}\n{text}") for name, text in message.fields]),
-    ]
+def _notification(message: Notification, *, mark: str, header: str = "") -> list[Block]:
+    blocks: list[Block] = [HeaderBlock(text=_plain(header or message.header), block_id=mark)]
+    if message.incident:
+        blocks.append(SectionBlock(text=_plain(message.incident)))
+    blocks.append(SectionBlock(fields=[_plain(f"{name}\n{text}") for name, text in message.fields]))
     if message.message:
         blocks.append(SectionBlock(text=_plain(message.message)))
-    if message.analysis:
-        blocks.append(SectionBlock(text=_plain(message.analysis), block_id=analysis_block_id))
+    blocks.append(_section(message.analysis))
     if message.links:
         buttons = [ButtonElement(text=label, url=url) for label, url in message.links]
         blocks.append(ActionsBlock(elements=buttons))
@@ -97,22 +112,33 @@ def _notification(message: Notification, *, analysis_block_id: str | None = None
 
 
 def _digest(message: Digest) -> list[Block]:
+    mark = f"digest:{message.digest_id}:{message.alert_count}"
+    sections: list[Block] = [_section(section) for section in message.sections]
+    if message.whole is not None:
+        *blocks, footer = _notification(message.whole, mark=mark, header=message.header)
+        return [*blocks, *sections, footer]
     return [
-        HeaderBlock(
-            text=_plain(message.header), block_id=f"digest:{message.digest_id}:{message.alert_count}"
-        ),
-        SectionBlock(text=_plain("\n".join(f"{count} × {label}" for label, count in message.counts))),  # noqa: RUF001 - the sign for "times"
-        SectionBlock(text=_plain("\n".join(message.examples))),
+        HeaderBlock(text=_plain(message.header), block_id=mark),
+        SectionBlock(text=_plain(_counts(message))),
+        *sections,
         _footer(message.footer),
     ]
+
+
+def _counts(message: Digest) -> str:
+    return " · ".join(f"{count} × {label}" for label, count in message.counts)  # noqa: RUF001 - the sign for "times"
 
 
 def _follow_up(message: FollowUpNotice) -> list[Block]:
-    return [
-        HeaderBlock(text=_plain(message.header), block_id=f"follow-up:{message.alert_id}"),
-        SectionBlock(text=_plain(message.analysis)),
-        _footer(message.footer),
-    ]
+    header = HeaderBlock(text=_plain(message.header), block_id=f"follow-up:{message.alert_id}")
+    incident = [SectionBlock(text=_plain(message.incident))] if message.incident else []
+    return [header, *incident, _section(message.analysis), _footer(message.footer)]
+
+
+def _section(section: Section) -> Block:
+    """With the id of the alert whose analysis it shows, so that this can be counted."""
+    mark = None if section.analysis_of is None else f"analysis:{section.analysis_of}"
+    return SectionBlock(text=_plain(section.text), block_id=mark)
 
 
 def _footer(text: str) -> Block:

@@ -14,7 +14,7 @@ from handlers.adapters.aws.secrets import Secret, SecretMissingError, SecretUnav
 from handlers.adapters.http import countdown
 from handlers.adapters.slack.blocks import edited_payload_of, payload_of, plain_payload_of
 from handlers.adapters.slack.http import SlackAnswer, is_sendable, send
-from handlers.domain.delivery.messages import FollowUpNotice, Message
+from handlers.domain.delivery.messages import Digest, FollowUpNotice, Message, ThreadReply
 from handlers.domain.ports import (
     NotifierMisaddressedError,
     NotifierRefusedError,
@@ -51,10 +51,12 @@ _REFUSED: Final = frozenset(
         *("invalid_charset", "invalid_form_data", "invalid_json", "invalid_post_type", "json_not_object"),
         *("missing_post_type", "msg_blocks_too_long", "msg_too_long", "no_text", "too_many_attachments"),
         *("block_mismatch", "cant_update_message", "edit_window_closed", "message_not_found"),
+        *("cannot_reply_to_message", "invalid_thread_ts", "thread_not_found"),
     }
 )
-"""Of the message, or of the one that it was to edit. What is in none of these lists is tried again, and may
-have been posted: Slack says so of `internal_error` and `fatal_error`, and nobody knows of a new word."""
+"""Of the message, or of the one that it was to edit or to reply to. What is in none of these lists is tried
+again, and may have been posted: Slack says so of `internal_error` and `fatal_error`, and nobody knows of new
+words."""
 
 
 class SlackBotNotifier:
@@ -69,11 +71,12 @@ class SlackBotNotifier:
     def post(self, message: Message, *, timeout_s: float) -> str | None:
         """See `Notifier`. The reference is `<channel id>/<ts>`.
 
-        A follow-up edits the message it refers to; where that cannot be (deleted, too old, elsewhere), it is
-        posted. A message that Slack refuses goes out once more without its layout, as plain text.
+        A digest or follow-up edits the message it refers to; where that cannot be (deleted, too old,
+        elsewhere), it is posted. A message that Slack refuses goes out once more without its layout, as
+        plain text.
         """
         left_s = countdown(timeout_s)
-        if isinstance(message, FollowUpNotice) and message.refers_to:
+        if isinstance(message, Digest | FollowUpNotice) and message.refers_to:
             channel, _, ts = message.refers_to.partition("/")
             try:
                 return self._call(
@@ -81,16 +84,27 @@ class SlackBotNotifier:
                 )
             except (NotifierRefusedError, NotifierMisaddressedError) as error:
                 _log.info("Posting what cannot be edited", extra={"reason": str(error)})
+        where = self._where(message)
         try:
-            return self._post(payload_of(message), left_s)
+            return self._post({**where, **payload_of(message)}, left_s)
         except NotifierRefusedError as error:
             _log.warning("Posting as plain text what Slack refuses", extra={"reason": str(error)})
-            return self._post(plain_payload_of(message), left_s)
+            return self._post({**where, **plain_payload_of(message)}, left_s)
+
+    def _where(self, message: Message) -> dict[str, Any]:
+        """The channel, or the thread of a message: in the channel where that message is.
+
+        https://docs.slack.dev/messaging/sending-and-scheduling-messages/#threading
+        """
+        if not isinstance(message, ThreadReply) or message.parent_ref is None:
+            return {"channel": self._channel}
+        channel, _, ts = message.parent_ref.partition("/")
+        return {"channel": channel, "thread_ts": ts}
 
     def _post(self, payload: dict[str, Any], left_s: Callable[[], float]) -> str | None:
         # `parse` leaves addresses in the text that they are: text.
-        where = {"channel": self._channel, "unfurl_links": False, "unfurl_media": False, "parse": "none"}
-        return self._call("chat.postMessage", {**where, **payload}, left_s)
+        inert = {"unfurl_links": False, "unfurl_media": False, "parse": "none"}
+        return self._call("chat.postMessage", {**inert, **payload}, left_s)
 
     def _call(self, method: str, payload: dict[str, Any], left_s: Callable[[], float]) -> str | None:
         """Call once; with the token as it is now if Slack refuses the one we had, in case it was rotated."""

@@ -15,8 +15,9 @@ import msgspec
 
 from handlers.domain.alert import Alert
 from handlers.domain.delivery.channels import Channels
+from handlers.domain.delivery.digests import Group, digest_of
 from handlers.domain.delivery.leases import Deadline, Leases, leave_to_recovery
-from handlers.domain.delivery.messages import Message, digest_of, follow_up_of, notification_of
+from handlers.domain.delivery.messages import Message, follow_up_of, notification_of
 from handlers.domain.limits import (
     DIGEST_WINDOW_S,
     FIRST_BACKOFF_S,
@@ -161,7 +162,7 @@ class DistributionWork(msgspec.Struct, frozen=True, kw_only=True):
         members = self.leases.still_mine(claimed)
         if not members:
             return
-        digest = digest_of(members, emails=self.redact_emails)
+        digest = digest_of([Group(alerts=(member,)) for member in members], emails=self.redact_emails)
 
         def record(alert: Alert, at_ms: int) -> None:
             self._record(alert, notified(alert, at_ms=at_ms, digest_id=digest.digest_id), deadline)

@@ -10,6 +10,7 @@ from handlers.domain.alert import Alert, Step
 from handlers.domain.delivery.analysis import AnalysisWork
 from handlers.domain.delivery.breaker import Breaker
 from handlers.domain.delivery.channels import Channel, Channels
+from handlers.domain.delivery.digests import Group
 from handlers.domain.delivery.distribution import DistributionWork
 from handlers.domain.delivery.leases import Deadline, Leases
 from handlers.domain.delivery.rate_limit import RateLimiter
@@ -85,6 +86,11 @@ def row(
     if status is Status.ANALYZED:
         alert = analyzed(alert, ANALYSIS, due_at=new.timestamp + LEASE_S)
     return alert
+
+
+def one_each(alerts: Sequence[Alert]) -> list[Group]:
+    """The groups of alerts that belong to no incident."""
+    return [Group(alerts=(alert,)) for alert in alerts]
 
 
 @dataclass

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from handlers.domain.delivery.digests import digest_id_of
 from handlers.domain.delivery.leases import PoisonMessageError
-from handlers.domain.delivery.messages import FollowUpNotice, digest_id_of
+from handlers.domain.delivery.messages import FollowUpNotice
 from handlers.domain.limits import (
     FIRST_BACKOFF_S,
     LEAST_JITTER,

@@ -13,7 +13,8 @@ from msgspec.structs import replace
 from handlers.adapters.aws.secrets import SecretMissingError, SecretUnavailableError
 from handlers.adapters.slack.webhook import SlackNotifier
 from handlers.domain.alert import Alert, Analysis
-from handlers.domain.delivery.messages import Message, digest_id_of, digest_of, follow_up_of, notification_of
+from handlers.domain.delivery.digests import digest_id_of, digest_of
+from handlers.domain.delivery.messages import Message, follow_up_of, notification_of
 from handlers.domain.limits import MAX_DIGEST_ALERTS
 from handlers.domain.ports import (
     NotifierMisaddressedError,
@@ -23,7 +24,7 @@ from handlers.domain.ports import (
 )
 from tests.fakes.http_server import Answer, ScriptedServer
 from tests.fakes.secrets import FakeSecret
-from tests.unit.handlers.builders import row
+from tests.unit.handlers.builders import one_each, row
 from topology.alerts import Severity, Status
 
 PATH = "/services/T000/B000/verysecret"
@@ -123,18 +124,15 @@ def test_digest_is_marked_with_its_id_and_count(serve: Callable[..., ScriptedSer
     """The audit computes the id again from the rows that carry it."""
     server = serve(Answer())
     alerts = [row(f"a{number}", status=Status.ANALYZED) for number in range(3)]
-    digest = digest_of(alerts)
+    digest = digest_of(one_each(alerts))
     post(server.url + PATH, message=digest)
     blocks = blocks_of(server)
     assert blocks[0]["block_id"] == f"digest:{digest.digest_id}:3"
-    assert [block["type"] for block in blocks] == ["header", "section", "section", "context"]
-    assert blocks[1]["text"]["text"].splitlines() == ["3 × HIGH", "3 × from billing"]  # noqa: RUF001 - as shown
-    assert [line.rpartition(" ")[2] for line in blocks[2]["text"]["text"].splitlines()] == [
-        "(a0)",
-        "(a1)",
-        "(a2)",
-    ]
-    assert digest.digest_id in blocks[3]["elements"][0]["text"]
+    assert [block["type"] for block in blocks] == ["header", *["section"] * 4, "context"]
+    assert blocks[1]["text"]["text"] == "3 × HIGH · 3 × from billing"  # noqa: RUF001 - as shown
+    assert [block.get("block_id") for block in blocks[2:5]] == ["analysis:a0", "analysis:a1", "analysis:a2"]
+    assert "Logs are not rotated." in blocks[2]["text"]["text"]
+    assert digest.digest_id in blocks[5]["elements"][0]["text"]
 
 
 def test_largest_and_most_hostile_digest_keeps_slacks_limits(serve: Callable[..., ScriptedServer]) -> None:
@@ -148,7 +146,7 @@ def test_largest_and_most_hostile_digest_keeps_slacks_limits(serve: Callable[...
         for number in range(MAX_DIGEST_ALERTS)
     ]
     server = serve(Answer())
-    post(server.url + PATH, message=digest_of(alerts))
+    post(server.url + PATH, message=digest_of(one_each(alerts)))
     texts = [element for block in blocks_of(server) for element in _text_elements(block)]
     assert all(element["type"] == "plain_text" for element in texts)
     assert all(len(element["text"]) <= 3_000 for element in texts)
@@ -180,7 +178,10 @@ def test_message_beyond_slacks_limits_goes_out_as_plain_text(serve: Callable[...
     [
         (notification_of(row(status=Status.ANALYZED, message="<!here> & more")), "alert:a1"),
         (follow_up_of(row(status=Status.ANALYZED)), "follow-up:a1"),
-        (digest_of([row("a1", status=Status.ANALYZED), row("a2")]), f"digest:{digest_id_of(['a1', 'a2'])}:2"),
+        (
+            digest_of(one_each([row("a1", status=Status.ANALYZED), row("a2")])),
+            f"digest:{digest_id_of(['a1', 'a2'])}:2",
+        ),
     ],
     ids=["alert", "follow-up", "digest"],
 )

@@ -11,10 +11,10 @@ from msgspec.structs import replace
 from handlers.adapters.aws.secrets import SecretMissingError, SecretUnavailableError
 from handlers.adapters.slack.bot import SlackBotNotifier
 from handlers.adapters.slack.http import send
+from handlers.domain.delivery.digests import digest_of
 from handlers.domain.delivery.messages import (
     FollowUpNotice,
     Message,
-    digest_of,
     follow_up_of,
     notification_of,
 )
@@ -26,7 +26,7 @@ from handlers.domain.ports import (
 )
 from tests.fakes.http_server import Answer, ScriptedServer
 from tests.fakes.secrets import FakeSecret
-from tests.unit.handlers.builders import row
+from tests.unit.handlers.builders import one_each, row
 from topology.alerts import Status
 
 ALERT = row(status=Status.ANALYZED)
@@ -84,21 +84,20 @@ def test_alert_is_posted_to_the_channel_and_can_be_referred_to(serve: Callable[.
 def test_digest_is_posted_like_an_alert(serve: Callable[..., ScriptedServer]) -> None:
     """With its own marker."""
     server = serve(POSTED)
-    digest = digest_of([ALERT, replace(ALERT, alert_id="a2")])
+    digest = digest_of(one_each([ALERT, replace(ALERT, alert_id="a2")]))
     post(server, message=digest)
     assert sent(server)[0][1]["blocks"][0]["block_id"] == f"digest:{digest.digest_id}:2"
 
 
 def test_follow_up_edits_the_alerts_own_message(serve: Callable[..., ScriptedServer]) -> None:
-    """It keeps the alert's marker, so the audit still finds it, and gets the follow-up's besides."""
+    """Marked as the follow-up alone: the alert was told before, and an edit is a message to the audit."""
     server = serve(said(ok=True, channel="C0OLD", ts="1795420800.000100", text="…"))
     assert post(server, message=notice()) == "C0OLD/1795420800.000100"
     ((method, payload),) = sent(server)
     assert method == "chat.update"
     assert (payload["channel"], payload["ts"]) == ("C0OLD", "1795420800.000100")
     ids = [block.get("block_id") for block in payload["blocks"]]
-    assert ids[0] == "alert:a1"
-    assert "follow-up:a1" in ids
+    assert (ids[0], "alert:a1" in ids) == ("follow-up:a1", False)
 
 
 @pytest.mark.parametrize(

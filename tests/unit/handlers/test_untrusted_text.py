@@ -194,7 +194,7 @@ def test_what_an_attacker_writes_changes_nothing_but_its_own_text(
     _check_blocks(message.payload, row)
     _check_text(outside.shown(), attempt)
     _check_text(str(plain_payload_of(notification_of(row))["text"]), attempt)
-    _check_text("\n".join(_texts(follow_up_of(row).analysis)), attempt)
+    _check_text("\n".join(_texts(follow_up_of(row).analysis.text)), attempt)
     for name in ("text", "blocks"):
         _check_page({name: message.payload[name]}, message)
     assert all(isinstance(json.loads(line), dict) for line in logged())
