@@ -7,6 +7,9 @@ to be told: SUPPRESSED, it is named. Two records say which events a fault had:
 - the sender: each receipt of which it `tells` fault and state by itself; so what the pipeline took for the
   same fault, or for a retry of an alert, is found as well
 
+What is SUPPRESSED under a silence is no repeat, and has a rule of its own: when the silence ends, the state
+that it hid is told, unless people know it.
+
 Events are in order where `$clocks_ms` or more are between them; a sender's without a time of its own lasts
 from its first try to the answer. Where another order of those that are closer would make an event a repeat of
 one that was told, it is not accused.
@@ -17,7 +20,8 @@ from typing import Final
 PREPARE: Final = (
     # The events of each fault that was in both states. Told is what goes or went out, or is PARKED; what is
     # below a row that folds a flood is told by that. An answer with a row from before the first try is not.
-    # Under an eventual ledger a repeat that Recovery has still to look at may be told yet.
+    # Under an eventual ledger a repeat that Recovery has still to look at may be told yet, and so may what
+    # waits for the end of its silence.
     """
     CREATE TABLE events AS
     WITH folding AS (SELECT alert_id FROM alerts WHERE folds), known AS (
@@ -25,7 +29,7 @@ PREPARE: Final = (
                changed_at_ms AS since_ms, changed_at_ms AS until_ms,
                alert_id, parent_id, status, accepted_at_ms,
                status <> 'SUPPRESSED' OR coalesce(parent_id IN (FROM folding), false)
-               OR ($eventual AND due_at IS NOT NULL) AS told
+               OR (due_at IS NOT NULL AND ($eventual OR silence_id IS NOT NULL)) AS told
         FROM alerts WHERE fault_key IS NOT NULL AND state IS NOT NULL AND changed_at_ms IS NOT NULL
         UNION ALL
         SELECT 'sender', tells.fault, tells.state = 'resolved',
@@ -34,12 +38,50 @@ PREPARE: Final = (
                alert_id, parent_id, alerts.status, receipts.accepted_at_ms,
                (alerts.status <> 'SUPPRESSED'
                 AND coalesce(alerts.accepted_at_ms >= first_sent_at_ms - $clocks_ms, true))
-               OR coalesce(parent_id IN (FROM folding), false) OR ($eventual AND due_at IS NOT NULL)
+               OR coalesce(parent_id IN (FROM folding), false)
+               OR (due_at IS NOT NULL AND ($eventual OR silence_id IS NOT NULL))
         FROM receipts JOIN alerts USING (alert_id) WHERE tells IS NOT NULL
     )
     FROM known SEMI JOIN (
         SELECT record, fault FROM known GROUP BY ALL HAVING bool_or(resolved) AND NOT bool_and(resolved)
     ) USING (record, fault)
+    """,
+    # A silence hides an alert that came before its end, and no longer than until Recovery has looked at it.
+    # What rests under it then was over before (an event in the other state came), or is what people know:
+    # they were told last of the same state, or of none and it is resolved.
+    """
+    CREATE TABLE hidden AS
+    WITH silenced AS (
+        SELECT alert_id, fault_key, state, changed_at_ms, accepted_at_ms, due_at, silence_id,
+               silenced_until * 1000 AS until_ms
+        FROM alerts WHERE status = 'SUPPRESSED' AND silence_id IS NOT NULL
+    ), later AS (
+        SELECT silenced.alert_id,
+               bool_or(alerts.state <> silenced.state
+                       AND alerts.changed_at_ms > silenced.changed_at_ms - $clocks_ms) AS superseded,
+               max(alerts.changed_at_ms) FILTER (
+                   alerts.status <> 'SUPPRESSED' AND alerts.state = silenced.state) AS same_ms,
+               max(alerts.changed_at_ms) FILTER (
+                   alerts.status <> 'SUPPRESSED' AND alerts.state <> silenced.state) AS other_ms
+        FROM silenced JOIN alerts USING (fault_key)
+        WHERE alerts.accepted_at_ms <= until_ms + $look_ms
+        GROUP BY ALL
+    )
+    SELECT alert_id, accepted_at_ms,
+           'SUPPRESSED under the silence ' || silence_id || ', ' || CASE
+           WHEN coalesce(until_ms <= accepted_at_ms - $clocks_ms, true) THEN 'which had ended before it came'
+           WHEN due_at IS NOT NULL AND until_ms + $look_ms < $now_ms
+               THEN 'which outlived its end: that was ' || ($now_ms - until_ms) // 1000
+                    || ' s ago, and nobody has looked at what it hid'
+           WHEN due_at IS NULL AND until_ms > $now_ms + $clocks_ms
+               THEN 'which has not ended, and nobody will look at what it hides'
+           WHEN due_at IS NULL AND NOT coalesce(superseded, false) AND NOT CASE
+                WHEN same_ms IS NULL THEN coalesce(state = 'resolved' AND other_ms IS NULL, false)
+                ELSE coalesce(same_ms > other_ms - $clocks_ms, true) END
+               THEN 'which has ended, and its fault stayed ' || coalesce(state, 'as it was')
+                    || ', which nobody was told'
+           END AS change
+    FROM silenced LEFT JOIN later USING (alert_id)
     """,
     # An event that was not told is an untold change if an event in the other state was certainly before it,
     # and no told one in its own state can have been between them, nor a try that its sender saw no answer of.
@@ -83,7 +125,11 @@ PREPARE: Final = (
            || ')'
            AS change
     FROM changes WHERE accepted_at_ms >= $since_ms AND accepted_at_ms < $until_ms
+         AND alert_id NOT IN (SELECT alert_id FROM hidden)
     GROUP BY alert_id
+    UNION ALL
+    SELECT alert_id, change FROM hidden
+    WHERE change IS NOT NULL AND accepted_at_ms >= $since_ms AND accepted_at_ms < $until_ms
     """,
     # What is told as another state than its sender's, or for another fault than its sender's, is not told of
     # that. A row that folds a flood is about many faults.

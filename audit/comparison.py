@@ -1,5 +1,6 @@
 """Compares the records on disk: they are streamed into a DuckDB database of a temporary folder and joined."""
 
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -57,6 +58,10 @@ class Window:
 
 EVER: Final = Window()
 
+SILENCE_LOOK_S: Final = 1_800
+"""After a silence's end Recovery has looked at what it hid by then: twice the time after which one region
+acts for the other by default (`takeoverAfterS`)."""
+
 
 def compare(
     *,
@@ -66,12 +71,13 @@ def compare(
     consistency: str,
     window: Window = EVER,
     problems_file: Path | None = None,
+    now_ms: int | None = None,
 ) -> Audit:
     """Compare the receipts with each region's ledger and with Slack; each is read once, from start to end.
 
     What of the receipts is `Unread` counts if it may be of the window. `slack` None: it cannot be read, and a
     NOTIFIED row is believed. `problems_file` gets every problem, one JSON object a line; the outcome itself
-    lists the first `MAX_LISTED`.
+    lists the first `MAX_LISTED`. `now_ms`: when the ledgers are read, if not now.
 
     Raises:
         Whatever reading a record raises.
@@ -91,6 +97,8 @@ def compare(
             "slack": slack is not None,
             "clocks_ms": CLOCK_ERROR_S * 1_000,
             "eventual": consistency != "strong",
+            "now_ms": time.time_ns() // 1_000_000 if now_ms is None else now_ms,
+            "look_ms": SILENCE_LOOK_S * 1_000,
         }
         for query in (
             *queries.PREPARE,
@@ -166,6 +174,7 @@ def _outcome(
         _write_problems(problems_file, database, [queries.PROBLEMS, *unexplained], read.unread_parts)
     digests, verified = database.row(queries.DIGESTS)
     known = database.row(changes.KNOWN)
+    silenced, acknowledged, escalated, synthetic = database.row(queries.PEOPLE)
 
     def in_state(state: str) -> int:
         return sum(states.get(state, 0) for states in by_region.values())
@@ -192,6 +201,10 @@ def _outcome(
         untold=database.row(changes.UNTOLD)[0] if any(known) else None,
         told_in_doubt=database.row(queries.TOLD_IN_DOUBT)[0],
         states_known=dict(zip(("sender", "ledger"), known, strict=True)),
+        silenced=silenced,
+        acknowledged=acknowledged,
+        escalated=escalated,
+        synthetic=synthetic,
     )
 
 

@@ -21,6 +21,7 @@ class LedgerRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     Three count possible duplicates, `state_uncertain` what people were told in doubt. `due_at` (epoch
     seconds) is when somebody has to see to it. `changed_at_ms` is when the fault came into `state` ("firing"
     or "resolved") by its source, else when that was accepted; a row that `folds` stands for all below it.
+    `silenced_until`, `acknowledged_at` and `escalated_at` (when it went a second way) are epoch seconds too.
     """
 
     alert_id: str
@@ -40,6 +41,11 @@ class LedgerRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     state_uncertain: int = 0
     due_at: int | None = None
     folds: bool | None = None
+    format: str | None = None
+    silence_id: str | None = None
+    silenced_until: int | None = None
+    acknowledged_at: int | None = None
+    escalated_at: int | None = None
 
 
 _ATTRIBUTES: Final = (
@@ -57,6 +63,11 @@ _ATTRIBUTES: Final = (
     "changed_at_ms",
     "due_at",
     "folds",
+    "format",
+    "silence_id",
+    "silenced_until",
+    "acknowledged_at",
+    "escalated_at",
 )
 
 

@@ -45,6 +45,10 @@ class Audit:
     `told_in_doubt` the alerts that may have been no change and were told all the same (`IN_DOUBT`);
     None where neither record in `states_known` knows any: the `sender` and the `ledger`, each with the number
     of alerts of which it knows fault and state.
+
+    Of the sound alerts, `silenced` counts the suppressed ones that lie under a silence, `acknowledged` those
+    that somebody has acknowledged, `escalated` those that went a second way. `synthetic` counts the rows that
+    the stack made to watch itself: they need no receipt, and are in no other count.
     """
 
     consistency: str
@@ -68,11 +72,26 @@ class Audit:
     untold: int | None = None
     told_in_doubt: int = 0
     states_known: Mapping[str, int] = field(default_factory=dict)
+    silenced: int = 0
+    acknowledged: int = 0
+    escalated: int = 0
+    synthetic: int = 0
 
     @property
     def duplicates(self) -> int:
         """Messages about alerts that Slack had a message about already."""
         return sum((self.duplicates_by_cause or {}).values())
+
+    @property
+    def by_people(self) -> dict[str, int]:
+        """What a report shows of them where it is not zero: counts by what people did, and of `synthetic`."""
+        counts = {
+            "silenced": self.silenced,
+            "acknowledged": self.acknowledged,
+            "told a second way": self.escalated,
+            "synthetic": self.synthetic,
+        }
+        return {name: count for name, count in counts.items() if count}
 
     @property
     def passed(self) -> bool:

@@ -6,13 +6,15 @@
   202'd alert, repeats included, and one a member that was lost; `tells(fault, state, changed_at_ms)` is what
   the sender itself knows of it
 - `ledger(read_in, alert_id, status, region, owner, parent_id, accepted_at_ms, notified_at_ms, digest_id,
-  outcome_unknown, lease_expired, ownership_transferred, fault_key, state, changed_at_ms, folds)`: one row an
-  alert and a region whose ledger was read
+  outcome_unknown, lease_expired, ownership_transferred, fault_key, state, changed_at_ms, folds, format,
+  silence_id, silenced_until, acknowledged_at, escalated_at)`: one row an alert and a region whose ledger was
+  read
 - `slack(kind, id, members, received_at_ms)`: `kind` is alert, digest or follow_up; `id` the alert's or the
   digest's; `members` how many alerts a digest says that it is about
 
 Parameters: `$since_ms` and `$until_ms` (the alerts to account for were accepted between them), `$names` and
-`$regions` (whose ledgers were read, and how many) and `$slack` (whether Slack was read).
+`$regions` (whose ledgers were read, and how many), `$slack` (whether Slack was read), `$now_ms` and
+`$look_ms` (how long after a silence's end somebody has looked at what it hid).
 
 The window says which receipts must be met and which messages must be known. It never leaves out a row that
 they are compared with: the row of a repeat, its family or its digest may be older.
@@ -48,7 +50,15 @@ LEDGER: Final = {
     "state_uncertain": "BIGINT",
     "due_at": "BIGINT",
     "folds": "BOOLEAN",
+    "format": "VARCHAR",
+    "silence_id": "VARCHAR",
+    "silenced_until": "BIGINT",
+    "acknowledged_at": "BIGINT",
+    "escalated_at": "BIGINT",
 }
+_CHANGES_AT_REST: Final = ("due_at", "silenced_until", "acknowledged_at", "escalated_at")
+"""What Recovery or people may change between the scans of two ledgers."""
+
 SLACK: Final = {"kind": "VARCHAR", "id": "VARCHAR", "members": "BIGINT", "received_at_ms": "BIGINT"}
 
 UNNAMED: Final = "request:"
@@ -57,10 +67,10 @@ UNNAMED: Final = "request:"
 LOST: Final = "body:"
 """Before the hash of a body, and the place in it of a member that its 202 neither names nor refuses."""
 
-_CONTENT: Final = f"hash({', '.join(column for column in LEDGER if column not in ('alert_id', 'due_at'))})"
-"""Of what a region's ledger says of an alert, in 64 bits: two that differ have one hash in 2^64 cases.
-
-Without `due_at`, which Recovery may change between the scans of two ledgers."""
+_CONTENT: Final = (
+    f"hash({', '.join(column for column in LEDGER if column not in ('alert_id', *_CHANGES_AT_REST))})"
+)
+"""Of what a region's ledger says of an alert, in 64 bits: two that differ have one hash in 2^64 cases."""
 
 PREPARE: Final = (
     # One row an alert: in how many ledgers it is, whether they agree on everything, and what it says.
@@ -73,14 +83,21 @@ PREPARE: Final = (
            coalesce(max(lease_expired), 0) AS lease_expired,
            coalesce(max(ownership_transferred), 0) AS ownership_transferred, max(fault_key) AS fault_key,
            max(state) AS state, max(changed_at_ms) AS changed_at_ms, max(folds) AS folds,
-           coalesce(max(state_uncertain), 0) AS state_uncertain, max(due_at) AS due_at
+           coalesce(max(state_uncertain), 0) AS state_uncertain, max(due_at) AS due_at,
+           coalesce(max(format) = 'synthetic', false) AS synthetic, max(silence_id) AS silence_id,
+           max(silenced_until) AS silenced_until, max(acknowledged_at) AS acknowledged_at,
+           max(escalated_at) AS escalated_at,
+           CASE WHEN max(silence_id) IS NULL THEN 0 ELSE coalesce(max(outcome_unknown), 0)
+                + coalesce(max(lease_expired), 0) + coalesce(max(ownership_transferred), 0)
+           END AS may_precede_silence
     FROM ledger GROUP BY alert_id
     """,  # noqa: S608 - `_CONTENT` is made of the names above
-    # A family is an alert and its repeats. It is alive if one of them is open, or was told to people.
+    # A family is an alert and its repeats. It is alive if one of them is open, was told to people, or lies
+    # under a silence (`audit.changes` says whether rightly).
     """
     CREATE TABLE living_families AS
     SELECT DISTINCT coalesce(parent_id, alert_id) AS family FROM alerts
-    WHERE status IN ('RECEIVED', 'ANALYZED', 'NOTIFIED')
+    WHERE status IN ('RECEIVED', 'ANALYZED', 'NOTIFIED') OR silence_id IS NOT NULL
     """,
     """
     CREATE TABLE singles AS
@@ -118,7 +135,7 @@ PREPARE: Final = (
         FROM alerts LEFT JOIN singles USING (alert_id) LEFT JOIN digests USING (digest_id)
     ), beyond AS (
         SELECT *, greatest(posts - (status <> 'PARKED')::INT, 0) AS extra FROM posted
-        WHERE status <> 'SUPPRESSED'
+        WHERE status <> 'SUPPRESSED' AND NOT synthetic
           AND (posts > 0 OR outcome_unknown + lease_expired + ownership_transferred > 0)
     ), first AS (
         SELECT *, least(extra, outcome_unknown) AS by_unknown FROM beyond
@@ -166,9 +183,10 @@ FINDINGS: Final = """
             THEN 'answered as ' || coalesce(promised.state, '') || ' of the fault '
                  || coalesce(promised.fault_key, '') || ', but its row says '
                  || coalesce(alerts.state, 'nothing') || ' of ' || coalesce(alerts.fault_key, 'none')
-        WHEN alerts.status = 'SUPPRESSED' AND was_live
+        WHEN alerts.status = 'SUPPRESSED' AND was_live AND silence_id IS NULL
             THEN 'answered as an alert to go out, but its row is SUPPRESSED'
-        WHEN alerts.status = 'SUPPRESSED' AND living_families.family IS NULL THEN coalesce(
+        WHEN alerts.status = 'SUPPRESSED' AND silence_id IS NULL AND living_families.family IS NULL
+            THEN coalesce(
             (SELECT 'SUPPRESSED, but nobody of its family is open or NOTIFIED; its parent '
                     || alert_id || ' is ' || status
              FROM alerts AS parent WHERE parent.alert_id = alerts.parent_id),
@@ -176,7 +194,7 @@ FINDINGS: Final = """
         WHEN untold.change IS NOT NULL THEN untold.change
         WHEN mistaken.why IS NOT NULL THEN mistaken.why
         WHEN NOT $slack THEN NULL
-        WHEN alerts.status = 'SUPPRESSED' AND singles.posts > 0
+        WHEN alerts.status = 'SUPPRESSED' AND singles.posts > may_precede_silence
             THEN 'SUPPRESSED, but Slack has a message of it'
         WHEN alerts.status = 'NOTIFIED' AND alerts.digest_id IS NULL AND singles.posts IS NULL
             THEN 'NOTIFIED, but Slack has no message of it'
@@ -204,7 +222,7 @@ STRANGE_MESSAGES: Final = """
                   || CASE kind WHEN 'alert' THEN 'message' ELSE 'follow-up' END || ' of it' END
     FROM slack LEFT JOIN alerts ON alerts.alert_id = slack.id
     WHERE kind <> 'digest' AND received_at_ms >= $since_ms
-      AND (copies IS NULL OR (kind = 'alert' AND alerts.status = 'SUPPRESSED')
+      AND (copies IS NULL OR (kind = 'alert' AND alerts.status = 'SUPPRESSED' AND may_precede_silence = 0)
            OR (kind = 'follow_up' AND alerts.status <> 'NOTIFIED'))
       AND id NOT IN (SELECT alert_id FROM findings WHERE problem IS NOT NULL)
     GROUP BY id, kind
@@ -217,6 +235,15 @@ UNTOLD_UNRECEIPTED: Final = """
     WHERE alert_id NOT IN (SELECT alert_id FROM findings)
 """
 """Untold changes of state that nobody has a receipt of."""
+
+PEOPLE: Final = """
+    SELECT count(*) FILTER (alerts.status = 'SUPPRESSED' AND silence_id IS NOT NULL), count(acknowledged_at),
+           count(escalated_at),
+           (SELECT count(*) FROM alerts
+            WHERE synthetic AND accepted_at_ms >= $since_ms AND accepted_at_ms < $until_ms)
+    FROM findings JOIN alerts USING (alert_id) WHERE problem IS NULL
+"""
+"""What people did about sound alerts, and how many alerts are none of theirs."""
 
 COUNTS: Final = """
     SELECT region, status, count(*), count(digest_id) FROM findings WHERE problem IS NULL GROUP BY ALL
@@ -231,7 +258,7 @@ TOLD_IN_DOUBT: Final = """
 """
 UNRECEIPTED: Final = """
     SELECT count(*) FROM alerts ANTI JOIN receipts USING (alert_id)
-    WHERE accepted_at_ms >= $since_ms AND accepted_at_ms < $until_ms
+    WHERE accepted_at_ms >= $since_ms AND accepted_at_ms < $until_ms AND NOT synthetic
 """
 DIGESTS: Final = """
     SELECT count(*), count(*) FILTER (finding = 'verified') FROM digests WHERE received_at_ms >= $since_ms

@@ -132,6 +132,7 @@ def _summary(audit: Audit) -> str:
     return (
         f"[bold]audit[/]: accepted {audit.accepted}, notified {audit.notified} ({audit.in_digests} in "
         f"{audit.digests} digests), suppressed {audit.suppressed}, parked {audit.parked}, "
+        f"{''.join(f'{name} {count}, ' for name, count in audit.by_people.items())}"
         f"{colour}unaccounted {audit.unaccounted}[/], duplicates {causes or 0}"
         + (f", [bold red]unread {', '.join(audit.unread_parts)}[/]" if audit.unread else "")
     )

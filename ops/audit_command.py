@@ -151,6 +151,8 @@ def print_audit(audit: Audit, console: Console) -> None:
         console.print(f"duplicates {audit.duplicates} ({causes})")
     console.print(f"members {_members_shown(audit)}")
     console.print(f"changes of state {_changes_shown(audit)}")
+    if audit.by_people:
+        console.print("   ".join(f"{name} {count}" for name, count in audit.by_people.items()))
     if audit.unread:
         console.print(f"unread parts of the receipts {audit.unread}: what was answered 202 there is unknown")
     lines = [("unread", *part) for part in audit.unread_parts.items()]

@@ -138,6 +138,7 @@ def _alerts(body: Element, report: DrillReport) -> None:
             ("in digests", audit.in_digests),
             ("suppressed", audit.suppressed),
             ("parked", audit.parked),
+            *audit.by_people.items(),
             ("unaccounted", audit.unaccounted),
         ]
     for cause, count in (report.duplicates_by_cause or {}).items():

@@ -79,6 +79,13 @@ def test_unread_slack_is_unknown_and_not_clean() -> None:
     assert "duplicates unknown" in shown(duplicates_by_cause=None)
 
 
+def test_what_people_did_is_a_line_where_there_is_any() -> None:
+    """Silenced, acknowledged and escalated alerts, and the stack's own."""
+    text = shown(silenced=4, acknowledged=3, escalated=2, synthetic=1)
+    assert "silenced 4   acknowledged 3   told a second way 2   synthetic 1" in text
+    assert "silenced" not in shown()
+
+
 def test_receipts_that_do_not_say_of_which_body_are_counted_beside_those_that_do() -> None:
     """A file that an older sender began."""
     members = {"sent": 2, "answered": 1, "refused": 1, "lost": 0}
