@@ -139,6 +139,8 @@ class Region(pulumi.ComponentResource):
             "claude_model": config.claude_model,
             "cache_ttl_s": str(config.cache_ttl_s),
             "critical_patience_s": str(config.critical_patience_s),
+            "incident_window_s": str(config.incident_window_s),
+            "hold_back_s": str(config.hold_back_s),
             "redact_emails": str(config.redact_emails).lower(),
             "slack_webhook_secret": data.slack_webhook_secret.name,
             "slack_webhook_origin": config.slack_webhook_origin,

@@ -8,6 +8,7 @@ import os
 from typing import Any, Final
 
 from handlers.adapters.aws.dynamodb import DynamoAnalysisCache
+from handlers.adapters.aws.silences import DynamoSilences
 from handlers.adapters.claude import ClaudeAnalyst
 from handlers.adapters.lambda_events.invocation import Context, Event
 from handlers.adapters.lambda_events.sqs_batch import work_batch
@@ -16,6 +17,9 @@ from handlers.bootstrap import Parts
 from handlers.domain.alert import Step
 from handlers.domain.delivery.analysis import AnalysisWork
 from handlers.domain.delivery.breaker import Breaker
+from handlers.domain.delivery.incidents import Incidents
+from handlers.domain.delivery.routing import Routing
+from handlers.domain.silences import Silences
 from handlers.domain.states import Actor
 from handlers.settings import AnalysisSettings
 
@@ -23,6 +27,16 @@ _settings: Final = AnalysisSettings.from_environment(os.environ)
 _parts: Final = Parts.of(_settings, function="analysis", sends_each_time=True)
 _work: Final = AnalysisWork(
     leases=_parts.leases(Actor.ANALYSIS, Step.ANALYSIS),
+    incidents=Incidents(
+        ledger=_parts.ledger,
+        coordination=_parts.coordination,
+        clock=_parts.clock,
+        window_s=_settings.incident_window_s,
+    ),
+    routing=Routing(routes=_settings.routes, default_edits=_settings.slack_edits),
+    silences=Silences(
+        stored=DynamoSilences(_parts.dynamodb, _settings.coordination_table), clock=_parts.clock
+    ),
     cache=DynamoAnalysisCache(_parts.dynamodb, _settings.analysis_cache_table),
     analyst=ClaudeAnalyst(
         _parts.secret(_settings.anthropic_key_secret),

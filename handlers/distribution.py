@@ -17,6 +17,7 @@ from handlers.bootstrap import Parts
 from handlers.domain.alert import Step
 from handlers.domain.delivery.channels import Channel, Channels
 from handlers.domain.delivery.distribution import DistributionWork
+from handlers.domain.delivery.incidents import Incidents
 from handlers.domain.delivery.rate_limit import RateLimiter
 from handlers.domain.states import Actor
 from handlers.settings import DistributionSettings
@@ -58,6 +59,12 @@ def _channels() -> Channels:
 
 _work: Final = DistributionWork(
     leases=_parts.leases(Actor.DISTRIBUTION, Step.DISTRIBUTION),
+    incidents=Incidents(
+        ledger=_parts.ledger,
+        coordination=_parts.coordination,
+        clock=_parts.clock,
+        window_s=_settings.incident_window_s,
+    ),
     channels=_channels(),
     route_meter=RouteMetric(stack=_settings.stack, clock=_parts.clock),
     executor=ThreadExecutor(),

@@ -49,6 +49,7 @@ _reception: Final = Reception(
     executor=_executor,
     region=_settings.aws_region,
     lease_s=_settings.lease_s,
+    hold_back_s=_settings.hold_back_s,
     event_window_s=_settings.dedupe_event_window_s,
     content_window_s=_settings.dedupe_content_window_s,
 )

@@ -89,6 +89,7 @@ class ReceptionSettings(Settings, frozen=True, kw_only=True):
     dedupe_event_window_s: int
     dedupe_content_window_s: int
     source_quota_per_minute: int
+    hold_back_s: int
     alarm_topic_arn: str
     alert_sources: str = ""
 
@@ -130,6 +131,7 @@ class AnalysisSettings(RoutedSettings, frozen=True, kw_only=True):
     claude_model: str
     cache_ttl_s: int
     critical_patience_s: int
+    incident_window_s: int
     redact_emails: bool = True
     slack_edits: bool = False
 
@@ -144,6 +146,7 @@ class DistributionSettings(RoutedSettings, frozen=True, kw_only=True):
     slack_webhook_secret: str
     slack_webhook_origin: str
     slack_interval_ms: int
+    incident_window_s: int
     slack_channel: str
     slack_bot_token_secret: str
     redact_emails: bool = True

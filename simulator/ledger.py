@@ -238,12 +238,13 @@ class LedgerPort:
 
         return self.call(f"ledger.overdue {key}", effect)
 
-    def waiting(self, key: str, *, limit: int) -> Sequence[str]:
+    def waiting(self, key: str, *, until_s: int, limit: int) -> Sequence[str]:
         """See `Ledger`."""
 
         def effect() -> list[str]:
             shown = self._store.under(self._region, key)
-            waiting = [row for row in shown if row.status is Status.ANALYZED and not row.alone]
+            due = [row for row in shown if (row.due_at or 0) <= until_s]
+            waiting = [row for row in due if row.status is Status.ANALYZED and not row.alone]
             return [row.alert_id for row in waiting if row.lease_token is None][:limit]
 
         return self.call(f"ledger.waiting {key}", effect)

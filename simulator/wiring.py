@@ -16,9 +16,11 @@ from handlers.domain.delivery.analysis import AnalysisWork
 from handlers.domain.delivery.breaker import Breaker
 from handlers.domain.delivery.channels import Channel, Channels
 from handlers.domain.delivery.distribution import DistributionWork
+from handlers.domain.delivery.incidents import Incidents
 from handlers.domain.delivery.leases import Deadline, Leases, PoisonMessageError
 from handlers.domain.delivery.messages import Digest, FollowUpNotice, Message, ThreadReply
 from handlers.domain.delivery.rate_limit import RateLimiter
+from handlers.domain.delivery.routing import Routing
 from handlers.domain.intake.faults import Faults
 from handlers.domain.intake.quotas import Quotas
 from handlers.domain.intake.reception import Reception
@@ -28,6 +30,7 @@ from handlers.domain.limits import FAULT_RECORD_WINDOWS
 from handlers.domain.regions.ownership import MovingOwnership, Ownership, SharedOwnership
 from handlers.domain.regions.recovery import Recovery
 from handlers.domain.regions.switch import Switch
+from handlers.domain.silences import Silences
 from handlers.domain.states import Actor
 from topology.config import StackConfig
 from topology.functions import FUNCTIONS
@@ -109,6 +112,9 @@ def analysis(given: Ports) -> AnalysisWork:
     """The worker of the analysis function."""
     return AnalysisWork(
         leases=_leases(given, Actor.ANALYSIS, Step.ANALYSIS),
+        incidents=_incidents(given),
+        routing=Routing(),
+        silences=Silences(stored=_NoSilences(), clock=given.machine),
         cache=given.cache,
         analyst=given.analyst,
         breaker=Breaker(coordination=given.coordination, clock=given.machine),
@@ -122,6 +128,7 @@ def distribution(given: Ports) -> DistributionWork:
     """The worker of the distribution function."""
     return DistributionWork(
         leases=_leases(given, Actor.DISTRIBUTION, Step.DISTRIBUTION),
+        incidents=_incidents(given),
         channels=Channels(
             default=Channel(
                 notifier=given.notifier,
@@ -131,6 +138,23 @@ def distribution(given: Ports) -> DistributionWork:
             )
         ),
         executor=given.machine,
+    )
+
+
+class _NoSilences:
+    """`StoredSilences` of which there are none."""
+
+    def read(self) -> str:
+        """See `StoredSilences`."""
+        return ""
+
+
+def _incidents(given: Ports) -> Incidents:
+    return Incidents(
+        ledger=given.ledger,
+        coordination=given.coordination,
+        clock=given.machine,
+        window_s=CONFIG.incident_window_s,
     )
 
 

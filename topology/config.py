@@ -63,6 +63,8 @@ class StackConfig:
     source_quota_per_minute: int
     cache_ttl_s: int
     critical_patience_s: int
+    incident_window_s: int
+    hold_back_s: int
     redact_emails: bool
     claude_model: str
     slack_webhook_origin: str

@@ -22,6 +22,7 @@ from topology.limits import (
     LAMBDA_POLLERS_MIN_MAX,
     LAMBDA_TIMEOUT_MAX_S,
     LOG_RETENTION_DAYS,
+    SQS_DELAY_MAX_S,
     SQS_VISIBILITY_FACTOR,
     SQS_VISIBILITY_MAX_S,
 )
@@ -139,6 +140,20 @@ KEYS: Final = (
         2,
         *_between(1, 10, " s"),
         "How long a CRITICAL alert waits for its analysis; then it goes out and is followed up",
+    ),
+    Key(
+        "incidentWindowS",
+        int,
+        300,
+        *_between(0, 3_600, " s"),
+        "Alerts of one signature within so long are told as one incident; 0: each by itself",
+    ),
+    Key(
+        "holdBackS",
+        int,
+        0,
+        *_between(0, SQS_DELAY_MAX_S, " s"),
+        "How long alerts wait for their resolution before anything is done about them; CRITICAL ones do not",
     ),
     Key("redactEmails", bool, True, *_BOOL, "Whether the model and Slack are shown no e-mail addresses"),  # noqa: FBT003 - the default
     Key("claudeModel", str, "claude-sonnet-5-5", *_NAME, "Model id of the analysis"),

@@ -23,9 +23,9 @@ def rate_record(route: str) -> str:
     return f"{SLACK_RATE}#{route}" if route else SLACK_RATE
 
 
-def incident_record(region: str, family: str) -> str:
-    """The last incident of a family of alerts in a region; `handlers.domain.delivery.incidents`."""
-    return f"incident#{region}#{family}"
+def incident_record(region: str, incident_key: str) -> str:
+    """The last incident of a key in a region; `handlers.domain.delivery.incidents`."""
+    return f"incident#{region}#{incident_key}"
 
 
 def heartbeat_record(region: str, name: str) -> str:

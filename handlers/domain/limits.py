@@ -128,6 +128,23 @@ DIGEST_WINDOW_S: Final = 5
 MAX_DIGEST_WAIT_S: Final = 30
 """It waits half as long as it has waited in all, and so long at most."""
 
+GATHERING_S: Final = 5
+"""A held alert waits so long where more may follow at once: for a message to edit, or to see how many there
+are. One in so long does, of an incident."""
+
+FLUSH_COUNTS: Final = (10, 100, 1_000, 10_000)
+"""When an incident has so many alerts, people are told again of those that are held."""
+
+MAX_INCIDENT_ROWS: Final = 2_000
+"""Counted of an incident: one page of its index. Of more people are told that they are at least so many."""
+
+ASK_AGAIN_S: Final = 60
+"""The model is asked once for an incident; for its next alert after this, if there is no answer still."""
+
+PAIR_WAIT_S: Final = 5
+"""How long the resolution of an alert that is being analysed waits for it, twice at most, and such an alert
+for its resolution: they go out together."""
+
 PARKED_LOOK_S: Final = 3_600
 """How often Recovery looks for repeats of a PARKED alert that nothing stands in for."""
 

@@ -56,7 +56,11 @@ class AnalystUnconfiguredError(Exception):
     """There is no key for the model. Go on without: the analysis may follow once an operator has put one."""
 
 
-class NotifierThrottledError(Exception):
+class NotifierError(Exception):
+    """Slack did not take a message; what is below says why."""
+
+
+class NotifierThrottledError(NotifierError):
     """Slack asked to wait. Nothing was posted; not a failed attempt."""
 
     def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
@@ -65,7 +69,7 @@ class NotifierThrottledError(Exception):
         self.retry_after_s = retry_after_s
 
 
-class NotifierUnavailableError(Exception):
+class NotifierUnavailableError(NotifierError):
     """Slack failed. Try later; when `outcome_unknown`, the message may have been posted all the same."""
 
     def __init__(self, message: str, *, outcome_unknown: bool) -> None:
@@ -74,14 +78,14 @@ class NotifierUnavailableError(Exception):
         self.outcome_unknown = outcome_unknown
 
 
-class NotifierMisaddressedError(Exception):
+class NotifierMisaddressedError(NotifierError):
     """Slack takes nothing where we post, or nobody says where that is. Nothing was posted.
 
     It may be in the middle of a change, so try a few times; then park: only an operator can help.
     """
 
 
-class NotifierRefusedError(Exception):
+class NotifierRefusedError(NotifierError):
     """Slack will never take this message, wherever it goes. Park."""
 
 
@@ -140,10 +144,11 @@ class Ledger(Protocol):
     def overdue(self, key: str, *, now_s: int, limit: int) -> Sequence[str]:
         """At most `limit` ids under an open key with `due_at` passed, oldest first; it may lag."""
 
-    def waiting(self, key: str, *, limit: int) -> Sequence[str]:
+    def waiting(self, key: str, *, until_s: int, limit: int) -> Sequence[str]:
         """At most `limit` ids of ANALYZED alerts under an open key that may go into a digest, with no lease.
 
-        It may lag behind the rows.
+        Those are meant that are due by `until_s` (epoch seconds), the longest due first. It may lag behind
+        the rows.
         """
 
     def count(self, key: str, *, limit: int) -> int:

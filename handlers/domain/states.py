@@ -70,6 +70,7 @@ MOVES: Final = (
     Move(Actor.RECEPTION, Status.SUPPRESSED, Status.RECEIVED, Condition.PARENT_PARKED, "promoted at once"),
     Move(Actor.RECEPTION, Status.SUPPRESSED, Status.RECEIVED, Condition.STATE_CHANGED, "no repeat after all"),
     Move(Actor.ANALYSIS, Status.RECEIVED, Status.RECEIVED, Condition.FREE, "claimed"),
+    Move(Actor.ANALYSIS, Status.RECEIVED, Status.RECEIVED, Condition.HELD, "waits for what it resolves"),
     Move(Actor.ANALYSIS, Status.RECEIVED, Status.ANALYZED, Condition.HELD, "analysed, or sent on without"),
     Move(Actor.ANALYSIS, Status.RECEIVED, Status.SUPPRESSED, Condition.HELD, "silenced"),
     Move(Actor.ANALYSIS, Status.NOTIFIED, Status.NOTIFIED, Condition.FREE, "follow-up claimed"),

@@ -7,33 +7,25 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from handlers.domain.alert import Alert
-from handlers.domain.delivery import distribution
+from handlers.domain.delivery import distribution, outcomes
 from handlers.domain.delivery.digests import Group, digest_of
 from handlers.domain.delivery.distribution import DistributionWork
 from handlers.domain.delivery.leases import Deadline
 from handlers.domain.delivery.messages import Digest, Notification, notification_of
+from handlers.domain.delivery.outcomes import Outcomes
 from handlers.domain.delivery.rate_limit import RateLimiter
 from handlers.domain.ports import (
+    NotifierError,
     NotifierMisaddressedError,
-    NotifierRefusedError,
-    NotifierThrottledError,
-    NotifierUnavailableError,
 )
 from handlers.domain.states import deferred, notified, parked
 from simulator.mutants.mutant import mutant
 from topology.alerts import DuplicateCause, FollowUp
 
-_NOTIFIER_ERRORS: Final = (
-    NotifierMisaddressedError,
-    NotifierRefusedError,
-    NotifierThrottledError,
-    NotifierUnavailableError,
-)
-
 _digest = DistributionWork._digest
-_failed = DistributionWork._failed
-_record = DistributionWork._record
-_refused = DistributionWork._refused
+_failed = Outcomes.failed
+_record = Outcomes.record
+_refused = Outcomes.refused
 
 
 def _no_slot(_self: RateLimiter, *, urgent: bool) -> int:
@@ -54,25 +46,21 @@ def _recorded_first(self: DistributionWork, alert: Alert, deadline: Deadline) ->
     """NOTIFIED is written before the POST, so that nothing is posted twice."""
     after = notified(alert, at_ms=self.leases.clock.now_ms())
     if self.leases.still_mine([alert]) and self.leases.write(alert, after, until_ms=deadline.hard_ms):
-        with suppress(*_NOTIFIER_ERRORS):
+        with suppress(NotifierError):
             self.channels.default.notifier.post(notification_of(alert), timeout_s=5)
 
 
-def _refused_as_notified(
-    self: DistributionWork, alert: Alert, _reason: str, deadline: Deadline, **_: Any
-) -> None:
+def _refused_as_notified(self: Outcomes, alert: Alert, _reason: str, deadline: Deadline, **_: Any) -> None:
     after = notified(alert, at_ms=self.leases.clock.now_ms())
     self.leases.write(alert, after, until_ms=deadline.hard_ms)
 
 
-def _refused_together(
-    self: DistributionWork, alert: Alert, reason: str, deadline: Deadline, **_: Any
-) -> None:
+def _refused_together(self: Outcomes, alert: Alert, reason: str, deadline: Deadline, **_: Any) -> None:
     """All of a digest are PARKED for the one that Slack refuses."""
     _refused(self, alert, reason, deadline, alone=True)
 
 
-def _failed_without_limit(self: DistributionWork, alert: Alert, _error: Any, deadline: Deadline) -> None:
+def _failed_without_limit(self: Outcomes, alert: Alert, _error: Any, deadline: Deadline) -> None:
     after = deferred(
         alert,
         not_before=self.leases.clock.now_ms() // 1000 + 4,
@@ -84,7 +72,7 @@ def _failed_without_limit(self: DistributionWork, alert: Alert, _error: Any, dea
         self.leases.send_wake_up(after, delay_s=4)
 
 
-def _misaddressed_as_refused(self: DistributionWork, alert: Alert, error: Any, deadline: Deadline) -> None:
+def _misaddressed_as_refused(self: Outcomes, alert: Alert, error: Any, deadline: Deadline) -> None:
     """The webhook of the next minute is not waited for."""
     if isinstance(error, NotifierMisaddressedError):
         _refused(self, alert, str(error), deadline, alone=True)
@@ -106,7 +94,7 @@ def _digest_of_less(groups: Sequence[Group], **_: Any) -> Digest:
     return digest_of(groups[:-1] if len(groups) > 1 else groups)
 
 
-def _half_recorded(self: DistributionWork, before: Alert, after: Alert, deadline: Deadline) -> None:
+def _half_recorded(self: Outcomes, before: Alert, after: Alert, deadline: Deadline) -> None:
     """Of a digest only some are marked; the others go out again."""
     if after.digest_id is None or int(before.alert_id[1:3], 16) % 2:
         _record(self, before, after, deadline)
@@ -116,7 +104,7 @@ def _digest_and_single(
     self: DistributionWork, claimed: Sequence[Alert], deadline: Deadline, *, more_wait: bool
 ) -> None:
     """One member of a digest is posted alone besides."""
-    with suppress(*_NOTIFIER_ERRORS):
+    with suppress(NotifierError):
         self.channels.default.notifier.post(notification_of(claimed[-1]), timeout_s=5)
     _digest(self, claimed, deadline, more_wait=more_wait)
 
@@ -145,30 +133,28 @@ MUTANTS: Final = (
     mutant(
         "refused-as-notified",
         "what Slack refuses counts as NOTIFIED",
-        (DistributionWork, "_refused", _refused_as_notified),
+        (Outcomes, "refused", _refused_as_notified),
     ),
     mutant(
         "refused-together",
         "a digest's refusal parks all its alerts",
-        (DistributionWork, "_refused", _refused_together),
+        (Outcomes, "refused", _refused_together),
     ),
-    mutant(
-        "failed-unlimited", "distribution never parks", (DistributionWork, "_failed", _failed_without_limit)
-    ),
+    mutant("failed-unlimited", "distribution never parks", (Outcomes, "failed", _failed_without_limit)),
     mutant(
         "misaddressed-as-refused",
         "an address that is away for a moment parks",
-        (DistributionWork, "_failed", _misaddressed_as_refused),
+        (Outcomes, "failed", _misaddressed_as_refused),
     ),
     mutant(
         "possible-duplicate-unrecorded",
         "an unknown outcome leaves no possible duplicate",
-        (distribution, "deferred", _uncounted),
+        (outcomes, "deferred", _uncounted),
     ),
     mutant(
         "possible-duplicate-lost-in-parking",
         "PARKED forgets a possible duplicate",
-        (distribution, "parked", _parked_uncounted),
+        (outcomes, "parked", _parked_uncounted),
     ),
     mutant(
         "digest-marks-more", "a digest marks one it left out", (distribution, "digest_of", _digest_of_less)
@@ -176,7 +162,7 @@ MUTANTS: Final = (
     mutant(
         "digest-marks-less",
         "a digest marks half of its alerts",
-        (DistributionWork, "_record", _half_recorded),
+        (Outcomes, "record", _half_recorded),
     ),
     mutant(
         "digest-and-single",

@@ -80,7 +80,7 @@ class FakeLedger:
         due = [row for row in self.rows.values() if row.open_key == key and (row.due_at or 0) <= now_s]
         return [row.alert_id for row in sorted(due, key=lambda row: row.due_at or 0)][:limit]
 
-    def waiting(self, key: str, *, limit: int) -> Sequence[str]:
+    def waiting(self, key: str, *, until_s: int, limit: int) -> Sequence[str]:
         """See `Ledger`."""
         self.before("waiting")
         self.queried_keys.append(key)
@@ -91,6 +91,7 @@ class FakeLedger:
             and row.status is Status.ANALYZED
             and row.lease_token is None
             and not row.alone
+            and (row.due_at or 0) <= until_s
         ]
         return [row.alert_id for row in sorted(found, key=lambda row: row.due_at or 0)][:limit]
 

@@ -115,16 +115,20 @@ class DynamoLedger:
             ExpressionAttributeValues={":key": {"S": key}, ":now": {"N": str(now_s)}},
         )
 
-    def waiting(self, key: str, *, limit: int) -> Sequence[str]:
-        """See `Ledger`: those that are due first, among the first rows of the key."""
+    def waiting(self, key: str, *, until_s: int, limit: int) -> Sequence[str]:
+        """See `Ledger`: among the first rows of the key."""
         return self._ids(
             limit=limit,
             IndexName=OPEN_INDEX.name,
-            KeyConditionExpression="open_key = :key",
+            KeyConditionExpression="open_key = :key AND due_at <= :until",
             FilterExpression="#status = :status AND attribute_not_exists(lease_token)"
             " AND attribute_not_exists(alone)",
             ExpressionAttributeNames={"#status": "status"},
-            ExpressionAttributeValues={":key": {"S": key}, ":status": {"S": Status.ANALYZED}},
+            ExpressionAttributeValues={
+                ":key": {"S": key},
+                ":until": {"N": str(until_s)},
+                ":status": {"S": Status.ANALYZED},
+            },
         )
 
     def count(self, key: str, *, limit: int) -> int:

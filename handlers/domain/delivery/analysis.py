@@ -11,17 +11,21 @@ from collections.abc import Sequence
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from handlers.domain.alert import Alert, Analysis, Step
 from handlers.domain.delivery.breaker import Breaker
+from handlers.domain.delivery.incidents import Incidents, Place
 from handlers.domain.delivery.leases import Deadline, Leases, leave_to_recovery
 from handlers.domain.delivery.reuse.templates import fitted, template_of_answer
+from handlers.domain.delivery.routing import Routing
 from handlers.domain.limits import (
     ANALYSIS_PATIENCE_S,
     CRITICAL_ANSWER_S,
     FOLLOW_UP_AFTER_S,
     MAX_ANALYST_CALLS,
     MAX_BACKOFF_S,
+    PAIR_WAIT_S,
 )
 from handlers.domain.ports import (
     AnalysisCache,
@@ -31,10 +35,12 @@ from handlers.domain.ports import (
     AnalystUnconfiguredError,
     CacheUnavailableError,
     Executor,
+    LedgerUnavailableError,
 )
 from handlers.domain.signature import signature_of
-from handlers.domain.states import analyzed, deferred, follow_up_ended, follow_up_ready
-from topology.alerts import Severity
+from handlers.domain.silences import Silences
+from handlers.domain.states import analyzed, deferred, follow_up_ended, follow_up_ready, silenced
+from topology.alerts import CLOCK_ERROR_S, FaultState, Severity
 
 _log = logging.getLogger(__name__)
 
@@ -48,11 +54,15 @@ _BASE_PAUSE_S: Final = 1.0
 
 
 class _Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """An analysis, or the reason why there is none and whether there may be one later."""
+    """An analysis, or the reason why there is none and whether there may be one later.
+
+    `overtaken`: its fault is over already.
+    """
 
     analysis: Analysis | None = None
     reason: str = ""
     later: bool = False
+    overtaken: bool = False
 
 
 class AnalysisWork(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,6 +72,9 @@ class AnalysisWork(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     leases: Leases
+    incidents: Incidents
+    routing: Routing
+    silences: Silences
     cache: AnalysisCache
     analyst: Analyst
     breaker: Breaker
@@ -93,43 +106,79 @@ class AnalysisWork(msgspec.Struct, frozen=True, kw_only=True):
         alert = self.leases.acquire(alert_id, deadline)
         if alert is None:
             return
-        if alert.severity is Severity.CRITICAL and not alert.status.at_rest:
-            self._work_on_critical(alert, deadline)
-        else:
+        if alert.status.at_rest:
             self._send_on(alert, self._outcome(alert, deadline, within_s=ANALYSIS_PATIENCE_S), deadline)
+            return
+        now_s = self.leases.clock.now_ms() // 1000
+        silence = self.silences.silence_of(alert, now_s=now_s)
+        if silence is not None:
+            after = silenced(alert, silence_id=silence.silence_id, until=silence.until_s)
+            if self.leases.write(alert, after, until_ms=deadline.hard_ms):
+                extra = {"alert_id": alert.alert_id, "silence_id": silence.silence_id}
+                _log.info("Silenced", extra=extra)
+            return
+        place = self._place(alert)
+        if place.wait_s:
+            after = deferred(
+                alert,
+                not_before=now_s + place.wait_s,
+                lease_s=self.leases.lease_s,
+                attempts=alert.attempts,
+            )
+            if self.leases.write(alert, after, until_ms=deadline.hard_ms):
+                self.leases.send_wake_up(after, delay_s=place.wait_s)
+        elif alert.severity is Severity.CRITICAL:
+            self._work_on_critical(alert, place, deadline)
+        else:
+            outcome = self._outcome(alert, deadline, within_s=ANALYSIS_PATIENCE_S, place=place)
+            self._send_on(alert, outcome, deadline, place=place)
 
-    def _work_on_critical(self, alert: Alert, deadline: Deadline) -> None:
+    def _place(self, alert: Alert) -> Place:
+        route = self.routing.route_of(alert)
+        return self.incidents.place(alert, route=route, edits=self.routing.edits(route))
+
+    def _work_on_critical(self, alert: Alert, place: Place, deadline: Deadline) -> None:
         """Send it on when its patience is over at the latest, and its analysis after it."""
         sent_on: list[Alert] = []
 
         def send_on() -> None:
             sent_on.append(alert)
             reason = f"the model took longer than {self.critical_patience_s} s"
-            self._send_on(alert, _Outcome(reason=reason, later=True), deadline)
+            self._send_on(alert, _Outcome(reason=reason, later=True), deadline, place=place)
 
         outcome = self.executor.overlap(
-            lambda: self._outcome(alert, deadline, within_s=CRITICAL_ANSWER_S),
+            lambda: self._outcome(alert, deadline, within_s=CRITICAL_ANSWER_S, place=place),
             patience_s=self.critical_patience_s,
             meanwhile=send_on,
         )
         if not sent_on:
-            self._send_on(alert, outcome, deadline)
+            self._send_on(alert, outcome, deadline, place=place)
         elif outcome.analysis is not None:
             # What rests by now is followed up here, the others by Recovery, from the cache.
             follow_up = self.leases.acquire(alert.alert_id, deadline)
             if follow_up is not None:
                 self._send_on(follow_up, outcome, deadline)
 
-    def _send_on(self, alert: Alert, outcome: _Outcome, deadline: Deadline) -> None:
-        if alert.status.at_rest:
+    def _send_on(
+        self, alert: Alert, outcome: _Outcome, deadline: Deadline, *, place: Place | None = None
+    ) -> None:
+        """Write what came of `alert`, and wake up distribution; `place` is that of one that does not rest."""
+        now_s = self.leases.clock.now_ms() // 1000
+        if place is None:
             after = self._followed_up(alert, outcome)
         else:
-            due_at = self.leases.clock.now_ms() // 1000 + self.leases.lease_s
+            held_until = place.held_until
+            if outcome.overtaken and alert.severity is not Severity.CRITICAL:
+                held_until = now_s + PAIR_WAIT_S
             after = analyzed(
-                alert, outcome.analysis or outcome.reason, due_at=due_at, follow_up=outcome.later
+                replace(alert, route=place.route, incident_id=place.incident_id, lead=place.lead or None),
+                outcome.analysis or outcome.reason,
+                due_at=(held_until or now_s) + self.leases.lease_s,
+                follow_up=outcome.later,
+                not_before=held_until,
             )
         if self.leases.write(alert, after, until_ms=deadline.hard_ms) and after.step is Step.DISTRIBUTION:
-            self.leases.send_wake_up(after)
+            self.leases.send_wake_up(after, delay_s=(after.not_before or now_s) - now_s)
 
     def _followed_up(self, alert: Alert, outcome: _Outcome) -> Alert:
         """The NOTIFIED alert with its analysis, or for another try by Recovery, or with no hope of one."""
@@ -141,7 +190,9 @@ class AnalysisWork(msgspec.Struct, frozen=True, kw_only=True):
             return deferred(alert, not_before=now_s, lease_s=wait_s, attempts=alert.attempts)
         return follow_up_ended(alert)
 
-    def _outcome(self, alert: Alert, deadline: Deadline, *, within_s: int) -> _Outcome:
+    def _outcome(
+        self, alert: Alert, deadline: Deadline, *, within_s: int, place: Place | None = None
+    ) -> _Outcome:
         until_ms = min(deadline.soft_ms - _LEDGER_RESERVE_MS, self.leases.clock.now_ms() + within_s * 1000)
         if alert.folds:
             return _Outcome(reason="it stands for many alerts")
@@ -149,6 +200,10 @@ class AnalysisWork(msgspec.Struct, frozen=True, kw_only=True):
         cached = self._cached(alert, signature)
         if cached is not None:
             return _Outcome(analysis=cached)
+        if place is not None and not place.asks:
+            return _Outcome(reason="the model was asked for another alert of its incident")
+        if place is not None and (after_s := self._resolved_after_s(alert)) is not None:
+            return _Outcome(reason=f"resolved after {after_s} s, so the model was not asked", overtaken=True)
         outcome = self._asked(alert, until_ms=until_ms)
         if outcome.analysis is not None:
             self._keep(alert, signature, outcome.analysis)
@@ -158,6 +213,21 @@ class AnalysisWork(msgspec.Struct, frozen=True, kw_only=True):
                 extra={"alert_id": alert.alert_id, "reason": outcome.reason, "later": outcome.later},
             )
         return outcome
+
+    def _resolved_after_s(self, alert: Alert) -> int | None:
+        """How long the fault lasted that a firing alert tells of, if it is over already."""
+        if alert.state is not FaultState.FIRING or alert.fault_key is None or alert.changed_at_ms is None:
+            return None
+        until_ms = self.leases.clock.now_ms() + CLOCK_ERROR_S * 1000
+        try:
+            events = self.leases.ledger.history(
+                alert.fault_key, FaultState.RESOLVED, until_ms=until_ms, limit=1
+            )
+        except LedgerUnavailableError:
+            _log.warning("Whether it is over is unknown", extra={"alert_id": alert.alert_id}, exc_info=True)
+            return None
+        lasted_ms = [event.changed_at_ms - alert.changed_at_ms for event in events]
+        return lasted_ms[0] // 1000 if lasted_ms and lasted_ms[0] > 0 else None
 
     def _asked(self, alert: Alert, *, until_ms: int) -> _Outcome:
         """What the model says, asked again while it is busy and time is left."""

@@ -11,7 +11,6 @@ from typing import Final
 import msgspec
 
 from handlers.domain.alert import Alert
-from handlers.domain.delivery.incidents import IncidentView
 from handlers.domain.delivery.messages import (
     Digest,
     Section,
@@ -32,6 +31,7 @@ from handlers.domain.delivery.wording import (
     title_of,
     whose,
 )
+from handlers.domain.incident import IncidentView
 from handlers.domain.limits import cut
 from topology.alerts import URGENCY, FaultState, Severity
 

@@ -9,7 +9,6 @@ from typing import Final
 import msgspec
 
 from handlers.domain.alert import Alert, LinkKind
-from handlers.domain.delivery.incidents import IncidentView
 from handlers.domain.delivery.wording import (
     HEADER_CHARS,
     SECTION_CHARS,
@@ -21,6 +20,7 @@ from handlers.domain.delivery.wording import (
     safe,
     title_of,
 )
+from handlers.domain.incident import IncidentView
 from handlers.domain.limits import cut
 from handlers.domain.redaction import redacted, redacted_value
 from handlers.domain.text import inert

@@ -34,7 +34,7 @@ from handlers.domain.ports import (
 from handlers.domain.refusal import RefusedError
 from handlers.domain.regions.ownership import Ownership
 from handlers.domain.states import Actor, promoted, received, suppressed
-from topology.alerts import URGENCY, Status
+from topology.alerts import URGENCY, FaultState, Severity, Status
 from topology.limits import DYNAMODB_BATCH_GET_MAX, SQS_BATCH_MAX
 from topology.queues import Queue
 
@@ -62,7 +62,10 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reception(msgspec.Struct, frozen=True, kw_only=True):
-    """Takes submissions in. Windows and leases in seconds."""
+    """Takes submissions in. Windows and leases in seconds.
+
+    `hold_back_s`: how long a firing alert waits for its resolution, unless it is CRITICAL.
+    """
 
     ledger: Ledger
     faults: Faults
@@ -76,6 +79,7 @@ class Reception(msgspec.Struct, frozen=True, kw_only=True):
     lease_s: int
     event_window_s: int
     content_window_s: int
+    hold_back_s: int = 0
     actor: ClassVar[Actor] = Actor.RECEPTION
 
     def accept(self, submission: Submission, *, until_ms: int) -> list[Alert]:
@@ -290,7 +294,10 @@ class Reception(msgspec.Struct, frozen=True, kw_only=True):
         }
 
     def _received(self, row: Alert) -> Alert:
-        return received(row, due_at=row.timestamp + self.lease_s)
+        waits = row.severity is not Severity.CRITICAL and row.state is FaultState.FIRING and not row.folds
+        begins = row.timestamp + (self.hold_back_s if waits else 0)
+        live = received(row, due_at=begins + self.lease_s)
+        return live if begins == row.timestamp else replace(live, not_before=begins)
 
     def _created(self, draft: Draft, row: Alert, until_ms: int) -> Earlier | None:
         """None if the `row` of a draft is written; else what was there already.
@@ -395,26 +402,27 @@ class Reception(msgspec.Struct, frozen=True, kw_only=True):
 
     def _send_wake_ups(self, placed: Sequence[Placed], until_ms: int) -> None:
         """Send wake-ups for the rows that are new, and for older ones that nobody has touched yet."""
-        waiting: dict[Queue, dict[str, Alert]] = {}
+        waiting: dict[tuple[Queue, int], dict[str, Alert]] = {}
         for answer in placed:
             at_ms = answer.draft.row.accepted_at_ms
             for row in (answer.row, answer.earlier.row if answer.earlier else None):
                 if row is None or row.status is not Status.RECEIVED or row.lease_token or row.attempts:
                     continue
                 if row.accepted_at_ms == at_ms or at_ms - row.accepted_at_ms >= WAKE_AGAIN_AFTER_S * 1000:
-                    waiting.setdefault(row.queue, {})[row.alert_id] = row
+                    delay_s = max((row.not_before or 0) - at_ms // 1000, 0)
+                    waiting.setdefault((row.queue, delay_s), {})[row.alert_id] = row
         batches = [
-            (queue, list(alerts.values())[start : start + SQS_BATCH_MAX])
-            for queue, alerts in waiting.items()
+            (queue, list(alerts.values())[start : start + SQS_BATCH_MAX], delay_s)
+            for (queue, delay_s), alerts in waiting.items()
             for start in range(0, len(alerts), SQS_BATCH_MAX)
         ]
         self.executor.map(lambda batch: self._send(*batch, until_ms), batches)
 
-    def _send(self, queue: Queue, alerts: Sequence[Alert], until_ms: int) -> None:
+    def _send(self, queue: Queue, alerts: Sequence[Alert], delay_s: int, until_ms: int) -> None:
         try:
             if self.clock.now_ms() >= until_ms:
                 raise QueueSendError("no time is left")  # noqa: TRY301 - one outcome, one line
-            self.queue_sender.send(queue, alerts)
+            self.queue_sender.send(queue, alerts, delay_s=delay_s)
         except QueueSendError:
             extra = {"alert_ids": [alert.alert_id for alert in alerts]}
             _log.warning("Wake-ups not sent, Recovery will", extra=extra, exc_info=True)

@@ -12,8 +12,10 @@ from handlers.domain.delivery.breaker import Breaker
 from handlers.domain.delivery.channels import Channel, Channels
 from handlers.domain.delivery.digests import Group
 from handlers.domain.delivery.distribution import DistributionWork
+from handlers.domain.delivery.incidents import Incidents
 from handlers.domain.delivery.leases import Deadline, Leases
 from handlers.domain.delivery.rate_limit import RateLimiter
+from handlers.domain.delivery.routing import Routing
 from handlers.domain.formats import Format, parse
 from handlers.domain.formats.generic import FORMAT
 from handlers.domain.identity import body_hash_of
@@ -27,10 +29,18 @@ from handlers.domain.intake.webhook import Request, Response, Webhook
 from handlers.domain.regions.ownership import Ownership, SharedOwnership
 from handlers.domain.regions.recovery import Recovery
 from handlers.domain.regions.switch import Switch
+from handlers.domain.silences import Silences
 from handlers.domain.states import Actor, analyzed, received
 from tests.fakes.ledger import FakeAnalysisCache, FakeCoordination, FakeLedger
 from tests.fakes.machine import FakeClock, FakeRandomness, SerialExecutor
-from tests.fakes.services import ANALYSIS, FakeAnalyst, FakeNotifier, FakeQueueSender, FakeRefusalMeter
+from tests.fakes.services import (
+    ANALYSIS,
+    FakeAnalyst,
+    FakeNotifier,
+    FakeQueueSender,
+    FakeRefusalMeter,
+    FakeStoredSilences,
+)
 from topology.alerts import Status
 
 REGION, PEER = "us-east-1", "us-west-2"
@@ -38,6 +48,7 @@ TOPIC = "arn:aws:sns:us-east-1:123456789012:alarms"
 LEASE_S, EVENT_WINDOW_S, CONTENT_WINDOW_S, CACHE_TTL_S = 120, 3_600, 300, 86_400
 SLACK_INTERVAL_MS = 1_000
 CRITICAL_PATIENCE_S = 2
+INCIDENT_WINDOW_S = 300
 
 
 def fixture(name: str) -> bytes:
@@ -111,6 +122,10 @@ class World:
     region: str = REGION
     quota: int = 3_000
     edits: bool = False
+    escalate_after_s: int = 0
+    other_channels: dict[str, Channel] = field(default_factory=dict)
+    routing: Routing = field(default_factory=Routing)
+    silenced: FakeStoredSilences = field(default_factory=FakeStoredSilences)
     sources: Sequence[Format] = ()
 
     @property
@@ -175,10 +190,23 @@ class World:
         )
 
     @property
+    def incidents(self) -> Incidents:
+        """The incidents of this region's alerts."""
+        return Incidents(
+            ledger=self.ledger,
+            coordination=self.coordination,
+            clock=self.clock,
+            window_s=INCIDENT_WINDOW_S,
+        )
+
+    @property
     def analysis(self) -> AnalysisWork:
         """The analysis worker."""
         return AnalysisWork(
             leases=self.leases(Actor.ANALYSIS, Step.ANALYSIS),
+            incidents=self.incidents,
+            routing=self.routing,
+            silences=Silences(stored=self.silenced, clock=self.clock),
             cache=self.cache,
             analyst=self.analyst,
             breaker=Breaker(coordination=self.coordination, clock=self.clock),
@@ -192,17 +220,23 @@ class World:
         """The distribution worker."""
         return DistributionWork(
             leases=self.leases(Actor.DISTRIBUTION, Step.DISTRIBUTION),
-            channels=Channels(
-                default=Channel(
-                    notifier=self.notifier,
-                    rate_limiter=RateLimiter(
-                        coordination=self.coordination, clock=self.clock, interval_ms=SLACK_INTERVAL_MS
-                    ),
-                    edits=self.edits,
-                )
-            ),
+            incidents=self.incidents,
+            channels=Channels(default=self._channel(self.notifier), by_route=self.other_channels),
             executor=self.executor,
+            escalate_after_s=self.escalate_after_s,
         )
+
+    def add_channel(self, route: str) -> FakeNotifier:
+        """A channel of its own for a route, and what is posted there."""
+        notifier = FakeNotifier()
+        self.other_channels[route] = self._channel(notifier, route)
+        return notifier
+
+    def _channel(self, notifier: FakeNotifier, route: str = "") -> Channel:
+        rate_limiter = RateLimiter(
+            coordination=self.coordination, clock=self.clock, interval_ms=SLACK_INTERVAL_MS, route=route
+        )
+        return Channel(notifier=notifier, rate_limiter=rate_limiter, edits=self.edits)
 
     @property
     def recovery(self) -> Recovery:

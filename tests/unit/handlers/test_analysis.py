@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from handlers.domain.alert import Alert
 from handlers.domain.delivery.breaker import FAILURES_TO_OPEN
 from handlers.domain.delivery.leases import Deadline, PoisonMessageError
+from handlers.domain.limits import ASK_AGAIN_S
 from handlers.domain.ports import (
     AnalystBusyError,
     AnalystFailedError,
@@ -99,6 +100,7 @@ def test_model_is_asked_where_nothing_of_the_cached_analysis_fits() -> None:
     useless = replace(ANALYSIS, summary="It is 1.2 k.", probable_cause="It is 1.2 k.")
     world.analyst.script = [useless, ANALYSIS]
     world.analysis.work("a1", world.time())
+    world.clock.advance(ASK_AGAIN_S)
     world.analysis.work("a2", world.time())
     assert [alert_id for alert_id, _ in world.analyst.asked] == ["a1", "a2"]
     assert world.ledger.rows["a2"].analysis == ANALYSIS
@@ -298,7 +300,7 @@ def test_model_that_fails_everybody_is_left_alone_for_a_while() -> None:
     world = World()
     world.analyst.script = [AnalystBusyError("529")]
     for number in range(3):
-        world.hold(row(f"a{number}", title=f"another {number}"))
+        world.hold(row(f"a{number}", source=f"shop-{'abc'[number]}"))
         world.analysis.work(f"a{number}", world.time(100))
     assert len(world.analyst.asked) == FAILURES_TO_OPEN
     stored = world.ledger.rows["a2"]

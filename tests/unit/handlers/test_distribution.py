@@ -480,8 +480,8 @@ def test_digest_is_bounded_and_leaves_the_rest_to_the_next() -> None:
 
 
 def test_no_gathering_while_more_wait_than_go_into_a_digest() -> None:
-    """Though another worker was faster with some of them, so that this digest is not full."""
-    world = storm(MAX_DIGEST_ALERTS + 20)
+    """Though another worker was faster with some of them."""
+    world = storm(2 * MAX_DIGEST_ALERTS)
     elsewhere = [f"a{number:03}" for number in range(10, 40)]
 
     def taken_meanwhile(operation: str) -> None:
@@ -494,8 +494,8 @@ def test_no_gathering_while_more_wait_than_go_into_a_digest() -> None:
     world.ledger.before = taken_meanwhile
     world.distribution.work("a000", world.time())
     world.clock.advance(3)
-    world.distribution.work(f"a{MAX_DIGEST_ALERTS:03}", world.time())
-    assert [digest.alert_count for digest in world.notifier.digests] == [70, 20]
+    world.distribution.work("a199", world.time())
+    assert [digest.alert_count for digest in world.notifier.digests] == [100, 70]
 
 
 def test_digest_leaves_out_what_is_not_its_own() -> None:

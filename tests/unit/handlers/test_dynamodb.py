@@ -218,9 +218,9 @@ def test_waiting_lists_what_is_analysed_and_free_first_due_first(ledger: DynamoL
         row("low", severity="LOW", status=Status.ANALYZED),
     )
     key = open_key(REGION, Severity.HIGH)
-    assert ledger.waiting(key, limit=10) == ["a", "c", "b"]
-    assert ledger.waiting(key, limit=2) == ["a", "c"]
-    assert ledger.waiting("nowhere#HIGH", limit=2) == []
+    assert ledger.waiting(key, until_s=2_000_000_000, limit=10) == ["a", "c", "b"]
+    assert ledger.waiting(key, until_s=2_000_000_000, limit=2) == ["a", "c"]
+    assert ledger.waiting("nowhere#HIGH", until_s=2_000_000_000, limit=2) == []
 
 
 def test_count_counts_a_key_to_its_limit(ledger: DynamoLedger) -> None:
@@ -279,7 +279,7 @@ def test_page_that_the_filter_left_empty_is_not_the_end(aws: None) -> None:  # n
     """DynamoDB's limit counts rows before the filter."""
     ledger, stub = paged(ids(), ids("a"), ids("b", "c"))
     with stub:
-        assert ledger.waiting("l", limit=2) == ["a", "b"]
+        assert ledger.waiting("l", until_s=2_000_000_000, limit=2) == ["a", "b"]
     stub.assert_no_pending_responses()
 
 
@@ -290,7 +290,7 @@ def test_query_ends_with_its_last_page_and_after_a_few(aws: None) -> None:  # no
         assert ledger.suppressed_children("p", limit=9) == ["a"]
     ledger, stub = paged(*[ids()] * 4)
     with stub:
-        assert ledger.waiting("l", limit=1) == []
+        assert ledger.waiting("l", until_s=2_000_000_000, limit=1) == []
     stub.assert_no_pending_responses()
 
 
@@ -329,7 +329,7 @@ def test_missing_table_is_unavailable(aws: None) -> None:  # noqa: ARG001 - moto
         lambda: ledger.get("a1"),
         lambda: ledger.create(row(), actor=Actor.RECEPTION),
         lambda: ledger.overdue("l", now_s=1, limit=1),
-        lambda: ledger.waiting("l", limit=1),
+        lambda: ledger.waiting("l", until_s=2_000_000_000, limit=1),
         lambda: ledger.count("l", limit=1),
         lambda: ledger.suppressed_children("a1", limit=1),
     ):

@@ -81,6 +81,8 @@ def load(
         "claude_model": "claude-test",
         "cache_ttl_s": "86400",
         "critical_patience_s": "2",
+        "incident_window_s": "300",
+        "hold_back_s": "0",
         "redact_emails": "true",
         "slack_webhook_secret": "slack",
         "slack_webhook_origin": slack.url + "/",

@@ -1,0 +1,210 @@
+"""An incident's way through analysis and distribution: one call, few messages, nobody forgotten."""
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from handlers.domain.delivery.messages import Digest, Notification
+from handlers.domain.limits import GATHERING_S, MAX_ATTEMPTS, PAIR_WAIT_S
+from handlers.domain.ports import NotifierRefusedError, NotifierUnavailableError
+from tests.fakes.ledger import ledger_down
+from tests.unit.handlers.builders import INCIDENT_WINDOW_S, World, row
+from topology.alerts import FaultState, Severity, Status
+
+
+def analysed(world: World, *alert_ids: str, **fields: Any) -> None:
+    """Alerts of one signature, each of a fault of its own, up to ANALYZED."""
+    for alert_id in alert_ids:
+        alert = row(alert_id, at_ms=world.clock.ms, **fields)
+        world.hold(replace(alert, fault_key=f"fault of {alert_id}"))
+        world.analysis.work(alert_id, world.time())
+
+
+def resolved(world: World, alert_id: str, of: str, **fields: Any) -> None:
+    """The resolution of an alert, RECEIVED."""
+    alert = row(alert_id, at_ms=world.clock.ms, **fields)
+    world.hold(replace(alert, fault_key=f"fault of {of}", state=FaultState.RESOLVED))
+
+
+def statuses(world: World) -> dict[str, Status]:
+    """The status of each alert."""
+    return {alert_id: alert.status for alert_id, alert in world.ledger.rows.items()}
+
+
+def test_hundred_alerts_of_one_signature_at_once_cost_one_call_and_one_message() -> None:
+    """The first takes along what waits by then; none is forgotten."""
+    world = World()
+    analysed(world, *(f"a{number:02}" for number in range(100)))
+    world.distribution.work("a00", world.time())
+    assert len(world.analyst.asked) == 1
+    assert [digest.alert_count for digest in world.notifier.digests] == [100]
+    assert set(statuses(world).values()) == {Status.NOTIFIED}
+
+
+def test_hundred_alerts_after_the_first_cost_one_call_and_one_more_message() -> None:
+    """They are told in one digest once there are so many."""
+    world = World()
+    ids = [f"a{number:02}" for number in range(100)]
+    analysed(world, "a00")
+    world.distribution.work("a00", world.time())
+    analysed(world, *ids[1:])
+    world.clock.advance(GATHERING_S)
+    world.distribution.work("a01", world.time())
+    assert len(world.analyst.asked) == 1
+    first, digest = world.notifier.posted
+    assert isinstance(first, Notification)
+    assert isinstance(digest, Digest)
+    assert (first.alert_id, digest.alert_count) == ("a00", 99)
+    assert set(statuses(world).values()) == {Status.NOTIFIED}
+
+
+def test_held_alert_is_analyzed_until_slack_has_counted_it() -> None:
+    """It waits in the ledger, with a time from which Recovery finds it."""
+    world = World()
+    analysed(world, "a0", "a1", "a2")
+    held = world.ledger.rows["a2"]
+    assert held.status is Status.ANALYZED
+    assert held.not_before == world.clock.s + INCIDENT_WINDOW_S
+    assert held.due_at is not None
+    assert held.due_at > held.not_before
+    world.distribution.work("a2", world.time())
+    assert world.notifier.posted == []
+
+
+def test_few_held_alerts_are_told_at_the_end_of_the_window() -> None:
+    """The one that looked early how many there are waits with the others, and takes no slot for that."""
+    world = World()
+    analysed(world, "a0")
+    world.distribution.work("a0", world.time())
+    analysed(world, "a1", "a2")
+    world.clock.advance(GATHERING_S)
+    world.distribution.work("a1", world.time())
+    assert len(world.notifier.posted) == 1
+    world.clock.advance(INCIDENT_WINDOW_S - GATHERING_S)
+    world.distribution.work("a1", world.time())
+    assert [digest.alert_count for digest in world.notifier.digests] == [2]
+    assert set(statuses(world).values()) == {Status.NOTIFIED}
+
+
+def test_digest_that_slack_did_not_take_leaves_its_alerts_open() -> None:
+    """NOTIFIED says that people were told."""
+    world = World()
+    analysed(world, "a0", "a1")
+    world.clock.advance(INCIDENT_WINDOW_S)
+    world.notifier.script = [NotifierUnavailableError("503", outcome_unknown=False)]
+    world.distribution.work("a1", world.time())
+    assert set(statuses(world).values()) == {Status.ANALYZED}
+
+
+def test_more_severe_alert_goes_out_at_once_with_what_waits() -> None:
+    """Its people hear of the others on the way."""
+    world = World()
+    analysed(world, "a0", "a1", severity="WARNING")
+    world.distribution.work("a0", world.time())
+    analysed(world, "a2", severity="ERROR")
+    world.clock.advance(2)
+    world.distribution.work("a2", world.time())
+    assert [digest.alert_count for digest in world.notifier.digests] == [2]
+
+
+def test_critical_alert_goes_out_by_itself() -> None:
+    """It is never merged, and waits for nobody."""
+    world = World()
+    analysed(world, "a0", "a1", severity="CRITICAL")
+    for alert_id in ("a0", "a1"):
+        world.distribution.work(alert_id, world.time())
+        world.clock.advance(2)
+    assert world.notifier.alert_ids == ["a0", "a1"]
+
+
+def test_lead_that_slack_refuses_ends_its_incident() -> None:
+    """What comes after is told at once: nobody waits behind what nobody was told."""
+    world = World()
+    analysed(world, "a0")
+    world.notifier.script = [NotifierRefusedError("invalid_blocks")]
+    world.distribution.work("a0", world.time())
+    assert world.ledger.rows["a0"].status is Status.PARKED
+    analysed(world, "a1")
+    assert world.ledger.rows["a1"].lead
+
+
+def test_resolution_that_overtakes_the_analysis_goes_out_with_its_alert() -> None:
+    """One message, both NOTIFIED, and nobody pays for an analysis of what is over."""
+    world = World()
+    fired = replace(row("a0", at_ms=world.clock.ms), fault_key="fault of a0")
+    world.hold(fired)
+    world.clock.advance(8)
+    resolved(world, "a1", "a0")
+    world.analysis.work("a1", world.time())
+    assert world.ledger.rows["a1"].not_before == world.clock.s + PAIR_WAIT_S
+    world.analysis.work("a0", world.time())
+    assert world.ledger.rows["a0"].analysis_error == "resolved after 8 s, so the model was not asked"
+    world.clock.advance(PAIR_WAIT_S)
+    world.analysis.work("a1", world.time())
+    world.distribution.work("a1", world.time())
+    assert world.analyst.asked == []
+    assert [digest.alert_count for digest in world.notifier.digests] == [2]
+    assert set(statuses(world).values()) == {Status.NOTIFIED}
+
+
+def test_critical_alert_and_its_resolution_go_out_together_where_both_wait() -> None:
+    """Of one fault only: other CRITICAL alerts are not merged with it."""
+    world = World()
+    analysed(world, "a0", "b0", severity="CRITICAL")
+    world.clock.advance(8)
+    resolved(world, "a1", "a0", severity="CRITICAL")
+    world.analysis.work("a1", world.time())
+    world.distribution.work("a1", world.time())
+    world.clock.advance(2)
+    world.distribution.work("b0", world.time())
+    assert [digest.alert_count for digest in world.notifier.digests] == [2]
+    assert world.notifier.alert_ids == ["b0"]
+
+
+def test_last_resolution_goes_out_at_once_and_takes_what_waits_along() -> None:
+    """People hear that it is over when it is."""
+    world = World()
+    analysed(world, "a0")
+    world.distribution.work("a0", world.time())
+    analysed(world, "a1")
+    world.clock.advance(60)
+    for number in (0, 1):
+        resolved(world, f"r{number}", f"a{number}")
+        world.analysis.work(f"r{number}", world.time())
+    world.distribution.work("r1", world.time())
+    assert [digest.alert_count for digest in world.notifier.digests] == [3]
+    assert set(statuses(world).values()) == {Status.NOTIFIED}
+
+
+def test_message_is_posted_where_nothing_is_known_of_its_incident() -> None:
+    """Counts are worth less than the alert."""
+    world = World()
+    analysed(world, "a0", "a1")
+    world.clock.advance(INCIDENT_WINDOW_S)
+    world.ledger.before = ledger_down("incident")
+    world.distribution.work("a1", world.time())
+    assert world.notifier.alert_ids == ["a1"]
+
+
+@pytest.mark.parametrize("severity", ["ERROR", "CRITICAL"])
+def test_only_a_critical_alert_that_fires_goes_a_second_way(severity: str) -> None:
+    """And only where that is configured."""
+    world = World(escalate_after_s=900)
+    analysed(world, "a0", severity=severity)
+    world.distribution.work("a0", world.time())
+    told = world.ledger.rows["a0"]
+    wanted = world.clock.s + 900 if told.severity is Severity.CRITICAL else None
+    assert told.escalate_at == wanted
+
+
+def test_incident_of_another_channel_is_not_taken_along() -> None:
+    """A backlog is a channel's."""
+    world = World()
+    for number in range(6):
+        alert = row(f"a{number}", status=Status.ANALYZED)
+        world.hold(replace(alert, route="shop" if number % 2 else None, not_before=world.clock.s))
+    world.add_channel("shop")
+    world.distribution.work("a0", world.time())
+    assert {a for a, s in statuses(world).items() if s is Status.NOTIFIED} <= {"a0", "a2", "a4"}
+    assert world.ledger.rows["a0"].attempts < MAX_ATTEMPTS
