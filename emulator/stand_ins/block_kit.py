@@ -24,6 +24,10 @@ BUTTON_TEXT_CHARS: Final = 75
 BUTTON_CHARS: Final = {"action_id": 255, "url": 3_000, "value": 2_000}
 BUTTON_STYLES: Final = frozenset({None, "primary", "danger"})
 HOST_CHARS: Final = 253
+MESSAGE_CHARS: Final = 12_000
+"""Of the texts of all blocks, as Slack's maintainers tell; the blocks' form counts too, nobody tells how.
+https://github.com/slackapi/bolt-js/issues/2509"""
+
 TEXT_CHARS: Final = 40_000
 """Of the top-level `text`. https://docs.slack.dev/reference/methods/chat.postMessage (truncating content)"""
 
@@ -45,7 +49,7 @@ def checked(body: bytes) -> dict[str, Any]:
     """The message in `body`, if Slack would post it.
 
     Raises:
-        RejectedError: with `invalid_payload`, `no_text` or `invalid_blocks`.
+        RejectedError: with `invalid_payload`, `no_text`, `invalid_blocks` or `msg_blocks_too_long`.
     """
     try:
         payload = json.loads(body)
@@ -82,6 +86,17 @@ def _check_blocks(blocks: Any) -> None:
         problem = _CHECKS[kind](block)
         if problem:
             raise _wrong(index, problem)
+    if _text_chars(blocks) > MESSAGE_CHARS:
+        raise RejectedError("msg_blocks_too_long", f"blocks have at most {MESSAGE_CHARS} characters of text")
+
+
+def _text_chars(part: Any) -> int:
+    if isinstance(part, list):
+        return sum(map(_text_chars, part))
+    if not isinstance(part, dict):
+        return 0
+    text = part.get("text")
+    return len(text) if isinstance(text, str) else sum(map(_text_chars, part.values()))
 
 
 def _header(block: Mapping[str, Any]) -> str | None:

@@ -8,6 +8,7 @@ What was posted is what `responder audit` compares the ledger with, so it is wri
 
 import asyncio
 import math
+import re
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -25,7 +26,8 @@ from emulator.stand_ins.faults import Fault, Faults
 from emulator.supervisor.egress import SLACK_HOST
 
 BODY_MAX_BYTES: Final = 1_000_000
-SHOWN_MAX: Final = 200
+
+_TS: Final = re.compile(r"\d{10}\.\d{6}")
 
 
 class RateLimit:
@@ -53,7 +55,7 @@ class RateLimit:
 
 
 class SlackStandIn:
-    """Webhooks, a bot, the messages they brought, and a page to read them."""
+    """Webhooks, a bot, the messages and edits they brought, and a page to read them."""
 
     def __init__(self, record: Path, faults: Faults) -> None:
         """`record`: the JSON-lines file of accepted messages, made anew; an edit is a line of its own."""
@@ -63,6 +65,8 @@ class SlackStandIn:
         self._webhooks: dict[str, str] = {}
         self._channels: dict[str, str] = {}
         self.bot_token = f"xoxb-local-{secrets.token_hex(16)}"
+        self._threads: dict[tuple[str, str], str] = {}
+        self._editable: dict[tuple[str, str], SlackMessage] = {}
         self.messages: list[SlackMessage] = []
         self.rate_limit: RateLimit | None = None
         self.rate_limited = 0
@@ -96,8 +100,8 @@ class SlackStandIn:
     def reader(self) -> web.Application:
         """The application that a person reads: a page at `/`, JSON at `/messages`."""
 
-        async def page(_: web.Request) -> web.Response:
-            return slack_page.response(self.messages[-SHOWN_MAX:], total=len(self.messages))
+        async def page(request: web.Request) -> web.Response:
+            return slack_page.response(self.messages, channel=request.query.get("channel"))
 
         async def messages(_: web.Request) -> web.Response:
             return web.Response(body=msgspec.json.encode(self.messages), content_type="application/json")
@@ -154,56 +158,75 @@ class SlackStandIn:
         channel = self._channels.get(channel_id) if isinstance(channel_id, str) else None
         if channel is None:
             raise RejectedError("channel_not_found", "the bot has no seat in this channel")
-        if method == "chat.update":
-            message = self._edit(payload, channel, region)
-        elif wait_s := self._wait_s(channel):
+        edits = method == "chat.update"
+        if wait_s := self._wait_s(method if edits else channel):
             return _rate_limited(wait_s, '{"ok":false,"error":"ratelimited"}')
+        if edits:
+            message = self._edit(payload, channel, region)
         else:
             message = self._post(payload, channel, region)
-        return web.json_response({"ok": True, "channel": channel_id, "ts": message.ts, "message": payload})
+            self._editable[channel, message.ts] = message
+        shown = {name: value for name, value in payload.items() if name != "thread_ts"}
+        if message.thread_ts:
+            shown["thread_ts"] = message.thread_ts
+        return web.json_response({"ok": True, "channel": channel_id, "ts": message.ts, "message": shown})
 
-    def _wait_s(self, channel: str) -> float:
-        """0 if the channel's limit has room for one more, else the seconds until it has."""
-        wait_s = 0.0 if self.rate_limit is None else self.rate_limit.take(channel)
+    def _wait_s(self, limited: str) -> float:
+        """0 if the limit of a channel or method has room for one more, else the seconds until it has.
+
+        Posts are limited by channel, edits by method. https://docs.slack.dev/apis/web-api/rate-limits
+        """
+        wait_s = 0.0 if self.rate_limit is None else self.rate_limit.take(limited)
         self.rate_limited += wait_s > 0
         return wait_s
 
     def _post(self, payload: dict[str, Any], channel: str, region: str) -> SlackMessage:
+        """Take a message; one that replies to what is not there stands alone, as Slack has it.
+
+        https://github.com/slack-go/slack/issues/1571
+        """
+        thread_ts = payload.get("thread_ts") or ""
+        if thread_ts and (not isinstance(thread_ts, str) or not _TS.fullmatch(thread_ts)):
+            raise RejectedError("invalid_thread_ts", "thread_ts is the ts of a message")
         at_us = time.time_ns() // 1_000
-        message = SlackMessage(
-            received_at_ms=at_us // 1_000,
-            channel=channel,
-            region=region,
-            payload=payload,
-            ts=f"{at_us // 1_000_000}.{at_us % 1_000_000:06}",
-            **slack_marks.marks_of(payload),
+        return self._take(
+            SlackMessage(
+                received_at_ms=at_us // 1_000,
+                channel=channel,
+                region=region,
+                payload=payload,
+                ts=f"{at_us // 1_000_000}.{at_us % 1_000_000:06}",
+                thread_ts=self._threads.get((channel, thread_ts), ""),
+                **slack_marks.marks_of(payload),
+            )
         )
-        self._write(message)
-        self.messages.append(message)
-        return message
 
     def _edit(self, payload: dict[str, Any], channel: str, region: str) -> SlackMessage:
-        """Take an edit: it is received now, and read in the place of the message that it is of."""
-        at_ms = time.time_ns() // 1_000_000
-        for message in self.messages:
-            if (message.channel, message.ts) == (channel, payload.get("ts")):
-                edit = SlackMessage(
-                    received_at_ms=at_ms,
-                    channel=channel,
-                    region=region,
-                    payload=payload,
-                    ts=message.ts,
-                    thread_ts=message.thread_ts,
-                    edited=True,
-                    **slack_marks.marks_of(payload),
-                )
-                self._write(edit)
-                self.messages.append(edit)
-                return edit
-        raise RejectedError("message_not_found", "no message of this channel has this ts")
+        """Take an edit: it is received now, and read in the place of the bot's message that it is of."""
+        key = (channel, str(payload.get("ts")))
+        if key not in self._threads:
+            raise RejectedError("message_not_found", "no message of this channel has this ts")
+        if key not in self._editable:
+            raise RejectedError("cant_update_message", "it was not posted by this bot")
+        return self._take(
+            SlackMessage(
+                received_at_ms=time.time_ns() // 1_000_000,
+                channel=channel,
+                region=region,
+                payload=payload,
+                ts=key[1],
+                thread_ts=self._editable[key].thread_ts,
+                edited=True,
+                **slack_marks.marks_of(payload),
+            )
+        )
 
-    def _write(self, message: SlackMessage) -> None:
+    def _take(self, message: SlackMessage) -> SlackMessage:
+        """Keep it, on disk first. The thread of a message that is a reply is that of what it replies to."""
         self._record.write(msgspec.json.encode(message).decode() + "\n")
+        self._threads[message.channel, message.ts] = message.thread_ts or message.ts
+        self.messages.append(message)
+        return message
 
 
 def drop(request: web.Request) -> web.Response:

@@ -111,7 +111,9 @@ def test_accepted_message_is_written_down_with_its_alerts(slack: Slack) -> None:
         [section("x" * 3000)],
         [section() for _ in range(50)],
         [section(block_id="x" * 255)],
-        [section(fields=[{"type": "mrkdwn", "text": "x" * 2000}] * 10)],
+        [section(fields=[{"type": "mrkdwn", "text": "x" * 2000}] * 5)],
+        [section(fields=[{"type": "mrkdwn", "text": "x"}] * 10)],
+        [section("x" * 3000)] * 4,
         [{"type": "divider"}, {"type": "context", "elements": [{"type": "mrkdwn", "text": "x"}] * 10}],
         [actions(*(button(text="x" * 75, action_id=f"{n:0255}", value="x" * 2000) for n in range(25)))],
         [actions(button(url="https://example.com/" + "x" * 2980), button(style="danger"))],
@@ -164,6 +166,15 @@ def test_message_over_slacks_limits_is_refused_and_not_kept(
     assert slack.send_raw(body) == (400, "invalid_blocks")
     assert slack.stand_in.messages == []
     assert slack.record.read_text() == ""
+
+
+def test_message_whose_blocks_are_too_long_together_is_refused(slack: Slack, channel: str) -> None:
+    """Each of them is not, and forty causes have to share what a message holds."""
+    blocks = [*[section("x" * 3000)] * 4, section("x")]
+    assert slack.send(blocks) == (400, "msg_blocks_too_long")
+    answer = slack.call("chat.postMessage", channel=channel, text="x", blocks=blocks)
+    assert (answer["status"], answer["error"]) == (200, "msg_blocks_too_long")
+    assert slack.stand_in.messages == []
 
 
 @pytest.mark.parametrize(
@@ -285,7 +296,7 @@ def test_server_error_after_accept_posts_and_answers_500(slack: Slack, channel: 
     assert (answer["status"], answer["error"]) == (500, "internal_error")
     assert [one.alert_ids for one in slack.stand_in.messages] == [("a1",), ("a2",)]
     answer = slack.call("chat.update", channel=channel, ts=slack.stand_in.messages[1].ts, text="y")
-    assert (answer["status"], slack.stand_in.messages[1].edited) == (500, True)
+    assert (answer["status"], slack.stand_in.messages[2].edited) == (500, True)
     assert slack.send() == (200, "ok")
 
 
@@ -386,36 +397,91 @@ def channel(slack: Slack) -> str:
     return slack.stand_in.add_channel("incidents")
 
 
-def test_bot_posts_and_edits_its_message(slack: Slack, channel: str) -> None:
-    """An edit leaves one message, at its place; the record has both as they came."""
+def page_of(slack: Slack, query: str = "") -> str:
+    """The page that a person reads."""
+    return urllib3.request("GET", slack.reader_url + query).data.decode()
+
+
+def test_edit_is_received_as_a_message_and_read_in_the_place_of_the_first(slack: Slack, channel: str) -> None:
+    """With marks and a time of its own, for the audit; a person sees what it says now, once."""
     slack.send(text="before")
-    posted = slack.call("chat.postMessage", channel=channel, text="x", blocks=[section(block_id="alert:a1")])
+    posted = slack.call("chat.postMessage", channel=channel, text="x", blocks=[section("one")])
     slack.send(text="after")
-    assert posted["ok"]
-    edited = slack.call(
-        "chat.update",
-        channel=channel,
-        ts=posted["ts"],
-        text="y",
-        blocks=[section(block_id="alert:a1"), section(block_id="follow-up:a1")],
-    )
-    assert (edited["ok"], edited["ts"], edited["channel"]) == (True, posted["ts"], channel)
-    assert [one.payload["text"] for one in slack.stand_in.messages] == ["before", "y", "after"]
-    message = slack.stand_in.messages[1]
-    assert (message.channel, message.alert_ids, message.follow_ups, message.edited) == (
-        "incidents",
-        ("a1",),
-        ("a1",),
-        True,
-    )
-    lines = [json.loads(line) for line in slack.record.read_text().splitlines()]
-    assert [(line["payload"]["text"], line["edited"]) for line in lines] == [
-        ("before", False),
-        ("x", False),
-        ("after", False),
-        ("y", True),
+    for text, mark in (("two", "digest:d1:2"), ("three", "follow-up:a1")):
+        edited = slack.call(
+            "chat.update", channel=channel, ts=posted["ts"], text="y", blocks=[section(text, block_id=mark)]
+        )
+        assert (edited["ok"], edited["ts"], edited["channel"]) == (True, posted["ts"], channel)
+    messages = slack.stand_in.messages
+    assert [(one.digests, one.follow_ups, one.edited) for one in messages] == [
+        ((), (), False),
+        ((), (), False),
+        ((), (), False),
+        ((("d1", 2),), (), True),
+        ((), ("a1",), True),
     ]
-    assert "edited" in urllib3.request("GET", slack.reader_url).data.decode()
+    assert {one.ts for one in messages[3:]} == {messages[1].ts}
+    assert messages[4].received_at_ms >= messages[3].received_at_ms >= messages[1].received_at_ms
+    assert len(slack.record.read_text().splitlines()) == len(messages)
+    page = page_of(slack)
+    assert [page.count(f"<p>{text}</p>") for text in ("one", "two", "three")] == [0, 0, 1]
+    assert page.index("after") < page.index("three") < page.index("before")
+    assert page.count(" · edited ") == 1
+
+
+def test_reply_is_read_in_the_thread_of_its_message(slack: Slack, channel: str) -> None:
+    """One to a reply lands in the same thread, and an edit of the first message keeps it."""
+    parent = slack.call("chat.postMessage", channel=channel, text="parent")["ts"]
+    reply = slack.call("chat.postMessage", channel=channel, text="first reply", thread_ts=parent)
+    assert reply["message"]["thread_ts"] == parent
+    slack.call("chat.postMessage", channel=channel, text="second reply", thread_ts=reply["ts"])
+    slack.call("chat.postMessage", channel=channel, text="another")
+    slack.call("chat.update", channel=channel, ts=parent, text="edited parent")
+    assert [one.thread_ts for one in slack.stand_in.messages] == ["", parent, parent, "", ""]
+    page = page_of(slack)
+    assert "2 messages" in page
+    assert page.index("another") < page.index("edited parent") < page.index("first reply")
+    assert page.index("first reply") < page.index("second reply")
+
+
+def test_reply_to_what_is_not_there_stands_alone(slack: Slack, channel: str) -> None:
+    """Slack takes it all the same and says so by leaving `thread_ts` out; a malformed one it refuses."""
+    other = slack.stand_in.add_channel("other")
+    elsewhere = slack.call("chat.postMessage", channel=other, text="x")["ts"]
+    for missing in ("1795420800.000200", elsewhere):
+        answer = slack.call("chat.postMessage", channel=channel, text="x", thread_ts=missing)
+        assert (answer["ok"], "thread_ts" in answer["message"]) == (True, False)
+    assert [one.thread_ts for one in slack.stand_in.messages] == ["", "", ""]
+    refused = slack.call("chat.postMessage", channel=channel, text="x", thread_ts="yesterday")
+    assert refused["error"] == "invalid_thread_ts"
+
+
+def test_bot_cannot_edit_what_a_webhook_posted(slack: Slack, channel: str) -> None:
+    """It is another's message."""
+    slack.send(text="x")
+    answer = slack.call("chat.update", channel=channel, ts=slack.stand_in.messages[0].ts, text="y")
+    assert answer["error"] == "cant_update_message"
+
+
+def test_page_shows_one_channel_or_all(slack: Slack) -> None:
+    """A route's channel can be read alone; its name is text too."""
+    slack.send(text="in incidents")
+    slack.path = slack.stand_in.add_webhook("a<b").removeprefix(f"http://{SLACK_HOST}")
+    slack.send(text="in a<b")
+    page = page_of(slack)
+    assert ("in incidents" in page, "in a&lt;b" in page, "a<b" in page) == (True, True, False)
+    assert "#incidents (1)" in page
+    alone = page_of(slack, "/?channel=a%3Cb")
+    assert ("in incidents" in alone, "in a&lt;b" in alone) == (False, True)
+
+
+def test_edits_are_limited_by_method(slack: Slack, channel: str) -> None:
+    """As Slack limits chat.update; it takes no place of a channel's messages."""
+    ts = slack.call("chat.postMessage", channel=channel, text="x")["ts"]
+    slack.stand_in.rate_limit = RateLimit(0.001, 1)
+    edits = [slack.call("chat.update", channel=channel, ts=ts, text="y")["status"] for _ in range(2)]
+    assert edits == [200, 429]
+    assert slack.send()[0] == 200
 
 
 @pytest.mark.parametrize(

@@ -255,20 +255,24 @@ class _Page(HTMLParser):
         super().__init__()
         self.tags: set[str] = set()
         self.attributes: set[str] = set()
+        self.links: set[str | None] = set()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.add(tag)
         self.attributes |= {name for name, _ in attrs}
+        self.links |= {value for name, value in attrs if name == "href"}
 
 
 def _check_page(payload: dict[str, Any], message: Any) -> None:
     """The page that shows Slack's messages has no element or attribute but our own."""
     page = _Page()
-    page.feed(str(response([type(message)(**{**_fields(message), "payload": payload})], total=1).text))
+    page.feed(str(response([type(message)(**{**_fields(message), "payload": payload})]).text))
     assert page.tags <= {
         *("html", "head", "meta", "title", "style", "body", "h1", "h2", "p", "article", "small", "div", "hr"),
+        *("nav", "a", "span"),
     }
-    assert page.attributes <= {"lang", "charset", "http-equiv", "content", "class"}
+    assert page.attributes <= {"lang", "charset", "http-equiv", "content", "class", "href"}
+    assert page.links == {"/", f"/?channel={message.channel}"}
 
 
 def _fields(message: Any) -> dict[str, Any]:
