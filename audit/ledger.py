@@ -1,6 +1,6 @@
 """The ledger as an audit reads it: every row, page by page, from one region."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -79,7 +79,14 @@ def scan_ledger(deployment: Deployment, region: str) -> Iterator[LedgerRow]:
     Raises:
         LedgerUnreadableError: the region or its table cannot be reached.
     """
-    names = {f"#{i}": name for i, name in enumerate(_ATTRIBUTES)}
+    return map(_row, scan_items(deployment, region, _ATTRIBUTES))
+
+
+def scan_items(
+    deployment: Deployment, region: str, attributes: Sequence[str]
+) -> Iterator[Mapping[str, Mapping[str, Any]]]:
+    """These attributes of every row, as DynamoDB has them. Raises as `scan_ledger` does."""
+    names = {f"#{i}": name for i, name in enumerate(attributes)}
     try:
         pages = deployment.clients.client("dynamodb", region).get_paginator("scan")
         for page in pages.paginate(
@@ -88,7 +95,7 @@ def scan_ledger(deployment: Deployment, region: str) -> Iterator[LedgerRow]:
             ProjectionExpression=", ".join(names),
             ExpressionAttributeNames=names,
         ):
-            yield from map(_row, page["Items"])
+            yield from page["Items"]
     except (BotoCoreError, ClientError) as error:
         raise LedgerUnreadableError(
             f"the ledger of {region} cannot be read ({error}); bring the region back, then audit again"

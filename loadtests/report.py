@@ -97,6 +97,9 @@ class LoadReport(msgspec.Struct, frozen=True, kw_only=True):
         table.add_row("told alone, in digests", f"{_percent(self.told_alone_percent)}, {self.in_digests}")
         analysed = f"{_percent(self.analysed_percent)}, {self.followed_up} followed up"
         table.add_row("analysed when told", analysed)
+        table.add_row(
+            "shown with their analysis", _percent((self.audit or {}).get("shown_with_analysis_percent"))
+        )
         table.add_row("suppressed, parked", f"{self.suppressed}, {self.parked}")
         table.add_row("not at rest when all was sent", _known(self.backlog))
         table.add_row("all at rest after", _known(self.at_rest_after_s, " s"))

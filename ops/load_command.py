@@ -12,9 +12,10 @@ import msgspec
 import typer
 from rich.console import Console
 
+from audit.shown import scan_analysed, shown_of
 from audit.stack import audit_stack
 from clients.interrupts import interrupt_on_ending
-from clients.receipts import scan_receipts
+from clients.receipts import read_receipts, scan_receipts
 from emulator import local_stack
 from emulator.client import Emulator
 from loadtests import headless
@@ -116,10 +117,9 @@ def _stack(
 def _audited(result: LoadReport, stack: OpenedStack, receipts: Path) -> LoadReport:
     """The report with the audit of all that was accepted, which fails it as a missed threshold does."""
     files = headless.receipt_files(receipts)
+    messages = stack.emulator.slack_messages() if stack.emulator is not None else None
     audit = audit_stack(
-        stack.deployment,
-        receipts=chain.from_iterable(map(scan_receipts, files)),
-        slack=stack.emulator.slack_messages() if stack.emulator is not None else None,
+        stack.deployment, receipts=chain.from_iterable(map(scan_receipts, files)), slack=messages
     )
     failures = result.failures
     if not audit.passed:
@@ -127,7 +127,13 @@ def _audited(result: LoadReport, stack: OpenedStack, receipts: Path) -> LoadRepo
             f"unaccounted {audit.unaccounted}, unread {audit.unread}, unexplained {len(audit.unexplained)}"
         )
         failures += (f"the audit: {missed}; the ids are in the report",)
-    return msgspec.structs.replace(result, audit={**asdict(audit), "passed": audit.passed}, failures=failures)
+    found = {**asdict(audit), "passed": audit.passed}
+    if messages is not None:
+        ids = {receipt.alert_id for file in files for receipt in read_receipts(file)}
+        rows = scan_analysed(stack.deployment, stack.deployment.primary.region)
+        shown = shown_of(messages, rows, ids=ids)
+        found |= {"shown_with_analysis_percent": shown.percent, "not_shown_ids": shown.without}
+    return msgspec.structs.replace(result, audit=found, failures=failures)
 
 
 def _show(result: LoadReport, report: Path, console: Console, *, as_json: bool) -> None:

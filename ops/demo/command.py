@@ -17,7 +17,8 @@ def demo(
 ) -> None:
     """Bring up both regions, replay alerts, lose the primary in mid-stream, and count every alert.
 
-    Exits 1 if any alert that was answered 202 is not accounted for. Takes under two minutes.
+    Exits 1 if any alert that was answered 202 is not accounted for, or if too few were told with their
+    analysis. Takes under two minutes.
     """
     check_report(report, "--report")
     with scratch_folder("demo") as run_dir:

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from audit.ledger import LedgerRow
 from audit.outcome import Audit
+from audit.shown import LEAST_PERCENT, Shown
 from clients.receipts import Receipt, write_report
 from clients.sender import Tally
 from emulator.protocol import SlackMessage
@@ -40,6 +41,9 @@ class DemoReport:
     accepted: int
     notified: int
     in_digests: int
+    shown_with_analysis: int
+    shown_with_analysis_percent: float | None
+    not_shown_ids: tuple[str, ...]
     suppressed: int
     parked: int
     unaccounted: int
@@ -59,12 +63,20 @@ class DemoReport:
         """Write the JSON, whole or not at all."""
         write_report(path, asdict(self))
 
+    def _shown(self) -> str:
+        percent = self.shown_with_analysis_percent
+        if percent is None:
+            return "0"
+        colour = "green" if percent >= LEAST_PERCENT else "bold red"
+        return f"[{colour}]{self.shown_with_analysis} ({percent:.1f} %)[/]"
+
     def table(self) -> Table:
         """The report as a table."""
         table = make_table(title="What became of every alert", title_style="bold", show_header=False)
         table.add_row("accepted (answered 202)", str(self.accepted))
         table.add_row("  notified in Slack", str(self.notified))
         table.add_row("    of these in digests", str(self.in_digests))
+        table.add_row("    shown with their analysis", self._shown())
         table.add_row("  suppressed as repeats", str(self.suppressed))
         table.add_row("  parked", str(self.parked))
         colour = "green" if self.unaccounted == 0 else "bold red"
@@ -87,12 +99,13 @@ class DemoReport:
         return table
 
 
-def make_report(
+def make_report(  # noqa: PLR0913 - what each record says
     *,
     outcome: Audit,
     receipts: Sequence[Receipt],
     ledger: Iterable[LedgerRow],
     messages: Iterable[SlackMessage],
+    shown: Shown,
     roles: Mapping[str, str],
     deploy_s: float,
     total_s: float,
@@ -100,7 +113,8 @@ def make_report(
 ) -> DemoReport:
     """Join the audit's counts with latencies by two clocks that the pipeline does not own.
 
-    `ledger` says which alerts a digest was about; the audit has verified it.
+    `ledger` says which alerts a digest was about; the audit has verified it. `shown`: which of them were told
+    with an analysis. It has not passed if those are too few.
     """
     by_id = {receipt.alert_id: receipt for receipt in receipts}
     members: dict[str, list[str]] = {}
@@ -122,10 +136,13 @@ def make_report(
         ms - by_id[alert_id].sent_at_ms for alert_id, ms in first_ms.items() if alert_id in by_id
     )
     return DemoReport(
-        passed=outcome.passed,
+        passed=outcome.passed and (shown.percent is None or shown.percent >= LEAST_PERCENT),
         accepted=outcome.accepted,
         notified=outcome.notified,
         in_digests=outcome.in_digests,
+        shown_with_analysis=shown.with_analysis,
+        shown_with_analysis_percent=None if shown.percent is None else round(shown.percent, 1),
+        not_shown_ids=shown.without,
         suppressed=outcome.suppressed,
         parked=outcome.parked,
         unaccounted=outcome.unaccounted,

@@ -15,6 +15,7 @@ from rich.console import Console
 from audit.comparison import SlackPost
 from audit.in_flight import in_flight
 from audit.ledger import read_ledger
+from audit.shown import scan_analysed, shown_of
 from audit.stack import audit_stack
 from clients.interrupts import interrupt_on_ending
 from clients.load import Load
@@ -193,6 +194,11 @@ class _Demo:
             receipts=receipts,
             ledger=read_ledger(deployment, self._failover).values(),
             messages=messages,
+            shown=shown_of(
+                messages,
+                scan_analysed(deployment, self._failover),
+                ids={receipt.alert_id for receipt in receipts},
+            ),
             roles={e.region: e.role for e in deployment.regions},
             deploy_s=self._stack.deploy_s,
             total_s=total_s,

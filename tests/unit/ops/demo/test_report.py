@@ -8,6 +8,7 @@ from rich.console import Console
 
 from audit.ledger import LedgerRow
 from audit.outcome import Audit
+from audit.shown import Shown
 from clients.receipts import Receipt
 from clients.sender import Tally
 from clients.streams import read_stream
@@ -23,7 +24,7 @@ def message(alert_id: str, region: str, at_ms: int) -> SlackMessage:
     return SlackMessage(received_at_ms=at_ms, channel="c", alert_ids=(alert_id,), region=region, payload={})
 
 
-def report(unaccounted: dict[str, str] | None = None) -> DemoReport:
+def report(unaccounted: dict[str, str] | None = None, *, shown: int = 3, notified: int = 3) -> DemoReport:
     """Two alerts accepted by the primary, one of them by the failover, twice; a third in a digest."""
     outcome = Audit(
         consistency="strong", accepted=3, notified=3, in_digests=1, suppressed=0, parked=0, digests=1,
@@ -44,6 +45,7 @@ def report(unaccounted: dict[str, str] | None = None) -> DemoReport:
         messages=[
             message("a1", EAST, 1_500), message("a2", WEST, 12_000), message("a2", WEST, 13_000), digest,
         ],
+        shown=Shown(notified=notified, with_analysis=shown, without=("a3",) * (notified - shown)),
         roles={EAST: "primary", WEST: "failover"},
         deploy_s=1.234,
         total_s=60,
@@ -55,6 +57,17 @@ def test_latency_is_from_the_senders_clock_to_slacks_first_message() -> None:
     """Neither clock is the pipeline's; a duplicate does not count as a delivery."""
     found = report()
     assert (found.alert_to_slack_p50_ms, found.slowest_alert_s) == (4_000.0, 10.0)
+
+
+def test_demo_that_tells_too_few_why_has_not_passed() -> None:
+    """95 of 100 are enough, 94 are not; the table says how many, the JSON names the others."""
+    enough, too_few = (report(shown=shown, notified=100) for shown in (95, 94))
+    assert (enough.passed, too_few.passed) == (True, False)
+    assert (too_few.shown_with_analysis, too_few.shown_with_analysis_percent) == (94, 94.0)
+    assert len(too_few.not_shown_ids) == 6
+    out = io.StringIO()
+    Console(file=out, width=100).print(too_few.table())
+    assert "94 (94.0 %)" in out.getvalue()
 
 
 def test_a_region_shows_what_it_took_over() -> None:
@@ -73,6 +86,7 @@ def test_the_json_has_the_agreed_fields_and_replaces_an_older_one(tmp_path: Path
     assert {
         "accepted", "notified", "suppressed", "parked", "unaccounted", "duplicates", "deploy_s",
         "alert_to_slack_p50_ms", "alert_to_slack_p95_ms", "regions", "in_digests", "duplicates_by_cause",
+        "shown_with_analysis", "shown_with_analysis_percent", "not_shown_ids",
     } <= written.keys()  # fmt: skip
     assert written["unaccounted"] == 1
     assert [p.name for p in path.parent.iterdir()] == ["demo.json"]
