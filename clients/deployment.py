@@ -55,7 +55,8 @@ class RegionEndpoints:
 class Deployment:
     """One deployed stack and the clients that reach it.
 
-    `alerts_url`: of the domain that fails over by itself; None where the stack has none.
+    `alerts_url`: of the domain that fails over by itself; None where the stack has none. `route_secrets`: the
+    names of the secrets that only routes use.
     """
 
     names: Names
@@ -67,6 +68,7 @@ class Deployment:
     ledger_consistency: str
     alerts_url: str | None
     clients: AwsClients
+    route_secrets: tuple[str, ...] = ()
 
     @classmethod
     def from_outputs(cls, outputs: Mapping[str, object], clients: AwsClients) -> Self:
@@ -97,6 +99,7 @@ class Deployment:
             ledger_consistency=text["LedgerConsistency"],
             alerts_url=text.get("AlertsUrl"),
             clients=clients,
+            route_secrets=tuple(filter(None, text.get("SlackRouteSecretNames", "").split(","))),
         )
 
     @property

@@ -8,7 +8,7 @@ import pulumi_aws as aws
 from components.region_context import arn_in, kept, tags_of
 from topology.config import StackConfig
 from topology.config_keys import STRONG
-from topology.names import Names
+from topology.names import SLACK_WEBHOOK, Names
 from topology.tables import ALERTS, ANALYSIS_CACHE, COORDINATION, TABLES, IndexSpec, TableSpec
 
 SECRET_RECOVERY_DAYS = 30
@@ -37,18 +37,26 @@ class GlobalData(pulumi.ComponentResource):
         self._names = Names(config.stack)
         self._after = after
         self.tables = {spec: self._table(spec) for spec in TABLES}
-        self.slack_webhook_secret = self._secret("slack-webhook", self._names.slack_webhook_secret)
+        self.slack_webhook_secret = self._secret(SLACK_WEBHOOK, self._names.slack_webhook_secret)
         self.slack_bot_token_secret = (
             self._secret("slack-bot-token", self._names.slack_bot_token_secret)
             if config.slack_channel
             else None
         )
         self.anthropic_key_secret = self._secret("anthropic-key", self._names.anthropic_key_secret)
+        webhooks = dict.fromkeys(route.secret for route in config.routes if route.secret)
+        self._route_secrets = {
+            secret: self.slack_webhook_secret
+            if secret == SLACK_WEBHOOK
+            else self._secret(secret, self._names.route_secret(secret))
+            for secret in webhooks
+        }
         self.register_outputs({})
 
     @property
     def outputs(self) -> Mapping[str, pulumi.Input[str]]:
-        """Stack outputs by the keys of `topology.outputs.GLOBAL`."""
+        """Stack outputs by the keys of `topology.outputs.GLOBAL`, and of the routes' secrets, if any."""
+        own = [secret.name for key, secret in self._route_secrets.items() if key != SLACK_WEBHOOK]
         return {
             "Stack": self._config.stack,
             "PrimaryRegion": self._config.primary_region,
@@ -59,7 +67,14 @@ class GlobalData(pulumi.ComponentResource):
             "CoordinationTableName": self.tables[COORDINATION].name,
             "SlackWebhookSecretName": self.slack_webhook_secret.name,
             "AnthropicKeySecretName": self.anthropic_key_secret.name,
+            **({"SlackRouteSecretNames": pulumi.Output.all(*own).apply(",".join)} if own else {}),
         }
+
+    @property
+    def slack_secrets(self) -> tuple[aws.secretsmanager.Secret, ...]:
+        """The secrets by which Slack is posted to: of the default channel, and of the routes' webhooks."""
+        default = self.slack_bot_token_secret or self.slack_webhook_secret
+        return tuple(dict.fromkeys([default, *self._route_secrets.values()]))
 
     def table_arn(self, spec: TableSpec, region: str) -> pulumi.Output[str]:
         """The ARN of the table's replica in `region`."""

@@ -7,8 +7,15 @@ import pulumi_aws as aws
 
 from components.alarm_topic import AlarmTopic
 from components.region_context import RegionContext
-from topology.functions import RECEPTION
-from topology.metrics import NAMESPACE, PARKED_ALERTS, PERIOD_S, REFUSALS, STACK_DIMENSION
+from topology.functions import DISTRIBUTION, RECEPTION
+from topology.metrics import (
+    NAMESPACE,
+    PARKED_ALERTS,
+    PERIOD_S,
+    REFUSALS,
+    STACK_DIMENSION,
+    UNUSABLE_ROUTES,
+)
 from topology.queues import DEAD_LETTER_QUEUES
 
 _SILENT_MIN: Final = 5
@@ -33,6 +40,8 @@ class PipelineAlarms(pulumi.ComponentResource):
     - Recovery's silence: it counts PARKED alerts each minute, so a missing count is a run that did not come
       to its end, whether the schedule, its permissions, the function or the ledger failed.
     - Refusals that go on: some sender's alerts reach nobody. None at all is no data, and well.
+    - A route by whose address Slack takes nothing: at the first message that it should have taken. None is
+      counted while there is nothing to post, so no data is well.
     - Messages in a dead-letter queue: none of them is an alert of ours, since the ledger holds those.
 
     Nothing is sent when one ends. Under a strong ledger both regions see every PARKED alert, so both go off:
@@ -89,6 +98,24 @@ class PipelineAlarms(pulumi.ComponentResource):
             statistic="Sum",
             evaluation_periods=_REFUSALS_PERIODS,
             datapoints_to_alarm=_REFUSALS_OVER,
+            threshold=1,
+            comparison_operator="GreaterThanOrEqualToThreshold",
+            treat_missing_data="notBreaching",
+        )
+        self._alarm(
+            "unusable-routes",
+            name=context.names.routes_alarm,
+            alarm_description=(
+                "A route's secret has no value, or its webhook or channel is gone: what it should take goes "
+                f"to the default channel. The log of {context.names.function(DISTRIBUTION)} names the route; "
+                "put a webhook into its secret (docs/routes.md)"
+            ),
+            namespace=NAMESPACE,
+            metric_name=UNUSABLE_ROUTES,
+            period=PERIOD_S,
+            dimensions=of_stack,
+            statistic="Sum",
+            evaluation_periods=1,
             threshold=1,
             comparison_operator="GreaterThanOrEqualToThreshold",
             treat_missing_data="notBreaching",

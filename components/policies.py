@@ -58,7 +58,7 @@ class RegionResources:
     coordination_table: pulumi.Output[str]
     queues: Mapping[QueueSpec, pulumi.Output[str]]
     anthropic_key_secret: pulumi.Output[str]
-    slack_secret: pulumi.Output[str]
+    slack_secrets: tuple[pulumi.Output[str], ...]
 
 
 def function_grants(spec: FunctionSpec, resources: RegionResources) -> tuple[Grant, ...]:
@@ -87,7 +87,7 @@ def function_grants(spec: FunctionSpec, resources: RegionResources) -> tuple[Gra
             Grant(("dynamodb:Query",), _index_arns(alerts, OPEN_INDEX, CHILDREN_INDEX, INCIDENT_INDEX)),
             coordination,
             Grant((*_CONSUME, *_SEND), distribution_queues),
-            Grant(("secretsmanager:GetSecretValue",), (resources.slack_secret,)),
+            Grant(("secretsmanager:GetSecretValue",), resources.slack_secrets),
         ),
         RECOVERY: (
             Grant((*_MOVE, "dynamodb:DeleteItem"), (alerts,)),

@@ -37,6 +37,7 @@ from topology.queues import (
     PROCESSING_CRITICAL,
     PROCESSING_DLQ,
 )
+from topology.routes import encoded_routes
 from topology.sources import encoded_sources
 from topology.tables import ALERTS, ANALYSIS_CACHE, COORDINATION
 
@@ -142,6 +143,8 @@ class Region(pulumi.ComponentResource):
             "incident_window_s": str(config.incident_window_s),
             "hold_back_s": str(config.hold_back_s),
             "redact_emails": str(config.redact_emails).lower(),
+            "alert_routes": encoded_routes(config.routes),
+            "slack_edits": str(bool(config.slack_channel)).lower(),
             "slack_webhook_secret": data.slack_webhook_secret.name,
             "slack_webhook_origin": config.slack_webhook_origin,
             "slack_interval_ms": str(config.slack_interval_ms),
@@ -157,5 +160,5 @@ class Region(pulumi.ComponentResource):
             coordination_table=data.table_arn(COORDINATION, region),
             queues=self._queues.arns,
             anthropic_key_secret=data.secret_arn(data.anthropic_key_secret, region),
-            slack_secret=data.secret_arn(data.slack_bot_token_secret or data.slack_webhook_secret, region),
+            slack_secrets=tuple(data.secret_arn(secret, region) for secret in data.slack_secrets),
         )

@@ -125,9 +125,11 @@ def put_to_use(
     """
     stand_ins = emulator.stand_ins()
     deployment = Deployment.from_outputs(outputs, AwsClients(emulator.edge_url))
+    routed = deployment.route_secrets if real.slack_webhook is None else ()
     _put_secrets(
         deployment,
         {
+            **{name: emulator.add_slack_webhook(f"#{name.rpartition('/')[2]}") for name in routed},
             deployment.names.slack_webhook_secret: real.slack_webhook or stand_ins.slack_webhook_url,
             deployment.names.anthropic_key_secret: real.anthropic_key or stand_ins.anthropic_api_key,
             **({deployment.names.slack_bot_token_secret: stand_ins.slack_bot_token} if slack_channel else {}),

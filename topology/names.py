@@ -128,6 +128,11 @@ class Names:
         return f"{self.prefix}-recovery-silent"
 
     @property
+    def routes_alarm(self) -> str:
+        """The CloudWatch alarm that goes off when Slack takes nothing by the address of a route."""
+        return f"{self.prefix}-unusable-routes"
+
+    @property
     def refusals_alarm(self) -> str:
         """The CloudWatch alarm that goes off when reception goes on refusing."""
         return f"{self.prefix}-refusals"

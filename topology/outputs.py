@@ -39,8 +39,9 @@ GLOBAL: Final = (
     "AnthropicKeySecretName",
 )
 
-OPTIONAL: Final = ("AlertsUrl", "ApiDomainName", "FailoverApiDomainName")
-"""Only with a domain: the URL that fails over by itself, and what its name points to in each region."""
+OPTIONAL: Final = ("AlertsUrl", "ApiDomainName", "FailoverApiDomainName", "SlackRouteSecretNames")
+"""Only with a domain: the URL that fails over by itself, and what its name points to in each region. Only
+with routes that have secrets of their own: the names of these, with commas between."""
 
 
 def output_key(key: str, role: Role) -> str:

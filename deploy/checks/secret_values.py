@@ -34,7 +34,8 @@ def secret_checks(subject: Subject) -> tuple[Check, ...]:
 def _names(subject: Subject) -> tuple[str, ...]:
     names = subject.deployment.names
     bot = (names.slack_bot_token_secret,) if subject.config.slack_channel else ()
-    return (names.slack_webhook_secret, names.anthropic_key_secret, *bot)
+    routed = [names.route_secret(route.secret) for route in subject.config.routes if route.secret]
+    return tuple(dict.fromkeys([names.slack_webhook_secret, names.anthropic_key_secret, *bot, *routed]))
 
 
 def _values(subject: Subject, region: str) -> Finding:

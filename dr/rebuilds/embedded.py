@@ -41,6 +41,10 @@ def deploy_plan(plan: RebuildPlan, emulator: Emulator) -> Deployment:
     secrets = {
         deployment.names.slack_webhook_secret: stand_ins.slack_webhook_url,
         deployment.names.anthropic_key_secret: stand_ins.anthropic_api_key,
+        **{
+            name: emulator.add_slack_webhook(f"#{name.rpartition('/')[2]}")
+            for name in deployment.route_secrets
+        },
     }
     manager = deployment.clients.client("secretsmanager", deployment.primary.region)
     for name, value in secrets.items():

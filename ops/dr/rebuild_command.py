@@ -29,6 +29,7 @@ from ops.local import running
 from ops.opened_stack import Outputs, deployment_of, operator
 from ops.options import AsJson, DryRun, RunDir, check_writable
 from topology.names import Names
+from topology.route_config import ROUTES_KEY, parse_routes
 
 FOLDER: Final = ROOT / ".local" / "rebuild"
 STACK: Final = "stack"
@@ -170,7 +171,9 @@ def _show_plan(plan: RebuildPlan, *, dry_run: bool, as_json: bool) -> None:
 def _commands(plan: RebuildPlan) -> list[str]:
     """What a person runs in the program's folder; nothing of it can be run for them without an account."""
     names, region, config = Names(plan.stack), plan.regions[0], shlex.quote(str(plan.config_file))
-    secrets = (names.slack_webhook_secret, names.anthropic_key_secret)
+    routes = parse_routes(plan.configuration.get(ROUTES_KEY), [], bot=True)
+    routed = (names.route_secret(route.secret) for route in routes if route.secret)
+    secrets = dict.fromkeys([names.slack_webhook_secret, names.anthropic_key_secret, *routed])
     puts = [
         f"aws secretsmanager put-secret-value --region {region} --secret-id {name} --secret-string file://FILE"
         for name in secrets

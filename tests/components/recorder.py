@@ -31,11 +31,17 @@ RUN_TIMEOUT_S = 120
 """A run takes two seconds of a processor, which it may have to share."""
 
 DOMAIN, ZONE, CHANNEL, EMAIL = "alerts.example.com", "Z0123456789ABC", "C0123456789", "oncall@example.com"
+ROUTES = [
+    {"name": "payments", "match": {"labels": {"team": "payments"}}},
+    {"name": "urgent", "match": {"severity": "CRITICAL"}, "webhookSecret": "slack-webhook-payments"},
+    {"name": "quiet", "match": {"severity": "INFO"}, "channel": "C1234567890"},
+]
 EVERY_OPTION = {
     "mcp-incident-responder:domain": DOMAIN,
     "mcp-incident-responder:hostedZoneId": ZONE,
     "mcp-incident-responder:slackChannel": CHANNEL,
     "mcp-incident-responder:alarmEmail": EMAIL,
+    "mcp-incident-responder:routes": json.dumps(ROUTES),
     "mcp-incident-responder:apiAccessLog": "true",
     "mcp-incident-responder:backupBucketSuffix": ACCOUNT,
     "mcp-incident-responder:backupLock": "compliance",

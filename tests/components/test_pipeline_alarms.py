@@ -69,6 +69,28 @@ def test_refusals_that_go_on_set_off_an_alarm(region: str, prefix: str, run: Run
     }
 
 
+@pytest.mark.parametrize(("region", "prefix"), [("us-east-1", ""), ("us-west-2", "Failover")])
+def test_a_route_that_leads_nowhere_sets_off_an_alarm(region: str, prefix: str, run: Run) -> None:
+    """At the first message that it should have taken; no message is no data, and well."""
+    alarm = dict(run.one(ALARM, f"{region}-unusable-routes").inputs)
+    assert alarm.pop("tags")["Stack"] == run.outputs["Stack"]
+    assert "DistributionFunction" in alarm.pop("alarmDescription")
+    assert alarm == {
+        "region": region,
+        "name": f"mcp-incident-responder-{run.outputs['Stack']}-unusable-routes",
+        "namespace": "McpIncidentResponder",
+        "metricName": "UnusableRoutes",
+        "dimensions": {"Stack": run.outputs["Stack"]},
+        "statistic": "Sum",
+        "period": 60,
+        "evaluationPeriods": 1,
+        "threshold": 1,
+        "comparisonOperator": "GreaterThanOrEqualToThreshold",
+        "treatMissingData": "notBreaching",
+        "alarmActions": [run.outputs[f"{prefix}AlarmTopicArn"]],
+    }
+
+
 @pytest.mark.parametrize("queue", ["processing-dlq", "distribution-dlq"])
 @pytest.mark.parametrize("region", ["us-east-1", "us-west-2"])
 def test_a_message_in_a_dead_letter_queue_sets_off_an_alarm(region: str, queue: str, run: Run) -> None:

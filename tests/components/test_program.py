@@ -46,6 +46,7 @@ RUNBOOK_NAMES = {
         "mcp-incident-responder-prod-parked-alerts",
         "mcp-incident-responder-prod-recovery-silent",
         "mcp-incident-responder-prod-refusals",
+        "mcp-incident-responder-prod-unusable-routes",
         "mcp-incident-responder-prod-processing-dlq-messages",
         "mcp-incident-responder-prod-distribution-dlq-messages",
         "mcp-incident-responder-prod-full-export-age",

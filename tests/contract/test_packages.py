@@ -42,6 +42,8 @@ EVERY_SETTINGS = (ReceptionSettings, AnalysisSettings, DistributionSettings, Rec
 ENVIRONMENT = {
     **{variable(field): "1" for settings in EVERY_SETTINGS for field in settings.deployed_fields()},
     "ALERT_SOURCES": "",
+    "ALERT_ROUTES": "",
+    variable("slack_edits"): "false",
     variable("redact_emails"): "true",
     "AWS_REGION": "us-east-1",
     "AWS_ACCESS_KEY_ID": "test",

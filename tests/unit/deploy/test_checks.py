@@ -18,6 +18,8 @@ from emulator.pulumi.project import stack_config
 from lambda_packages import ROOT
 from tests.fakes.aws_refusals import refusal
 from tests.fakes.recorded_aws import FAILOVER, PRIMARY, Answers, RecordedAws, recorded_deployment
+from topology.matchers import Matcher
+from topology.routes import RouteSpec
 
 NOW = datetime(2026, 11, 30, 8, tzinfo=UTC)
 LOCKED_UNTIL = NOW + timedelta(days=14)
@@ -501,6 +503,17 @@ def test_the_bots_token_is_checked_where_a_bot_posts() -> None:
     """A stack with a channel has three secrets."""
     assert found("secret-values", config={"slack_channel": "C0123456789"}).reason.startswith("3 secrets")
     assert found("secret-values").reason.startswith("2 secrets")
+
+
+def test_a_routes_webhook_is_checked_as_the_default_channels() -> None:
+    """Each secret once; a route of a bot's channel has none."""
+    routes = (
+        RouteSpec(name="a", match=Matcher(source="a"), secret="slack-webhook-a"),
+        RouteSpec(name="b", match=Matcher(source="b"), secret="slack-webhook-a"),
+        RouteSpec(name="c", match=Matcher(source="c"), secret="slack-webhook"),
+        RouteSpec(name="d", match=Matcher(source="d"), channel="C0123456789"),
+    )
+    assert found("secret-values", config={"routes": routes}).reason.startswith("3 secrets")
 
 
 def test_a_lock_that_ended_in_its_time_is_no_fault() -> None:

@@ -33,6 +33,8 @@ from tests.unit.handlers.builders import PEER, REGION, TOPIC, fixture, row
 from tests.unit.handlers.test_claude import message
 from tests.unit.handlers.test_events import proxy_event, sqs_event, wake_up
 from topology.alerts import Status, parked_key
+from topology.matchers import Matcher
+from topology.routes import RouteSpec, encoded_routes
 
 SETTINGS: dict[str, type[Settings]] = {
     "reception": ReceptionSettings,
@@ -245,6 +247,59 @@ def test_bot_posts_where_a_channel_is_configured(
     (heard,) = slack.heard
     assert (heard.path, heard.headers["authorization"]) == ("/api/chat.postMessage", "Bearer xoxb-verysecret")
     assert row_of(alert_id)["slack_ref"] == {"S": "C0123456789/1.2"}
+
+
+def test_distribution_has_a_channel_for_each_address_of_a_route(
+    load: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By webhook or bot; routes to one address share the channel, and so its pace and its digests."""
+    routes = (
+        RouteSpec(name="payments", match=Matcher(source="a"), secret="slack-webhook-payments"),
+        RouteSpec(name="urgent", match=Matcher(source="b"), secret="slack-webhook-payments"),
+        RouteSpec(name="quiet", match=Matcher(source="c"), channel="C0123456789"),
+        RouteSpec(name="default-too", match=Matcher(source="d"), secret="slack-webhook"),
+    )
+    monkeypatch.setenv(variable("alert_routes"), encoded_routes(routes))
+    monkeypatch.setenv(variable("slack_webhook_secret"), "mcp-responder-dev/slack-webhook")
+    channels = load("distribution")._work.channels  # noqa: SLF001 - what the module was built from
+    payments, urgent, quiet, shared = (channels.of(route.name) for route in routes)
+    assert urgent is payments
+    assert shared is channels.default is channels.of(None)
+    assert [channel.rate_limiter.route for channel in (payments, quiet, shared)] == ["payments", "quiet", ""]
+    assert [channel.edits for channel in (payments, quiet, shared)] == [False, True, False]
+
+
+def test_alert_goes_to_its_routes_webhook_and_without_one_is_counted(
+    load: Callable[[str], ModuleType],
+    serve: Callable[..., ScriptedServer],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Its secret is read when there is something to post; an empty one is a metric, and parks nothing."""
+    slack = serve(Answer())
+    monkeypatch.setenv(variable("slack_webhook_origin"), slack.url + "/")
+    monkeypatch.setenv(variable("slack_interval_ms"), "1")
+    route = RouteSpec(name="payments", match=Matcher(source="a"), secret="slack-webhook-payments")
+    monkeypatch.setenv(variable("alert_routes"), encoded_routes([route]))
+    due = claimed(row("due", status=Status.ANALYZED), token="t", due_at=1)
+    routed = replace(due, route="payments")
+    dynamodb = boto3.client("dynamodb", region_name=REGION)
+    dynamodb.put_item(TableName="alerts", Item=item_of(attributes_of(routed)))
+    load("distribution").handler(sqs_event(wake_up("due")), Context())
+    (metric,) = map(json.loads, capsys.readouterr().out.splitlines())
+    (directive,) = metric.pop("_aws")["CloudWatchMetrics"]
+    assert directive["Dimensions"] == [["Stack"], ["Stack", "Route"]]
+    assert directive["Metrics"] == [{"Name": "UnusableRoutes", "Unit": "Count"}]
+    assert metric == {"Stack": "dev", "Route": "payments", "UnusableRoutes": 1}
+    assert row_of("due")["status"] == {"S": "ANALYZED"}
+    secrets = boto3.client("secretsmanager", region_name=REGION)
+    secrets.create_secret(
+        Name="mcp-responder-dev/slack-webhook-payments", SecretString=slack.url + "/services/payments"
+    )
+    dynamodb.put_item(TableName="alerts", Item=item_of(attributes_of(routed)))
+    load("distribution").handler(sqs_event(wake_up("due")), Context())
+    assert row_of("due")["status"] == {"S": "NOTIFIED"}
+    assert [heard.path for heard in slack.heard] == ["/services/payments"]
 
 
 @pytest.mark.parametrize(
