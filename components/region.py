@@ -38,6 +38,7 @@ from topology.queues import (
     PROCESSING_DLQ,
 )
 from topology.routes import encoded_routes
+from topology.silences import packed_silences
 from topology.sources import encoded_sources
 from topology.tables import ALERTS, ANALYSIS_CACHE, COORDINATION
 
@@ -139,6 +140,7 @@ class Region(pulumi.ComponentResource):
             "anthropic_key_secret": data.anthropic_key_secret.name,
             "claude_model": config.claude_model,
             "cache_ttl_s": str(config.cache_ttl_s),
+            "alert_silences": packed_silences(config.silences),
             "critical_patience_s": str(config.critical_patience_s),
             "incident_window_s": str(config.incident_window_s),
             "hold_back_s": str(config.hold_back_s),

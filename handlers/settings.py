@@ -12,6 +12,7 @@ from msgspec import structs
 
 if TYPE_CHECKING:
     from topology.routes import RouteSpec
+    from topology.silences import Silence
     from topology.sources import SourceSpec
 
 _BOOLEANS: Final = {"true": True, "false": False}
@@ -123,7 +124,7 @@ class AnalysisSettings(RoutedSettings, frozen=True, kw_only=True):
 
     `critical_patience_s`: how long a CRITICAL alert waits for its analysis before it goes out without.
     `redact_emails`: whether the model is shown no e-mail addresses. `slack_edits`: whether a bot posts to the
-    default channel, which can edit.
+    default channel, which can edit. `alert_silences`: the configured ones, as `topology.silences` packs them.
     """
 
     analysis_cache_table: str
@@ -134,6 +135,16 @@ class AnalysisSettings(RoutedSettings, frozen=True, kw_only=True):
     incident_window_s: int
     redact_emails: bool = True
     slack_edits: bool = False
+    alert_silences: str = ""
+
+    @property
+    def silences(self) -> tuple["Silence", ...]:
+        """The silences that the stack's configuration describes."""
+        if not self.alert_silences:
+            return ()
+        from topology.silences import unpacked_silences  # noqa: PLC0415 - as `RoutedSettings.routes`
+
+        return unpacked_silences(self.alert_silences)
 
 
 class DistributionSettings(RoutedSettings, frozen=True, kw_only=True):

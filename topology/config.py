@@ -23,6 +23,8 @@ from topology.queues import WORK_QUEUES
 from topology.regions import STRONG_REGION_SETS
 from topology.route_config import ROUTES_KEY, parse_routes
 from topology.routes import RouteSpec
+from topology.silence_config import SILENCES_KEY, parse_silences
+from topology.silences import Silence
 from topology.source_config import SOURCES_KEY, parse_sources
 from topology.sources import SourceSpec
 
@@ -92,6 +94,7 @@ class StackConfig:
     owner: str
     sources: tuple[SourceSpec, ...]
     routes: tuple[RouteSpec, ...]
+    silences: tuple[Silence, ...]
 
     @property
     def regions(self) -> tuple[str, str]:
@@ -123,7 +126,7 @@ class StackConfig:
         problems: list[str] = []
         if stack not in STACKS:
             problems.append(f"stack: {stack!r} is not known; allowed: {', '.join(STACKS)}")
-        known = {SOURCES_KEY, ROUTES_KEY, *(key.name for key in KEYS)}
+        known = {SOURCES_KEY, ROUTES_KEY, SILENCES_KEY, *(key.name for key in KEYS)}
         problems += [
             f"{name}: unknown key; allowed: {', '.join(sorted(known))}" for name in sorted(raw.keys() - known)
         ]
@@ -134,6 +137,7 @@ class StackConfig:
                 values[key.name] = value
         sources = parse_sources(raw.get(SOURCES_KEY), problems)
         routes = parse_routes(raw.get(ROUTES_KEY), problems, bot=bool(raw.get("slackChannel")))
+        silences = parse_silences(raw.get(SILENCES_KEY), problems)
         problems += [
             *check_sources(sources),
             *_region_problems(values),
@@ -145,7 +149,8 @@ class StackConfig:
         ]
         if problems:
             raise ConfigError(problems)
-        return cls(stack=stack, sources=sources, routes=routes, **_fields(values))  # type: ignore[arg-type]  # `KEYS` fixes names and types
+        fields = _fields(values)
+        return cls(stack=stack, sources=sources, routes=routes, silences=silences, **fields)  # type: ignore[arg-type]  # `KEYS` fixes names and types
 
 
 def _parse_value(key: Key, raw: object, problems: list[str]) -> Value | None:

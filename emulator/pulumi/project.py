@@ -91,5 +91,5 @@ def _namespaced(project: str, key: str) -> str:
 
 
 def _text(value: Any) -> str:
-    """A value as the CLI hands it over: text as it is, everything else as JSON."""
-    return value if isinstance(value, str) else json.dumps(value)
+    """A value as the CLI hands it over: text as it is, everything else as JSON, a time in it as text."""
+    return value if isinstance(value, str) else json.dumps(value, default=str)
