@@ -12,17 +12,21 @@ from handlers.adapters.aws import clients as aws
 from handlers.adapters.aws.coordination import DynamoCoordination
 from handlers.adapters.aws.dynamodb import DynamoLedger
 from handlers.adapters.aws.secrets import Secret
+from handlers.adapters.aws.silences import DynamoSilences
 from handlers.adapters.aws.sqs import SqsQueueSender
 from handlers.adapters.system import SystemClock, SystemRandomness, SystemSleeper
 from handlers.domain.alert import Step
 from handlers.domain.delivery.leases import Leases
 from handlers.domain.regions.ownership import MovingOwnership, Ownership, SharedOwnership
+from handlers.domain.silences import Silences
 from handlers.domain.states import Actor
 from handlers.settings import Settings
 from topology.queues import Queue
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+    from topology.silences import Silence
 
 
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +85,11 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
             step=step,
             lease_s=self.settings.lease_s,
         )
+
+    def silences(self, configured: "tuple[Silence, ...]" = ()) -> Silences:
+        """The silences that people made, and the configured ones."""
+        stored = DynamoSilences(self.dynamodb, self.settings.coordination_table)
+        return Silences(stored=stored, clock=self.clock, configured=configured)
 
     def secret(self, name: str) -> Secret:
         """A secret, read when it is first needed."""

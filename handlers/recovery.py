@@ -25,6 +25,7 @@ _recovery: Final = Recovery(
     ownership=_parts.ownership,
     clock=_parts.clock,
     lease_s=_settings.lease_s,
+    silences=_parts.silences(),
 )
 
 

@@ -229,12 +229,12 @@ class LedgerPort:
             actor=actor,
         )
 
-    def overdue(self, key: str, *, now_s: int, limit: int) -> Sequence[str]:
+    def overdue(self, key: str, *, now_s: int, limit: int, since_s: int = 0) -> Sequence[str]:
         """See `Ledger`."""
 
         def effect() -> list[str]:
             due = self._store.under(self._region, key)
-            return [row.alert_id for row in due if (row.due_at or 0) <= now_s][:limit]
+            return [row.alert_id for row in due if since_s <= (row.due_at or 0) <= now_s][:limit]
 
         return self.call(f"ledger.overdue {key}", effect)
 

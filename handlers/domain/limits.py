@@ -110,6 +110,13 @@ REPEAT_LOOK_AFTER_S: Final = 60
 MAX_REPEATS_PER_RUN: Final = 200
 """Looked at in one run of Recovery, after everything else."""
 
+MAX_SILENCED_PER_RUN: Final = 500
+"""Alerts of a region whose silence is over that are looked at in one run of Recovery."""
+
+MAX_SILENCED_EVENTS_SEEN: Final = 200
+MAX_SILENCED_EVENTS_READ: Final = 20
+"""Of a fault in each of its states, in the index; and of them, whose rows are read. Repeats come last."""
+
 QUOTA_MINUTE_S: Final = 60
 FOLD_AFTER_S: Final = 15
 """A fold goes out so long after its minute: by then reception, which has 10 seconds, has written what it

@@ -141,8 +141,11 @@ class Ledger(Protocol):
     def replace(self, before: Alert, after: Alert, *, actor: Actor) -> bool:
         """Write `after` if the stored row still agrees with `before` in `states.VERSION`; else False."""
 
-    def overdue(self, key: str, *, now_s: int, limit: int) -> Sequence[str]:
-        """At most `limit` ids under an open key with `due_at` passed, oldest first; it may lag."""
+    def overdue(self, key: str, *, now_s: int, limit: int, since_s: int = 0) -> Sequence[str]:
+        """At most `limit` ids under an open key with `due_at` from `since_s` to `now_s`, oldest first.
+
+        It may lag behind the rows.
+        """
 
     def waiting(self, key: str, *, until_s: int, limit: int) -> Sequence[str]:
         """At most `limit` ids of ANALYZED alerts under an open key that may go into a digest, with no lease.

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from handlers.domain.alert import Alert, Analysis, Step
 from handlers.domain.limits import FOLLOW_UP_AFTER_S, MAX_REASON_CHARS, REST_RETENTION_S, cut
-from topology.alerts import DuplicateCause, FollowUp, Status
+from topology.alerts import URGENCY, DuplicateCause, FollowUp, Status
 
 
 class IllegalMoveError(Exception):
@@ -189,7 +189,10 @@ def repeat_looked_at(alert: Alert, *, due_at: int | None) -> Alert:
 
 
 def silenced(alert: Alert, *, silence_id: str, until: int) -> Alert:
-    """The RECEIVED `alert`, of which nobody is told; `until` (epoch seconds) Recovery looks at it."""
+    """The RECEIVED `alert`, of which nobody is told; from `until` (epoch seconds) on Recovery looks at it.
+
+    At the more severe ones a little sooner.
+    """
     after = replace(
         _rested(alert),
         status=Status.SUPPRESSED,
@@ -198,7 +201,7 @@ def silenced(alert: Alert, *, silence_id: str, until: int) -> Alert:
         attempts=0,
         expires_at=_expiry(until * 1000),
     )
-    return _placed(after, until)
+    return _placed(after, until + URGENCY[alert.severity])
 
 
 def silence_ended(alert: Alert, *, at: int) -> Alert:

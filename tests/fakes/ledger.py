@@ -73,11 +73,12 @@ class FakeLedger:
         self.after("replace")
         return True
 
-    def overdue(self, key: str, *, now_s: int, limit: int) -> Sequence[str]:
+    def overdue(self, key: str, *, now_s: int, limit: int, since_s: int = 0) -> Sequence[str]:
         """See `Ledger`."""
         self.before("overdue")
         self.queried_keys.append(key)
-        due = [row for row in self.rows.values() if row.open_key == key and (row.due_at or 0) <= now_s]
+        rows = self.rows.values()
+        due = [row for row in rows if row.open_key == key and since_s <= (row.due_at or 0) <= now_s]
         return [row.alert_id for row in sorted(due, key=lambda row: row.due_at or 0)][:limit]
 
     def waiting(self, key: str, *, until_s: int, limit: int) -> Sequence[str]:

@@ -106,13 +106,17 @@ class DynamoLedger:
             ExpressionAttributeValues=values,
         )
 
-    def overdue(self, key: str, *, now_s: int, limit: int) -> Sequence[str]:
+    def overdue(self, key: str, *, now_s: int, limit: int, since_s: int = 0) -> Sequence[str]:
         """See `Ledger`: usually one page of the sparse index."""
         return self._ids(
             limit=limit,
             IndexName=OPEN_INDEX.name,
-            KeyConditionExpression="open_key = :key AND due_at <= :now",
-            ExpressionAttributeValues={":key": {"S": key}, ":now": {"N": str(now_s)}},
+            KeyConditionExpression="open_key = :key AND due_at BETWEEN :since AND :now",
+            ExpressionAttributeValues={
+                ":key": {"S": key},
+                ":since": {"N": str(since_s)},
+                ":now": {"N": str(now_s)},
+            },
         )
 
     def waiting(self, key: str, *, until_s: int, limit: int) -> Sequence[str]:

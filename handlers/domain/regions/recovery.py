@@ -3,6 +3,7 @@
 - Open alerts whose lease ran out get another wake-up, ever later, and are PARKED after too many attempts.
 - Follow-ups that are due get a wake-up too, and are given up after a while.
 - A SUPPRESSED alert is looked at once, whether its fault changed state before it; then it is promoted.
+- A silenced alert is looked at once its silence is over (see `silence_ends`).
 - A PARKED alert that suppressed repeats has one of them promoted: somebody has to be told.
 
 It finds them by a constant number of queries of the sparse index, and with nothing due that is all it costs.
@@ -43,6 +44,8 @@ from handlers.domain.ports import (
     QueueSendError,
 )
 from handlers.domain.regions.ownership import Ownership, OwnershipView
+from handlers.domain.regions.silence_ends import SilenceEnds
+from handlers.domain.silences import Silences
 from handlers.domain.states import (
     Actor,
     IllegalMoveError,
@@ -80,7 +83,8 @@ class RecoveryReport(msgspec.Struct, frozen=True, kw_only=True):
 
     `unreadable` counts the rows that cannot be read, or contradict the state machine: each stays where it is,
     without anybody being told of its alert, until somebody corrects it.
-    `changed` counts the SUPPRESSED alerts that were promoted as their fault's state had changed.
+    `changed` counts the SUPPRESSED alerts that were promoted as their fault's state had changed, `unsilenced`
+    those that were as their silence had ended.
     `parked_now` counts the alerts that are PARKED, up to `MAX_PARKED_COUNTED` a region.
     """
 
@@ -89,6 +93,7 @@ class RecoveryReport(msgspec.Struct, frozen=True, kw_only=True):
     promoted: int
     follow_ups: int
     changed: int
+    unsilenced: int
     passed_over: int
     unreadable: int
     left_over: bool
@@ -103,6 +108,7 @@ class Recovery(msgspec.Struct, frozen=True, kw_only=True):
     ownership: Ownership
     clock: Clock
     lease_s: int
+    silences: Silences | None = None
     actor: ClassVar[Actor] = Actor.RECOVERY
 
     def run(self, *, until_ms: int) -> RecoveryReport:
@@ -151,6 +157,7 @@ class Recovery(msgspec.Struct, frozen=True, kw_only=True):
             promoted=counts["promoted"],
             follow_ups=counts["follow_up"],
             changed=counts["changed"],
+            unsilenced=counts["unsilenced"],
             passed_over=counts["passed_over"],
             unreadable=counts["unreadable"],
             left_over=not in_time or not turns or counts["unreadable"] >= MAX_UNREADABLE_PER_KEY,
@@ -168,7 +175,11 @@ class Recovery(msgspec.Struct, frozen=True, kw_only=True):
             for severity in Severity
             for owner in view.owners
         ]
-        limits += [(follow_up_key(owner), MAX_FOLLOW_UPS_PER_RUN) for owner in view.owners]
+        now_s = self.clock.now_ms() // 1000
+        for key, limit in limits:
+            yield from self.ledger.overdue(key, now_s=now_s, limit=limit)
+        yield from self._silence_ends.due(view.owners, now_s=now_s)
+        limits = [(follow_up_key(owner), MAX_FOLLOW_UPS_PER_RUN) for owner in view.owners]
         limits += [(repeat_key(owner), MAX_REPEATS_PER_RUN) for owner in view.owners]
         limits += [
             (parked_key(owner), MAX_RECOVERED_PER_RUN + MAX_UNREADABLE_PER_KEY) for owner in view.owners
@@ -180,15 +191,28 @@ class Recovery(msgspec.Struct, frozen=True, kw_only=True):
         """What was done, as the report counts it, and the row that now waits for a worker, if one does."""
         alert = self.ledger.get(alert_id)
         now_s = self.clock.now_ms() // 1000
-        if alert is None or alert.due_at is None or alert.due_at > now_s or not view.owns(alert):
+        if alert is None or alert.due_at is None or not view.owns(alert):
             return "passed_over", None
-        if alert.status is Status.PARKED:
-            return self._look_at_repeats(alert, now_s)
-        if alert.status is Status.SUPPRESSED:
-            return self._look_at_fault(alert, view, now_s)
-        if alert.status is Status.NOTIFIED:
-            return self._follow_up(alert, now_s)
-        return self._recover(alert, now_s)
+        unsilenced = alert.silence_id is not None and self._silence_ends.over(alert, now_s=now_s)
+        if alert.due_at > now_s and not unsilenced:
+            return "passed_over", None
+        match alert.status:
+            case Status.PARKED:
+                seen_to = self._look_at_repeats(alert, now_s)
+            case Status.SUPPRESSED if unsilenced:
+                after = self._silence_ends.after(alert, now_s=now_s)
+                seen_to = self._moved(alert, after, "looked_at" if after.status.at_rest else "unsilenced")
+            case Status.SUPPRESSED:
+                seen_to = self._look_at_fault(alert, view, now_s)
+            case Status.NOTIFIED:
+                seen_to = self._follow_up(alert, now_s)
+            case _:
+                seen_to = self._recover(alert, now_s)
+        return seen_to
+
+    @property
+    def _silence_ends(self) -> SilenceEnds:
+        return SilenceEnds(ledger=self.ledger, silences=self.silences, lease_s=self.lease_s)
 
     def _recover(self, alert: Alert, now_s: int) -> tuple[str, Alert | None]:
         if alert.attempts >= MAX_ATTEMPTS:
@@ -205,6 +229,8 @@ class Recovery(msgspec.Struct, frozen=True, kw_only=True):
         return self._moved(alert, after, done)
 
     def _follow_up(self, alert: Alert, now_s: int) -> tuple[str, Alert | None]:
+        if alert.step is None:
+            return "passed_over", None
         if alert.attempts >= MAX_FOLLOW_UP_ATTEMPTS:
             _log.warning("No follow-up: tried too often", extra={"alert_id": alert.alert_id})
             return self._moved(alert, follow_up_ended(alert), "follow_up")
@@ -272,7 +298,7 @@ class Recovery(msgspec.Struct, frozen=True, kw_only=True):
         successor = self._relative(first.successor_id) if first.successor_id else None
         if successor is None or successor.status is Status.PARKED:
             successor = self._next_successor(first.alert_id)
-        if successor is None or successor.status is not Status.SUPPRESSED:
+        if successor is None or successor.status is not Status.SUPPRESSED or successor.silence_id is not None:
             return self._moved(
                 first, looked_at(first, due_at=later, successor_id=first.successor_id), "passed_over"
             )

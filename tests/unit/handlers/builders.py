@@ -127,6 +127,7 @@ class World:
     routing: Routing = field(default_factory=Routing)
     silenced: FakeStoredSilences = field(default_factory=FakeStoredSilences)
     sources: Sequence[Format] = ()
+    silences: Silences | None = None
 
     @property
     def reception(self) -> Reception:
@@ -247,6 +248,7 @@ class World:
             ownership=self.ownership,
             clock=self.clock,
             lease_s=LEASE_S,
+            silences=self.silences,
         )
 
     def time(self, seconds: float = 30) -> Deadline:

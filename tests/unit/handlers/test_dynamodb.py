@@ -203,6 +203,7 @@ def test_overdue_lists_one_key_oldest_first(ledger: DynamoLedger) -> None:
     key = open_key(REGION, Severity.HIGH)
     assert ledger.overdue(key, now_s=100, limit=10) == ["later", "late", "now"]
     assert ledger.overdue(key, now_s=100, limit=2) == ["later", "late"]
+    assert ledger.overdue(key, now_s=100, limit=2, since_s=100) == ["now"]
 
 
 def test_waiting_lists_what_is_analysed_and_free_first_due_first(ledger: DynamoLedger) -> None:

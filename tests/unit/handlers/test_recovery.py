@@ -144,7 +144,9 @@ def test_nothing_to_do_costs_one_query_a_key() -> None:
     gets: list[str] = []
     world.ledger.before = gets.append
     report = run(world)
-    lanes_of_a_region = len(Severity) + len(("FOLLOW_UP", "SUPPRESSED", "PARKED", "PARKED, counted"))
+    lanes_of_a_region = len(Severity) + len(
+        ("SILENCED", "FOLLOW_UP", "SUPPRESSED", "PARKED", "PARKED, counted")
+    )
     assert len(world.ledger.queried_keys) == len(gets) == 2 * lanes_of_a_region
     assert report == RecoveryReport(
         recovered=0,
@@ -152,6 +154,7 @@ def test_nothing_to_do_costs_one_query_a_key() -> None:
         promoted=0,
         follow_ups=0,
         changed=0,
+        unsilenced=0,
         passed_over=0,
         unreadable=0,
         left_over=False,
