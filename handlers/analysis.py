@@ -35,7 +35,9 @@ _work: Final = AnalysisWork(
     ),
     routing=Routing(routes=_settings.routes, default_edits=_settings.slack_edits),
     silences=Silences(
-        stored=DynamoSilences(_parts.dynamodb, _settings.coordination_table), clock=_parts.clock
+        stored=DynamoSilences(_parts.dynamodb, _settings.coordination_table),
+        clock=_parts.clock,
+        configured=_settings.silences,
     ),
     cache=DynamoAnalysisCache(_parts.dynamodb, _settings.analysis_cache_table),
     analyst=ClaudeAnalyst(

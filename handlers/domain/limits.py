@@ -129,6 +129,9 @@ MIN_DIGEST_ALERTS: Final = 4
 MAX_DIGEST_ALERTS: Final = 100
 """Fewer are read more easily one by one; more could not be recorded in the time that an invocation has."""
 
+MAX_DIGEST_FAULTS: Final = 40
+"""Of more the causes would not be readable: Slack takes 50 blocks a message."""
+
 DIGEST_WINDOW_S: Final = 5
 """An alert that found no room twice waits this long, so that a storm gathers into few messages."""
 

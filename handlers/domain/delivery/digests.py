@@ -32,11 +32,8 @@ from handlers.domain.delivery.wording import (
     whose,
 )
 from handlers.domain.incident import IncidentView
-from handlers.domain.limits import cut
+from handlers.domain.limits import MAX_DIGEST_FAULTS, cut
 from topology.alerts import URGENCY, FaultState, Severity
-
-MAX_DIGEST_FAULTS: Final = 40
-"""Of more the causes would not be readable: Slack takes 50 blocks and `MESSAGE_CHARS` a message."""
 
 _WHOLE_FAULTS: Final = 8
 """Of so many a digest shows the analyses themselves, of more their causes."""

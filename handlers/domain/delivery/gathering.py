@@ -10,7 +10,13 @@ from handlers.domain.alert import Alert
 from handlers.domain.delivery.channels import Channels
 from handlers.domain.delivery.incidents import Incidents
 from handlers.domain.delivery.leases import Deadline, Leases
-from handlers.domain.limits import GATHERING_S, MAX_DIGEST_ALERTS, MAX_DIGEST_WAIT_S, MIN_DIGEST_ALERTS
+from handlers.domain.limits import (
+    GATHERING_S,
+    MAX_DIGEST_ALERTS,
+    MAX_DIGEST_FAULTS,
+    MAX_DIGEST_WAIT_S,
+    MIN_DIGEST_ALERTS,
+)
 from handlers.domain.ports import Executor, IncidentRow, LedgerUnavailableError
 from topology.alerts import URGENCY, Severity, Status, open_key
 from topology.limits import DYNAMODB_BATCH_GET_MAX
@@ -74,7 +80,7 @@ class Gathering(msgspec.Struct, frozen=True, kw_only=True):
         waiting = self._open(ids, mine)
         if len(waiting) + len(taken) < MIN_DIGEST_ALERTS:
             return [], False
-        chosen = _whole_incidents(waiting)[: MAX_DIGEST_ALERTS - len(taken)]
+        chosen = _whole_incidents(waiting, room=MAX_DIGEST_ALERTS - len(taken))
         return self._claimed(chosen, deadline), len(chosen) < len(waiting)
 
     def each(self, function: Callable[[T], R | None], items: Iterable[T]) -> list[R]:
@@ -119,8 +125,9 @@ def by_incident(alerts: Iterable[Alert]) -> list[list[Alert]]:
     return list(groups.values())
 
 
-def _whole_incidents(alerts: Sequence[Alert]) -> list[Alert]:
+def _whole_incidents(alerts: Sequence[Alert], *, room: int) -> list[Alert]:
     def place(group: Sequence[Alert]) -> tuple[int, int]:
         return min(URGENCY[alert.severity] for alert in group), min(alert.due_at or 0 for alert in group)
 
-    return [alert for group in sorted(by_incident(alerts), key=place) for alert in group]
+    incidents = sorted(by_incident(alerts), key=place)[: MAX_DIGEST_FAULTS - 1]
+    return [alert for group in incidents for alert in group][:room]

@@ -19,6 +19,7 @@ from handlers.domain.delivery.wording import (
     line,
     safe,
     title_of,
+    whose,
 )
 from handlers.domain.incident import IncidentView
 from handlers.domain.limits import cut
@@ -136,7 +137,7 @@ def notification_of(
         incident=incident_text_of(view, emails=emails),
         fields=tuple((name, line(text, _SHORT_FIELD_CHARS, emails=emails)) for name, text in fields if text),
         message=cut(safe(alert.message, emails=emails), SECTION_CHARS),
-        analysis=_analysis(alert, emails=emails),
+        analysis=_analysis(alert, view, emails=emails),
         footer=footer_of(alert),
         links=tuple((LINK_LABELS[LinkKind(kind)], url) for kind, url in links.items()),
     )
@@ -193,11 +194,16 @@ def _title(alert: Alert, folded: int) -> str:
     return f"at least {folded:,} more alerts, as {title_of(alert)}" if alert.folds else title_of(alert)
 
 
-def _analysis(alert: Alert, *, emails: bool) -> Section:
-    return Section(
-        text=analysis_of(alert, emails=emails),
-        analysis_of=None if alert.analysis is None else alert.alert_id,
-    )
+def _analysis(alert: Alert, view: IncidentView | None, *, emails: bool) -> Section:
+    """Its own analysis, else that of its incident's head, said to be that one's."""
+    if alert.analysis is not None:
+        return Section(text=analysis_of(alert, emails=emails), analysis_of=alert.alert_id)
+    head = view.head if view else None
+    if head is None or head.analysis is None:
+        return Section(text=analysis_of(alert, emails=emails))
+    label = f"Analysis of {whose(head, emails=emails)}:\n"
+    text = label + analysis_of(head, emails=emails, limit=SECTION_CHARS - len(label))
+    return Section(text=text, analysis_of=head.alert_id)
 
 
 def _severity(alert: Alert) -> str:

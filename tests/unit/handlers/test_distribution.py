@@ -15,6 +15,7 @@ from handlers.domain.limits import (
     MAX_ATTEMPTS,
     MAX_BACKOFF_S,
     MAX_DIGEST_ALERTS,
+    MAX_DIGEST_FAULTS,
     MAX_FOLLOW_UP_ATTEMPTS,
     MAX_FOLLOW_UP_WAITS,
 )
@@ -470,12 +471,12 @@ def test_batch_that_cannot_be_read_ahead_is_read_one_by_one() -> None:
 
 def test_digest_is_bounded_and_leaves_the_rest_to_the_next() -> None:
     """What did not fit goes out as soon as there is a slot again."""
-    world = storm(MAX_DIGEST_ALERTS + 20)
+    world = storm(MAX_DIGEST_FAULTS + 20)
     world.distribution.work("a000", world.time())
     world.clock.advance(3)
     left = [r.alert_id for r in world.ledger.rows.values() if r.status is Status.ANALYZED]
     world.distribution.work(left[0], world.time())
-    assert [digest.alert_count for digest in world.notifier.digests] == [MAX_DIGEST_ALERTS, 20]
+    assert [digest.alert_count for digest in world.notifier.digests] == [MAX_DIGEST_FAULTS, 20]
     assert {r.status for r in world.ledger.rows.values()} == {Status.NOTIFIED}
 
 
@@ -495,7 +496,7 @@ def test_no_gathering_while_more_wait_than_go_into_a_digest() -> None:
     world.distribution.work("a000", world.time())
     world.clock.advance(3)
     world.distribution.work("a199", world.time())
-    assert [digest.alert_count for digest in world.notifier.digests] == [100, 70]
+    assert [digest.alert_count for digest in world.notifier.digests] == [MAX_DIGEST_FAULTS] * 2
 
 
 def test_digest_leaves_out_what_is_not_its_own() -> None:
@@ -627,14 +628,14 @@ def test_alert_without_analysis_is_followed_up_after_it_was_posted() -> None:
 
 def test_outage_of_slack_leaves_the_backlog_to_digests() -> None:
     """Failed attempts do not send each alert alone for the rest of its life."""
-    world = storm(50)
+    world = storm(30)
     world.notifier.script = [DOWN] * 5 + [None]
     for _ in range(6):
         waiting = [r for r in world.ledger.rows.values() if r.status is Status.ANALYZED]
         first = min(waiting, key=lambda r: (r.not_before or 0, r.alert_id))
         world.clock.advance(max((first.not_before or 0) - world.clock.s, 7))
         world.distribution.work(first.alert_id, world.time())
-    assert [digest.alert_count for digest in world.notifier.digests] == [50]
+    assert [digest.alert_count for digest in world.notifier.digests] == [30]
 
 
 def test_attempts_outlast_an_hour_of_an_outage() -> None:

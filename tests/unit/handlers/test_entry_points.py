@@ -175,6 +175,7 @@ def test_recovery_entry_point_answers_its_counts_and_says_what_is_parked(
         "unreadable": 0,
         "left_over": False,
         "parked_now": 0,
+        "unsilenced": 0,
         "expired": 0,
     }
 
