@@ -157,7 +157,7 @@ class AnalysisWork(msgspec.Struct, frozen=True, kw_only=True):
             # What rests by now is followed up here, the others by Recovery, from the cache.
             follow_up = self.leases.acquire(alert.alert_id, deadline)
             if follow_up is not None:
-                self._send_on(follow_up, outcome, deadline)
+                self._send_on(follow_up, outcome, deadline, place=None if follow_up.status.at_rest else place)
 
     def _send_on(
         self, alert: Alert, outcome: _Outcome, deadline: Deadline, *, place: Place | None = None

@@ -55,6 +55,9 @@ _DIGEST_RESERVE_MS: Final = 4_000
 
 _LEAST_POST_MS: Final = 500
 _MAX_POST_S: Final = 10.0
+_MAX_PAUSE_MS: Final = 2_000
+"""Of a worker, for a slot."""
+
 _DEFAULT_RETRY_AFTER_S: Final = 5.0
 _JITTER_S: Final = 2.0
 
@@ -209,9 +212,9 @@ class DistributionWork(msgspec.Struct, frozen=True, kw_only=True):
         They are in the ledger too, so what is not posted here is not posted any more.
         """
         for reply in replies:
-            if wait_ms := channel.rate_limiter.reserve(urgent=False):
-                if self._ms_until(deadline.soft_ms) < wait_ms + _LEAST_POST_MS:
-                    break
+            while wait_ms := channel.rate_limiter.reserve(urgent=False):
+                if wait_ms > _MAX_PAUSE_MS or self._ms_until(deadline.soft_ms) < wait_ms + _LEAST_POST_MS:
+                    return
                 self.leases.sleeper.sleep(wait_ms / 1000)
             left_ms = self._ms_until(deadline.hard_ms - _LEDGER_RESERVE_MS)
             if left_ms < _LEAST_POST_MS:

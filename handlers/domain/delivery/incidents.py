@@ -197,8 +197,8 @@ class Incidents(msgspec.Struct, frozen=True, kw_only=True):
         if fired.incident_id is None:
             return Place(route=route, asks=False)
         place = Place(route=route, incident_id=fired.incident_id, lead=False, asks=False)
-        states = _states([*self.rows(fired.incident_id), _row_of(fired), _row_of(alert)])
-        if _resolved(states):
+        rows = [*self.rows(fired.incident_id), _row_of(fired), _row_of(alert)]
+        if _resolved(_states(sorted(rows, key=lambda row: (row.accepted_at_ms, row.alert_id)))):
             self.close(fired)
             return place
         if alert.severity is Severity.CRITICAL or fired.status is not Status.NOTIFIED:

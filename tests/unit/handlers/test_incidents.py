@@ -190,6 +190,19 @@ def test_resolution_is_held_while_other_faults_fire_and_the_last_one_ends_the_in
     assert again.incident_id != where.incident_id
 
 
+def test_resolution_that_comes_late_does_not_end_what_fired_since() -> None:
+    """It was accepted before its fault fired again."""
+    world = World()
+    fired = of_fault("a1", "f1")
+    told(world, fired, place(world, fired))
+    later_ms = fired.accepted_at_ms + 61_000
+    again = replace(of_fault("a2", "f1"), accepted_at_ms=later_ms, changed_at_ms=later_ms)
+    where = place(world, again)
+    told(world, again, where)
+    assert place(world, resolution("a3", "f1")).incident_id == where.incident_id
+    assert not place(world, of_fault("a4", "f3")).lead
+
+
 def test_resolution_of_another_fault_joins_no_incident_of_this_one() -> None:
     """Nobody's incident is closed by what stands beside it."""
     world = World()
