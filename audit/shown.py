@@ -22,7 +22,7 @@ LEAST_PERCENT: Final = 95
 """Of the notified alerts are to be told with their analysis, in a demo as in a storm."""
 
 _MARK: Final = "analysis:"
-_COMPARED_CHARS: Final = 40
+_COMPARED_CHARS: Final = 24
 """Of a text's beginning: a digest's line is cut, and a secret further on may have been taken out."""
 
 _ATTRIBUTES: Final = ("alert_id", "status", "digest_id", "incident_id", "analysis")

@@ -251,7 +251,9 @@ def model_answer(summary: str) -> ports.ModelAnswer:
 def posted(message: Message) -> PostedMessage:
     """What Slack is given when the distribution function posts `message`."""
     if isinstance(message, Digest):
-        text = " ".join((message.header, *(section.text for section in message.sections)))
+        text = " ".join(
+            (message.header, *(f"{section.header} {section.text}" for section in message.sections))
+        )
         return PostedMessage("digest", message.digest_id, message.alert_count, text)
     if isinstance(message, ThreadReply):
         return PostedMessage("reply", message.parent_ref or "", 0, message.header)

@@ -8,6 +8,7 @@ last line.
 """
 
 import re
+from collections.abc import Iterable
 from typing import Any, Final
 
 from slack_sdk.errors import SlackObjectFormationError
@@ -50,7 +51,7 @@ def payload_of(message: Message) -> dict[str, Any]:
         case FollowUpNotice():
             blocks = _follow_up(message)
         case ThreadReply():
-            blocks = [_section(section) for section in message.sections]
+            blocks = _sections(message.sections)
     return _payload(message.header, blocks)
 
 
@@ -60,8 +61,9 @@ def plain_payload_of(message: Message) -> dict[str, Any]:
         case Notification():
             return _plain_text(_parts(message), f"alert:{message.alert_id}")
         case Digest():
-            parts = [message.header, *(_parts(message.whole)[1:] if message.whole else [_counts(message)])]
-            parts += [*(section.text for section in message.sections), message.footer]
+            parts = [message.header, *(_parts(message.whole)[1:] if message.whole else [message.summary])]
+            parts += [part for section in message.sections for part in (section.header, section.text)]
+            parts.append(message.footer)
             return _plain_text(parts, f"digest:{message.digest_id}:{message.alert_count}")
         case FollowUpNotice():
             parts = [message.header, message.incident, message.analysis.text, message.footer]
@@ -113,26 +115,31 @@ def _notification(message: Notification, *, mark: str, header: str = "") -> list
 
 def _digest(message: Digest) -> list[Block]:
     mark = f"digest:{message.digest_id}:{message.alert_count}"
-    sections: list[Block] = [_section(section) for section in message.sections]
+    sections = _sections(message.sections)
     if message.whole is not None:
         *blocks, footer = _notification(message.whole, mark=mark, header=message.header)
         return [*blocks, *sections, footer]
     return [
         HeaderBlock(text=_plain(message.header), block_id=mark),
-        SectionBlock(text=_plain(_counts(message))),
+        SectionBlock(text=_plain(message.summary)),
         *sections,
         _footer(message.footer),
     ]
-
-
-def _counts(message: Digest) -> str:
-    return " · ".join(f"{count} × {label}" for label, count in message.counts)  # noqa: RUF001 - the sign for "times"
 
 
 def _follow_up(message: FollowUpNotice) -> list[Block]:
     header = HeaderBlock(text=_plain(message.header), block_id=f"follow-up:{message.alert_id}")
     incident = [SectionBlock(text=_plain(message.incident))] if message.incident else []
     return [header, *incident, _section(message.analysis), _footer(message.footer)]
+
+
+def _sections(sections: Iterable[Section]) -> list[Block]:
+    blocks: list[Block] = []
+    for section in sections:
+        if section.header:
+            blocks.append(HeaderBlock(text=_plain(section.header)))
+        blocks.append(_section(section))
+    return blocks
 
 
 def _section(section: Section) -> Block:

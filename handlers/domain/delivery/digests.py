@@ -15,6 +15,7 @@ from handlers.domain.delivery.messages import (
     Digest,
     Section,
     ThreadReply,
+    hosts_of,
     notification_of,
     resolved_of,
 )
@@ -26,6 +27,7 @@ from handlers.domain.delivery.wording import (
     cause_of,
     counted,
     example_of,
+    footer_of,
     line,
     span,
     title_of,
@@ -39,15 +41,18 @@ _WHOLE_FAULTS: Final = 8
 """Of so many a digest shows the analyses themselves, of more their causes."""
 
 _FAULTS_CHARS: Final = MESSAGE_CHARS - 1_000
-"""What is left for faults beside the header, the counts and the footer."""
+"""What is left for faults beside the header, the summary and the footer."""
 
 _EXAMPLES: Final = 5
 _MESSAGE_CHARS: Final = 1_000
 """Of the head's own message, in a digest."""
 
 _SOURCES: Final = 5
-_SOURCE_CHARS: Final = 80
+_SOURCE_CHARS: Final = 60
+_HOST_CHARS: Final = 30
+_HOSTS_CHARS: Final = 200
 _TITLE_CHARS: Final = 120
+_LEAST_TITLE_CHARS: Final = 24
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,11 +70,15 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
         return _worst_first(self.alerts)
 
     @property
+    def subject(self) -> Alert:
+        """What the group is named after: the head, else the worst."""
+        return (self.view and self.view.head) or self.worst_first[0]
+
+    @property
     def shown(self) -> Alert:
-        """Whose analysis is shown: the head's, else that of the first which has one."""
-        head = self.view.head if self.view else None
-        candidates = [*([head] if head else []), *self.worst_first]
-        return next((alert for alert in candidates if alert.analysis is not None), candidates[0])
+        """Whose analysis is shown: the subject's, else that of the first which has one."""
+        analysed = (alert for alert in (self.subject, *self.worst_first) if alert.analysis is not None)
+        return next(analysed, self.subject)
 
 
 def digest_id_of(alert_ids: Iterable[str]) -> str:
@@ -93,30 +102,20 @@ def digest_of(groups: Sequence[Group], *, edits: bool = False, emails: bool = Tr
 
 def _of_incident(group: Group, *, edits: bool, emails: bool) -> Digest:
     head = group.view.head if group.view else None
-    whole = notification_of(group.shown, view=group.view, emails=emails)
-    label = f"Analysis of {whose(group.shown, emails=emails)}:\n"
-    text = (
-        cut(label + whole.analysis.text, SECTION_CHARS) if whole.analysis.analysis_of else whole.analysis.text
-    )
-    count = group.view.count if group.view else len(group.alerts)
-    severity = group.worst_first[0].severity
-    what = f"{counted(count, 'alert')}: " if count > 1 else ""
-    state = _state(group)
+    whole = notification_of(group.subject, view=group.view, emails=emails)
+    severity, *marks = _marks(group)
+    title = title_of(group.subject)
     return Digest(
         digest_id=digest_id_of(alert.alert_id for alert in group.alerts),
         alert_count=len(group.alerts),
-        header=line(
-            f"{severity}: {f'{state}: ' if state else ''}{what}{title_of(group.shown)}",
-            HEADER_CHARS,
-            emails=emails,
-        ),
-        counts=(),
+        header=line(f"{severity}: {' · '.join([*marks, title])}", HEADER_CHARS, emails=emails),
+        summary="",
         sections=(Section(text=_told(group, emails=emails)),),
-        footer=whole.footer,
+        footer=footer_of(group.shown),
         whole=msgspec.structs.replace(
             whole,
             message=cut(whole.message, _MESSAGE_CHARS),
-            analysis=msgspec.structs.replace(whole.analysis, text=text),
+            analysis=_whole_analysis(group.shown, emails=emails),
         ),
         refers_to=head.slack_ref
         if edits and head and not any(alert.lead for alert in group.alerts)
@@ -129,69 +128,102 @@ def _told(group: Group, *, emails: bool) -> str:
     lines = [example_of(alert, emails=emails) for alert in group.worst_first[:_EXAMPLES]]
     others = len(group.alerts) - len(lines)
     rest = [f"and {others:,} more"] if others else []
-    return "\n".join([f"{counted(len(group.alerts), 'alert')} told here:", *lines, *rest])
+    return "\n".join([f"Told here: {counted(len(group.alerts), 'alert')}", *lines, *rest])
 
 
 def _by_fault(groups: Sequence[Group], *, edits: bool, emails: bool) -> Digest:
     worst = sorted(groups, key=lambda group: _order(group.worst_first[0]))
-    alerts = [alert for group in groups for alert in group.alerts]
+    alerts = [alert for group in worst for alert in group.alerts]
     digest_id = digest_id_of(alert.alert_id for alert in alerts)
-    in_full = len(groups) <= _WHOLE_FAULTS
-    room = _FAULTS_CHARS // min(len(groups), MAX_DIGEST_FAULTS)
-    sections = [_section(group, room=room, in_full=in_full, emails=emails) for group in worst]
+    if len(groups) <= _WHOLE_FAULTS:
+        sections = [_in_full(group, room=_FAULTS_CHARS // len(groups), emails=emails) for group in worst]
+    else:
+        shown = worst[:MAX_DIGEST_FAULTS]
+        sections = [_in_short(group, room=_FAULTS_CHARS // len(shown), emails=emails) for group in shown]
+    if others := len(groups) - len(sections):
+        sections.append(
+            Section(text=f"{counted(others, 'more fault')}, none of them worse: look in the ledger")
+        )
+    whole = {section.analysis_of for section in sections if not section.cut}
     first, last = (end(alert.created_at for alert in alerts) for end in (min, max))
     severest = min((alert.severity for alert in alerts), key=URGENCY.__getitem__)
     return Digest(
         digest_id=digest_id,
         alert_count=len(alerts),
         header=f"{counted(len(alerts), 'alert')} of {counted(len(groups), 'fault')}, the worst {severest}",
-        counts=_counts(alerts, emails=emails),
-        sections=tuple(sections[:MAX_DIGEST_FAULTS]),
+        summary=_summary(alerts, emails=emails),
+        sections=tuple(sections),
         footer=f"accepted {first} to {last} · each is in the ledger, with digest_id {digest_id}",
-        thread=_thread(worst, emails=emails) if edits else (),
+        thread=_thread([group.shown for group in worst if group.shown.alert_id not in whole], emails=emails)
+        if edits
+        else (),
     )
 
 
-def _section(group: Group, *, room: int, in_full: bool, emails: bool) -> Section:
+def _in_full(group: Group, *, room: int, emails: bool) -> Section:
+    """A fault with its whole analysis, as far as there is room."""
+    header = line(" · ".join([*_marks(group), title_of(group.subject)]), HEADER_CHARS, emails=emails)
+    hosts = hosts_of(group.view, emails=emails) if group.view and len(group.view.hosts) > 1 else ""
+    first = f"{line(hosts, _HOSTS_CHARS, emails=emails)}\n" if hosts else ""
+    room = min(room - len(header), SECTION_CHARS) - len(first)
+    section = _whole_analysis(group.shown, room=room, emails=emails)
+    return msgspec.structs.replace(section, header=header, text=first + section.text)
+
+
+def _in_short(group: Group, *, room: int, emails: bool) -> Section:
+    """A fault with its cause. Title and cause share the room that the rest of the two lines leaves."""
     shown = group.shown
-    count = group.view.count if group.view else len(group.alerts)
-    hosts = len(group.view.hosts) if group.view else 0
-    parts = [
-        str(group.worst_first[0].severity),
-        _state(group),
-        counted(count, "alert") if count > 1 else "",
-        counted(hosts, "host") if hosts > 1 else "",
-        line(title_of(shown), _TITLE_CHARS, emails=emails),
-    ]
-    first = " · ".join(filter(None, parts))
-    label = f"Analysis of {whose(shown, emails=emails)}:" if shown.analysis else f"{shown.alert_id}:"
-    left = room - len(first) - len(label) - 2
-    if in_full:
-        text = f"{first}\n{label}\n{analysis_of(shown, emails=emails, limit=left)}"
-    else:
-        text = f"{first}\n{label} {cause_of(shown, emails=emails, limit=left)}"
-    return Section(text=text, analysis_of=shown.alert_id if shown.analysis else None)
+    marks = " · ".join(_marks(group))
+    owner = whose(shown, host_chars=_HOST_CHARS, emails=emails)
+    last = f"analysis of {owner}" if shown.analysis else owner
+    room -= len(marks) + len(last) + len(" · \n\n")
+    title = line(
+        title_of(group.subject), min(_TITLE_CHARS, max(room // 2, _LEAST_TITLE_CHARS)), emails=emails
+    )
+    text = f"{marks} · {title}\n{cause_of(shown, emails=emails, limit=room - len(title))}\n{last}"
+    return Section(text=text, analysis_of=shown.alert_id if shown.analysis else None, cut=True)
 
 
-def _thread(groups: Sequence[Group], *, emails: bool) -> tuple[ThreadReply, ...]:
+def _thread(analysed: Sequence[Alert], *, emails: bool) -> tuple[ThreadReply, ...]:
     """The whole analyses, as many a reply as it has room for."""
     replies: list[list[Section]] = []
     room = 0
-    for shown in (group.shown for group in groups):
-        if shown.analysis is None:
+    for alert in analysed:
+        if alert.analysis is None:
             continue
-        title = line(title_of(shown), _TITLE_CHARS, emails=emails)
-        label = f"Analysis of {whose(shown, emails=emails)}: {title}\n"
-        text = label + analysis_of(shown, emails=emails, limit=SECTION_CHARS - len(label))
-        if len(text) > room:
+        label = f"{line(title_of(alert), _TITLE_CHARS, emails=emails)}\n"
+        section = _whole_analysis(alert, label=label, emails=emails)
+        if len(section.text) > room:
             replies.append([])
             room = MESSAGE_CHARS
-        replies[-1].append(Section(text=text, analysis_of=shown.alert_id))
-        room -= len(text)
+        replies[-1].append(section)
+        room -= len(section.text)
     return tuple(
         ThreadReply(header=f"Analyses of {counted(len(sections), 'fault')}", sections=tuple(sections))
         for sections in replies
     )
+
+
+def _whole_analysis(alert: Alert, *, label: str = "", room: int = SECTION_CHARS, emails: bool) -> Section:
+    """An analysis after whose it is; where there is none, why."""
+    if alert.analysis is None:
+        return Section(text=analysis_of(alert, emails=emails, limit=room))
+    label += f"Analysis of {whose(alert, emails=emails)}:\n"
+    whole = analysis_of(alert, emails=emails, limit=SECTION_CHARS)
+    shown = analysis_of(alert, emails=emails, limit=room - len(label))
+    return Section(text=label + shown, analysis_of=alert.alert_id, cut=shown != whole)
+
+
+def _marks(group: Group) -> list[str]:
+    """Its severity and whatever else there is to say first, such as `12 alerts` and `resolved`."""
+    view = group.view
+    count, hosts = (view.count, len(view.hosts)) if view else (len(group.alerts), 0)
+    return [
+        str(group.worst_first[0].severity),
+        *([_state(group)] if _state(group) else []),
+        *([counted(count, "alert")] if count > 1 else []),
+        *([counted(hosts, "host")] if hosts > 1 else []),
+    ]
 
 
 def _state(group: Group) -> str:
@@ -211,16 +243,16 @@ def _since(alert: Alert) -> int:
     return alert.accepted_at_ms if alert.changed_at_ms is None else alert.changed_at_ms
 
 
-def _counts(alerts: Sequence[Alert], *, emails: bool) -> tuple[tuple[str, int], ...]:
-    """By severity, then by source: the largest, and the others as one, so that each adds up."""
+def _summary(alerts: Sequence[Alert], *, emails: bool) -> str:
+    """How many by severity, then by source: the largest, and the others as one, so that each adds up."""
     severities = Counter(alert.severity for alert in alerts)
     sources = Counter(line(alert.source, _SOURCE_CHARS, emails=emails) for alert in alerts)
-    counts = [(str(severity), severities[severity]) for severity in Severity if severities[severity]]
     shown = sorted(sources.items(), key=lambda item: (-item[1], item[0]))[:_SOURCES]
-    counts += [(f"from {source}", count) for source, count in shown]
-    if others := len(alerts) - sum(count for _, count in shown):
-        counts.append(("from other sources", others))
-    return tuple(counts)
+    others = len(alerts) - sum(count for _, count in shown)
+    by_source = [f"{source} ({count})" for source, count in shown]
+    by_source += [f"other sources ({others})"] if others else []
+    by_severity = [f"{severities[severity]} {severity}" for severity in Severity if severities[severity]]
+    return f"{', '.join(by_severity)}\nfrom {', '.join(by_source)}"
 
 
 def _worst_first(alerts: Iterable[Alert]) -> list[Alert]:

@@ -42,10 +42,15 @@ LINK_LABELS: Final = {
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True):
-    """A part of a message; `analysis_of`: the id of the alert whose analysis it shows, if it shows one."""
+    """A part of a message; `analysis_of`: the id of the alert whose analysis it shows, if it shows one.
+
+    `header` stands out above it, if it has one. `cut`: there is more of the analysis.
+    """
 
     text: str
+    header: str = ""
     analysis_of: str | None = None
+    cut: bool = False
 
 
 class Notification(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,15 +80,15 @@ class ThreadReply(msgspec.Struct, frozen=True, kw_only=True):
 class Digest(msgspec.Struct, frozen=True, kw_only=True):
     """One message about `alert_count` alerts: of one incident, whose head is shown `whole`, or by fault.
 
-    `counts` are label and count, by severity and by source; `sections` the faults, worst first, or what is
-    said besides the head. `thread` are the analyses that it has no room for, to be posted after it where
-    there are threads. `refers_to`: the message that it takes the place of, as `Notifier.post` returned it.
+    `summary` counts by severity and by source; `sections` are the faults, worst first, or what is said
+    besides the head. `thread` are the analyses that it has no room for, to be posted after it where there are
+    threads. `refers_to`: the message that it takes the place of, as `Notifier.post` returned it.
     """
 
     digest_id: str
     alert_count: int
     header: str
-    counts: tuple[tuple[str, int], ...]
+    summary: str
     sections: tuple[Section, ...]
     footer: str
     whole: Notification | None = None
@@ -158,35 +163,36 @@ def follow_up_of(alert: Alert, *, view: IncidentView | None = None, emails: bool
 
 
 def incident_text_of(view: IncidentView | None, *, emails: bool) -> str:
-    """What an incident came to: its count, times, faults and hosts; empty if its one alert says it all."""
+    """What an incident came to: its count, faults, times and hosts; empty if its one alert says it all."""
     if view is None or (view.count <= 1 and not view.closed):
         return ""
-    seen = f"{at(view.first_ms)} to {at(view.last_ms)} UTC" if view.count > 1 else f"{at(view.first_ms)} UTC"
-    count = f"{_at_least(view)}{counted(view.count, 'alert')}"
-    parts = [
-        resolved_of(view),
-        f"Incident: {count} of {counted(view.faults, 'fault')}, {seen}",
-        _hosts(view, emails=emails),
-    ]
-    return "\n".join(filter(None, parts))
+    count = f"{'at least ' if view.more else ''}{counted(view.count, 'alert')}"
+    resolved = resolved_of(view)
+    return "\n".join(
+        filter(
+            None,
+            (
+                f"Incident: {count} of {counted(view.faults, 'fault')}{', ' if resolved else ''}{resolved}",
+                f"Seen: {at(view.first_ms)} to {at(view.last_ms)} UTC",
+                hosts_of(view, emails=emails),
+            ),
+        )
+    )
 
 
 def resolved_of(view: IncidentView) -> str:
-    """Such as `Resolved: all 4 faults` and `2 of 4 faults are resolved`; empty if all of them fire."""
+    """Such as `resolved: all 4 faults` and `2 of 4 faults resolved`; empty if all of them fire."""
     if view.closed:
-        return "Resolved" if view.faults == 1 else f"Resolved: all {view.faults:,} faults"
+        return "resolved" if view.faults == 1 else f"resolved: all {view.faults:,} faults"
     return f"{view.resolved:,} of {view.faults:,} faults resolved" if view.resolved else ""
 
 
-def _at_least(view: IncidentView) -> str:
-    return "at least " if view.more else ""
-
-
-def _hosts(view: IncidentView, *, emails: bool) -> str:
+def hosts_of(view: IncidentView, *, emails: bool) -> str:
+    """Such as `Hosts: db-1, db-2 and 3 more`; empty if nobody named one."""
     shown = [line(host, _HOST_CHARS, emails=emails) for host in view.hosts[:_HOSTS_SHOWN]]
-    others = [f"{len(view.hosts) - len(shown):,} more"] if len(view.hosts) > len(shown) else []
-    names = ", ".join([*shown, *others])
-    return f"{counted(len(view.hosts), 'host')}: {names}" if shown else ""
+    others = len(view.hosts) - len(shown)
+    label = "Hosts" if len(view.hosts) > 1 else "Host"
+    return f"{label}: {', '.join(shown)}{f' and {others:,} more' if others else ''}" if shown else ""
 
 
 def _title(alert: Alert, folded: int) -> str:

@@ -59,27 +59,34 @@ def counted(count: int, noun: str) -> str:
 
 
 def example_of(alert: Alert, *, emails: bool) -> str:
-    """Such as `HIGH 2026-11-23T08:00:00.123Z billing: Queue is growing (a3f…)`."""
-    text = f"{alert.severity} {alert.created_at} {alert.source}: {title_of(alert)}"
+    """Such as `HIGH 2026-11-23T08:00:00.123Z db-1: Queue is growing (a3f…)`: by its host, else its source."""
+    resolved = " resolved" if alert.state is FaultState.RESOLVED else ""
+    text = f"{alert.severity}{resolved} {alert.created_at} {alert.host or alert.source}: {title_of(alert)}"
     return f"{line(text, _EXAMPLE_CHARS, emails=emails)} ({alert.alert_id})"
 
 
 def analysis_of(alert: Alert, *, emails: bool, limit: int = SECTION_CHARS) -> str:
-    """What the model said of the alert, or why it said nothing."""
-    return _shown(_analysis_text(alert), alert, emails=emails, limit=limit)
+    """What the model said of the alert, or why it said nothing. A long summary leaves room for the rest."""
+    parts = _analysis_parts(alert)
+    whole = _shown("\n".join(parts), alert, emails=emails)
+    if len(whole) <= limit:
+        return whole
+    shown = [_shown(part, alert, emails=emails) for part in parts]
+    return cut("\n".join([*(cut(part, limit // 3) for part in shown[:2]), *shown[2:]]), limit)
 
 
 def cause_of(alert: Alert, *, emails: bool, limit: int) -> str:
     """The same on one line: the cause, where the model found none what it said first."""
     if alert.analysis is None:
-        return line(_analysis_text(alert), limit, emails=emails)
+        return line(_analysis_parts(alert)[0], limit, emails=emails)
     said = alert.analysis.probable_cause or alert.analysis.summary or " ".join(alert.analysis.actions)
-    return cut(" ".join(_shown(said, alert, emails=emails, limit=SECTION_CHARS).split()), limit)
+    return cut(" ".join(_shown(said, alert, emails=emails).split()), limit)
 
 
-def whose(alert: Alert, *, emails: bool) -> str:
+def whose(alert: Alert, *, host_chars: int = 60, emails: bool) -> str:
     """Whose analysis it is, such as `a3f…, host db-1`: what it says is of this alert alone."""
-    return f"{alert.alert_id}{f', host {line(alert.host, 60, emails=emails)}' if alert.host else ''}"
+    host = f", host {line(alert.host, host_chars, emails=emails)}" if alert.host else ""
+    return f"{alert.alert_id}{host}"
 
 
 def footer_of(alert: Alert) -> str:
@@ -106,18 +113,17 @@ def at(ms: int) -> str:
     return datetime.fromtimestamp(ms / _SECOND_MS, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def _shown(text: str, alert: Alert, *, emails: bool, limit: int) -> str:
-    shown = shown_answer(inert(text), links=alert.shown_links.values())
-    return cut(redacted(shown, emails=emails), limit)
+def _shown(text: str, alert: Alert, *, emails: bool) -> str:
+    return redacted(shown_answer(inert(text), links=alert.shown_links.values()), emails=emails)
 
 
-def _analysis_text(alert: Alert) -> str:
+def _analysis_parts(alert: Alert) -> list[str]:
     if alert.analysis is None:
         reason = alert.analysis_error or "unknown reason"
         if alert.follow_up is FollowUp.WANTED:
-            return f"No analysis yet: {reason}. It follows when it can be had."
-        return f"No analysis: {reason}"
+            return [f"No analysis yet: {reason}. It follows when it can be had."]
+        return [f"No analysis: {reason}"]
     cause = alert.analysis.probable_cause
-    lines = [alert.analysis.summary, f"Probable cause: {cause}" if cause else ""]
-    lines += [f"{number}. {action}" for number, action in enumerate(alert.analysis.actions, start=1)]
-    return "\n".join([*filter(None, lines), f"Confidence: {alert.analysis.confidence}"])
+    parts = [alert.analysis.summary, f"Probable cause: {cause}" if cause else ""]
+    parts += [f"{number}. {action}" for number, action in enumerate(alert.analysis.actions, start=1)]
+    return [*filter(None, parts), f"Confidence: {alert.analysis.confidence}"]

@@ -56,7 +56,7 @@ def test_message_with_its_analysis_is_counted() -> None:
         [block("No analysis: Claude answered 529", "analysis:a1")],
         [block(CAUSE)],
         [block(CAUSE, "analysis:a2")],
-        [block(CAUSE[:30], "analysis:a1")],
+        [block(CAUSE[:20], "analysis:a1")],
     ],
     ids=["empty", "none", "none that is marked", "unmarked", "another's", "cut to nothing"],
 )

@@ -128,11 +128,11 @@ def test_digest_is_marked_with_its_id_and_count(serve: Callable[..., ScriptedSer
     post(server.url + PATH, message=digest)
     blocks = blocks_of(server)
     assert blocks[0]["block_id"] == f"digest:{digest.digest_id}:3"
-    assert [block["type"] for block in blocks] == ["header", *["section"] * 4, "context"]
-    assert blocks[1]["text"]["text"] == "3 × HIGH · 3 × from billing"  # noqa: RUF001 - as shown
-    assert [block.get("block_id") for block in blocks[2:5]] == ["analysis:a0", "analysis:a1", "analysis:a2"]
-    assert "Logs are not rotated." in blocks[2]["text"]["text"]
-    assert digest.digest_id in blocks[5]["elements"][0]["text"]
+    assert [block["type"] for block in blocks] == ["header", "section", *["header", "section"] * 3, "context"]
+    assert blocks[1]["text"]["text"] == "3 HIGH\nfrom billing (3)"
+    assert [block["block_id"] for block in blocks[3:8:2]] == ["analysis:a0", "analysis:a1", "analysis:a2"]
+    assert "Logs are not rotated." in blocks[3]["text"]["text"]
+    assert digest.digest_id in blocks[8]["elements"][0]["text"]
 
 
 def test_largest_and_most_hostile_digest_keeps_slacks_limits(serve: Callable[..., ScriptedServer]) -> None:

@@ -11,7 +11,8 @@ from msgspec.structs import replace
 from handlers.adapters.aws.secrets import SecretMissingError, SecretUnavailableError
 from handlers.adapters.slack.bot import SlackBotNotifier
 from handlers.adapters.slack.http import send
-from handlers.domain.delivery.digests import digest_of
+from handlers.domain.delivery.digests import Group, digest_of
+from handlers.domain.delivery.incidents import IncidentView
 from handlers.domain.delivery.messages import (
     FollowUpNotice,
     Message,
@@ -110,6 +111,68 @@ def test_follow_up_that_cannot_edit_is_posted(serve: Callable[..., ScriptedServe
     (_, (method, payload)) = sent(server)
     assert (method, payload["channel"]) == ("chat.postMessage", "C0AB")
     assert payload["blocks"][0]["block_id"] == "follow-up:a1"
+
+
+HEAD = replace(ALERT, slack_ref="C0OLD/1795420800.000100", lead=True)
+VIEW = IncidentView(incident_id="i1", count=2, first_ms=0, last_ms=1, faults=2, resolved=0, head=HEAD)
+FOLDED = digest_of([Group(alerts=(replace(ALERT, alert_id="a2"),), view=VIEW)], edits=True)
+"""A digest of one incident, which takes the place of its head's message."""
+
+
+def test_digest_edits_the_message_of_its_incidents_head(serve: Callable[..., ScriptedServer]) -> None:
+    """Marked as the digest, and not as the alert, which was told before; with the head's analysis."""
+    server = serve(said(ok=True, channel="C0OLD", ts="1795420800.000100"))
+    assert post(server, message=FOLDED) == HEAD.slack_ref
+    ((method, payload),) = sent(server)
+    assert (method, payload["channel"], payload["ts"]) == ("chat.update", "C0OLD", "1795420800.000100")
+    ids = [block["block_id"] for block in payload["blocks"] if "block_id" in block]
+    assert ids == [f"digest:{FOLDED.digest_id}:1", "analysis:a1"]
+    assert payload["text"] == "HIGH: 2 alerts · Queue is growing"
+
+
+@pytest.mark.parametrize(
+    "code", ["message_not_found", "cant_update_message", "edit_window_closed", "channel_not_found"]
+)
+def test_digest_that_cannot_edit_is_posted(serve: Callable[..., ScriptedServer], code: str) -> None:
+    """Whatever became of the head's message, its alerts are told."""
+    server = serve(failed(code), POSTED)
+    assert post(server, message=FOLDED) == "C0AB/1795420800.000200"
+    (_, (method, payload)) = sent(server)
+    assert (method, payload["channel"]) == ("chat.postMessage", "C0AB")
+    assert payload["blocks"][0]["block_id"] == f"digest:{FOLDED.digest_id}:1"
+
+
+def test_digest_whose_edit_has_no_known_outcome_is_not_posted_besides(
+    serve: Callable[..., ScriptedServer],
+) -> None:
+    """It is tried again, as any message is."""
+    server = serve(failed("internal_error"))
+    with pytest.raises(NotifierUnavailableError):
+        post(server, message=FOLDED)
+    assert len(sent(server)) == 1
+
+
+def test_reply_goes_into_the_thread_of_its_message(serve: Callable[..., ScriptedServer]) -> None:
+    """In the channel where that is, with the ids of those whose analyses it shows."""
+    storm = digest_of(one_each([replace(ALERT, alert_id=f"a{number}") for number in range(9)]), edits=True)
+    server = serve(POSTED)
+    for reply in storm.thread:
+        post(server, message=replace(reply, parent_ref="C0OLD/1795420800.000100"))
+    ((method, payload),) = sent(server)
+    assert (method, payload["channel"], payload["thread_ts"]) == (
+        "chat.postMessage",
+        "C0OLD",
+        "1795420800.000100",
+    )
+    assert [block["block_id"] for block in payload["blocks"]] == [f"analysis:a{n}" for n in range(9)]
+
+
+@pytest.mark.parametrize("code", ["cannot_reply_to_message", "invalid_thread_ts", "thread_not_found"])
+def test_reply_that_slack_refuses_is_refused(serve: Callable[..., ScriptedServer], code: str) -> None:
+    """And not tried for ever: what it says is in the ledger."""
+    (reply,) = digest_of(one_each([replace(ALERT, alert_id=f"a{n}") for n in range(9)]), edits=True).thread
+    with pytest.raises(NotifierRefusedError):
+        post(serve(failed(code)), message=replace(reply, parent_ref="C0OLD/1795420800.000100"))
 
 
 def test_follow_up_of_a_webhooks_message_is_posted(serve: Callable[..., ScriptedServer]) -> None:
