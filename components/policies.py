@@ -90,12 +90,15 @@ def function_grants(spec: FunctionSpec, resources: RegionResources) -> tuple[Gra
             Grant(("secretsmanager:GetSecretValue",), resources.slack_secrets),
         ),
         RECOVERY: (
-            Grant((*_MOVE, "dynamodb:DeleteItem"), (alerts,)),
+            Grant((*_MOVE, "dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:DeleteItem"), (alerts,)),
             Grant(
                 ("dynamodb:Query",),
                 _index_arns(alerts, TIMESTAMP_INDEX, OPEN_INDEX, CHILDREN_INDEX, FAULT_INDEX),
             ),
-            Grant((*_AGREE, "dynamodb:DeleteItem"), (resources.coordination_table,)),
+            Grant(
+                (*_AGREE, "dynamodb:BatchGetItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"),
+                (resources.coordination_table,),
+            ),
             Grant(_SEND, tuple(queues[queue] for queue in WORK_QUEUES)),
         ),
     }

@@ -28,6 +28,7 @@ from handlers.settings import (
     variable,
 )
 from topology.functions import ANALYSIS, DISTRIBUTION, FUNCTIONS, RECEPTION, RECOVERY, FunctionSpec
+from topology.heartbeats import encoded_heartbeats
 from topology.outputs import output_key
 from topology.queues import (
     DISTRIBUTION_CRITICAL,
@@ -137,6 +138,9 @@ class Region(pulumi.ComponentResource):
             "source_quota_per_minute": str(config.source_quota_per_minute),
             "alarm_topic_arn": self.topic.arn,
             "alert_sources": encoded_sources(config.sources),
+            "heartbeats": encoded_heartbeats(config.heartbeats),
+            "synthetic_interval_s": str(config.synthetic_interval_s),
+            "primary_region": config.primary_region,
             "anthropic_key_secret": data.anthropic_key_secret.name,
             "claude_model": config.claude_model,
             "cache_ttl_s": str(config.cache_ttl_s),

@@ -15,6 +15,7 @@ from handlers.adapters.slack.webhook import SlackNotifier
 from handlers.adapters.system import ThreadExecutor
 from handlers.bootstrap import Parts
 from handlers.domain.alert import Step
+from handlers.domain.delivery.arrivals import Arrivals
 from handlers.domain.delivery.channels import Channel, Channels
 from handlers.domain.delivery.distribution import DistributionWork
 from handlers.domain.delivery.incidents import Incidents
@@ -67,6 +68,7 @@ _work: Final = DistributionWork(
     ),
     channels=_channels(),
     route_meter=RouteMetric(stack=_settings.stack, clock=_parts.clock),
+    arrivals=Arrivals(coordination=_parts.coordination),
     executor=ThreadExecutor(),
     redact_emails=_settings.redact_emails,
 )

@@ -13,50 +13,29 @@ from handlers.adapters.aws.dynamodb import DynamoLedger
 from handlers.adapters.aws.metrics import RefusalMetric
 from handlers.adapters.lambda_events.invocation import Context, Event
 from handlers.adapters.lambda_events.requests import alarm_messages, proxy_answer, request_of
-from handlers.adapters.system import SystemRandomness, ThreadExecutor
 from handlers.bootstrap import Parts
 from handlers.domain.configured import configured_formats
 from handlers.domain.intake.alarms import AlarmIntake
-from handlers.domain.intake.faults import Faults
-from handlers.domain.intake.quotas import Quotas
-from handlers.domain.intake.reception import Reception
+from handlers.domain.intake.heartbeats import Heartbeats
 from handlers.domain.intake.refusals import Refusals
 from handlers.domain.intake.webhook import Webhook
-from handlers.domain.limits import FAULT_RECORD_WINDOWS
 from handlers.domain.regions.switch import Switch
+from handlers.intake_parts import reception_of
 from handlers.settings import ReceptionSettings
 
 _settings: Final = ReceptionSettings.from_environment(os.environ)
 _parts: Final = Parts.of(_settings, function="reception", sends_each_time=True)
-_executor: Final = ThreadExecutor()
-_windows_s: Final = (_settings.dedupe_event_window_s, _settings.dedupe_content_window_s)
-_reception: Final = Reception(
-    ledger=_parts.ledger,
-    faults=Faults(
-        coordination=_parts.coordination,
-        executor=_executor,
-        keep_s=FAULT_RECORD_WINDOWS * max(_windows_s),
-    ),
-    quotas=Quotas(
-        coordination=_parts.coordination,
-        region=_settings.aws_region,
-        per_minute=_settings.source_quota_per_minute,
-    ),
-    queue_sender=_parts.queue_sender,
-    ownership=_parts.ownership,
-    clock=_parts.clock,
-    randomness=SystemRandomness(),
-    executor=_executor,
-    region=_settings.aws_region,
-    lease_s=_settings.lease_s,
-    hold_back_s=_settings.hold_back_s,
-    event_window_s=_settings.dedupe_event_window_s,
-    content_window_s=_settings.dedupe_content_window_s,
-)
+_reception: Final = reception_of(_parts, _settings, hold_back_s=_settings.hold_back_s)
 # A health check wants an answer within two seconds, not a second try.
 _quick: Final[Any] = aws.LateClient("dynamodb", _settings.aws_region, attempts=1, read_timeout_s=1)
 _refusals: Final = Refusals(meter=RefusalMetric(stack=_settings.stack, clock=_parts.clock))
 _sources: Final = configured_formats(_settings.sources)
+_heartbeats: Final = Heartbeats(
+    coordination=_parts.coordination,
+    clock=_parts.clock,
+    region=_settings.aws_region,
+    specs=_settings.heartbeat_specs,
+)
 _webhook: Final = Webhook(
     reception=_reception,
     refusals=_refusals,
@@ -64,12 +43,14 @@ _webhook: Final = Webhook(
     switch=Switch(
         coordination=DynamoCoordination(_quick, _settings.coordination_table), region=_settings.aws_region
     ),
+    heartbeats=_heartbeats,
     sources=_sources,
 )
 _alarms: Final = AlarmIntake(
     reception=_reception,
     refusals=_refusals,
     allowed_topic_arn=_settings.alarm_topic_arn,
+    heartbeats=_heartbeats,
     sources=_sources,
 )
 

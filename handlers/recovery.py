@@ -5,7 +5,7 @@ import gc
 gc.disable()  # until all is loaded: what imports make stays, and looking for garbage takes its time
 
 import os
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -16,6 +16,9 @@ from handlers.bootstrap import Parts
 from handlers.domain.regions.expiry import Expiry, ExpiryReport
 from handlers.domain.regions.recovery import Recovery
 from handlers.settings import RecoverySettings
+
+if TYPE_CHECKING:
+    from handlers.domain.regions.watch import Watch
 
 _settings: Final = RecoverySettings.from_environment(os.environ)
 _parts: Final = Parts.of(_settings, function="recovery", sends_each_time=False)
@@ -37,10 +40,38 @@ _expiry: Final = (
 )
 
 
+def _watch_of() -> "Watch | None":
+    """The watch, if there is anything to watch for."""
+    if not (_settings.heartbeats or _settings.synthetic_interval_s):
+        return None
+    from handlers.domain.regions.expected import watched_heartbeats, watched_synthetic  # noqa: PLC0415
+    from handlers.domain.regions.watch import Watch  # noqa: PLC0415 - as above: reception's parts, if needed
+    from handlers.intake_parts import reception_of  # noqa: PLC0415
+
+    region, peer, interval_s = _settings.aws_region, _settings.peer_region, _settings.synthetic_interval_s
+    primary = region == _settings.primary_region
+    return Watch(
+        coordination=_parts.coordination,
+        reception=reception_of(_parts, _settings, hold_back_s=0),
+        watched=(
+            *watched_heartbeats(_settings.heartbeat_specs, region=region, peer=peer, primary=primary),
+            *watched_synthetic(interval_s, region=region, peer=peer),
+        ),
+        synthetic_interval_s=interval_s,
+    )
+
+
+_watch: Final = _watch_of()
+
+
 def handler(_event: Event, context: Context) -> dict[str, Any]:
-    """Recover what is overdue, delete what has expired, and tell CloudWatch; answers the counts."""
+    """Tell of what is missing, recover what is overdue, delete what has expired; answers the counts.
+
+    What is missing comes first, as a ledger that fails every alert ends the rest.
+    """
     # The last quarter is for the row under way to run into its timeouts, and for its chunk's wake-ups.
     until_ms = _parts.clock.now_ms() + context.get_remaining_time_in_millis() * 3 // 4
+    watched = msgspec.structs.asdict(_watch.run(until_ms=until_ms)) if _watch else {}
     report = _recovery.run(until_ms=until_ms)
     expiry = _expiry.run(until_ms=until_ms) if _expiry else ExpiryReport()
     metrics.put_gauges(
@@ -49,7 +80,7 @@ def handler(_event: Event, context: Context) -> dict[str, Any]:
         stack=_settings.stack,
         at_ms=_parts.clock.now_ms(),
     )
-    return {**msgspec.structs.asdict(report), "expired": expiry.deleted}
+    return {**msgspec.structs.asdict(report), "expired": expiry.deleted, **watched}
 
 
 gc.freeze()

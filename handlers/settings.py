@@ -11,6 +11,7 @@ import msgspec
 from msgspec import structs
 
 if TYPE_CHECKING:
+    from topology.heartbeats import HeartbeatSpec
     from topology.routes import RouteSpec
     from topology.silences import Silence
     from topology.sources import SourceSpec
@@ -81,15 +82,30 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return frozenset(field.name for field in structs.fields(cls)) - {"aws_region"}
 
 
-class ReceptionSettings(Settings, frozen=True, kw_only=True):
+class IntakeSettings(Settings, frozen=True, kw_only=True):
+    """Of the functions that accept alerts. `heartbeats`: as `topology.heartbeats` encodes them."""
+
+    dedupe_event_window_s: int
+    dedupe_content_window_s: int
+    source_quota_per_minute: int
+    heartbeats: str = ""
+
+    @property
+    def heartbeat_specs(self) -> tuple["HeartbeatSpec", ...]:
+        """The heartbeats that the stack's configuration declares."""
+        if not self.heartbeats:
+            return ()
+        from topology.heartbeats import decoded_heartbeats  # noqa: PLC0415 - for heartbeats only
+
+        return decoded_heartbeats(self.heartbeats)
+
+
+class ReceptionSettings(IntakeSettings, frozen=True, kw_only=True):
     """Of the reception function. `alarm_topic_arn`: the one SNS topic it takes alarms from.
 
     `alert_sources`: the configured sources, as `topology.sources` encodes them.
     """
 
-    dedupe_event_window_s: int
-    dedupe_content_window_s: int
-    source_quota_per_minute: int
     hold_back_s: int
     alarm_topic_arn: str
     alert_sources: str = ""
@@ -177,5 +193,8 @@ class DistributionSettings(RoutedSettings, frozen=True, kw_only=True):
         return Names(self.stack).route_secret(route.secret)
 
 
-class RecoverySettings(Settings, frozen=True, kw_only=True):
-    """Of the recovery function."""
+class RecoverySettings(IntakeSettings, frozen=True, kw_only=True):
+    """Of the recovery function. `synthetic_interval_s`: 0 for no synthetic alerts."""
+
+    primary_region: str
+    synthetic_interval_s: int

@@ -55,6 +55,7 @@ app = lazy_group(
         "local": _local,
         "formats": "ops.formats_commands:app",
         "connect": "ops.connect.command:connect",
+        "heartbeats": "ops.heartbeats_commands:app",
         "parked": "ops.parked_commands:app",
         "deploy": _deploy,
         "dr": _dr,

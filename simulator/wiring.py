@@ -13,6 +13,7 @@ from handlers.adapters.lambda_events.sqs_batch import work_batch
 from handlers.domain import ports
 from handlers.domain.alert import Analysis, Step
 from handlers.domain.delivery.analysis import AnalysisWork
+from handlers.domain.delivery.arrivals import Arrivals
 from handlers.domain.delivery.breaker import Breaker
 from handlers.domain.delivery.channels import Channel, Channels
 from handlers.domain.delivery.distribution import DistributionWork
@@ -22,6 +23,7 @@ from handlers.domain.delivery.messages import Digest, FollowUpNotice, Message, T
 from handlers.domain.delivery.rate_limit import RateLimiter
 from handlers.domain.delivery.routing import Routing
 from handlers.domain.intake.faults import Faults
+from handlers.domain.intake.heartbeats import Heartbeats
 from handlers.domain.intake.quotas import Quotas
 from handlers.domain.intake.reception import Reception
 from handlers.domain.intake.refusals import Refusals
@@ -104,8 +106,13 @@ def webhook(given: Ports) -> Webhook:
         content_window_s=CONFIG.dedupe_content_window_s,
     )
     switch = Switch(coordination=given.coordination, region=given.region)
-    refusals = Refusals(meter=_Unwatched())
-    return Webhook(reception=reception, refusals=refusals, probe=given.ledger, switch=switch)
+    return Webhook(
+        reception=reception,
+        refusals=Refusals(meter=_Unwatched()),
+        probe=given.ledger,
+        switch=switch,
+        heartbeats=Heartbeats(coordination=given.coordination, clock=given.machine, region=given.region),
+    )
 
 
 def analysis(given: Ports) -> AnalysisWork:
@@ -137,6 +144,7 @@ def distribution(given: Ports) -> DistributionWork:
                 ),
             )
         ),
+        arrivals=Arrivals(coordination=given.coordination),
         executor=given.machine,
     )
 

@@ -17,6 +17,17 @@ comparison and rebuild refuse rows of another number.
 SCHEMA_ATTRIBUTE: Final = "schema"
 
 
+RESPONDER: Final = "responder"
+"""The format, and the source, of what the pipeline tells of itself: no sender's format has this name."""
+
+SYNTHETIC: Final = "synthetic"
+"""The format of the alerts that only show that the way is open, and the name of the route for them. Nobody
+sent them, so whoever compares rows with receipts leaves out this format."""
+
+SINK: Final = "sink"
+"""The route of a synthetic alert that was NOTIFIED without Slack, as the stack has no route for them."""
+
+
 class Severity(StrEnum):
     """How bad it is. Declared most severe first: Recovery works in this order."""
 

@@ -17,6 +17,8 @@ from topology.config_keys import (
 )
 from topology.errors import ExplainedError
 from topology.functions import FUNCTIONS, FunctionSpec
+from topology.heartbeat_config import HEARTBEATS_KEY, parse_heartbeats
+from topology.heartbeats import HeartbeatSpec
 from topology.limits import LAMBDA_POLLER_CONCURRENCY
 from topology.names import LOCAL_STACK, STACKS
 from topology.queues import WORK_QUEUES
@@ -71,6 +73,7 @@ class StackConfig:
     claude_model: str
     slack_webhook_origin: str
     slack_channel: str
+    synthetic_interval_s: int
     api_rate_limit: int
     api_burst_limit: int
     api_access_log: bool
@@ -95,6 +98,7 @@ class StackConfig:
     sources: tuple[SourceSpec, ...]
     routes: tuple[RouteSpec, ...]
     silences: tuple[Silence, ...]
+    heartbeats: tuple[HeartbeatSpec, ...]
 
     @property
     def regions(self) -> tuple[str, str]:
@@ -126,7 +130,7 @@ class StackConfig:
         problems: list[str] = []
         if stack not in STACKS:
             problems.append(f"stack: {stack!r} is not known; allowed: {', '.join(STACKS)}")
-        known = {SOURCES_KEY, ROUTES_KEY, SILENCES_KEY, *(key.name for key in KEYS)}
+        known = {SOURCES_KEY, ROUTES_KEY, SILENCES_KEY, HEARTBEATS_KEY, *(key.name for key in KEYS)}
         problems += [
             f"{name}: unknown key; allowed: {', '.join(sorted(known))}" for name in sorted(raw.keys() - known)
         ]
@@ -138,6 +142,7 @@ class StackConfig:
         sources = parse_sources(raw.get(SOURCES_KEY), problems)
         routes = parse_routes(raw.get(ROUTES_KEY), problems, bot=bool(raw.get("slackChannel")))
         silences = parse_silences(raw.get(SILENCES_KEY), problems)
+        heartbeats = parse_heartbeats(raw.get(HEARTBEATS_KEY), problems)
         problems += [
             *check_sources(sources),
             *_region_problems(values),
@@ -149,8 +154,14 @@ class StackConfig:
         ]
         if problems:
             raise ConfigError(problems)
-        fields = _fields(values)
-        return cls(stack=stack, sources=sources, routes=routes, silences=silences, **fields)  # type: ignore[arg-type]  # `KEYS` fixes names and types
+        return cls(
+            stack=stack,
+            sources=sources,
+            routes=routes,
+            silences=silences,
+            heartbeats=heartbeats,
+            **_fields(values),  # type: ignore[arg-type]  # `KEYS` fixes names and types
+        )
 
 
 def _parse_value(key: Key, raw: object, problems: list[str]) -> Value | None:

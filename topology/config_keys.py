@@ -172,6 +172,14 @@ KEYS: Final = (
         lambda v: isinstance(v, str) and (v == "" or CHANNEL_ID.fullmatch(v) is not None),
         "Where a bot posts by its own token, so that follow-ups can edit; empty for the webhook",
     ),
+    Key(
+        "syntheticIntervalS",
+        int,
+        300,
+        "0, or 60 to 3600 s",
+        lambda v: isinstance(v, int) and (v == 0 or 60 <= v <= 3_600),  # noqa: PLR2004 - the range
+        "Between two synthetic alerts of each region, which show that its whole way is open; 0 for none",
+    ),
     Key("apiRateLimit", int, 100, *_between(1, API_THROTTLE_RATE_MAX, " requests/s"), "Of the API key"),
     Key("apiBurstLimit", int, 200, *_between(1, API_THROTTLE_BURST_MAX, " requests"), "Of the API key"),
     Key(

@@ -38,6 +38,16 @@ def synthetic_record(region: str) -> str:
     return f"synthetic#{region}"
 
 
+def watch_record(region: str) -> str:
+    """What a region's Recovery watches for, and since when; `handlers.domain.regions.watch`."""
+    return f"watch#{region}"
+
+
+def absence_record(what: str) -> str:
+    """Whether people were told that something is missing; `handlers.domain.regions.watch`."""
+    return f"absence#{what}"
+
+
 def fault_record(fault_key: str) -> str:
     """The state of a fault that was resolved lately; `handlers.domain.intake.faults`."""
     return f"fault#{fault_key}"

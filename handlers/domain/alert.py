@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from topology.alerts import (
+    SYNTHETIC,
     FaultState,
     FollowUp,
     Severity,
@@ -195,6 +196,11 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
         if self.step is Step.ANALYSIS:
             return Queue.PROCESSING_CRITICAL if urgent else Queue.PROCESSING
         return Queue.DISTRIBUTION_CRITICAL if urgent else Queue.DISTRIBUTION
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether it only shows that the way is open: no model is asked, and nobody is told of it."""
+        return self.format == SYNTHETIC
 
     @property
     def expected_open_key(self) -> str | None:

@@ -125,6 +125,23 @@ folded, and the index shows it."""
 MAX_FOLDED_COUNTED: Final = 10_000
 """What a fold counts; of more it says that they are at least so many."""
 
+HEARTBEAT_NOTE_S: Final = 15
+"""A heartbeat that was noted so lately is not noted again, so that a fast one makes no hot item."""
+
+ABSENCE_GRACE_S: Final = 60
+"""What is expected may be so much later than it should: a note is up to 15 seconds old, Recovery runs each
+minute, and a sender's own rhythm wavers."""
+
+ABSENCE_SECOND_LOOK_S: Final = 60
+"""So long after the region whose turn it is the other one tells of an absence that nobody has told of."""
+
+WATCH_GAP_S: Final = 300
+"""A Recovery that has not looked for so long has seen nothing meanwhile: what it watches for has its whole
+time again."""
+
+SYNTHETIC_INTERVALS: Final = 3
+"""Of silence, after which a region's synthetic alerts are missing."""
+
 MIN_DIGEST_ALERTS: Final = 4
 MAX_DIGEST_ALERTS: Final = 100
 """Fewer are read more easily one by one; more could not be recorded in the time that an invocation has."""

@@ -361,7 +361,13 @@ def looked_at(alert: Alert, *, due_at: int, successor_id: str | None) -> Alert:
 
 def redriven(alert: Alert, *, due_at: int) -> Alert:
     """The PARKED `alert`, to be tried again from the start, in a digest too: what Slack refused is over."""
-    again = replace(alert, status=Status.RECEIVED, parked_reason=None, attempts=0, alone=alert.folds)
+    again = replace(
+        alert,
+        status=Status.RECEIVED,
+        parked_reason=None,
+        attempts=0,
+        alone=alert.folds or alert.synthetic or None,
+    )
     return _placed(again, due_at)
 
 

@@ -11,6 +11,7 @@ from handlers.settings import (
     variable,
 )
 from topology.config import StackConfig
+from topology.heartbeats import encoded_heartbeats
 from topology.names import Names
 from topology.queues import WORK_QUEUES
 from topology.sources import encoded_sources
@@ -39,6 +40,7 @@ def environment(endpoint_url: str | None = None) -> Mapping[str, str]:
         "coordination_table": names.table(COORDINATION),
         "ledger_consistency": config.ledger_consistency,
         "alert_sources": encoded_sources(config.sources),
+        "heartbeats": encoded_heartbeats(config.heartbeats),
         "redact_emails": str(config.redact_emails).lower(),
         "alarm_topic_arn": f"arn:aws:sns:{REGION}:123456789012:alarms",
         "anthropic_key_secret": names.anthropic_key_secret,

@@ -69,12 +69,18 @@ def _expected(stack: str, region: str) -> dict[str, list[tuple[list[str], list[s
             log("DistributionFunction"),
         ],
         "recovery": [
-            ([*move, "dynamodb:DeleteItem"], [alerts]),
+            (
+                [*move, "dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:DeleteItem"],
+                [alerts],
+            ),
             (
                 ["dynamodb:Query"],
                 [f"{alerts}/index/{index}-index" for index in ("timestamp", "open", "children", "fault")],
             ),
-            ([*agree, "dynamodb:DeleteItem"], [coordination]),
+            (
+                [*agree, "dynamodb:BatchGetItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"],
+                [coordination],
+            ),
             (send, [processing, urgent, lane, critical]),
             log("RecoveryFunction"),
         ],

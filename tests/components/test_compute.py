@@ -14,6 +14,7 @@ from handlers.settings import variable
 from tests.components.recorder import ACCOUNT, Run, stack_file
 from topology.config import StackConfig
 from topology.functions import ANALYSIS, DISTRIBUTION, FUNCTIONS, RECEPTION, RECOVERY, FunctionSpec
+from topology.heartbeats import MAX_HEARTBEATS_CHARS
 from topology.limits import LAMBDA_ENVIRONMENT_MAX_BYTES
 from topology.names import PROJECT
 from topology.queues import (
@@ -61,13 +62,15 @@ def test_functions_run_what_their_spec_and_configuration_say(spec: FunctionSpec,
         assert function["code"].path.endswith(f"{spec.key}.zip")
 
 
-def test_all_sources_that_are_allowed_have_room_in_receptions_environment(run: Run) -> None:
+def test_all_sources_and_heartbeats_that_are_allowed_have_room_in_receptions_environment(run: Run) -> None:
     """Beside its other variables, whose values are as long as names and regions can be."""
     for region in REGIONS:
         environment = _environment(run, RECEPTION, region)
         taken = sum(len(name.encode()) + len(value.encode()) for name, value in environment.items())
-        assert environment[variable("alert_sources")] == ""
-        assert taken + MAX_SOURCES_CHARS <= LAMBDA_ENVIRONMENT_MAX_BYTES * 7 // 8, taken
+        assert (environment[variable("alert_sources")], environment[variable("heartbeats")]) == ("", "")
+        assert taken + MAX_SOURCES_CHARS + MAX_HEARTBEATS_CHARS <= LAMBDA_ENVIRONMENT_MAX_BYTES * 7 // 8, (
+            taken
+        )
 
 
 def test_concurrency_is_reserved_only_where_the_configuration_says_so(run: Run) -> None:

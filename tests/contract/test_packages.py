@@ -44,6 +44,7 @@ ENVIRONMENT = {
     "ALERT_SOURCES": "",
     "ALERT_ROUTES": "",
     variable("slack_edits"): "false",
+    "HEARTBEATS": "",
     variable("redact_emails"): "true",
     "AWS_REGION": "us-east-1",
     "AWS_ACCESS_KEY_ID": "test",

@@ -109,6 +109,11 @@ class AnalysisWork(msgspec.Struct, frozen=True, kw_only=True):
         if alert.status.at_rest:
             self._send_on(alert, self._outcome(alert, deadline, within_s=ANALYSIS_PATIENCE_S), deadline)
             return
+        if alert.synthetic:
+            # Nobody is told of it: it has its route, and neither a silence nor an incident is for it.
+            place = Place(route=alert.route)
+            self._send_on(alert, _Outcome(reason="it is synthetic"), deadline, place=place)
+            return
         now_s = self.leases.clock.now_ms() // 1000
         silence = self.silences.silence_of(alert, now_s=now_s)
         if silence is not None:

@@ -15,6 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from handlers.domain.alert import Alert
+from handlers.domain.delivery.arrivals import Arrivals
 from handlers.domain.delivery.channels import Channel, Channels
 from handlers.domain.delivery.digests import Group, digest_of
 from handlers.domain.delivery.gathering import Gathering, by_incident
@@ -42,7 +43,7 @@ from handlers.domain.ports import (
     RouteMeter,
 )
 from handlers.domain.states import follow_up_ended, notified
-from topology.alerts import FaultState, Severity
+from topology.alerts import SINK, SYNTHETIC, FaultState, Severity
 from topology.queues import Queue
 
 _log = logging.getLogger(__name__)
@@ -72,6 +73,7 @@ class DistributionWork(msgspec.Struct, frozen=True, kw_only=True):
     leases: Leases
     incidents: Incidents
     channels: Channels
+    arrivals: Arrivals
     executor: Executor
     route_meter: RouteMeter | None = None
     redact_emails: bool = True
@@ -83,6 +85,7 @@ class DistributionWork(msgspec.Struct, frozen=True, kw_only=True):
             leases=self.leases,
             incidents=self.incidents,
             channels=self.channels,
+            arrivals=self.arrivals,
             route_meter=self.route_meter,
         )
 
@@ -112,6 +115,9 @@ class DistributionWork(msgspec.Struct, frozen=True, kw_only=True):
     def _work(self, alert_id: str, deadline: Deadline) -> None:
         alert = self.leases.look(alert_id, deadline)
         if alert is None:
+            return
+        if alert.synthetic and SYNTHETIC not in self.channels.by_route:
+            self._sink(alert, deadline)
             return
         if alert.status.at_rest and alert.attempts < MAX_FOLLOW_UP_WAITS and self._gathering.anything_waits():
             wait_s = DIGEST_WINDOW_S << alert.attempts
@@ -160,6 +166,12 @@ class DistributionWork(msgspec.Struct, frozen=True, kw_only=True):
         if until_s:
             self.leases.postpone(alert, wait_s=until_s - self.leases.clock.now_ms() // 1000)
         return until_s > 0
+
+    def _sink(self, alert: Alert, deadline: Deadline) -> None:
+        """A synthetic alert for which the stack has no channel has come as far as it can."""
+        if (mine := self.leases.claim(alert, deadline)) is not None:
+            after = notified(replace(mine, route=SINK), at_ms=self.leases.clock.now_ms())
+            self._outcomes.record(mine, after, deadline)
 
     def _postpone(self, alert: Alert, *, wait_s: float, urgent: bool) -> None:
         """Who waited before waits longer: there is a backlog, and it goes out together.

@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from handlers.domain.alert import Alert
+from handlers.domain.delivery.arrivals import Arrivals
 from handlers.domain.delivery.channels import Channels
 from handlers.domain.delivery.incidents import Incidents
 from handlers.domain.delivery.leases import Deadline, Leases
@@ -40,6 +41,7 @@ class Outcomes(msgspec.Struct, frozen=True, kw_only=True):
     leases: Leases
     incidents: Incidents
     channels: Channels
+    arrivals: Arrivals
     route_meter: RouteMeter | None
 
     def record(self, before: Alert, after: Alert, deadline: Deadline) -> None:
@@ -53,6 +55,8 @@ class Outcomes(msgspec.Struct, frozen=True, kw_only=True):
             return
         if recorded:
             _log.info("Notified", extra=extra)
+            if before.synthetic:
+                self.arrivals.note(before)
         else:
             _log.warning("Posted but not recorded", extra=extra)
 
@@ -95,14 +99,14 @@ class Outcomes(msgspec.Struct, frozen=True, kw_only=True):
     def _has_left_route(self, alert: Alert, deadline: Deadline, *, last: bool) -> bool:
         """Whether it goes to the default channel from now on, since its route's address is unusable.
 
-        A follow-up stays: whoever reads it has read its alert there.
+        A follow-up stays: whoever reads it has read its alert there. A synthetic alert does: nobody reads it.
         """
         route = alert.route
         if route is None or self.channels.of(route) is self.channels.default:
             return False
         if self.route_meter is not None:
             self.route_meter.count_unusable(route)
-        if alert.status.at_rest or not (last or alert.severity is Severity.CRITICAL):
+        if alert.status.at_rest or alert.synthetic or not (last or alert.severity is Severity.CRITICAL):
             return False
         _log.error("A route is unusable", extra={"alert_id": alert.alert_id, "route": route})
         now_s = self.leases.clock.now_ms() // 1000

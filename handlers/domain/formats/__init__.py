@@ -9,7 +9,7 @@ are loaded at the end of this module, since they import the rest of it.
 """
 
 import pkgutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -53,9 +53,10 @@ class UnknownFormatError(RefusedError):
 
 
 class Ignored(msgspec.Struct, frozen=True):
-    """A member that is no alert, and why: a success, a ping, a test, an acknowledgement."""
+    """A member that is no alert, and why: a success, a ping, a test, an acknowledgement, a `heartbeat`."""
 
     reason: str
+    heartbeat: str | None = None
 
 
 Member = IncomingAlert | RefusedError | Ignored
@@ -74,6 +75,7 @@ class IgnoredMember(msgspec.Struct, frozen=True):
 
     index: int
     reason: str
+    heartbeat: str | None = None
 
 
 class ParseResult(msgspec.Struct, frozen=True):
@@ -88,6 +90,15 @@ class ParseResult(msgspec.Struct, frozen=True):
     ignored_reason: str | None = None
     refused: tuple[RefusedMember, ...] = ()
     ignored: tuple[IgnoredMember, ...] = ()
+
+    @property
+    def heartbeats(self) -> list[str]:
+        """The names of the heartbeats in it."""
+        return list(dict.fromkeys(member.heartbeat for member in self.ignored if member.heartbeat))
+
+
+HeartbeatOf = Callable[[IncomingAlert], str | None]
+"""Which heartbeat an alert of a body is; None for one that is an alert."""
 
 
 class Identity(NamedTuple):
@@ -129,8 +140,14 @@ class Format(Protocol):
         """
 
 
-def parse(body: bytes, headers: Mapping[str, str], *, sources: Sequence[Format] = ()) -> ParseResult:
-    """Read one JSON body in whichever format it is.
+def parse(
+    body: bytes,
+    headers: Mapping[str, str],
+    *,
+    sources: Sequence[Format] = (),
+    heartbeat_of: HeartbeatOf = lambda _: None,
+) -> ParseResult:
+    """Read one JSON body in whichever format it is; its heartbeats are members that are no alerts.
 
     `sources` are configured ones: they are asked after the formats of known senders and before those of last
     resort, both before the senders' for a body with the project's own fields; and `CHOICE_HEADER` chooses one
@@ -143,7 +160,7 @@ def parse(body: bytes, headers: Mapping[str, str], *, sources: Sequence[Format] 
     decoded = unwrapped(decode(body))
     spec = _recognised(decoded.document, headers, sources)
     try:
-        return _parsed(spec, decoded, headers)
+        return _parsed(spec, decoded, headers, heartbeat_of)
     except RefusedError as error:
         error.body_format = spec.name
         raise
@@ -164,18 +181,24 @@ def _recognised(document: dict[str, Any], headers: Mapping[str, str], sources: S
     raise UnknownFormatError([spec.name for spec in asked])
 
 
-def _parsed(spec: Format, decoded: Decoded, headers: Mapping[str, str]) -> ParseResult:
+def _parsed(
+    spec: Format, decoded: Decoded, headers: Mapping[str, str], heartbeat_of: HeartbeatOf
+) -> ParseResult:
     members = spec.parse(decoded.document, headers)
     if not members:
         raise RefusedError(422, "no_alerts", hint="the body holds no alert; send at least one")
     checked = _limited(
         [
-            _checked(member, index, decoded.mended_at(spec.members, index), spec)
+            _unless_heartbeat(
+                _checked(member, index, decoded.mended_at(spec.members, index), spec), heartbeat_of
+            )
             for index, member in enumerate(members)
         ]
     )
     refused = tuple(RefusedMember(n, m) for n, m in enumerate(checked) if isinstance(m, RefusedError))
-    ignored = tuple(IgnoredMember(n, m.reason) for n, m in enumerate(checked) if isinstance(m, Ignored))
+    ignored = tuple(
+        IgnoredMember(n, m.reason, m.heartbeat) for n, m in enumerate(checked) if isinstance(m, Ignored)
+    )
     alerts = [alert for alert in checked if isinstance(alert, IncomingAlert)]
     if not alerts and refused:
         raise refused[0].error
@@ -216,6 +239,11 @@ def _checked(member: Member, index: int, mended: tuple[str, ...], spec: Format) 
     if member.state is not FaultState.RESOLVED and not is_resolution(member.status):
         return member
     return replace(member, state=FaultState.RESOLVED, severity=Severity.INFO)
+
+
+def _unless_heartbeat(member: Member, heartbeat_of: HeartbeatOf) -> Member:
+    name = heartbeat_of(member) if isinstance(member, IncomingAlert) else None
+    return member if name is None else Ignored(f"it is the heartbeat {name!r}, which is noted", name)
 
 
 def _limited(members: list[Member]) -> list[Member]:

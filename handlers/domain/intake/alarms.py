@@ -14,6 +14,7 @@ from handlers.domain.alert import IncomingAlert
 from handlers.domain.dialects import DEFAULT_SEVERITY
 from handlers.domain.formats import Format, parse
 from handlers.domain.identity import body_hash_of
+from handlers.domain.intake.heartbeats import Heartbeats
 from handlers.domain.intake.reception import Reception, Submission
 from handlers.domain.intake.refusals import Refusals
 from handlers.domain.limits import MAX_TITLE_CHARS
@@ -39,6 +40,7 @@ class AlarmIntake(msgspec.Struct, frozen=True, kw_only=True):
     reception: Reception
     refusals: Refusals
     allowed_topic_arn: str
+    heartbeats: Heartbeats
     sources: Sequence[Format] = ()
 
     def take(self, message: AlarmMessage, *, until_ms: int) -> None:
@@ -55,25 +57,32 @@ class AlarmIntake(msgspec.Struct, frozen=True, kw_only=True):
                 field="TopicArn",
                 hint=f"alarms are taken from {self.allowed_topic_arn} only, not from {message.topic_arn}",
             )
-        rows = self.reception.accept(self._submission(message), until_ms=until_ms)
+        submission, heartbeats = self._submission(message)
+        rows = self.reception.accept(submission, until_ms=until_ms)
+        self.heartbeats.note(heartbeats)
         for row in rows:
             _log.info(
                 "Accepted an alarm",
                 extra={"alert_id": row.alert_id, "status": row.status, "message_id": message.message_id},
             )
 
-    def _submission(self, message: AlarmMessage) -> Submission:
-        """The alarms in a message; text that is none becomes an alert with it, since somebody sent it."""
+    def _submission(self, message: AlarmMessage) -> tuple[Submission, Sequence[str]]:
+        """The alarms in a message, and the heartbeats in it, by name.
+
+        Text that is none becomes an alert with it, since somebody sent it.
+        """
         body = message.text.encode(errors="replace")  # without lone surrogates, which no row can hold
         body_hash = body_hash_of(body)
         try:
-            parsed = parse(body, {}, sources=self.sources)
+            parsed = parse(body, {}, sources=self.sources, heartbeat_of=self.heartbeats.name_of)
         except RefusedError as error:
             self._tell([error], _TEXT_FORMAT, body, message)
-            return Submission(format=_TEXT_FORMAT, alerts=(_of_text(body.decode()),), body_hash=body_hash)
+            alerts = (_of_text(body.decode()),)
+            return Submission(format=_TEXT_FORMAT, alerts=alerts, body_hash=body_hash), ()
         self._tell([member.error for member in parsed.refused], parsed.format, body, message)
         self.refusals.tell_ignored(parsed, request_id=message.message_id)
-        return Submission(format=parsed.format, alerts=parsed.alerts, body_hash=body_hash)
+        submission = Submission(format=parsed.format, alerts=parsed.alerts, body_hash=body_hash)
+        return submission, parsed.heartbeats
 
     def _tell(
         self, refused: list[RefusedError], body_format: str, body: bytes, message: AlarmMessage

@@ -22,7 +22,7 @@ from handlers.domain.limits import (
     MAX_TITLE_CHARS,
     cut,
 )
-from topology.alerts import RESOLVED_MARK, SCHEMA, FaultState, Status
+from topology.alerts import RESOLVED_MARK, SCHEMA, SYNTHETIC, FaultState, Status
 
 _MAX_HOST_CHARS: Final = 253
 _LABEL: Final = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.IGNORECASE)
@@ -49,7 +49,7 @@ def new_row(
     """The row of an alert accepted at `at_ms` in `region`: RECEIVED, but under no open key yet.
 
     A resolution says so in its title. What is too long is cut with a mark; the body's part is kept as far as
-    the item stays below its limit.
+    the item stays below its limit. A synthetic one goes its own way, in no digest.
     """
     title = f"{RESOLVED_MARK}{alert.title}" if alert.state is FaultState.RESOLVED else alert.title
     labels = {
@@ -87,6 +87,8 @@ def new_row(
         mended=(*alert.mended, *_label_marks(alert.labels, labels), *link_marks(alert.links, links)) or None,
         left_out=alert.left_out or None,
     )
+    if row.synthetic:
+        row = replace(row, route=SYNTHETIC, alone=True)
     return _with_raw(row, alert.part)
 
 

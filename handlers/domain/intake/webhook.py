@@ -13,6 +13,7 @@ import msgspec
 from handlers.domain.alert import Alert
 from handlers.domain.formats import Format, parse
 from handlers.domain.identity import body_hash_of
+from handlers.domain.intake.heartbeats import Heartbeats
 from handlers.domain.intake.reception import Reception, Submission
 from handlers.domain.intake.refusals import Refusals
 from handlers.domain.limits import MAX_IDEMPOTENCY_KEY_CHARS, MAX_REFUSED_NAMED
@@ -56,6 +57,7 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     refusals: Refusals
     probe: Ledger
     switch: Switch
+    heartbeats: Heartbeats
     sources: Sequence[Format] = ()
 
     def answer(self, request: Request, *, until_ms: int) -> Response:
@@ -96,9 +98,12 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     def _take(self, request: Request, until_ms: int) -> Response:
         key = _idempotency_key(request)
         _check_content(request)
-        parsed = parse(request.body, request.headers, sources=self.sources)
+        parsed = parse(
+            request.body, request.headers, sources=self.sources, heartbeat_of=self.heartbeats.name_of
+        )
         self.refusals.tell_ignored(parsed, request_id=request.request_id)
         if parsed.ignored_reason is not None:
+            self.heartbeats.note(parsed.heartbeats)
             return Response(status=200, body={"ignored": parsed.ignored_reason, "format": parsed.format})
         submission = Submission(
             format=parsed.format,
@@ -107,6 +112,7 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
             body_hash=body_hash_of(request.body),
         )
         rows = self.reception.accept(submission, until_ms=until_ms)
+        self.heartbeats.note(parsed.heartbeats)
         for row in rows:
             _log.info(
                 "Accepted an alert",

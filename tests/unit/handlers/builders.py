@@ -8,6 +8,7 @@ from typing import Any
 
 from handlers.domain.alert import Alert, Step
 from handlers.domain.delivery.analysis import AnalysisWork
+from handlers.domain.delivery.arrivals import Arrivals
 from handlers.domain.delivery.breaker import Breaker
 from handlers.domain.delivery.channels import Channel, Channels
 from handlers.domain.delivery.digests import Group
@@ -21,6 +22,7 @@ from handlers.domain.formats.generic import FORMAT
 from handlers.domain.identity import body_hash_of
 from handlers.domain.intake.alarms import AlarmIntake
 from handlers.domain.intake.faults import Change, Faults
+from handlers.domain.intake.heartbeats import Heartbeats
 from handlers.domain.intake.quotas import Quotas
 from handlers.domain.intake.reception import Reception, Submission
 from handlers.domain.intake.refusals import Refusals
@@ -42,6 +44,7 @@ from tests.fakes.services import (
     FakeStoredSilences,
 )
 from topology.alerts import Status
+from topology.heartbeats import HeartbeatSpec
 
 REGION, PEER = "us-east-1", "us-west-2"
 TOPIC = "arn:aws:sns:us-east-1:123456789012:alarms"
@@ -128,6 +131,7 @@ class World:
     silenced: FakeStoredSilences = field(default_factory=FakeStoredSilences)
     sources: Sequence[Format] = ()
     silences: Silences | None = None
+    heartbeats: Sequence[HeartbeatSpec] = ()
 
     @property
     def reception(self) -> Reception:
@@ -147,6 +151,13 @@ class World:
             content_window_s=CONTENT_WINDOW_S,
         )
 
+    @property
+    def noted(self) -> Heartbeats:
+        """The heartbeats that come to this region."""
+        return Heartbeats(
+            coordination=self.coordination, clock=self.clock, region=self.region, specs=self.heartbeats
+        )
+
     def answer(self, request: Request) -> Response:
         """The webhook's answer, with four seconds to write."""
         webhook = Webhook(
@@ -154,6 +165,7 @@ class World:
             refusals=Refusals(meter=self.refusal_meter),
             probe=self.ledger,
             switch=Switch(coordination=self.coordination, region=self.region),
+            heartbeats=self.noted,
             sources=self.sources,
         )
         return webhook.answer(request, until_ms=self.clock.ms + 4_000)
@@ -165,6 +177,7 @@ class World:
             reception=self.reception,
             refusals=Refusals(meter=self.refusal_meter),
             allowed_topic_arn=TOPIC,
+            heartbeats=self.noted,
             sources=self.sources,
         )
 
@@ -223,6 +236,7 @@ class World:
             leases=self.leases(Actor.DISTRIBUTION, Step.DISTRIBUTION),
             incidents=self.incidents,
             channels=Channels(default=self._channel(self.notifier), by_route=self.other_channels),
+            arrivals=Arrivals(coordination=self.coordination),
             executor=self.executor,
             escalate_after_s=self.escalate_after_s,
         )

@@ -33,7 +33,9 @@ from tests.unit.handlers.builders import PEER, REGION, TOPIC, fixture, row
 from tests.unit.handlers.test_claude import message
 from tests.unit.handlers.test_events import proxy_event, sqs_event, wake_up
 from topology.alerts import Status, parked_key
+from topology.heartbeats import HeartbeatSpec, encoded_heartbeats
 from topology.matchers import Matcher
+from topology.records import watch_record
 from topology.routes import RouteSpec, encoded_routes
 
 SETTINGS: dict[str, type[Settings]] = {
@@ -74,6 +76,8 @@ def load(
         "coordination_table": tables["coordination"],
         "ledger_consistency": "strong",
         "lease_s": "120",
+        "primary_region": REGION,
+        "synthetic_interval_s": "0",
         "takeover_after_s": "900",
         "dedupe_event_window_s": "3600",
         "dedupe_content_window_s": "300",
@@ -178,6 +182,28 @@ def test_recovery_entry_point_answers_its_counts_and_says_what_is_parked(
         "unsilenced": 0,
         "expired": 0,
     }
+
+
+def test_recovery_entry_point_sends_synthetic_alerts_and_misses_heartbeats(
+    load: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Through reception's own way, with what Recovery alone is made of."""
+    watchdog = HeartbeatSpec(name="watchdog", match=Matcher(title="Watchdog"), every_s=30, severity="HIGH")
+    monkeypatch.setenv(variable("synthetic_interval_s"), "300")
+    monkeypatch.setenv(variable("heartbeats"), encoded_heartbeats([watchdog]))
+    counts = load("recovery").handler({}, Context())
+    assert (counts["synthetic"], counts["missing"]) == (1, 0)
+    dynamodb = boto3.client("dynamodb", region_name=REGION)
+    (row,) = dynamodb.scan(TableName="alerts")["Items"]
+    assert (row["format"], row["status"], row["route"]) == (
+        {"S": "synthetic"},
+        {"S": "RECEIVED"},
+        {"S": "synthetic"},
+    )
+    key = {"name": {"S": watch_record(REGION)}}
+    values = dynamodb.get_item(TableName="coordination", Key=key)["Item"]["values"]["M"]
+    assert values["heartbeat:watchdog"] == values["looked_ms"]
+    assert values["heartbeat:watchdog#every_s"] == {"N": "30"}
 
 
 @pytest.mark.parametrize(("consistency", "deleted"), [("strong", 1), ("eventual", 0)])

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
+from clients.coordination import CoordinationRecords
 from clients.deployment import IncompleteOutputsError
 from clients.receipts import Receipt, ReceiptsFile
 from dr.exports.requests import ExportRefusedError
@@ -19,6 +20,7 @@ from ops.opened_stack import RegionSilentError, asking
 from tests.fakes.aws_refusals import refusal
 from tests.fakes.dr_stack import FAILOVER, PRIMARY, DrStack, dr_stack, put_alert
 from tests.fakes.receipts import body_of
+from topology.records import heartbeat_record, watch_record
 
 
 @pytest.fixture
@@ -69,6 +71,20 @@ def test_an_id_that_is_to_be_copied_is_whole_without_a_terminal(outputs: str) ->
     listed = responder("parked", "list", "--outputs", outputs)
     assert alert_id in listed.stdout
     assert "…" not in listed.stdout
+
+
+def test_heartbeats_of_a_real_stack_are_listed(stack: DrStack, outputs: str) -> None:
+    """With where they were last seen, and whether they are late."""
+    records = CoordinationRecords(stack.deployment, PRIMARY)
+    what = "heartbeat:watchdog"
+    assert records.write(watch_record(PRIMARY), None, {what: 1_000, f"{what}#every_s": 120})
+    assert records.write(heartbeat_record(PRIMARY, "watchdog"), None, {"seen_ms": 2_000})
+    (one,) = json.loads(responder("heartbeats", "list", "--json", "--outputs", outputs).stdout)
+    assert (one["what"], one["every_s"], one["due_ms"], one["state"]) == (what, 120, 182_000, "late")
+    listed = responder("heartbeats", "list", "--outputs", outputs).stdout
+    assert "heartbeat:watchdog" in listed
+    assert "never" in listed
+    assert listed.splitlines()[-1] == "expected 1, late or missing 1"
 
 
 def test_parked_alerts_of_a_real_stack_are_redriven_once_its_name_is_typed(outputs: str) -> None:
