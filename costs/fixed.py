@@ -5,12 +5,13 @@ schedules, Recovery, health checks, polls. A type that nobody has thought of her
 """
 
 import json
+from dataclasses import replace
 from typing import Final
 
-from costs.alerts import lambda_lines, log_lines, unit_lines
+from costs.alerts import PER, lambda_lines, log_lines, per_thousand_alerts, unit_lines
 from costs.cost import Cost, Known, Line, cost_of
 from costs.program import Resource, Resources
-from costs.usage import FunctionUsage, Usage
+from costs.usage import FunctionUsage, Units, Usage
 from topology import prices
 from topology.backups import COPY_SCHEDULE, FULL_EXPORT_SCHEDULE, INCREMENTAL_EXPORT_SCHEDULE
 from topology.config import StackConfig
@@ -18,6 +19,7 @@ from topology.errors import ExplainedError
 from topology.functions import RECEPTION, RECOVERY
 from topology.metrics import NAMESPACE, OLDEST_EXPIRED
 from topology.prices import DAYS_PER_MONTH, HOURS_PER_MONTH, SECONDS_PER_MONTH, Price, check_regions
+from topology.tables import COORDINATION
 
 CHECKERS: Final = 15
 """Of Route 53 all over the world, each at the check's own interval.
@@ -41,6 +43,14 @@ HEALTH_MS: Final = 20
 
 SECRET_READ_EACH_S: Final = 300
 """By each execution environment. Assumed is one that is always warm for each secret and region."""
+
+SYNTHETIC: Final = "Synthetic alerts"
+_NOT_OF_SYNTHETIC: Final = frozenset({"API Gateway", "Claude"})
+"""Groups of what alerts cost that synthetic ones do without."""
+
+WATCHED: Final = Units(reads=5, writes=1)
+"""Assumed of a run of Recovery with no heartbeats: two records of each region's alerts, and its own. Each
+heartbeat adds three reads."""
 
 RUNS_A_MONTH: Final = {
     "rate(1 minute)": 60 * HOURS_PER_MONTH,
@@ -93,11 +103,30 @@ def a_month(resources: Resources, usage: Usage, config: StackConfig) -> Cost:
             *lambda_lines({RECOVERY.key: usage.recovery}, config, each=runs),
             *unit_lines(usage.recovery_units, each=runs, replicas=len(config.regions)),
             *log_lines(usage.recovery_log_bytes * runs, config),
+            *_synthetic(usage, config, runs=runs),
             _line("Health checks", "looks at the APIs", looks, prices.API_REQUEST, Known.ASSUMED),
             *lambda_lines(health, config, each=1, known=Known.ASSUMED),
             _line("SQS", "polls", resources.total(MAPPING, _polls), prices.SQS_REQUEST, Known.ASSUMED),
         ]
     )
+
+
+def _synthetic(usage: Usage, config: StackConfig, *, runs: float) -> list[Line]:
+    """Those of both regions, as others' cost but for what they do without, and looking for them."""
+    if not config.synthetic_interval_s:
+        return []
+    thousands = len(config.regions) * SECONDS_PER_MONTH / config.synthetic_interval_s / PER
+    lines = [line for line in per_thousand_alerts(usage, config).lines if line.group not in _NOT_OF_SYNTHETIC]
+    watch = unit_lines({COORDINATION.key: WATCHED}, each=runs, replicas=len(config.regions))
+    return [
+        replace(
+            line, group=SYNTHETIC, name=f"{line.group}: {line.name}", quantity=quantity, known=Known.ASSUMED
+        )
+        for line, quantity in [
+            *((line, line.quantity * thousands) for line in lines),
+            *((line, line.quantity) for line in watch),
+        ]
+    ]
 
 
 def _kept(resources: Resources) -> list[Line]:

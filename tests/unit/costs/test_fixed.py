@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from costs.alerts import per_thousand_alerts
 from costs.cost import Cost
-from costs.fixed import ALARM, MAPPING, SCHEDULE, UncountableError, a_month
+from costs.fixed import ALARM, MAPPING, SCHEDULE, SYNTHETIC, UncountableError, a_month
 from costs.program import Resource, Resources, resources_of
 from costs.usage import Usage
 from lambda_packages import ROOT
@@ -61,6 +62,23 @@ def test_recovery_runs_each_minute_in_each_region(
     assert quantity(cost, "Lambda", "recovery, 512 MB: requests") == runs
     assert quantity(cost, "DynamoDB", "reads") == 2 * runs
     assert quantity(cost, "DynamoDB", "writes of rows") == 2 * runs
+
+
+def test_synthetic_alerts_cost_what_alerts_do_but_for_the_model_and_the_api(
+    resources: Resources, usage: Usage, prod: StackConfig
+) -> None:
+    """Each five minutes in each region, and looking for them each minute; nothing where they are off."""
+    cost = a_month(resources, usage, prod)
+    thousands = 2 * 12 * HOURS_PER_MONTH / 1_000
+    alerts = per_thousand_alerts(usage, prod).lines
+    sends = next(line.quantity for line in alerts if line.name == "sends")
+    assert quantity(cost, SYNTHETIC, "SQS: sends") == pytest.approx(sends * thousands)
+    assert quantity(cost, SYNTHETIC, "Claude") == quantity(cost, SYNTHETIC, "API") == 0
+    runs = 2 * 60 * HOURS_PER_MONTH
+    rest = sum(line.quantity for line in alerts if line.name == "reads") * thousands
+    assert quantity(cost, SYNTHETIC, "DynamoDB: reads") == pytest.approx(rest + 5 * runs)
+    off = a_month(resources, usage, replace(prod, synthetic_interval_s=0))
+    assert SYNTHETIC not in {line.group for line in off.lines}
 
 
 def test_a_name_that_fails_over_brings_health_checks_that_look_each_ten_seconds(
