@@ -59,6 +59,7 @@ class RegionResources:
     queues: Mapping[QueueSpec, pulumi.Output[str]]
     anthropic_key_secret: pulumi.Output[str]
     slack_secrets: tuple[pulumi.Output[str], ...]
+    escalation_topic: pulumi.Output[str]
 
 
 def function_grants(spec: FunctionSpec, resources: RegionResources) -> tuple[Grant, ...]:
@@ -100,6 +101,7 @@ def function_grants(spec: FunctionSpec, resources: RegionResources) -> tuple[Gra
                 (resources.coordination_table,),
             ),
             Grant(_SEND, tuple(queues[queue] for queue in WORK_QUEUES)),
+            Grant(("sns:Publish",), (resources.escalation_topic,)),
         ),
     }
     return work[spec]

@@ -10,6 +10,7 @@ from components.alarm_topic import AlarmTopic
 from components.backups.bucket import BackupBucket
 from components.backups.schedules import BackupSchedules
 from components.backups.vault import BackupVault
+from components.escalation_topic import EscalationTopic
 from components.functions import Function
 from components.global_data import GlobalData
 from components.pipeline_alarms import PipelineAlarms
@@ -71,6 +72,7 @@ class Region(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         self._queues = Queues(context, opts=child)
         self.topic = AlarmTopic(context, opts=child)
+        self._escalation = EscalationTopic(context, opts=child)
         PipelineAlarms(context, topic=self.topic, opts=child)
         self.alerts_table = data.table_arn(ALERTS, context.region)
         self.bucket = BackupBucket(context, opts=child)
@@ -144,6 +146,8 @@ class Region(pulumi.ComponentResource):
             "anthropic_key_secret": data.anthropic_key_secret.name,
             "claude_model": config.claude_model,
             "cache_ttl_s": str(config.cache_ttl_s),
+            "escalation_topic_arn": self._escalation.arn,
+            "escalate_after_s": str(config.escalate_after_s),
             "alert_silences": packed_silences(config.silences),
             "critical_patience_s": str(config.critical_patience_s),
             "incident_window_s": str(config.incident_window_s),
@@ -166,5 +170,6 @@ class Region(pulumi.ComponentResource):
             coordination_table=data.table_arn(COORDINATION, region),
             queues=self._queues.arns,
             anthropic_key_secret=data.secret_arn(data.anthropic_key_secret, region),
+            escalation_topic=self._escalation.arn,
             slack_secrets=tuple(data.secret_arn(secret, region) for secret in data.slack_secrets),
         )

@@ -8,7 +8,6 @@ import os
 from typing import Any, Final
 
 from handlers.adapters.aws.dynamodb import DynamoAnalysisCache
-from handlers.adapters.aws.silences import DynamoSilences
 from handlers.adapters.claude import ClaudeAnalyst
 from handlers.adapters.lambda_events.invocation import Context, Event
 from handlers.adapters.lambda_events.sqs_batch import work_batch
@@ -19,7 +18,6 @@ from handlers.domain.delivery.analysis import AnalysisWork
 from handlers.domain.delivery.breaker import Breaker
 from handlers.domain.delivery.incidents import Incidents
 from handlers.domain.delivery.routing import Routing
-from handlers.domain.silences import Silences
 from handlers.domain.states import Actor
 from handlers.settings import AnalysisSettings
 
@@ -34,11 +32,7 @@ _work: Final = AnalysisWork(
         window_s=_settings.incident_window_s,
     ),
     routing=Routing(routes=_settings.routes, default_edits=_settings.slack_edits),
-    silences=Silences(
-        stored=DynamoSilences(_parts.dynamodb, _settings.coordination_table),
-        clock=_parts.clock,
-        configured=_settings.silences,
-    ),
+    silences=_parts.silences(_settings.silences),
     cache=DynamoAnalysisCache(_parts.dynamodb, _settings.analysis_cache_table),
     analyst=ClaudeAnalyst(
         _parts.secret(_settings.anthropic_key_secret),

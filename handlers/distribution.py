@@ -71,6 +71,7 @@ _work: Final = DistributionWork(
     arrivals=Arrivals(coordination=_parts.coordination),
     executor=ThreadExecutor(),
     redact_emails=_settings.redact_emails,
+    escalate_after_s=_settings.escalate_after_s,
 )
 
 

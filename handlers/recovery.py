@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from handlers.adapters.aws import metrics
+from handlers.adapters.aws import clients, metrics
+from handlers.adapters.aws.sns import SnsEscalation
 from handlers.adapters.lambda_events.invocation import Context, Event
 from handlers.adapters.system import ThreadExecutor
 from handlers.bootstrap import Parts
+from handlers.domain.regions.escalations import Escalations
 from handlers.domain.regions.expiry import Expiry, ExpiryReport
 from handlers.domain.regions.recovery import Recovery
 from handlers.settings import RecoverySettings
@@ -36,6 +38,22 @@ _recovery: Final = Recovery(
 _expiry: Final = (
     Expiry(ledger=_parts.ledger, records=_parts.coordination, clock=_parts.clock, executor=ThreadExecutor())
     if _settings.ledger_consistency == "strong"
+    else None
+)
+
+
+_sns: Final[Any] = clients.LateClient("sns", _settings.aws_region)
+_escalations: Final = (
+    Escalations(
+        ledger=_parts.ledger,
+        ownership=_parts.ownership,
+        escalation=SnsEscalation(_sns, _settings.escalation_topic_arn),
+        clock=_parts.clock,
+        region=_settings.aws_region,
+        after_s=_settings.escalate_after_s,
+        redact_emails=_settings.redact_emails,
+    )
+    if _settings.escalate_after_s
     else None
 )
 
@@ -65,13 +83,15 @@ _watch: Final = _watch_of()
 
 
 def handler(_event: Event, context: Context) -> dict[str, Any]:
-    """Tell of what is missing, recover what is overdue, delete what has expired; answers the counts.
+    """Tell of what is missing, tell a second way what has to be, recover what is overdue, delete what expired.
 
-    What is missing comes first, as a ledger that fails every alert ends the rest.
+    It answers the counts; CloudWatch gets the gauges. What is missing comes first, as a ledger that fails every
+    alert ends the rest.
     """
     # The last quarter is for the row under way to run into its timeouts, and for its chunk's wake-ups.
     until_ms = _parts.clock.now_ms() + context.get_remaining_time_in_millis() * 3 // 4
     watched = msgspec.structs.asdict(_watch.run(until_ms=until_ms)) if _watch else {}
+    escalated = _escalations.run() if _escalations else 0
     report = _recovery.run(until_ms=until_ms)
     expiry = _expiry.run(until_ms=until_ms) if _expiry else ExpiryReport()
     metrics.put_gauges(
@@ -80,7 +100,7 @@ def handler(_event: Event, context: Context) -> dict[str, Any]:
         stack=_settings.stack,
         at_ms=_parts.clock.now_ms(),
     )
-    return {**msgspec.structs.asdict(report), "expired": expiry.deleted, **watched}
+    return {**msgspec.structs.asdict(report), "expired": expiry.deleted, "escalated": escalated, **watched}
 
 
 gc.freeze()

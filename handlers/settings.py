@@ -167,7 +167,8 @@ class DistributionSettings(RoutedSettings, frozen=True, kw_only=True):
     """Of the distribution function. `slack_webhook_origin`: what the URL in the secret must start with.
 
     `slack_channel`: where the bot posts whose token is in `slack_bot_token_secret`; empty for the webhook.
-    `redact_emails`: whether Slack is shown no e-mail addresses.
+    `redact_emails`: whether Slack is shown no e-mail addresses. `escalate_after_s`: how long people have to
+    acknowledge a CRITICAL alert before it goes a second way; 0: it never does.
     """
 
     slack_webhook_secret: str
@@ -176,6 +177,7 @@ class DistributionSettings(RoutedSettings, frozen=True, kw_only=True):
     incident_window_s: int
     slack_channel: str
     slack_bot_token_secret: str
+    escalate_after_s: int
     redact_emails: bool = True
 
     @property
@@ -194,7 +196,14 @@ class DistributionSettings(RoutedSettings, frozen=True, kw_only=True):
 
 
 class RecoverySettings(IntakeSettings, frozen=True, kw_only=True):
-    """Of the recovery function. `synthetic_interval_s`: 0 for no synthetic alerts."""
+    """Of the recovery function. `synthetic_interval_s`: 0 for no synthetic alerts.
+
+    `escalate_after_s`: when a CRITICAL alert goes a second way; 0: never. `redact_emails`: whether who is told
+    by it is shown no e-mail addresses.
+    """
 
     primary_region: str
     synthetic_interval_s: int
+    escalation_topic_arn: str
+    escalate_after_s: int
+    redact_emails: bool = True

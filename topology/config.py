@@ -92,6 +92,8 @@ class StackConfig:
     rpo_objective_alerts: int
     packages_from: str
     alarm_email: str
+    escalate_after_s: int
+    escalation_url: str
     expected_account_id: str
     chaos_allowed: bool
     owner: str

@@ -32,7 +32,7 @@ Value = str | int | bool
 STRONG: Final = "strong"
 EVENTUAL: Final = "eventual"
 SLACK_STAND_IN: Final = "http://hooks.slack.test/"
-KEPT_SECRET: Final = frozenset({"alarmEmail", "slackChannel"})
+KEPT_SECRET: Final = frozenset({"alarmEmail", "escalationUrl", "slackChannel"})
 """Keys that Pulumi's state keeps encrypted if they are set with `--secret`."""
 
 
@@ -84,6 +84,7 @@ https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strat
 _MEMORY = _between(LAMBDA_MEMORY_MIN_MB, LAMBDA_MEMORY_MAX_MB, " MB")
 _EVENT_TIMEOUT = _between(1, min(LAMBDA_TIMEOUT_MAX_S, SQS_VISIBILITY_MAX_S // SQS_VISIBILITY_FACTOR), " s")
 _DAY_S = 86_400
+_MINUTE_S = 60
 
 EVENT_SOURCE_CONCURRENCY: Final = 10
 """The default of `eventSourceConcurrency`."""
@@ -265,6 +266,22 @@ KEYS: Final = (
         "an e-mail address, or empty",
         lambda v: isinstance(v, str) and (v == "" or _EMAIL.fullmatch(v) is not None),
         "Who gets the stack's own alarms by mail as well, should the pipeline be what is broken",
+    ),
+    Key(
+        "escalateAfterS",
+        int,
+        900,
+        "0, or 60 to 86400 s",
+        lambda v: isinstance(v, int) and (v == 0 or _MINUTE_S <= v <= _DAY_S),
+        "What is CRITICAL and for so long not acknowledged, or not in Slack, goes a second way; 0: never",
+    ),
+    Key(
+        "escalationUrl",
+        str,
+        "",
+        "an https address of up to 500 characters, or empty",
+        lambda v: isinstance(v, str) and re.fullmatch(r"(https://[!-~]{1,490})?", v) is not None,
+        "A pager's endpoint that SNS posts to as the second way, beside the mail to alarmEmail",
     ),
     Key(
         "expectedAccountId",

@@ -113,6 +113,11 @@ class Names:
         return f"{self.prefix}-sources"
 
     @property
+    def escalation_topic(self) -> str:
+        """The SNS topic of the second way, by which people hear of what nobody has seen in Slack."""
+        return f"{self.prefix}-escalation"
+
+    @property
     def alarm_topic(self) -> str:
         """The SNS topic that CloudWatch alarms publish to."""
         return f"{self.prefix}-alarms"

@@ -117,6 +117,12 @@ MAX_SILENCED_EVENTS_SEEN: Final = 200
 MAX_SILENCED_EVENTS_READ: Final = 20
 """Of a fault in each of its states, in the index; and of them, whose rows are read. Repeats come last."""
 
+MAX_ESCALATED_PER_RUN: Final = 100
+"""Alerts in one message of the second way: some 60 KB, a quarter of what SNS takes."""
+
+MAX_ESCALATIONS_LOOKED_AT: Final = 300
+"""Rows of a key that are read for it in one run."""
+
 QUOTA_MINUTE_S: Final = 60
 FOLD_AFTER_S: Final = 15
 """A fold goes out so long after its minute: by then reception, which has 10 seconds, has written what it
@@ -195,6 +201,9 @@ worker's clock shows that it is older."""
 
 MAX_DEFERRAL_S: Final = 3_600
 """However long a service asks us to stay away, an alert is tried again within the hour."""
+
+MAX_OPEN_DUE_S: Final = MAX_DEFERRAL_S + MAX_LEASE_BACKOFF_S
+"""No open alert is due later than this from now."""
 
 LEASE_MARGIN_S: Final = 2
 """A lease outlives the invocation that holds it by this much, for clocks that disagree."""

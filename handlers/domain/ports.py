@@ -89,6 +89,10 @@ class NotifierRefusedError(NotifierError):
     """Slack will never take this message, wherever it goes. Park."""
 
 
+class EscalationError(Exception):
+    """Nobody was told a second way, or not surely. The next run tries again."""
+
+
 class ModelAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """An analysis fresh from the model, and what it cost in tokens."""
 
@@ -316,6 +320,17 @@ class RouteMeter(Protocol):
 
     def count_unusable(self, route: str) -> None:
         """The address of `route` could not be used for a message."""
+
+
+class Escalation(Protocol):
+    """Where people are told besides Slack: mail, a pager's endpoint."""
+
+    def publish(self, subject: str, text: str) -> None:
+        """Tell them once. `subject`: one line of at most `SNS_SUBJECT_MAX_CHARS`.
+
+        Raises:
+            EscalationError: it may have been told or not.
+        """
 
 
 class Clock(Protocol):

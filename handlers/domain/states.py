@@ -221,6 +221,11 @@ def snoozed(alert: Alert, *, until: int) -> Alert:
     )
 
 
+def not_escalated(alert: Alert) -> Alert:
+    """The NOTIFIED `alert`, which goes no second way: its fault was resolved."""
+    return _waiting_for_nobody(replace(alert, escalate_at=None))
+
+
 def escalated(alert: Alert, *, at: int) -> Alert:
     """`alert` told a second way `at` (epoch seconds)."""
     after = replace(alert, escalated_at=at, escalate_at=None)
@@ -317,7 +322,8 @@ def notified(
 ) -> Alert:
     """`alert` at rest: Slack took it at `at_ms`.
 
-    `escalate_after_s`: how long people have to acknowledge it before it goes a second way; 0: it never does.
+    `escalate_after_s`: how long people have to acknowledge it before it goes a second way; 0: it never does,
+    nor does what went there before.
     """
     after = replace(
         _rested(alert),
@@ -326,7 +332,9 @@ def notified(
         notified_at_ms=at_ms,
         digest_id=digest_id,
         slack_ref=slack_ref,
-        escalate_at=at_ms // 1000 + escalate_after_s if escalate_after_s else None,
+        escalate_at=at_ms // 1000 + escalate_after_s
+        if escalate_after_s and alert.escalated_at is None
+        else None,
         expires_at=_expiry(at_ms),
     )
     if after.step is None:

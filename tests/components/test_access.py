@@ -82,6 +82,7 @@ def _expected(stack: str, region: str) -> dict[str, list[tuple[list[str], list[s
                 [coordination],
             ),
             (send, [processing, urgent, lane, critical]),
+            (["sns:Publish"], [f"arn:aws:sns:{region}:{ACCOUNT}:{prefix}-escalation"]),
             log("RecoveryFunction"),
         ],
         "schedule": [

@@ -75,7 +75,7 @@ def test_every_exception_is_of_something_that_a_stack_has(optioned: Run) -> None
 def test_what_the_configuration_keeps_encrypted_the_state_does_too(tmp_path: Path) -> None:
     """An address or a channel that was given with --secret is in no argument in plain text."""
     config = stack_file("prod") | EVERY_OPTION
-    keys = tuple(f"{PROJECT}:{key}" for key in ("alarmEmail", "slackChannel"))
+    keys = tuple(f"{PROJECT}:{key}" for key in ("alarmEmail", "escalationUrl", "slackChannel"))
     run = run_program("prod", config, stand_ins(tmp_path), Cloud(secret_keys=keys))
     assert run.error is None
     found = [
@@ -95,8 +95,8 @@ def test_a_secret_that_would_be_kept_in_plain_text_is_refused(tmp_path: Path) ->
     keys = tuple(key for key in config if key.startswith(f"{PROJECT}:"))
     run = run_program("prod", config, stand_ins(tmp_path), Cloud(secret_keys=keys))
     for key in (key.removeprefix(f"{PROJECT}:") for key in keys):
-        told = f"{key}: it is no secret where it is used; allowed with --secret: alarmEmail, slackChannel"
-        assert (told in str(run.error)) is (key not in ("alarmEmail", "slackChannel"))
+        told = f"{key}: it is no secret where it is used; allowed with --secret: alarmEmail, escalationUrl, slackChannel"
+        assert (told in str(run.error)) is (key not in ("alarmEmail", "escalationUrl", "slackChannel"))
     assert run.resources == []
 
 

@@ -19,7 +19,7 @@ _POOL: Final = 16
 
 _USER_AGENT: Final = "mcp-incident-responder"
 
-_SERVICE_IDS: Final = ("dynamodb", "sqs", "secrets-manager")
+_SERVICE_IDS: Final = ("dynamodb", "sqs", "secrets-manager", "sns")
 """The services that handlers call, as botocore names them in its events."""
 
 

@@ -175,12 +175,14 @@ def test_recovery_entry_point_answers_its_counts_and_says_what_is_parked(
         "promoted": 0,
         "follow_ups": 0,
         "changed": 0,
+        "unsilenced": 0,
         "passed_over": 0,
         "unreadable": 0,
         "left_over": False,
         "parked_now": 0,
         "unsilenced": 0,
         "expired": 0,
+        "escalated": 0,
     }
 
 

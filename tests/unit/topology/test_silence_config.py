@@ -53,7 +53,7 @@ def test_a_stack_needs_no_silences(raw: object) -> None:
     ("fault", "problem"),
     [
         ({"name": "DB move"}, "silences[0].name: 'DB move' is not allowed"),
-        ({"match": {}}, "silences[0].match: {} is not allowed"),
+        ({"match": {}}, "silences[0].match: '{}' is not allowed"),
         ({"match": {"title": "*"}}, "silences[0].match: it matches every alert"),
         ({"from": "2026-12-01T22:00:00"}, "silences[0].from: '2026-12-01T22:00:00' is not allowed"),
         ({"until": "tomorrow"}, "silences[0].until: 'tomorrow' is not allowed"),
