@@ -83,10 +83,10 @@ _watch: Final = _watch_of()
 
 
 def handler(_event: Event, context: Context) -> dict[str, Any]:
-    """Tell of what is missing, tell a second way what has to be, recover what is overdue, delete what expired.
+    """Tell of what is missing, and a second way; recover what is overdue, delete what expired.
 
-    It answers the counts; CloudWatch gets the gauges. What is missing comes first, as a ledger that fails every
-    alert ends the rest.
+    It answers the counts; CloudWatch gets the gauges. What is missing comes first, as a ledger that fails
+    every alert ends the rest.
     """
     # The last quarter is for the row under way to run into its timeouts, and for its chunk's wake-ups.
     until_ms = _parts.clock.now_ms() + context.get_remaining_time_in_millis() * 3 // 4

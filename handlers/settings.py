@@ -198,8 +198,8 @@ class DistributionSettings(RoutedSettings, frozen=True, kw_only=True):
 class RecoverySettings(IntakeSettings, frozen=True, kw_only=True):
     """Of the recovery function. `synthetic_interval_s`: 0 for no synthetic alerts.
 
-    `escalate_after_s`: when a CRITICAL alert goes a second way; 0: never. `redact_emails`: whether who is told
-    by it is shown no e-mail addresses.
+    `escalate_after_s`: when a CRITICAL alert goes a second way; 0: never. `redact_emails`: whether who is
+    told by it is shown no e-mail addresses.
     """
 
     primary_region: str

@@ -90,6 +90,8 @@ def load(
         "incident_window_s": "300",
         "hold_back_s": "0",
         "redact_emails": "true",
+        "escalate_after_s": "900",
+        "escalation_topic_arn": "arn:aws:sns:us-east-1:123456789012:escalation",
         "slack_webhook_secret": "slack",
         "slack_webhook_origin": slack.url + "/",
         "slack_interval_ms": "1000",
@@ -180,7 +182,6 @@ def test_recovery_entry_point_answers_its_counts_and_says_what_is_parked(
         "unreadable": 0,
         "left_over": False,
         "parked_now": 0,
-        "unsilenced": 0,
         "expired": 0,
         "escalated": 0,
     }
