@@ -15,7 +15,7 @@ from handlers.domain.delivery.messages import (
     Digest,
     Section,
     ThreadReply,
-    hosts_of,
+    hosts_text_of,
     notification_of,
     resolved_of,
 )
@@ -68,6 +68,11 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     def worst_first(self) -> list[Alert]:
         """The most severe, the oldest of these first."""
         return _worst_first(self.alerts)
+
+    @property
+    def hosts(self) -> Sequence[str]:
+        """The hosts that are known of, each once."""
+        return self.view.hosts if self.view else [*dict.fromkeys(a.host for a in self.alerts if a.host)]
 
     @property
     def subject(self) -> Alert:
@@ -163,7 +168,7 @@ def _by_fault(groups: Sequence[Group], *, edits: bool, emails: bool) -> Digest:
 def _in_full(group: Group, *, room: int, emails: bool) -> Section:
     """A fault with its whole analysis, as far as there is room."""
     header = line(" · ".join([*_marks(group), title_of(group.subject)]), HEADER_CHARS, emails=emails)
-    hosts = hosts_of(group.view, emails=emails) if group.view and len(group.view.hosts) > 1 else ""
+    hosts = hosts_text_of(group.hosts, emails=emails) if len(group.hosts) > 1 else ""
     first = f"{line(hosts, _HOSTS_CHARS, emails=emails)}\n" if hosts else ""
     room = min(room - len(header), SECTION_CHARS) - len(first)
     section = _whole_analysis(group.shown, room=room, emails=emails)
@@ -217,7 +222,7 @@ def _whole_analysis(alert: Alert, *, label: str = "", room: int = SECTION_CHARS,
 def _marks(group: Group) -> list[str]:
     """Its severity and whatever else there is to say first, such as `12 alerts` and `resolved`."""
     view = group.view
-    count, hosts = (view.count, len(view.hosts)) if view else (len(group.alerts), 0)
+    count, hosts = view.count if view else len(group.alerts), len(group.hosts)
     return [
         str(group.worst_first[0].severity),
         *([_state(group)] if _state(group) else []),

@@ -4,6 +4,7 @@ The adapter puts all text into plain-text elements, where Slack interprets no ma
 harmless. `digests` has the messages about many alerts.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -174,7 +175,7 @@ def incident_text_of(view: IncidentView | None, *, emails: bool) -> str:
             (
                 f"Incident: {count} of {counted(view.faults, 'fault')}{', ' if resolved else ''}{resolved}",
                 f"Seen: {at(view.first_ms)} to {at(view.last_ms)} UTC",
-                hosts_of(view, emails=emails),
+                hosts_text_of(view.hosts, emails=emails),
             ),
         )
     )
@@ -187,11 +188,11 @@ def resolved_of(view: IncidentView) -> str:
     return f"{view.resolved:,} of {view.faults:,} faults resolved" if view.resolved else ""
 
 
-def hosts_of(view: IncidentView, *, emails: bool) -> str:
+def hosts_text_of(hosts: Sequence[str], *, emails: bool) -> str:
     """Such as `Hosts: db-1, db-2 and 3 more`; empty if nobody named one."""
-    shown = [line(host, _HOST_CHARS, emails=emails) for host in view.hosts[:_HOSTS_SHOWN]]
-    others = len(view.hosts) - len(shown)
-    label = "Hosts" if len(view.hosts) > 1 else "Host"
+    shown = [line(host, _HOST_CHARS, emails=emails) for host in hosts[:_HOSTS_SHOWN]]
+    others = len(hosts) - len(shown)
+    label = "Hosts" if len(hosts) > 1 else "Host"
     return f"{label}: {', '.join(shown)}{f' and {others:,} more' if others else ''}" if shown else ""
 
 

@@ -126,6 +126,14 @@ def test_few_faults_are_shown_with_their_whole_analyses() -> None:
     assert "2. Turn rotation on." in shown(digest)
 
 
+def test_incident_of_which_nothing_else_is_known_is_shown_by_its_alerts() -> None:
+    """How many the message tells of, and their hosts."""
+    group = Group(alerts=tuple(fault(number) for number in range(3)))
+    section = digest_of([group, *one_each(some(1, Severity.INFO))]).sections[0]
+    assert section.header == "HIGH · 3 alerts · 3 hosts · Queue is growing"
+    assert section.text.startswith("Hosts: db-0, db-1, db-2\nAnalysis of HIGH-0, host db-0:\n")
+
+
 def test_many_faults_are_shown_with_a_cause_each() -> None:
     """And with the id of the alert that it is the cause of; the whole analyses are in the thread."""
     digest = digest_of(one_each([fault(number) for number in range(MAX_DIGEST_FAULTS)]), edits=True)
