@@ -125,11 +125,10 @@ def put_to_use(
     """
     stand_ins = emulator.stand_ins()
     deployment = Deployment.from_outputs(outputs, AwsClients(emulator.edge_url))
-    routed = deployment.route_secrets if real.slack_webhook is None else ()
     _put_secrets(
         deployment,
         {
-            **{name: emulator.add_slack_webhook(f"#{name.rpartition('/')[2]}") for name in routed},
+            **({} if real.slack_webhook else route_webhooks(emulator, deployment)),
             deployment.names.slack_webhook_secret: real.slack_webhook or stand_ins.slack_webhook_url,
             deployment.names.anthropic_key_secret: real.anthropic_key or stand_ins.anthropic_api_key,
             **({deployment.names.slack_bot_token_secret: stand_ins.slack_bot_token} if slack_channel else {}),
@@ -139,6 +138,12 @@ def put_to_use(
     progress("starting the receptions of both regions")
     _warm(deployment)
     return deployment
+
+
+def route_webhooks(emulator: Emulator, deployment: Deployment) -> dict[str, str]:
+    """A new webhook of the Slack stand-in for each secret of a route, to a channel called like the route."""
+    prefix = f"{deployment.names.slack_webhook_secret}-"
+    return {name: emulator.add_slack_webhook(name.removeprefix(prefix)) for name in deployment.route_secrets}
 
 
 def _refuse_foreign(emulator: Emulator) -> None:

@@ -54,6 +54,7 @@ app = lazy_group(
         "audit": "ops.audit_command:audit_command",
         "local": _local,
         "formats": "ops.formats_commands:app",
+        "routes": "ops.routes_commands:app",
         "connect": "ops.connect.command:connect",
         "heartbeats": "ops.heartbeats_commands:app",
         "parked": "ops.parked_commands:app",

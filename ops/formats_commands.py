@@ -85,13 +85,12 @@ def try_body(
 
     Examples: `responder formats try body.json`, `responder formats try body.json --sources mine.yaml`.
     """
-    body = _body(file)
-    headers = _HEADER_CONTENT | dict(_header(text) for text in header or ())
+    body, headers = read_body(file), read_headers(header)
     configured = read_sources(stack, sources)
     try:
         result = parse(body, headers, sources=configured)
     except RefusedError as error:
-        _show_refusal(error, configured, as_json=as_json)
+        show_refusal(error, configured, as_json=as_json)
         raise typer.Exit(1) from error
     if as_json:
         typer.echo(json.dumps(_as_json(result), indent=2))
@@ -109,29 +108,40 @@ def read_sources(stack: str, file: Path | None) -> tuple[ConfiguredFormat, ...]:
         ConfigError: with every problem of the sources.
     """
     problems: list[str] = []
-    specs = parse_sources(_sources_in(file), problems) if file else stack_config(ROOT, stack).sources
+    specs = (
+        parse_sources(read_trial(file, SOURCES_KEY), problems) if file else stack_config(ROOT, stack).sources
+    )
     problems += source_problems(specs)
     if problems:
         raise ConfigError(problems)
     return configured_formats(specs)
 
 
-def _sources_in(file: Path) -> object:
+def read_trial(file: Path, key: str) -> object:
+    """What a YAML file has for `key` of a stack's configuration: all of it, or what a stack's file has there.
+
+    Raises:
+        typer.BadParameter: the file cannot be read.
+    """
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
-        raise typer.BadParameter(f"--sources: {file} cannot be read as YAML ({reason})") from error
-    key = f"{PROJECT}:{SOURCES_KEY}"
+        raise typer.BadParameter(f"--{key}: {file} cannot be read as YAML ({reason})") from error
     if isinstance(content, Mapping):
         inner = content.get("config", content)
         if isinstance(inner, Mapping):
-            content = inner.get(key, {} if inner is not content else content)
+            content = inner.get(f"{PROJECT}:{key}", {} if inner is not content else content)
     # As the Pulumi CLI hands it over, whose keys are texts.
     return json.loads(json.dumps(content, default=str))
 
 
-def _body(file: Path) -> bytes:
+def read_body(file: Path) -> bytes:
+    """What is in `file`, or comes in by standard input for `-`, as far as the webhook would take it.
+
+    Raises:
+        typer.BadParameter: the file cannot be read.
+    """
     try:
         if str(file) == "-":
             return sys.stdin.buffer.read(MAX_BODY_BYTES + 1)
@@ -139,6 +149,15 @@ def _body(file: Path) -> bytes:
             return opened.read(MAX_BODY_BYTES + 1)
     except OSError as error:
         raise typer.BadParameter(f"{file} cannot be read ({error.strerror})") from error
+
+
+def read_headers(texts: Sequence[str] | None) -> Mapping[str, str]:
+    """The headers of a request with these besides the usual one.
+
+    Raises:
+        typer.BadParameter: one is no header.
+    """
+    return _HEADER_CONTENT | dict(map(_header, texts or ()))
 
 
 def _header(text: str) -> tuple[str, str]:
@@ -171,7 +190,8 @@ def _show(result: ParseResult, spec: Format, console: Console) -> None:
         )
 
 
-def _show_refusal(error: RefusedError, configured: Sequence[ConfiguredFormat], *, as_json: bool) -> None:
+def show_refusal(error: RefusedError, configured: Sequence[ConfiguredFormat], *, as_json: bool) -> None:
+    """Print why nothing of a body can be taken, and what to do."""
     if as_json:
         document = {
             "format": error.body_format,

@@ -12,6 +12,7 @@ from clients.deployment import Deployment
 from dr.rebuilds.plan import RebuildPlan
 from emulator.attached_stack import STATE_FILE
 from emulator.client import Emulator
+from emulator.local_stack import route_webhooks
 from emulator.pulumi.deploy import up
 from lambda_packages import ROOT
 
@@ -41,10 +42,7 @@ def deploy_plan(plan: RebuildPlan, emulator: Emulator) -> Deployment:
     secrets = {
         deployment.names.slack_webhook_secret: stand_ins.slack_webhook_url,
         deployment.names.anthropic_key_secret: stand_ins.anthropic_api_key,
-        **{
-            name: emulator.add_slack_webhook(f"#{name.rpartition('/')[2]}")
-            for name in deployment.route_secrets
-        },
+        **route_webhooks(emulator, deployment),
     }
     manager = deployment.clients.client("secretsmanager", deployment.primary.region)
     for name, value in secrets.items():

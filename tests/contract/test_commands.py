@@ -43,7 +43,7 @@ FOLDERS = {"--folder", "--reports", ("dr drill", "--report")}
 
 READ = {
     "--run-dir", "--outputs", "--anthropic-key-file", "--slack-webhook-file", "--receipts", "--folder",
-    "--stream", "--slo", "--measured", "--file", "--sources", "file",
+    "--stream", "--slo", "--measured", "--file", "--sources", "--routes", "file",
 }  # fmt: skip
 """Options that name what is read, or a stack's own folder, which `up` checks as such."""
 
