@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from handlers.domain.alert import Alert
-from handlers.domain.limits import ABSENCE_GRACE_S, WATCH_GAP_S
+from handlers.domain.delivery.routing import Routing
+from handlers.domain.limits import ABSENCE_GRACE_S, MAX_ADDRESS_ATTEMPTS, MAX_BACKOFF_S, WATCH_GAP_S
+from handlers.domain.ports import NotifierMisaddressedError
 from handlers.domain.regions.expected import watched_heartbeats, watched_synthetic
 from handlers.domain.regions.watch import Watch, WatchReport
 from handlers.domain.states import given_up, redriven
@@ -17,6 +19,8 @@ from topology.alerts import SINK, SYNTHETIC, FaultState, Severity, Status
 from topology.heartbeats import HeartbeatSpec
 from topology.matchers import Matcher
 from topology.records import absence_record, heartbeat_record, synthetic_record, watch_record
+from topology.routes import RouteSpec
+from topology.silences import Silence, stored_text
 
 EVERY_S = 120
 WATCHDOG = HeartbeatSpec(
@@ -283,6 +287,55 @@ def test_a_synthetic_alert_comes_to_rest_without_the_model_and_without_slack() -
     assert (row.status, row.route, row.analysis) == (Status.NOTIFIED, SINK, None)
     assert (world.notifier.posted, world.analyst.asked) == ([], [])
     assert regions.coordination.records[synthetic_record(REGION)].values == {"arrived_ms": accepted_ms}
+
+
+def test_a_synthetic_alert_goes_to_the_channel_of_its_route() -> None:
+    """Where the stack has a route of that name, Slack is on the way too, at that channel's pace."""
+    regions = Regions(synthetic_interval_s=300, heartbeats=())
+    regions.run(REGION)
+    (row,) = regions.ledger.rows.values()
+    world = regions.world(REGION)
+    channel = world.add_channel(SYNTHETIC)
+    world.analysis.work(row.alert_id, world.time())
+    world.distribution.work(row.alert_id, world.time())
+    after = regions.ledger.rows[row.alert_id]
+    assert (after.status, after.route, after.incident_id) == (Status.NOTIFIED, SYNTHETIC, None)
+    assert (channel.alert_ids, world.notifier.posted) == ([row.alert_id], [])
+    assert synthetic_record(REGION) in regions.coordination.records
+
+
+def test_a_channel_that_takes_nothing_parks_a_synthetic_alert() -> None:
+    """It never goes to people's channel; that it does not arrive is told by an alert of its own."""
+    regions = Regions(synthetic_interval_s=300, heartbeats=())
+    regions.run(REGION)
+    (row,) = regions.ledger.rows.values()
+    world = regions.world(REGION)
+    world.add_channel(SYNTHETIC).script = [NotifierMisaddressedError("no_service")]
+    world.analysis.work(row.alert_id, world.time())
+    for _ in range(MAX_ADDRESS_ATTEMPTS):
+        regions.clock.advance(MAX_BACKOFF_S)
+        world.distribution.work(row.alert_id, world.time())
+    assert regions.ledger.rows[row.alert_id].status is Status.PARKED
+    assert world.notifier.posted == []
+    assert synthetic_record(REGION) not in regions.coordination.records
+
+
+def test_no_silence_and_no_route_of_people_takes_a_synthetic_alert() -> None:
+    """A window that silences INFO would have its region told of as missing."""
+    regions = Regions(synthetic_interval_s=300, heartbeats=())
+    regions.run(REGION)
+    (row,) = regions.ledger.rows.values()
+    world = regions.world(REGION)
+    quiet = Matcher(severity=("INFO",))
+    until_s = regions.clock.s + 3_600
+    window = Silence(silence_id="s", matcher=quiet, from_s=0, until_s=until_s, reason="a window")
+    world.silenced.text = stored_text([window])
+    world.routing = Routing(routes=(RouteSpec(name="infos", match=quiet, secret="slack-webhook-infos"),))
+    world.add_channel("infos")
+    world.analysis.work(row.alert_id, world.time())
+    world.distribution.work(row.alert_id, world.time())
+    after = regions.ledger.rows[row.alert_id]
+    assert (after.status, after.route) == (Status.NOTIFIED, SINK)
 
 
 def test_synthetic_alerts_that_arrive_are_not_told_of() -> None:
