@@ -207,7 +207,11 @@ class AnalysisWork(msgspec.Struct, frozen=True, kw_only=True):
             return _Outcome(analysis=cached)
         if place is not None and not place.asks:
             return _Outcome(reason="the model was asked for another alert of its incident")
-        if place is not None and (after_s := self._resolved_after_s(alert)) is not None:
+        if (
+            place is not None
+            and (after_s := self._resolved_after_s(alert)) is not None
+            and self.incidents.leave_to_others(alert, place)
+        ):
             return _Outcome(reason=f"resolved after {after_s} s, so the model was not asked", overtaken=True)
         outcome = self._asked(alert, until_ms=until_ms)
         if outcome.analysis is not None:

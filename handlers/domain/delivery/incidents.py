@@ -132,6 +132,27 @@ class Incidents(msgspec.Struct, frozen=True, kw_only=True):
             head=self._head(told, ordered),
         )
 
+    def leave_to_others(self, alert: Alert, place: Place) -> bool:
+        """Whether nobody needs the analysis of `alert`, whose fault is over: the next one is to ask then.
+
+        What was placed behind it does not ask, so it asks for these.
+        """
+        if place.incident_id is None:
+            return True
+        try:
+            if any(row.fault_key != alert.fault_key for row in self.rows(place.incident_id)):
+                return False
+            name = incident_record(alert.region, incident_key_of(alert, place.route))
+            record = self.coordination.read(name)
+            if record is None or _id_of(name, record.values) != place.incident_id:
+                return True
+            return self.coordination.write(
+                name, record, {**record.values, _ASKED: 0}, expires_at=self._expires_at()
+            )
+        except (CoordinationUnavailableError, LedgerUnavailableError):
+            _log.warning("Its incident is unknown", extra={"alert_id": alert.alert_id}, exc_info=True)
+            return False
+
     def close(self, alert: Alert) -> None:
         """What comes after is a new incident: all of this alert's is resolved, or its lead is not told."""
         name = incident_record(alert.region, incident_key_of(alert, alert.route))

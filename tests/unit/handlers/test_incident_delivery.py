@@ -148,6 +148,31 @@ def test_resolution_that_overtakes_the_analysis_goes_out_with_its_alert() -> Non
     assert set(statuses(world).values()) == {Status.NOTIFIED}
 
 
+def test_fault_that_is_over_leaves_the_question_to_the_next_alert_of_its_incident() -> None:
+    """The others of the incident still fire, and are told with an analysis."""
+    world = World()
+    world.hold(replace(row("a0", at_ms=world.clock.ms), fault_key="fault of a0"))
+    world.clock.advance(8)
+    resolved(world, "r0", "a0")
+    world.analysis.work("a0", world.time())
+    assert world.analyst.asked == []
+    analysed(world, "a1")
+    assert [alert_id for alert_id, _ in world.analyst.asked] == ["a1"]
+
+
+def test_model_is_asked_about_a_fault_that_is_over_where_others_wait_for_the_answer() -> None:
+    """They were placed behind it, and do not ask."""
+    world = World()
+    first = replace(row("a0", at_ms=world.clock.ms), fault_key="fault of a0")
+    world.incidents.place(first, route=None, edits=False)
+    analysed(world, "a1")
+    world.hold(first)
+    world.clock.advance(8)
+    resolved(world, "r0", "a0")
+    world.analysis.work("a0", world.time())
+    assert [alert_id for alert_id, _ in world.analyst.asked] == ["a0"]
+
+
 def test_critical_alert_and_its_resolution_go_out_together_where_both_wait() -> None:
     """Of one fault only: other CRITICAL alerts are not merged with it."""
     world = World()
