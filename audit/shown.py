@@ -25,7 +25,7 @@ _MARK: Final = "analysis:"
 _COMPARED_CHARS: Final = 24
 """Of a text's beginning: a digest's line is cut, and a secret further on may have been taken out."""
 
-_ATTRIBUTES: Final = ("alert_id", "status", "digest_id", "incident_id", "analysis")
+_ATTRIBUTES: Final = ("alert_id", "status", "digest_id", "incident_id", "analysis_error", "analysis")
 
 
 class ReadPost(Protocol):
@@ -61,21 +61,25 @@ class ReadPost(Protocol):
 
 
 class AnalysedRow(msgspec.Struct, frozen=True, kw_only=True):
-    """What a ledger says of an alert: how it was told, and `said`, the texts of its analysis."""
+    """What a ledger says of an alert: how it was told, and `said`, the texts of its analysis.
+
+    `analysis_error` says why it has none.
+    """
 
     alert_id: str
     status: str
     digest_id: str | None = None
     incident_id: str | None = None
     said: tuple[str, ...] = ()
+    analysis_error: str = "no message that tells of it shows its analysis"
 
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
-    """Of the `notified` alerts those that were told with an analysis, and the ids of the others."""
+    """Of the `notified` alerts those that were told with an analysis, and why the others (by id) were not."""
 
     notified: int
     with_analysis: int
-    without: tuple[str, ...]
+    without: Mapping[str, str]
 
     @property
     def percent(self) -> float | None:
@@ -90,7 +94,7 @@ def shown_of(
     by_id = {row.alert_id: row for row in rows}
     asked = [row for row in by_id.values() if row.status == NOTIFIED and (ids is None or row.alert_id in ids)]
     read = _Read(posts, by_id.values())
-    without = tuple(sorted(row.alert_id for row in asked if not read.shows(row)))
+    without = {row.alert_id: row.analysis_error for row in asked if not read.shows(row)}
     return Shown(notified=len(asked), with_analysis=len(asked) - len(without), without=without)
 
 

@@ -1,10 +1,13 @@
 """What the demo found: the table a person reads and the JSON a script reads, from the same numbers."""
 
+import re
 import statistics
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from rich.markup import escape
 from rich.table import Table
 
 from audit.ledger import LedgerRow
@@ -16,6 +19,8 @@ from emulator.protocol import SlackMessage
 from ops.tables import make_table
 
 _PERCENTILE_STEPS = 100
+_REASONS_SHOWN = 4
+_REASON_CHARS = 50
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,7 @@ class DemoReport:
     in_digests: int
     shown_with_analysis: int
     shown_with_analysis_percent: float | None
-    not_shown_ids: tuple[str, ...]
+    not_shown_ids: Mapping[str, str]
     suppressed: int
     parked: int
     unaccounted: int
@@ -77,6 +82,8 @@ class DemoReport:
         table.add_row("  notified in Slack", str(self.notified))
         table.add_row("    of these in digests", str(self.in_digests))
         table.add_row("    shown with their analysis", self._shown())
+        for reason, count in Counter(map(_kind, self.not_shown_ids.values())).most_common(_REASONS_SHOWN):
+            table.add_row(f"      not shown: {reason}", str(count))
         table.add_row("  suppressed as repeats", str(self.suppressed))
         table.add_row("  parked", str(self.parked))
         colour = "green" if self.unaccounted == 0 else "bold red"
@@ -176,6 +183,11 @@ def _percentile(ordered: Sequence[int], percent: int) -> float | None:
     if len(ordered) < 2:  # noqa: PLR2004 - quantiles need two points
         return float(ordered[0]) if ordered else None
     return round(statistics.quantiles(ordered, n=_PERCENTILE_STEPS, method="inclusive")[percent - 1], 1)
+
+
+def _kind(reason: str) -> str:
+    """A reason without its numbers, on one line."""
+    return escape(re.sub(r"\d+", "…", reason)[:_REASON_CHARS])
 
 
 def _milliseconds(value: float | None) -> str:

@@ -39,7 +39,7 @@ def told(*messages: SlackMessage, rows: list[AnalysedRow]) -> tuple[str, ...]:
     """The ids of those that were not told with an analysis."""
     shown = shown_of(messages, rows)
     assert shown.with_analysis == shown.notified - len(shown.without)
-    return shown.without
+    return tuple(sorted(shown.without))
 
 
 def test_message_with_its_analysis_is_counted() -> None:
@@ -122,5 +122,12 @@ def test_percentage_is_of_the_notified_alerts_that_were_asked_for() -> None:
     rows = [analysed("a1"), analysed("a2"), analysed("a3", status="PARKED"), analysed("b1")]
     messages = [post(block(CAUSE, "analysis:a1"), alert_ids=("a1",))]
     shown = shown_of(messages, rows, ids={"a1", "a2", "a3"})
-    assert (shown.notified, shown.with_analysis, shown.percent, shown.without) == (2, 1, 50.0, ("a2",))
+    assert (shown.notified, shown.with_analysis, shown.percent) == (2, 1, 50.0)
+    assert shown.without == {"a2": "no message that tells of it shows its analysis"}
     assert shown_of(messages, rows, ids=()).percent is None
+
+
+def test_row_says_why_there_is_no_analysis_to_show() -> None:
+    """Where it knows."""
+    row = AnalysedRow(alert_id="a1", status="NOTIFIED", analysis_error="Claude answered 529")
+    assert shown_of([], [row]).without == {"a1": "Claude answered 529"}
