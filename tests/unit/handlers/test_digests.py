@@ -10,11 +10,16 @@ from msgspec.structs import replace
 from emulator.stand_ins.block_kit import checked
 from handlers.adapters.slack.blocks import payload_of, plain_payload_of
 from handlers.domain.alert import Alert, Analysis
-from handlers.domain.delivery.digests import MAX_DIGEST_FAULTS, Group, digest_id_of, digest_of
-from handlers.domain.delivery.incidents import IncidentView
+from handlers.domain.delivery.digests import Group, digest_id_of, digest_of
 from handlers.domain.delivery.messages import Message, follow_up_of, notification_of
 from handlers.domain.delivery.wording import MESSAGE_CHARS
-from handlers.domain.limits import MAX_ACTIONS, MAX_ANALYSIS_TEXT_CHARS, MAX_DIGEST_ALERTS
+from handlers.domain.incident import IncidentView
+from handlers.domain.limits import (
+    MAX_ACTIONS,
+    MAX_ANALYSIS_TEXT_CHARS,
+    MAX_DIGEST_ALERTS,
+    MAX_DIGEST_FAULTS,
+)
 from tests.fakes.machine import START_MS
 from tests.unit.handlers.builders import one_each, row
 from topology.alerts import FaultState, Severity, Status

@@ -12,13 +12,13 @@ from handlers.adapters.aws.secrets import SecretMissingError, SecretUnavailableE
 from handlers.adapters.slack.bot import SlackBotNotifier
 from handlers.adapters.slack.http import send
 from handlers.domain.delivery.digests import Group, digest_of
-from handlers.domain.delivery.incidents import IncidentView
 from handlers.domain.delivery.messages import (
     FollowUpNotice,
     Message,
     follow_up_of,
     notification_of,
 )
+from handlers.domain.incident import IncidentView
 from handlers.domain.ports import (
     NotifierMisaddressedError,
     NotifierRefusedError,
