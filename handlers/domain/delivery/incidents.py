@@ -155,7 +155,7 @@ class Incidents(msgspec.Struct, frozen=True, kw_only=True):
 
     def close(self, alert: Alert) -> None:
         """What comes after is a new incident: all of this alert's is resolved, or its lead is not told."""
-        name = incident_record(alert.region, incident_key_of(alert, alert.route))
+        name = incident_record(alert.region, incident_key_of(alert, alert.route or alert.unusable_route))
         try:
             record = self.coordination.read(name)
             if record and _id_of(name, record.values) == alert.incident_id and not record.values[_CLOSED]:

@@ -23,7 +23,8 @@ def place(world: World, alert: Alert, *, route: str | None = None, edits: bool =
 def told(world: World, alert: Alert, where: Place, **fields: Any) -> Alert:
     """The alert as it is once Slack took it, in the ledger."""
     placed = replace(
-        alert, route=where.route, incident_id=where.incident_id, lead=where.lead or None, **fields
+        alert,
+        **{"route": where.route, "incident_id": where.incident_id, "lead": where.lead or None, **fields},
     )
     done = notified(claimed(analyzed(placed, ANALYSIS, due_at=9), token="t", due_at=9), at_ms=world.clock.ms)
     world.ledger.rows[done.alert_id] = done
@@ -188,6 +189,17 @@ def test_resolution_is_held_while_other_faults_fire_and_the_last_one_ends_the_in
     again = place(world, of_fault("a5", "f1"))
     assert again.lead
     assert again.incident_id != where.incident_id
+
+
+def test_incident_of_a_route_that_leads_nowhere_is_over_with_its_resolution() -> None:
+    """Its alert went to the default channel; what comes after is a new incident of the route all the same."""
+    world = World()
+    fired = of_fault("a1", "f1")
+    told(world, fired, place(world, fired, route="ops"), route=None, unusable_route="ops")
+    over = place(world, resolution("r1", "f1"), route="ops")
+    assert (over.route, over.held_until) == (None, None)
+    world.clock.advance(60)
+    assert place(world, row("a2"), route="ops").lead
 
 
 def test_resolution_that_comes_late_does_not_end_what_fired_since() -> None:
