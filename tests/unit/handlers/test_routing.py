@@ -20,6 +20,7 @@ from tests.fakes.services import ANALYSIS, FakeNotifier
 from tests.unit.handlers.builders import SLACK_INTERVAL_MS, World, row
 from topology.alerts import Status
 from topology.matchers import Matcher
+from topology.records import rate_record
 from topology.routes import RouteSpec
 
 GONE = NotifierMisaddressedError("no Slack webhook: the secret does not exist or has no value")
@@ -108,6 +109,22 @@ def test_an_alert_is_posted_to_the_channel_of_its_route() -> None:
     assert routed.work(analysed()).status is Status.NOTIFIED
     assert (routed.notifier.alert_ids, routed.world.notifier.alert_ids) == (["a1"], [])
     assert not routed.meter.counts
+
+
+def test_each_channel_has_a_pace_of_its_own() -> None:
+    """A message to one takes no slot of another; a second one to the same waits, in any worker."""
+    routed = Routed()
+    rows = [
+        analysed(),
+        replace(row("a2", status=Status.ANALYZED), route="billing"),
+        row("a3", status=Status.ANALYZED),
+    ]
+    routed.world.hold(*rows)
+    for one in rows:
+        routed.distribution.work(one.alert_id, routed.world.time())
+    assert (routed.notifier.alert_ids, routed.world.notifier.alert_ids) == (["a1"], ["a3"])
+    assert routed.world.ledger.rows["a2"].not_before is not None
+    assert {rate_record(""), rate_record("billing")} <= routed.world.coordination.records.keys()
 
 
 def test_a_route_that_leads_nowhere_hands_its_alert_to_the_default_channel() -> None:
