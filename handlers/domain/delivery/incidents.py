@@ -12,7 +12,7 @@ incident fire; with the last one the incident is over, and what comes after is a
 
 import hashlib
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -74,8 +74,8 @@ class Incidents(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock
     window_s: int
 
-    def place(self, alert: Alert, *, route: str | None, edits: bool) -> Place:
-        """The place of an alert at work. `route`: the one that it matches; `edits`: see `Channel`.
+    def place(self, alert: Alert, *, route: str | None, edits: Callable[[str | None], bool]) -> Place:
+        """The place of an alert at work. `route`: the one that it matches; `edits`: as `Routing.edits`.
 
         Whatever is unknown makes it an alert by itself: it is told at once.
         """
@@ -85,7 +85,7 @@ class Incidents(msgspec.Struct, frozen=True, kw_only=True):
                 return self._beside(alert, fired, route, edits=edits)
             if self.window_s == 0 or alert.folds:
                 return Place(route=route)
-            return self._in_own(alert, route, edits=edits)
+            return self._in_own(alert, route, edits=edits(route))
         except (CoordinationUnavailableError, LedgerUnavailableError):
             _log.warning("No incident is known of it", extra={"alert_id": alert.alert_id}, exc_info=True)
             return Place(route=route)
@@ -206,7 +206,9 @@ class Incidents(msgspec.Struct, frozen=True, kw_only=True):
                 )
         raise CoordinationUnavailableError(f"the record {name!r} was written by others {_TRIES} times")
 
-    def _beside(self, alert: Alert, fired: Alert, route: str | None, *, edits: bool) -> Place:
+    def _beside(
+        self, alert: Alert, fired: Alert, route: str | None, *, edits: Callable[[str | None], bool]
+    ) -> Place:
         """The place of a resolution: where the alert went that it resolves."""
         now_s = self.clock.now_ms() // 1000
         if fired.status is Status.RECEIVED:
@@ -224,7 +226,7 @@ class Incidents(msgspec.Struct, frozen=True, kw_only=True):
             return place
         if alert.severity is Severity.CRITICAL or fired.status is not Status.NOTIFIED:
             return place
-        wait_s = GATHERING_S if edits else self.window_s
+        wait_s = GATHERING_S if edits(route) else self.window_s
         return msgspec.structs.replace(place, held_until=now_s + wait_s)
 
     def _fired(self, alert: Alert) -> Alert | None:

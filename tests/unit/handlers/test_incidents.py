@@ -16,8 +16,8 @@ from topology.alerts import FaultState, Severity
 
 
 def place(world: World, alert: Alert, *, route: str | None = None, edits: bool = False) -> Place:
-    """Where the alert is told."""
-    return world.incidents.place(alert, route=route, edits=edits)
+    """Where the alert is told; `edits`: of the default channel. That of route `bot` can always be edited."""
+    return world.incidents.place(alert, route=route, edits=lambda name: name == "bot" or edits)
 
 
 def told(world: World, alert: Alert, where: Place, **fields: Any) -> Alert:
@@ -159,7 +159,7 @@ def test_without_a_window_there_are_no_incidents() -> None:
     world = World()
     incidents = Incidents(ledger=world.ledger, coordination=world.coordination, clock=world.clock, window_s=0)
     for alert_id in ("a1", "a2"):
-        assert incidents.place(row(alert_id), route=None, edits=False) == Place()
+        assert incidents.place(row(alert_id), route=None, edits=bool) == Place()
 
 
 def test_resolution_goes_where_its_alert_went() -> None:
@@ -172,6 +172,16 @@ def test_resolution_goes_where_its_alert_went() -> None:
     assert where.route == "shop"
     assert where.incident_id == world.ledger.rows["a1"].incident_id
     assert (where.lead, where.asks, where.held_until) == (False, False, None)
+
+
+def test_resolution_is_held_as_its_alerts_channel_can_be_edited_whatever_it_matches_itself() -> None:
+    """A resolution is INFO, so that a route by severity takes it elsewhere."""
+    world = World()
+    for alert_id, fault in (("a1", "f1"), ("a2", "f2")):
+        fired = of_fault(alert_id, fault)
+        told(world, fired, place(world, fired, route="bot"))
+    over = place(world, resolution("r1", "f1"), route="info")
+    assert (over.route, over.held_until) == ("bot", world.clock.s + GATHERING_S)
 
 
 def test_resolution_is_held_while_other_faults_fire_and_the_last_one_ends_the_incident() -> None:
