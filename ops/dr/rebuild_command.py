@@ -136,7 +136,7 @@ def _on_second_aws(plan: RebuildPlan, run_dir: Path) -> Deployment:
 
 
 def _show_plan(plan: RebuildPlan, *, dry_run: bool, as_json: bool) -> None:
-    commands = _commands(plan)
+    commands = next_commands(plan)
     if as_json:
         summary = {
             "stack": plan.stack,
@@ -168,7 +168,7 @@ def _show_plan(plan: RebuildPlan, *, dry_run: bool, as_json: bool) -> None:
         typer.echo(f"  {command}")
 
 
-def _commands(plan: RebuildPlan) -> list[str]:
+def next_commands(plan: RebuildPlan) -> list[str]:
     """What a person runs in the program's folder; nothing of it can be run for them without an account."""
     names, region, config = Names(plan.stack), plan.regions[0], shlex.quote(str(plan.config_file))
     routes = parse_routes(plan.configuration.get(ROUTES_KEY), [], bot=True)

@@ -21,6 +21,7 @@ from dr.rebuilds.folder import RebuildRequest
 from dr.rebuilds.plan import RebuildPlan, placement, prepare
 from dr.rebuilds.rebuild import rebuild
 from dr.rebuilds.reowning import reown
+from ops.dr.rebuild_command import next_commands
 from tests.fakes.dr_stack import PRIMARY, DrStack, dr_stack, put_alert
 from tests.fakes.moto_clients import moto_client
 from topology.alerts import SCHEMA
@@ -132,6 +133,18 @@ def test_a_plan_has_the_old_configuration_in_new_regions(bucket: Path, tmp_path:
     assert {path.name for path in packages.iterdir()} == {f"{spec.suffix}.zip" for spec in FUNCTIONS}
     assert any("secrets" in note for note in plan.notes)
     assert any("alerts.example.com" in note for note in plan.notes)
+
+
+def test_the_secrets_of_routes_are_among_those_that_a_person_puts_again(bucket: Path, tmp_path: Path) -> None:
+    """By the backup's own configuration, which holds routes as the text that Pulumi hands over."""
+    path = bucket / stack_key("latest")
+    record = json.loads(path.read_bytes())
+    routes = json.dumps([{"name": "payments", "match": {"source": "billing"}}])
+    path.write_bytes(json.dumps({**record, "config": {**record["config"], "routes": routes}}).encode())
+    plan = prepare(FolderObjects(bucket), tmp_path / "work", region="eu-west-1")
+    said = "\n".join(next_commands(plan))
+    for secret in ("slack-webhook ", "anthropic-key ", "slack-webhook-payments "):
+        assert f"--secret-id mcp-responder-dev/{secret}" in said
 
 
 def test_a_backup_of_another_schema_is_refused_before_anything_is_deployed(
