@@ -41,6 +41,7 @@ EVERY_OPTION = {
     "mcp-incident-responder:hostedZoneId": ZONE,
     "mcp-incident-responder:slackChannel": CHANNEL,
     "mcp-incident-responder:alarmEmail": EMAIL,
+    "mcp-incident-responder:escalationUrl": "https://pager.example.org/key",
     "mcp-incident-responder:routes": json.dumps(ROUTES),
     "mcp-incident-responder:apiAccessLog": "true",
     "mcp-incident-responder:backupBucketSuffix": ACCOUNT,

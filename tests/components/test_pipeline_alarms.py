@@ -103,14 +103,15 @@ def test_a_message_in_a_dead_letter_queue_sets_off_an_alarm(region: str, queue: 
 
 
 def test_alarms_are_mailed_where_an_address_is_configured(optioned: Run) -> None:
-    """The pipeline may be what is broken; without an address nothing but it hears of them."""
+    """The pipeline may be what is broken. The second way mails there too, and posts to a pager's endpoint."""
     subscriptions = [s.inputs for s in optioned.of("sns/topicSubscription:TopicSubscription")]
     mailed = [s for s in subscriptions if s["protocol"] == "email"]
     assert {s["endpoint"] for s in mailed} == {EMAIL}
-    assert {s["topic"] for s in mailed} == {
-        optioned.outputs["AlarmTopicArn"],
-        optioned.outputs["FailoverAlarmTopicArn"],
-    }
+    alarms = {optioned.outputs["AlarmTopicArn"], optioned.outputs["FailoverAlarmTopicArn"]}
+    second_way = {arn.replace("-alarms", "-escalation") for arn in alarms}
+    assert {s["topic"] for s in mailed} == alarms | second_way
+    paged = [s for s in subscriptions if s["protocol"] == "https"]
+    assert {s["topic"] for s in paged} == second_way
 
 
 def test_without_an_address_only_the_pipeline_hears_of_alarms(run: Run) -> None:

@@ -41,7 +41,7 @@ RUNBOOK_NAMES = {
         "mcp-incident-responder-prod-distribution-dlq",
     },
     "secretsmanager/secret:Secret": {"mcp-responder/slack-webhook", "mcp-responder/anthropic-key"},
-    "sns/topic:Topic": {"mcp-incident-responder-prod-alarms"},
+    "sns/topic:Topic": {"mcp-incident-responder-prod-alarms", "mcp-incident-responder-prod-escalation"},
     "cloudwatch/metricAlarm:MetricAlarm": {
         "mcp-incident-responder-prod-parked-alerts",
         "mcp-incident-responder-prod-recovery-silent",
