@@ -142,6 +142,17 @@ class ParkedAlerts:
             lambda region: self._unpark(region, alert_id, now_s + REDRIVE_GRACE_S),
         )
 
+    def by_handlers_ledger(self, owner: str, question: Callable[[DynamoLedger], T]) -> T:
+        """What `question` answers of the handlers' ledger in the owner's region, or else in the other.
+
+        Raises:
+            LedgerUnreachableError: no region answers.
+        """
+        table = self._deployment.alerts_table
+        return self._ask(
+            self._regions(owner), lambda region: question(DynamoLedger(self._dynamodb(region), table))
+        )
+
     def _unpark(self, endpoints: RegionEndpoints, alert_id: str, due_at: int) -> Redrive:
         """Write it if nobody has moved it since it was read, and send its wake-up."""
         ledger = DynamoLedger(self._dynamodb(endpoints), self._deployment.alerts_table)

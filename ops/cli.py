@@ -58,6 +58,8 @@ app = lazy_group(
         "connect": "ops.connect.command:connect",
         "heartbeats": "ops.heartbeats_commands:app",
         "parked": "ops.parked_commands:app",
+        "alerts": "ops.alert_commands:app",
+        "silence": "ops.silence_commands:app",
         "deploy": _deploy,
         "dr": _dr,
         "chaos": "ops.chaos_commands:app",

@@ -1,0 +1,110 @@
+"""Acknowledging what Slack shows: somebody sees to it, so that it goes no second way, or only later.
+
+`responder alerts` uses it. The row keeps who did it and when, and the audit reads it there.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from clients.deployment import Deployment
+from clients.ledger import ParkedAlerts
+from handlers.adapters.aws.dynamodb import DynamoLedger
+from handlers.domain.alert import Alert
+from handlers.domain.states import Actor, acknowledged, snoozed
+from topology.alerts import FaultState, Severity, Status
+from topology.errors import ExplainedError
+
+_TRIES: Final = 5
+_FOREVER_MS: Final = 1 << 53
+
+
+class AcknowledgementError(ExplainedError):
+    """The alert cannot be acknowledged or snoozed; the message says why, and what can be done instead."""
+
+
+class Acknowledgements:
+    """What people say of alerts. Its owner's region is asked first, and the other where that is silent."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        """Nothing is read yet."""
+        self._alerts = ParkedAlerts(deployment)
+
+    def acknowledge(self, alert_id: str, *, by: str, now_s: int) -> None:
+        """Record that `by` sees to the alert.
+
+        Raises:
+            AcknowledgementError: it is not in Slack, somebody has it already, or its fault is resolved.
+            LedgerUnreachableError: no region answers.
+        """
+
+        def after(alert: Alert) -> Alert:
+            if alert.acknowledged_at is not None:
+                raise AcknowledgementError(
+                    f"{alert_id}: {alert.acknowledged_by} has acknowledged it already; talk to them"
+                )
+            return acknowledged(alert, by=by, at=now_s)
+
+        self._change(alert_id, after)
+
+    def snooze(self, alert_id: str, *, until_s: int) -> None:
+        """Have the CRITICAL alert go a second way only at `until_s`, unless somebody acknowledges it.
+
+        Raises:
+            AcknowledgementError: it is not CRITICAL, not in Slack, or its fault is resolved.
+            LedgerUnreachableError: no region answers.
+        """
+
+        def after(alert: Alert) -> Alert:
+            if alert.severity is not Severity.CRITICAL:
+                raise AcknowledgementError(
+                    f"{alert_id} is {alert.severity}, and only CRITICAL alerts go a second way; acknowledge "
+                    f"it by `responder alerts ack {alert_id}`"
+                )
+            return snoozed(alert, until=until_s)
+
+        self._change(alert_id, after)
+
+    def _change(self, alert_id: str, change: Callable[[Alert], Alert]) -> None:
+        """Write what `change` makes of the row, if nobody has moved it since it was read; else again."""
+        row = self._alerts.get(alert_id)
+        if row is None:
+            raise AcknowledgementError(f"{alert_id}: there is no such alert; Slack's message has its id")
+
+        def written(ledger: DynamoLedger) -> bool:
+            for _ in range(_TRIES):
+                alert = ledger.get(alert_id)
+                if alert is None:
+                    break
+                _check_in_slack(alert)
+                _check_not_closed(alert, ledger)
+                if ledger.replace(alert, change(alert), actor=Actor.OPERATOR):
+                    return True
+            raise AcknowledgementError(f"{alert_id} is moved by others at the same time; try again")
+
+        self._alerts.by_handlers_ledger(row["owner"], written)
+
+
+def _check_in_slack(alert: Alert) -> None:
+    if alert.status is Status.NOTIFIED:
+        return
+    if alert.status is Status.PARKED:
+        why = f"it is PARKED; send it out by `responder parked redrive {alert.alert_id}`"
+    elif alert.silence_id is not None:
+        why = f"nobody was told of it, under the silence {alert.silence_id}; see `responder silence list`"
+    elif alert.parent_id is not None:
+        why = f"it repeats {alert.parent_id}; acknowledge that one"
+    else:
+        why = f"it is {alert.status}, and not in Slack yet; try again when it is"
+    raise AcknowledgementError(f"{alert.alert_id}: {why}")
+
+
+def _check_not_closed(alert: Alert, ledger: DynamoLedger) -> None:
+    resolved = alert.state is FaultState.RESOLVED
+    if not resolved and alert.fault_key and alert.changed_at_ms is not None:
+        events = ledger.history(alert.fault_key, FaultState.RESOLVED, until_ms=_FOREVER_MS, limit=1)
+        resolved = bool(events) and events[0].changed_at_ms > alert.changed_at_ms
+    if resolved:
+        raise AcknowledgementError(
+            f"{alert.alert_id}: its fault is resolved, so there is nothing to acknowledge; if it fires "
+            "again, that is an alert of its own"
+        )
