@@ -39,6 +39,10 @@ class Silences(msgspec.Struct, kw_only=True):
     _known: "tuple[Silence, ...]" = ()
     _known_at_ms: int | None = None
 
+    def any_now(self, *, now_s: int) -> bool:
+        """Whether there is a silence now, whatever it is of."""
+        return any(one.from_s <= now_s < one.until_s for one in (*self.configured, *self.made_by_people()))
+
     def silence_of(self, alert: Alert, *, now_s: int) -> "Silence | None":
         """The silence that the alert is under now, of several the one that ends last."""
         covering = [

@@ -8,7 +8,7 @@ goes on: its answer is cached, and follows the alert at once where that rests by
 
 import logging
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from msgspec.structs import replace
@@ -41,6 +41,9 @@ from handlers.domain.signature import signature_of
 from handlers.domain.silences import Silences
 from handlers.domain.states import analyzed, deferred, follow_up_ended, follow_up_ready, silenced
 from topology.alerts import CLOCK_ERROR_S, FaultState, Severity
+
+if TYPE_CHECKING:
+    from topology.silences import Silence
 
 _log = logging.getLogger(__name__)
 
@@ -115,7 +118,7 @@ class AnalysisWork(msgspec.Struct, frozen=True, kw_only=True):
             self._send_on(alert, _Outcome(reason="it is synthetic"), deadline, place=place)
             return
         now_s = self.leases.clock.now_ms() // 1000
-        silence = self.silences.silence_of(alert, now_s=now_s)
+        silence = self._silence_of(alert, now_s)
         if silence is not None:
             after = silenced(alert, silence_id=silence.silence_id, until=silence.until_s)
             if self.leases.write(alert, after, until_ms=deadline.hard_ms):
@@ -137,6 +140,12 @@ class AnalysisWork(msgspec.Struct, frozen=True, kw_only=True):
         else:
             outcome = self._outcome(alert, deadline, within_s=ANALYSIS_PATIENCE_S, place=place)
             self._send_on(alert, outcome, deadline, place=place)
+
+    def _silence_of(self, alert: Alert, now_s: int) -> "Silence | None":
+        """A resolution, which has another severity and text, is silenced if what it resolves would be."""
+        resolves = alert.state is FaultState.RESOLVED and self.silences.any_now(now_s=now_s)
+        fired = self.incidents.fired(alert) if resolves else None
+        return self.silences.silence_of(fired or alert, now_s=now_s)
 
     def _place(self, alert: Alert) -> Place:
         route = self.routing.route_of(alert)

@@ -80,7 +80,7 @@ class Incidents(msgspec.Struct, frozen=True, kw_only=True):
         Whatever is unknown makes it an alert by itself: it is told at once.
         """
         try:
-            fired = self._fired(alert) if alert.state is FaultState.RESOLVED else None
+            fired = self.fired(alert) if alert.state is FaultState.RESOLVED else None
             if fired is not None:
                 return self._beside(alert, fired, route, edits=edits)
             if self.window_s == 0 or alert.folds:
@@ -229,7 +229,7 @@ class Incidents(msgspec.Struct, frozen=True, kw_only=True):
         wait_s = GATHERING_S if edits(route) else self.window_s
         return msgspec.structs.replace(place, held_until=now_s + wait_s)
 
-    def _fired(self, alert: Alert) -> Alert | None:
+    def fired(self, alert: Alert) -> Alert | None:
         """The alert that this one resolves: the last that its fault fired before, or what that repeats."""
         if alert.fault_key is None or alert.changed_at_ms is None:
             return None

@@ -130,7 +130,6 @@ class World:
     routing: Routing = field(default_factory=Routing)
     silenced: FakeStoredSilences = field(default_factory=FakeStoredSilences)
     sources: Sequence[Format] = ()
-    silences: Silences | None = None
     heartbeats: Sequence[HeartbeatSpec] = ()
 
     @property
@@ -262,7 +261,7 @@ class World:
             ownership=self.ownership,
             clock=self.clock,
             lease_s=LEASE_S,
-            silences=self.silences,
+            silences=Silences(stored=self.silenced, clock=self.clock),
         )
 
     def time(self, seconds: float = 30) -> Deadline:

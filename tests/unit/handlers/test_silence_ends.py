@@ -6,11 +6,10 @@ import pytest
 from msgspec.structs import replace
 
 from handlers.domain.alert import Alert
-from handlers.domain.limits import MAX_SILENCED_EVENTS_READ, REMEMBERED_MS
+from handlers.domain.limits import MAX_SILENCED_EVENTS_READ
 from handlers.domain.regions.ownership import SharedOwnership
-from handlers.domain.silences import Silences
 from handlers.domain.states import analyzed, notified, parked, silenced, suppressed
-from tests.fakes.services import ANALYSIS, FakeStoredSilences
+from tests.fakes.services import ANALYSIS
 from tests.unit.handlers.builders import LEASE_S, PEER, REGION, World, row
 from topology.alerts import DuplicateCause, FaultState, Status
 from topology.matchers import Matcher
@@ -182,10 +181,9 @@ def test_silence_that_somebody_ended_is_over_for_what_it_silenced() -> None:
         reason="r",
         due_s=(first_end_s, end_s),
     )
-    world.silences = Silences(stored=FakeStoredSilences(stored_text([over])), clock=world.clock)
+    world.silenced.text = stored_text([over])
     assert set(silence_over(world, after_s=59).values()) == {Status.SUPPRESSED}
-    world.clock.advance(REMEMBERED_MS / 1000)
-    states = silence_over(world, after_s=0)
+    states = silence_over(world, after_s=1)
     assert states == {"a0": Status.RECEIVED, "a1": Status.RECEIVED, "a2": Status.SUPPRESSED}
 
 

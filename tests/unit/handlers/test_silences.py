@@ -1,12 +1,15 @@
 """Which silence an alert is under, and what is silenced while nobody knows."""
 
 import pytest
+from msgspec.structs import replace
 
 from handlers.domain.limits import REMEMBERED_MS
 from handlers.domain.silences import Silences
+from handlers.domain.states import analyzed, notified
 from tests.fakes.machine import FakeClock
-from tests.fakes.services import FakeStoredSilences
-from tests.unit.handlers.builders import row
+from tests.fakes.services import ANALYSIS, FakeStoredSilences
+from tests.unit.handlers.builders import World, row
+from topology.alerts import URGENCY, FaultState, Status
 from topology.matchers import Matcher
 from topology.silences import (
     Silence,
@@ -91,3 +94,39 @@ def test_silences_come_back_as_they_were_written() -> None:
         silence("t", critical=True),
     )
     assert unpacked_silences(packed_silences([made])) == (made,)
+
+
+def test_silenced_alert_rests_before_the_model_is_asked() -> None:
+    """Under its silence, until that ends; nobody is woken up for it."""
+    world = World()
+    now_s = world.clock.s
+    world.silenced.text = stored_text([silence(from_s=now_s, until_s=now_s + 60)])
+    world.hold(row())
+    world.analysis.work("a1", world.time())
+    stored = world.ledger.rows["a1"]
+    assert (stored.status, stored.silence_id, stored.silenced_until) == (
+        Status.SUPPRESSED,
+        "s",
+        now_s + 60,
+    )
+    assert stored.due_at == now_s + 60 + URGENCY[stored.severity]
+    assert (world.analyst.asked, world.queue_sender.sent) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("fired", "rests"), [("CRITICAL", Status.ANALYZED), ("HIGH", Status.SUPPRESSED), ("LOW", Status.ANALYZED)]
+)
+def test_resolution_is_silenced_if_what_it_resolves_would_be(fired: str, rests: Status) -> None:
+    """It has another severity itself: of a CRITICAL alert that people were told of they hear the end."""
+    world = World()
+    now_s, now_ms = world.clock.s, world.clock.ms
+    matcher = Matcher(severity=("CRITICAL", "HIGH", "INFO"))
+    world.silenced.text = stored_text([silence(matcher=matcher, from_s=now_s, until_s=now_s + 60)])
+    first = replace(row("a1", severity=fired, at_ms=now_ms - 60_000), fault_key="f" * 64)
+    told = notified(analyzed(first, ANALYSIS, due_at=1), at_ms=now_ms - 50_000)
+    resolution = replace(
+        row("r1", severity="INFO", at_ms=now_ms), fault_key="f" * 64, state=FaultState.RESOLVED
+    )
+    world.hold(told, resolution)
+    world.analysis.work("r1", world.time())
+    assert world.ledger.rows["r1"].status is rests
