@@ -51,20 +51,22 @@ PREPARE: Final = (
     # they were told last of the same state, or of none and it is resolved.
     """
     CREATE TABLE hidden AS
-    WITH silenced AS (
+    WITH folding AS (SELECT alert_id FROM alerts WHERE folds), silenced AS (
         SELECT alert_id, fault_key, state, changed_at_ms, accepted_at_ms, due_at, silence_id,
                silenced_until * 1000 AS until_ms
         FROM alerts WHERE status = 'SUPPRESSED' AND silence_id IS NOT NULL
+    ), relatives AS (
+        SELECT fault_key, state, changed_at_ms, accepted_at_ms,
+               status <> 'SUPPRESSED' OR coalesce(parent_id IN (FROM folding), false) AS told
+        FROM alerts WHERE fault_key IN (SELECT fault_key FROM silenced)
     ), later AS (
         SELECT silenced.alert_id,
-               bool_or(alerts.state <> silenced.state
-                       AND alerts.changed_at_ms > silenced.changed_at_ms - $clocks_ms) AS superseded,
-               max(alerts.changed_at_ms) FILTER (
-                   alerts.status <> 'SUPPRESSED' AND alerts.state = silenced.state) AS same_ms,
-               max(alerts.changed_at_ms) FILTER (
-                   alerts.status <> 'SUPPRESSED' AND alerts.state <> silenced.state) AS other_ms
-        FROM silenced JOIN alerts USING (fault_key)
-        WHERE alerts.accepted_at_ms <= until_ms + $look_ms
+               bool_or(relatives.state <> silenced.state
+                       AND relatives.changed_at_ms > silenced.changed_at_ms - $clocks_ms) AS superseded,
+               max(relatives.changed_at_ms) FILTER (told AND relatives.state = silenced.state) AS same_ms,
+               max(relatives.changed_at_ms) FILTER (told AND relatives.state <> silenced.state) AS other_ms
+        FROM silenced JOIN relatives USING (fault_key)
+        WHERE relatives.accepted_at_ms <= until_ms + $look_ms
         GROUP BY ALL
     )
     SELECT alert_id, accepted_at_ms,
@@ -73,12 +75,10 @@ PREPARE: Final = (
            WHEN due_at IS NOT NULL AND until_ms + $look_ms < $now_ms
                THEN 'which outlived its end: that was ' || ($now_ms - until_ms) // 1000
                     || ' s ago, and nobody has looked at what it hid'
-           WHEN due_at IS NULL AND until_ms > $now_ms + $clocks_ms
-               THEN 'which has not ended, and nobody will look at what it hides'
            WHEN due_at IS NULL AND NOT coalesce(superseded, false) AND NOT CASE
                 WHEN same_ms IS NULL THEN coalesce(state = 'resolved' AND other_ms IS NULL, false)
                 ELSE coalesce(same_ms > other_ms - $clocks_ms, true) END
-               THEN 'which has ended, and its fault stayed ' || coalesce(state, 'as it was')
+               THEN 'nobody will look at it again, and its fault stayed ' || coalesce(state, 'as it was')
                     || ', which nobody was told'
            END AS change
     FROM silenced LEFT JOIN later USING (alert_id)
