@@ -71,8 +71,11 @@ def untold_severity(receipt: Told, rows: Iterable[Alert]) -> str | None:
 
 
 def _is_told(row: Alert) -> bool:
-    """Whether people are told of it, or will be; of what is folded by its fold (see `fold_checks`)."""
-    return row.status is not Status.SUPPRESSED or bool(row.folded)
+    """Whether people are told of it, or will be; of what is folded by its fold (see `fold_checks`).
+
+    What a silence hides has rules of its own (see `people_invariants`).
+    """
+    return row.status is not Status.SUPPRESSED or bool(row.folded) or row.silence_id is not None
 
 
 def _before(receipt: Told, others: Iterable[Told], doubt_ms: int) -> Told | None:

@@ -2,8 +2,9 @@
 
 It knows the truth: real time, what was really written and posted, and which worker was really disturbed. It
 shares no code with the handlers but the state machine as data (`states.MOVES`) and the limits. Writes are
-checked in `row_invariants`, posts in `post_invariants`, changes of faults in `change_checks`, and the final
-state in `final_checks`.
+checked in `row_invariants`, posts in `post_invariants`, incidents in `incident_invariants`, silences and
+acknowledgements in `people_invariants`, changes of faults in `change_checks`, and the final state in
+`final_checks`.
 """
 
 from collections.abc import Iterable
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 from simulator.change_checks import Told, untold_change, untold_severity
 from simulator.history import History
+from simulator.incident_invariants import IncidentInvariants
+from simulator.people_invariants import PeopleInvariants
 from simulator.post_invariants import PostInvariants
 from simulator.row_invariants import RowInvariants
 from simulator.scenario import Scenario
@@ -47,8 +50,11 @@ class InvariantChecker:
         self._scenario = scenario
         self._scheduler = scheduler
         self._history = history
-        self.rows = RowInvariants(scenario, scheduler, self.broken)
         self.posts = PostInvariants(scenario, scheduler, self.broken)
+        self.incidents = IncidentInvariants(scenario, scheduler, self.broken)
+        self.people = PeopleInvariants(scenario, scheduler, self.broken)
+        others = (self.incidents.wrote, self.people.wrote)
+        self.rows = RowInvariants(scenario, scheduler, self.broken, others, self.people.over)
 
     def critical_asked(self, invocation: "Invocation", alert_id: str, *, patience_s: int) -> None:
         """The model is asked about an alert that waits no longer than `patience_s` for it if all is well."""

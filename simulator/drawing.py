@@ -19,10 +19,12 @@ from simulator.scenario import (
     Incident,
     Kind,
     Mix,
+    PlannedSilence,
     Scenario,
     peer_of,
 )
 from topology.alerts import Severity
+from topology.matchers import Matcher
 
 _S: Final = 1_000
 _MIN: Final = 60 * _S
@@ -34,15 +36,38 @@ _SKEWS_MS: Final = (0, 0, 300, 1_500, 4_000)
 _SHARED: Final = (Kind.SLACK_CLOSED, Kind.SLACK_DOWN, Kind.SLACK_DEAF, Kind.SLACK_MOVED, Kind.CLAUDE_DOWN)
 """The kinds that are no region's."""
 
+_ANY_TIME: Final = tuple(kind for kind in Kind if kind not in (Kind.ROUTE_MOVED, Kind.ACKNOWLEDGED))
+"""The others belong to what a scenario has of routes and of people."""
+
+_ERRORS: Final = ("something broke", "disk is full", "queue grows", "deadlock found", "certificate lapsed")
+_HOSTS: Final = ("host-1", "host-2", "host-3", "host-4")
+_ROUTED: Final = (
+    Matcher(host="host-2"),
+    Matcher(severity=(Severity.LOW, Severity.INFO)),
+    Matcher(severity=(Severity.CRITICAL,)),
+    Matcher(source="alertmanager"),
+)
+_SILENCED: Final = (
+    Matcher(host="host-1"),
+    Matcher(title="fault *"),
+    Matcher(severity=(Severity.CRITICAL, Severity.HIGH)),
+    Matcher(source="simulator", host="host-?"),
+    Matcher(source="simulator"),
+)
+
 _LONG: Final = (Kind.SLACK_DOWN, Kind.SLACK_DEAF, Kind.REGION_DOWN, Kind.PARTITION, Kind.LEDGER_DOWN)
 """What some seeds have for more than an hour: long enough for attempts to run out, and for takeovers."""
 
 
 def scenario_of(seed: int, consistency: Consistency, mix: Mix | None = None) -> Scenario:
-    """The scenario of a seed under one consistency of the ledger; the same whichever releases run."""
+    """The scenario of a seed under one consistency of the ledger; the same whichever releases run.
+
+    But what release 0.1.0 has nobody for: silences and a second way are for when all runs a later one.
+    """
     # A Random takes a whole number as it is; text would do too, and a tuple would be hashed.
     number = seed * len(CONSISTENCIES) + CONSISTENCIES.index(consistency)
     random, told = Random(number), Random(~number)  # noqa: S311 - not for secrets
+    people = Random(number + (1 << 40))  # noqa: S311 - not for secrets
     clean = random.random() < 0.05  # noqa: PLR2004 - one seed in twenty shows that faults cause the trouble
     long = not clean and random.random() < 0.12  # noqa: PLR2004 - these cost ten times as much
     horizon_ms = random.randint(70, 95) * _MIN if long else random.randint(2, 8) * _MIN
@@ -54,6 +79,13 @@ def scenario_of(seed: int, consistency: Consistency, mix: Mix | None = None) -> 
     if consistency == "eventual" and not clean and told.random() < 0.15:  # noqa: PLR2004
         flap, pause = _unseen_flap(told, horizon_ms)
         arrivals, incidents = (*arrivals, *flap), (*incidents, pause)
+    arrivals = _alike(people, arrivals)
+    routed = people.choice(_ROUTED) if people.random() < 0.4 else None  # noqa: PLR2004
+    escalate_after_s = people.choice((0, 0, 60, 120, 400))
+    if routed and not clean and people.random() < 0.3:  # noqa: PLR2004
+        incidents = (*incidents, _incident(people, Kind.ROUTE_MOVED, horizon_ms, takeover_after_s * _S))
+    for _ in range(people.randint(0, 3) if escalate_after_s else 0):
+        incidents = (*incidents, _incident(people, Kind.ACKNOWLEDGED, horizon_ms, takeover_after_s * _S))
     skew = random.choice(_SKEWS_MS)
     return Scenario(
         seed=seed,
@@ -66,6 +98,11 @@ def scenario_of(seed: int, consistency: Consistency, mix: Mix | None = None) -> 
         takeover_after_s=takeover_after_s,
         concurrency=random.choice((2, 5, 10)),
         can_edit=random.random() < 0.3,  # noqa: PLR2004
+        incident_window_s=people.choice((0, 20, 60, 60, 300)),
+        hold_back_s=people.choice((0, 0, 0, 5, 30)),
+        escalate_after_s=0 if mix else escalate_after_s,
+        routed=routed,
+        silences=() if mix else _silences(people, horizon_ms),
         canary=not long,
         source_quota_per_minute=random.randint(2, 8) if random.random() < 0.3 else None,  # noqa: PLR2004
         mix=mix,
@@ -83,7 +120,7 @@ def _faults(random: Random, *, long: bool) -> Faults:
 
 
 def _incidents(random: Random, horizon_ms: int, takeover_ms: int, *, long: bool) -> tuple[Incident, ...]:
-    kinds = random.choices(tuple(Kind), k=random.randint(0, 4))
+    kinds = random.choices(_ANY_TIME, k=random.randint(0, 4))
     incidents = [_incident(random, kind, horizon_ms, takeover_ms) for kind in kinds]
     if long:
         kind = random.choice(_LONG)
@@ -110,6 +147,7 @@ def _incident(random: Random, kind: Kind, horizon_ms: int, takeover_ms: int) -> 
     if kind is Kind.REDRIVE:
         # Mostly after the faults, when there is something to redrive and a chance to get through.
         from_ms = random.randint(horizon_ms // 2, horizon_ms + 20 * _MIN)
+    if kind in (Kind.REDRIVE, Kind.ACKNOWLEDGED):
         lasting_ms = 0
     end_ms = horizon_ms
     if kind is Kind.SWITCHED:
@@ -119,7 +157,7 @@ def _incident(random: Random, kind: Kind, horizon_ms: int, takeover_ms: int) -> 
         kind=kind,
         from_ms=from_ms,
         to_ms=min(from_ms + lasting_ms, end_ms) if lasting_ms else from_ms,
-        region=REGIONS[0] if kind in _SHARED else random.choice(REGIONS),
+        region=REGIONS[0] if kind in (*_SHARED, Kind.ROUTE_MOVED) else random.choice(REGIONS),
         detail=random.randint(0, 1),
     )
 
@@ -140,6 +178,36 @@ def _unseen_flap(random: Random, horizon_ms: int) -> tuple[tuple[Arrival, ...], 
     again = replace(down, label="F2", at_ms=again_ms, stamp="F2")
     to_ms = again_ms + random.choice((5, 200)) * _S
     return (down, up, again), Incident(kind=Kind.REPLICATION_PAUSED, from_ms=at_ms, to_ms=to_ms)
+
+
+def _alike(random: Random, arrivals: tuple[Arrival, ...]) -> tuple[Arrival, ...]:
+    """The same arrivals, of few errors on several hosts; what is told of one fault is of one host."""
+    errors = _ERRORS[: random.randint(1, len(_ERRORS))]
+    of = {
+        arrival.tells_of: (random.choice(errors), random.choice(_HOSTS))
+        for arrival in sorted(arrivals, key=lambda arrival: arrival.tells_of)
+    }
+    return tuple(replace(a, error=of[a.tells_of][0], host=of[a.tells_of][1]) for a in arrivals)
+
+
+def _silences(random: Random, horizon_ms: int) -> tuple[PlannedSilence, ...]:
+    """None, one or two, that begin and end around the faults; some are ended before their time."""
+    silences = []
+    for number in range(random.choice((0, 0, 1, 2))):
+        from_ms = random.randint(0, horizon_ms // 2)
+        to_ms = from_ms + random.choice((30 * _S, 2 * _MIN, 5 * _MIN, 10 * _MIN))
+        ended = random.random() < 0.3  # noqa: PLR2004
+        silences.append(
+            PlannedSilence(
+                silence_id=f"s{number}",
+                matcher=random.choice(_SILENCED),
+                from_ms=from_ms,
+                to_ms=to_ms,
+                ended_ms=random.randint(from_ms + 10 * _S, to_ms) if ended else None,
+                critical=random.random() < 0.3,  # noqa: PLR2004
+            )
+        )
+    return tuple(silences)
 
 
 def _arrivals(random: Random, told: Random, *, horizon_ms: int, clean: bool) -> tuple[Arrival, ...]:

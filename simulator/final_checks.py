@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from itertools import pairwise
 
 from handlers.domain.alert import Alert
+from handlers.domain.states import contradictions
 from simulator.checker import InvariantChecker
 from simulator.queues import WorkQueue
 from simulator.scenario import Scenario, changing_faults, fault_of
@@ -24,10 +25,14 @@ def unsettled(rows: Mapping[str, Alert]) -> list[str]:
             problems.append(f"{row.alert_id} is {row.status} ({row.attempts} attempts)")
         elif row.step is not None:
             problems.append(f"{row.alert_id} waits for its follow-up, {row.follow_up}")
+        elif row.escalate_at is not None:
+            problems.append(f"{row.alert_id} waits for its acknowledgement")
         elif row.status is Status.SUPPRESSED and row.due_at is not None:
             problems.append(f"{row.alert_id} is SUPPRESSED, and nobody has looked at its fault")
         elif row.status is Status.SUPPRESSED and not any(
-            relative.status is Status.NOTIFIED or not relative.status.at_rest
+            relative.status is Status.NOTIFIED
+            or not relative.status.at_rest
+            or relative.silence_id is not None
             for relative in families[row.parent_id or row.alert_id]
         ):
             problems.append(f"{row.alert_id} is SUPPRESSED, and none of its family is open or NOTIFIED")
@@ -43,6 +48,8 @@ def check_rest(
         if alert_id not in rows:
             checker.broken("unaccounted", f"{alert_id} was answered 202 and has no row")
     for row in rows.values():
+        for contradiction in contradictions(row):
+            checker.broken("contradictory", f"{row.alert_id}: {contradiction}")
         if row.status is Status.NOTIFIED:
             _check_notified(checker, row)
         _check_duplicates(checker, row, strong=strong)
@@ -180,9 +187,22 @@ def tally(rows: Mapping[str, Alert], checker: InvariantChecker) -> Counter[str]:
     counts: Counter[str] = Counter(str(row.status) for row in rows.values())
     counts["posts"] = sum(map(len, checker.posts.alerts.values()))
     counts["duplicates"] = sum(max(len(posts) - 1, 0) for posts in checker.posts.alerts.values())
+    counts["edits"] = sum(
+        getattr(post.message, "refers_to", None) is not None
+        for kept in (checker.posts.alerts, checker.posts.follow_ups)
+        for posts in kept.values()
+        for post in posts
+    )
     counts["follow_ups"] = sum(map(len, checker.posts.follow_ups.values()))
     counts["in_digest"] = sum(row.digest_id is not None for row in rows.values())
     counts["folded"] = sum(bool(row.folded) for row in rows.values())
+    counts["held"] = sum(row.incident_id is not None and not row.lead for row in rows.values())
+    counts["incidents"] = len({row.incident_id for row in rows.values()} - {None})
+    counts["silenced"] = sum(row.silence_id is not None for row in rows.values())
+    counts["acknowledged"] = sum(row.acknowledged_at is not None for row in rows.values())
+    counts["escalated"] = sum(row.escalated_at is not None for row in rows.values())
+    counts["routed"] = sum(row.route is not None for row in rows.values())
+    counts["rerouted"] = sum(row.unusable_route is not None for row in rows.values())
     for row in rows.values():
         for cause, times in row.possible_duplicates.items():
             counts[f"possible_duplicate {cause}"] += times

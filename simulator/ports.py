@@ -6,15 +6,17 @@ from typing import Any
 from handlers.domain.ports import Record
 from simulator.ledger import LedgerPort, Store
 from simulator.machine import Machine
+from simulator.people import EscalationPort, SilencesPort
 from simulator.queues import QueueSenderPort, WorkQueue
 from simulator.records import CachePort, CoordinationPort
 from simulator.releases.release import ALONE, Release
-from simulator.scenario import peer_of
+from simulator.scenario import ROUTE, Scenario, peer_of
 from simulator.services import AnalystPort, NotifierPort, Slack
 from simulator.tables import Table
 from simulator.wiring import CONFIG, Ports
 from simulator.world import World
 from topology.queues import Queue
+from topology.routes import RouteSpec
 
 
 class Fleet:
@@ -37,12 +39,14 @@ class Fleet:
 
 @dataclass(frozen=True, kw_only=True)
 class Backends:
-    """What the ports of every machine lead to. `queues`: by region."""
+    """What the ports of every machine lead to. `queues`: by region; `aside`: the channel of the one route."""
 
     store: Store
     coordination: Table[Record]
     cache: Table[Any]
     slack: Slack
+    aside: Slack
+    silences: Table[str]
     queues: dict[str, dict[Queue, WorkQueue]]
     fleet: Fleet
 
@@ -63,5 +67,20 @@ def ports_of(machine: Machine, backends: Backends, release: Release) -> Ports:
         consistency=scenario.consistency,
         takeover_after_s=scenario.takeover_after_s,
         source_quota_per_minute=scenario.source_quota_per_minute or CONFIG.source_quota_per_minute,
+        silences=SilencesPort(machine, backends.silences),
+        escalation=EscalationPort(machine, backends.store),
+        notifiers={ROUTE: NotifierPort(machine, backends.aside, release)},
+        routes=_routes_of(scenario),
+        edits=scenario.can_edit,
+        incident_window_s=scenario.incident_window_s,
+        hold_back_s=scenario.hold_back_s,
+        escalate_after_s=scenario.escalate_after_s,
     )
     return backends.fleet.ports(direct, backends.store, release)
+
+
+def _routes_of(scenario: Scenario) -> tuple[RouteSpec, ...]:
+    if scenario.routed is None:
+        return ()
+    by_bot = {"channel": ROUTE} if scenario.can_edit else {"secret": ROUTE}
+    return (RouteSpec(name=ROUTE, match=scenario.routed, **by_bot),)

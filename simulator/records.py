@@ -8,9 +8,12 @@ from handlers.domain.ports import CacheUnavailableError, CoordinationUnavailable
 from simulator.machine import Machine
 from simulator.scenario import Kind
 from simulator.tables import Table
-from topology.records import SLACK_RATE
+from topology.records import SLACK_RATE, incident_record
 
 _TIMEOUT_MS: Final = (2_500, 3_500)
+INCIDENT_RECORDS: Final = incident_record("", "").rstrip("#") + "#"
+"""What the names of the incidents' records begin with."""
+
 _ADDITIONS: Final = 3
 """As often as the adapter tries."""
 
@@ -96,8 +99,10 @@ class CoordinationPort:
             if new is None:
                 return None
             self._table.write(region, name, new)
-            if name == SLACK_RATE:
-                world.checker.posts.slot_reserved(invocation, asked_ms, stored, new)
+            if name.partition("#")[0] == SLACK_RATE:
+                world.checker.posts.slot_reserved(invocation, asked_ms, stored, new, name=name)
+            elif name.startswith(INCIDENT_RECORDS):
+                world.checker.incidents.recorded(invocation, name, stored, new)
             return new
 
         self._may_fail(what)

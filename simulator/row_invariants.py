@@ -1,6 +1,6 @@
 """The invariants of the ledger's writes: each is a move of the state machine whose condition really held."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from handlers.domain.alert import Alert
@@ -9,11 +9,14 @@ from handlers.domain.ports import Record
 from handlers.domain.states import MOVES, Actor, Condition
 from simulator.scenario import REFUSED_MARK, REGIONS, Scenario, changing_faults, fault_of, peer_of
 from simulator.scheduler import Scheduler
-from topology.alerts import Status
+from topology.alerts import Severity, Status
 from topology.records import ownership_record
 
 if TYPE_CHECKING:
     from simulator.machine import Invocation
+
+Watcher = Callable[["Invocation | None", Alert | None, Alert], None]
+"""Is told who writes (None for an operator), what was stored and what is."""
 
 _VIEW_AGE_MS: Final = 10_000
 """How long a worker may act on the view of the regions that it began with."""
@@ -31,8 +34,15 @@ _CONDITIONS: Final[Mapping[tuple[Actor, Status | None, Status], tuple[Condition,
 class RowInvariants:
     """Checks every write of one run. `broken(rule, text)` is called with each violation."""
 
-    def __init__(self, scenario: Scenario, scheduler: Scheduler, broken: Callable[[str, str], None]) -> None:
-        """Begin with an empty ledger."""
+    def __init__(
+        self,
+        scenario: Scenario,
+        scheduler: Scheduler,
+        broken: Callable[[str, str], None],
+        others: Sequence[Watcher],
+        silence_over: Callable[..., bool],
+    ) -> None:
+        """Begin with an empty ledger. `others` see each write too; `silence_over`: see `PeopleInvariants`."""
         self.workers: dict[str, dict[str, None]] = {}
         """By alert: the regions that ever worked on it."""
         self.creators: dict[str, dict[str, None]] = {}
@@ -55,6 +65,9 @@ class RowInvariants:
         self._skew_ms = scenario.disagreement_ms
         self._scheduler = scheduler
         self._broken = broken
+        self._others = others
+        self._silence_over = silence_over
+        self._escalate_after_s = scenario.escalate_after_s
         self._holders: dict[str, Invocation] = {}
         """By lease token: the invocation that made it."""
         self._ever_parked: set[str] = set()
@@ -73,11 +86,7 @@ class RowInvariants:
                 f"{actor} wrote {new.alert_id} from {origin} to {new.status}, "
                 f"but none of {', '.join(conditions) or 'no condition at all'} held",
             )
-        fault = fault_of(new.title)
-        if fault is not None:
-            self.by_fault.setdefault(fault, {})[new.alert_id] = new
-        if new.folded:
-            self.folded.setdefault(new.parent_id or "", set()).add(new.alert_id)
+        self._note(invocation, stored, new)
         if new.attempts > MAX_ATTEMPTS:
             self._broken("attempts_unlimited", f"{new.alert_id} is at attempt {new.attempts}")
         if new.status is Status.PARKED and stored is not None and origin is not Status.PARKED:
@@ -92,6 +101,15 @@ class RowInvariants:
             self.promoters.setdefault(new.alert_id, {})[invocation.region] = None
         elif stored.step is not None:  # or it is only promoted, or looked at: nobody works on it yet
             self._note_work(invocation, stored, new)
+
+    def _note(self, invocation: "Invocation | None", stored: Alert | None, new: Alert) -> None:
+        for other in self._others:
+            other(invocation, stored, new)
+        fault = fault_of(new.title)
+        if fault is not None:
+            self.by_fault.setdefault(fault, {})[new.alert_id] = new
+        if new.folded:
+            self.folded.setdefault(new.parent_id or "", set()).add(new.alert_id)
 
     def taken_over(self, silent: str, by: str) -> None:
         """`silent` has been so for long, and `by` was well all the while: it must have taken over."""
@@ -119,9 +137,19 @@ class RowInvariants:
             Condition.HELD: stored.lease_token in invocation.tokens,
             Condition.OVERDUE: overdue,
             Condition.FAMILY_OVERDUE: stored.status is Status.PARKED,
-            Condition.STATE_CHANGED: fault_of(new.title) in self._changing,
+            Condition.STATE_CHANGED: stored.silence_id is None and fault_of(new.title) in self._changing,
+            Condition.SILENCE_ENDED: self._silence_over(stored, latest_s=latest_s),
+            Condition.UNTOLD_LONG: self._untold_long(stored, new, latest_s),
             Condition.PARENT_PARKED: new.parent_id in self._ever_parked or not self._strong,
         }[condition]
+
+    def _untold_long(self, stored: Alert, new: Alert, latest_s: int) -> bool:
+        """Whether it is CRITICAL, and only marked as told a second way, after the time that people have."""
+        due_s = stored.escalate_at
+        if due_s is None:
+            due_s = stored.timestamp + self._escalate_after_s
+        told = new.escalated_at is not None and new.escalated_at != stored.escalated_at
+        return stored.severity is Severity.CRITICAL and told and due_s <= latest_s
 
     def _check_parked(self, stored: Alert, new: Alert) -> None:
         """It says why, and there is a reason: Slack refuses it, or its attempts are used up."""

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Final, Literal
 
 from topology.alerts import Severity
+from topology.matchers import Matcher
 
 Consistency = Literal["strong", "eventual"]
 CONSISTENCIES: Final[tuple[Consistency, ...]] = ("strong", "eventual")
@@ -21,6 +22,9 @@ REFUSED_MARK: Final = "unspeakable"
 
 DEADLY_MARK: Final = "deadly"
 """In the title of an alert that its worker does not survive, whenever it is."""
+
+ROUTE: Final = "aside"
+"""The one route beside the default that a scenario may have."""
 
 
 def peer_of(region: str) -> str:
@@ -74,6 +78,9 @@ class Faults:
     """Slack took the message, and the caller sees a timeout."""
     answer_lost: float = 0
     """The webhook's answer does not reach the source, which sends again elsewhere."""
+    escalation_failed: float = 0
+    escalation_lost_answer: float = 0
+    """The second way took it, and the caller sees a timeout."""
     recovery_skipped: float = 0
     recovery_twice: float = 0
 
@@ -97,10 +104,12 @@ class Kind(StrEnum):
     SLACK_DEAF = "slack answers nobody"
     """It takes each message, and the answers are lost."""
     SLACK_MOVED = "slack's address is unusable"
+    ROUTE_MOVED = "a route's address is unusable"
     QUEUES_DENIED = "queues denied"
     QUEUE_PURGED = "queues purged"
     POISON = "poison"
     REDRIVE = "operator redrives"
+    ACKNOWLEDGED = "operator acknowledges"
     SWITCHED = "operator fails over"
     """The region's switch is on: it takes over from the other, however well that one is."""
 
@@ -115,7 +124,8 @@ class Incident:
 
     `region`: whose; for services that both share it has no meaning. `detail`, 1 or 0, is the kind's own: for
     REGION_DOWN whether its queues are lost, for POISON which body, for SLACK_CLOSED whether Retry-After is
-    given, for CLAUDE_DOWN whether it is only that nobody has its key.
+    given, for CLAUDE_DOWN whether it is only that nobody has its key, for ACKNOWLEDGED whether the operator
+    snoozes instead.
     """
 
     kind: Kind
@@ -135,6 +145,7 @@ class Arrival:
     """One request of a source, at first to `region`; after a failure it is sent again to the other.
 
     `tells_of`: which faults of the monitored world it tells of; the same number is the same alert.
+    `error`: what it says of each; alerts that say the same are one incident. `host`: where it is.
     `resolved`: that they are over, not that they are there; `since_ms`: since when, by the source's clock,
     and `episode_ms`: since when they were there. `stamp`: when it was sent, as the body says; with the same
     one come the same bytes. `spoilt`: so many members before those of a group are none.
@@ -147,6 +158,8 @@ class Arrival:
     region: str
     tells_of: tuple[int, ...]
     severity: Severity
+    error: str = "something broke"
+    host: str = "host-1"
     resolved: bool = False
     since_ms: int = 0
     episode_ms: int = 0
@@ -184,12 +197,33 @@ def mixes_of(release: str) -> tuple[Mix, ...]:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PlannedSilence:
+    """A silence that somebody makes at `from_ms`; with `ended_ms` somebody ends it then, before `to_ms`.
+
+    `critical`: it was said that it holds for CRITICAL alerts too.
+    """
+
+    silence_id: str
+    matcher: Matcher
+    from_ms: int
+    to_ms: int
+    ended_ms: int | None = None
+    critical: bool = False
+
+    @property
+    def over_ms(self) -> int:
+        """When it ends, one way or the other."""
+        return self.to_ms if self.ended_ms is None else self.ended_ms
+
+
+@dataclass(frozen=True, kw_only=True)
 class Scenario:
     """One run. After `horizon_ms` no fault fires any more, and everything must come to rest.
 
     `skew_ms`: of each region's clocks. `canary`: an alert that comes long after the last fault.
     `allowed`: if given, only these single faults fire (the shrinker's way to leave some out). `mix`: which
     releases run where, if not today's alone. `source_quota_per_minute`: if not the shipped one.
+    `can_edit`: Slack is posted to by a bot. `routed`: which alerts go by the route `ROUTE`, if it has one.
     """
 
     seed: int
@@ -203,6 +237,11 @@ class Scenario:
     concurrency: int = 10
     source_quota_per_minute: int | None = None
     can_edit: bool = False
+    incident_window_s: int = 0
+    hold_back_s: int = 0
+    escalate_after_s: int = 0
+    routed: Matcher | None = None
+    silences: tuple[PlannedSilence, ...] = ()
     canary: bool = False
     allowed: frozenset[str] | None = None
     mix: Mix | None = None

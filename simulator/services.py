@@ -9,7 +9,7 @@ from typing import Any, Final
 from simulator.history import short
 from simulator.machine import Invocation, Machine
 from simulator.releases.release import Release
-from simulator.scenario import DEADLY_MARK, REFUSED_MARK, Kind
+from simulator.scenario import DEADLY_MARK, REFUSED_MARK, ROUTE, Kind
 from simulator.scheduler import START_MS
 from simulator.wiring import PostedMessage
 from simulator.world import World
@@ -63,14 +63,22 @@ class AnalystPort:
             latency_ms, error = round(timeout_s * 1000), errors.AnalystBusyError("simulated: too slow")
         answer = self._wiring.model_answer(f"about {alert.title}")
         instead = None if error is None else (latency_ms, error)
-        return invocation.call(what, lambda: answer, out_ms=latency_ms, back_ms=0, instead=instead)
+        world.checker.incidents.asked(invocation, alert)
+        answered = invocation.call(what, lambda: answer, out_ms=latency_ms, back_ms=0, instead=instead)
+        world.checker.incidents.model_answered(invocation, alert.alert_id)
+        return answered
 
 
 @dataclass(frozen=True, kw_only=True)
 class Post:
-    """One message that Slack has. `members`: the alerts it is about, or None where they are unknown."""
+    """One message that Slack has, or an edit of one.
+
+    `members`: the alerts it is about, or None where they are unknown. `route`: whose channel it is in, None
+    for the default one.
+    """
 
     message: PostedMessage
+    route: str | None
     members: tuple[str, ...] | None
     at_ms: int
     invocation: Invocation
@@ -79,11 +87,12 @@ class Post:
 
 
 class Slack:
-    """The channel: what it has, and when it says wait."""
+    """A channel: what it has, and when it says wait. `route`: which one goes there, None for the default."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, route: str | None = None) -> None:
         """Begin with an empty channel."""
         self.world = world
+        self.route = route
         self.posts: list[Post] = []
         self._recent_ms: list[int] = []
 
@@ -115,11 +124,12 @@ class NotifierPort:
         draw, errors = invocation.random, self._errors
         message: PostedMessage = self._wiring.posted(laid_out)
         members = members_of(message, invocation)
-        world.checker.posts.posting(invocation, message, members)
+        world.checker.posts.posting(invocation, message, members, self._slack.route)
+        world.checker.incidents.posting(invocation, message, members)
         what = f"slack.post {_named(message)}"
         out_ms, back_ms = draw.randint(30, 200), draw.randint(10, 100)
         timeout_ms = round(timeout_s * 1000)
-        if world.active(Kind.SLACK_MOVED):
+        if world.active(Kind.SLACK_MOVED) or (self._slack.route == ROUTE and world.active(Kind.ROUTE_MOVED)):
             moved = errors.NotifierMisaddressedError("simulated: no_service")
             invocation.call(what, None, out_ms=0, instead=(out_ms + back_ms, moved))
         deaf = world.active(Kind.SLACK_DEAF) is not None
@@ -155,12 +165,13 @@ class NotifierPort:
             if wait_s is not None or slack.hurried():
                 asked_s = _BURST_RETRY_AFTER_S if wait_s is None else wait_s
                 if instead is None:
-                    world.checker.posts.throttled(invocation, asked_s)
+                    world.checker.posts.throttled(invocation, asked_s, slack.route)
                 raise self._errors.NotifierThrottledError("simulated: 429", retry_after_s=asked_s or None)
             if REFUSED_MARK in message.text:
                 raise self._errors.NotifierRefusedError("simulated: invalid_blocks")
             post = Post(
                 message=message,
+                route=slack.route,
                 members=members,
                 at_ms=world.now_ms,
                 invocation=invocation,
@@ -168,7 +179,10 @@ class NotifierPort:
             )
             slack.take(post)
             world.checker.posts.posted(post)
-            return f"ts{world.now_ms}" if world.scenario.can_edit else None
+            if not world.scenario.can_edit:
+                return None
+            edited: str | None = getattr(message, "refers_to", None)
+            return edited or f"{slack.route or 'default'}/{len(slack.posts)}"
 
         return invocation.call(what, effect, out_ms=out_ms, back_ms=back_ms, instead=instead)
 
@@ -190,6 +204,8 @@ def members_of(message: PostedMessage, invocation: Invocation) -> tuple[str, ...
     leased: all whose lease held when it was last read, or all but a few that were left out for another
     reason. None if it is made of none of these.
     """
+    if message.kind == "reply":
+        return ()
     if message.kind != "digest":
         return (message.key,)
     claimed = sorted(invocation.leases)

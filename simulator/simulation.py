@@ -21,13 +21,14 @@ from simulator.checker import Violation
 from simulator.final_checks import check_dead_letters, check_rest, tally, unexplained, unsettled
 from simulator.fold_checks import check_folds
 from simulator.history import History
+from simulator.people import Operator
 from simulator.ports import Backends, Fleet
 from simulator.region import Region
 from simulator.row_invariants import RowInvariants
-from simulator.scenario import FOR_GOOD, REGIONS, Incident, Kind, Scenario, peer_of
+from simulator.scenario import FOR_GOOD, REGIONS, ROUTE, Incident, Kind, Scenario, peer_of
 from simulator.scheduler import START_MS
 from simulator.services import Slack
-from simulator.sources import CANARY, CANARY_AFTER_MS, Sources, poison, redrive_parked
+from simulator.sources import CANARY, CANARY_AFTER_MS, Sources, poison
 from simulator.tables import Table
 from simulator.wiring import CONFIG
 from simulator.world import World
@@ -69,26 +70,31 @@ class _Simulation:
         self._world = world = World(scenario, history)
         fleet = _fleet_of(scenario)
         store = fleet.store(world)
-        slack = Slack(world)
+        slack, aside = Slack(world), Slack(world, ROUTE)
         replicated = scenario.consistency == "eventual"
         coordination: Table[Record] = Table(world, name="coordination", replicated=replicated)
+        silences: Table[str] = Table(world, name="silences", replicated=replicated)
         backends = Backends(
             store=store,
             coordination=coordination,
             cache=Table(world, name="cache", replicated=True),
             slack=slack,
+            aside=aside,
+            silences=silences,
             queues={},
             fleet=fleet,
         )
         world.checker.rows.records = coordination.read
         self._store = store
         self._coordination = coordination
-        self._slack = slack
+        self._channels = (slack, aside)
+        self._operator = Operator(world, store, silences)
         self._regions = {name: Region(world, name, backends) for name in REGIONS}
         self._sources = Sources(world, self._regions)
         for incident in scenario.incidents:
             world.scheduler.at(START_MS + incident.from_ms, self._beginning(incident))
         moments = [START_MS + end_ms for end_ms in (i.to_ms for i in scenario.incidents) if end_ms < FOR_GOOD]
+        moments += [START_MS + silence.to_ms for silence in scenario.silences]
         if scenario.canary:
             moments.append(world.horizon_ms + CANARY_AFTER_MS + 1)
         self._rest_from_ms = max(world.horizon_ms, *moments, START_MS)
@@ -137,7 +143,9 @@ class _Simulation:
             elif incident.kind is Kind.POISON:
                 poison(region, incident.detail)
             elif incident.kind is Kind.REDRIVE:
-                redrive_parked(self._world, self._store, incident.region)
+                self._operator.redrive(incident.region)
+            elif incident.kind is Kind.ACKNOWLEDGED:
+                self._operator.acknowledge(incident.region, snooze=bool(incident.detail))
             elif incident.kind is Kind.SWITCHED:
                 self._turn_switch(incident, since_ms=self._world.now_ms)
                 self._world.scheduler.at(
@@ -196,6 +204,8 @@ class _Simulation:
         receipts = self._sources.receipts
         check_rest(checker, rows, [told.alert_id for told in receipts], world.scenario)
         check_folds(checker, rows, self._sources.sent, world.scenario)
+        checker.incidents.check_calls()
+        checker.people.check_rest(rows)
         if world.scenario.consistency == "eventual":
             for told in receipts:
                 checker.check_told(told, receipts)
@@ -204,13 +214,18 @@ class _Simulation:
                 check_dead_letters(checker, queue)
         for told in receipts:
             row = rows.get(told.alert_id)
-            if told.arrival is CANARY and row is not None and row.analysis is None and row.digest_id is None:
+            asked = row is not None and row.analysis is None and (row.lead or row.incident_id is None)
+            if told.arrival is CANARY and asked and row.digest_id is None:
                 checker.broken("analysis_never_back", f"{told.alert_id} came long after the last fault")
 
     def _digest(self) -> str:
         """What two runs of one scenario must agree on."""
         rows = [self._store.table.items(name) for name in REGIONS]
-        posts = [(post.at_ms, post.invocation.name, post.members) for post in self._slack.posts]
+        posts = [
+            (post.at_ms, post.invocation.name, post.members)
+            for channel in self._channels
+            for post in channel.posts
+        ]
         receipts = [(told.alert_id, told.answered_ms) for told in self._sources.receipts]
         rest = (self._world.now_ms, receipts, posts, list(self._world.fired))
         text = repr((rest, [sorted(replica.items()) for replica in rows]))
@@ -229,5 +244,10 @@ def _open_for_s(scenario: Scenario) -> int:
     """How long after the last fault an alert of this scenario may be open."""
     # An alert that kills its workers uses up all its attempts, and then its repeats do, one by one.
     deadly = sum(len(arrival.tells_of) for arrival in scenario.arrivals if arrival.deadly)
-    for_s = OPEN_FOR_S + deadly * (MAX_ATTEMPTS * MAX_LEASE_BACKOFF_S + PARKED_LOOK_S)
+    for_s = (
+        OPEN_FOR_S
+        + scenario.incident_window_s
+        + scenario.hold_back_s
+        + deadly * (MAX_ATTEMPTS * MAX_LEASE_BACKOFF_S + PARKED_LOOK_S)
+    )
     return for_s if scenario.consistency == "strong" else for_s + 2 * scenario.takeover_after_s

@@ -5,17 +5,13 @@ from typing import Final
 
 import msgspec
 
-from handlers.domain.alert import Alert
-from handlers.domain.states import Actor, check, redriven
 from simulator.change_checks import Told
 from simulator.fold_checks import Sent
-from simulator.ledger import Change, Store
 from simulator.region import POISON_IDS, Region, Request, Response
 from simulator.scenario import DEADLY_MARK, REFUSED_MARK, REGIONS, Arrival
 from simulator.scheduler import START_MS
-from simulator.wiring import CONFIG
 from simulator.world import World
-from topology.alerts import Severity, Status, parked_key
+from topology.alerts import Severity
 
 _MAX_TRIES: Final = 6
 _ACCEPTED: Final = 202
@@ -121,7 +117,8 @@ def request_of(arrival: Arrival) -> Request:
         body: dict[str, object] = {
             "source": "simulator",
             "title": f"fault {arrival.tells_of[0]} {mark}",
-            "message": "it is over" if arrival.resolved else "something broke",
+            "message": f"it is over: {arrival.error}" if arrival.resolved else arrival.error,
+            "host": arrival.host,
             "severity": str(arrival.severity),
             "status": "ok" if arrival.resolved else "down",
             "timestamp": arrival.stamp,
@@ -134,7 +131,12 @@ def request_of(arrival: Arrival) -> Request:
                 "status": "resolved" if arrival.resolved else "firing",
                 "startsAt": _iso(arrival.episode_ms),
                 "endsAt": _iso(arrival.since_ms) if arrival.resolved else "0001-01-01T00:00:00Z",
-                "labels": {"alertname": f"fault {fault} {mark}", "severity": str(arrival.severity)},
+                "labels": {
+                    "alertname": f"fault {fault} {mark}",
+                    "severity": str(arrival.severity),
+                    "host": arrival.host,
+                },
+                "annotations": {"description": arrival.error},
                 "fingerprint": f"{fault:016x}",
             }
             for fault in arrival.tells_of
@@ -159,25 +161,6 @@ def mark_of(arrival: Arrival) -> str:
     if arrival.deadly:
         return DEADLY_MARK
     return REFUSED_MARK if arrival.refused else "plain"
-
-
-def redrive_parked(world: World, store: Store, region: str) -> None:
-    """What the operator's command does: every PARKED alert that `region` shows is RECEIVED again."""
-    for owner in REGIONS:
-        for shown in store.under(region, parked_key(owner)):
-            before = store.table.read(region, shown.alert_id)
-            if before is None or before.status is not Status.PARKED:
-                continue
-            after = redriven(before, due_at=world.now_ms // 1000 + CONFIG.lease_s)
-            check(Actor.OPERATOR, before, after)
-            written = store.change(region, before.alert_id, _replacing(store, before, after))
-            if written is not None:
-                world.note("operator", f"redrives {before.alert_id}")
-                world.checker.rows.wrote(None, Actor.OPERATOR, *written)
-
-
-def _replacing(store: Store, before: Alert, after: Alert) -> Change:
-    return lambda stored: store.replaced(stored, before, after)
 
 
 def poison(region: Region, detail: int) -> None:

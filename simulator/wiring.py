@@ -29,6 +29,7 @@ from handlers.domain.intake.reception import Reception
 from handlers.domain.intake.refusals import Refusals
 from handlers.domain.intake.webhook import Request, Webhook
 from handlers.domain.limits import FAULT_RECORD_WINDOWS
+from handlers.domain.regions.escalations import Escalations
 from handlers.domain.regions.ownership import MovingOwnership, Ownership, SharedOwnership
 from handlers.domain.regions.recovery import Recovery
 from handlers.domain.regions.switch import Switch
@@ -36,6 +37,7 @@ from handlers.domain.silences import Silences
 from handlers.domain.states import Actor
 from topology.config import StackConfig
 from topology.functions import FUNCTIONS
+from topology.routes import RouteSpec
 
 CONFIG: Final = StackConfig.parse(
     stack="prod",
@@ -54,7 +56,8 @@ ERRORS: Final = ports
 class Ports:
     """What one execution environment reaches. `machine`: its clock, sleeper, randomness and executor.
 
-    `consistency`: the ledger's, `strong` or `eventual`.
+    `consistency`: the ledger's, `strong` or `eventual`. `notifiers`: one for the channel of each route,
+    besides the default one's. `edits`: a bot posts, by all of them.
     """
 
     ledger: Any
@@ -69,18 +72,28 @@ class Ports:
     consistency: str
     takeover_after_s: int
     source_quota_per_minute: int
+    silences: Any
+    escalation: Any
+    notifiers: Mapping[str, Any]
+    routes: tuple[RouteSpec, ...] = ()
+    edits: bool = False
+    incident_window_s: int = CONFIG.incident_window_s
+    hold_back_s: int = CONFIG.hold_back_s
+    escalate_after_s: int = 0
 
 
 class PostedMessage(NamedTuple):
     """What Slack is given. `kind`: alert, digest, follow-up or reply.
 
-    `key`: its alert's id, the digest's, or what the reply is to.
+    `key`: its alert's id, the digest's, or what the reply is to. `refers_to`: the message whose place it
+    takes.
     """
 
     kind: str
     key: str
     alert_count: int
     text: str
+    refers_to: str | None = None
 
 
 def webhook(given: Ports) -> Webhook:
@@ -104,6 +117,7 @@ def webhook(given: Ports) -> Webhook:
         lease_s=CONFIG.lease_s,
         event_window_s=CONFIG.dedupe_event_window_s,
         content_window_s=CONFIG.dedupe_content_window_s,
+        hold_back_s=given.hold_back_s,
     )
     switch = Switch(coordination=given.coordination, region=given.region)
     return Webhook(
@@ -120,8 +134,8 @@ def analysis(given: Ports) -> AnalysisWork:
     return AnalysisWork(
         leases=_leases(given, Actor.ANALYSIS, Step.ANALYSIS),
         incidents=_incidents(given),
-        routing=Routing(),
-        silences=Silences(stored=_NoSilences(), clock=given.machine),
+        routing=Routing(routes=given.routes, default_edits=given.edits),
+        silences=Silences(stored=given.silences, clock=given.machine),
         cache=given.cache,
         analyst=given.analyst,
         breaker=Breaker(coordination=given.coordination, clock=given.machine),
@@ -137,24 +151,26 @@ def distribution(given: Ports) -> DistributionWork:
         leases=_leases(given, Actor.DISTRIBUTION, Step.DISTRIBUTION),
         incidents=_incidents(given),
         channels=Channels(
-            default=Channel(
-                notifier=given.notifier,
-                rate_limiter=RateLimiter(
-                    coordination=given.coordination, clock=given.machine, interval_ms=CONFIG.slack_interval_ms
-                ),
-            )
+            default=_channel(given, given.notifier, ""),
+            by_route={route: _channel(given, notifier, route) for route, notifier in given.notifiers.items()},
         ),
         arrivals=Arrivals(coordination=given.coordination),
         executor=given.machine,
+        escalate_after_s=given.escalate_after_s,
     )
 
 
-class _NoSilences:
-    """`StoredSilences` of which there are none."""
-
-    def read(self) -> str:
-        """See `StoredSilences`."""
-        return ""
+def _channel(given: Ports, notifier: Any, route: str) -> Channel:
+    return Channel(
+        notifier=notifier,
+        rate_limiter=RateLimiter(
+            coordination=given.coordination,
+            clock=given.machine,
+            interval_ms=CONFIG.slack_interval_ms,
+            route=route,
+        ),
+        edits=given.edits,
+    )
 
 
 def _incidents(given: Ports) -> Incidents:
@@ -162,19 +178,36 @@ def _incidents(given: Ports) -> Incidents:
         ledger=given.ledger,
         coordination=given.coordination,
         clock=given.machine,
-        window_s=CONFIG.incident_window_s,
+        window_s=given.incident_window_s,
     )
 
 
-def recovery(given: Ports) -> Recovery:
+class RecoveryFunction(NamedTuple):
+    """What the recovery function runs, in this order."""
+
+    escalations: Escalations | None
+    recovery: Recovery
+
+
+def recovery(given: Ports) -> RecoveryFunction:
     """What the recovery function runs."""
-    return Recovery(
+    escalations = Escalations(
+        ledger=given.ledger,
+        ownership=_ownership(given),
+        escalation=given.escalation,
+        clock=given.machine,
+        region=given.region,
+        after_s=given.escalate_after_s,
+    )
+    looks = Recovery(
         ledger=given.ledger,
         queue_sender=given.queue_sender,
         ownership=_ownership(given),
         clock=given.machine,
         lease_s=CONFIG.lease_s,
+        silences=Silences(stored=given.silences, clock=given.machine),
     )
+    return RecoveryFunction(escalations if given.escalate_after_s else None, looks)
 
 
 BUILDERS: Final[dict[str, Callable[[Ports], object]]] = {
@@ -231,11 +264,13 @@ def work(
     return frozenset(failure["itemIdentifier"] for failure in kept["batchItemFailures"])
 
 
-def recover(handler: Recovery, machine: Any) -> bool:
+def recover(handler: RecoveryFunction, machine: Any) -> bool:
     """Run Recovery once; False if it ended early because the ledger is unavailable."""
     until_ms = machine.now_ms() + machine.get_remaining_time_in_millis() * 3 // 4
+    if handler.escalations is not None:
+        handler.escalations.run()
     try:
-        handler.run(until_ms=until_ms)
+        handler.recovery.run(until_ms=until_ms)
     except ports.LedgerUnavailableError:
         return False
     return True
@@ -259,14 +294,16 @@ def model_answer(summary: str) -> ports.ModelAnswer:
 def posted(message: Message) -> PostedMessage:
     """What Slack is given when the distribution function posts `message`."""
     if isinstance(message, Digest):
-        text = " ".join(
-            (message.header, *(f"{section.header} {section.text}" for section in message.sections))
-        )
-        return PostedMessage("digest", message.digest_id, message.alert_count, text)
+        incident = message.whole.incident if message.whole else ""
+        sections = (f"{section.header} {section.text}" for section in message.sections)
+        text = "\n".join((message.header, *sections, incident))
+        return PostedMessage("digest", message.digest_id, message.alert_count, text, message.refers_to)
     if isinstance(message, ThreadReply):
         return PostedMessage("reply", message.parent_ref or "", 0, message.header)
-    kind = "follow-up" if isinstance(message, FollowUpNotice) else "alert"
-    return PostedMessage(kind, message.alert_id, 1, message.header)
+    text = f"{message.header}\n{message.incident}"
+    if isinstance(message, FollowUpNotice):
+        return PostedMessage("follow-up", message.alert_id, 1, text, message.refers_to)
+    return PostedMessage("alert", message.alert_id, 1, text)
 
 
 def _leases(given: Ports, actor: Actor, step: Step) -> Leases:

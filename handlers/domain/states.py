@@ -103,6 +103,9 @@ MOVES: Final = (
     Move(Actor.RECOVERY, Status.SUPPRESSED, Status.RECEIVED, Condition.STATE_CHANGED, "no repeat after all"),
     Move(Actor.RECOVERY, Status.SUPPRESSED, Status.SUPPRESSED, Condition.OVERDUE, "its fault was looked at"),
     Move(Actor.RECOVERY, Status.SUPPRESSED, Status.RECEIVED, Condition.SILENCE_ENDED, "its silence ended"),
+    Move(
+        Actor.RECOVERY, Status.SUPPRESSED, Status.SUPPRESSED, Condition.SILENCE_ENDED, "people know its state"
+    ),
     Move(Actor.RECOVERY, Status.RECEIVED, Status.RECEIVED, Condition.UNTOLD_LONG, "told a second way"),
     Move(Actor.RECOVERY, Status.ANALYZED, Status.ANALYZED, Condition.UNTOLD_LONG, "told a second way"),
     Move(Actor.RECOVERY, Status.NOTIFIED, Status.NOTIFIED, Condition.UNTOLD_LONG, "told a second way"),

@@ -2,7 +2,18 @@
 
 from typing import Final
 
-from simulator.mutants import analysis, distribution, faults, leases, quotas, reception, recovery, regions
+from simulator.mutants import (
+    analysis,
+    distribution,
+    faults,
+    incidents,
+    leases,
+    people,
+    quotas,
+    reception,
+    recovery,
+    regions,
+)
 from simulator.mutants.mutant import Mutant
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
@@ -12,6 +23,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *leases.MUTANTS,
     *analysis.MUTANTS,
     *distribution.MUTANTS,
+    *incidents.MUTANTS,
+    *people.MUTANTS,
     *recovery.MUTANTS,
     *regions.MUTANTS,
 )

@@ -42,7 +42,7 @@ def _waited_for(self: DistributionWork, _alert: Alert, *, wait_s: float, urgent:
     self.leases.sleeper.sleep(wait_s + 5 * (not urgent))
 
 
-def _recorded_first(self: DistributionWork, alert: Alert, deadline: Deadline) -> None:
+def _recorded_first(self: DistributionWork, alert: Alert, _rows: Any, deadline: Deadline) -> None:
     """NOTIFIED is written before the POST, so that nothing is posted twice."""
     after = notified(alert, at_ms=self.leases.clock.now_ms())
     if self.leases.still_mine([alert]) and self.leases.write(alert, after, until_ms=deadline.hard_ms):

@@ -31,10 +31,19 @@ from simulator.releases.items import Item, ItemRow, ItemStore
 from simulator.releases.release import Release
 from simulator.wiring import Ports
 from topology.queues import Queue
-from topology.tables import ALERTS, ANALYSIS_CACHE, CHILDREN_INDEX, COORDINATION, FAULT_INDEX, OPEN_INDEX
+from topology.tables import (
+    ALERTS,
+    ANALYSIS_CACHE,
+    CHILDREN_INDEX,
+    COORDINATION,
+    FAULT_INDEX,
+    INCIDENT_INDEX,
+    OPEN_INDEX,
+)
 
 _ABSENT: Final = re.compile(r"attribute_not_exists\((#?\w+)\)")
 _COMPARED: Final = re.compile(r"([#\w.]+) (=|<=|<|>=) (:\w+)")
+_BETWEEN: Final = re.compile(r"([#\w.]+) BETWEEN (:\w+) AND (:\w+)")
 _ADDITION: Final = re.compile(r"SET #values\.(#\w+) = #values\.\1 \+ (:\w+)")
 _UPDATE: Final = re.compile(r"(?:SET (.+?))?(?: ?REMOVE (.+))?")
 _OPERATORS: Final = {"=": operator.eq, "<=": operator.le, "<": operator.lt, ">=": operator.ge}
@@ -207,6 +216,7 @@ class _DynamoDb:
             OPEN_INDEX.name: (OPEN_INDEX, self._store.under),
             CHILDREN_INDEX.name: (CHILDREN_INDEX, self._store.children),
             FAULT_INDEX.name: (FAULT_INDEX, self._store.of_fault),
+            INCIDENT_INDEX.name: (INCIDENT_INDEX, self._store.of_incident),
         }
         index, shown = indexes[request["IndexName"]]
         keys = [
@@ -254,9 +264,10 @@ def _holds(request: Mapping[str, Any], item: Item, expression: str = "ConditionE
     """Whether an item meets a request's expression; without one, every item does."""
     if expression not in request:
         return True
+    compared = _BETWEEN.sub(r"\1 >= \2 AND \1 <= \3", request[expression])
     return any(
         all(_clause_holds(request, item, clause) for clause in clauses.split(" AND "))
-        for clauses in request[expression].split(" OR ")
+        for clauses in compared.split(" OR ")
     )
 
 

@@ -78,6 +78,10 @@ class Machine:
         assert timeout_s > 0
         return self.release.wiring.model_answer(f"about {alert.title}")
 
+    def read(self) -> str:
+        """Nobody has silenced anything."""
+        return ""
+
     def post(self, message: Any, *, timeout_s: float) -> str | None:
         """Slack takes everything, or nothing."""
         assert timeout_s > 0
@@ -120,6 +124,9 @@ def ports_of(machine: Machine, clients: tuple[Any, Any]) -> Ports:
         consistency="strong",
         takeover_after_s=900,
         source_quota_per_minute=3_000,
+        silences=machine,
+        escalation=machine,
+        notifiers={},
     )
 
 

@@ -33,6 +33,19 @@ CAUGHT = {
     "escalation-repeats": "untold_severity",
     "members-cut-off": "lost_member",
     "retry-repeats": "retry_repeated",
+    "severity-folded": "severe_held",
+    "resolution-strays": "foreign_resolution",
+    "resolution-closes-all": "closed_too_soon",
+    "incident-miscounts": "incident_miscounted",
+    "asks-for-each": "asked_twice",
+    "route-by-itself": "route_changed",
+    "route-forgotten": "route_changed",
+    "silence-outlives-its-end": "silence_outlived",
+    "critical-silenced": "critical_silenced",
+    "silence-strays": "silence_strayed",
+    "silence-hides": "silence_hides",
+    "acknowledgement-lost": "escalated_acknowledged",
+    "escalated-early": "escalated_early",
 }
 
 

@@ -51,7 +51,16 @@ def test_sample_of_seeds_keeps_every_promise(consistency: Consistency) -> None:
         counts += outcome.counts
     for fired in ("crash_before", "crash_after", "freeze", "ledger_lost_answer", "message_twice"):
         assert counts[fired] > 0
-    for state in ("NOTIFIED", "SUPPRESSED", "PARKED", "in_digest", "duplicates"):
+    for state in (
+        "NOTIFIED",
+        "SUPPRESSED",
+        "PARKED",
+        "in_digest",
+        "duplicates",
+        "held",
+        "routed",
+        "silenced",
+    ):
         assert counts[state] > 0
 
 
