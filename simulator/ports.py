@@ -82,5 +82,5 @@ def ports_of(machine: Machine, backends: Backends, release: Release) -> Ports:
 def _routes_of(scenario: Scenario) -> tuple[RouteSpec, ...]:
     if scenario.routed is None:
         return ()
-    by_bot = {"channel": ROUTE} if scenario.can_edit else {"secret": ROUTE}
-    return (RouteSpec(name=ROUTE, match=scenario.routed, **by_bot),)
+    channel, secret = (ROUTE, "") if scenario.can_edit else ("", ROUTE)
+    return (RouteSpec(name=ROUTE, match=scenario.routed, channel=channel, secret=secret),)

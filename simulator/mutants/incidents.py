@@ -16,7 +16,7 @@ from simulator.mutants.mutant import mutant
 from topology.alerts import FaultState, Severity
 
 _beside = Incidents._beside
-_fired = Incidents._fired
+_fired = Incidents.fired
 _place = Incidents.place
 _view = Incidents.view
 _placed: list[Alert] = []
@@ -74,7 +74,7 @@ def _asks(self: Incidents, alert: Alert, **of: Any) -> Place:
     return replace(_place(self, alert, **of), asks=True)
 
 
-def _by_its_own(self: Incidents, alert: Alert, fired: Alert, route: str | None, *, edits: bool) -> Place:
+def _by_its_own(self: Incidents, alert: Alert, fired: Alert, route: str | None, *, edits: Any) -> Place:
     """A resolution goes where it matches, not where its alert went."""
     return replace(_beside(self, alert, fired, route, edits=edits), route=route)
 
@@ -94,7 +94,7 @@ MUTANTS: Final = (
         "resolution-strays",
         "a resolution joins the incident of another fault",
         (Incidents, "place", _remembered),
-        (Incidents, "_fired", _strays),
+        (Incidents, "fired", _strays),
     ),
     mutant(
         "resolution-closes-all",
