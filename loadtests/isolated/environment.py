@@ -14,6 +14,8 @@ from topology.config import StackConfig
 from topology.heartbeats import encoded_heartbeats
 from topology.names import Names
 from topology.queues import WORK_QUEUES
+from topology.routes import encoded_routes
+from topology.silences import packed_silences
 from topology.sources import encoded_sources
 from topology.tables import ALERTS, ANALYSIS_CACHE, COORDINATION
 
@@ -41,6 +43,10 @@ def environment(endpoint_url: str | None = None) -> Mapping[str, str]:
         "ledger_consistency": config.ledger_consistency,
         "alert_sources": encoded_sources(config.sources),
         "heartbeats": encoded_heartbeats(config.heartbeats),
+        "alert_routes": encoded_routes(config.routes),
+        "alert_silences": packed_silences(config.silences),
+        "slack_edits": "false",
+        "escalation_topic_arn": f"arn:aws:sns:{REGION}:123456789012:escalation",
         "redact_emails": str(config.redact_emails).lower(),
         "alarm_topic_arn": f"arn:aws:sns:{REGION}:123456789012:alarms",
         "anthropic_key_secret": names.anthropic_key_secret,
