@@ -76,11 +76,26 @@ def recover(stack: LocalStack, region: str) -> Mapping[str, Any]:
 
 
 def silence(responder: Responder, source: str) -> str:
-    """Silence a source by the command, and wait until each worker has heard of it; the silence's id."""
+    """Silence a source by the command; the silence's id."""
     words = ("--for", "1h", "--reason", "They move", "--by", "ann", "--json")
     done = responder("silence", "add", f"source={source}", *words)
     assert done.returncode == 0, done.stderr
     return str(json.loads(done.stdout)["silence"]["silence_id"])
+
+
+def silenced_alert(stack: LocalStack, eventually: Eventually, region: str, source: str) -> str:
+    """The first of a source's alerts that is silenced: for seconds workers know of no silence."""
+
+    def sent() -> str:
+        alert_id = send(stack, region, f"Moving {time.time_ns()}", source=source)
+
+        def rested() -> str:
+            status = str(row_of(stack, alert_id)["status"])
+            return status if status in ("SUPPRESSED", "NOTIFIED") else ""
+
+        return alert_id if eventually(rested, within_s=SOON_S) == "SUPPRESSED" else ""
+
+    return str(eventually(sent, within_s=SOON_S + REMEMBERED_MS / 1000))
 
 
 def test_silence_takes_effect_in_both_regions_and_ends(
@@ -89,21 +104,7 @@ def test_silence_takes_effect_in_both_regions_and_ends(
     """Nobody hears of what it covers; when it is ended, people are told of what still fires, once."""
     silence_id = silence(responder, "mover")
 
-    def heard() -> list[str]:
-        """One of each region that is silenced: workers remember for seconds that there was none."""
-        sent = [
-            send(prompt, region, f"Moving {time.time_ns()}", source="mover") for region in (PRIMARY, FAILOVER)
-        ]
-        rows = [
-            eventually(
-                lambda one=one: (row := row_of(prompt, one))["status"] in ("SUPPRESSED", "NOTIFIED") and row,
-                within_s=SOON_S,
-            )
-            for one in sent
-        ]
-        return sent if all(row["status"] == "SUPPRESSED" for row in rows) else []
-
-    silenced = eventually(heard, within_s=SOON_S + REMEMBERED_MS / 1000)
+    silenced = [silenced_alert(prompt, eventually, region, "mover") for region in (PRIMARY, FAILOVER)]
     for alert_id in silenced:
         assert row_of(prompt, alert_id)["silence_id"] == silence_id
         assert not is_in_slack(prompt, alert_id)
@@ -129,14 +130,7 @@ def test_silence_is_made_and_ended_while_a_region_is_lost(
 ) -> None:
     """The primary is killed amid a silence; the other region tells of its alert when that is ended."""
     silence_id = silence(responder, "orphaned")
-    silenced = ""
-    while not silenced:
-        alert_id = send(prompt, PRIMARY, f"Orphan {time.time_ns()}", source="orphaned")
-        row = eventually(
-            lambda one=alert_id: (row := row_of(prompt, one))["status"] in ("SUPPRESSED", "NOTIFIED") and row,
-            within_s=SOON_S,
-        )
-        silenced = alert_id if row["status"] == "SUPPRESSED" else ""
+    silenced = silenced_alert(prompt, eventually, PRIMARY, "orphaned")
     whole.kill(PRIMARY)
     done = responder("silence", "end", silence_id)
     assert done.returncode == 0, done.stderr
