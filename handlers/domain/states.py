@@ -112,7 +112,6 @@ MOVES: Final = (
     Move(Actor.RECOVERY, Status.PARKED, Status.PARKED, Condition.UNTOLD_LONG, "told a second way"),
     Move(Actor.OPERATOR, Status.PARKED, Status.RECEIVED, Condition.ASKED, "redriven"),
     Move(Actor.OPERATOR, Status.NOTIFIED, Status.NOTIFIED, Condition.ASKED, "acknowledged, or snoozed"),
-    Move(Actor.OPERATOR, Status.SUPPRESSED, Status.SUPPRESSED, Condition.ASKED, "its silence was ended"),
 )
 
 VERSION: Final = ("status", "lease_token", "due_at", "attempts", "not_before")
@@ -205,11 +204,6 @@ def silenced(alert: Alert, *, silence_id: str, until: int) -> Alert:
         expires_at=_expiry(until * 1000),
     )
     return _placed(after, until + URGENCY[alert.severity])
-
-
-def silence_ended(alert: Alert, *, at: int) -> Alert:
-    """The SUPPRESSED `alert`, whose silence somebody has ended `at` (epoch seconds)."""
-    return replace(alert, silenced_until=at, due_at=at)
 
 
 def acknowledged(alert: Alert, *, by: str, at: int) -> Alert:
