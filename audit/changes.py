@@ -48,7 +48,8 @@ PREPARE: Final = (
     """,
     # A silence hides an alert that came before its end, and no longer than until Recovery has looked at it.
     # What rests under it then was over before (an event in the other state came), or is what people know:
-    # they were told last of the same state, or of none and it is resolved.
+    # they were told last of the same state, or of none and it is resolved. What is PARKED they find, but it
+    # is in no channel: a resolution of it may rest.
     """
     CREATE TABLE hidden AS
     WITH folding AS (SELECT alert_id FROM alerts WHERE folds), silenced AS (
@@ -57,14 +58,16 @@ PREPARE: Final = (
         FROM alerts WHERE status = 'SUPPRESSED' AND silence_id IS NOT NULL
     ), relatives AS (
         SELECT fault_key, state, changed_at_ms, accepted_at_ms,
-               status <> 'SUPPRESSED' OR coalesce(parent_id IN (FROM folding), false) AS told
+               status <> 'SUPPRESSED' OR coalesce(parent_id IN (FROM folding), false) AS told,
+               status = 'PARKED' AS parked
         FROM alerts WHERE fault_key IN (SELECT fault_key FROM silenced)
     ), later AS (
         SELECT silenced.alert_id,
                bool_or(relatives.state <> silenced.state
                        AND relatives.changed_at_ms > silenced.changed_at_ms - $clocks_ms) AS superseded,
                max(relatives.changed_at_ms) FILTER (told AND relatives.state = silenced.state) AS same_ms,
-               max(relatives.changed_at_ms) FILTER (told AND relatives.state <> silenced.state) AS other_ms
+               max(relatives.changed_at_ms) FILTER (
+                   told AND NOT parked AND relatives.state <> silenced.state) AS other_ms
         FROM silenced JOIN relatives USING (fault_key)
         WHERE relatives.accepted_at_ms <= until_ms + $look_ms
         GROUP BY ALL

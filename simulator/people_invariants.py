@@ -136,11 +136,11 @@ class PeopleInvariants:
             for other in same_fault
         )
         told = [other for other in same_fault if other.status is not Status.SUPPRESSED or other.folded]
-        same_ms, other_ms = (
-            max((o.changed_at_ms or 0 for o in told if (o.state is row.state) is same), default=0)
-            for same in (True, False)
-        )
-        known = same_ms > other_ms - error_ms if told else row.state is FaultState.RESOLVED
+        # What is PARKED people find, but it is in no channel: a resolution of it may rest.
+        others = [o for o in told if o.state is not row.state and o.status is not Status.PARKED]
+        same_ms = max((o.changed_at_ms or 0 for o in told if o.state is row.state), default=0)
+        other_ms = max((o.changed_at_ms or 0 for o in others), default=0)
+        known = same_ms > other_ms - error_ms if same_ms else not others and row.state is FaultState.RESOLVED
         if not superseded and not known:
             self._broken(
                 "silence_hides",

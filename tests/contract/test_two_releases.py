@@ -18,7 +18,9 @@ from simulator.scenario import CONSISTENCIES, Consistency, Mix, mixes_of
 from simulator.simulation import run
 from simulator.wiring import Ports, PostedMessage
 from tests.fakes.aws_tables import create_tables
+from topology.matchers import Matcher
 from topology.queues import Queue
+from topology.silences import Silence, stored_text
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -38,6 +40,8 @@ class Machine:
     release: Release
     refuses: bool = False
     posts: list[PostedMessage] = field(default_factory=list)
+    silences: str = ""
+    published: list[str] = field(default_factory=list)
     now: int = 1_795_420_800_000
     drawn: int = 0
 
@@ -79,8 +83,13 @@ class Machine:
         return self.release.wiring.model_answer(f"about {alert.title}")
 
     def read(self) -> str:
-        """Nobody has silenced anything."""
-        return ""
+        """The silences that people made."""
+        return self.silences
+
+    def publish(self, subject: str, text: str) -> None:
+        """The second way takes everything."""
+        assert subject
+        self.published.append(text)
 
     def post(self, message: Any, *, timeout_s: float) -> str | None:
         """Slack takes everything, or nothing."""
@@ -127,6 +136,7 @@ def ports_of(machine: Machine, clients: tuple[Any, Any]) -> Ports:
         silences=machine,
         escalation=machine,
         notifiers={},
+        escalate_after_s=600,
     )
 
 
@@ -230,6 +240,61 @@ def test_parked_alert_of_one_release_is_promoted_by_the_other(
     assert wiring.recover(wiring.recovery(ports_of(other, clients)), other)
     assert row(child_id, clients)["status"] == "RECEIVED"
     assert row(parent_id, clients)["successor_id"] == child_id
+
+
+def test_held_alert_is_told_by_the_last_release(clients: tuple[Any, Any]) -> None:
+    """It knows no incidents: what waits for its time goes out by itself then."""
+    today, last = Machine(TODAY), Machine(LAST)
+    accept(today, clients, event_id="1")
+    work(today, "analysis", Queue.PROCESSING, clients)
+    work(today, "distribution", Queue.DISTRIBUTION, clients)
+    held_id = accept(today, clients, event_id="2")
+    work(today, "analysis", Queue.PROCESSING, clients)
+    held = row(held_id, clients)
+    assert (held["status"], held["lead"]) == ("ANALYZED", None)
+    last.now = (held["due_at"] + 1) * 1000
+    assert LAST.wiring.recover(LAST.wiring.recovery(ports_of(last, clients)), last)
+    work(last, "distribution", Queue.DISTRIBUTION, clients)
+    stored = row(held_id, clients)
+    assert (stored["status"], stored["incident_id"]) == ("NOTIFIED", held["incident_id"])
+    assert [post.key for post in last.posts] == [held_id]
+
+
+def test_silenced_alert_is_left_alone_by_the_last_release(clients: tuple[Any, Any]) -> None:
+    """It finds it under no key, and suppresses what repeats it; today's tells people at the silence's end."""
+    today, last = Machine(TODAY), Machine(LAST)
+    now_s = today.now // 1000
+    silence = Silence(
+        silence_id="s", matcher=Matcher(source="billing"), from_s=now_s, until_s=now_s + 60, reason="r"
+    )
+    today.silences = stored_text([silence])
+    alert_id = accept(today, clients)
+    work(today, "analysis", Queue.PROCESSING, clients)
+    silenced = row(alert_id, clients)
+    assert (silenced["status"], silenced["silence_id"]) == ("SUPPRESSED", "s")
+    repeat = row(accept(last, clients, timestamp="2026-11-23T08:00:30Z"), clients)
+    assert (repeat["status"], repeat["parent_id"]) == ("SUPPRESSED", alert_id)
+    last.now = today.now = (now_s + 120) * 1000
+    assert LAST.wiring.recover(LAST.wiring.recovery(ports_of(last, clients)), last)
+    assert row(alert_id, clients) == silenced
+    assert TODAY.wiring.recover(TODAY.wiring.recovery(ports_of(today, clients)), today)
+    assert row(alert_id, clients)["status"] == "RECEIVED"
+
+
+def test_unacknowledged_alert_is_left_alone_by_the_last_release(clients: tuple[Any, Any]) -> None:
+    """Its Recovery looks under no such key, and the second way is taken by today's."""
+    today, last = Machine(TODAY), Machine(LAST)
+    alert_id = accept(today, clients, severity="CRITICAL")
+    work(today, "analysis", Queue.PROCESSING_CRITICAL, clients)
+    work(today, "distribution", Queue.DISTRIBUTION_CRITICAL, clients)
+    waiting = row(alert_id, clients)
+    assert (waiting["status"], waiting["open_key"]) == ("NOTIFIED", f"{REGION}#UNACKNOWLEDGED")
+    last.now = today.now = (waiting["escalate_at"] + 1) * 1000
+    assert LAST.wiring.recover(LAST.wiring.recovery(ports_of(last, clients)), last)
+    assert row(alert_id, clients) == waiting
+    assert TODAY.wiring.recover(TODAY.wiring.recovery(ports_of(today, clients)), today)
+    assert alert_id in today.published[0]
+    assert row(alert_id, clients)["escalated_at"] is not None
 
 
 @BOTH_WAYS

@@ -116,6 +116,7 @@ def test_silence_may_end_before_the_time_that_its_rows_say() -> None:
         (TOLD_BEFORE, RECOVERED, row("a3", "firing", 3, "SUPPRESSED")),
         (RESTING, row("a3", "firing", 59)),
         (RESTING, row("a3", "firing", 3, "PARKED")),
+        (row("a0", "firing", 0, "PARKED"), RECOVERED),
         (RESTING, FOLD, row("a9.c", "firing", 0, "SUPPRESSED", parent_id="a9", silence_id=None)),
     ],
     ids=[
@@ -124,6 +125,7 @@ def test_silence_may_end_before_the_time_that_its_rows_say() -> None:
         "over and back, told before",
         "told as another",
         "parked",
+        "of a parked one",
         "told by a fold",
     ],
 )
