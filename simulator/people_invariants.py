@@ -44,6 +44,8 @@ class PeopleInvariants:
         self._scheduler = scheduler
         self._broken = broken
         self._made: dict[str, _Made] = {}
+        self._by_fault: dict[str, dict[str, Alert]] = {}
+        """By fault key and id: the rows."""
         self._acknowledged_ms: dict[str, int] = {}
         self._snoozed_until_ms: dict[str, int] = {}
 
@@ -67,6 +69,7 @@ class PeopleInvariants:
 
     def wrote(self, _by: "Invocation | None", stored: Alert | None, new: Alert) -> None:
         """A conditional write has replaced `stored` by `new`: perhaps it is silenced now."""
+        self._by_fault.setdefault(new.fault_key or "", {})[new.alert_id] = new
         if new.silence_id is None or (stored and stored.silence_id is not None):
             return
         made = self._made.get(new.silence_id)
@@ -83,9 +86,14 @@ class PeopleInvariants:
                 "silence_outlived",
                 f"{new.alert_id} is silenced by {new.silence_id}, which had ended before it came",
             )
-        if not made.plan.matcher.matches(new):
+        meant = [new]
+        if new.state is FaultState.RESOLVED:  # it is silenced if what it resolves would be
+            fired = self._by_fault.get(new.fault_key or "", {}).values()
+            meant += [row for row in fired if row.state is FaultState.FIRING]
+        matching = [row for row in meant if made.plan.matcher.matches(row)]
+        if not matching:
             self._broken("silence_strayed", f"{new.alert_id} is silenced by {new.silence_id}, and no match")
-        if new.severity is Severity.CRITICAL and not made.plan.critical:
+        elif not made.plan.critical and all(row.severity is Severity.CRITICAL for row in matching):
             self._broken("critical_silenced", f"{new.alert_id} is silenced by {new.silence_id}")
 
     def over(self, row: Alert, *, latest_s: int) -> bool:
