@@ -98,6 +98,15 @@ def test_no_load_is_above_what_a_local_stack_takes_without_a_5xx(name: str) -> N
 
 
 @every_experiment
+def test_what_is_held_for_its_incident_is_told_while_an_experiment_waits(
+    name: str, local: StackConfig
+) -> None:
+    """And what a fault delayed besides: a window, and as many leases as attempts that double."""
+    within_s = catalogue.load(name)["configuration"]["at_rest_within_s"]
+    assert within_s > local.incident_window_s + local.hold_back_s + (1 + 2 + 4 + 8) * local.lease_s
+
+
+@every_experiment
 def test_what_an_experiment_breaks_its_rollbacks_undo(name: str) -> None:
     """So an aborted one leaves nothing broken."""
     undone_by = {
