@@ -44,6 +44,7 @@ class PeopleInvariants:
         self._scheduler = scheduler
         self._broken = broken
         self._made: dict[str, _Made] = {}
+        self._rows: dict[str | None, Alert] = {}
         self._by_fault: dict[str, dict[str, Alert]] = {}
         """By fault key and id: the rows."""
         self._acknowledged_ms: dict[str, int] = {}
@@ -69,6 +70,7 @@ class PeopleInvariants:
 
     def wrote(self, _by: "Invocation | None", stored: Alert | None, new: Alert) -> None:
         """A conditional write has replaced `stored` by `new`: perhaps it is silenced now."""
+        self._rows[new.alert_id] = new
         self._by_fault.setdefault(new.fault_key or "", {})[new.alert_id] = new
         if new.silence_id is None or (stored and stored.silence_id is not None):
             return
@@ -79,7 +81,9 @@ class PeopleInvariants:
             )
             return
         skew_ms = self._scenario.disagreement_ms + _SECOND_MS
-        over_ms = START_MS + made.plan.to_ms if made.ended_ms is None else made.ended_ms
+        # Under an eventual ledger the other region may not have heard yet that somebody has ended it.
+        ended = made.ended_ms is not None and self._strong
+        over_ms = (made.ended_ms or 0) if ended else START_MS + made.plan.to_ms
         latest_ms = over_ms + skew_ms + REMEMBERED_MS
         if new.accepted_at_ms > latest_ms or self._scheduler.now_ms > latest_ms + _LATE_MS:
             self._broken(
@@ -90,6 +94,7 @@ class PeopleInvariants:
         if new.state is FaultState.RESOLVED:  # it is silenced if what it resolves would be
             fired = self._by_fault.get(new.fault_key or "", {}).values()
             meant += [row for row in fired if row.state is FaultState.FIRING]
+            meant += [self._rows[row.parent_id] for row in meant if row.parent_id in self._rows]
         matching = [row for row in meant if made.plan.matcher.matches(row)]
         if not matching:
             self._broken("silence_strayed", f"{new.alert_id} is silenced by {new.silence_id}, and no match")
