@@ -124,6 +124,10 @@ class PostInvariants:
                 "wrong_channel",
                 f"{invocation.name} posts {alert_id} by the route {route}, and its own is {row.route}",
             )
+        if row.unusable_route and message.kind == "alert" and row.unusable_route not in message.text:
+            self._broken(
+                "reroute_unsaid", f"{invocation.name} posts {alert_id}, and not why it is not by its route"
+            )
         if holds and (message.kind == "follow-up") is not (row.status is Status.NOTIFIED):
             self._broken(
                 "wrong_message", f"{invocation.name} posts {alert_id}, {row.status}, as {message.kind}"

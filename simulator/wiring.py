@@ -303,7 +303,8 @@ def posted(message: Message) -> PostedMessage:
     text = f"{message.header}\n{message.incident}"
     if isinstance(message, FollowUpNotice):
         return PostedMessage("follow-up", message.alert_id, 1, text, message.refers_to)
-    return PostedMessage("alert", message.alert_id, 1, text)
+    fields = "\n".join(f"{name}: {value}" for name, value in message.fields)
+    return PostedMessage("alert", message.alert_id, 1, f"{text}\n{fields}")
 
 
 def _leases(given: Ports, actor: Actor, step: Step) -> Leases:

@@ -12,7 +12,7 @@ from handlers.domain.delivery.distribution import DistributionWork
 from handlers.domain.delivery.incidents import Incidents, Place
 from handlers.domain.incident import IncidentView
 from handlers.domain.ports import NotifierError
-from handlers.domain.states import analyzed, deferred, notified
+from handlers.domain.states import analyzed, deferred, notified, rerouted
 from simulator.mutants.mutant import mutant
 from topology.alerts import FaultState, Severity
 
@@ -85,6 +85,11 @@ def _routeless(alert: Alert, **changes: Any) -> Alert:
     return deferred(replace(alert, route=None), **changes)
 
 
+def _unsaid(alert: Alert, **changes: Any) -> Alert:
+    """Nobody hears that a route leads nowhere."""
+    return replace(rerouted(alert, **changes), unusable_route=None)
+
+
 MUTANTS: Final = (
     mutant(
         "severity-folded",
@@ -114,4 +119,5 @@ MUTANTS: Final = (
     mutant("asks-for-each", "the model is asked for each alert", (Incidents, "place", _asks)),
     mutant("route-by-itself", "a resolution goes by its own match", (Incidents, "_beside", _by_its_own)),
     mutant("route-forgotten", "what comes again has no route", (outcomes, "deferred", _routeless)),
+    mutant("reroute-unsaid", "a row forgets its unusable route", (outcomes, "rerouted", _unsaid)),
 )

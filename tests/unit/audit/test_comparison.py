@@ -226,6 +226,18 @@ def test_digests_with_one_id_and_two_counts_are_wrong() -> None:
     assert set(run(slack=(*SLACK, Post(digests=((DIGEST, 2),)))).problems) == {"g1", "g2", "g3"}
 
 
+def test_digests_that_edits_told_are_verified_each() -> None:
+    """Slack has an edit as a message received: the head was told once, and so is what an edit adds."""
+    first, second = digest_id_of("b1", "b2"), digest_id_of("b3")
+    rows = (row("a1"), row("b1", digest_id=first), row("b2", digest_id=first), row("b3", digest_id=second))
+    slack = (Post(("a1",)), Post(digests=((first, 2),)), Post(digests=((second, 1),)))
+    found = run(rows, receipts=[receipt(one) for one in rows], slack=slack)
+    assert found.passed
+    assert (found.in_digests, found.digests_verified, found.duplicates) == (3, 2, 0)
+    lost = run(rows, receipts=[receipt(one) for one in rows], slack=slack[:2])
+    assert lost.problems == {"b3": f"NOTIFIED in digest {second}, but Slack has no such digest"}
+
+
 @pytest.mark.parametrize("cause", ["outcome_unknown", "lease_expired", "ownership_transferred"])
 def test_a_duplicate_is_counted_under_the_possible_duplicate_of_its_row(cause: str) -> None:
     """Seen twice is counted, by cause; seen never is a failure."""
