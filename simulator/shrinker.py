@@ -7,7 +7,7 @@ https://www.st.cs.uni-saarland.de/papers/tse2002/tse2002.pdf
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from simulator.scenario import Scenario
 from simulator.scheduler import START_MS
@@ -19,6 +19,16 @@ MAX_RUNS: Final = 600
 """After so many runs what was reached is good enough."""
 
 _ROUNDS: Final = 4
+
+_PLAIN: Final[tuple[dict[str, Any], ...]] = (
+    {"skew_ms": (0, 0)},
+    {"incident_window_s": 0},
+    {"hold_back_s": 0},
+    {"escalate_after_s": 0},
+    {"routed": None},
+    {"can_edit": False},
+)
+"""What a short scenario has, unless the rule needs it otherwise."""
 
 
 def shrink(outcome: Outcome, *, progress: Callable[[int, Scenario], None] | None = None) -> Outcome:
@@ -45,9 +55,11 @@ class _Shrinker:
             before = self._size()
             self._few(lambda s: s.arrivals, lambda s, kept: replace(s, arrivals=tuple(kept)))
             self._few(lambda s: s.incidents, lambda s, kept: replace(s, incidents=tuple(kept)))
+            self._few(lambda s: s.silences, lambda s, kept: replace(s, silences=tuple(kept)))
             self._few(lambda _: self._best.fired, lambda s, kept: replace(s, allowed=frozenset(kept)))
             self._narrow()
-            self._try(replace(self._best.scenario, skew_ms=(0, 0)))
+            for plain in _PLAIN:
+                self._try(replace(self._best.scenario, **plain))
             if self._size() == before or self._runs >= MAX_RUNS:
                 break
         return run(self._best.scenario, keep_history=True)
@@ -90,11 +102,12 @@ class _Shrinker:
             self._progress(self._runs, scenario)
         return True
 
-    def _size(self) -> tuple[int, int, int, int]:
+    def _size(self) -> tuple[int, ...]:
         scenario = self._best.scenario
         return (
             len(scenario.arrivals),
             len(scenario.incidents),
+            len(scenario.silences),
             len(self._best.fired),
             scenario.horizon_ms,
         )
