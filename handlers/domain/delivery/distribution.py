@@ -158,7 +158,7 @@ class DistributionWork(msgspec.Struct, frozen=True, kw_only=True):
 
     def _held_on(self, alert: Alert) -> bool:
         """Whether `alert`, which was held, is so on: there is nothing that people are to be told of now."""
-        own = alert.lead or alert.alone or alert.status.at_rest
+        own = alert.lead or alert.alone or alert.status.at_rest or alert.severity is Severity.CRITICAL
         if own or alert.incident_id is None or alert.not_before is None:
             return False
         edits = self.channels.of(alert.route).edits
