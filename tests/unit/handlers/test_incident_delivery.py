@@ -168,7 +168,7 @@ def test_model_is_asked_about_a_fault_that_is_over_where_others_wait_for_the_ans
     """They were placed behind it, and do not ask."""
     world = World()
     first = replace(row("a0", at_ms=world.clock.ms), fault_key="fault of a0")
-    world.incidents.place(first, route=None, edits=False)
+    world.incidents.place(first, route=None, edits=bool)
     analysed(world, "a1")
     world.hold(first)
     world.clock.advance(8)
