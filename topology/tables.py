@@ -69,6 +69,7 @@ INCIDENT_INDEX: Final = IndexSpec(
         "severity",
         "state",
         "fault_key",
+        "changed_at_ms",
         "host",
         "lease_token",
         "alone",

@@ -25,5 +25,5 @@ class IncidentView(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def closed(self) -> bool:
-        """Whether every fault of it is resolved."""
-        return self.faults == self.resolved > 0
+        """Whether every fault of it is resolved, and none is left uncounted."""
+        return self.faults == self.resolved > 0 and not self.more

@@ -117,6 +117,7 @@ class IncidentRow(msgspec.Struct, frozen=True, kw_only=True):
     severity: Severity
     state: FaultState | None = None
     fault_key: str | None = None
+    changed_at_ms: int | None = None
     host: str | None = None
     lease_token: str | None = None
     alone: bool | None = None

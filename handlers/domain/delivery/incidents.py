@@ -97,7 +97,7 @@ class Incidents(msgspec.Struct, frozen=True, kw_only=True):
         """
         told = sum(row.status is Status.NOTIFIED for row in rows)
         passed = any(told < count <= len(rows) for count in FLUSH_COUNTS)
-        if edits or passed or not rows or _resolved(_states(rows)):
+        if edits or passed or not rows or self._is_over(rows, rows):
             return 0
         begun_s = alert.timestamp if alert.state is FaultState.RESOLVED else rows[0].accepted_at_ms // 1000
         end_s = begun_s + self.window_s
@@ -220,8 +220,8 @@ class Incidents(msgspec.Struct, frozen=True, kw_only=True):
         if fired.incident_id is None:
             return Place(route=route, asks=False)
         place = Place(route=route, incident_id=fired.incident_id, lead=False, asks=False)
-        rows = [*self.rows(fired.incident_id), _row_of(fired), _row_of(alert)]
-        if _resolved(_states(sorted(rows, key=lambda row: (row.accepted_at_ms, row.alert_id)))):
+        rows = self.rows(fired.incident_id)
+        if self._is_over(rows, [*rows, _row_of(fired), _row_of(alert)]):
             self.close(fired)
             return place
         if alert.severity is Severity.CRITICAL or fired.status is not Status.NOTIFIED:
@@ -256,6 +256,10 @@ class Incidents(msgspec.Struct, frozen=True, kw_only=True):
         found = [head for head in heads if isinstance(head, Alert)]
         return min((*found, *told), key=lambda alert: alert.analysis is None, default=None)
 
+    def _is_over(self, seen: Sequence[IncidentRow], rows: Sequence[IncidentRow]) -> bool:
+        """Whether all of `rows` is resolved; nobody knows where there are more than were `seen`."""
+        return len(seen) < MAX_INCIDENT_ROWS and _resolved(_states(rows))
+
     def _is_open(self, values: Mapping[str, int], now_ms: int) -> bool:
         opened_ms = values.get(_OPENED, 0)
         since_ms = now_ms - opened_ms
@@ -286,8 +290,19 @@ def _row_of(alert: Alert) -> IncidentRow:
 
 
 def _states(rows: Iterable[IncidentRow]) -> dict[str, FaultState]:
-    """The state of each fault by its latest alert; the rows are in order."""
-    return {row.fault_key or row.alert_id: row.state or FaultState.FIRING for row in rows}
+    """The state of each fault by its latest alert.
+
+    By the fault's own times, as two regions accept by clocks that disagree; of one time a resolution comes last.
+    """
+    ordered = sorted(
+        rows,
+        key=lambda row: (
+            row.accepted_at_ms if row.changed_at_ms is None else row.changed_at_ms,
+            row.accepted_at_ms,
+            row.state is FaultState.RESOLVED,
+        ),
+    )
+    return {row.fault_key or row.alert_id: row.state or FaultState.FIRING for row in ordered}
 
 
 def _resolved(states: Mapping[str, FaultState]) -> bool:

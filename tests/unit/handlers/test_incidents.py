@@ -225,6 +225,52 @@ def test_resolution_that_comes_late_does_not_end_what_fired_since() -> None:
     assert not place(world, of_fault("a4", "f3")).lead
 
 
+@pytest.mark.parametrize("alert_id", ["a1", "z1"])
+@pytest.mark.parametrize(("lasted_ms", "behind_ms"), [(0, 0), (1_000, 3_000)])
+def test_incident_is_over_by_the_times_of_its_faults(alert_id: str, lasted_ms: int, behind_ms: int) -> None:
+    """Resolved in the second in which it fired, or accepted by a region whose clock is behind."""
+    world = World()
+    fired = of_fault(alert_id, "f1")
+    told(world, fired, place(world, fired))
+    over = resolution("b1", "f1", after_s=0)
+    over = replace(
+        over,
+        accepted_at_ms=over.accepted_at_ms - behind_ms,
+        changed_at_ms=(fired.changed_at_ms or 0) + lasted_ms,
+    )
+    where = place(world, over)
+    assert where.held_until is None
+    view = world.incidents.view([told(world, over, where)], world.incidents.rows(str(where.incident_id)))
+    assert view.closed
+
+
+def test_resolution_that_is_older_than_what_fires_since_ends_nothing() -> None:
+    """It was on the way for long, and is accepted last."""
+    world = World()
+    first = of_fault("a1", "f1")
+    told(world, first, place(world, first))
+    later_ms = first.accepted_at_ms + 61_000
+    again = replace(of_fault("a2", "f1"), accepted_at_ms=later_ms, changed_at_ms=later_ms)
+    told(world, again, place(world, again))
+    late = replace(resolution("a3", "f1"), accepted_at_ms=later_ms + 1_000)
+    assert place(world, late).held_until is not None
+
+
+def test_incident_with_more_alerts_than_are_counted_is_not_said_to_be_over() -> None:
+    """What is behind the last that was counted may fire."""
+    world = World()
+    fired = of_fault("a1", "f1")
+    where = place(world, fired)
+    done = told(world, fired, where)
+    for number in range(MAX_INCIDENT_ROWS):
+        later_ms = fired.accepted_at_ms + 1 + number
+        other = replace(resolution(f"b{number:04}", "f1"), accepted_at_ms=later_ms)
+        world.hold(replace(other, incident_id=where.incident_id))
+    assert place(world, resolution("c1", "f1")).held_until is not None
+    view = world.incidents.view([done], world.incidents.rows(str(where.incident_id)))
+    assert (view.more, view.closed) == (True, False)
+
+
 def test_resolution_of_another_fault_joins_no_incident_of_this_one() -> None:
     """Nobody's incident is closed by what stands beside it."""
     world = World()
