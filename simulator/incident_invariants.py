@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from simulator.machine import Invocation
 
 _COUNTED: Final = re.compile(r"Incident: (?:at least )?([\d,]+) alert")
-_OVER: Final = re.compile(r"^Resolved(?:: all .*)?$", re.MULTILINE)
+_OVER: Final = re.compile(r"^Incident: .*, resolved(?:: all .*)?$", re.MULTILINE)
 _DIGITS: Final = re.compile(r"\d+")
 _UNREACHABLE: Final = (Kind.COORDINATION_DOWN, Kind.PARTITION)
 _SETTLED_MS: Final = 1_000
