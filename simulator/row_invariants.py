@@ -144,12 +144,16 @@ class RowInvariants:
         }[condition]
 
     def _untold_long(self, stored: Alert, new: Alert, latest_s: int) -> bool:
-        """Whether it is CRITICAL, and only marked as told a second way, after the time that people have."""
+        """Whether it is CRITICAL, and only marked as told a second way, after the time that people have.
+
+        Of what is PARKED they are told at once.
+        """
         due_s = stored.escalate_at
         if due_s is None:
             due_s = stored.timestamp + self._escalate_after_s
         told = new.escalated_at is not None and new.escalated_at != stored.escalated_at
-        return stored.severity is Severity.CRITICAL and told and due_s <= latest_s
+        waited = stored.status is Status.PARKED or due_s <= latest_s
+        return stored.severity is Severity.CRITICAL and told and waited
 
     def _check_parked(self, stored: Alert, new: Alert) -> None:
         """It says why, and there is a reason: Slack refuses it, or its attempts are used up."""

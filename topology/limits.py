@@ -63,8 +63,9 @@ DYNAMODB_BATCH_GET_MAX: Final = 100
 """Keys of one BatchGetItem, which may leave some unread however often it is asked.
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html"""
 
+SNS_MESSAGE_MAX_BYTES: Final = 262_144
 SNS_SUBJECT_MAX_CHARS: Final = 99
-"""Of a message: less than 100 characters without control characters. The message has 256 KB.
+"""Of a message: less than 100 characters without control characters.
 https://docs.aws.amazon.com/sns/latest/api/API_Publish.html"""
 
 API_INTEGRATION_TIMEOUT_MAX_S: Final = 29

@@ -7,8 +7,8 @@ that was resolved needs nobody, and what goes out again after a redrive, a silen
 time that a worker has.
 
 An alert is told, then recorded: at least once. Its owner's region tells of it, and the other one only when
-that has not for `PEER_GRACE_S`; so people are told twice only if a run is ended between the two, or both
-regions see to it at once after such an outage.
+that has not for `PEER_GRACE_S` after the configured time; so people are told twice only if a run is ended
+between the two, or both regions see to it at once after such an outage.
 """
 
 import logging
@@ -19,7 +19,7 @@ from typing import ClassVar, Final
 import msgspec
 
 from handlers.domain.alert import Alert
-from handlers.domain.limits import MAX_ESCALATED_PER_RUN, MAX_ESCALATIONS_LOOKED_AT, MAX_OPEN_DUE_S, cut
+from handlers.domain.limits import MAX_ESCALATED_PER_RUN, MAX_OPEN_DUE_S, MAX_RECOVERED_PER_RUN, cut
 from handlers.domain.ports import Clock, Escalation, EscalationError, Ledger, LedgerUnavailableError
 from handlers.domain.redaction import redacted
 from handlers.domain.regions.ownership import Ownership, OwnershipView
@@ -94,16 +94,19 @@ class Escalations(msgspec.Struct, frozen=True, kw_only=True):
         return due[:MAX_ESCALATED_PER_RUN]
 
     def _found(self, view: OwnershipView, now_s: int) -> Iterator[Alert]:
-        """The rows that have waited long enough, as consistent reads have them."""
+        """The rows that have waited long enough, as consistent reads have them.
+
+        Of each key as many are looked at as Recovery moves in a run, so that it moves none unseen.
+        """
         ids: dict[str, None] = {}
         for owner in view.owners:
             keys = {
                 unacknowledged_key(owner): now_s,
                 open_key(owner, Severity.CRITICAL): now_s + MAX_OPEN_DUE_S,
-                parked_key(owner): now_s,
+                parked_key(owner): now_s + MAX_OPEN_DUE_S,
             }
             for key, until_s in keys.items():
-                found = self.ledger.overdue(key, now_s=until_s, limit=MAX_ESCALATIONS_LOOKED_AT)
+                found = self.ledger.overdue(key, now_s=until_s, limit=MAX_RECOVERED_PER_RUN)
                 ids |= dict.fromkeys(found)
         wanted = [*ids]
         for start in range(0, len(wanted), DYNAMODB_BATCH_GET_MAX):
@@ -118,10 +121,12 @@ class Escalations(msgspec.Struct, frozen=True, kw_only=True):
             return alert.escalate_at is not None and alert.escalate_at + grace_s <= now_s
         if alert.escalated_at is not None or alert.due_at is None:
             return False
+        waited = alert.timestamp + self.after_s + grace_s <= now_s
         if alert.status is Status.PARKED:
-            return alert.due_at + grace_s <= now_s
+            # Not by `due_at`, which the Recovery of either region moves.
+            return alert.owner == self.region or waited
         fresh = not alert.attempts and alert.not_before is None and alert.due_at > now_s
-        return not alert.status.at_rest and not fresh and alert.timestamp + self.after_s + grace_s <= now_s
+        return not alert.status.at_rest and not fresh and waited
 
     def _resolved_since(self, alert: Alert) -> bool:
         """Whether its fault was resolved after it, or by it; in doubt it was not."""

@@ -7,14 +7,14 @@ import pytest
 from msgspec.structs import replace
 
 from handlers.domain.alert import Alert
-from handlers.domain.limits import MAX_ESCALATED_PER_RUN
+from handlers.domain.limits import MAX_ESCALATED_PER_RUN, MAX_RECOVERED_PER_RUN
 from handlers.domain.ports import EscalationError, LedgerUnavailableError
 from handlers.domain.regions.escalations import PEER_GRACE_S, Escalations
 from handlers.domain.regions.ownership import SharedOwnership
 from handlers.domain.states import acknowledged, deferred, notified, parked, snoozed
 from tests.unit.handlers.builders import LEASE_S, PEER, REGION, World, row
 from topology.alerts import FaultState, Status
-from topology.limits import SNS_SUBJECT_MAX_CHARS
+from topology.limits import SNS_MESSAGE_MAX_BYTES, SNS_SUBJECT_MAX_CHARS
 
 AFTER_S = 900
 
@@ -139,15 +139,37 @@ def test_alert_that_goes_out_again_has_the_time_that_a_worker_has() -> None:
     assert way.run() == 1
 
 
-def test_parked_alert_goes_a_second_way_at_its_next_look() -> None:
+def test_parked_alert_goes_a_second_way_at_once() -> None:
     """Slack will take none of it, so there is nothing to wait for."""
     way = Way()
     way.hold(parked(way.critical(), reason="refused", due_at=way.world.clock.s + LEASE_S))
-    assert way.run() == 0
-    way.world.clock.advance(LEASE_S)
     assert (way.run(), way.run()) == (1, 0)
     assert "responder parked show a1" in way.told.published[0][1]
     assert way.world.ledger.rows["a1"].status is Status.PARKED
+
+
+@pytest.mark.parametrize("running", [(PEER, REGION), (PEER,)])
+def test_parked_alert_is_told_whichever_recovery_looks_at_its_repeats_first(running: tuple[str, ...]) -> None:
+    """By the owner's region, or the other once that has not for the configured time."""
+    way = Way()
+    way.hold(parked(way.critical(), reason="refused", due_at=way.world.clock.s + LEASE_S))
+    told = 0
+    for _ in range((AFTER_S + PEER_GRACE_S) // 60 + 2):
+        for region in running:
+            told += way.run(region)
+            way.world.recovery.run(until_ms=way.world.clock.ms + 40_000)
+        way.world.clock.advance(60)
+    assert told == 1
+
+
+def test_parked_alert_is_told_however_many_others_are_parked_before_it() -> None:
+    """Recovery moves no more of them in a run than are looked at before it."""
+    way = Way()
+    due_at = way.world.clock.s
+    for number in range(MAX_RECOVERED_PER_RUN - 1):
+        way.hold(parked(row(f"b{number}", severity="LOW"), reason="refused", due_at=due_at))
+    way.hold(parked(way.critical(), reason="refused", due_at=due_at + 1))
+    assert way.run() == 1
 
 
 def test_only_critical_alerts_go_a_second_way() -> None:
@@ -159,22 +181,27 @@ def test_only_critical_alerts_go_a_second_way() -> None:
 
 
 def test_storm_is_told_in_one_message() -> None:
-    """A bounded one; the next run tells of the others."""
+    """A bounded one, whatever is written in it; the next run tells of the others."""
     way = Way()
     for number in range(MAX_ESCALATED_PER_RUN + 1):
-        way.notified(f"a{number}", title="x" * 500)
+        way.notified(f"a{number}", title="\U0001f525" * 500, host="\U0001f525" * 500)
+    rows = way.world.ledger.rows
+    for alert in list(rows.values()):
+        assert alert.analysis is not None
+        way.hold(replace(alert, analysis=replace(alert.analysis, probable_cause="\U0001f525" * 500)))
     way.world.clock.advance(AFTER_S)
     assert [way.run() for _ in range(3)] == [MAX_ESCALATED_PER_RUN, 1, 0]
     (subject, text), _ = way.told.published
-    assert subject == "100 CRITICAL alerts: 100 not acknowledged, 0 not in Slack"
-    assert len(text.encode()) < 200_000
+    count = MAX_ESCALATED_PER_RUN
+    assert subject == f"{count} CRITICAL alerts: {count} not acknowledged, 0 not in Slack"
+    assert len(text.encode()) < SNS_MESSAGE_MAX_BYTES
 
 
 def test_other_region_tells_only_of_what_the_owner_has_not() -> None:
     """So that two regions do not call people twice; a lost one is stood in for."""
     way = Way()
     way.notified("a1")
-    way.hold(parked(way.critical("a2"), reason="refused", due_at=way.world.clock.s + AFTER_S))
+    way.hold(parked(way.critical("a2"), reason="refused", due_at=way.world.clock.s + LEASE_S))
     way.world.clock.advance(AFTER_S + PEER_GRACE_S - 1)
     assert way.run(PEER) == 0
     way.world.clock.advance(1)
