@@ -110,8 +110,12 @@ REPEAT_LOOK_AFTER_S: Final = 60
 MAX_REPEATS_PER_RUN: Final = 200
 """Looked at in one run of Recovery, after everything else."""
 
-MAX_SILENCED_PER_RUN: Final = 500
-"""Alerts of a region whose silence is over that are looked at in one run of Recovery."""
+MAX_SILENCED_PER_RUN: Final = 200
+"""Alerts of a region whose silence is over that are looked at in one run of Recovery: with those of both
+regions there are turns left for what comes after them."""
+
+MAX_ENDED_EARLY_READ: Final = 2_000
+"""Rows of a region and an earlier end that are read for those of the silence that somebody ended."""
 
 MAX_SILENCED_EVENTS_SEEN: Final = 200
 MAX_SILENCED_EVENTS_READ: Final = 20

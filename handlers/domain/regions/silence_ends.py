@@ -13,16 +13,23 @@ by which its alerts are found in the index, also those that a worker silenced wh
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Final
 
 import msgspec
 
 from handlers.domain.alert import Alert
-from handlers.domain.limits import MAX_SILENCED_EVENTS_READ, MAX_SILENCED_EVENTS_SEEN, MAX_SILENCED_PER_RUN
+from handlers.domain.limits import (
+    MAX_ENDED_EARLY_READ,
+    MAX_SILENCED_EVENTS_READ,
+    MAX_SILENCED_EVENTS_SEEN,
+    MAX_SILENCED_PER_RUN,
+)
 from handlers.domain.ports import Ledger, MalformedRowError
 from handlers.domain.silences import Silences
 from handlers.domain.states import promoted, repeat_looked_at
 from topology.alerts import CLOCK_ERROR_S, URGENCY, DuplicateCause, FaultState, Status, silenced_key
+from topology.limits import DYNAMODB_BATCH_GET_MAX
 
 _ERROR_MS: Final = CLOCK_ERROR_S * 1000
 _FOREVER_MS: Final = 1 << 53
@@ -43,12 +50,23 @@ class SilenceEnds(msgspec.Struct, frozen=True, kw_only=True):
             yield from self.ledger.overdue(silenced_key(owner), now_s=now_s, limit=MAX_SILENCED_PER_RUN)
         for end_s in sorted({end_s for ends in self._ended_early(now_s).values() for end_s in ends}):
             for owner in owners:
-                yield from self.ledger.overdue(
+                found = self.ledger.overdue(
                     silenced_key(owner),
                     since_s=end_s,
                     now_s=end_s + max(URGENCY.values()),
-                    limit=MAX_SILENCED_PER_RUN,
+                    limit=MAX_ENDED_EARLY_READ,
                 )
+                yield from islice(self._over(found, now_s), MAX_SILENCED_PER_RUN)
+
+    def _over(self, alert_ids: Sequence[str], now_s: int) -> Iterator[str]:
+        """Those of them whose silence is over; others may have an end at the same second."""
+        for start in range(0, len(alert_ids), DYNAMODB_BATCH_GET_MAX):
+            batch = alert_ids[start : start + DYNAMODB_BATCH_GET_MAX]
+            rows = self.ledger.get_many(batch)
+            for alert_id in batch:
+                row = rows.get(alert_id)
+                if isinstance(row, Alert) and self.over(row, now_s=now_s):
+                    yield alert_id
 
     def over(self, alert: Alert, *, now_s: int) -> bool:
         """Whether the silence of the alert is over."""

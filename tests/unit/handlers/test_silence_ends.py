@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from handlers.domain.alert import Alert
-from handlers.domain.limits import MAX_SILENCED_EVENTS_READ
+from handlers.domain.limits import MAX_RECOVERED_PER_RUN, MAX_SILENCED_EVENTS_READ
 from handlers.domain.regions.ownership import SharedOwnership
 from handlers.domain.states import analyzed, notified, parked, silenced, suppressed
 from tests.fakes.services import ANALYSIS
@@ -185,6 +185,39 @@ def test_silence_that_somebody_ended_is_over_for_what_it_silenced() -> None:
     assert set(silence_over(world, after_s=59).values()) == {Status.SUPPRESSED}
     states = silence_over(world, after_s=1)
     assert states == {"a0": Status.RECEIVED, "a1": Status.RECEIVED, "a2": Status.SUPPRESSED}
+
+
+def test_silence_that_was_ended_is_over_however_many_alerts_wait_for_another_of_the_same_end() -> None:
+    """Windows end at full hours: those of another neither hide its alerts nor take their turns."""
+    world = World()
+    end_s = world.clock.s + 600
+    for number in range(MAX_RECOVERED_PER_RUN):
+        other = replace(event(world, f"a{number}", 0), fault_key=f"{number:064}")
+        under_silence(world, other, silence_id="other")
+    under_silence(world, replace(event(world, "z1", 0), fault_key="z" * 64))
+    over = Silence(
+        silence_id="s",
+        matcher=Matcher(source="billing"),
+        from_s=1,
+        until_s=world.clock.s + 60,
+        reason="r",
+        due_s=(end_s,),
+    )
+    world.silenced.text = stored_text([over])
+    states = silence_over(world, after_s=60)
+    assert [alert_id for alert_id, status in states.items() if status is Status.RECEIVED] == ["z1"]
+
+
+def test_end_of_a_silence_leaves_turns_to_what_else_is_due() -> None:
+    """Also for the region that works for both."""
+    world = World()
+    for number in range(2 * MAX_RECOVERED_PER_RUN):
+        silent = replace(event(world, f"a{number}", 0), fault_key=f"{number:064}")
+        under_silence(world, replace(silent, owner=(REGION, PEER)[number % 2]))
+    repeat = replace(event(world, "r1", 0), parent_id="a1", fault_key=None)
+    world.hold(suppressed(repeat, due_at=world.clock.s + 1))
+    silence_over(world)
+    assert world.ledger.rows["r1"].due_at is None
 
 
 def test_alert_that_rests_for_good_is_not_promoted_for_a_parked_one_again_and_again() -> None:
