@@ -10,6 +10,7 @@ from clients.deployment import Deployment
 from clients.ledger import ParkedAlerts
 from handlers.adapters.aws.dynamodb import DynamoLedger
 from handlers.domain.alert import Alert
+from handlers.domain.ports import MalformedRowError
 from handlers.domain.states import Actor, acknowledged, snoozed
 from topology.alerts import FaultState, Severity, Status
 from topology.errors import ExplainedError
@@ -72,7 +73,12 @@ class Acknowledgements:
 
         def written(ledger: DynamoLedger) -> bool:
             for _ in range(_TRIES):
-                alert = ledger.get(alert_id)
+                try:
+                    alert = ledger.get(alert_id)
+                except MalformedRowError as error:
+                    raise AcknowledgementError(
+                        f"{alert_id}: its row is malformed ({error}); correct it first"
+                    ) from error
                 if alert is None:
                     break
                 _check_in_slack(alert)
@@ -81,7 +87,7 @@ class Acknowledgements:
                     return True
             raise AcknowledgementError(f"{alert_id} is moved by others at the same time; try again")
 
-        self._alerts.by_handlers_ledger(row["owner"], written)
+        self._alerts.by_handlers_ledger(str(row.get("owner")), written)
 
 
 def _check_in_slack(alert: Alert) -> None:

@@ -87,7 +87,7 @@ class MadeSilences:
             if silence in known:
                 return known
             for other in known:
-                if other.until_s > now_s and other.matcher == silence.matcher:
+                if other.until_s > now_s and other.matcher.is_same(silence.matcher):
                     raise SilenceError(
                         f"{other.silence_id} silences the same alerts, until another time; change that one "
                         f"by `responder silence extend {other.silence_id}`, or end it before"
@@ -211,7 +211,10 @@ class MadeSilences:
         def with_change(known: tuple[Silence, ...]) -> tuple[Silence, ...]:
             found = [one for one in known if one.silence_id == silence_id]
             if not found:
-                raise SilenceError(f"{silence_id}: no such silence; `responder silence list` has them")
+                raise SilenceError(
+                    f"{silence_id}: no such silence was made by command; `responder silence list` has them, "
+                    "and one of the configuration is changed there, by a deployment"
+                )
             if found[0].until_s <= now_s:
                 raise SilenceError(f"{silence_id} is over already; `responder silence list` has the others")
             changed[:] = [change(found[0])]

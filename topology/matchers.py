@@ -105,6 +105,10 @@ class Matcher:
         severities = set(self.severity or Severity) >= set(other.severity or Severity)
         return severities and all(_is_wider(wide, narrow) for wide, narrow in texts)
 
+    def is_same(self, other: "Matcher") -> bool:
+        """Whether both match the same alerts, as far as their patterns show it, however they are written."""
+        return self.covers(other) and other.covers(self)
+
     @property
     def parts(self) -> dict[str, object]:
         """What it says, as a mapping that `parse_matcher` takes."""
@@ -174,10 +178,11 @@ def words_to_parts(words: Iterable[str], problems: list[str]) -> dict[str, objec
 
 def _pattern(place: str, value: object, problems: list[str]) -> str:
     text = value.strip() if isinstance(value, str) else ""
-    if not text or len(text) > MAX_PATTERN_CHARS or text.count("*") > MAX_WILDCARDS:
+    fits = 0 < len(text) <= MAX_PATTERN_CHARS and text.count("*") <= MAX_WILDCARDS
+    if not fits or not text.isprintable():
         problems.append(
-            f"{place}: {str(value)[:50]!r} is not allowed; allowed: 1 to {MAX_PATTERN_CHARS} characters, at "
-            f"most {MAX_WILDCARDS} of them *"
+            f"{place}: {str(value)[:50]!r} is not allowed; allowed: 1 to {MAX_PATTERN_CHARS} printable "
+            f"characters, at most {MAX_WILDCARDS} of them *"
         )
     return text
 

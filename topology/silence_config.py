@@ -3,10 +3,11 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import combinations
 from typing import Final
 
+from topology.alerts import Severity
 from topology.matchers import parse_matcher
 from topology.silences import (
     MAX_BY_CHARS,
@@ -51,7 +52,7 @@ def parse_time(text: str) -> int | None:
     """The epoch second of an ISO 8601 time with its offset; None for anything else."""
     try:
         at = datetime.fromisoformat(text)
-        return int(at.timestamp()) if at.tzinfo is not None else None
+        return int(at.astimezone(UTC).timestamp()) if at.tzinfo is not None else None
     except (ValueError, OverflowError):
         return None
 
@@ -80,9 +81,15 @@ def _silence(place: str, given: object, problems: list[str]) -> Silence:
     from_s, until_s = (_time(f"{place}.{end}", given.get(end), problems) for end in ("from", "until"))
     if 0 < until_s <= from_s:
         problems.append(_refusal(f"{place}.until", given.get("until"), "a time after `from`"))
+    matcher = parse_matcher(f"{place}.match", given.get("match"), problems)
+    if Severity.CRITICAL in matcher.severity and critical is False:
+        problems.append(
+            f"{place}.match.severity: CRITICAL alerts are told all the same; allowed: `critical: true` to "
+            "silence them too, or no CRITICAL here"
+        )
     return Silence(
         silence_id=str(name),
-        matcher=parse_matcher(f"{place}.match", given.get("match"), problems),
+        matcher=matcher,
         from_s=from_s,
         until_s=until_s,
         reason=str(reason),
@@ -98,7 +105,7 @@ def _pair_problems(silences: Sequence[Silence]) -> list[str]:
         if one.silence_id == other.silence_id:
             problems.append(f"{SILENCES_KEY}: two are named {one.silence_id}; allowed: a name for each")
         overlap = one.from_s < other.until_s and other.from_s < one.until_s
-        if overlap and one.matcher == other.matcher:
+        if overlap and one.matcher.is_same(other.matcher):
             problems.append(
                 f"{SILENCES_KEY}: {one.silence_id} and {other.silence_id} are about the same alerts at the "
                 "same time; allowed: one of them, with the later `until`"

@@ -110,3 +110,11 @@ def test_alert_whose_fault_was_resolved_since_is_not_acknowledged(deployment: De
     put(deployment, later)
     with pytest.raises(AcknowledgementError, match="its fault is resolved"):
         Acknowledgements(deployment).acknowledge("a1", by="ann", now_s=NOW_S)
+
+
+def test_malformed_row_is_named(deployment: Deployment) -> None:
+    """Nobody can say what becomes of it until it is corrected."""
+    item = {"alert_id": {"S": "a1"}, "status": {"S": "NOTIFIED"}}
+    boto3.client("dynamodb", region_name=PRIMARY).put_item(TableName=deployment.alerts_table, Item=item)
+    with pytest.raises(AcknowledgementError, match="a1: its row is malformed"):
+        Acknowledgements(deployment).acknowledge("a1", by="ann", now_s=NOW_S)

@@ -65,6 +65,8 @@ def test_silence_that_contradicts_another_is_refused(deployment: Deployment) -> 
     made.add(silence(), now_s=NOW_S)  # the same again, as after an unknown outcome
     with pytest.raises(SilenceError, match="`responder silence extend s-1`"):
         made.add(silence("s-2", until_s=NOW_S + 60), now_s=NOW_S)
+    with pytest.raises(SilenceError, match="`responder silence extend s-1`"):
+        made.add(silence("s-2", matcher=Matcher(source="Billing")), now_s=NOW_S)
     made.add(silence("s-3", matcher=Matcher(source="other")), now_s=NOW_S)
     made.end("s-1", now_s=NOW_S + 5)
     made.add(silence("s-2"), now_s=NOW_S + 6)
@@ -81,7 +83,9 @@ def test_changed_silence_remembers_its_earlier_ends(deployment: Deployment) -> N
     assert made.read() == (ended,)
 
 
-@pytest.mark.parametrize(("silence_id", "problem"), [("s-9", "no such silence"), ("s-1", "is over already")])
+@pytest.mark.parametrize(
+    ("silence_id", "problem"), [("s-9", "the configuration is changed there"), ("s-1", "is over already")]
+)
 def test_silence_that_is_not_there_can_not_be_ended(
     deployment: Deployment, silence_id: str, problem: str
 ) -> None:

@@ -137,6 +137,8 @@ def test_the_worst_pattern_takes_steps_in_proportion_to_the_text() -> None:
         ({"title": "x" * (MAX_PATTERN_CHARS + 1)}, "m.title"),
         ({"title": "*a" * (MAX_WILDCARDS + 1)}, "m.title"),
         ({"title": None}, "m.title"),
+        ({"title": "\x1b[31mred"}, "m.title"),
+        ({"host": "\udc80"}, "m.host"),
         ({"severity": "purple"}, "m.severity"),
         ({"severity": ["HIGH", None]}, "m.severity"),
         ({"severity": {"HIGH": 1}}, "m.severity"),

@@ -6,7 +6,7 @@ import pytest
 
 from topology.config import ConfigError, StackConfig
 from topology.matchers import Matcher
-from topology.silence_config import MAX_CONFIGURED, parse_silences
+from topology.silence_config import MAX_CONFIGURED, parse_silences, parse_time
 from topology.silences import MAX_SILENCES_CHARS, Silence
 
 VALID = {"primaryRegion": "us-east-1", "failoverRegion": "us-west-2", "witnessRegion": "us-east-2"}
@@ -83,9 +83,25 @@ def test_two_silences_that_contradict_are_refused() -> None:
     longer = WINDOW | {"name": "db-move-2", "until": "2026-12-02T03:00:00+01:00"}
     (found,) = problems_of([WINDOW, longer])
     assert "db-move and db-move-2 are about the same alerts" in found
+    (found,) = problems_of([WINDOW, longer | {"match": {"service": "DB-**"}}])
+    assert "db-move and db-move-2 are about the same alerts" in found
     assert problems_of([WINDOW, longer | {"from": WINDOW["until"]}]) == []
     (found,) = problems_of([WINDOW, longer | {"name": "db-move", "match": {"service": "web"}}])
     assert "two are named db-move" in found
+
+
+def test_silence_of_critical_alerts_has_to_be_said() -> None:
+    """One that names them and does not say so would silence none of them."""
+    critical = WINDOW | {"match": {"severity": ["CRITICAL", "HIGH"]}}
+    (found,) = problems_of([critical])
+    assert "allowed: `critical: true` to silence them too" in found
+    assert problems_of([critical | {"critical": True}]) == []
+
+
+@pytest.mark.parametrize("text", ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00", "2026-12-01"])
+def test_time_that_no_clock_shows_or_without_offset_is_none(text: str) -> None:
+    """What is kept can be shown in UTC."""
+    assert parse_time(text) is None
 
 
 def test_what_does_not_fit_into_the_environment_is_refused() -> None:
