@@ -1,11 +1,11 @@
 """Heartbeats as a stack's configuration has them: their form, with every problem reported together."""
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Final
 
 from topology.alerts import Severity
+from topology.config_lists import SHOWN_CHARS, decoded_list, refusal, repeated_names
 from topology.heartbeats import MAX_HEARTBEATS, MAX_HEARTBEATS_CHARS, HeartbeatSpec, encoded_heartbeats
 from topology.matchers import Matcher, parse_matcher
 
@@ -16,7 +16,6 @@ MIN_EVERY_S: Final = 30
 MAX_EVERY_S: Final = 86_400
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,39}")
-_SHOWN_CHARS: Final = 50
 _FIELDS: Final = ("name", "match", "everyS", "severity")
 _ALLOWED: Final = ", ".join(_FIELDS)
 
@@ -26,17 +25,13 @@ def parse_heartbeats(raw: object, problems: list[str]) -> tuple[HeartbeatSpec, .
 
     `raw` is a list of mappings, or its JSON text, as Pulumi hands it over; None or empty for no heartbeats.
     """
-    given = _decoded(raw)
+    given = decoded_list(raw)
     if not isinstance(given, list) or len(given) > MAX_HEARTBEATS:
         allowed = f"a list of at most {MAX_HEARTBEATS} mappings with {_ALLOWED}"
-        problems.append(_refusal(HEARTBEATS_KEY, raw, allowed))
+        problems.append(refusal(HEARTBEATS_KEY, raw, allowed))
         return ()
-    heartbeats = [_heartbeat(number, value, problems) for number, value in enumerate(given, start=1)]
-    names = [heartbeat.name for heartbeat in heartbeats if heartbeat.name]
-    problems += [
-        f"{HEARTBEATS_KEY}: {name!r} is there twice; allowed: each name once"
-        for name in dict.fromkeys(name for index, name in enumerate(names) if name in names[:index])
-    ]
+    heartbeats = [_heartbeat(number, value, problems) for number, value in enumerate(given)]
+    problems += repeated_names(HEARTBEATS_KEY, [heartbeat.name for heartbeat in heartbeats])
     if (length := len(encoded_heartbeats(heartbeats))) > MAX_HEARTBEATS_CHARS:
         problems.append(
             f"{HEARTBEATS_KEY}: together they take {length} characters of a function's environment; allowed: "
@@ -45,43 +40,31 @@ def parse_heartbeats(raw: object, problems: list[str]) -> tuple[HeartbeatSpec, .
     return tuple(heartbeats)
 
 
-def _decoded(raw: object) -> object:
-    try:
-        given = json.loads(raw) if isinstance(raw, str) and raw else raw
-    except ValueError:
-        return raw
-    return [] if given is None or given == "" else given
-
-
-def _refusal(place: str, value: object, allowed: str) -> str:
-    return f"{place}: {str(value)[:_SHOWN_CHARS]!r} is not allowed; allowed: {allowed}"
-
-
 def _heartbeat(number: int, value: object, problems: list[str]) -> HeartbeatSpec:
     """One heartbeat; what is wrong in it is left out of it, so that what else is wrong is found too."""
     place = f"{HEARTBEATS_KEY}[{number}]"
     if not isinstance(value, Mapping):
-        problems.append(_refusal(place, value, f"a mapping with {_ALLOWED}"))
+        problems.append(refusal(place, value, f"a mapping with {_ALLOWED}"))
         return HeartbeatSpec(name="", match=Matcher(), every_s=MIN_EVERY_S, severity=Severity.HIGH)
     name, every_s = value.get("name"), value.get("everyS")
     if isinstance(name, str) and _NAME.fullmatch(name):
         place = f"{place} ({name})"
     else:
         allowed = "a name of up to 40 of a-z, 0-9, - and _, a letter first"
-        problems.append(_refusal(f"{place}.name", name, allowed))
+        problems.append(refusal(f"{place}.name", name, allowed))
         name = ""
     problems += [
-        f"{place}.{key[:_SHOWN_CHARS]}: unknown field; allowed: {_ALLOWED}"
+        f"{place}.{key[:SHOWN_CHARS]}: unknown field; allowed: {_ALLOWED}"
         for key in sorted(str(key) for key in value.keys() - {*_FIELDS})
     ]
     if isinstance(every_s, str) and every_s.isdecimal():
         every_s = int(every_s[:9])
     if type(every_s) is not int or not MIN_EVERY_S <= every_s <= MAX_EVERY_S:
-        problems.append(_refusal(f"{place}.everyS", every_s, f"{MIN_EVERY_S} to {MAX_EVERY_S} seconds"))
+        problems.append(refusal(f"{place}.everyS", every_s, f"{MIN_EVERY_S} to {MAX_EVERY_S} seconds"))
         every_s = MIN_EVERY_S
     severity = str(value.get("severity", Severity.HIGH)).upper()
     if severity not in tuple(Severity):
-        problems.append(_refusal(f"{place}.severity", value["severity"], ", ".join(Severity)))
+        problems.append(refusal(f"{place}.severity", value["severity"], ", ".join(Severity)))
         severity = Severity.HIGH
     match = _match(f"{place}.match", value.get("match"), problems)
     return HeartbeatSpec(name=name, match=match, every_s=every_s, severity=str(severity))

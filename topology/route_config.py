@@ -1,11 +1,11 @@
 """Routes as a stack's configuration has them: their form, with every problem reported together."""
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 from topology.config_keys import CHANNEL_ID
+from topology.config_lists import SHOWN_CHARS, decoded_list, refusal, repeated_names
 from topology.matchers import Matcher, parse_matcher
 from topology.names import SLACK_WEBHOOK
 from topology.routes import DEFAULT_ROUTE, MAX_ROUTES, MAX_ROUTES_CHARS, RouteSpec, encoded_routes
@@ -14,7 +14,6 @@ ROUTES_KEY: Final = "routes"
 """Pulumi.yaml does not declare it, as with `topology.source_config.SOURCES_KEY`."""
 
 _NAME: Final = re.compile(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?")
-_SHOWN_CHARS: Final = 50
 _FIELDS: Final = "name, match, webhookSecret, channel, retired"
 
 
@@ -24,9 +23,9 @@ def parse_routes(raw: object, problems: list[str], *, bot: bool) -> tuple[RouteS
     `raw` is a list of mappings, or its JSON text, as Pulumi hands it over; None or empty for no routes.
     `bot`: whether the stack has a bot, which posts to channels by their id.
     """
-    given = _decoded(raw)
+    given = decoded_list(raw)
     if not isinstance(given, list) or len(given) > MAX_ROUTES:
-        problems.append(_refusal(ROUTES_KEY, raw, f"a list of at most {MAX_ROUTES} mappings with {_FIELDS}"))
+        problems.append(refusal(ROUTES_KEY, raw, f"a list of at most {MAX_ROUTES} mappings with {_FIELDS}"))
         return ()
     routes, sound = [], []
     for number, value in enumerate(given):
@@ -34,7 +33,8 @@ def parse_routes(raw: object, problems: list[str], *, bot: bool) -> tuple[RouteS
         route = _route(number, value, problems, bot=bot)
         routes.append(route)
         sound += [route] if len(problems) == before else []
-    problems += [*_name_problems(routes), *_secret_problems(routes), *_unreachable(sound)]
+    problems += repeated_names(ROUTES_KEY, [route.name for route in routes])
+    problems += [*_secret_problems(routes), *_unreachable(sound)]
     if (length := len(encoded_routes(routes))) > MAX_ROUTES_CHARS:
         problems.append(
             f"{ROUTES_KEY}: together they take {length} characters of a function's environment; allowed: at "
@@ -43,35 +43,23 @@ def parse_routes(raw: object, problems: list[str], *, bot: bool) -> tuple[RouteS
     return tuple(routes)
 
 
-def _decoded(raw: object) -> object:
-    try:
-        given = json.loads(raw) if isinstance(raw, str) and raw else raw
-    except ValueError:
-        return raw
-    return [] if given is None or given == "" else given
-
-
-def _refusal(place: str, value: object, allowed: str) -> str:
-    return f"{place}: {str(value)[:_SHOWN_CHARS]!r} is not allowed; allowed: {allowed}"
-
-
 def _route(number: int, value: object, problems: list[str], *, bot: bool) -> RouteSpec:
     """One route; what is wrong in it is left out of it, so that what else is wrong is found too."""
     place = f"{ROUTES_KEY}[{number}]"
     if not isinstance(value, Mapping):
-        problems.append(_refusal(place, value, f"a mapping with {_FIELDS}"))
+        problems.append(refusal(place, value, f"a mapping with {_FIELDS}"))
         return RouteSpec(name="", match=Matcher(), channel="unknown")
     name, retired = value.get("name"), value.get("retired", False)
     if isinstance(name, str) and _NAME.fullmatch(name) and name != DEFAULT_ROUTE:
         place = f"{place} ({name})"
     else:
         allowed = f"up to 40 of a-z, 0-9 and -, a letter first, and not {DEFAULT_ROUTE!r}"
-        problems.append(_refusal(f"{place}.name", name, allowed))
+        problems.append(refusal(f"{place}.name", name, allowed))
         name = ""
-    unknown = sorted(str(key)[:_SHOWN_CHARS] for key in value.keys() - set(_FIELDS.split(", ")))
+    unknown = sorted(str(key)[:SHOWN_CHARS] for key in value.keys() - set(_FIELDS.split(", ")))
     problems += [f"{place}.{key}: unknown field; allowed: {_FIELDS}" for key in unknown]
     if not isinstance(retired, bool):
-        problems.append(_refusal(f"{place}.retired", retired, "true or false"))
+        problems.append(refusal(f"{place}.retired", retired, "true or false"))
     needs_match = "match" in value or retired is not True
     match = parse_matcher(f"{place}.match", value.get("match"), problems) if needs_match else Matcher()
     if "channel" in value:
@@ -84,7 +72,7 @@ def _route(number: int, value: object, problems: list[str], *, bot: bool) -> Rou
 def _channel_problems(place: str, value: Mapping[str, object], *, bot: bool) -> list[str]:
     problems, channel = [], value["channel"]
     if not isinstance(channel, str) or not CHANNEL_ID.fullmatch(channel):
-        problems.append(_refusal(f"{place}.channel", channel, "a channel's id such as C0123456789"))
+        problems.append(refusal(f"{place}.channel", channel, "a channel's id such as C0123456789"))
     if "webhookSecret" in value:
         problems.append(f"{place}.channel: webhookSecret is there too; allowed: one of the two")
     if not bot:
@@ -93,12 +81,6 @@ def _channel_problems(place: str, value: Mapping[str, object], *, bot: bool) -> 
             "slackChannel besides, or no channel here and a webhook in the route's secret"
         )
     return problems
-
-
-def _name_problems(routes: Sequence[RouteSpec]) -> list[str]:
-    names = [route.name for route in routes if route.name]
-    twice = dict.fromkeys(name for index, name in enumerate(names) if name in names[:index])
-    return [f"{ROUTES_KEY}: {name!r} is there twice; allowed: each name once" for name in twice]
 
 
 def _unreachable(routes: Sequence[RouteSpec]) -> list[str]:
@@ -119,7 +101,7 @@ def _secret_problems(routes: Sequence[RouteSpec]) -> list[str]:
         [SLACK_WEBHOOK, *(f"{SLACK_WEBHOOK}-{route.name}" for route in by_webhook if route.name)]
     )
     return [
-        f"{ROUTES_KEY}: {route.name!r} names the secret {route.secret[:_SHOWN_CHARS]!r}, which is none of "
+        f"{ROUTES_KEY}: {route.name!r} names the secret {route.secret[:SHOWN_CHARS]!r}, which is none of "
         f"this stack's; allowed: {', '.join(secrets)}"
         for route in by_webhook
         if route.secret not in secrets

@@ -84,14 +84,14 @@ def test_every_problem_is_told_by_its_place() -> None:
         StackConfig.parse(stack="dev", raw=VALID | {"heartbeats": raw, "syntheticIntervalS": "59"})
     told = "\n".join(caught.value.problems)
     for place in (
-        "heartbeats[2].name: 'Watch dog'",
-        "heartbeats[2].grace: unknown field; allowed: name, match, everyS, severity",
-        "heartbeats[2].everyS: '29' is not allowed; allowed: 30 to 86400 seconds",
-        "heartbeats[2].severity: 'urgent' is not allowed; allowed: CRITICAL, HIGH, MEDIUM, LOW, INFO",
-        "heartbeats[2].match.sourc: unknown field",
-        "heartbeats[3]: 'beat' is not allowed",
-        "heartbeats[4] (watchdog).everyS: 'True' is not allowed",
-        "heartbeats[4] (watchdog).match: it matches every alert",
+        "heartbeats[1].name: 'Watch dog'",
+        "heartbeats[1].grace: unknown field; allowed: name, match, everyS, severity",
+        "heartbeats[1].everyS: '29' is not allowed; allowed: 30 to 86400 seconds",
+        "heartbeats[1].severity: 'urgent' is not allowed; allowed: CRITICAL, HIGH, MEDIUM, LOW, INFO",
+        "heartbeats[1].match.sourc: unknown field",
+        "heartbeats[2]: 'beat' is not allowed",
+        "heartbeats[3] (watchdog).everyS: 'True' is not allowed",
+        "heartbeats[3] (watchdog).match: it matches every alert",
         "heartbeats: 'watchdog' is there twice",
         "syntheticIntervalS: '59' is not allowed; allowed: 0, or 60 to 3600 s",
     ):

@@ -87,7 +87,14 @@ def test_two_silences_that_contradict_are_refused() -> None:
     assert "db-move and db-move-2 are about the same alerts" in found
     assert problems_of([WINDOW, longer | {"from": WINDOW["until"]}]) == []
     (found,) = problems_of([WINDOW, longer | {"name": "db-move", "match": {"service": "web"}}])
-    assert "two are named db-move" in found
+    assert "'db-move' is there twice" in found
+
+
+def test_silences_without_a_name_have_no_name_in_common() -> None:
+    """What they lack is told of each, and nothing else."""
+    nameless = {key: value for key, value in WINDOW.items() if key != "name"}
+    found = problems_of([nameless, nameless | {"match": {"service": "web"}}])
+    assert [problem.partition(":")[0] for problem in found] == ["silences[0].name", "silences[1].name"]
 
 
 def test_silence_of_critical_alerts_has_to_be_said() -> None:
