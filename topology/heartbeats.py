@@ -38,17 +38,7 @@ class HeartbeatSpec:
 
 def encoded_heartbeats(heartbeats: Sequence[HeartbeatSpec]) -> str:
     """The value of a variable of the environment; empty for no heartbeats."""
-    return packed(
-        [
-            {
-                "name": heartbeat.name,
-                "match": heartbeat.match.parts,
-                "every_s": heartbeat.every_s,
-                "severity": heartbeat.severity,
-            }
-            for heartbeat in heartbeats
-        ]
-    )
+    return packed([{**vars(heartbeat), "match": heartbeat.match.parts} for heartbeat in heartbeats])
 
 
 def decoded_heartbeats(text: str) -> tuple[HeartbeatSpec, ...]:

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 
 
 def packed(parts: Sequence[Mapping[str, object]]) -> str:
-    """JSON, compressed, in Base64; what is empty of a mapping is left out. Empty for no `parts`."""
+    """JSON, compressed, in Base64; what is empty of a part is left out. Empty for no `parts`."""
     if not parts:
         return ""
     given = [{name: value for name, value in one.items() if value} for one in parts]
-    text = json.dumps(given, separators=(",", ":"), ensure_ascii=False, sort_keys=True)
+    text = json.dumps(given, separators=(",", ":"), ensure_ascii=False, sort_keys=True, default=dict)
     return base64.b64encode(zlib.compress(text.encode(), 9)).decode()
 
 

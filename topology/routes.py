@@ -43,18 +43,7 @@ class RouteSpec:
 
 def encoded_routes(routes: Sequence[RouteSpec]) -> str:
     """The value of a variable of the environment; empty for no routes."""
-    return packed(
-        [
-            {
-                "name": route.name,
-                "match": route.match.parts,
-                "secret": route.secret,
-                "channel": route.channel,
-                "retired": route.retired,
-            }
-            for route in routes
-        ]
-    )
+    return packed([{**vars(route), "match": route.match.parts} for route in routes])
 
 
 def decoded_routes(text: str) -> tuple[RouteSpec, ...]:

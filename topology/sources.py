@@ -68,18 +68,9 @@ EXPRESSIONS: Final = tuple(part.name for part in fields(SourceSpec) if part.name
 
 def encoded_sources(sources: Sequence[SourceSpec]) -> str:
     """The value of a variable of the environment; empty for no sources."""
-    return packed(
-        [
-            {name: dict(value) if isinstance(value, Mapping) else value for name, value in _parts(source)}
-            for source in sources
-        ]
-    )
+    return packed([vars(source) for source in sources])
 
 
 def decoded_sources(text: str) -> tuple[SourceSpec, ...]:
     """Read what `encoded_sources` wrote."""
     return tuple(map(SourceSpec.of, unpacked(text)))
-
-
-def _parts(source: SourceSpec) -> list[tuple[str, object]]:
-    return [(part.name, getattr(source, part.name)) for part in fields(source)]
