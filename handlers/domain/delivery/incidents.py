@@ -292,7 +292,8 @@ def _row_of(alert: Alert) -> IncidentRow:
 def _states(rows: Iterable[IncidentRow]) -> dict[str, FaultState]:
     """The state of each fault by its latest alert.
 
-    By the fault's own times, as two regions accept by clocks that disagree; of one time a resolution comes last.
+    By the fault's own times, as two regions accept by clocks that disagree; of one time a resolution comes
+    last.
     """
     ordered = sorted(
         rows,
