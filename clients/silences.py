@@ -15,6 +15,7 @@ from clients.deployment import Deployment
 from clients.rows import read_items
 from handlers.adapters.aws.items import plain_of
 from handlers.adapters.aws.silences import SILENCES_TEXT
+from handlers.domain.limits import REST_RETENTION_S
 from handlers.settings import variable
 from topology.alerts import Severity, silenced_key
 from topology.errors import ExplainedError
@@ -40,9 +41,6 @@ MAX_ACCEPTED: Final = 500
 """Alerts of a severity that are looked at for what a silence would have silenced."""
 
 _TRIES: Final = 5
-_KEPT_S: Final = 90 * 86_400
-"""How long a silence that is over stays on record, as long as the rows that name it."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class AcceptedAlert:
@@ -259,12 +257,12 @@ def _last_s(silence: Silence) -> int:
 
 
 def _kept(silences: Sequence[Silence], now_s: int) -> tuple[Silence, ...]:
-    """Without those that nobody needs: the longest over goes first, where room is short.
+    """Without those that no row names any more; the longest over goes first, where room is short.
 
     Raises:
         SilenceError: too many are not over.
     """
-    kept = sorted((one for one in silences if _last_s(one) > now_s - _KEPT_S), key=_last_s, reverse=True)
+    kept = sorted((one for one in silences if _last_s(one) > now_s - REST_RETENTION_S), key=_last_s, reverse=True)
     if len(kept) > MAX_SILENCES and _last_s(kept[MAX_SILENCES]) > now_s:
         raise SilenceError(f"there are {MAX_SILENCES} silences already; end one of them first")
     return tuple(sorted(kept[:MAX_SILENCES], key=lambda one: one.from_s))

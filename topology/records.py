@@ -34,7 +34,7 @@ def heartbeat_record(region: str, name: str) -> str:
 
 
 def synthetic_record(region: str) -> str:
-    """When a synthetic alert of a region was sent, and arrived; `handlers.domain.regions.synthetic`."""
+    """When a synthetic alert of a region arrived; `handlers.domain.delivery.arrivals`."""
     return f"synthetic#{region}"
 
 
