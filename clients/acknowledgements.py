@@ -11,12 +11,12 @@ from clients.ledger import ParkedAlerts
 from handlers.adapters.aws.dynamodb import DynamoLedger
 from handlers.domain.alert import Alert
 from handlers.domain.ports import MalformedRowError
+from handlers.domain.regions.escalations import resolved_since
 from handlers.domain.states import Actor, acknowledged, snoozed
-from topology.alerts import FaultState, Severity, Status
+from topology.alerts import Severity, Status
 from topology.errors import ExplainedError
 
 _TRIES: Final = 5
-_FOREVER_MS: Final = 1 << 53
 
 
 class AcknowledgementError(ExplainedError):
@@ -82,7 +82,11 @@ class Acknowledgements:
                 if alert is None:
                     break
                 _check_in_slack(alert)
-                _check_not_closed(alert, ledger)
+                if resolved_since(alert, ledger):
+                    raise AcknowledgementError(
+                        f"{alert_id}: its fault is resolved, so there is nothing to acknowledge; if it fires "
+                        "again, that is an alert of its own"
+                    )
                 if ledger.replace(alert, change(alert), actor=Actor.OPERATOR):
                     return True
             raise AcknowledgementError(f"{alert_id} is moved by others at the same time; try again")
@@ -102,15 +106,3 @@ def _check_in_slack(alert: Alert) -> None:
     else:
         why = f"it is {alert.status}, and not in Slack yet; try again when it is"
     raise AcknowledgementError(f"{alert.alert_id}: {why}")
-
-
-def _check_not_closed(alert: Alert, ledger: DynamoLedger) -> None:
-    resolved = alert.state is FaultState.RESOLVED
-    if not resolved and alert.fault_key and alert.changed_at_ms is not None:
-        events = ledger.history(alert.fault_key, FaultState.RESOLVED, until_ms=_FOREVER_MS, limit=1)
-        resolved = bool(events) and events[0].changed_at_ms > alert.changed_at_ms
-    if resolved:
-        raise AcknowledgementError(
-            f"{alert.alert_id}: its fault is resolved, so there is nothing to acknowledge; if it fires "
-            "again, that is an alert of its own"
-        )

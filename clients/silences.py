@@ -42,6 +42,7 @@ MAX_ACCEPTED: Final = 500
 
 _TRIES: Final = 5
 
+
 @dataclass(frozen=True, kw_only=True)
 class AcceptedAlert:
     """What a matcher looks at of a row."""
@@ -262,7 +263,9 @@ def _kept(silences: Sequence[Silence], now_s: int) -> tuple[Silence, ...]:
     Raises:
         SilenceError: too many are not over.
     """
-    kept = sorted((one for one in silences if _last_s(one) > now_s - REST_RETENTION_S), key=_last_s, reverse=True)
+    kept = sorted(
+        (one for one in silences if _last_s(one) > now_s - REST_RETENTION_S), key=_last_s, reverse=True
+    )
     if len(kept) > MAX_SILENCES and _last_s(kept[MAX_SILENCES]) > now_s:
         raise SilenceError(f"there are {MAX_SILENCES} silences already; end one of them first")
     return tuple(sorted(kept[:MAX_SILENCES], key=lambda one: one.from_s))

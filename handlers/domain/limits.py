@@ -56,6 +56,9 @@ MAX_ACTIONS: Final = 8
 REST_RETENTION_S: Final = 90 * 86_400
 """How long NOTIFIED and SUPPRESSED rows are kept: the runbook's 90-day retention."""
 
+FOREVER_MS: Final = 1 << 53
+"""Later than any event, epoch milliseconds."""
+
 MAX_ATTEMPTS: Final = 14
 """Of one step of one alert, by workers and Recovery together, before it is PARKED. With the backoff below
 that is more than an hour of an outage, the jitter at its least."""

@@ -19,7 +19,13 @@ from typing import ClassVar, Final
 import msgspec
 
 from handlers.domain.alert import Alert
-from handlers.domain.limits import MAX_ESCALATED_PER_RUN, MAX_OPEN_DUE_S, MAX_RECOVERED_PER_RUN, cut
+from handlers.domain.limits import (
+    FOREVER_MS,
+    MAX_ESCALATED_PER_RUN,
+    MAX_OPEN_DUE_S,
+    MAX_RECOVERED_PER_RUN,
+    cut,
+)
 from handlers.domain.ports import Clock, Escalation, EscalationError, Ledger, LedgerUnavailableError
 from handlers.domain.redaction import redacted
 from handlers.domain.regions.ownership import Ownership, OwnershipView
@@ -42,7 +48,6 @@ PEER_GRACE_S: Final = 90
 """A run of the owner's Recovery, and half a one."""
 
 _LINE_CHARS: Final = 300
-_FOREVER_MS: Final = 1 << 53
 
 
 class Escalations(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,7 +90,7 @@ class Escalations(msgspec.Struct, frozen=True, kw_only=True):
         due = []
         for alert in self._found(view, now_s):
             if alert.status is Status.NOTIFIED and alert.escalate_at is not None:
-                if self._resolved_since(alert):
+                if resolved_since(alert, self.ledger):
                     self.ledger.replace(alert, not_escalated(alert), actor=self.actor)
                 else:
                     due.append(alert)
@@ -128,15 +133,6 @@ class Escalations(msgspec.Struct, frozen=True, kw_only=True):
         fresh = not alert.attempts and alert.not_before is None and alert.due_at > now_s
         return not alert.status.at_rest and not fresh and waited
 
-    def _resolved_since(self, alert: Alert) -> bool:
-        """Whether its fault was resolved after it, or by it; in doubt it was not."""
-        if alert.state is FaultState.RESOLVED:
-            return True
-        if alert.fault_key is None or alert.changed_at_ms is None:
-            return False
-        events = self.ledger.history(alert.fault_key, FaultState.RESOLVED, until_ms=_FOREVER_MS, limit=1)
-        return bool(events) and events[0].changed_at_ms > alert.changed_at_ms + CLOCK_ERROR_S * 1000
-
     def _message(self, alerts: Sequence[Alert]) -> tuple[str, str]:
         """Subject and text, both inert and without secrets."""
         known = [alert for alert in alerts if alert.status is Status.NOTIFIED]
@@ -171,3 +167,13 @@ class Escalations(msgspec.Struct, frozen=True, kw_only=True):
 
     def _line(self, text: str) -> str:
         return cut(redacted(inert(text, one_line=True), emails=self.redact_emails), _LINE_CHARS)
+
+
+def resolved_since(alert: Alert, ledger: Ledger) -> bool:
+    """Whether the fault of `alert` was resolved after it, or by it; in doubt it was not."""
+    if alert.state is FaultState.RESOLVED:
+        return True
+    if alert.fault_key is None or alert.changed_at_ms is None:
+        return False
+    events = ledger.history(alert.fault_key, FaultState.RESOLVED, until_ms=FOREVER_MS, limit=1)
+    return bool(events) and events[0].changed_at_ms > alert.changed_at_ms + CLOCK_ERROR_S * 1000

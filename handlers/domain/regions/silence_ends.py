@@ -20,6 +20,7 @@ import msgspec
 
 from handlers.domain.alert import Alert
 from handlers.domain.limits import (
+    FOREVER_MS,
     MAX_ENDED_EARLY_READ,
     MAX_SILENCED_EVENTS_READ,
     MAX_SILENCED_EVENTS_SEEN,
@@ -32,7 +33,6 @@ from topology.alerts import CLOCK_ERROR_S, URGENCY, DuplicateCause, FaultState, 
 from topology.limits import DYNAMODB_BATCH_GET_MAX
 
 _ERROR_MS: Final = CLOCK_ERROR_S * 1000
-_FOREVER_MS: Final = 1 << 53
 _TOLD: Final = (Status.RECEIVED, Status.ANALYZED, Status.NOTIFIED)
 """People were told, or will be. Of a PARKED alert they were not."""
 
@@ -81,7 +81,7 @@ class SilenceEnds(msgspec.Struct, frozen=True, kw_only=True):
             return promoted(alert, due_at=due_at)
         at_ms = alert.changed_at_ms
         other = FaultState.FIRING if alert.state is FaultState.RESOLVED else FaultState.RESOLVED
-        changed = self.ledger.history(alert.fault_key, other, until_ms=_FOREVER_MS, limit=1)
+        changed = self.ledger.history(alert.fault_key, other, until_ms=FOREVER_MS, limit=1)
         if changed and changed[0].changed_at_ms > at_ms + _ERROR_MS:
             return repeat_looked_at(alert, due_at=None)
         uncertain = promoted(alert, due_at=due_at, duplicate_cause=DuplicateCause.STATE_UNCERTAIN)
@@ -116,7 +116,7 @@ class SilenceEnds(msgspec.Struct, frozen=True, kw_only=True):
             event
             for state in (FaultState(str(alert.state)), other)
             for event in self.ledger.history(
-                str(alert.fault_key), state, until_ms=_FOREVER_MS, limit=MAX_SILENCED_EVENTS_SEEN
+                str(alert.fault_key), state, until_ms=FOREVER_MS, limit=MAX_SILENCED_EVENTS_SEEN
             )
         ]
         ids = [event.alert_id for event in seen if event.alert_id != alert.alert_id]

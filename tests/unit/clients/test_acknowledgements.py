@@ -16,7 +16,7 @@ from handlers.domain.alert import Alert
 from handlers.domain.states import notified, parked, silenced, suppressed
 from tests.fakes.deployment import FAILOVER, PRIMARY, LossyClients
 from tests.unit.handlers.builders import row
-from topology.alerts import FaultState, Status
+from topology.alerts import CLOCK_ERROR_S, FaultState, Status
 
 NOW_S = 1_900_000_000
 
@@ -118,3 +118,15 @@ def test_malformed_row_is_named(deployment: Deployment) -> None:
     boto3.client("dynamodb", region_name=PRIMARY).put_item(TableName=deployment.alerts_table, Item=item)
     with pytest.raises(AcknowledgementError, match="a1: its row is malformed"):
         Acknowledgements(deployment).acknowledge("a1", by="ann", now_s=NOW_S)
+
+
+def test_alert_that_may_go_a_second_way_can_be_acknowledged(deployment: Deployment) -> None:
+    """As its fault was resolved so close to it that the order of the two is in doubt."""
+    alert = told()
+    put(deployment, alert)
+    changed_at_ms = (alert.changed_at_ms or 0) + CLOCK_ERROR_S * 1_000
+    put(deployment, replace(alert, alert_id="r1", state=FaultState.RESOLVED, changed_at_ms=changed_at_ms))
+    Acknowledgements(deployment).acknowledge("a1", by="ann", now_s=NOW_S)
+    stored = ParkedAlerts(deployment).get("a1")
+    assert stored is not None
+    assert stored["acknowledged_by"] == "ann"
