@@ -356,6 +356,7 @@ def test_the_real_program_comes_up_twice_and_goes(deployer: Deployer, client: Cl
         "timestamp-index",
         "open-index",
         "children-index",
+        "incident-index",
         "fault-index",
     }
     again = deployer.up()

@@ -381,7 +381,11 @@ def test_the_audit_of_all_alerts_is_clean_and_notices_a_removed_row(
     """On the running system: nothing unaccounted; with one row taken out of the ledger, that one is named."""
     (victim,) = accepted_ids(post(alert("To be taken out")))
     first = read_ledger(stack.deployment, "us-east-1")
-    receipts = [Receipt(alert_id, row.status, row.region, 0, 0) for alert_id, row in first.items()]
+    receipts = [
+        Receipt(alert_id, row.status, row.region, 0, 0)
+        for alert_id, row in first.items()
+        if row.format != "synthetic"  # none of people's, so nobody has a receipt of it
+    ]
 
     def unaccounted() -> Mapping[str, str]:
         ledgers = {e.region: scan_ledger(stack.deployment, e.region) for e in stack.deployment.regions}
