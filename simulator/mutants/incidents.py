@@ -16,7 +16,6 @@ from handlers.domain.states import analyzed, deferred, notified, rerouted
 from simulator.mutants.mutant import mutant
 from topology.alerts import FaultState, Severity
 
-_beside = Incidents._beside
 _fired = Incidents.fired
 _place = Incidents.place
 _view = Incidents.view
@@ -75,9 +74,9 @@ def _asks(self: Incidents, alert: Alert, **of: Any) -> Place:
     return replace(_place(self, alert, **of), asks=True)
 
 
-def _by_its_own(self: Incidents, alert: Alert, fired: Alert, route: str | None, *, edits: Any) -> Place:
+def _by_its_own(self: Incidents, alert: Alert, **of: Any) -> Place:
     """A resolution goes where it matches, not where its alert went."""
-    return replace(_beside(self, alert, fired, route, edits=edits), route=route)
+    return replace(_place(self, alert, **of), route=of["route_of"](alert))
 
 
 def _routeless(alert: Alert, **changes: Any) -> Alert:
@@ -117,7 +116,7 @@ MUTANTS: Final = (
     mutant("incident-miscounts", "an incident has one alert too many", (Incidents, "view", _one_more)),
     mutant("edit-replaces", "an edit takes back what was said", (Incidents, "view", _only_these)),
     mutant("asks-for-each", "the model is asked for each alert", (Incidents, "place", _asks)),
-    mutant("route-by-itself", "a resolution goes by its own match", (Incidents, "_beside", _by_its_own)),
+    mutant("route-by-itself", "a resolution goes by its own match", (Incidents, "place", _by_its_own)),
     mutant("route-forgotten", "what comes again has no route", (outcomes, "deferred", _routeless)),
     mutant("reroute-unsaid", "a row forgets its unusable route", (outcomes, "rerouted", _unsaid)),
 )

@@ -148,8 +148,7 @@ class AnalysisWork(msgspec.Struct, frozen=True, kw_only=True):
         return self.silences.silence_of(fired or alert, now_s=now_s)
 
     def _place(self, alert: Alert) -> Place:
-        route = self.routing.route_of(alert)
-        return self.incidents.place(alert, route=route, edits=self.routing.edits)
+        return self.incidents.place(alert, route_of=self.routing.route_of, edits=self.routing.edits)
 
     def _work_on_critical(self, alert: Alert, place: Place, deadline: Deadline) -> None:
         """Send it on when its patience is over at the latest, and its analysis after it."""

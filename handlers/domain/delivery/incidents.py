@@ -74,15 +74,18 @@ class Incidents(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock
     window_s: int
 
-    def place(self, alert: Alert, *, route: str | None, edits: Callable[[str | None], bool]) -> Place:
-        """The place of an alert at work. `route`: the one that it matches; `edits`: as `Routing.edits`.
+    def place(
+        self, alert: Alert, *, route_of: Callable[[Alert], str | None], edits: Callable[[str | None], bool]
+    ) -> Place:
+        """The place of an alert at work. `route_of` and `edits`: as of `Routing`.
 
         Whatever is unknown makes it an alert by itself: it is told at once.
         """
+        route = route_of(alert)
         try:
             fired = self.fired(alert) if alert.state is FaultState.RESOLVED else None
             if fired is not None:
-                return self._beside(alert, fired, route, edits=edits)
+                return self._beside(alert, fired, route_of(fired), edits=edits)
             if self.window_s == 0 or alert.folds:
                 return Place(route=route)
             return self._in_own(alert, route, edits=edits(route))
@@ -209,7 +212,7 @@ class Incidents(msgspec.Struct, frozen=True, kw_only=True):
     def _beside(
         self, alert: Alert, fired: Alert, route: str | None, *, edits: Callable[[str | None], bool]
     ) -> Place:
-        """The place of a resolution: where the alert went that it resolves."""
+        """The place of a resolution: where its alert went, or by the `route` that it will go by."""
         now_s = self.clock.now_ms() // 1000
         if fired.status is Status.RECEIVED:
             begun_s = max(fired.not_before or 0, alert.timestamp)

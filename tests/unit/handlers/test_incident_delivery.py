@@ -7,11 +7,7 @@ from msgspec.structs import replace
 
 from handlers.domain.delivery.messages import Digest, Notification
 from handlers.domain.limits import GATHERING_S, MAX_ATTEMPTS, PAIR_WAIT_S
-from handlers.domain.ports import (
-    NotifierRefusedError,
-    NotifierThrottledError,
-    NotifierUnavailableError,
-)
+from handlers.domain.ports import NotifierRefusedError, NotifierUnavailableError
 from tests.fakes.ledger import ledger_down
 from tests.unit.handlers.builders import INCIDENT_WINDOW_S, World, row
 from topology.alerts import FaultState, Severity, Status
@@ -168,7 +164,7 @@ def test_model_is_asked_about_a_fault_that_is_over_where_others_wait_for_the_ans
     """They were placed behind it, and do not ask."""
     world = World()
     first = replace(row("a0", at_ms=world.clock.ms), fault_key="fault of a0")
-    world.incidents.place(first, route=None, edits=bool)
+    world.incidents.place(first, route_of=lambda _: None, edits=bool)
     analysed(world, "a1")
     world.hold(first)
     world.clock.advance(8)
@@ -189,22 +185,6 @@ def test_critical_alert_and_its_resolution_go_out_together_where_both_wait() -> 
     world.distribution.work("b0", world.time())
     assert [digest.alert_count for digest in world.notifier.digests] == [2]
     assert world.notifier.alert_ids == ["b0"]
-
-
-def test_critical_resolution_that_waits_for_a_slot_is_not_held_behind_other_faults() -> None:
-    """Nothing CRITICAL is: Slack asked to wait for seconds, not until the window ends."""
-    world = World()
-    analysed(world, "a0", "b0", severity="CRITICAL")
-    for alert_id in ("a0", "b0"):
-        world.distribution.work(alert_id, world.time())
-        world.clock.advance(2)
-    resolved(world, "a1", "a0", severity="CRITICAL")
-    world.analysis.work("a1", world.time())
-    world.notifier.script = [NotifierThrottledError("429", retry_after_s=3), None]
-    for _ in range(2):
-        world.distribution.work("a1", world.time())
-        world.clock.advance(4)
-    assert statuses(world)["a1"] is Status.NOTIFIED
 
 
 def test_last_resolution_goes_out_at_once_and_takes_what_waits_along() -> None:

@@ -17,7 +17,7 @@ from topology.alerts import FaultState, Severity
 
 def place(world: World, alert: Alert, *, route: str | None = None, edits: bool = False) -> Place:
     """Where the alert is told; `edits`: of the default channel. That of route `bot` can always be edited."""
-    return world.incidents.place(alert, route=route, edits=lambda name: name == "bot" or edits)
+    return world.incidents.place(alert, route_of=lambda _: route, edits=lambda name: name == "bot" or edits)
 
 
 def told(world: World, alert: Alert, where: Place, **fields: Any) -> Alert:
@@ -159,7 +159,7 @@ def test_without_a_window_there_are_no_incidents() -> None:
     world = World()
     incidents = Incidents(ledger=world.ledger, coordination=world.coordination, clock=world.clock, window_s=0)
     for alert_id in ("a1", "a2"):
-        assert incidents.place(row(alert_id), route=None, edits=bool) == Place()
+        assert incidents.place(row(alert_id), route_of=lambda _: None, edits=bool) == Place()
 
 
 def test_resolution_goes_where_its_alert_went() -> None:
@@ -182,6 +182,18 @@ def test_resolution_is_held_as_its_alerts_channel_can_be_edited_whatever_it_matc
         told(world, fired, place(world, fired, route="bot"))
     over = place(world, resolution("r1", "f1"), route="info")
     assert (over.route, over.held_until) == ("bot", world.clock.s + GATHERING_S)
+
+
+def test_resolution_goes_where_its_alert_will_go() -> None:
+    """Of an alert that stays behind: by its severity, not by the resolution's own."""
+    world = World()
+    fired = of_fault("a1", "f1", severity=Severity.HIGH)
+    world.ledger.rows["a1"] = fired
+    world.clock.advance(600)
+    where = world.incidents.place(
+        resolution("a2", "f1", severity=Severity.INFO), route_of=lambda alert: alert.severity, edits=bool
+    )
+    assert where.route == "HIGH"
 
 
 def test_resolution_is_held_while_other_faults_fire_and_the_last_one_ends_the_incident() -> None:
