@@ -265,6 +265,9 @@ class MovingOwnership(msgspec.Struct, kw_only=True):
     def _next(self, view: RegionOwnershipView, now_ms: int, switched_ms: int) -> Mapping[str, int]:
         """This region's record after a heartbeat; `switched_ms`: since when its switch is on, or 0."""
         own, other = view.own, view.other
+        now_ms = max(
+            now_ms, own.heartbeat_ms
+        )  # one that stood still since it looked at its clock is no earlier
         if self._silent(own.heartbeat_ms, now_ms):
             # Workers without a Recovery have given new alerts the epoch between, see `view`.
             return own.values(heartbeat_ms=now_ms, epoch=own.epoch + 2, returned_ms=now_ms)

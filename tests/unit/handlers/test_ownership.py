@@ -197,6 +197,16 @@ def test_worker_that_was_frozen_reads_its_standing_again() -> None:
     assert not worker.view().owns(stranded)
 
 
+def test_run_that_was_frozen_writes_no_earlier_heartbeat() -> None:
+    """The other region would take this one for silent."""
+    two = Two()
+    two.heartbeat(REGION, PEER, minutes=5)
+    last = two.replicas[REGION].records[ownership_record(REGION)].values["heartbeat_ms"]
+    two.clock.advance(-4 * MINUTE_S)
+    two.ownership(REGION).heartbeat()
+    assert two.replicas[REGION].records[ownership_record(REGION)].values["heartbeat_ms"] == last
+
+
 def test_unknown_standing_touches_nothing_and_still_accepts() -> None:
     """A worker leaves the alert to Recovery; reception gives it the lowest epoch, which takeovers cover."""
     two = Two()
