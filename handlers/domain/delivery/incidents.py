@@ -189,7 +189,9 @@ class Incidents(msgspec.Struct, frozen=True, kw_only=True):
                 gathers = False
             else:
                 leads = rank < values[_RANK] or values[_LEAD] == number
-                asks = values[_LEAD] == number or now_ms - values[_ASKED] >= ASK_AGAIN_S * 1000
+                # One that leads once more asks once more, unless another has asked in its place.
+                first = values[_LEAD] == number and values[_ASKED] == values[_OPENED]
+                asks = first or now_ms - values[_ASKED] >= ASK_AGAIN_S * 1000
                 gathers = not (leads or critical) and now_ms - values[_GATHERED] >= GATHERING_S * 1000
                 after = {
                     **values,

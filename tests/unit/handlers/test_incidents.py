@@ -128,6 +128,16 @@ def test_lead_that_is_worked_on_once_more_leads_again() -> None:
     assert place(world, row("a1")).incident_id == first.incident_id
 
 
+def test_lead_that_is_worked_on_once_more_does_not_ask_what_another_asks() -> None:
+    """Whoever came a minute later has asked in its place."""
+    world = World()
+    place(world, row("a1"))
+    world.clock.advance(ASK_AGAIN_S)
+    assert place(world, row("a2")).asks
+    again = place(world, row("a1"))
+    assert (again.lead, again.asks) == (True, False)
+
+
 def test_model_is_asked_again_for_a_later_alert() -> None:
     """The first may never have had an answer."""
     world = World()
