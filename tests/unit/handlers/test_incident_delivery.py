@@ -7,7 +7,11 @@ from msgspec.structs import replace
 
 from handlers.domain.delivery.messages import Digest, Notification
 from handlers.domain.limits import GATHERING_S, MAX_ATTEMPTS, PAIR_WAIT_S
-from handlers.domain.ports import NotifierRefusedError, NotifierUnavailableError
+from handlers.domain.ports import (
+    NotifierRefusedError,
+    NotifierThrottledError,
+    NotifierUnavailableError,
+)
 from tests.fakes.ledger import ledger_down
 from tests.unit.handlers.builders import INCIDENT_WINDOW_S, World, row
 from topology.alerts import FaultState, Severity, Status
@@ -185,6 +189,22 @@ def test_critical_alert_and_its_resolution_go_out_together_where_both_wait() -> 
     world.distribution.work("b0", world.time())
     assert [digest.alert_count for digest in world.notifier.digests] == [2]
     assert world.notifier.alert_ids == ["b0"]
+
+
+def test_critical_resolution_that_waits_for_a_slot_is_not_held_behind_other_faults() -> None:
+    """Nothing CRITICAL is: Slack asked to wait for seconds, not until the window ends."""
+    world = World()
+    analysed(world, "a0", "b0", severity="CRITICAL")
+    for alert_id in ("a0", "b0"):
+        world.distribution.work(alert_id, world.time())
+        world.clock.advance(2)
+    resolved(world, "a1", "a0", severity="CRITICAL")
+    world.analysis.work("a1", world.time())
+    world.notifier.script = [NotifierThrottledError("429", retry_after_s=3), None]
+    for _ in range(2):
+        world.distribution.work("a1", world.time())
+        world.clock.advance(4)
+    assert statuses(world)["a1"] is Status.NOTIFIED
 
 
 def test_last_resolution_goes_out_at_once_and_takes_what_waits_along() -> None:
