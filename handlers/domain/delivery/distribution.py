@@ -137,11 +137,15 @@ class DistributionWork(msgspec.Struct, frozen=True, kw_only=True):
             self._follow_up(mine, deadline)
         else:
             # A held alert comes again too, so that alone is no sign that others wait for a slot.
-            again = alert.not_before is not None and (alert.lead or alert.incident_id is None)
-            self._tell(mine, deadline, backlog=again or limiter.crowded)
+            own = alert.lead or alert.incident_id is None
+            again = alert.not_before is not None
+            self._tell(mine, deadline, backlog=(again and own) or limiter.crowded, held=again and not own)
 
-    def _tell(self, mine: Alert, deadline: Deadline, *, backlog: bool) -> None:
-        """Post `mine`, with what of its incident waits too, and with the `backlog` if there is one."""
+    def _tell(self, mine: Alert, deadline: Deadline, *, backlog: bool, held: bool) -> None:
+        """Post `mine`, with what of its incident waits too, and with the `backlog` if there is one.
+
+        What was `held` goes into the message of its incident's lead, if that can be edited.
+        """
         rows = self._rows(mine)
         mates: list[Alert] = []
         others: list[Alert] = []
@@ -151,7 +155,7 @@ class DistributionWork(msgspec.Struct, frozen=True, kw_only=True):
             mates = self._gathering.of_incident(mine, rows, deadline)
             if backlog:
                 others, more_wait = self._gathering.backlog(mine, mates, deadline)
-        if mates or others:
+        if mates or others or (held and not mine.alone and self._edits(mine, rows)):
             self._digest([mine, *mates, *others], deadline, more_wait=more_wait)
         else:
             self._single(mine, rows, deadline)
@@ -161,11 +165,15 @@ class DistributionWork(msgspec.Struct, frozen=True, kw_only=True):
         own = alert.lead or alert.alone or alert.status.at_rest or alert.severity is Severity.CRITICAL
         if own or alert.incident_id is None or alert.not_before is None:
             return False
-        edits = self.channels.of(alert.route).edits
-        until_s = self.incidents.over_at(alert, self._rows(alert), edits=edits)
+        rows = self._rows(alert)
+        until_s = self.incidents.over_at(alert, rows, edits=self._edits(alert, rows))
         if until_s:
             self.leases.postpone(alert, wait_s=until_s - self.leases.clock.now_ms() // 1000)
         return until_s > 0
+
+    def _edits(self, alert: Alert, rows: Sequence[IncidentRow]) -> bool:
+        """Whether a message of its incident can be edited: that of a lead which was told by itself."""
+        return self.channels.of(alert.route).edits and any(row.slack_ref for row in rows)
 
     def _sink(self, alert: Alert, deadline: Deadline) -> None:
         """A synthetic alert for which the stack has no channel has come as far as it can."""
@@ -235,9 +243,19 @@ class DistributionWork(msgspec.Struct, frozen=True, kw_only=True):
                 channel.notifier.post(
                     replace(reply, parent_ref=reference), timeout_s=min(left_ms / 1000, _MAX_POST_S)
                 )
-            except NotifierError:
+            except NotifierError as error:
+                if isinstance(error, NotifierThrottledError):
+                    self._stay_away(channel, error)
                 _log.warning("Analyses are not in the thread", extra={"digest": reference}, exc_info=True)
                 break
+
+    def _stay_away(self, channel: Channel, error: NotifierThrottledError) -> float:
+        """Have everybody wait as Slack asked; for how many seconds."""
+        asked_s = _DEFAULT_RETRY_AFTER_S if error.retry_after_s is None else error.retry_after_s
+        wait_s = min(max(asked_s, 1), MAX_DEFERRAL_S)
+        _log.info("Slack asked to wait", extra={"retry_after_s": wait_s})
+        channel.rate_limiter.back_off(until_ms=self.leases.clock.now_ms() + round(wait_s * 1000))
+        return wait_s
 
     def _views(self, alerts: Sequence[Alert]) -> dict[str, IncidentView]:
         """What is known of each incident; of many of them only where no analysis is at hand."""
@@ -337,10 +355,7 @@ class DistributionWork(msgspec.Struct, frozen=True, kw_only=True):
         try:
             reference = channel.notifier.post(message, timeout_s=min(left_ms / 1000, _MAX_POST_S))
         except NotifierThrottledError as error:
-            asked_s = _DEFAULT_RETRY_AFTER_S if error.retry_after_s is None else error.retry_after_s
-            wait_s = min(max(asked_s, 1), MAX_DEFERRAL_S)
-            _log.info("Slack asked to wait", extra={"alerts": len(alerts), "retry_after_s": wait_s})
-            channel.rate_limiter.back_off(until_ms=self.leases.clock.now_ms() + round(wait_s * 1000))
+            wait_s = self._stay_away(channel, error)
             self._gathering.each(lambda alert: outcomes.give_back(alert, deadline, wait_s=wait_s), alerts)
         except (NotifierUnavailableError, NotifierMisaddressedError) as error:
             failure = error  # a name that the function below may keep

@@ -253,13 +253,17 @@ class Incidents(msgspec.Struct, frozen=True, kw_only=True):
             return None
 
     def _head(self, told: Sequence[Alert], rows: Sequence[IncidentRow]) -> Alert | None:
-        """A lead with its analysis if there is one, the first before later ones."""
+        """A lead with its analysis if there is one, and then one that can be edited; the first of such."""
         mine = {alert.alert_id: alert for alert in told}
         leads = [row.alert_id for row in rows if row.lead][:_HEADS_READ]
         stored = self.ledger.get_many([alert_id for alert_id in leads if alert_id not in mine])
         heads = [mine.get(alert_id) or stored.get(alert_id) for alert_id in leads]
         found = [head for head in heads if isinstance(head, Alert)]
-        return min((*found, *told), key=lambda alert: alert.analysis is None, default=None)
+        return min(
+            (*found, *told),
+            key=lambda alert: (alert.analysis is None, alert.slack_ref is None),
+            default=None,
+        )
 
     def _is_over(self, seen: Sequence[IncidentRow], rows: Sequence[IncidentRow]) -> bool:
         """Whether all of `rows` is resolved; nobody knows where there are more than were `seen`."""
@@ -297,8 +301,7 @@ def _row_of(alert: Alert) -> IncidentRow:
 def _states(rows: Iterable[IncidentRow]) -> dict[str, FaultState]:
     """The state of each fault by its latest alert.
 
-    By the fault's own times, as two regions accept by clocks that disagree; of one time a resolution comes
-    last.
+    By the fault's own times, as regions accept by clocks that disagree; of one time a resolution is last.
     """
     ordered = sorted(
         rows,

@@ -6,12 +6,14 @@ import pytest
 from msgspec.structs import replace
 
 from handlers.domain.delivery.messages import Digest, Notification
+from handlers.domain.delivery.routing import Routing
 from handlers.domain.limits import GATHERING_S, MAX_ATTEMPTS, PAIR_WAIT_S
 from handlers.domain.ports import (
     NotifierRefusedError,
     NotifierThrottledError,
     NotifierUnavailableError,
 )
+from handlers.domain.states import notified
 from tests.fakes.ledger import ledger_down
 from tests.unit.handlers.builders import INCIDENT_WINDOW_S, World, row
 from topology.alerts import FaultState, Severity, Status
@@ -189,6 +191,60 @@ def test_critical_alert_and_its_resolution_go_out_together_where_both_wait() -> 
     world.distribution.work("b0", world.time())
     assert [digest.alert_count for digest in world.notifier.digests] == [2]
     assert world.notifier.alert_ids == ["b0"]
+
+
+def by_bot() -> World:
+    """A world in which what was posted can be edited."""
+    world = World(edits=True, routing=Routing(default_edits=True))
+    world.notifier.script = ["C1/1.0"]
+    return world
+
+
+def test_single_held_alert_is_told_by_an_edit_of_its_leads_message() -> None:
+    """Alerts that come one by one are no new message each."""
+    world = by_bot()
+    analysed(world, "a0")
+    world.distribution.work("a0", world.time())
+    analysed(world, "a1")
+    world.clock.advance(GATHERING_S)
+    world.distribution.work("a1", world.time())
+    (edit,) = world.notifier.digests
+    assert (edit.refers_to, edit.alert_count) == ("C1/1.0", 1)
+    assert edit.whole is not None
+    assert "2 alerts" in edit.whole.incident
+    assert set(statuses(world).values()) == {Status.NOTIFIED}
+
+
+def test_held_alerts_wait_for_the_count_where_their_leads_message_cannot_be_edited() -> None:
+    """It was told in a digest by fault, so each of them would be one message more."""
+    world = by_bot()
+    analysed(world, "a0")
+    told = notified(world.ledger.rows["a0"], at_ms=world.clock.ms, digest_id="d1")
+    world.hold(told)
+    analysed(world, "a1")
+    world.clock.advance(GATHERING_S)
+    world.distribution.work("a1", world.time())
+    assert world.notifier.posted == []
+    world.clock.advance(INCIDENT_WINDOW_S)
+    world.distribution.work("a1", world.time())
+    assert set(statuses(world).values()) == {Status.NOTIFIED}
+
+
+def test_slack_is_left_alone_when_it_refuses_a_reply_for_now() -> None:
+    """The next alert waits as long as Slack asked."""
+    world = by_bot()
+    faults = [(f"a{number}", f"Fault {chr(97 + number)}") for number in range(9)]
+    for alert_id, title in faults:
+        analysed(world, alert_id, title=title)
+    alert = world.ledger.rows["a0"]
+    world.hold(replace(alert, not_before=world.clock.s))
+    world.notifier.script = ["C1/1.0", NotifierThrottledError("429", retry_after_s=60), None]
+    world.distribution.work("a0", world.time())
+    assert [digest.alert_count for digest in world.notifier.digests] == [9]
+    world.clock.advance(10)
+    analysed(world, "b0", title="Fault z", severity="CRITICAL")
+    world.distribution.work("b0", world.time())
+    assert statuses(world)["b0"] is Status.ANALYZED
 
 
 def test_critical_resolution_that_waits_for_a_slot_is_not_held_behind_other_faults() -> None:
