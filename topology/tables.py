@@ -74,6 +74,7 @@ INCIDENT_INDEX: Final = IndexSpec(
         "lease_token",
         "alone",
         "lead",
+        "slack_ref",
     ),
 )
 """The alerts of an incident, in order: what waits to be told, and the counts that people are told, are taken

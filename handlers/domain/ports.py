@@ -122,6 +122,7 @@ class IncidentRow(msgspec.Struct, frozen=True, kw_only=True):
     lease_token: str | None = None
     alone: bool | None = None
     lead: bool | None = None
+    slack_ref: str | None = None
 
 
 class Ledger(Protocol):

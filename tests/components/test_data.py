@@ -77,7 +77,7 @@ def test_tables_have_the_keys_and_indexes_of_the_specs(run: Run) -> None:
             "projectionType": "INCLUDE",
             "nonKeyAttributes": [
                 *("status", "severity", "state", "fault_key", "changed_at_ms", "host", "lease_token"),
-                *("alone", "lead"),
+                *("alone", "lead", "slack_ref"),
             ],
         },
     ]
