@@ -41,7 +41,7 @@ class SlackPost(Protocol):
 
     @property
     def digests(self) -> tuple[tuple[str, int], ...]:
-        """Digests."""
+        """Digests, each with its number of alerts."""
 
     @property
     def follow_ups(self) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
+from audit.comparison import SlackPost
 from audit.ledger import scan_items
 from audit.outcome import NOTIFIED
 from clients.deployment import Deployment
@@ -28,7 +29,7 @@ _COMPARED_CHARS: Final = 24
 _ATTRIBUTES: Final = ("alert_id", "status", "digest_id", "incident_id", "analysis_error", "analysis")
 
 
-class ReadPost(Protocol):
+class ReadPost(SlackPost, Protocol):
     """A message or an edit as Slack has it, with all that it shows."""
 
     @property
@@ -42,18 +43,6 @@ class ReadPost(Protocol):
     @property
     def thread_ts(self) -> str:
         """The id of the message that it replies to; empty if it does not."""
-
-    @property
-    def alert_ids(self) -> tuple[str, ...]:
-        """Alerts with a message of their own."""
-
-    @property
-    def digests(self) -> tuple[tuple[str, int], ...]:
-        """Digests, each with its number of alerts."""
-
-    @property
-    def follow_ups(self) -> tuple[str, ...]:
-        """Alerts whose analysis it is."""
 
     @property
     def payload(self) -> Mapping[str, Any]:

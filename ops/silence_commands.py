@@ -3,21 +3,20 @@
 import json
 import secrets
 import time
-from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
 from clients.silences import MadeSilences
-from ops.durations import end_of
 from ops.local import running
 from ops.opened_stack import Outputs, open_stack
 from ops.options import AsJson, DryRun, RunDir, printable
+from ops.people_options import By, For, Until, checked_text, end_of, shown_time
 from ops.tables import make_table, print_table
 from topology.alerts import Severity
-from topology.matchers import parse_matcher, words_to_parts
+from topology.matchers import Matcher, parse_matcher, words_to_parts
 from topology.silences import MAX_BY_CHARS, MAX_REASON_CHARS, Silence
 
 MAX_SILENCE_S: Final = 7 * 86_400
@@ -27,9 +26,6 @@ _PREVIEW_S: Final = 3_600
 
 app = typer.Typer(help="Have nobody told of some alerts for a while.", no_args_is_help=True)
 
-By = Annotated[str, typer.Option("--by", help="Who says so.")]
-For = Annotated[str, typer.Option("--for", help="For how long, such as 30m, 2h, 1d.")]
-Until = Annotated[str, typer.Option(help="Until when, such as 2026-12-01T22:00:00+01:00.")]
 Long = Annotated[bool, typer.Option("--long", help="It may last longer than a week.")]
 SilenceId = Annotated[str, typer.Argument(help="As `responder silence list` has it.")]
 
@@ -66,8 +62,8 @@ def add(  # noqa: PLR0913 - one option each
         matcher=_matcher(matchers, critical=critical),
         from_s=now_s,
         until_s=_end(now_s, lasting, until, long=long),
-        reason=_text("--reason", reason, MAX_REASON_CHARS),
-        by=_text("--by", by, MAX_BY_CHARS),
+        reason=checked_text("--reason", reason, MAX_REASON_CHARS),
+        by=checked_text("--by", by, MAX_BY_CHARS),
         critical=critical,
     )
     made = MadeSilences(open_stack(run_dir, outputs, attempts_max=2).deployment)
@@ -160,16 +156,11 @@ def end(
     _report(silence, "is over; Recovery tells of what still fires within a minute or two", as_json=as_json)
 
 
-def shown_time(at_s: int) -> str:
-    """A time for people, in UTC."""
-    return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
 def _report(silence: Silence, what: str, *, as_json: bool) -> None:
     typer.echo(json.dumps(silence.parts) if as_json else f"{silence.silence_id} {what}")
 
 
-def _matcher(words: list[str], *, critical: bool) -> Any:
+def _matcher(words: list[str], *, critical: bool) -> Matcher:
     problems: list[str] = []
     matcher = parse_matcher("matchers", words_to_parts(words, problems), problems)
     if problems:
@@ -186,9 +177,3 @@ def _end(now_s: int, lasting: str, until: str, *, long: bool) -> int:
     if until_s > now_s + MAX_SILENCE_S and not long:
         raise typer.BadParameter("it lasts longer than a week; add --long if that is meant")
     return until_s
-
-
-def _text(option: str, text: str, limit: int) -> str:
-    if not text.strip() or len(text) > limit or not text.isprintable():
-        raise typer.BadParameter(f"{option}: allowed: 1 to {limit} printable characters")
-    return text.strip()

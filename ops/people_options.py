@@ -1,11 +1,16 @@
-"""Spans and points of time as people type them: `--for 2h`, `--until 2026-12-01T22:00:00+01:00`."""
+"""What commands that people leave a word with have in common: who says so, and how long it holds."""
 
 import re
-from typing import Final
+from datetime import UTC, datetime
+from typing import Annotated, Final
 
 import typer
 
 from topology.silence_config import parse_time
+
+By = Annotated[str, typer.Option("--by", help="Who says so.")]
+For = Annotated[str, typer.Option("--for", help="For how long, such as 30m, 2h, 1d.")]
+Until = Annotated[str, typer.Option(help="Until when, such as 2026-12-01T22:00:00+01:00.")]
 
 _UNITS_S: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _DURATION: Final = re.compile(r"([1-9][0-9]{0,5})([smhd])")
@@ -32,3 +37,19 @@ def end_of(*, now_s: int, lasting: str, until: str) -> int:
     if end_s <= now_s:
         raise typer.BadParameter(f"--until: {until} is in the past; name a later time")
     return end_s
+
+
+def shown_time(at_s: int) -> str:
+    """A time for people, in UTC."""
+    return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def checked_text(option: str, text: str, limit: int) -> str:
+    """What was typed for `option`, if it can be kept and shown.
+
+    Raises:
+        typer.BadParameter: it cannot.
+    """
+    if not text.strip() or len(text) > limit or not text.isprintable():
+        raise typer.BadParameter(f"{option}: allowed: 1 to {limit} printable characters")
+    return text.strip()
