@@ -108,7 +108,7 @@ class Recovery(msgspec.Struct, frozen=True, kw_only=True):
     ownership: Ownership
     clock: Clock
     lease_s: int
-    silences: Silences | None = None
+    silences: Silences
     actor: ClassVar[Actor] = Actor.RECOVERY
 
     def run(self, *, until_ms: int) -> RecoveryReport:

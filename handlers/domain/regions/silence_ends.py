@@ -38,10 +38,10 @@ _TOLD: Final = (Status.RECEIVED, Status.ANALYZED, Status.NOTIFIED)
 
 
 class SilenceEnds(msgspec.Struct, frozen=True, kw_only=True):
-    """`silences`: None where a stack has none that people can make."""
+    """Looks at what was silenced, in one region."""
 
     ledger: Ledger
-    silences: Silences | None
+    silences: Silences
     lease_s: int
 
     def due(self, owners: Sequence[str], *, now_s: int) -> Iterator[str]:
@@ -135,10 +135,9 @@ class SilenceEnds(msgspec.Struct, frozen=True, kw_only=True):
 
     def _ended_early(self, now_s: int) -> dict[str, list[int]]:
         """By the id of a silence that is over: those of its earlier ends that are not."""
-        made = self.silences.made_by_people() if self.silences else ()
         return {
             silence.silence_id: [end_s for end_s in silence.due_s if end_s > now_s]
-            for silence in made
+            for silence in self.silences.made_by_people()
             if silence.until_s <= now_s
         }
 
