@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
+from itertools import islice
 from typing import Any, Final, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
@@ -19,6 +20,7 @@ from clients.rows import LedgerUnreachableError, read_items
 from handlers.adapters.aws.dynamodb import DynamoLedger
 from handlers.adapters.aws.items import plain_of
 from handlers.adapters.aws.sqs import SqsQueueSender
+from handlers.domain.limits import MAX_INCIDENT_ROWS
 from handlers.domain.ports import LedgerUnavailableError, MalformedRowError, QueueSendError
 from handlers.domain.states import Actor, redriven
 from topology.alerts import Status, parked_key
@@ -127,6 +129,24 @@ class ParkedAlerts:
         root = row if root_id == row["alert_id"] else self.get(root_id)
         members = [(root_id, "no row" if root is None else str(root["status"]))]
         return members + self._ask(self._regions(), lambda region: self._repeats(region, root_id))
+
+    def analysed(self, row: Row) -> Row:
+        """The row with whose analysis people are told of it: itself, what it repeats, a lead of its incident.
+
+        The row itself if none of them has one.
+
+        Raises:
+            LedgerUnreachableError: no region answers.
+        """
+        known = (row, *map(self.get, filter(None, [row.get("parent_id")])))
+        incident_id = next((str(one["incident_id"]) for one in known if one and "incident_id" in one), "")
+        if not incident_id or any(one and one.get("analysis") for one in known):
+            return next((one for one in known if one and one.get("analysis")), row)
+        members = self.by_handlers_ledger(
+            str(row.get("owner")), lambda ledger: ledger.incident(incident_id, limit=MAX_INCIDENT_ROWS)
+        )
+        leads = (self.get(member.alert_id) for member in members if member.lead)
+        return next((lead for lead in islice(leads, MAX_FAMILY) if lead and lead.get("analysis")), row)
 
     def redrive(self, alert_id: str, *, now_s: int) -> Redrive:
         """Have a PARKED alert tried again from the start, with a full count of attempts.

@@ -7,6 +7,7 @@ from typing import Any
 
 import boto3
 import pytest
+from msgspec.structs import replace
 from typer.testing import CliRunner
 
 from handlers.adapters.aws.dynamodb import attributes_of
@@ -14,6 +15,7 @@ from handlers.adapters.aws.items import item_of
 from handlers.domain.states import notified
 from ops.cli import app
 from tests.fakes.deployment import PRIMARY, deployment_on_moto
+from tests.fakes.services import ANALYSIS
 from tests.unit.handlers.builders import row
 from topology.alerts import Status
 from topology.outputs import ALL
@@ -91,6 +93,37 @@ def test_long_silence_of_critical_alerts_is_made_if_it_is_said(outputs: Path) ->
     """Both, by their options."""
     words = ("severity=CRITICAL", "--for", "8d", "--reason", "r", "--by", "ann", "--critical", "--long")
     assert run(outputs, "silence", "add", *words).exit_code == 0
+
+
+def test_alert_is_shown_with_the_analysis_that_it_was_told_with(outputs: Path) -> None:
+    """Its own, or its incident's, also for what repeats it; nothing controls the terminal."""
+    table = json.loads(outputs.read_text())["AlertsTableName"]
+    lead = replace(row("b1", status=Status.ANALYZED), incident_id="i1", lead=True, analysis=ANALYSIS)
+    held = replace(row("b2", status=Status.ANALYZED, title="\x1b[31mred"), incident_id="i1", analysis=None)
+    repeat = replace(row("b3"), parent_id="b2")
+    for alert in (lead, replace(held, analysis_error="asked for another"), repeat):
+        boto3.client("dynamodb", region_name=PRIMARY).put_item(
+            TableName=table, Item=item_of(attributes_of(alert))
+        )
+    for alert_id in ("b1", "b2", "b3"):
+        shown = run(outputs, "alerts", "show", alert_id)
+        assert shown.exit_code == 0
+        assert f"analysis of b1: {ANALYSIS.summary}" in shown.output
+        assert "\x1b" not in shown.output
+        found = json.loads(run(outputs, "alerts", "show", alert_id, "--json").output)
+        assert (found["alert"]["alert_id"], found["analysis_of"]) == (alert_id, "b1")
+    missing = run(outputs, "alerts", "show", "c1")
+    assert "there is no such alert" in str(missing.exception)
+
+
+def test_alert_without_an_analysis_is_shown_with_the_reason(outputs: Path) -> None:
+    """Nobody searches for one."""
+    table = json.loads(outputs.read_text())["AlertsTableName"]
+    alert = replace(row("b1", status=Status.ANALYZED), analysis=None, analysis_error="the model has no key")
+    boto3.client("dynamodb", region_name=PRIMARY).put_item(
+        TableName=table, Item=item_of(attributes_of(alert))
+    )
+    assert "no analysis: the model has no key" in run(outputs, "alerts", "show", "b1").output
 
 
 def test_alert_is_acknowledged_by_its_id(outputs: Path) -> None:
