@@ -47,8 +47,8 @@ class Acknowledgements:
 
         self._change(alert_id, after)
 
-    def snooze(self, alert_id: str, *, until_s: int) -> None:
-        """Have the CRITICAL alert go a second way only at `until_s`, unless somebody acknowledges it.
+    def snooze(self, alert_id: str, *, by: str, until_s: int) -> None:
+        """Have the CRITICAL alert go a second way only at `until_s`, as `by` says, unless it is acknowledged.
 
         Raises:
             AcknowledgementError: it is not CRITICAL, not in Slack, or its fault is resolved.
@@ -61,7 +61,7 @@ class Acknowledgements:
                     f"{alert_id} is {alert.severity}, and only CRITICAL alerts go a second way; acknowledge "
                     f"it by `responder alerts ack {alert_id}`"
                 )
-            return snoozed(alert, until=until_s)
+            return snoozed(alert, by=by, until=until_s)
 
         self._change(alert_id, after)
 

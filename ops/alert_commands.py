@@ -95,7 +95,7 @@ def snooze(
     if until_s > now_s + MAX_SNOOZE_S:
         raise typer.BadParameter("a day is the longest; acknowledge it, if somebody sees to it")
     deployment = open_stack(run_dir, outputs, attempts_max=2).deployment
-    Acknowledgements(deployment).snooze(alert_id, until_s=until_s)
+    Acknowledgements(deployment).snooze(alert_id, by=by, until_s=until_s)
     if as_json:
         typer.echo(json.dumps({"alert_id": alert_id, "snoozed_until": until_s, "by": by}))
     else:

@@ -71,7 +71,7 @@ class Operator:
                 continue
             if snooze:
                 until_s = self._now_s + _SNOOZE_S
-                if self._write(region, row, snoozed(row, until=until_s), "snoozes"):
+                if self._write(region, row, snoozed(row, by="somebody", until=until_s), "snoozes"):
                     people.snoozed(row.alert_id, until_ms=until_s * 1000)
             elif self._write(region, row, acknowledged(row, by="somebody", at=self._now_s), "acknowledges"):
                 people.acknowledged(row.alert_id)

@@ -167,6 +167,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     escalated_at: int | None = None
     acknowledged_at: int | None = None
     acknowledged_by: str | None = None
+    snoozed_by: str | None = None
     notified_at_ms: int | None = None
     digest_id: str | None = None
     slack_ref: str | None = None

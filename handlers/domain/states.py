@@ -211,11 +211,10 @@ def acknowledged(alert: Alert, *, by: str, at: int) -> Alert:
     return _waiting_for_nobody(replace(alert, acknowledged_by=by, acknowledged_at=at, escalate_at=None))
 
 
-def snoozed(alert: Alert, *, until: int) -> Alert:
+def snoozed(alert: Alert, *, by: str, until: int) -> Alert:
     """The NOTIFIED `alert`, which goes a second way only `until` (epoch seconds), unless acknowledged."""
-    return _waiting_for_nobody(
-        replace(alert, acknowledged_by=None, acknowledged_at=None, escalate_at=until, escalated_at=None)
-    )
+    waiting = replace(alert, snoozed_by=by, escalate_at=until, escalated_at=None)
+    return _waiting_for_nobody(replace(waiting, acknowledged_by=None, acknowledged_at=None))
 
 
 def not_escalated(alert: Alert) -> Alert:

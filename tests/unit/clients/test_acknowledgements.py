@@ -50,14 +50,14 @@ def test_alert_is_snoozed(deployment: Deployment) -> None:
     """Also one that went a second way; who is not CRITICAL never goes there."""
     put(deployment, told())
     people = Acknowledgements(deployment)
-    people.snooze("a1", until_s=NOW_S)
+    people.snooze("a1", by="bob", until_s=NOW_S)
     stored = ParkedAlerts(deployment).get("a1")
     assert stored is not None
-    assert (stored["escalate_at"], stored["due_at"]) == (NOW_S, NOW_S)
+    assert (stored["escalate_at"], stored["due_at"], stored["snoozed_by"]) == (NOW_S, NOW_S, "bob")
     assert stored["open_key"] == f"{PRIMARY}#UNACKNOWLEDGED"
     put(deployment, told(severity="HIGH"))
     with pytest.raises(AcknowledgementError, match="only CRITICAL"):
-        people.snooze("a1", until_s=NOW_S)
+        people.snooze("a1", by="bob", until_s=NOW_S)
 
 
 def test_alert_is_acknowledged_while_its_region_is_lost(deployment: Deployment) -> None:
@@ -94,7 +94,7 @@ def test_what_is_not_open_in_slack_is_not_acknowledged(
         put(deployment, alert)
     for ask in (
         lambda people: people.acknowledge("a1", by="ann", now_s=NOW_S),
-        lambda people: people.snooze("a1", until_s=NOW_S),
+        lambda people: people.snooze("a1", by="bob", until_s=NOW_S),
     ):
         with pytest.raises(AcknowledgementError, match=problem):
             ask(Acknowledgements(deployment))

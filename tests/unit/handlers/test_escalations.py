@@ -94,7 +94,7 @@ def test_acknowledged_alert_goes_no_second_way_and_a_snoozed_one_later() -> None
     """Also if it went there before."""
     way = Way()
     way.hold(acknowledged(way.notified("a1"), by="ann", at=1))
-    way.hold(snoozed(way.notified("a2"), until=way.world.clock.s + 2 * AFTER_S))
+    way.hold(snoozed(way.notified("a2"), by="ann", until=way.world.clock.s + 2 * AFTER_S))
     way.world.clock.advance(AFTER_S)
     assert way.run() == 0
     way.world.clock.advance(AFTER_S)

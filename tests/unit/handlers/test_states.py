@@ -112,7 +112,10 @@ def test_lease_is_free_when_absent_or_run_out() -> None:
         (notified(replace(HELD, follow_up=FollowUp.WANTED), at_ms=1, digest_id="d"), "us-east-1#FOLLOW_UP"),
         (notified(HELD, at_ms=1, escalate_after_s=9), "us-east-1#UNACKNOWLEDGED"),
         (acknowledged(notified(HELD, at_ms=1, escalate_after_s=9), by="me", at=2), None),
-        (snoozed(acknowledged(notified(HELD, at_ms=1), by="me", at=2), until=9), "us-east-1#UNACKNOWLEDGED"),
+        (
+            snoozed(acknowledged(notified(HELD, at_ms=1), by="me", at=2), by="me", until=9),
+            "us-east-1#UNACKNOWLEDGED",
+        ),
         (escalated(notified(HELD, at_ms=1, escalate_after_s=9), at=12), None),
         (silenced(HELD, silence_id="s", until=9), "us-east-1#SILENCED"),
         (promoted(silenced(HELD, silence_id="s", until=9), due_at=12), "us-east-1#HIGH"),
