@@ -220,7 +220,7 @@ class Incidents(msgspec.Struct, frozen=True, kw_only=True):
             begun_s = max(fired.not_before or 0, alert.timestamp)
             if now_s < begun_s + 2 * PAIR_WAIT_S:
                 return Place(wait_s=max(PAIR_WAIT_S, (fired.not_before or 0) - now_s))
-        if fired.status not in (Status.RECEIVED, Status.SUPPRESSED):
+        if fired.incident_id or fired.status not in (Status.RECEIVED, Status.SUPPRESSED):
             route = fired.route
         if fired.incident_id is None:
             return Place(route=route, asks=False)

@@ -184,6 +184,17 @@ def test_resolution_goes_where_its_alert_went() -> None:
     assert (where.lead, where.asks, where.held_until) == (False, False, None)
 
 
+def test_resolution_goes_where_its_alert_went_that_is_tried_again() -> None:
+    """Both were PARKED and redriven: the alert still says where it went."""
+    world = World()
+    fired = of_fault("a1", "f1")
+    where = place(world, fired, route="shop")
+    world.hold(replace(fired, route="shop", incident_id=where.incident_id, lead=True))
+    world.clock.advance(600)
+    over = place(world, resolution("a2", "f1"), route="elsewhere")
+    assert (over.route, over.incident_id) == ("shop", where.incident_id)
+
+
 def test_resolution_is_held_as_its_alerts_channel_can_be_edited_whatever_it_matches_itself() -> None:
     """A resolution is INFO, so that a route by severity takes it elsewhere."""
     world = World()
