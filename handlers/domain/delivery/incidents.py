@@ -35,7 +35,7 @@ from topology.records import incident_record
 
 _log = logging.getLogger(__name__)
 
-_TRIES: Final = 4
+_TRIES: Final = 10
 _KEPT_WINDOWS: Final = 2
 _HEADS_READ: Final = 10
 
