@@ -12,10 +12,11 @@ from functools import partial
 from itertools import islice
 from typing import Any, Final, TypeVar
 
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnectionError
 
 from clients.deployment import Deployment, RegionEndpoints
+from clients.failover import Failover, NoRegionAnswersError
 from clients.rows import LedgerUnreachableError, read_items
 from handlers.adapters.aws.dynamodb import DynamoLedger
 from handlers.adapters.aws.items import plain_of
@@ -96,6 +97,7 @@ class ParkedAlerts:
     def __init__(self, deployment: Deployment) -> None:
         """Nothing is read yet."""
         self._deployment = deployment
+        self._failover = Failover()
 
     def read(self, *, limit: int) -> list[ParkedAlert]:
         """The PARKED alerts, those accepted last at the end; at most `limit` of each owner.
@@ -246,20 +248,19 @@ class ParkedAlerts:
 
     def _ask(self, regions: Sequence[RegionEndpoints], question: Callable[[RegionEndpoints], T]) -> T:
         """The answer of the first region that gives one."""
-        failed: dict[str, Exception] = {}
-        for endpoints in regions:
-            try:
-                return question(endpoints)
-            except (BotoCoreError, ClientError) as error:
-                failed[endpoints.region] = error
-            except LedgerUnavailableError as error:
-                failed[endpoints.region] = (
-                    error.__cause__ if isinstance(error.__cause__, Exception) else error
-                )
-        said = "; ".join(f"the ledger of {region} {_failure(error)}" for region, error in failed.items())
-        silent = all(isinstance(error, _SILENT) for error in failed.values())
-        todo = "bring the region back" if silent else "put right what it says"
-        raise LedgerUnreachableError(f"{said}; {todo}, then try again") from failed[regions[-1].region]
+        try:
+            return self._failover.ask(regions, question)
+        except NoRegionAnswersError as error:
+            failed = {
+                region: one.__cause__
+                if isinstance(one, LedgerUnavailableError) and isinstance(one.__cause__, Exception)
+                else one
+                for region, one in error.failed.items()
+            }
+            said = "; ".join(f"the ledger of {region} {_failure(one)}" for region, one in failed.items())
+            silent = all(isinstance(one, _SILENT) for one in failed.values())
+            todo = "bring the region back" if silent else "put right what it says"
+            raise LedgerUnreachableError(f"{said}; {todo}, then try again") from [*failed.values()][-1]
 
     def _regions(self, first: str | None = None) -> list[RegionEndpoints]:
         """Both regions, the primary before the other unless `first` says otherwise."""

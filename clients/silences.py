@@ -8,10 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, TypeVar
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from clients.coordination import CoordinationRecords, CoordinationUnreachableError, VersionedRecord
-from clients.deployment import Deployment
+from clients.deployment import Deployment, RegionEndpoints
+from clients.failover import Failover, NoRegionAnswersError
 from clients.rows import read_items
 from handlers.adapters.aws.items import plain_of
 from handlers.adapters.aws.silences import SILENCES_TEXT
@@ -65,6 +64,7 @@ class MadeSilences:
     def __init__(self, deployment: Deployment) -> None:
         """Nothing is read yet."""
         self._deployment = deployment
+        self._failover = Failover()
 
     def read(self) -> tuple[Silence, ...]:
         """All of the record, those that are over among them. A malformed one silences nothing: none.
@@ -72,7 +72,7 @@ class MadeSilences:
         Raises:
             CoordinationUnreachableError: no region answers.
         """
-        return self._first(lambda records: _silences(records.read(SILENCES)))
+        return self._ask_records(lambda records: _silences(records.read(SILENCES)))
 
     def add(self, silence: Silence, *, now_s: int) -> None:
         """Make `silence`.
@@ -128,21 +128,16 @@ class MadeSilences:
         Raises:
             CoordinationUnreachableError: no region answers.
         """
-        failed: Exception | None = None
-        for endpoints in self._deployment.regions:
-            try:
-                found = self._deployment.clients.client(
-                    "lambda", endpoints.region
-                ).get_function_configuration(
-                    FunctionName=self._deployment.names.function(ANALYSIS), Qualifier=LIVE_ALIAS
-                )
-            except (BotoCoreError, ClientError) as error:
-                failed = error
-                continue
-            return unpacked_silences(found["Environment"]["Variables"].get(variable("alert_silences"), ""))
-        raise CoordinationUnreachableError(
-            f"no region says which silences are configured: {failed}; bring one back, then try again"
-        ) from failed
+
+        def environment(endpoints: RegionEndpoints) -> dict[str, str]:
+            functions = self._deployment.clients.client("lambda", endpoints.region)
+            found = functions.get_function_configuration(
+                FunctionName=self._deployment.names.function(ANALYSIS), Qualifier=LIVE_ALIAS
+            )
+            return dict(found["Environment"]["Variables"])
+
+        variables = self._ask(environment, "no region says which silences are configured")
+        return unpacked_silences(variables.get(variable("alert_silences"), ""))
 
     def counts(self) -> Counter[str]:
         """How many alerts each silence has silenced now, by its id, up to `MAX_COUNTED` a region.
@@ -178,15 +173,19 @@ class MadeSilences:
         return found
 
     def _ask_dynamodb(self, question: Callable[[Any], T]) -> T:
-        failed: Exception | None = None
-        for endpoints in self._deployment.regions:
-            try:
-                return question(self._deployment.clients.client("dynamodb", endpoints.region))
-            except (BotoCoreError, ClientError) as error:
-                failed = error
-        raise CoordinationUnreachableError(
-            f"no region's ledger answers: {failed}; bring one back, then try again"
-        ) from failed
+        clients = self._deployment.clients
+        return self._ask(
+            lambda endpoints: question(clients.client("dynamodb", endpoints.region)),
+            "no region's ledger answers",
+        )
+
+    def _ask(self, question: Callable[[RegionEndpoints], T], unanswered: str) -> T:
+        try:
+            return self._failover.ask(self._deployment.regions, question)
+        except NoRegionAnswersError as error:
+            raise CoordinationUnreachableError(
+                f"{unanswered}: {error}; bring one back, then try again"
+            ) from error.last
 
     def _counts(self, dynamodb: Any) -> Counter[str]:
         table = self._deployment.alerts_table
@@ -235,17 +234,13 @@ class MadeSilences:
                     return True
             raise SilenceError("others change the silences at the same time; try again")
 
-        self._first(written)
+        self._ask_records(written)
 
-    def _first(self, question: Callable[[CoordinationRecords], T]) -> T:
-        """The answer of the first region that gives one."""
-        failed: list[Exception] = []
-        for endpoints in self._deployment.regions:
-            try:
-                return question(CoordinationRecords(self._deployment, endpoints.region))
-            except (CoordinationUnreachableError, BotoCoreError) as error:
-                failed.append(error)
-        raise CoordinationUnreachableError("; ".join(map(str, failed))) from failed[-1]
+    def _ask_records(self, question: Callable[[CoordinationRecords], T]) -> T:
+        return self._ask(
+            lambda endpoints: question(CoordinationRecords(self._deployment, endpoints.region)),
+            "no region's record of silences answers",
+        )
 
 
 def _ending(silence: Silence, until_s: int) -> Silence:

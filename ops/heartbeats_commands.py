@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -11,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from clients.heartbeats import Expected, read_expected
+from clients.heartbeats import LATE, MISSING, UNKNOWN, Expected, read_expected
 from ops.local import running
 from ops.opened_stack import Outputs, open_stack
 from ops.options import AsJson, RunDir, printable
@@ -30,7 +31,7 @@ def list_heartbeats(
 
     What is listed is what Recovery watched for when it last ran, within a minute of a deployment.
     """
-    deployment = open_stack(run_dir, outputs).deployment
+    deployment = open_stack(run_dir, outputs, attempts_max=2).deployment
     expected = read_expected(deployment, now_ms=time.time_ns() // 1_000_000)
     if as_json:
         typer.echo(json.dumps([asdict(one) for one in expected], indent=2))
@@ -38,8 +39,9 @@ def list_heartbeats(
     console = Console()
     if expected:
         print_table(_table(expected, [endpoints.region for endpoints in deployment.regions]), console)
-    missing = sum(one.state != "ok" for one in expected)
-    console.print(f"expected {len(expected)}, late or missing {missing}")
+    states = Counter(one.state for one in expected)
+    unknown = f", unknown {states[UNKNOWN]}" if states[UNKNOWN] else ""
+    console.print(f"expected {len(expected)}, late or missing {states[LATE] + states[MISSING]}{unknown}")
 
 
 def _table(expected: Sequence[Expected], regions: Sequence[str]) -> Table:
@@ -47,10 +49,19 @@ def _table(expected: Sequence[Expected], regions: Sequence[str]) -> Table:
         "what", "every", *(f"last in {region}" for region in regions), "due", "state", whole={"what", "state"}
     )
     for one in expected:
-        seen = [_moment(one.seen_ms[region]) if region in one.seen_ms else "" for region in regions]
+        seen = [_seen(one, region) for region in regions]
         what = escape(printable(one.what))
         table.add_row(what, f"{one.every_s} s", *seen, _moment(one.due_ms), one.state)
     return table
+
+
+def _seen(one: Expected, region: str) -> str:
+    if region not in one.seen_ms:
+        return ""
+    at_ms = one.seen_ms[region]
+    if region in one.unsure_in:
+        return f"{_moment(at_ms)} or later" if at_ms else UNKNOWN
+    return _moment(at_ms)
 
 
 def _moment(at_ms: int) -> str:

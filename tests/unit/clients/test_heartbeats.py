@@ -1,11 +1,13 @@
 """What people see of what is expected: by the records of both regions, or of the one that answers."""
 
+from dataclasses import replace
+
 import pytest
 
 from clients.coordination import CoordinationRecords, CoordinationUnreachableError
 from clients.deployment import Deployment
 from clients.heartbeats import Expected, read_expected
-from tests.fakes.deployment import FAILOVER, PRIMARY
+from tests.fakes.deployment import FAILOVER, PRIMARY, LossyClients
 from topology.records import absence_record, heartbeat_record, synthetic_record, watch_record
 
 NOW_MS = 1_795_420_800_000
@@ -53,6 +55,24 @@ def test_a_lost_region_is_read_of_in_the_other(watched: Deployment) -> None:
     watched.clients.client("dynamodb", FAILOVER).delete_table(TableName=table)
     with pytest.raises(CoordinationUnreachableError):
         read_expected(watched, now_ms=NOW_MS)
+
+
+def test_what_only_a_lost_region_may_know_is_unknown(
+    watched: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Under an eventual ledger its last records may not have come over; under a strong one they have."""
+    assert isinstance(watched.clients, LossyClients)
+    watched.clients.lost = {PRIMARY}
+    strong = {one.what: one for one in read_expected(watched, now_ms=NOW_MS)}
+    assert (strong[f"synthetic:{PRIMARY}"].state, strong[f"synthetic:{PRIMARY}"].unsure_in) == ("late", ())
+    eventual = replace(watched, ledger_consistency="eventual")
+    found = {one.what: one for one in read_expected(eventual, now_ms=NOW_MS)}
+    assert found[f"synthetic:{PRIMARY}"].state == "unknown"
+    assert found["heartbeat:watchdog"].state == "ok"
+    assert found["heartbeat:job"].state == "missing"  # people were told
+    assert {one.unsure_in for one in found.values()} == {(PRIMARY,)}
+    line = f"{PRIMARY} did not answer; {FAILOVER} did, and was asked instead\n"
+    assert capsys.readouterr().err == line * 2
 
 
 def test_a_stack_that_expects_nothing_shows_nothing(deployment: Deployment) -> None:

@@ -80,11 +80,15 @@ def test_an_alert_that_the_index_still_shows_is_not_listed(deployment: Deploymen
     assert ParkedAlerts(deployment).read(limit=10) == []
 
 
-def test_a_lost_regions_parked_alerts_are_asked_of_the_other(deployment: Deployment) -> None:
-    """Its replica has them."""
+def test_a_lost_regions_parked_alerts_are_asked_of_the_other(
+    deployment: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its replica has them; which region did not answer is said once."""
     put("a1", region=FAILOVER, open_key=f"{PRIMARY}#PARKED", owner=PRIMARY)
     deployment.clients.lost = {PRIMARY}  # type: ignore[attr-defined]  # `LossyClients`
     assert [one.alert_id for one in ParkedAlerts(deployment).read(limit=10)] == ["a1"]
+    line = f"{PRIMARY} did not answer; {FAILOVER} did, and was asked instead\n"
+    assert capsys.readouterr().err == line
     deployment.clients.lost = {PRIMARY, FAILOVER}  # type: ignore[attr-defined]  # `LossyClients`
     with pytest.raises(LedgerUnreachableError, match="does not answer"):
         ParkedAlerts(deployment).read(limit=10)

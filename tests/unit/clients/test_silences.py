@@ -58,6 +58,21 @@ def test_silence_is_made_while_a_region_is_lost(deployment: Deployment) -> None:
         made.end("s-1", now_s=NOW_S)
 
 
+def test_people_hear_once_which_region_did_not_answer(
+    deployment: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """However many questions a command asks; nobody hears anything while both answer."""
+    MadeSilences(deployment).read()
+    assert capsys.readouterr().err == ""
+    lose(deployment, PRIMARY)
+    made = MadeSilences(deployment)
+    made.add(silence(), now_s=NOW_S)
+    made.counts()
+    made.read()
+    line = f"{PRIMARY} did not answer; {FAILOVER} did, and was asked instead\n"
+    assert capsys.readouterr().err == line
+
+
 def test_silence_that_contradicts_another_is_refused(deployment: Deployment) -> None:
     """It names the other and how to change that; once the other is over, there is nothing to contradict."""
     made = MadeSilences(deployment)
