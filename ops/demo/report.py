@@ -51,6 +51,7 @@ class DemoReport:
     not_shown_ids: Mapping[str, str]
     suppressed: int
     parked: int
+    by_people: Mapping[str, int]
     unaccounted: int
     duplicates: int
     duplicates_by_cause: Mapping[str, int]
@@ -86,6 +87,8 @@ class DemoReport:
             table.add_row(f"      not shown: {reason}", str(count))
         table.add_row("  suppressed as repeats", str(self.suppressed))
         table.add_row("  parked", str(self.parked))
+        for name, count in self.by_people.items():
+            table.add_row(name, str(count))
         colour = "green" if self.unaccounted == 0 else "bold red"
         table.add_row(f"[{colour}]unaccounted[/]", f"[{colour}]{self.unaccounted}[/]")
         table.add_row("seen twice in Slack", str(self.duplicates))
@@ -152,6 +155,7 @@ def make_report(  # noqa: PLR0913 - what each record says
         not_shown_ids=shown.without,
         suppressed=outcome.suppressed,
         parked=outcome.parked,
+        by_people=outcome.by_people,
         unaccounted=outcome.unaccounted,
         duplicates=outcome.duplicates,
         duplicates_by_cause=outcome.duplicates_by_cause or {},

@@ -25,13 +25,16 @@ def message(alert_id: str, region: str, at_ms: int) -> SlackMessage:
     return SlackMessage(received_at_ms=at_ms, channel="c", alert_ids=(alert_id,), region=region, payload={})
 
 
-def report(unaccounted: dict[str, str] | None = None, *, shown: int = 3, notified: int = 3) -> DemoReport:
+def report(
+    unaccounted: dict[str, str] | None = None, *, shown: int = 3, notified: int = 3, escalated: int = 0
+) -> DemoReport:
     """Two alerts accepted by the primary, one of them by the failover, twice; a third in a digest."""
     without = {f"a{number}": f"it took {number} s" for number in range(notified - shown)}
     outcome = Audit(
         consistency="strong", accepted=3, notified=3, in_digests=1, suppressed=0, parked=0, digests=1,
         digests_verified=1, unaccounted=len(unaccounted or {}), problems=unaccounted or {}, unreceipted=0,
         by_region={}, duplicates_by_cause={"outcome_unknown": 1, "unexplained": 0},
+        escalated=escalated,
     )  # fmt: skip
     digest = SlackMessage(
         received_at_ms=6_000, channel="c", alert_ids=(), digests=(("d1", 1),), region=EAST, payload={}
@@ -71,6 +74,18 @@ def test_demo_that_tells_too_few_why_has_not_passed() -> None:
     Console(file=out, width=100).print(too_few.table())
     assert "94 (94.0 %)" in out.getvalue()
     assert re.search(r"not shown: it took … s +│ 6 ", out.getvalue())
+
+
+def test_what_people_did_is_shown_where_somebody_did() -> None:
+    """By the audit's words, and in the JSON."""
+    assert report(escalated=2).by_people == {"told a second way": 2}
+    shown = []
+    for found in (report(escalated=2), report()):
+        out = io.StringIO()
+        Console(file=out, width=100).print(found.table())
+        shown.append(out.getvalue())
+    assert re.search(r"told a second way +│ 2 ", shown[0])
+    assert not re.search("second way|silenced|acknowledged|synthetic", shown[1])
 
 
 def test_a_region_shows_what_it_took_over() -> None:
