@@ -89,11 +89,10 @@ class Matcher:
 
     @property
     def matches_everything(self) -> bool:
-        """Whether it says nothing that any alert could fail; each has a source and a title."""
+        """Whether it says nothing of what an alert is about; each has a source and a title, however long."""
         patterns = [self.service, self.host, *self.labels.values()]
         patterns += [
-            pattern.replace("?", "", 1) if "*" in pattern else pattern
-            for pattern in (self.source, self.title)
+            pattern.replace("?", "") if "*" in pattern else pattern for pattern in (self.source, self.title)
         ]
         every_severity = not self.severity or set(self.severity) == set(Severity)
         return every_severity and not any(pattern.strip("*") for pattern in patterns)

@@ -162,9 +162,18 @@ def test_a_problem_is_told_once_by_its_place(raw: object, place: str) -> None:
 
 
 def test_what_only_asks_that_there_is_one_does_not_match_everything() -> None:
-    """An alert may have no host; it always has a source."""
+    """An alert may have no host, and a source may have a name of two letters."""
     assert parsed({"host": "?*"}).matches(Sent())
-    assert not Matcher(source="??*").matches_everything
+    assert not Matcher(source="??").matches_everything
+    assert not Matcher(host="??*").matches_everything
+
+
+@pytest.mark.parametrize("pattern", ["*", "?*", "??*", "*??", "?*?*?", "?" * 20 + "*"])
+@pytest.mark.parametrize("name", ["source", "title"])
+def test_wildcards_alone_match_everything(name: str, pattern: str) -> None:
+    """A number of characters of a source or title says nothing of what an alert is about."""
+    assert Matcher(**{name: pattern}).matches_everything
+    assert not Matcher(**{name: pattern}, host="db-1").matches_everything  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
