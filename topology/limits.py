@@ -65,7 +65,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.
 
 SNS_MESSAGE_MAX_BYTES: Final = 262_144
 SNS_SUBJECT_MAX_CHARS: Final = 99
-"""Of a message: less than 100 characters without control characters.
+"""Of a message: less than 100 characters without line breaks and control characters.
 https://docs.aws.amazon.com/sns/latest/api/API_Publish.html"""
 
 API_INTEGRATION_TIMEOUT_MAX_S: Final = 29

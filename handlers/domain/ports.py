@@ -327,7 +327,7 @@ class Escalation(Protocol):
     """Where people are told besides Slack: mail, a pager's endpoint."""
 
     def publish(self, subject: str, text: str) -> None:
-        """Tell them once. `subject`: one line of at most `SNS_SUBJECT_MAX_CHARS`.
+        """Tell them once. `subject`: one line of ASCII, of at most `SNS_SUBJECT_MAX_CHARS`.
 
         Raises:
             EscalationError: it may have been told or not.

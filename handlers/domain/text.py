@@ -54,6 +54,12 @@ def inert(text: str, *, one_line: bool = False) -> str:
     return " ".join(kept.split()) if one_line else kept.strip()
 
 
+def ascii_of(text: str) -> str:
+    """What is left of `text` on one line of ASCII: letters without their accents, the rest left out."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return " ".join(plain.split())
+
+
 def _kept(text: str) -> str:
     flags = {index for flag in _FLAG.finditer(text) for index in range(*flag.span())}
     return "".join(char if index in flags else _shown(text, index, char) for index, char in enumerate(text))

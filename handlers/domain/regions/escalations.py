@@ -30,7 +30,7 @@ from handlers.domain.ports import Clock, Escalation, EscalationError, Ledger, Le
 from handlers.domain.redaction import redacted
 from handlers.domain.regions.ownership import Ownership, OwnershipView
 from handlers.domain.states import Actor, escalated, not_escalated
-from handlers.domain.text import inert
+from handlers.domain.text import ascii_of, inert
 from topology.alerts import (
     CLOCK_ERROR_S,
     FaultState,
@@ -48,6 +48,7 @@ PEER_GRACE_S: Final = 90
 """A run of the owner's Recovery, and half a one."""
 
 _LINE_CHARS: Final = 300
+_ASCII_CUT_MARK: Final = "..."
 
 
 class Escalations(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,7 +140,9 @@ class Escalations(msgspec.Struct, frozen=True, kw_only=True):
         untold = [alert for alert in alerts if alert.status is not Status.NOTIFIED]
         if len(alerts) == 1:
             why = "not acknowledged" if known else "not in Slack"
-            subject = f"{alerts[0].severity}, {why}: {self._line(alerts[0].title)}"
+            subject = (
+                f"{alerts[0].severity}, {why}: {self._ascii_line(alerts[0].title) or alerts[0].alert_id}"
+            )
         else:
             subject = (
                 f"{len(alerts)} CRITICAL alerts: {len(known)} not acknowledged, {len(untold)} not in Slack"
@@ -149,7 +152,9 @@ class Escalations(msgspec.Struct, frozen=True, kw_only=True):
             lines += ["In Slack, and nobody has acknowledged:", *map(self._entry, known)]
         if untold:
             lines += ["Not in Slack, which has not taken it:", *map(self._entry, untold)]
-        return cut(subject, SNS_SUBJECT_MAX_CHARS), "\n\n".join(lines)
+        room = SNS_SUBJECT_MAX_CHARS - len(_ASCII_CUT_MARK)
+        short = subject if len(subject) <= SNS_SUBJECT_MAX_CHARS else subject[:room] + _ASCII_CUT_MARK
+        return short, "\n\n".join(lines)
 
     def _entry(self, alert: Alert) -> str:
         """One alert, and what to do about it."""
@@ -164,6 +169,13 @@ class Escalations(msgspec.Struct, frozen=True, kw_only=True):
         cause = alert.analysis.probable_cause if alert.analysis else ""
         parts = (alert.title, f"{alert.severity} from {where}, {at}, {alert.alert_id}", cause)
         return "\n  ".join(["- " + self._line(parts[0]), *map(self._line, filter(None, parts[1:])), todo])
+
+    def _ascii_line(self, text: str) -> str:
+        """For a subject: ASCII counts the same however SNS counts, and none of it is a control character.
+
+        Redacted before and after, as a secret may be known by what ASCII lacks, or only without.
+        """
+        return ascii_of(self._line(ascii_of(self._line(text))))
 
     def _line(self, text: str) -> str:
         return cut(redacted(inert(text, one_line=True), emails=self.redact_emails), _LINE_CHARS)

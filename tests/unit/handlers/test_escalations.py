@@ -32,6 +32,7 @@ class FakeEscalation:
             raise EscalationError("down on purpose")
         assert len(subject) <= SNS_SUBJECT_MAX_CHARS
         assert subject.isprintable()
+        assert subject.isascii()
         self.published.append((subject, text))
 
 
@@ -223,6 +224,39 @@ def test_failure_is_left_to_the_next_run(operation: str) -> None:
     way.run()
     way.world.ledger.before, way.told.down = lambda _: None, False
     assert (way.run(), way.run()) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("title", "shown"),
+    [
+        ("Caf\u00e9 \U0001f525 is \uff24\uff2f\uff37\uff2e", "Cafe is DOWN"),
+        ("\U0001f525" * 98, "a1"),
+        ("\u30c7\u30fc\u30bf\u30d9\u30fc\u30b9", "a1"),
+        ("x" * 200, "x" * 68 + "..."),
+        ("\ufdfa" * 50, "a1"),
+        ("\U000e0041\u0085\u2028\x7fdisk\r\nfull", "disk full"),
+    ],
+)
+def test_hostile_title_does_not_block_the_second_way(title: str, shown: str) -> None:
+    """However SNS counts characters, and whatever it takes for a control character."""
+    way = Way()
+    way.notified(title=title)
+    way.world.clock.advance(AFTER_S)
+    assert way.run() == 1
+    ((subject, _),) = way.told.published
+    assert subject == f"CRITICAL, not acknowledged: {shown}"
+
+
+@pytest.mark.parametrize(
+    "title", ["\uff50\uff41\uff53\uff53\uff57\uff4f\uff52\uff44=hunter2secret", "p\u00e1ssword=hunter2secret"]
+)
+def test_subject_shows_no_secret_that_its_letters_would_make_known(title: str) -> None:
+    """It is looked for again after letters were replaced."""
+    way = Way()
+    way.notified(title=title)
+    way.world.clock.advance(AFTER_S)
+    way.run()
+    assert "hunter2secret" not in way.told.published[0][0]
 
 
 def test_text_is_inert_and_without_secrets() -> None:
