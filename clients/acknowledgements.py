@@ -7,14 +7,17 @@ from collections.abc import Callable
 from typing import Final
 
 from clients.deployment import Deployment
+from clients.failover import NoRegionAnswersError
 from clients.ledger import ParkedAlerts
 from handlers.adapters.aws.dynamodb import DynamoLedger
 from handlers.domain.alert import Alert
 from handlers.domain.ports import MalformedRowError
 from handlers.domain.regions.escalations import resolved_since
 from handlers.domain.states import Actor, acknowledged, snoozed
+from handlers.settings import variable
 from topology.alerts import Severity, Status
 from topology.errors import ExplainedError
+from topology.functions import RECOVERY
 
 _TRIES: Final = 5
 
@@ -28,6 +31,7 @@ class Acknowledgements:
 
     def __init__(self, deployment: Deployment) -> None:
         """Nothing is read yet."""
+        self._deployment = deployment
         self._alerts = ParkedAlerts(deployment)
 
     def acknowledge(self, alert_id: str, *, by: str, now_s: int) -> None:
@@ -51,9 +55,15 @@ class Acknowledgements:
         """Have the CRITICAL alert go a second way only at `until_s`, as `by` says, unless it is acknowledged.
 
         Raises:
-            AcknowledgementError: it is not CRITICAL, not in Slack, or its fault is resolved.
+            AcknowledgementError: it is not CRITICAL, not in Slack, or its fault is resolved; or nothing goes
+                a second way in this stack.
             LedgerUnreachableError: no region answers.
         """
+        if not self._escalates():
+            raise AcknowledgementError(
+                f"{alert_id}: escalateAfterS is 0 in this stack, so nothing goes a second way and nobody "
+                f"would hear when a snooze ends; acknowledge it by `responder alerts ack {alert_id}`"
+            )
 
         def after(alert: Alert) -> Alert:
             if alert.severity is not Severity.CRITICAL:
@@ -64,6 +74,17 @@ class Acknowledgements:
             return snoozed(alert, by=by, until=until_s)
 
         self._change(alert_id, after)
+
+    def _escalates(self) -> bool:
+        """Whether Recovery, as it is deployed, tells anything a second way; True where no region says."""
+        try:
+            variables = self._alerts.failover.ask(
+                self._deployment.regions,
+                lambda endpoints: self._deployment.environment(RECOVERY, endpoints.region),
+            )
+        except NoRegionAnswersError:
+            return True
+        return variables.get(variable("escalate_after_s")) != "0"
 
     def _change(self, alert_id: str, change: Callable[[Alert], Alert]) -> None:
         """Write what `change` makes of the row, if nobody has moved it since it was read; else again."""

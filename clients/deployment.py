@@ -9,7 +9,7 @@ from typing import Final, Self
 
 from clients.aws import AwsClients
 from topology.errors import ExplainedError
-from topology.functions import RECOVERY
+from topology.functions import RECOVERY, FunctionSpec
 from topology.names import LIVE_ALIAS, Names
 from topology.outputs import GLOBAL, REGIONAL, SECRET, output_key
 from topology.regions import FAILOVER, PRIMARY, ROLES, Role
@@ -126,6 +126,17 @@ class Deployment:
                 f"{endpoints.region} has no API key named {self.names.api_key}; deploy the stack again"
             )
         return values[0]
+
+    def environment(self, function: FunctionSpec, region: str) -> dict[str, str]:
+        """The variables of what is deployed of a function in `region`.
+
+        Raises:
+            botocore.exceptions.ClientError, BotoCoreError: the region did not take the call.
+        """
+        found = self.clients.client("lambda", region).get_function_configuration(
+            FunctionName=self.names.function(function), Qualifier=LIVE_ALIAS
+        )
+        return dict(found["Environment"]["Variables"])
 
     def run_recovery(self, region: str) -> None:
         """Have Recovery run in `region` now, out of turn, as its schedule does each minute.

@@ -97,7 +97,7 @@ class ParkedAlerts:
     def __init__(self, deployment: Deployment) -> None:
         """Nothing is read yet."""
         self._deployment = deployment
-        self._failover = Failover()
+        self.failover: Final = Failover()
 
     def read(self, *, limit: int) -> list[ParkedAlert]:
         """The PARKED alerts, those accepted last at the end; at most `limit` of each owner.
@@ -249,7 +249,7 @@ class ParkedAlerts:
     def _ask(self, regions: Sequence[RegionEndpoints], question: Callable[[RegionEndpoints], T]) -> T:
         """The answer of the first region that gives one."""
         try:
-            return self._failover.ask(regions, question)
+            return self.failover.ask(regions, question)
         except NoRegionAnswersError as error:
             failed = {
                 region: one.__cause__

@@ -19,7 +19,6 @@ from handlers.settings import variable
 from topology.alerts import Severity, silenced_key
 from topology.errors import ExplainedError
 from topology.functions import ANALYSIS
-from topology.names import LIVE_ALIAS
 from topology.records import SILENCES
 from topology.silences import (
     MAX_SILENCES,
@@ -128,15 +127,10 @@ class MadeSilences:
         Raises:
             CoordinationUnreachableError: no region answers.
         """
-
-        def environment(endpoints: RegionEndpoints) -> dict[str, str]:
-            functions = self._deployment.clients.client("lambda", endpoints.region)
-            found = functions.get_function_configuration(
-                FunctionName=self._deployment.names.function(ANALYSIS), Qualifier=LIVE_ALIAS
-            )
-            return dict(found["Environment"]["Variables"])
-
-        variables = self._ask(environment, "no region says which silences are configured")
+        variables = self._ask(
+            lambda endpoints: self._deployment.environment(ANALYSIS, endpoints.region),
+            "no region says which silences are configured",
+        )
         return unpacked_silences(variables.get(variable("alert_silences"), ""))
 
     def counts(self) -> Counter[str]:

@@ -1,5 +1,6 @@
 """A deployed stack on moto: tables and queues in two regions, of which any can be lost."""
 
+from types import SimpleNamespace
 from typing import Any
 
 from botocore.exceptions import EndpointConnectionError
@@ -14,18 +15,24 @@ PRIMARY, FAILOVER = "us-east-1", "us-west-2"
 
 
 class LossyClients(AwsClients):
-    """Clients that cannot connect to the regions in `lost`."""
+    """Clients that cannot connect to the regions in `lost`. `environments`: of functions, by name."""
 
     def __init__(self) -> None:
         """Every region answers."""
         super().__init__()
         self.lost: set[str] = set()
+        self.environments: dict[str, dict[str, str]] = {}
 
     def client(self, service: str, region: str) -> Any:
         """See `AwsClients`; of a lost region, what botocore raises at the call."""
         if region in self.lost:
             raise EndpointConnectionError(endpoint_url=f"{service} of {region}")
+        if service == "lambda" and self.environments:
+            return SimpleNamespace(get_function_configuration=self._configuration)
         return super().client(service, region)
+
+    def _configuration(self, *, FunctionName: str, **_: str) -> dict[str, Any]:  # noqa: N803 - AWS's name
+        return {"Environment": {"Variables": self.environments[FunctionName]}}
 
 
 def deployment_on_moto(*, consistency: str = "strong") -> Deployment:

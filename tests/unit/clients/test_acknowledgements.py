@@ -14,9 +14,11 @@ from handlers.adapters.aws.dynamodb import attributes_of
 from handlers.adapters.aws.items import item_of
 from handlers.domain.alert import Alert
 from handlers.domain.states import notified, parked, silenced, suppressed
+from handlers.settings import variable
 from tests.fakes.deployment import FAILOVER, PRIMARY, LossyClients
 from tests.unit.handlers.builders import row
 from topology.alerts import CLOCK_ERROR_S, FaultState, Status
+from topology.functions import RECOVERY
 
 NOW_S = 1_900_000_000
 
@@ -58,6 +60,21 @@ def test_alert_is_snoozed(deployment: Deployment) -> None:
     put(deployment, told(severity="HIGH"))
     with pytest.raises(AcknowledgementError, match="only CRITICAL"):
         people.snooze("a1", by="bob", until_s=NOW_S)
+
+
+def test_snooze_is_refused_where_nothing_goes_a_second_way(deployment: Deployment) -> None:
+    """As Recovery is deployed; nobody would hear at its end. Where it cannot be asked, it is not refused."""
+    put(deployment, told(), region=FAILOVER)
+    assert isinstance(deployment.clients, LossyClients)
+    deployment.clients.lost = {PRIMARY}
+    people, name = Acknowledgements(deployment), deployment.names.function(RECOVERY)
+    deployment.clients.environments = {name: {variable("escalate_after_s"): "0"}}
+    with pytest.raises(AcknowledgementError, match=r"escalateAfterS is 0.*`responder alerts ack a1`"):
+        people.snooze("a1", by="bob", until_s=NOW_S)
+    deployment.clients.environments = {name: {variable("escalate_after_s"): "900"}}
+    people.snooze("a1", by="bob", until_s=NOW_S)
+    deployment.clients.environments = {}
+    people.snooze("a1", by="bob", until_s=NOW_S + 1)
 
 
 def test_alert_is_acknowledged_while_its_region_is_lost(deployment: Deployment) -> None:

@@ -14,12 +14,14 @@ from handlers.adapters.aws.items import item_of
 from handlers.adapters.aws.silences import DynamoSilences
 from handlers.domain.silences import Silences
 from handlers.domain.states import silenced
+from handlers.settings import variable
 from tests.fakes.deployment import FAILOVER, PRIMARY, LossyClients
 from tests.fakes.machine import FakeClock
 from tests.unit.handlers.builders import row
+from topology.functions import ANALYSIS
 from topology.matchers import Matcher
 from topology.records import SILENCES
-from topology.silences import MAX_SILENCES, MAX_STORED_CHARS, Silence
+from topology.silences import MAX_SILENCES, MAX_STORED_CHARS, Silence, packed_silences
 
 NOW_S = 1_900_000_000
 
@@ -56,6 +58,18 @@ def test_silence_is_made_while_a_region_is_lost(deployment: Deployment) -> None:
     lose(deployment, PRIMARY, FAILOVER)
     with pytest.raises(CoordinationUnreachableError):
         made.end("s-1", now_s=NOW_S)
+
+
+def test_configured_silences_are_read_of_the_deployed_function(deployment: Deployment) -> None:
+    """Of the other region's while one is lost; with both gone nobody can say."""
+    assert isinstance(deployment.clients, LossyClients)
+    name = deployment.names.function(ANALYSIS)
+    deployment.clients.environments = {name: {variable("alert_silences"): packed_silences([silence()])}}
+    lose(deployment, PRIMARY)
+    assert [one.silence_id for one in MadeSilences(deployment).configured()] == ["s-1"]
+    lose(deployment, PRIMARY, FAILOVER)
+    with pytest.raises(CoordinationUnreachableError, match="which silences are configured"):
+        MadeSilences(deployment).configured()
 
 
 def test_people_hear_once_which_region_did_not_answer(
