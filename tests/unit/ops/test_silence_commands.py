@@ -67,6 +67,16 @@ def test_silence_is_previewed_made_extended_and_ended(outputs: Path) -> None:
     assert "is over" in run(outputs, "silence", "end", silence["silence_id"]).output
 
 
+def test_region_that_does_not_answer_is_named_beside_the_answer(outputs: Path) -> None:
+    """On stderr, so that what `--json` prints is JSON."""
+    boto3.client("dynamodb", region_name=PRIMARY).delete_table(TableName="coordination")
+    for words in (("silence", "add", *WORDS, "--for", "2h", "--json"), ("heartbeats", "list", "--json")):
+        found = run(outputs, *words)
+        assert found.exit_code == 0, found.output
+        json.loads(found.stdout)
+        assert found.stderr == "us-east-1 did not answer; us-west-2 did, and was asked instead\n"
+
+
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
