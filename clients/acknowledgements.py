@@ -11,9 +11,10 @@ from clients.failover import NoRegionAnswersError
 from clients.ledger import ParkedAlerts
 from handlers.adapters.aws.dynamodb import DynamoLedger
 from handlers.domain.alert import Alert
+from handlers.domain.moves import Actor
 from handlers.domain.ports import MalformedRowError
 from handlers.domain.regions.escalations import resolved_since
-from handlers.domain.states import Actor, acknowledged, snoozed
+from handlers.domain.states import acknowledged, snoozed
 from handlers.settings import variable
 from topology.alerts import Severity, Status
 from topology.errors import ExplainedError

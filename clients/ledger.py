@@ -22,8 +22,9 @@ from handlers.adapters.aws.dynamodb import DynamoLedger
 from handlers.adapters.aws.items import plain_of
 from handlers.adapters.aws.sqs import SqsQueueSender
 from handlers.domain.limits import MAX_INCIDENT_ROWS
+from handlers.domain.moves import Actor
 from handlers.domain.ports import LedgerUnavailableError, MalformedRowError, QueueSendError
-from handlers.domain.states import Actor, redriven
+from handlers.domain.states import redriven
 from topology.alerts import Status, parked_key
 from topology.config_keys import STRONG
 from topology.queues import Queue

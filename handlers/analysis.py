@@ -18,7 +18,7 @@ from handlers.domain.delivery.analysis import AnalysisWork
 from handlers.domain.delivery.breaker import Breaker
 from handlers.domain.delivery.incidents import Incidents
 from handlers.domain.delivery.routing import Routing
-from handlers.domain.states import Actor
+from handlers.domain.moves import Actor
 from handlers.settings import AnalysisSettings
 
 _settings: Final = AnalysisSettings.from_environment(os.environ)

@@ -17,9 +17,9 @@ from handlers.adapters.aws.sqs import SqsQueueSender
 from handlers.adapters.system import SystemClock, SystemRandomness, SystemSleeper
 from handlers.domain.alert import Step
 from handlers.domain.delivery.leases import Leases
+from handlers.domain.moves import Actor
 from handlers.domain.regions.ownership import MovingOwnership, Ownership, SharedOwnership
 from handlers.domain.silences import Silences
-from handlers.domain.states import Actor
 from handlers.settings import Settings
 from topology.queues import Queue
 

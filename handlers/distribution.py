@@ -20,7 +20,7 @@ from handlers.domain.delivery.channels import Channel, Channels
 from handlers.domain.delivery.distribution import DistributionWork
 from handlers.domain.delivery.incidents import Incidents
 from handlers.domain.delivery.rate_limit import RateLimiter
-from handlers.domain.states import Actor
+from handlers.domain.moves import Actor
 from handlers.settings import DistributionSettings
 
 _settings: Final = DistributionSettings.from_environment(os.environ)

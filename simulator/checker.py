@@ -1,7 +1,7 @@
 """The invariant checker: watches a run and reports the first promise that is broken, which ends the run.
 
 It knows the truth: real time, what was really written and posted, and which worker was really disturbed. It
-shares no code with the handlers but the state machine as data (`states.MOVES`) and the limits. Writes are
+shares no code with the handlers but the state machine as data (`moves.MOVES`) and the limits. Writes are
 checked in `row_invariants`, posts in `post_invariants`, incidents in `incident_invariants`, silences and
 acknowledgements in `people_invariants`, changes of faults in `change_checks`, and the final state in
 `final_checks`.

@@ -8,8 +8,9 @@ from typing import Any, Final, TypeVar
 from msgspec.structs import replace
 
 from handlers.domain.alert import Alert
+from handlers.domain.moves import Actor
 from handlers.domain.ports import FaultEvent, IncidentRow, LedgerUnavailableError, MalformedRowError
-from handlers.domain.states import VERSION, Actor, IllegalMoveError, check
+from handlers.domain.states import VERSION, IllegalMoveError, check
 from simulator.history import short
 from simulator.machine import Machine
 from simulator.scenario import REGIONS, Kind

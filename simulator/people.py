@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import Final
 
 from handlers.domain.alert import Alert
+from handlers.domain.moves import Actor
 from handlers.domain.ports import CoordinationUnavailableError, EscalationError
-from handlers.domain.states import Actor, acknowledged, check, redriven, snoozed
+from handlers.domain.states import acknowledged, check, redriven, snoozed
 from simulator.ledger import Change, Store
 from simulator.machine import Machine
 from simulator.scenario import REGIONS, Kind, PlannedSilence

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Final
 
 from handlers.domain.alert import Alert
 from handlers.domain.limits import MAX_ATTEMPTS
+from handlers.domain.moves import MOVES, Actor, Condition
 from handlers.domain.ports import Record
-from handlers.domain.states import MOVES, Actor, Condition
 from simulator.scenario import REFUSED_MARK, REGIONS, Scenario, changing_faults, fault_of, peer_of
 from simulator.scheduler import Scheduler
 from topology.alerts import Severity, Status
@@ -134,7 +134,7 @@ class RowInvariants:
         overdue = stored.due_at is not None and stored.due_at <= latest_s
         return {
             Condition.FREE: overdue or stored.lease_token is None,
-            Condition.HELD: stored.lease_token in invocation.tokens,
+            Condition.LEASED: stored.lease_token in invocation.tokens,
             Condition.OVERDUE: overdue,
             Condition.FAMILY_OVERDUE: stored.status is Status.PARKED,
             Condition.STATE_CHANGED: stored.silence_id is None and fault_of(new.title) in self._changing,

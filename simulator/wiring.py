@@ -29,12 +29,12 @@ from handlers.domain.intake.reception import Reception
 from handlers.domain.intake.refusals import Refusals
 from handlers.domain.intake.webhook import Request, Webhook
 from handlers.domain.limits import FAULT_RECORD_WINDOWS
+from handlers.domain.moves import Actor
 from handlers.domain.regions.escalations import Escalations
 from handlers.domain.regions.ownership import MovingOwnership, Ownership, SharedOwnership
 from handlers.domain.regions.recovery import Recovery
 from handlers.domain.regions.switch import Switch
 from handlers.domain.silences import Silences
-from handlers.domain.states import Actor
 from topology.config import StackConfig
 from topology.functions import FUNCTIONS
 from topology.routes import RouteSpec

@@ -39,7 +39,7 @@ class Severity(StrEnum):
 
 
 class Status(StrEnum):
-    """Where an alert stands. `handlers.domain.states.MOVES` says who may move it on."""
+    """Where an alert stands. `handlers.domain.moves.MOVES` says who may move it on."""
 
     RECEIVED = "RECEIVED"
     ANALYZED = "ANALYZED"

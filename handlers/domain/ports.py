@@ -11,7 +11,7 @@ import msgspec
 
 from handlers.domain.alert import Alert, Analysis
 from handlers.domain.delivery.messages import Message
-from handlers.domain.states import Actor
+from handlers.domain.moves import Actor
 from topology.alerts import FaultState, Severity, Status
 from topology.queues import Queue
 

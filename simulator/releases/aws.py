@@ -15,6 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from handlers.adapters.aws.items import item_of, plain_of
 from handlers.domain.alert import Alert
+from handlers.domain.moves import Actor
 from handlers.domain.ports import (
     CacheUnavailableError,
     CoordinationUnavailableError,
@@ -22,7 +23,7 @@ from handlers.domain.ports import (
     QueueSendError,
     Record,
 )
-from handlers.domain.states import Actor, IllegalMoveError, check
+from handlers.domain.states import IllegalMoveError, check
 from simulator.history import short
 from simulator.ledger import LedgerPort, Store
 from simulator.queues import QueueSenderPort

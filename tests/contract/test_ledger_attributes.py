@@ -6,7 +6,7 @@ from pathlib import Path
 from msgspec.structs import fields
 
 from handlers.domain.alert import Alert
-from handlers.domain.states import MOVES
+from handlers.domain.moves import MOVES
 from topology.alerts import DuplicateCause, Severity, Status
 from topology.tables import ALERTS
 

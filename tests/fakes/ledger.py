@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from msgspec.structs import replace
 
 from handlers.domain.alert import Alert, Analysis
+from handlers.domain.moves import Actor
 from handlers.domain.ports import (
     CacheUnavailableError,
     CoordinationUnavailableError,
@@ -15,7 +16,7 @@ from handlers.domain.ports import (
     MalformedRowError,
     Record,
 )
-from handlers.domain.states import VERSION, Actor, check
+from handlers.domain.states import VERSION, check
 from topology.alerts import FaultState, Status
 from topology.limits import DYNAMODB_BATCH_GET_MAX
 

@@ -10,6 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from handlers.adapters.aws.items import get_batch, item_of, plain_of, serialize
 from handlers.domain.alert import Alert, Analysis
 from handlers.domain.limits import REST_RETENTION_S
+from handlers.domain.moves import Actor
 from handlers.domain.ports import (
     CacheUnavailableError,
     ExpiredRow,
@@ -18,7 +19,7 @@ from handlers.domain.ports import (
     LedgerUnavailableError,
     MalformedRowError,
 )
-from handlers.domain.states import VERSION, Actor, check
+from handlers.domain.states import VERSION, check
 from topology.alerts import FaultState, Severity, Status
 from topology.tables import CHILDREN_INDEX, FAULT_INDEX, INCIDENT_INDEX, OPEN_INDEX, TIMESTAMP_INDEX
 

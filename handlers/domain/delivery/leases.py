@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from handlers.domain.alert import Alert, Step
 from handlers.domain.limits import LEASE_MARGIN_S
+from handlers.domain.moves import Actor
 from handlers.domain.ports import (
     Clock,
     Ledger,
@@ -24,7 +25,7 @@ from handlers.domain.ports import (
     Sleeper,
 )
 from handlers.domain.regions.ownership import Ownership
-from handlers.domain.states import VERSION, Actor, claimed, is_free, postponed
+from handlers.domain.states import VERSION, claimed, is_free, postponed
 from topology.alerts import DuplicateCause
 from topology.limits import SQS_DELAY_MAX_S
 

@@ -21,6 +21,7 @@ from handlers.domain.intake.faults import Change, Faults
 from handlers.domain.intake.quotas import Quotas
 from handlers.domain.intake.rows import new_row
 from handlers.domain.limits import REPEAT_LOOK_AFTER_S, UNSEEN_RETRY_S, WAKE_AGAIN_AFTER_S
+from handlers.domain.moves import Actor
 from handlers.domain.ports import (
     Clock,
     Executor,
@@ -33,7 +34,7 @@ from handlers.domain.ports import (
 )
 from handlers.domain.refusal import RefusedError
 from handlers.domain.regions.ownership import Ownership
-from handlers.domain.states import Actor, promoted, received, suppressed
+from handlers.domain.states import promoted, received, suppressed
 from topology.alerts import URGENCY, FaultState, Severity, Status
 from topology.limits import DYNAMODB_BATCH_GET_MAX, SQS_BATCH_MAX
 from topology.queues import Queue

@@ -26,10 +26,11 @@ from handlers.domain.limits import (
     MAX_RECOVERED_PER_RUN,
     cut,
 )
+from handlers.domain.moves import Actor
 from handlers.domain.ports import Clock, Escalation, EscalationError, Ledger, LedgerUnavailableError
 from handlers.domain.redaction import redacted
 from handlers.domain.regions.ownership import Ownership, OwnershipView
-from handlers.domain.states import Actor, escalated, not_escalated
+from handlers.domain.states import escalated, not_escalated
 from handlers.domain.text import ascii_of, inert
 from topology.alerts import (
     CLOCK_ERROR_S,

@@ -35,6 +35,7 @@ from handlers.domain.limits import (
     PARKED_LOOK_S,
     REPEAT_LOOK_AFTER_S,
 )
+from handlers.domain.moves import Actor
 from handlers.domain.ports import (
     Clock,
     Ledger,
@@ -47,7 +48,6 @@ from handlers.domain.regions.ownership import Ownership, OwnershipView
 from handlers.domain.regions.silence_ends import SilenceEnds
 from handlers.domain.silences import Silences
 from handlers.domain.states import (
-    Actor,
     IllegalMoveError,
     follow_up_ended,
     given_up,

@@ -28,11 +28,12 @@ from handlers.domain.intake.reception import Reception, Submission
 from handlers.domain.intake.refusals import Refusals
 from handlers.domain.intake.rows import new_row
 from handlers.domain.intake.webhook import Request, Response, Webhook
+from handlers.domain.moves import Actor
 from handlers.domain.regions.ownership import Ownership, SharedOwnership
 from handlers.domain.regions.recovery import Recovery
 from handlers.domain.regions.switch import Switch
 from handlers.domain.silences import Silences
-from handlers.domain.states import Actor, analyzed, received
+from handlers.domain.states import analyzed, received
 from tests.fakes.ledger import FakeAnalysisCache, FakeCoordination, FakeLedger
 from tests.fakes.machine import FakeClock, FakeRandomness, SerialExecutor
 from tests.fakes.services import (

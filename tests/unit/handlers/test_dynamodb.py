@@ -14,9 +14,9 @@ from handlers.adapters.aws import clients
 from handlers.adapters.aws.dynamodb import DynamoAnalysisCache, DynamoLedger
 from handlers.adapters.aws.items import item_of
 from handlers.domain.alert import Alert
+from handlers.domain.moves import Actor
 from handlers.domain.ports import CacheUnavailableError, LedgerUnavailableError, MalformedRowError
 from handlers.domain.states import (
-    Actor,
     IllegalMoveError,
     analyzed,
     claimed,

@@ -15,8 +15,9 @@ from handlers.domain.limits import (
     MAX_LABELS,
     MAX_MESSAGE_CHARS,
 )
+from handlers.domain.moves import Actor
 from handlers.domain.ports import LedgerUnavailableError
-from handlers.domain.states import Actor, parked
+from handlers.domain.states import parked
 from tests.fakes.ledger import ledger_down
 from tests.fakes.machine import START_MS
 from tests.unit.handlers.builders import (

@@ -13,10 +13,11 @@ from handlers.domain.limits import (
     MAX_RECOVERED_PER_RUN,
     MAX_UNREADABLE_PER_KEY,
 )
+from handlers.domain.moves import Actor
 from handlers.domain.ports import LedgerUnavailableError, MalformedRowError
 from handlers.domain.regions.ownership import SharedOwnership
 from handlers.domain.regions.recovery import RecoveryReport
-from handlers.domain.states import Actor, analyzed, claimed, notified, parked, suppressed
+from handlers.domain.states import analyzed, claimed, notified, parked, suppressed
 from tests.unit.handlers.builders import LEASE_S, PEER, REGION, World, row
 from topology.alerts import Severity, Status, open_key
 from topology.queues import Queue

@@ -4,10 +4,8 @@ import pytest
 from msgspec.structs import replace
 
 from handlers.domain.alert import Alert
+from handlers.domain.moves import MOVES, Actor, Condition
 from handlers.domain.states import (
-    MOVES,
-    Actor,
-    Condition,
     IllegalMoveError,
     acknowledged,
     analyzed,
@@ -59,7 +57,7 @@ def test_only_a_holder_moves_an_alert_onwards() -> None:
     """Analysis and distribution change the status under a lease only."""
     for move in MOVES:
         if move.actor in (Actor.ANALYSIS, Actor.DISTRIBUTION) and move.origin is not move.target:
-            assert move.condition is Condition.HELD
+            assert move.condition is Condition.LEASED
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from handlers.adapters.aws import dynamodb, sqs
 from handlers.domain import ports, states
+from handlers.domain.moves import MOVES
 from simulator.cli import app
 from simulator.drawing import scenario_of
 from simulator.releases import archive
@@ -171,7 +172,7 @@ def test_row_of_the_last_release_that_today_cannot_read_is_found(monkeypatch: py
 
 def test_move_that_today_does_not_have_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """The last release may make it, and today's rules forbid it."""
-    moves = tuple(move for move in states.MOVES if move.target is not Status.NOTIFIED)
+    moves = tuple(move for move in MOVES if move.target is not Status.NOTIFIED)
     monkeypatch.setattr(states, "MOVES", moves)
     violation = run_one(EAST, WEST).violation
     assert violation is not None
