@@ -11,8 +11,8 @@ from handlers.domain.formats import ParseResult, parse
 from handlers.domain.identity import identity_of
 from handlers.domain.intake import drafts, reception, webhook
 from handlers.domain.intake.faults import Faults
+from handlers.domain.regions.fault_changes import FaultChanges
 from handlers.domain.regions.ownership import MovingOwnership
-from handlers.domain.regions.recovery import Recovery
 from handlers.domain.states import repeat_looked_at
 from simulator.mutants.mutant import mutant
 from topology.alerts import Severity
@@ -38,9 +38,9 @@ def _unknown(_self: Faults, _changes: Any) -> dict[str, Any]:
     return {}
 
 
-def _rests(self: Recovery, alert: Alert, _view: Any, _now_s: int) -> Any:
+def _rests(_self: FaultChanges, alert: Alert, _view: Any, **_: Any) -> Alert:
     """A SUPPRESSED alert is a repeat, whatever its fault did."""
-    return self._moved(alert, repeat_looked_at(alert, due_at=None), "looked_at")
+    return repeat_looked_at(alert, due_at=None)
 
 
 def _up_to_the_first_refused(body: bytes, headers: Mapping[str, str], **known: Any) -> ParseResult:
@@ -100,7 +100,7 @@ MUTANTS: Final = (
     mutant(
         "repeat-believed",
         "a change that was accepted elsewhere is never looked for",
-        (Recovery, "_look_at_fault", _rests),
+        (FaultChanges, "after", _rests),
         consistency="eventual",
     ),
     mutant(

@@ -2,7 +2,8 @@
 
 - Open alerts whose lease ran out get another wake-up, ever later, and are PARKED after too many attempts.
 - Follow-ups that are due get a wake-up too, and are given up after a while.
-- A SUPPRESSED alert is looked at once, whether its fault changed state before it; then it is promoted.
+- A SUPPRESSED alert is looked at once, whether its fault changed state before it; then it is promoted
+  (see `fault_changes`).
 - A silenced alert is looked at once its silence is over (see `silence_ends`).
 - A PARKED alert that suppressed repeats has one of them promoted: somebody has to be told.
 
@@ -33,7 +34,6 @@ from handlers.domain.limits import (
     MAX_REPEATS_PER_RUN,
     MAX_UNREADABLE_PER_KEY,
     PARKED_LOOK_S,
-    REPEAT_LOOK_AFTER_S,
 )
 from handlers.domain.moves import Actor
 from handlers.domain.ports import (
@@ -44,6 +44,7 @@ from handlers.domain.ports import (
     QueueSender,
     QueueSendError,
 )
+from handlers.domain.regions.fault_changes import FaultChanges
 from handlers.domain.regions.ownership import Ownership, OwnershipView
 from handlers.domain.regions.silence_ends import SilenceEnds
 from handlers.domain.silences import Silences
@@ -54,12 +55,8 @@ from handlers.domain.states import (
     looked_at,
     promoted,
     recovered,
-    repeat_looked_at,
 )
 from topology.alerts import (
-    CLOCK_ERROR_S,
-    DuplicateCause,
-    FaultState,
     Severity,
     Status,
     follow_up_key,
@@ -203,12 +200,17 @@ class Recovery(msgspec.Struct, frozen=True, kw_only=True):
                 after = self._silence_ends.after(alert, now_s=now_s)
                 seen_to = self._moved(alert, after, "looked_at" if after.status.at_rest else "unsilenced")
             case Status.SUPPRESSED:
-                seen_to = self._look_at_fault(alert, view, now_s)
+                after = self._fault_changes.after(alert, view, now_s=now_s)
+                seen_to = self._moved(alert, after, "looked_at" if after.status.at_rest else "changed")
             case Status.NOTIFIED:
                 seen_to = self._follow_up(alert, now_s)
             case _:
                 seen_to = self._recover(alert, now_s)
         return seen_to
+
+    @property
+    def _fault_changes(self) -> FaultChanges:
+        return FaultChanges(ledger=self.ledger, ownership=self.ownership, lease_s=self.lease_s)
 
     @property
     def _silence_ends(self) -> SilenceEnds:
@@ -236,49 +238,6 @@ class Recovery(msgspec.Struct, frozen=True, kw_only=True):
             return self._moved(alert, follow_up_ended(alert), "follow_up")
         backoff_s = min(FOLLOW_UP_AFTER_S << alert.attempts, MAX_BACKOFF_S)
         return self._moved(alert, recovered(alert, due_at=now_s + backoff_s), "follow_up")
-
-    def _look_at_fault(self, alert: Alert, view: OwnershipView, now_s: int) -> tuple[str, Alert | None]:
-        """Promote a SUPPRESSED alert if its fault changed state since the one before of the same state.
-
-        Reception sees to that where it can: this is for a change that was accepted in the other region and
-        had not replicated, and for a record that was lost. Until the other region's rows are here for
-        certain, it is looked at again, ever later.
-        """
-        if alert.fault_key is None or alert.state is None or alert.changed_at_ms is None:
-            return self._moved(alert, repeat_looked_at(alert, due_at=None), "looked_at")
-        at_ms, error_ms = alert.changed_at_ms, CLOCK_ERROR_S * 1000
-        doubt_ms = -error_ms if self.ownership.shared else error_ms
-        changed_ms = self._changed_ms(alert, until_ms=at_ms + doubt_ms)
-        told_ms = self._told_ms(alert, until_ms=at_ms + 1)
-        if changed_ms > told_ms - doubt_ms:
-            _log.warning("No repeat after all: its fault changed", extra={"alert_id": alert.alert_id})
-            certain = told_ms + error_ms < changed_ms < at_ms - error_ms
-            cause = None if certain else DuplicateCause.STATE_UNCERTAIN
-            after = promoted(alert, due_at=now_s + self.lease_s, duplicate_cause=cause)
-            return self._moved(alert, after, "changed")
-        if view.seen_through_ms >= alert.accepted_at_ms + REPEAT_LOOK_AFTER_S * 1000:
-            return self._moved(alert, repeat_looked_at(alert, due_at=None), "looked_at")
-        later_s = min(max(now_s - alert.timestamp, REPEAT_LOOK_AFTER_S), MAX_BACKOFF_S)
-        return self._moved(alert, repeat_looked_at(alert, due_at=now_s + later_s), "looked_at")
-
-    def _changed_ms(self, alert: Alert, *, until_ms: int) -> int:
-        """When its fault was last in the other state before `until_ms`; 0 if it never was."""
-        other = FaultState.FIRING if alert.state is FaultState.RESOLVED else FaultState.RESOLVED
-        events = self.ledger.history(str(alert.fault_key), other, until_ms=until_ms, limit=1)
-        return events[0].changed_at_ms if events else 0
-
-    def _told_ms(self, alert: Alert, *, until_ms: int) -> int:
-        """When its fault was last in the same state before `until_ms`, by another alert.
-
-        The index may be behind, but the alert that it repeats is there.
-        """
-        state = FaultState(str(alert.state))
-        events = self.ledger.history(str(alert.fault_key), state, until_ms=until_ms, limit=2)
-        others = [event.changed_at_ms for event in events if event.alert_id != alert.alert_id]
-        if others:
-            return others[0]
-        parent = self._relative(alert.parent_id) if alert.parent_id else None
-        return (parent.changed_at_ms or 0) if parent is not None and parent.state is state else 0
 
     def _look_at_repeats(self, alert: Alert, now_s: int) -> tuple[str, Alert | None]:
         """Promote one SUPPRESSED repeat of a PARKED alert, unless one that was promoted before is getting on.
