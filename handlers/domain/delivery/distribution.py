@@ -23,7 +23,7 @@ from handlers.domain.delivery.incidents import Incidents
 from handlers.domain.delivery.leases import Deadline, Leases, leave_to_recovery
 from handlers.domain.delivery.messages import Message, ThreadReply, follow_up_of, notification_of
 from handlers.domain.delivery.outcomes import Outcomes
-from handlers.domain.incident import IncidentView
+from handlers.domain.delivery.views import Views
 from handlers.domain.limits import (
     DIGEST_WINDOW_S,
     MAX_DEFERRAL_S,
@@ -34,7 +34,6 @@ from handlers.domain.limits import (
 from handlers.domain.ports import (
     Executor,
     IncidentRow,
-    LedgerUnavailableError,
     NotifierError,
     NotifierMisaddressedError,
     NotifierRefusedError,
@@ -95,6 +94,10 @@ class DistributionWork(msgspec.Struct, frozen=True, kw_only=True):
             leases=self.leases, incidents=self.incidents, channels=self.channels, executor=self.executor
         )
 
+    @property
+    def _views(self) -> Views:
+        return Views(incidents=self.incidents, executor=self.executor)
+
     def chains(self, alert_ids: Sequence[str]) -> Sequence[Sequence[str]]:
         """What to do one after the other: all of a channel, as Slack takes one message of each at a time."""
         alerts = self.leases.expect(alert_ids)
@@ -146,7 +149,7 @@ class DistributionWork(msgspec.Struct, frozen=True, kw_only=True):
 
         What was `held` goes into the message of its incident's lead, if that can be edited.
         """
-        rows = self._rows(mine)
+        rows = self._views.rows(mine)
         mates: list[Alert] = []
         others: list[Alert] = []
         more_wait = False
@@ -165,7 +168,7 @@ class DistributionWork(msgspec.Struct, frozen=True, kw_only=True):
         own = alert.lead or alert.alone or alert.status.at_rest or alert.severity is Severity.CRITICAL
         if own or alert.incident_id is None or alert.not_before is None:
             return False
-        rows = self._rows(alert)
+        rows = self._views.rows(alert)
         until_s = self.incidents.over_at(alert, rows, edits=self._edits(alert, rows))
         if until_s:
             self.leases.postpone(alert, wait_s=until_s - self.leases.clock.now_ms() // 1000)
@@ -199,7 +202,7 @@ class DistributionWork(msgspec.Struct, frozen=True, kw_only=True):
 
     def _digest(self, claimed: Sequence[Alert], deadline: Deadline, *, more_wait: bool) -> None:
         """One message for all of `claimed` whose lease still holds; the next one soon, if `more_wait`."""
-        views = self._views(claimed)
+        views = self._views.of_each(claimed)
         members = self.leases.still_mine(claimed)
         if not members:
             return
@@ -257,22 +260,11 @@ class DistributionWork(msgspec.Struct, frozen=True, kw_only=True):
         channel.rate_limiter.back_off(until_ms=self.leases.clock.now_ms() + round(wait_s * 1000))
         return wait_s
 
-    def _views(self, alerts: Sequence[Alert]) -> dict[str, IncidentView]:
-        """What is known of each incident; of many of them only where no analysis is at hand."""
-        incidents = by_incident(alerts)
-        asked = [
-            part
-            for part in incidents
-            if part[0].incident_id and (len(incidents) == 1 or not any(alert.analysis for alert in part))
-        ]
-        views = self.executor.map(lambda part: self._view(part, self._rows(part[0])), asked)
-        return {view.incident_id: view for view in views if isinstance(view, IncidentView)}
-
     def _single(self, alert: Alert, rows: Sequence[IncidentRow], deadline: Deadline) -> None:
         folded = (
             self.leases.ledger.count_children(alert.alert_id, limit=MAX_FOLDED_COUNTED) if alert.folds else 0
         )
-        view = self._view([alert], rows)
+        view = self._views.of([alert], rows)
         if not self.leases.still_mine([alert]):
             _log.warning("The lease was lost before the POST", extra={"alert_id": alert.alert_id})
             return
@@ -288,27 +280,6 @@ class DistributionWork(msgspec.Struct, frozen=True, kw_only=True):
             posted=posted,
         )
 
-    def _rows(self, alert: Alert) -> Sequence[IncidentRow]:
-        """The rows of its incident; none where they are unknown: people are told all the same."""
-        if alert.incident_id is None:
-            return ()
-        try:
-            return self.incidents.rows(alert.incident_id)
-        except LedgerUnavailableError:
-            _log.warning("Its incident is unknown", extra={"alert_id": alert.alert_id}, exc_info=True)
-            return ()
-
-    def _view(self, alerts: Sequence[Alert], rows: Sequence[IncidentRow]) -> IncidentView | None:
-        """What is known of the incident of `alerts`, if there is more in it than one alert."""
-        ids = {row.alert_id for row in rows} | {alert.alert_id for alert in alerts}
-        if len(ids) < 2:  # noqa: PLR2004 - one says it all itself
-            return None
-        try:
-            return self.incidents.view(alerts, rows)
-        except LedgerUnavailableError:
-            _log.warning("Its incident is unknown", extra={"alert_id": alerts[0].alert_id}, exc_info=True)
-            return None
-
     def _notified(
         self, alert: Alert, *, at_ms: int, digest_id: str | None = None, slack_ref: str | None = None
     ) -> Alert:
@@ -322,7 +293,7 @@ class DistributionWork(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def _follow_up(self, alert: Alert, deadline: Deadline) -> None:
-        view = self._view([alert], self._rows(alert))
+        view = self._views.of([alert], self._views.rows(alert))
         if not self.leases.still_mine([alert]):
             return
 
