@@ -7,8 +7,8 @@ from msgspec.structs import replace
 
 from handlers.domain.alert import Alert
 from handlers.domain.delivery import leases
-from handlers.domain.delivery.distribution import DistributionWork
 from handlers.domain.delivery.leases import Deadline, Leases
+from handlers.domain.delivery.posting import Posting
 from simulator.ledger import Store
 from simulator.mutants.mutant import mutant
 
@@ -26,7 +26,7 @@ def _always_mine(_self: Leases, alerts: Sequence[Alert]) -> list[Alert]:
     return [*alerts]
 
 
-def _time_enough(_self: DistributionWork, _until_ms: int) -> int:
+def _time_enough(_self: Posting, _until_ms: int) -> int:
     return 20_000
 
 
@@ -41,7 +41,7 @@ MUTANTS: Final = (
         "wakes-and-posts",
         "no look at claim or time right before the POST",
         (Leases, "still_mine", _always_mine),
-        (DistributionWork, "_ms_until", _time_enough),
+        (Posting, "_ms_until", _time_enough),
     ),
     mutant("unconditional-write", "rows are overwritten unseen", (Store, "guards", ())),
     mutant("lease-only", "a write compares the lease alone", (Store, "guards", ("lease_token",))),

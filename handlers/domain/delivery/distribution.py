@@ -8,7 +8,7 @@ duplicate has a cause that can be counted.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -16,13 +16,14 @@ from msgspec.structs import replace
 
 from handlers.domain.alert import Alert
 from handlers.domain.delivery.arrivals import Arrivals
-from handlers.domain.delivery.channels import Channel, Channels
+from handlers.domain.delivery.channels import Channels
 from handlers.domain.delivery.digests import Group, digest_of
 from handlers.domain.delivery.gathering import Gathering, by_incident
 from handlers.domain.delivery.incidents import Incidents
 from handlers.domain.delivery.leases import Deadline, Leases, leave_to_recovery
-from handlers.domain.delivery.messages import Message, ThreadReply, follow_up_of, notification_of
+from handlers.domain.delivery.messages import follow_up_of, notification_of
 from handlers.domain.delivery.outcomes import Outcomes
+from handlers.domain.delivery.posting import LEDGER_RESERVE_MS, Posting
 from handlers.domain.delivery.views import Views
 from handlers.domain.limits import (
     DIGEST_WINDOW_S,
@@ -31,34 +32,16 @@ from handlers.domain.limits import (
     MAX_FOLDED_COUNTED,
     MAX_FOLLOW_UP_WAITS,
 )
-from handlers.domain.ports import (
-    Executor,
-    IncidentRow,
-    NotifierError,
-    NotifierMisaddressedError,
-    NotifierRefusedError,
-    NotifierThrottledError,
-    NotifierUnavailableError,
-    RouteMeter,
-)
+from handlers.domain.ports import Executor, IncidentRow, RouteMeter
 from handlers.domain.states import follow_up_ended, notified
 from topology.alerts import SINK, SYNTHETIC, FaultState, Severity
 from topology.queues import Queue
 
 _log = logging.getLogger(__name__)
 
-_LEDGER_RESERVE_MS: Final = 1_000
-"""Kept for the ledger write after the POST."""
-
 _DIGEST_RESERVE_MS: Final = 4_000
 """Kept for the ledger writes after the POST of a digest, and needed to begin gathering one."""
 
-_LEAST_POST_MS: Final = 500
-_MAX_POST_S: Final = 10.0
-_MAX_PAUSE_MS: Final = 2_000
-"""Of a worker, for a slot."""
-
-_DEFAULT_RETRY_AFTER_S: Final = 5.0
 _JITTER_S: Final = 2.0
 
 
@@ -92,6 +75,12 @@ class DistributionWork(msgspec.Struct, frozen=True, kw_only=True):
     def _gathering(self) -> Gathering:
         return Gathering(
             leases=self.leases, incidents=self.incidents, channels=self.channels, executor=self.executor
+        )
+
+    @property
+    def _posting(self) -> Posting:
+        return Posting(
+            leases=self.leases, channels=self.channels, gathering=self._gathering, outcomes=self._outcomes
         )
 
     @property
@@ -154,7 +143,7 @@ class DistributionWork(msgspec.Struct, frozen=True, kw_only=True):
         others: list[Alert] = []
         more_wait = False
         # It takes along what is behind it in the batch, so it may use the time of these too.
-        if not mine.alone and self._ms_until(deadline.hard_ms) >= 2 * _DIGEST_RESERVE_MS:
+        if not mine.alone and deadline.hard_ms - self.leases.clock.now_ms() >= 2 * _DIGEST_RESERVE_MS:
             mates = self._gathering.of_incident(mine, rows, deadline)
             if backlog:
                 others, more_wait = self._gathering.backlog(mine, mates, deadline)
@@ -221,44 +210,13 @@ class DistributionWork(msgspec.Struct, frozen=True, kw_only=True):
         def posted(at_ms: int, reference: str | None) -> None:
             _log.info("Posted a digest", extra={"digest_id": digest.digest_id, "alerts": len(members)})
             self._gathering.each(lambda alert: record(alert, at_ms, reference), members)
-            self._reply(digest.thread if reference else (), reference, channel, deadline)
+            self._posting.reply(digest.thread if reference else (), reference, channel, deadline)
             if len(incidents) > 1 and not more_wait and members[0].severity is not Severity.CRITICAL:
                 channel.rate_limiter.open_digest_window()
 
-        self._post(digest, members, deadline, until_ms=deadline.hard_ms - _DIGEST_RESERVE_MS, posted=posted)
-
-    def _reply(
-        self, replies: Sequence[ThreadReply], reference: str | None, channel: Channel, deadline: Deadline
-    ) -> None:
-        """Post whole analyses below a digest, at the channel's pace while there is time.
-
-        They are in the ledger too, so what is not posted here is not posted any more.
-        """
-        for reply in replies:
-            while wait_ms := channel.rate_limiter.reserve(urgent=False):
-                if wait_ms > _MAX_PAUSE_MS or self._ms_until(deadline.soft_ms) < wait_ms + _LEAST_POST_MS:
-                    return
-                self.leases.sleeper.sleep(wait_ms / 1000)
-            left_ms = self._ms_until(deadline.hard_ms - _LEDGER_RESERVE_MS)
-            if left_ms < _LEAST_POST_MS:
-                break
-            try:
-                channel.notifier.post(
-                    replace(reply, parent_ref=reference), timeout_s=min(left_ms / 1000, _MAX_POST_S)
-                )
-            except NotifierError as error:
-                if isinstance(error, NotifierThrottledError):
-                    self._stay_away(channel, error)
-                _log.warning("Analyses are not in the thread", extra={"digest": reference}, exc_info=True)
-                break
-
-    def _stay_away(self, channel: Channel, error: NotifierThrottledError) -> float:
-        """Have everybody wait as Slack asked; for how many seconds."""
-        asked_s = _DEFAULT_RETRY_AFTER_S if error.retry_after_s is None else error.retry_after_s
-        wait_s = min(max(asked_s, 1), MAX_DEFERRAL_S)
-        _log.info("Slack asked to wait", extra={"retry_after_s": wait_s})
-        channel.rate_limiter.back_off(until_ms=self.leases.clock.now_ms() + round(wait_s * 1000))
-        return wait_s
+        self._posting.post(
+            digest, members, deadline, until_ms=deadline.hard_ms - _DIGEST_RESERVE_MS, posted=posted
+        )
 
     def _single(self, alert: Alert, rows: Sequence[IncidentRow], deadline: Deadline) -> None:
         folded = (
@@ -272,11 +230,11 @@ class DistributionWork(msgspec.Struct, frozen=True, kw_only=True):
         def posted(at_ms: int, reference: str | None) -> None:
             self._outcomes.record(alert, self._notified(alert, at_ms=at_ms, slack_ref=reference), deadline)
 
-        self._post(
+        self._posting.post(
             notification_of(alert, folded=folded, view=view, emails=self.redact_emails),
             [alert],
             deadline,
-            until_ms=deadline.soft_ms - _LEDGER_RESERVE_MS,
+            until_ms=deadline.soft_ms - LEDGER_RESERVE_MS,
             posted=posted,
         )
 
@@ -300,43 +258,10 @@ class DistributionWork(msgspec.Struct, frozen=True, kw_only=True):
         def posted(_at_ms: int, _reference: str | None) -> None:
             self._outcomes.record(alert, follow_up_ended(alert), deadline)
 
-        self._post(
+        self._posting.post(
             follow_up_of(alert, view=view, emails=self.redact_emails),
             [alert],
             deadline,
-            until_ms=deadline.soft_ms - _LEDGER_RESERVE_MS,
+            until_ms=deadline.soft_ms - LEDGER_RESERVE_MS,
             posted=posted,
         )
-
-    def _post(
-        self,
-        message: Message,
-        alerts: Sequence[Alert],
-        deadline: Deadline,
-        *,
-        until_ms: int,
-        posted: Callable[[int, str | None], object],
-    ) -> None:
-        """Post `message` about `alerts` before `until_ms`; then record it by `posted`, or give each back."""
-        channel, outcomes = self.channels.of(alerts[0].route), self._outcomes
-        left_ms = self._ms_until(until_ms)
-        if left_ms < _LEAST_POST_MS:
-            self._gathering.each(lambda alert: outcomes.give_back(alert, deadline, wait_s=1), alerts)
-            return
-        try:
-            reference = channel.notifier.post(message, timeout_s=min(left_ms / 1000, _MAX_POST_S))
-        except NotifierThrottledError as error:
-            wait_s = self._stay_away(channel, error)
-            self._gathering.each(lambda alert: outcomes.give_back(alert, deadline, wait_s=wait_s), alerts)
-        except (NotifierUnavailableError, NotifierMisaddressedError) as error:
-            failure = error  # a name that the function below may keep
-            self._gathering.each(lambda alert: outcomes.failed(alert, failure, deadline), alerts)
-        except NotifierRefusedError as error:
-            reason = str(error)
-            alone = len(alerts) == 1
-            self._gathering.each(lambda alert: outcomes.refused(alert, reason, deadline, alone=alone), alerts)
-        else:
-            posted(self.leases.clock.now_ms(), reference)
-
-    def _ms_until(self, until_ms: int) -> int:
-        return until_ms - self.leases.clock.now_ms()
