@@ -20,7 +20,7 @@ from ops.tables import make_table
 
 _PERCENTILE_STEPS = 100
 _REASONS_SHOWN = 4
-_REASON_CHARS = 50
+_REASON_CHARS = 60
 
 
 @dataclass(frozen=True)

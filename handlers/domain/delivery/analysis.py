@@ -214,7 +214,7 @@ class AnalysisWork(msgspec.Struct, frozen=True, kw_only=True):
         if cached is not None:
             return _Outcome(analysis=cached)
         if place is not None and not place.asks:
-            return _Outcome(reason="the model was asked for another alert of its incident")
+            return _Outcome(reason="the model was asked for its incident already")
         if (
             place is not None
             and (after_s := self._resolved_after_s(alert)) is not None
