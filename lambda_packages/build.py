@@ -26,7 +26,7 @@ from topology.functions import FUNCTIONS, LAMBDA_ARCHITECTURE, LAMBDA_RUNTIME, F
 from topology.names import LOCAL_STACK
 
 BUILD: Final = ROOT / "build" / "packages"
-RECIPE: Final = 3
+RECIPE: Final = 4
 """Part of every digest: raise it when the way a package is made changes."""
 
 ZIP_EPOCH: Final = (1980, 1, 1, 0, 0, 0)
@@ -271,6 +271,11 @@ def prune(stage: Path) -> None:
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
+    for metadata in stage.glob("*.dist-info/METADATA"):
+        # The fields come first; the description after them, a README, is for people.
+        # https://packaging.python.org/en/latest/specifications/core-metadata/#description
+        fields, _, _ = metadata.read_text(encoding="utf-8").partition("\n\n")
+        metadata.write_text(fields + "\n", encoding="utf-8")
 
 
 def _compile(stage: Path, target: Target, *, of_dependencies: bool = False) -> None:

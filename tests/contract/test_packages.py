@@ -187,6 +187,15 @@ def test_pattern_that_matches_nothing_fails_the_build(tmp_path: Path) -> None:
         prune(tmp_path)
 
 
+def test_readme_of_a_dependency_is_not_shipped(tmp_path: Path) -> None:
+    """Its name and version stay, by which a library is asked for them."""
+    metadata = tmp_path / "lib-1.0.dist-info" / "METADATA"
+    metadata.parent.mkdir()
+    metadata.write_text("Metadata-Version: 2.1\nName: lib\nVersion: 1.0\n\n# Lib\n\nA library.\n")
+    prune(tmp_path)
+    assert metadata.read_text() == "Metadata-Version: 2.1\nName: lib\nVersion: 1.0\n"
+
+
 def test_the_same_inputs_give_the_same_bytes(packages: dict[FunctionSpec, Path], tmp_path: Path) -> None:
     """A rebuild elsewhere is byte for byte the same, so an unchanged function is not deployed again.
 
