@@ -98,7 +98,7 @@ def digest_of(groups: Sequence[Group], *, edits: bool = False, emails: bool = Tr
     """The one message about all alerts of `groups`, of which there is at least one.
 
     `edits`: what was posted can be edited and has a thread. Then a digest of one incident takes the place of
-    its head's message, unless a lead is among its alerts, which people are to notice.
+    its head's message, unless people are to notice it: a lead is among its alerts, or all of it is over.
     """
     if len(groups) == 1:
         return _of_incident(groups[0], edits=edits, emails=emails)
@@ -122,10 +122,14 @@ def _of_incident(group: Group, *, edits: bool, emails: bool) -> Digest:
             message=cut(whole.message, _MESSAGE_CHARS),
             analysis=_whole_analysis(group.shown, emails=emails),
         ),
-        refers_to=head.slack_ref
-        if edits and head and not any(alert.lead for alert in group.alerts)
-        else None,
+        refers_to=head.slack_ref if edits and head and not _is_news(group) else None,
     )
+
+
+def _is_news(group: Group) -> bool:
+    """Whether people are to notice it, which an edit does not make them: a lead, or that all is over."""
+    over = group.view is not None and group.view.closed
+    return over or any(alert.lead for alert in group.alerts)
 
 
 def _told(group: Group, *, emails: bool) -> str:

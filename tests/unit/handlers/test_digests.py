@@ -302,6 +302,8 @@ def test_digest_of_one_incident_takes_the_place_of_its_heads_message() -> None:
     assert digest_of([held], edits=False).refers_to is None
     assert digest_of([Group(alerts=(fault(1, lead=True),), view=view)], edits=True).refers_to is None
     assert digest_of([held, *one_each([fault(2)])], edits=True).refers_to is None
+    over = Group(alerts=held.alerts, view=replace(view, resolved=view.faults))
+    assert digest_of([over], edits=True).refers_to is None
     unread = Group(alerts=(fault(1),), view=incident(fault(1)))
     assert digest_of([unread], edits=True).refers_to is None
 
