@@ -171,10 +171,10 @@ class Incidents(msgspec.Struct, frozen=True, kw_only=True):
     def _in_own(self, alert: Alert, route: str | None, *, edits: bool) -> Place:
         """Its place in the open incident of its key, or at the head of a new one."""
         name = incident_record(alert.region, incident_key_of(alert, route))
-        now_ms, number = self.clock.now_ms(), _number_of(alert)
+        number = _number_of(alert)
         rank, critical = URGENCY[alert.severity], alert.severity is Severity.CRITICAL
         for _ in range(_TRIES):
-            record = self.coordination.read(name)
+            record, now_ms = self.coordination.read(name), self.clock.now_ms()
             values = record.values if record else {}
             if not self._is_open(values, now_ms):
                 after = {

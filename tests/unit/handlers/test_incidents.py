@@ -157,6 +157,23 @@ def test_incident_ends_with_its_window() -> None:
     assert after.incident_id != first.incident_id
 
 
+def test_worker_that_was_frozen_opens_no_incident_of_the_past(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another has placed the alert meanwhile: nobody would lead what comes after."""
+    world = World()
+    write = world.coordination.write
+    elsewhere = World(clock=world.clock, ledger=world.ledger, coordination=world.coordination)
+    placed: list[Place] = []
+
+    def frozen(*args: Any, **given: Any) -> bool:
+        monkeypatch.setattr(world.coordination, "write", write)
+        world.clock.advance(INCIDENT_WINDOW_S / 2)
+        placed.append(place(elsewhere, row("a1")))
+        return write(*args, **given)
+
+    monkeypatch.setattr(world.coordination, "write", frozen)
+    assert place(world, row("a1")).incident_id == placed[0].incident_id
+
+
 def test_without_its_record_an_alert_is_told_by_itself() -> None:
     """Nobody is silenced because an incident is unknown."""
     world = World()
