@@ -101,12 +101,12 @@ def _half_recorded(self: Outcomes, before: Alert, after: Alert, deadline: Deadli
 
 
 def _digest_and_single(
-    self: DistributionWork, claimed: Sequence[Alert], deadline: Deadline, *, more_wait: bool
+    self: DistributionWork, claimed: Sequence[Alert], rows: Any, deadline: Deadline, *, more_wait: bool
 ) -> None:
     """One member of a digest is posted alone besides."""
     with suppress(NotifierError):
         self.channels.default.notifier.post(notification_of(claimed[-1]), timeout_s=5)
-    _digest(self, claimed, deadline, more_wait=more_wait)
+    _digest(self, claimed, rows, deadline, more_wait=more_wait)
 
 
 def _as_alert(alert: Alert, **_: Any) -> Notification:

@@ -73,9 +73,7 @@ class DistributionWork(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def _gathering(self) -> Gathering:
-        return Gathering(
-            leases=self.leases, incidents=self.incidents, channels=self.channels, executor=self.executor
-        )
+        return Gathering(leases=self.leases, channels=self.channels, executor=self.executor)
 
     @property
     def _posting(self) -> Posting:
@@ -90,10 +88,11 @@ class DistributionWork(msgspec.Struct, frozen=True, kw_only=True):
     def chains(self, alert_ids: Sequence[str]) -> Sequence[Sequence[str]]:
         """What to do one after the other: all of a channel, as Slack takes one message of each at a time."""
         alerts = self.leases.expect(alert_ids)
-        chains: dict[str, list[str]] = {}
+        chains: dict[int, list[str]] = {}
         for alert_id in alert_ids:
             alert = alerts.get(alert_id)
-            chains.setdefault((alert.route if alert else None) or "", []).append(alert_id)
+            channel = self.channels.of(alert.route if alert else None)  # several routes may lead to it
+            chains.setdefault(id(channel), []).append(alert_id)
         return [*chains.values()]
 
     def work(self, alert_id: str, deadline: Deadline) -> None:
@@ -148,7 +147,7 @@ class DistributionWork(msgspec.Struct, frozen=True, kw_only=True):
             if backlog:
                 others, more_wait = self._gathering.backlog(mine, mates, deadline)
         if mates or others or (held and not mine.alone and self._edits(mine, rows)):
-            self._digest([mine, *mates, *others], deadline, more_wait=more_wait)
+            self._digest([mine, *mates, *others], rows, deadline, more_wait=more_wait)
         else:
             self._single(mine, rows, deadline)
 
@@ -189,9 +188,19 @@ class DistributionWork(msgspec.Struct, frozen=True, kw_only=True):
     def _jitter_s(self) -> float:
         return _JITTER_S * self.leases.randomness.fraction()
 
-    def _digest(self, claimed: Sequence[Alert], deadline: Deadline, *, more_wait: bool) -> None:
-        """One message for all of `claimed` whose lease still holds; the next one soon, if `more_wait`."""
-        views = self._views.of_each(claimed)
+    def _digest(
+        self,
+        claimed: Sequence[Alert],
+        rows: Sequence[IncidentRow],
+        deadline: Deadline,
+        *,
+        more_wait: bool,
+    ) -> None:
+        """One message for all of `claimed` whose lease still holds; the next one soon, if `more_wait`.
+
+        `rows` are those of the first one's incident.
+        """
+        views = self._views.of_each(claimed, rows)
         members = self.leases.still_mine(claimed)
         if not members:
             return

@@ -8,7 +8,6 @@ import msgspec
 
 from handlers.domain.alert import Alert
 from handlers.domain.delivery.channels import Channels
-from handlers.domain.delivery.incidents import Incidents
 from handlers.domain.delivery.leases import Deadline, Leases
 from handlers.domain.limits import (
     GATHERING_S,
@@ -35,7 +34,6 @@ class Gathering(msgspec.Struct, frozen=True, kw_only=True):
     """Finds and claims what a message may tell of besides the alert that it is about."""
 
     leases: Leases
-    incidents: Incidents
     channels: Channels
     executor: Executor
 

@@ -145,28 +145,34 @@ class Incidents(msgspec.Struct, frozen=True, kw_only=True):
         try:
             if any(row.fault_key != alert.fault_key for row in self.rows(place.incident_id)):
                 return False
-            name = incident_record(alert.region, incident_key_of(alert, place.route))
-            record = self.coordination.read(name)
-            if record is None or _id_of(name, record.values) != place.incident_id:
-                return True
-            return self.coordination.write(
-                name, record, {**record.values, _ASKED: 0}, expires_at=self._expires_at()
-            )
+            return self._change(alert, place.incident_id, place.route, {_ASKED: 0})
         except (CoordinationUnavailableError, LedgerUnavailableError):
             _log.warning("Its incident is unknown", extra={"alert_id": alert.alert_id}, exc_info=True)
             return False
 
     def close(self, alert: Alert) -> None:
         """What comes after is a new incident: all of this alert's is resolved, or its lead is not told."""
-        name = incident_record(alert.region, incident_key_of(alert, alert.route or alert.unusable_route))
         try:
-            record = self.coordination.read(name)
-            if record and _id_of(name, record.values) == alert.incident_id and not record.values[_CLOSED]:
-                self.coordination.write(
-                    name, record, {**record.values, _CLOSED: 1}, expires_at=self._expires_at()
-                )
+            self._change(alert, alert.incident_id, alert.route or alert.unusable_route, {_CLOSED: 1})
         except CoordinationUnavailableError:
             _log.warning("An incident stays open", extra={"alert_id": alert.alert_id}, exc_info=True)
+
+    def _change(
+        self, alert: Alert, incident_id: str | None, route: str | None, values: Mapping[str, int]
+    ) -> bool:
+        """Put `values` into the record of this incident, if it is the last of its key; False if others write.
+
+        Raises:
+            CoordinationUnavailableError: whether it was written is unknown.
+        """
+        name = incident_record(alert.region, incident_key_of(alert, route))
+        record = self.coordination.read(name)
+        if record is None or _id_of(name, record.values) != incident_id:
+            return True
+        after = {**record.values, **values}
+        return after == record.values or self.coordination.write(
+            name, record, after, expires_at=self._expires_at()
+        )
 
     def _in_own(self, alert: Alert, route: str | None, *, edits: bool) -> Place:
         """Its place in the open incident of its key, or at the head of a new one."""

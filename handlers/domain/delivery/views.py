@@ -44,13 +44,18 @@ class Views(msgspec.Struct, frozen=True, kw_only=True):
             _log.warning("Its incident is unknown", extra={"alert_id": alerts[0].alert_id}, exc_info=True)
             return None
 
-    def of_each(self, alerts: Sequence[Alert]) -> dict[str, IncidentView]:
-        """What is known of each incident; of many of them only where no analysis is at hand."""
+    def of_each(self, alerts: Sequence[Alert], rows: Sequence[IncidentRow]) -> dict[str, IncidentView]:
+        """What is known of each incident; of many of them only where no analysis is at hand.
+
+        `rows` are those of the first one's incident, which need not be read again.
+        """
         incidents = by_incident(alerts)
         asked = [
             part
             for part in incidents
             if part[0].incident_id and (len(incidents) == 1 or not any(alert.analysis for alert in part))
         ]
-        views = self.executor.map(lambda part: self.of(part, self.rows(part[0])), asked)
+        views = self.executor.map(
+            lambda part: self.of(part, rows if part is incidents[0] else self.rows(part[0])), asked
+        )
         return {view.incident_id: view for view in views if isinstance(view, IncidentView)}

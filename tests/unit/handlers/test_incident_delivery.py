@@ -309,3 +309,13 @@ def test_incident_of_another_channel_is_not_taken_along() -> None:
     world.distribution.work("a0", world.time())
     assert {a for a, s in statuses(world).items() if s is Status.NOTIFIED} <= {"a0", "a2", "a4"}
     assert world.ledger.rows["a0"].attempts < MAX_ATTEMPTS
+
+
+def test_routes_to_one_channel_are_worked_on_one_after_the_other() -> None:
+    """Slack takes one message of a channel at a time, whichever route led there."""
+    world = World()
+    world.add_channel("shop")
+    world.other_channels["till"] = world.other_channels["shop"]
+    for alert_id, route in (("a0", "shop"), ("a1", None), ("a2", "till"), ("a3", "gone")):
+        world.hold(replace(row(alert_id, status=Status.ANALYZED), route=route))
+    assert world.distribution.chains(["a0", "a1", "a2", "a3"]) == [["a0", "a2"], ["a1", "a3"]]
