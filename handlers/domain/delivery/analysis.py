@@ -190,8 +190,11 @@ class AnalysisWork(msgspec.Struct, frozen=True, kw_only=True):
                 follow_up=outcome.later,
                 not_before=held_until,
             )
-        if self.leases.write(alert, after, until_ms=deadline.hard_ms) and after.step is Step.DISTRIBUTION:
+        written = self.leases.write(alert, after, until_ms=deadline.hard_ms)
+        if written and after.step is Step.DISTRIBUTION:
             self.leases.send_wake_up(after, delay_s=(after.not_before or now_s) - now_s)
+        elif not written and place is not None and place.lead:
+            self.incidents.close(after)  # another has sent it on elsewhere, so nobody would lead this one
 
     def _followed_up(self, alert: Alert, outcome: _Outcome) -> Alert:
         """The NOTIFIED alert with its analysis, or for another try by Recovery, or with no hope of one."""

@@ -319,3 +319,18 @@ def test_routes_to_one_channel_are_worked_on_one_after_the_other() -> None:
     for alert_id, route in (("a0", "shop"), ("a1", None), ("a2", "till"), ("a3", "gone")):
         world.hold(replace(row(alert_id, status=Status.ANALYZED), route=route))
     assert world.distribution.chains(["a0", "a1", "a2", "a3"]) == [["a0", "a2"], ["a1", "a3"]]
+
+
+def test_worker_that_lost_its_alert_leaves_no_incident_without_a_lead() -> None:
+    """It was frozen, and another has told of the alert: what comes after is told at once."""
+    world = World()
+
+    def taken(operation: str) -> None:
+        if operation == "replace" and world.ledger.rows["a0"].lease_token:
+            world.ledger.rows["a0"] = replace(row("a0", status=Status.ANALYZED), due_at=1)
+
+    world.ledger.before = taken
+    analysed(world, "a0")
+    world.ledger.before = lambda _operation: None
+    analysed(world, "a1")
+    assert world.ledger.rows["a1"].lead
