@@ -238,13 +238,19 @@ class IncidentInvariants:
         return [row for alert_id, row in rows.items() if self._joined_ms[incident_id, alert_id] < before_ms]
 
     def _firing(self, incident_id: str, invocation: "Invocation") -> str | None:
-        """A fault of an incident that nobody has said is over, if whoever looked at its rows saw that."""
+        """A fault of an incident that nobody has said is over, if whoever looked at its rows saw that.
+
+        A resolution that a source dates after the alert ends it, also where the alert was accepted last.
+        """
         for row in self._seen(incident_id, invocation):
             if row.state is FaultState.RESOLVED or row.fault_key is None:
                 continue
             after_ms = row.accepted_at_ms - self._scenario.disagreement_ms
             over = any(
-                other.state is FaultState.RESOLVED and other.accepted_at_ms >= after_ms
+                other.state is FaultState.RESOLVED
+                and (
+                    other.accepted_at_ms >= after_ms or (other.changed_at_ms or 0) > (row.changed_at_ms or 0)
+                )
                 for other in self._by_fault_key[row.fault_key].values()
             )
             if not over:
