@@ -48,7 +48,9 @@ class PeopleInvariants:
         self._by_fault: dict[str, dict[str, Alert]] = {}
         """By fault key and id: the rows."""
         self._acknowledged_ms: dict[str, int] = {}
-        self._snoozed_until_ms: dict[str, int] = {}
+        self._snoozed_until_ms: dict[str, list[int]] = {}
+        self._told_ms: dict[str, int] = {}
+        """By alert: when its row last became NOTIFIED, by nobody's clock."""
 
     def made(self, plan: PlannedSilence) -> None:
         """Somebody has made a silence."""
@@ -66,11 +68,13 @@ class PeopleInvariants:
     def snoozed(self, alert_id: str, *, until_ms: int) -> None:
         """Somebody wants to hear of an alert a second way only from then on."""
         self._acknowledged_ms.pop(alert_id, None)
-        self._snoozed_until_ms[alert_id] = until_ms
+        self._snoozed_until_ms.setdefault(alert_id, []).append(until_ms)
 
     def wrote(self, _by: "Invocation | None", stored: Alert | None, new: Alert) -> None:
         """A conditional write has replaced `stored` by `new`: perhaps it is silenced now."""
         self._rows[new.alert_id] = new
+        if new.status is Status.NOTIFIED and not (stored and stored.status is Status.NOTIFIED):
+            self._told_ms[new.alert_id] = self._scheduler.now_ms
         self._by_fault.setdefault(new.fault_key or "", {})[new.alert_id] = new
         if new.silence_id is None or (stored and stored.silence_id is not None):
             return
@@ -120,12 +124,12 @@ class PeopleInvariants:
             self._broken("escalated_acknowledged", f"{alert_id} goes a second way, and was acknowledged")
         if row.status is Status.PARKED:
             return
-        told_ms = row.notified_at_ms or 0
-        seen_told = row.status is Status.NOTIFIED and told_ms < began_ms
-        since_ms = told_ms if seen_told else row.accepted_at_ms
+        seen_told = row.status is Status.NOTIFIED and self._told_ms[alert_id] < began_ms
+        since_ms = (row.notified_at_ms or 0) if seen_told else row.accepted_at_ms
         due_ms = since_ms + self._scenario.escalate_after_s * 1000
-        snoozed_ms = self._snoozed_until_ms.get(alert_id, due_ms)
-        due_ms = snoozed_ms if self._strong else min(due_ms, snoozed_ms)
+        snoozed_ms = self._snoozed_until_ms.get(alert_id, [due_ms])
+        # Under an eventual ledger the publisher may not have heard of the last word, or of any.
+        due_ms = snoozed_ms[-1] if self._strong else min(due_ms, *snoozed_ms)
         if now_ms + skew_ms < due_ms:
             self._broken(
                 "escalated_early", f"{alert_id} goes a second way {(due_ms - now_ms) / 1000:.0f} s too early"

@@ -146,12 +146,12 @@ class RowInvariants:
     def _untold_long(self, stored: Alert, new: Alert, latest_s: int) -> bool:
         """Whether it is CRITICAL, and only marked as told a second way, after the time that people have.
 
-        Of what is PARKED they are told at once.
+        Of what is PARKED they are told at once. Two runs that told of it in one second write the same.
         """
         due_s = stored.escalate_at
         if due_s is None:
             due_s = stored.timestamp + self._escalate_after_s
-        told = new.escalated_at is not None and new.escalated_at != stored.escalated_at
+        told = new.escalated_at is not None and (new.escalated_at != stored.escalated_at or new == stored)
         waited = stored.status is Status.PARKED or due_s <= latest_s
         return stored.severity is Severity.CRITICAL and told and waited
 
