@@ -110,6 +110,10 @@ WAKE_AGAIN_AFTER_S: Final = 10
 REPEAT_LOOK_AFTER_S: Final = 60
 """After this a SUPPRESSED alert's fault is looked at: the indexes and the other region's writes are there."""
 
+SEEN_LOOK_AFTER_S: Final = 120
+"""After this it is looked at for the last time, once the other region's writes have come: after a pause they
+come all at once, and the indexes show them a while later."""
+
 MAX_REPEATS_PER_RUN: Final = 200
 """Looked at in one run of Recovery, after everything else."""
 

@@ -89,9 +89,13 @@ def suppressed(alert: Alert, *, due_at: int | None) -> Alert:
     return _placed(replace(alert, status=Status.SUPPRESSED, expires_at=expires_at), due_at)
 
 
-def repeat_looked_at(alert: Alert, *, due_at: int | None) -> Alert:
-    """The SUPPRESSED `alert`, to be looked at once more at `due_at`; or a repeat for certain."""
-    return _rested(alert) if due_at is None else replace(alert, due_at=due_at)
+def repeat_looked_at(alert: Alert, *, due_at: int | None, seen: bool = False) -> Alert:
+    """The SUPPRESSED `alert`, to be looked at once more at `due_at`; or at rest for certain.
+
+    `seen`: for the last time, as all that the other region wrote before it has come.
+    """
+    after = replace(alert, attempts=1 if seen else 0)
+    return _rested(after) if due_at is None else replace(after, due_at=due_at)
 
 
 def silenced(alert: Alert, *, silence_id: str, until: int) -> Alert:
@@ -138,7 +142,7 @@ def promoted(alert: Alert, *, due_at: int, duplicate_cause: DuplicateCause | Non
     `duplicate_cause`: why people may have been told already.
     """
     live = replace(alert, status=Status.RECEIVED, silence_id=None, silenced_until=None, expires_at=None)
-    after = _placed(live, due_at)
+    after = _placed(replace(live, attempts=0), due_at)
     return after if duplicate_cause is None else _counted(after, duplicate_cause)
 
 

@@ -3,7 +3,7 @@
 It goes out if the fault changed state since the alert before of the same state: then it is no repeat.
 Reception sees to that where it can: this is for a change that was accepted in the other region and had not
 replicated, and for a record that was lost. Until the other region's rows are here for certain, it is looked
-at again, ever later.
+at again, ever later; and once more after that, as the index shows them a while later.
 """
 
 import logging
@@ -11,13 +11,32 @@ import logging
 import msgspec
 
 from handlers.domain.alert import Alert
-from handlers.domain.limits import MAX_BACKOFF_S, REPEAT_LOOK_AFTER_S
+from handlers.domain.limits import MAX_BACKOFF_S, REPEAT_LOOK_AFTER_S, SEEN_LOOK_AFTER_S
 from handlers.domain.ports import Ledger, MalformedRowError
 from handlers.domain.regions.ownership import Ownership, OwnershipView
 from handlers.domain.states import promoted, repeat_looked_at
 from topology.alerts import CLOCK_ERROR_S, DuplicateCause, FaultState
 
 _log = logging.getLogger(__name__)
+
+
+def looked_at_again(alert: Alert, *, now_s: int) -> Alert:
+    """The SUPPRESSED alert, to be looked at again: the longer it has been looked at, the later."""
+    since_s = max(alert.timestamp, alert.silenced_until or 0)
+    later_s = min(max(now_s - since_s, REPEAT_LOOK_AFTER_S), MAX_BACKOFF_S)
+    return repeat_looked_at(alert, due_at=now_s + later_s)
+
+
+def rested(alert: Alert, view: OwnershipView, *, now_s: int, shared: bool) -> Alert:
+    """The SUPPRESSED alert, in which nothing is news: at rest once all that came before it is known.
+
+    `shared`: as of `Ownership`; else the other region's rows may all come at once, after a pause.
+    """
+    if min(view.seen_through_ms, now_s * 1000) < alert.accepted_at_ms + REPEAT_LOOK_AFTER_S * 1000:
+        return looked_at_again(alert, now_s=now_s)
+    if shared or alert.attempts:
+        return repeat_looked_at(alert, due_at=None)
+    return repeat_looked_at(alert, due_at=now_s + SEEN_LOOK_AFTER_S, seen=True)
 
 
 class FaultChanges(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,10 +59,7 @@ class FaultChanges(msgspec.Struct, frozen=True, kw_only=True):
             certain = told_ms + error_ms < changed_ms < at_ms - error_ms
             cause = None if certain else DuplicateCause.STATE_UNCERTAIN
             return promoted(alert, due_at=now_s + self.lease_s, duplicate_cause=cause)
-        if view.seen_through_ms >= alert.accepted_at_ms + REPEAT_LOOK_AFTER_S * 1000:
-            return repeat_looked_at(alert, due_at=None)
-        later_s = min(max(now_s - alert.timestamp, REPEAT_LOOK_AFTER_S), MAX_BACKOFF_S)
-        return repeat_looked_at(alert, due_at=now_s + later_s)
+        return rested(alert, view, now_s=now_s, shared=self.ownership.shared)
 
     def _changed_ms(self, alert: Alert, *, until_ms: int) -> int:
         """When its fault was last in the other state before `until_ms`; 0 if it never was."""

@@ -2,7 +2,7 @@
 
 - Open alerts whose lease ran out get another wake-up, ever later, and are PARKED after too many attempts.
 - Follow-ups that are due get a wake-up too, and are given up after a while.
-- A SUPPRESSED alert is looked at once, whether its fault changed state before it; then it is promoted
+- A SUPPRESSED alert is looked at, whether its fault changed state before it; then it is promoted
   (see `fault_changes`).
 - A silenced alert is looked at once its silence is over (see `silence_ends`).
 - A PARKED alert that suppressed repeats has one of them promoted: somebody has to be told.
@@ -197,7 +197,7 @@ class Recovery(msgspec.Struct, frozen=True, kw_only=True):
             case Status.PARKED:
                 seen_to = self._look_at_repeats(alert, now_s)
             case Status.SUPPRESSED if unsilenced:
-                after = self._silence_ends.after(alert, now_s=now_s)
+                after = self._silence_ends.after(alert, view, now_s=now_s)
                 seen_to = self._moved(alert, after, "looked_at" if after.status.at_rest else "unsilenced")
             case Status.SUPPRESSED:
                 after = self._fault_changes.after(alert, view, now_s=now_s)
@@ -214,7 +214,9 @@ class Recovery(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def _silence_ends(self) -> SilenceEnds:
-        return SilenceEnds(ledger=self.ledger, silences=self.silences, lease_s=self.lease_s)
+        return SilenceEnds(
+            ledger=self.ledger, silences=self.silences, lease_s=self.lease_s, shared=self.ownership.shared
+        )
 
     def _recover(self, alert: Alert, now_s: int) -> tuple[str, Alert | None]:
         if alert.attempts >= MAX_ATTEMPTS:

@@ -6,7 +6,9 @@ state will decide, or if what people were told last says the same and nothing le
 and analysis asks again, so that another silence may cover it. Of a fault that fired and was resolved all
 under a silence nobody hears.
 
-Events closer than the clocks' error have no certain order: then people are told, and it is counted.
+Events closer than the clocks' error have no certain order: then people are told, and it is counted. What is
+told has to be here for certain before an alert rests (see `fault_changes.rested`): under an eventual ledger
+the other region may have told people of another state, or be about to, as its own look is due.
 
 Somebody may end a silence before the time that its alerts wait for. Such a silence names its earlier ends,
 by which its alerts are found in the index, also those that a worker silenced which had not heard of it yet.
@@ -27,6 +29,8 @@ from handlers.domain.limits import (
     MAX_SILENCED_PER_RUN,
 )
 from handlers.domain.ports import Ledger, MalformedRowError
+from handlers.domain.regions.fault_changes import looked_at_again, rested
+from handlers.domain.regions.ownership import OwnershipView
 from handlers.domain.silences import Silences
 from handlers.domain.states import promoted, repeat_looked_at
 from topology.alerts import CLOCK_ERROR_S, URGENCY, DuplicateCause, FaultState, Status, silenced_key
@@ -38,11 +42,12 @@ _TOLD: Final = (Status.RECEIVED, Status.ANALYZED, Status.NOTIFIED)
 
 
 class SilenceEnds(msgspec.Struct, frozen=True, kw_only=True):
-    """Looks at what was silenced, in one region."""
+    """Looks at what was silenced, in one region. `shared`: as of `Ownership`."""
 
     ledger: Ledger
     silences: Silences
     lease_s: int
+    shared: bool
 
     def due(self, owners: Sequence[str], *, now_s: int) -> Iterator[str]:
         """The ids of alerts whose silence is over, by its time or by somebody's word."""
@@ -74,8 +79,8 @@ class SilenceEnds(msgspec.Struct, frozen=True, kw_only=True):
             return True
         return alert.silenced_until in self._ended_early(now_s).get(str(alert.silence_id), ())
 
-    def after(self, alert: Alert, *, now_s: int) -> Alert:
-        """The alert as it goes out, or rests."""
+    def after(self, alert: Alert, view: OwnershipView, *, now_s: int) -> Alert:
+        """The alert as it goes out, or rests, for certain or until the next look."""
         due_at = now_s + self.lease_s
         if alert.fault_key is None or alert.state is None or alert.changed_at_ms is None:
             return promoted(alert, due_at=due_at)
@@ -90,8 +95,9 @@ class SilenceEnds(msgspec.Struct, frozen=True, kw_only=True):
         events = self._events(alert, other)
         if events is None:
             return uncertain
-        goes_out = self._is_news(alert, events)
-        return promoted(alert, due_at=due_at) if goes_out else repeat_looked_at(alert, due_at=None)
+        if self._is_news(alert, events):
+            return promoted(alert, due_at=due_at)
+        return self._rested(alert, view, events, now_s=now_s)
 
     def _is_news(self, alert: Alert, events: Sequence[Alert]) -> bool:
         """Whether people do not know of the state; `events`: the others of the fault, the latest first."""
@@ -102,9 +108,17 @@ class SilenceEnds(msgspec.Struct, frozen=True, kw_only=True):
                     return True
                 firing = alert.state is FaultState.FIRING
                 return not later and firing and URGENCY[alert.severity] < URGENCY[event.severity]
-            if later and event.silence_id is not None and event.due_at is not None:
+            if later and _is_undecided(event):
                 return False
         return alert.state is FaultState.FIRING
+
+    def _rested(self, alert: Alert, view: OwnershipView, events: Sequence[Alert], *, now_s: int) -> Alert:
+        """The alert, which is no news: at rest, unless that may change by what is not decided yet."""
+        if any(_is_undecided(event) and _order(event) > _order(alert) for event in events):
+            return repeat_looked_at(alert, due_at=None)
+        if any(_is_undecided(event) and self.over(event, now_s=now_s) for event in events):
+            return looked_at_again(alert, now_s=now_s)
+        return rested(alert, view, now_s=now_s, shared=self.shared)
 
     def _events(self, alert: Alert, other: FaultState) -> list[Alert] | None:
         """The other rows of the fault, the latest first; None if they are too many to know.
@@ -140,6 +154,11 @@ class SilenceEnds(msgspec.Struct, frozen=True, kw_only=True):
             for silence in self.silences.made_by_people()
             if silence.until_s <= now_s
         }
+
+
+def _is_undecided(alert: Alert) -> bool:
+    """Whether it is silenced, and its silence's end will say what becomes of it."""
+    return alert.silence_id is not None and alert.due_at is not None
 
 
 def _order(alert: Alert) -> tuple[int, int, str]:

@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from handlers.domain.alert import Alert
-from handlers.domain.limits import REPEAT_LOOK_AFTER_S
+from handlers.domain.limits import REPEAT_LOOK_AFTER_S, SEEN_LOOK_AFTER_S
 from handlers.domain.ports import MALFORMED, LedgerUnavailableError, Record
 from handlers.domain.regions.ownership import MovingOwnership
 from handlers.domain.states import suppressed
@@ -363,7 +363,23 @@ def test_repeat_is_looked_at_until_the_other_regions_rows_are_here() -> None:
     assert waits.due_at is not None
     assert waits.due_at > world.clock.s
     eventual(world, heartbeat_s=waits.due_at - world.clock.s)
-    assert looked_at(world, repeat, after_s=waits.due_at - world.clock.s).open_key is None
+    assert looked_at(world, repeat, after_s=waits.due_at - world.clock.s).open_key is not None
+    assert looked_at(world, repeat, after_s=SEEN_LOOK_AFTER_S).open_key is None
+
+
+def test_recovery_whose_index_is_behind_after_a_pause_of_replication_has_the_outage_told() -> None:
+    """It comes at once with the other region's heartbeats; the last look is when indexes show it too."""
+    world = World()
+    repeat = repeat_of(world)
+    other = World(clock=world.clock, region=PEER)
+    other.clock.advance(-30)
+    (recovery,) = other.accept(up())
+    other.clock.advance(30)
+    waits = looked_at(eventual(world, heartbeat_s=REPEAT_LOOK_AFTER_S), repeat)
+    assert waits.open_key == f"{REGION}#SUPPRESSED"
+    world.hold(recovery)
+    told = looked_at(world, repeat, after_s=SEEN_LOOK_AFTER_S)
+    assert (told.status, told.attempts) == (Status.RECEIVED, 0)
 
 
 def test_recovery_after_a_repeat_leaves_it_a_repeat() -> None:

@@ -6,13 +6,15 @@ import pytest
 from msgspec.structs import replace
 
 from handlers.domain.alert import Alert
-from handlers.domain.limits import MAX_RECOVERED_PER_RUN, MAX_SILENCED_EVENTS_READ
-from handlers.domain.regions.ownership import SharedOwnership
+from handlers.domain.limits import MAX_RECOVERED_PER_RUN, MAX_SILENCED_EVENTS_READ, SEEN_LOOK_AFTER_S
+from handlers.domain.ports import Record
+from handlers.domain.regions.ownership import MovingOwnership, SharedOwnership
 from handlers.domain.states import analyzed, notified, parked, silenced, suppressed
 from tests.fakes.services import ANALYSIS
 from tests.unit.handlers.builders import LEASE_S, PEER, REGION, World, row
 from topology.alerts import DuplicateCause, FaultState, Status
 from topology.matchers import Matcher
+from topology.records import ownership_record
 from topology.silences import Silence, stored_text
 
 MINUTE_S = 60
@@ -164,6 +166,42 @@ def test_alert_is_looked_at_by_its_owner_only() -> None:
     peers = replace(event(world, "a1", 0), owner=PEER)
     under_silence(world, peers)
     assert silence_over(world)["a1"] is Status.SUPPRESSED
+
+
+def eventual(world: World, *, heard_s: int) -> None:
+    """The world under an eventual ledger; the other region was heard of last so many seconds from now."""
+    world.ownership = MovingOwnership(
+        coordination=world.coordination, clock=world.clock, region=REGION, peer=PEER, takeover_after_s=9_000
+    )
+    values = {"heartbeat_ms": world.clock.ms + heard_s * 1000, "since_ms": 1}
+    world.coordination.records[ownership_record(PEER)] = Record(version=1, values=values)
+
+
+def test_resolution_waits_for_what_the_other_region_told() -> None:
+    """Its alert was told there, and replication pauses while the silence ends; then the index is behind."""
+    world = World()
+    under_silence(world, event(world, "r1", 60, state=RESOLVED))
+    eventual(world, heard_s=0)
+    assert silence_over(world)["r1"] is Status.SUPPRESSED
+    assert world.ledger.rows["r1"].open_key is not None
+    eventual(world, heard_s=-30)
+    assert silence_over(world, after_s=MINUTE_S)["r1"] is Status.SUPPRESSED
+    told(world, replace(event(world, "a1", -13 * MINUTE_S), owner=PEER))
+    assert silence_over(world, after_s=SEEN_LOOK_AFTER_S)["r1"] is Status.RECEIVED
+
+
+def test_resolution_waits_for_what_the_other_region_is_about_to_tell() -> None:
+    """Its alert was silenced there too, and that region may not have seen that it is over."""
+    world = World()
+    fired = replace(event(world, "a1", 0), owner=PEER)
+    under_silence(world, fired)
+    under_silence(world, event(world, "r1", 60, state=RESOLVED))
+    eventual(world, heard_s=5 * MINUTE_S)
+    for after_s in (11 * MINUTE_S, SEEN_LOOK_AFTER_S, SEEN_LOOK_AFTER_S):
+        assert silence_over(world, after_s=after_s)["r1"] is Status.SUPPRESSED
+    assert world.ledger.rows["r1"].open_key is not None
+    told(world, fired)
+    assert silence_over(world, after_s=5 * MINUTE_S)["r1"] is Status.RECEIVED
 
 
 def test_silence_that_somebody_ended_is_over_for_what_it_silenced() -> None:
