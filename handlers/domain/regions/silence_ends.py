@@ -38,7 +38,8 @@ from topology.limits import DYNAMODB_BATCH_GET_MAX
 
 _ERROR_MS: Final = CLOCK_ERROR_S * 1000
 _TOLD: Final = (Status.RECEIVED, Status.ANALYZED, Status.NOTIFIED)
-"""People were told, or will be. Of a PARKED alert they were not."""
+"""People were told, or will be, unless another silence covers what is RECEIVED. Of a PARKED alert they were
+not."""
 
 
 class SilenceEnds(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,7 +117,10 @@ class SilenceEnds(msgspec.Struct, frozen=True, kw_only=True):
         """The alert, which is no news: at rest, unless that may change by what is not decided yet."""
         if any(_is_undecided(event) and _order(event) > _order(alert) for event in events):
             return repeat_looked_at(alert, due_at=None)
-        if any(_is_undecided(event) and self.over(event, now_s=now_s) for event in events):
+        if any(
+            event.status is Status.RECEIVED or (_is_undecided(event) and self.over(event, now_s=now_s))
+            for event in events
+        ):
             return looked_at_again(alert, now_s=now_s)
         return rested(alert, view, now_s=now_s, shared=self.shared)
 

@@ -168,6 +168,31 @@ def test_alert_is_looked_at_by_its_owner_only() -> None:
     assert silence_over(world)["a1"] is Status.SUPPRESSED
 
 
+def test_alert_waits_for_one_that_may_be_silenced_once_more() -> None:
+    """Another silence may cover what goes out at the end of one: people were not told yet."""
+    world = World()
+    event(world, "a1", -60)
+    under_silence(world, event(world, "a2", 60))
+    silence_over(world)
+    assert (world.ledger.rows["a2"].status, world.ledger.rows["a2"].open_key) == (
+        Status.SUPPRESSED,
+        f"{REGION}#SILENCED",
+    )
+    under_silence(world, world.ledger.rows["a1"], until_s=60 * MINUTE_S)
+    assert silence_over(world, after_s=2 * MINUTE_S)["a2"] is Status.RECEIVED
+
+
+def test_alert_rests_once_people_are_told_by_one_that_was_received() -> None:
+    """It has its place in Slack now."""
+    world = World()
+    before = event(world, "a1", -60)
+    under_silence(world, event(world, "a2", 60))
+    silence_over(world)
+    told(world, before)
+    assert silence_over(world, after_s=2 * MINUTE_S)["a2"] is Status.SUPPRESSED
+    assert world.ledger.rows["a2"].open_key is None
+
+
 def eventual(world: World, *, heard_s: int) -> None:
     """The world under an eventual ledger; the other region was heard of last so many seconds from now."""
     world.ownership = MovingOwnership(
