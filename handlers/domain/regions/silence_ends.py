@@ -39,7 +39,7 @@ from topology.limits import DYNAMODB_BATCH_GET_MAX
 _ERROR_MS: Final = CLOCK_ERROR_S * 1000
 _TOLD: Final = (Status.RECEIVED, Status.ANALYZED, Status.NOTIFIED)
 """People were told, or will be, unless another silence covers what is RECEIVED. Of a PARKED alert they were
-not."""
+not, but of a repeat that stands in for it they will be."""
 
 
 class SilenceEnds(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,11 +102,14 @@ class SilenceEnds(msgspec.Struct, frozen=True, kw_only=True):
 
     def _is_news(self, alert: Alert, events: Sequence[Alert]) -> bool:
         """Whether people do not know of the state; `events`: the others of the fault, the latest first."""
+        parked = {event.alert_id for event in events if event.status is Status.PARKED}
         for event in events:
             later = _order(event) > _order(alert)
-            if event.status in _TOLD or event.folded:
-                if event.state is not alert.state:
-                    return True
+            told = event.status in _TOLD or event.folded
+            stands_in = event.status is Status.SUPPRESSED and event.parent_id in parked
+            if (told or stands_in) and event.state is not alert.state:
+                return True
+            if told:
                 firing = alert.state is FaultState.FIRING
                 return not later and firing and URGENCY[alert.severity] < URGENCY[event.severity]
             if later and _is_undecided(event):

@@ -193,6 +193,17 @@ def test_alert_rests_once_people_are_told_by_one_that_was_received() -> None:
     assert world.ledger.rows["a2"].open_key is None
 
 
+def test_resolution_is_told_where_a_repeat_goes_out_for_a_parked_alert() -> None:
+    """Recovery promotes the repeat, and people would believe that the fault lasts."""
+    world = World()
+    world.hold(parked(event(world, "a1", -60), reason="refused", due_at=world.clock.s))
+    repeat = replace(event(world, "a1.00000001", -30), parent_id="a1")
+    world.hold(suppressed(repeat, due_at=None))
+    under_silence(world, event(world, "r1", 60, state=RESOLVED))
+    states = silence_over(world)
+    assert (states["r1"], states["a1.00000001"]) == (Status.RECEIVED, Status.RECEIVED)
+
+
 def eventual(world: World, *, heard_s: int) -> None:
     """The world under an eventual ledger; the other region was heard of last so many seconds from now."""
     world.ownership = MovingOwnership(
