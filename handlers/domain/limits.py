@@ -63,6 +63,11 @@ MAX_ATTEMPTS: Final = 14
 """Of one step of one alert, by workers and Recovery together, before it is PARKED. With the backoff below
 that is more than an hour of an outage, the jitter at its least."""
 
+APART_ATTEMPTS: Final = 4
+"""Of analysis: what was tried so often may be what ends its worker, or be beside that in each batch, since
+Recovery wakes up both at once. From here on such alerts are worked on one after the other, in another order
+each time."""
+
 MAX_ADDRESS_ATTEMPTS: Final = 4
 """The last of these in which Slack's address may be unusable. With the backoff below that is half a minute:
 longer than a webhook is away while people rotate it, or a secret's replica is behind, and so short that they

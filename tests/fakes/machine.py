@@ -39,9 +39,10 @@ class FakeClock:
 
 @dataclass
 class FakeRandomness:
-    """`Randomness` that counts up; `fraction` is always a half, so jitter has no effect."""
+    """`Randomness` that counts up; `fraction` is a half, so jitter is none, unless `fractions` are given."""
 
     count: int = 0
+    fractions: list[float] = field(default_factory=list)
 
     def hex(self, digits: int) -> str:
         """See `Randomness`."""
@@ -50,7 +51,7 @@ class FakeRandomness:
 
     def fraction(self) -> float:
         """See `Randomness`."""
-        return 0.5
+        return self.fractions.pop(0) if self.fractions else 0.5
 
 
 @dataclass

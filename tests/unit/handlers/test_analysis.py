@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from handlers.domain.alert import Alert
 from handlers.domain.delivery.breaker import FAILURES_TO_OPEN
 from handlers.domain.delivery.leases import Deadline, PoisonMessageError
-from handlers.domain.limits import ASK_AGAIN_S
+from handlers.domain.limits import APART_ATTEMPTS, ASK_AGAIN_S
 from handlers.domain.ports import (
     AnalystBusyError,
     AnalystFailedError,
@@ -115,6 +115,21 @@ def test_alerts_of_one_fault_wait_for_each_other_and_the_others_for_none() -> No
     signatures = {key: signature_of(alert) for key, alert in world.ledger.rows.items()}
     assert len(set(signatures.values())) == 2
     assert world.analysis.chains([*messages]) == [["a1", "a3"], ["a2", "a4"]]
+
+
+def test_alerts_that_were_tried_often_are_one_chain_in_any_order() -> None:
+    """One of them may end its worker each time: what comes before it is done by then."""
+    world = World()
+    attempts = {"a1": APART_ATTEMPTS - 1, "a2": APART_ATTEMPTS, "a3": APART_ATTEMPTS + 1, "a4": 0}
+    world.hold(
+        *(
+            replace(row(message=message), alert_id=key, attempts=attempts[key])
+            for key, message in {"a1": "depth 1", "a2": "no route", "a3": "depth 2", "a4": "depth 3"}.items()
+        )
+    )
+    world.randomness.fractions = [0.1, 0.9, 0.9, 0.1]
+    assert world.analysis.chains([*attempts]) == [["a1", "a4"], ["a2", "a3"]]
+    assert world.analysis.chains([*attempts]) == [["a1", "a4"], ["a3", "a2"]]
 
 
 def test_alerts_that_cannot_be_read_ahead_are_one_chain() -> None:

@@ -11,7 +11,15 @@ from dataclasses import replace
 import pytest
 
 from simulator.drawing import scenario_of
-from simulator.scenario import CONSISTENCIES, REGIONS, Arrival, Consistency, Incident, Kind, Scenario
+from simulator.scenario import (
+    CONSISTENCIES,
+    REGIONS,
+    Arrival,
+    Consistency,
+    Incident,
+    Kind,
+    Scenario,
+)
 from simulator.simulation import run
 from topology.alerts import Severity
 
@@ -138,6 +146,17 @@ def test_alert_that_slack_refuses_is_parked_and_its_repeat_goes_the_same_way() -
     outcome = run(scenario(arrival(refused=True), arrival("A1", refused=True, at_ms=1_500, stamp="A1")))
     assert outcome.violation is None
     assert outcome.counts["PARKED"] == 2
+
+
+@pytest.mark.parametrize("consistency", CONSISTENCIES)
+def test_alert_that_kills_its_workers_takes_no_other_along(consistency: Consistency) -> None:
+    """Recovery wakes them up together each time; the other goes out all the same."""
+    others = tuple(
+        arrival(f"A{number}", tells_of=(number,), error=f"error {chr(64 + number)}") for number in range(2, 5)
+    )
+    outcome = run(scenario(arrival(deadly=True), *others, consistency=consistency))
+    assert outcome.violation is None
+    assert (outcome.counts["PARKED"], outcome.counts["NOTIFIED"]) == (1, 3)
 
 
 @pytest.mark.parametrize("consistency", CONSISTENCIES)
