@@ -141,7 +141,12 @@ def _check_identities(checker: InvariantChecker, rows: Mapping[str, Alert], scen
 
 
 def _check_retries(checker: InvariantChecker, row: Alert, rows: Mapping[str, Alert]) -> None:
-    """The same bytes once more are answered with the row that they made: a retry repeats nothing."""
+    """The same bytes once more are answered with the row that they made: a retry repeats nothing.
+
+    Unless that was PARKED: then nobody is told of it, and the retry goes out. A silence may hide it then.
+    """
+    if row.silence_id is not None and row.alert_id in checker.rows.made_live:
+        return
     made_ms = checker.rows.made_ms
     for other in checker.rows.by_fault.get(fault_of(row.title) or 0, {}).values():
         same = other.body_hash == row.body_hash and (other.parent_id or other.alert_id) == row.parent_id

@@ -51,6 +51,8 @@ class RowInvariants:
         """By alert that was SUPPRESSED: the regions that had it go out."""
         self.made_ms: dict[str, tuple[int, int]] = {}
         """By alert: when the request began that made its row, and when the row was there."""
+        self.made_live: set[str] = set()
+        """The alerts whose rows were made to go out, and not to rest below another."""
         self.folded: dict[str, set[str]] = {}
         """By fold: the rows that were ever folded below it."""
         self.made_last_ms: dict[str, int] = {}
@@ -97,6 +99,8 @@ class RowInvariants:
             self.creators.setdefault(new.alert_id, {})[invocation.region] = None
             self.made_last_ms[new.alert_id] = self._scheduler.now_ms
             self.made_ms.setdefault(new.alert_id, (invocation.started_ms, self._scheduler.now_ms))
+            if new.status is Status.RECEIVED:
+                self.made_live.add(new.alert_id)
         elif stored.status is Status.SUPPRESSED and new.status is not Status.SUPPRESSED:
             self.promoters.setdefault(new.alert_id, {})[invocation.region] = None
         elif stored.step is not None:  # or it is only promoted, or looked at: nobody works on it yet

@@ -18,10 +18,12 @@ from simulator.scenario import (
     Consistency,
     Incident,
     Kind,
+    PlannedSilence,
     Scenario,
 )
 from simulator.simulation import run
 from topology.alerts import Severity
+from topology.silences import Matcher
 
 SAMPLE = 15
 REPLAYED = (3, 14, 21)
@@ -146,6 +148,17 @@ def test_alert_that_slack_refuses_is_parked_and_its_repeat_goes_the_same_way() -
     outcome = run(scenario(arrival(refused=True), arrival("A1", refused=True, at_ms=1_500, stamp="A1")))
     assert outcome.violation is None
     assert outcome.counts["PARKED"] == 2
+
+
+def test_silence_may_hide_the_retry_of_what_is_parked() -> None:
+    """Nobody was told of that, so the same bytes are no repeat of it: they go out, or rest by the silence."""
+    hidden = PlannedSilence(
+        silence_id="s0", matcher=Matcher(source="simulator"), from_ms=20_000, to_ms=80_000
+    )
+    over = arrival(refused=True, resolved=True)
+    outcome = run(scenario(over, replace(over, label="A1", at_ms=40_000), silences=(hidden,)))
+    assert outcome.violation is None
+    assert (outcome.counts["PARKED"], outcome.counts["silenced"]) == (1, 1)
 
 
 @pytest.mark.parametrize("consistency", CONSISTENCIES)
