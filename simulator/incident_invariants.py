@@ -64,6 +64,10 @@ class IncidentInvariants:
         self._closed_ms: dict[str, int] = {}
         """By incident: since when it is over, by its record, or by what people were told."""
         self._calls: list[_Call] = []
+        self._joined_by: dict[tuple[str, str], Invocation | None] = {}
+        """By incident and id: who made the row a part of it."""
+        self._asked: dict[str, list[tuple[int, Invocation]]] = {}
+        """By incident: when its record came to say that the model is asked, and who wrote that."""
 
     def wrote(self, invocation: "Invocation | None", stored: Alert | None, new: Alert) -> None:
         """A conditional write has replaced `stored` by `new`."""
@@ -80,6 +84,7 @@ class IncidentInvariants:
         first = new.alert_id not in self.rows.setdefault(incident_id, {})
         if first:
             self._joined_ms[incident_id, new.alert_id] = self._scheduler.now_ms
+            self._joined_by[incident_id, new.alert_id] = invocation
         if invocation is not None and stored is not None and new.status is Status.ANALYZED:
             for call in self._calls:
                 if (call.alert_id, call.invocation) == (new.alert_id, invocation):
@@ -89,12 +94,14 @@ class IncidentInvariants:
         self.rows[incident_id][new.alert_id] = new
 
     def recorded(self, invocation: "Invocation", name: str, stored: Record | None, new: Record) -> None:
-        """An incident's record was written: perhaps it is closed now."""
+        """An incident's record was written: perhaps the model is asked for it, or it is closed now."""
         values = new.values
-        if not values.get("closed") or (stored and stored.values.get("closed")):
-            return
         said = f"{name}\n{values['opened_ms']}"
         incident_id = "i" + hashlib.sha256(said.encode()).hexdigest()[:32]
+        if values.get("asked_ms") and not (stored and stored.values.get("asked_ms") == values["asked_ms"]):
+            self._asked.setdefault(incident_id, []).append((self._scheduler.now_ms, invocation))
+        if not values.get("closed") or (stored and stored.values.get("closed")):
+            return
         self._closed_ms[incident_id] = self._scheduler.now_ms
         if invocation.function == "analysis" and (fault := self._firing(incident_id, invocation)):
             self._broken("closed_too_soon", f"{invocation.name} closes {incident_id}, where {fault} fires")
@@ -124,6 +131,17 @@ class IncidentInvariants:
             if (call.alert_id, call.invocation) == (alert_id, invocation):
                 call.answered_ms = self._scheduler.now_ms
                 return
+
+    def just_asked(self, row: Alert) -> bool:
+        """Whether only others had the model asked for its incident in the minute before a row joined that.
+
+        Then it is not asked about the row too, and perhaps there was no answer yet.
+        """
+        key = str(row.incident_id), row.alert_id
+        joined_ms = self._joined_ms.get(key, 0)
+        since_ms = joined_ms - ASK_AGAIN_S * 1000 - self._scenario.disagreement_ms - _SETTLED_MS
+        by = [asker for at_ms, asker in self._asked.get(key[0], ()) if since_ms < at_ms < joined_ms]
+        return bool(by) and self._joined_by.get(key) not in by
 
     def check_calls(self) -> None:
         """At rest: no incident has cost two calls of a region, while none failed and the first was kept."""

@@ -214,8 +214,10 @@ class _Simulation:
                 check_dead_letters(checker, queue)
         for told in receipts:
             row = rows.get(told.alert_id)
-            lacks = row is not None and row.analysis is None and row.digest_id is None
-            if told.arrival is CANARY and row and lacks and (row.lead or row.incident_id is None):
+            if told.arrival is not CANARY or row is None:
+                continue
+            asks = row.incident_id is None or (row.lead and not checker.incidents.just_asked(row))
+            if asks and row.analysis is None and row.digest_id is None:
                 checker.broken("analysis_never_back", f"{told.alert_id} came long after the last fault")
 
     def _digest(self) -> str:

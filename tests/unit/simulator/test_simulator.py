@@ -22,6 +22,7 @@ from simulator.scenario import (
     Scenario,
 )
 from simulator.simulation import run
+from simulator.sources import CANARY_AFTER_MS
 from topology.alerts import Severity
 from topology.silences import Matcher
 
@@ -159,6 +160,15 @@ def test_silence_may_hide_the_retry_of_what_is_parked() -> None:
     outcome = run(scenario(over, replace(over, label="A1", at_ms=40_000), silences=(hidden,)))
     assert outcome.violation is None
     assert (outcome.counts["PARKED"], outcome.counts["silenced"]) == (1, 1)
+
+
+def test_alert_after_the_last_fault_may_lead_while_the_model_is_asked_for_its_incident() -> None:
+    """A less severe one has it asked half a second before: it is not asked again within the minute."""
+    before_ms = 120_000 + CANARY_AFTER_MS - 500
+    first = arrival(severity=Severity.MEDIUM, at_ms=before_ms)
+    outcome = run(scenario(first, canary=True, incident_window_s=300))
+    assert outcome.violation is None
+    assert (outcome.counts["incidents"], outcome.counts["NOTIFIED"]) == (1, 2)
 
 
 @pytest.mark.parametrize("consistency", CONSISTENCIES)
