@@ -47,7 +47,8 @@ class IncidentInvariants:
         """Begin without incidents."""
         self.rows: dict[str, dict[str, Alert]] = {}
         """By incident and id: its rows, as they were written last."""
-        self._latest: dict[str, Alert] = {}
+        self._latest: dict[tuple[str, str], Alert] = {}
+        """By writer's region and id: the rows. Under an eventual ledger each region may have its own."""
         self._scenario = scenario
         self._scheduler = scheduler
         self._broken = broken
@@ -74,7 +75,7 @@ class IncidentInvariants:
         self._check_route(stored, new)
         if stored is None and new.severity is Severity.CRITICAL and new.not_before is not None:
             self._broken("critical_held", f"{new.alert_id} is held back from its acceptance on")
-        self._latest[new.alert_id] = new
+        self._latest[invocation.region if invocation else "", new.alert_id] = new
         self._alike.setdefault(self._alike_by(new), {})[new.alert_id] = new
         if new.fault_key is not None:
             self._by_fault_key.setdefault(new.fault_key, {})[new.alert_id] = new
@@ -110,8 +111,9 @@ class IncidentInvariants:
         self, invocation: "Invocation", message: PostedMessage, members: tuple[str, ...] | None
     ) -> None:
         """A worker is about to say something of `members`, and perhaps of their incident."""
-        ids = {row.incident_id for row in map(self._latest.get, members or ()) if row is not None}
-        severities = {row.severity for row in map(self._latest.get, members or ()) if row is not None}
+        claimed = [self._latest.get((invocation.region, alert_id)) for alert_id in members or ()]
+        ids = {row.incident_id for row in claimed if row is not None}
+        severities = {row.severity for row in claimed if row is not None}
         if Severity.CRITICAL in severities and len(severities) > 1:
             self._broken("critical_merged", f"{invocation.name} posts CRITICAL alerts among others")
         incident_id = ids.pop() if len(ids) == 1 else None
