@@ -49,6 +49,8 @@ class IncidentInvariants:
         """By incident and id: its rows, as they were written last."""
         self._latest: dict[tuple[str, str], Alert] = {}
         """By writer's region and id: the rows. Under an eventual ledger each region may have its own."""
+        self._by_number: dict[int, Alert] = {}
+        """By the number that an incident's record has of an alert: its row, as it was written last."""
         self._scenario = scenario
         self._scheduler = scheduler
         self._broken = broken
@@ -76,6 +78,7 @@ class IncidentInvariants:
         if stored is None and new.severity is Severity.CRITICAL and new.not_before is not None:
             self._broken("critical_held", f"{new.alert_id} is held back from its acceptance on")
         self._latest[invocation.region if invocation else "", new.alert_id] = new
+        self._by_number[_number_of(new.alert_id)] = new
         self._alike.setdefault(self._alike_by(new), {})[new.alert_id] = new
         if new.fault_key is not None:
             self._by_fault_key.setdefault(new.fault_key, {})[new.alert_id] = new
@@ -104,7 +107,9 @@ class IncidentInvariants:
         if not values.get("closed") or (stored and stored.values.get("closed")):
             return
         self._closed_ms[incident_id] = self._scheduler.now_ms
-        if invocation.function == "analysis" and (fault := self._firing(incident_id, invocation)):
+        if invocation.function != "analysis" or self._has_lost_lead(incident_id, values["lead"]):
+            return
+        if fault := self._firing(incident_id, invocation):
             self._broken("closed_too_soon", f"{invocation.name} closes {incident_id}, where {fault} fires")
 
     def posting(
@@ -277,7 +282,18 @@ class IncidentInvariants:
                 return row.alert_id
         return None
 
+    def _has_lost_lead(self, incident_id: str, number: int) -> bool:
+        """Whether the alert that led last, by its number, was sent on elsewhere while its worker was away."""
+        lead = self._by_number.get(number)
+        if lead is None or lead.status is Status.RECEIVED:
+            return False
+        return lead.incident_id != incident_id
+
     def _alike_by(self, row: Alert) -> tuple[str, ...]:
         routed = self._scenario.routed
         aside = routed is not None and routed.matches(row)
         return (row.region, row.source, _DIGITS.sub("", row.title), row.message, str(row.state), str(aside))
+
+
+def _number_of(alert_id: str) -> int:
+    return int.from_bytes(hashlib.sha256(alert_id.encode()).digest()[:6])

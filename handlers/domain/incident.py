@@ -1,8 +1,23 @@
-"""An incident as people are told of it."""
+"""An incident as people are told of it, and the place of an alert in it."""
 
 import msgspec
 
 from handlers.domain.alert import Alert
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """How an alert is told.
+
+    `held_until` (epoch seconds): with others, not before. `asks`: whether the model is asked for it.
+    `wait_s`: the alert that it resolves is not as far yet; look again then.
+    """
+
+    route: str | None = None
+    incident_id: str | None = None
+    lead: bool = True
+    asks: bool = True
+    held_until: int | None = None
+    wait_s: int = 0
 
 
 class IncidentView(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,8 +9,8 @@ from handlers.domain.alert import Alert
 from handlers.domain.delivery import analysis, incidents, outcomes
 from handlers.domain.delivery.digests import Group, digest_of
 from handlers.domain.delivery.distribution import DistributionWork
-from handlers.domain.delivery.incidents import Incidents, Place
-from handlers.domain.incident import IncidentView
+from handlers.domain.delivery.incidents import Incidents
+from handlers.domain.incident import IncidentView, Place
 from handlers.domain.ports import NotifierError
 from handlers.domain.states import analyzed, deferred, notified, rerouted
 from simulator.mutants.mutant import mutant

@@ -15,10 +15,11 @@ from msgspec.structs import replace
 
 from handlers.domain.alert import Alert, Analysis, Step
 from handlers.domain.delivery.breaker import Breaker
-from handlers.domain.delivery.incidents import Incidents, Place
+from handlers.domain.delivery.incidents import Incidents
 from handlers.domain.delivery.leases import Deadline, Leases, leave_to_recovery
 from handlers.domain.delivery.reuse.templates import fitted, template_of_answer
 from handlers.domain.delivery.routing import Routing
+from handlers.domain.incident import Place
 from handlers.domain.limits import (
     ANALYSIS_PATIENCE_S,
     APART_ATTEMPTS,
@@ -202,7 +203,7 @@ class AnalysisWork(msgspec.Struct, frozen=True, kw_only=True):
         if written and after.step is Step.DISTRIBUTION:
             self.leases.send_wake_up(after, delay_s=(after.not_before or now_s) - now_s)
         elif not written and place is not None and place.lead:
-            self.incidents.close(after)  # another has sent it on elsewhere, so nobody would lead this one
+            self.incidents.lost(after)
 
     def _followed_up(self, alert: Alert, outcome: _Outcome) -> Alert:
         """The NOTIFIED alert with its analysis, or for another try by Recovery, or with no hope of one."""

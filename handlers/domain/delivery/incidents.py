@@ -18,7 +18,7 @@ from typing import Final
 import msgspec
 
 from handlers.domain.alert import Alert
-from handlers.domain.incident import IncidentView
+from handlers.domain.incident import IncidentView, Place
 from handlers.domain.limits import ASK_AGAIN_S, FLUSH_COUNTS, GATHERING_S, MAX_INCIDENT_ROWS, PAIR_WAIT_S
 from handlers.domain.ports import (
     Clock,
@@ -49,21 +49,6 @@ _ASKED: Final = "asked_ms"
 """When the model was last asked for it."""
 _GATHERED: Final = "gathered_ms"
 """When an alert was last held shortly only, to see how many there are then."""
-
-
-class Place(msgspec.Struct, frozen=True, kw_only=True):
-    """How an alert is told.
-
-    `held_until` (epoch seconds): with others, not before. `asks`: whether the model is asked for it.
-    `wait_s`: the alert that it resolves is not as far yet; look again then.
-    """
-
-    route: str | None = None
-    incident_id: str | None = None
-    lead: bool = True
-    asks: bool = True
-    held_until: int | None = None
-    wait_s: int = 0
 
 
 class Incidents(msgspec.Struct, frozen=True, kw_only=True):
@@ -157,10 +142,31 @@ class Incidents(msgspec.Struct, frozen=True, kw_only=True):
         except CoordinationUnavailableError:
             _log.warning("An incident stays open", extra={"alert_id": alert.alert_id}, exc_info=True)
 
+    def lost(self, alert: Alert) -> None:
+        """Its worker has lost `alert`, which was to lead: if it is told elsewhere, what comes after is new.
+
+        One that is still to be worked on, or was sent on from this very incident by another, leads it.
+        """
+        try:
+            stored = self._row(alert.alert_id)
+            if stored is None or stored.status is Status.RECEIVED or stored.incident_id == alert.incident_id:
+                return
+            self._change(alert, alert.incident_id, alert.route, {_CLOSED: 1}, led_by=_number_of(alert))
+        except (CoordinationUnavailableError, LedgerUnavailableError):
+            _log.warning("An incident stays open", extra={"alert_id": alert.alert_id}, exc_info=True)
+
     def _change(
-        self, alert: Alert, incident_id: str | None, route: str | None, values: Mapping[str, int]
+        self,
+        alert: Alert,
+        incident_id: str | None,
+        route: str | None,
+        values: Mapping[str, int],
+        *,
+        led_by: int | None = None,
     ) -> bool:
         """Put `values` into the record of this incident, if it is the last of its key; False if others write.
+
+        `led_by`: only if this alert, by its number, led it last.
 
         Raises:
             CoordinationUnavailableError: whether it was written is unknown.
@@ -168,6 +174,8 @@ class Incidents(msgspec.Struct, frozen=True, kw_only=True):
         name = incident_record(alert.region, incident_key_of(alert, route))
         record = self.coordination.read(name)
         if record is None or _id_of(name, record.values) != incident_id:
+            return True
+        if led_by not in (None, record.values[_LEAD]):
             return True
         after = {**record.values, **values}
         return after == record.values or self.coordination.write(

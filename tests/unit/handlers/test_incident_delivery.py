@@ -334,3 +334,38 @@ def test_worker_that_lost_its_alert_leaves_no_incident_without_a_lead() -> None:
     world.ledger.before = lambda _operation: None
     analysed(world, "a1")
     assert world.ledger.rows["a1"].lead
+
+
+def test_lost_alert_that_is_to_be_worked_on_again_leads_its_incident_still() -> None:
+    """Recovery has given it back while its worker was frozen: others are told with it."""
+    world = World()
+
+    def given_back(operation: str) -> None:
+        if operation == "replace" and world.ledger.rows["a0"].lease_token:
+            world.ledger.rows["a0"] = replace(row("a0"), attempts=1)
+
+    world.ledger.before = given_back
+    analysed(world, "a0")
+    world.ledger.before = lambda _operation: None
+    analysed(world, "a1")
+    world.analysis.work("a0", world.time())
+    again, held = world.ledger.rows["a0"], world.ledger.rows["a1"]
+    assert (again.lead, held.lead) == (True, None)
+    assert again.incident_id == held.incident_id is not None
+
+
+def test_lost_alert_closes_no_incident_that_another_leads() -> None:
+    """One that is more severe has taken the lead of it meanwhile."""
+    world = World()
+
+    def taken(operation: str) -> None:
+        if operation == "replace" and world.ledger.rows["a0"].lease_token:
+            world.ledger.rows["a0"] = replace(row("a0", status=Status.ANALYZED), due_at=1)
+            world.ledger.before = lambda _operation: None
+            analysed(world, "a1", severity=Severity.CRITICAL)
+
+    world.ledger.before = taken
+    analysed(world, "a0")
+    analysed(world, "a2")
+    assert world.ledger.rows["a2"].lead is None
+    assert world.ledger.rows["a2"].incident_id == world.ledger.rows["a1"].incident_id

@@ -6,7 +6,8 @@ import pytest
 from msgspec.structs import replace
 
 from handlers.domain.alert import Alert
-from handlers.domain.delivery.incidents import Incidents, Place
+from handlers.domain.delivery.incidents import Incidents
+from handlers.domain.incident import Place
 from handlers.domain.limits import ASK_AGAIN_S, GATHERING_S, MAX_INCIDENT_ROWS, PAIR_WAIT_S
 from handlers.domain.states import analyzed, claimed, notified, suppressed
 from tests.fakes.ledger import ledger_down

@@ -1,10 +1,14 @@
-"""The invariants of incidents: whose count a message gives."""
+"""The invariants of incidents: when a record may be closed, and whose count a message gives."""
 
+import hashlib
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from msgspec.structs import replace
 
+from handlers.domain.alert import Alert
+from handlers.domain.ports import Record
 from simulator.incident_invariants import IncidentInvariants
 from simulator.scenario import REGIONS, Consistency, Scenario
 from simulator.scheduler import Scheduler
@@ -13,6 +17,9 @@ from tests.unit.handlers.builders import row
 from topology.alerts import Status
 
 EAST, WEST = REGIONS
+OPENED_MS = 1_000
+NAME = "incident#r#k"
+INCIDENT = "i" + hashlib.sha256(f"{NAME}\n{OPENED_MS}".encode()).hexdigest()[:32]
 
 
 def judge(consistency: Consistency = "strong") -> tuple[IncidentInvariants, Scheduler, list[str]]:
@@ -28,6 +35,33 @@ def worker(function: str, region: str, started_ms: int = 0) -> Any:
     return SimpleNamespace(
         name=function, function=function, region=region, started_ms=started_ms, ledger_errors=0
     )
+
+
+def closed(lead: str) -> Record:
+    """The record of the incident, which this alert led last, once it is closed."""
+    number = int.from_bytes(hashlib.sha256(lead.encode()).digest()[:6])
+    return Record(version=2, values={"opened_ms": OPENED_MS, "closed": 1, "lead": number})
+
+
+@pytest.mark.parametrize(
+    ("lost", "expected"),
+    [
+        (row("a1", status=Status.RECEIVED), ["closed_too_soon"]),
+        (replace(row("a1", status=Status.ANALYZED), incident_id=INCIDENT), ["closed_too_soon"]),
+        (replace(row("a1", status=Status.ANALYZED), incident_id=None), []),
+    ],
+)
+def test_analysis_closes_a_firing_incident_only_if_its_lead_went_elsewhere(
+    lost: Alert, expected: list[str]
+) -> None:
+    """Nobody would lead it then."""
+    incidents, scheduler, broken = judge()
+    firing = replace(row("a0", status=Status.NOTIFIED), incident_id=INCIDENT, lead=True, fault_key="f0")
+    incidents.wrote(worker("analysis", EAST), row("a0"), firing)
+    incidents.wrote(worker("analysis", EAST), row("a1"), lost)
+    scheduler.now_ms += 10_000
+    incidents.recorded(worker("analysis", EAST, scheduler.now_ms), NAME, None, closed("a1"))
+    assert broken == expected
 
 
 def test_message_is_judged_by_the_rows_of_its_region() -> None:
