@@ -9,7 +9,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     """How an alert is told.
 
     `held_until` (epoch seconds): with others, not before. `asks`: whether the model is asked for it.
-    `wait_s`: the alert that it resolves is not as far yet; look again then.
+    `wait_s`: the alert that it resolves is not as far yet, or its worker was away too long; look again then.
     """
 
     route: str | None = None

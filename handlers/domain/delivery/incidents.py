@@ -38,6 +38,7 @@ _log = logging.getLogger(__name__)
 _TRIES: Final = 10
 _KEPT_WINDOWS: Final = 2
 _HEADS_READ: Final = 10
+_AGAIN_S: Final = 1
 
 _OPENED: Final = "opened_ms"
 _CLOSED: Final = "closed"
@@ -189,6 +190,8 @@ class Incidents(msgspec.Struct, frozen=True, kw_only=True):
         rank, critical = URGENCY[alert.severity], alert.severity is Severity.CRITICAL
         for _ in range(_TRIES):
             record, now_ms = self.coordination.read(name), self.clock.now_ms()
+            if alert.lease_token and now_ms >= (alert.due_at or 0) * 1000:
+                return Place(wait_s=_AGAIN_S)  # its lease has run out, so another may have told of it
             values = record.values if record else {}
             if not self._is_open(values, now_ms):
                 after = {

@@ -175,6 +175,24 @@ def test_worker_that_was_frozen_opens_no_incident_of_the_past(monkeypatch: pytes
     assert place(world, row("a1")).incident_id == placed[0].incident_id
 
 
+def test_worker_whose_lease_has_run_out_opens_no_incident(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another may have told of its alert, and then nobody would lead what comes after."""
+    world = World()
+    write = world.coordination.write
+
+    def frozen(*args: Any, **given: Any) -> bool:
+        monkeypatch.setattr(world.coordination, "write", write)
+        world.clock.advance(60)
+        assert place(world, row("a2")).lead
+        return write(*args, **given)
+
+    monkeypatch.setattr(world.coordination, "write", frozen)
+    mine = claimed(row("a1", severity=Severity.CRITICAL), token="t", due_at=world.clock.s + 30)
+    where = place(world, mine)
+    assert (where.incident_id, where.wait_s) == (None, 1)
+    assert place(world, row("a3", severity=Severity.CRITICAL)).asks is False
+
+
 def test_without_its_record_an_alert_is_told_by_itself() -> None:
     """Nobody is silenced because an incident is unknown."""
     world = World()
