@@ -48,7 +48,8 @@ class PeopleInvariants:
         self._by_fault: dict[str, dict[str, Alert]] = {}
         """By fault key and id: the rows."""
         self._acknowledged_ms: dict[str, int] = {}
-        self._snoozed_until_ms: dict[str, list[int]] = {}
+        self._snoozes: dict[str, list[tuple[int, int]]] = {}
+        """By alert: when somebody snoozed it, and until when."""
         self._told_ms: dict[str, int] = {}
         """By alert: when its row last became NOTIFIED, by nobody's clock."""
 
@@ -68,7 +69,7 @@ class PeopleInvariants:
     def snoozed(self, alert_id: str, *, until_ms: int) -> None:
         """Somebody wants to hear of an alert a second way only from then on."""
         self._acknowledged_ms.pop(alert_id, None)
-        self._snoozed_until_ms.setdefault(alert_id, []).append(until_ms)
+        self._snoozes.setdefault(alert_id, []).append((self._scheduler.now_ms, until_ms))
 
     def wrote(self, _by: "Invocation | None", stored: Alert | None, new: Alert) -> None:
         """A conditional write has replaced `stored` by `new`: perhaps it is silenced now."""
@@ -127,9 +128,11 @@ class PeopleInvariants:
         seen_told = row.status is Status.NOTIFIED and self._told_ms[alert_id] < began_ms
         since_ms = (row.notified_at_ms or 0) if seen_told else row.accepted_at_ms
         due_ms = since_ms + self._scenario.escalate_after_s * 1000
-        snoozed_ms = self._snoozed_until_ms.get(alert_id, [due_ms])
-        # Under an eventual ledger the publisher may not have heard of the last word, or of any.
-        due_ms = snoozed_ms[-1] if self._strong else min(due_ms, *snoozed_ms)
+        snoozes = self._snoozes.get(alert_id, [])
+        if self._strong:  # or the publisher may not have heard of the last word, or of any
+            due_ms = next((until_ms for at_ms, until_ms in reversed(snoozes) if at_ms < began_ms), due_ms)
+            snoozes = [snooze for snooze in snoozes if snooze[0] >= began_ms]
+        due_ms = min([due_ms, *(until_ms for _, until_ms in snoozes)])
         if now_ms + skew_ms < due_ms:
             self._broken(
                 "escalated_early", f"{alert_id} goes a second way {(due_ms - now_ms) / 1000:.0f} s too early"
