@@ -106,7 +106,8 @@ class SilenceEnds(msgspec.Struct, frozen=True, kw_only=True):
         for event in events:
             later = _order(event) > _order(alert)
             told = event.status in _TOLD or event.folded
-            stands_in = event.status is Status.SUPPRESSED and event.parent_id in parked
+            resting = event.status is Status.SUPPRESSED and event.silence_id is None
+            stands_in = resting and event.parent_id in parked
             if (told or stands_in) and event.state is not alert.state:
                 return True
             if told:
