@@ -101,7 +101,8 @@ def unknown(reason: str, hint: str = "") -> Finding:
 class Check:
     """One thing that is looked at in each of `regions`; `run` takes the region.
 
-    `actions`: the IAM actions that it needs, in full. `title` says what holds where it is ok.
+    `actions`: the IAM actions that it needs, in full. `title` says what holds where it is ok. `see`: the
+    document and section that tell what to do otherwise, as `docs/runbook.md#morning-checks`.
     """
 
     id: str
@@ -110,6 +111,7 @@ class Check:
     regions: tuple[str, ...]
     actions: tuple[str, ...]
     run: Callable[[str], Finding]
+    see: str = ""
 
 
 @dataclass(frozen=True)

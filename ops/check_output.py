@@ -44,6 +44,8 @@ def print_outcomes(outcomes: Sequence[Outcome], console: Console, *, short: bool
                     line(f"    {one.region}: {escape(printable(one.finding.reason))}")
                     if one.finding.hint:
                         line(f"      next: {escape(printable(hinted(one.finding.hint)))}")
+            if check.see and worst[check] != State.OK:
+                line(f"      see {escape(check.see)}")
     line(summary(outcomes))
 
 
@@ -68,6 +70,7 @@ def outcomes_as_json(outcomes: Sequence[Outcome]) -> str:
             "state": one.finding.state,
             "reason": one.finding.reason,
             "hint": hinted(one.finding.hint),
+            "see": one.check.see,
             "figures_ms": one.finding.figures_ms,
             "took_ms": one.took_ms,
         }

@@ -1,17 +1,20 @@
 """Groups of commands that are imported when they are called for.
 
-All of them together import for more than a second, each alone for a fraction of it; only a group's own
-`--help` needs every one of its commands.
+All of them together import for more than a second, each alone for a fraction of it. A group's own `--help`
+reads what they say of themselves from their sources.
 """
 
+import ast
 import re
 from collections import UserDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
+from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
 
 Target = str | typer.Typer
@@ -26,6 +29,19 @@ def lazy_group(about: str, targets: Mapping[str, Target]) -> typer.Typer:
             super().__init__(**settings)
             self.commands = _Commands(targets)
 
+        def format_help(self, ctx: Any, formatter: Any) -> None:
+            commands, self.commands = (
+                self.commands,
+                {
+                    name: TyperCommand(name, help=_in_paragraphs(_about(target)))
+                    for name, target in targets.items()
+                },
+            )
+            try:
+                super().format_help(ctx, formatter)
+            finally:
+                self.commands = commands
+
     group = typer.Typer(help=about, cls=Group, no_args_is_help=True, pretty_exceptions_enable=False)
     group.callback()(_nothing)
     return group
@@ -33,6 +49,29 @@ def lazy_group(about: str, targets: Mapping[str, Target]) -> typer.Typer:
 
 def _nothing() -> None:
     """Do nothing: Typer makes a group only of what has commands or a callback."""
+
+
+def _about(target: Target) -> str:
+    """What a command's docstring says, or a group's help, without an import."""
+    if isinstance(target, typer.Typer):
+        return str(target.info.help)
+    module, _, name = target.partition(":")
+    spec = find_spec(module)
+    source = Path(spec.origin).read_text(encoding="utf-8") if spec and spec.origin else ""
+    return next(_texts_of(ast.parse(source), name), "")
+
+
+def _texts_of(module: ast.Module, name: str) -> Iterator[str]:
+    for node in module.body:
+        if isinstance(node, ast.FunctionDef) and node.name == name:
+            yield ast.get_docstring(node) or ""
+        elif (
+            isinstance(node, ast.Assign)
+            and isinstance(node.value, ast.Call)
+            and any(isinstance(named, ast.Name) and named.id == name for named in node.targets)
+        ):
+            given = [word.value for word in node.value.keywords if word.arg == "help"] + node.value.args
+            yield from (str(text.value) for text in given if isinstance(text, ast.Constant))
 
 
 def _in_paragraphs(text: str) -> str:
@@ -50,7 +89,7 @@ class _Commands(UserDict[str, Any]):
             command = resolve_name(command)
         if isinstance(command, typer.Typer):
             command = get_group(command)
-        elif not isinstance(command, typer.core.TyperCommand | TyperGroup):
+        elif not isinstance(command, TyperCommand | TyperGroup):
             single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
             single.command(name)(command)
             command = get_command(single)

@@ -1,4 +1,4 @@
-"""The metrics of our own that alarms watch."""
+"""The metrics of our own that alarms, the dashboard and the health checks watch."""
 
 from typing import Final
 
@@ -20,6 +20,17 @@ IGNORED: Final = "Ignored"
 UNUSABLE_ROUTES: Final = "UnusableRoutes"
 """How often Slack did not take a message by the address of a route, since its secret has no value or the
 channel or webhook is gone: in all, and by route (`handlers.adapters.aws.metrics`)."""
+
+CACHE_HITS: Final = "CacheHits"
+"""How many alerts were analysed without asking the model, by the analysis function."""
+
+MODEL_CALLS: Final = "ModelCalls"
+INPUT_TOKENS: Final = "InputTokens"
+OUTPUT_TOKENS: Final = "OutputTokens"
+"""How often the model answered, and what it billed, by the analysis function."""
+
+ACCEPTED_TO_SLACK: Final = "AcceptedToSlackMs"
+"""Milliseconds from an alert's acceptance until Slack had taken it, one value an alert, by distribution."""
 
 BACKUP_AGE: Final = "BackupAgeS"
 """Seconds from the time that a backup shows until it was finished. The state machine that makes the backup

@@ -74,6 +74,7 @@ def test_json_has_a_row_for_each_check_and_region_and_the_counts() -> None:
         "state": "failed",
         "reason": HOSTILE,
         "hint": "look at it",
+        "see": "",
         "figures_ms": {},
         "took_ms": 4,
     }

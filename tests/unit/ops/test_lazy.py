@@ -68,3 +68,19 @@ def test_a_group_says_how_its_commands_ended() -> None:
     inner.command("halt")(stop)
     group = lazy_group("All", {"inner": inner})
     assert CliRunner().invoke(group, ["inner", "stop", "7"]).exit_code == 7
+
+
+def test_the_help_of_a_group_reads_what_its_commands_say_and_imports_none() -> None:
+    """The same texts as the commands' own, from a fresh interpreter that has none of their modules."""
+    program = (
+        "import sys; from typer.testing import CliRunner; from ops.cli import app\n"
+        "shown = CliRunner().invoke(app, ['--help'], env={'COLUMNS': '400'}).output\n"
+        f"print([name for name in {HEAVY!r} if name in sys.modules]); print(shown)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    imported, _, shown = done.stdout.partition("\n")
+    assert imported == "[]"
+    for name, command in get_command(app).commands.items():  # type: ignore[attr-defined]  # a group
+        first, _, _ = command.help.partition("\n")
+        assert f"{name} " in shown
+        assert first.rstrip(".") in shown, f"{name} is told of in other words than its own"

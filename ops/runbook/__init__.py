@@ -1,0 +1,1 @@
+"""The runbook from the command line."""
