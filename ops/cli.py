@@ -43,6 +43,10 @@ _dr = lazy_group(
         "drill": "ops.dr.drill_command:drill",
     },
 )
+_cache = lazy_group(
+    "The analysis cache: what it saves, and taking answers out of it.",
+    {"stats": "ops.runbook.cache_commands:stats", "clear": "ops.runbook.cache_commands:clear"},
+)
 _deploy = lazy_group(
     "A deployed stack: whether it is as it should be, and what only AWS itself can prove.",
     {"check": "ops.deploy_check:check", "prove": "ops.deploy_prove:prove"},
@@ -60,6 +64,7 @@ app = lazy_group(
         "parked": "ops.parked_commands:app",
         "alerts": "ops.alert_commands:app",
         "silence": "ops.silence_commands:app",
+        "cache": _cache,
         "deploy": _deploy,
         "dr": _dr,
         "chaos": "ops.chaos_commands:app",

@@ -25,10 +25,7 @@ def end_of(*, now_s: int, lasting: str, until: str) -> int:
     if bool(lasting) == bool(until):
         raise typer.BadParameter("say when it ends: one of --for and --until")
     if lasting:
-        span = _DURATION.fullmatch(lasting)
-        if span is None:
-            raise typer.BadParameter(f"--for: {lasting!r} is no time; allowed: such as 30m, 2h, 1d")
-        return now_s + int(span[1]) * _UNITS_S[span[2]]
+        return now_s + span_of("--for", lasting)
     end_s = parse_time(until)
     if end_s is None:
         raise typer.BadParameter(
@@ -37,6 +34,18 @@ def end_of(*, now_s: int, lasting: str, until: str) -> int:
     if end_s <= now_s:
         raise typer.BadParameter(f"--until: {until} is in the past; name a later time")
     return end_s
+
+
+def span_of(option: str, text: str) -> int:
+    """The seconds that were typed for `option`, such as 30m.
+
+    Raises:
+        typer.BadParameter: it is none.
+    """
+    span = _DURATION.fullmatch(text)
+    if span is None:
+        raise typer.BadParameter(f"{option}: {text!r} is no time; allowed: such as 30m, 2h, 1d")
+    return int(span[1]) * _UNITS_S[span[2]]
 
 
 def shown_time(at_s: int) -> str:

@@ -130,7 +130,7 @@ class CoordinationPort:
 class CachePort:
     """`AnalysisCache` for what runs in `machine`. Its table is an eventual one always.
 
-    An entry is an analysis and its expiry, or an item where releases are mixed.
+    An entry is an analysis, its expiry and when it was asked for, or an item where releases are mixed.
     """
 
     def __init__(self, machine: Machine, table: Table[Any]) -> None:
@@ -140,12 +140,14 @@ class CachePort:
 
     def get(self, signature: str, *, now_s: int) -> Analysis | None:
         """See `AnalysisCache`."""
-        entry: tuple[Analysis, int] | None = self.read(signature)
+        entry: tuple[Analysis, int, int] | None = self.read(signature)
         return entry[0] if entry is not None and entry[1] > now_s else None
 
-    def put(self, signature: str, analysis: Analysis, *, expires_at: int) -> None:
+    def put(self, signature: str, analysis: Analysis, *, asked_ms: int, expires_at: int) -> None:
         """See `AnalysisCache`."""
-        self.write(signature, (analysis, expires_at))
+        self.write(
+            signature, (analysis, expires_at, asked_ms), lambda stored: not stored or stored[2] <= asked_ms
+        )
 
     def read(self, signature: str) -> Any:
         """The entry; None if there is none."""
@@ -155,13 +157,19 @@ class CachePort:
             "cache.get", lambda: self._table.read(region, signature), out_ms=5, back_ms=3
         )
 
-    def write(self, signature: str, entry: Any) -> None:
-        """Put an entry over the one that is there."""
+    def write(self, signature: str, entry: Any, condition: Callable[[Any], bool]) -> bool:
+        """Put an entry over the one that is there, if that fulfils the condition; whether it does."""
         self._may_fail("cache.put")
         region = self._machine.region
-        self._machine.invocation.call(
-            "cache.put", lambda: self._table.write(region, signature, entry), out_ms=5, back_ms=3
-        )
+
+        def effect() -> bool:
+            holds = condition(self._table.read(region, signature))
+            if holds:
+                self._table.write(region, signature, entry)
+            return holds
+
+        written: bool = self._machine.invocation.call("cache.put", effect, out_ms=5, back_ms=3)
+        return written
 
     def _may_fail(self, what: str) -> None:
         invocation = self._machine.invocation

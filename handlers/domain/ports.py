@@ -262,8 +262,11 @@ class AnalysisCache(Protocol):
     def get(self, signature: str, *, now_s: int) -> Analysis | None:
         """The analysis, if there is one that has not expired and is well formed."""
 
-    def put(self, signature: str, analysis: Analysis, *, expires_at: int) -> None:
-        """Keep it until `expires_at` (epoch seconds)."""
+    def put(self, signature: str, analysis: Analysis, *, asked_ms: int, expires_at: int) -> None:
+        """Keep it until `expires_at` (epoch seconds), unless the entry was evicted, or asked for, later.
+
+        `asked_ms`: when the model was asked (epoch milliseconds).
+        """
 
 
 class QueueSender(Protocol):

@@ -171,7 +171,12 @@ class StoredAlerts:
         signature = signature_of(alert)
         if signature not in self._signatures:
             try:
-                self._cache.put(signature, ANALYSIS, expires_at=int(time.time()) + CACHED_FOR_S)
+                self._cache.put(
+                    signature,
+                    ANALYSIS,
+                    asked_ms=time.time_ns() // 1_000_000,
+                    expires_at=int(time.time()) + CACHED_FOR_S,
+                )
             except CacheUnavailableError as error:
                 raise StoredAlertsError(f"{self._cache_table} takes nothing ({error}); try again") from error
             self._signatures.add(signature)

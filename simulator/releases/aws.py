@@ -122,9 +122,10 @@ class _DynamoDb:
         with _failing_as_aws():
             if request["TableName"] == ANALYSIS_CACHE.key:
                 self._store.check_cache_entry(item, writer=writer)
-                self._cache.write(item["error_signature"]["S"], item)
-                return {}
-            if request["TableName"] == COORDINATION.key:
+                written = self._cache.write(
+                    item["error_signature"]["S"], item, lambda stored: _holds(request, stored or {})
+                )
+            elif request["TableName"] == COORDINATION.key:
                 self._store.check_record(item, writer=writer)
                 written = self._put_record(item, request)
             else:

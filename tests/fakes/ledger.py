@@ -217,6 +217,7 @@ class FakeAnalysisCache:
     """`AnalysisCache` over a dict of signature to analysis and expiry."""
 
     entries: dict[str, tuple[Analysis, int]] = field(default_factory=dict)
+    evicted_ms: dict[str, int] = field(default_factory=dict)
     down: bool = False
 
     def get(self, signature: str, *, now_s: int) -> Analysis | None:
@@ -225,10 +226,11 @@ class FakeAnalysisCache:
         analysis, expires_at = self.entries.get(signature, (None, 0))
         return analysis if expires_at > now_s else None
 
-    def put(self, signature: str, analysis: Analysis, *, expires_at: int) -> None:
+    def put(self, signature: str, analysis: Analysis, *, asked_ms: int, expires_at: int) -> None:
         """See `AnalysisCache`."""
         self._check()
-        self.entries[signature] = (analysis, expires_at)
+        if asked_ms >= self.evicted_ms.get(signature, 0):
+            self.entries[signature] = (analysis, expires_at)
 
     def _check(self) -> None:
         if self.down:

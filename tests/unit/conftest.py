@@ -5,6 +5,9 @@ from collections.abc import Iterator
 import pytest
 from moto import mock_aws
 
+from clients.deployment import Deployment
+from tests.fakes.deployment import deployment_on_moto
+
 
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
@@ -15,3 +18,9 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.delenv("AWS_PROFILE", raising=False)
     with mock_aws():
         yield
+
+
+@pytest.fixture
+def deployment(aws: None) -> Deployment:  # noqa: ARG001 - moto must run
+    """A stack with a strong ledger and nothing in it."""
+    return deployment_on_moto()

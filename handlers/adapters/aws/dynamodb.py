@@ -300,8 +300,10 @@ class DynamoLedger:
 
 
 class _Cached(msgspec.Struct):
-    analysis: Analysis
+    """An entry; without an analysis it was evicted at `asked_ms`, and what was asked for before is late."""
+
     expires_at: int
+    analysis: Analysis | None = None
 
 
 class DynamoAnalysisCache:
@@ -330,12 +332,28 @@ class DynamoAnalysisCache:
             return None
         return cached.analysis if cached.expires_at > now_s else None
 
-    def put(self, signature: str, analysis: Analysis, *, expires_at: int) -> None:
+    def put(self, signature: str, analysis: Analysis, *, asked_ms: int, expires_at: int) -> None:
         """See `AnalysisCache`."""
-        item = {"error_signature": signature, "analysis": attributes_of(analysis), "expires_at": expires_at}
+        item = {
+            "error_signature": signature,
+            "analysis": attributes_of(analysis),
+            "asked_ms": asked_ms,
+            "expires_at": expires_at,
+        }
         try:
-            self._client.put_item(TableName=self._table, Item=item_of(item))
+            self._client.put_item(
+                TableName=self._table,
+                Item=item_of(item),
+                ConditionExpression="attribute_not_exists(asked_ms) OR asked_ms <= :asked_ms",
+                ExpressionAttributeValues={":asked_ms": {"N": str(asked_ms)}},
+            )
         except (ClientError, BotoCoreError) as error:
+            if (
+                isinstance(error, ClientError)
+                and error.response["Error"]["Code"] == "ConditionalCheckFailedException"
+            ):
+                _log.info("The analysis came too late for the cache", extra={"signature": signature})
+                return
             raise CacheUnavailableError(f"the analysis was not cached: {error}") from error
 
 

@@ -233,9 +233,10 @@ class AnalysisWork(msgspec.Struct, frozen=True, kw_only=True):
             and self.incidents.leave_to_others(alert, place)
         ):
             return _Outcome(reason=f"resolved after {after_s} s, so the model was not asked", overtaken=True)
+        asked_ms = self.leases.clock.now_ms()
         outcome = self._asked(alert, until_ms=until_ms)
         if outcome.analysis is not None:
-            self._keep(alert, signature, outcome.analysis)
+            self._keep(alert, signature, outcome.analysis, asked_ms=asked_ms)
         else:
             _log.warning(
                 "Going on without an analysis",
@@ -323,9 +324,9 @@ class AnalysisWork(msgspec.Struct, frozen=True, kw_only=True):
             _log.info("Using cached analysis", extra=about | {"left_out": analysis.left_out or 0})
         return analysis
 
-    def _keep(self, alert: Alert, signature: str, analysis: Analysis) -> None:
-        expires_at = self.leases.clock.now_ms() // 1000 + self.cache_ttl_s
+    def _keep(self, alert: Alert, signature: str, analysis: Analysis, *, asked_ms: int) -> None:
+        template, expires_at = template_of_answer(analysis, alert), asked_ms // 1000 + self.cache_ttl_s
         try:
-            self.cache.put(signature, template_of_answer(analysis, alert), expires_at=expires_at)
+            self.cache.put(signature, template, asked_ms=asked_ms, expires_at=expires_at)
         except CacheUnavailableError:
             _log.warning("The analysis was not cached", extra={"alert_id": alert.alert_id}, exc_info=True)

@@ -10,6 +10,7 @@ import pytest
 from botocore.stub import Stubber
 from msgspec.structs import replace
 
+from clients.analysis_cache import evicted
 from handlers.adapters.aws import clients
 from handlers.adapters.aws.dynamodb import DynamoAnalysisCache, DynamoLedger
 from handlers.adapters.aws.items import item_of
@@ -381,10 +382,24 @@ def cache(tables: dict[str, str]) -> DynamoAnalysisCache:
 
 def test_analysis_comes_back_until_it_expires(cache: DynamoAnalysisCache) -> None:
     """TTL deletes late, so the expiry is read too."""
-    cache.put("s", ANALYSIS, expires_at=100)
+    cache.put("s", ANALYSIS, asked_ms=1, expires_at=100)
     assert cache.get("s", now_s=99) == ANALYSIS
     assert cache.get("s", now_s=100) is None
     assert cache.get("other", now_s=1) is None
+
+
+@pytest.mark.parametrize(("asked_ms", "kept"), [(4_999, False), (5_000, True), (9_000, True)])
+def test_an_answer_asked_for_before_an_eviction_is_not_cached(
+    cache: DynamoAnalysisCache, asked_ms: int, *, kept: bool
+) -> None:
+    """The eviction is an entry without an analysis, which is a miss, and to which older answers lose."""
+    cache.put("s", ANALYSIS, asked_ms=1_000, expires_at=100)
+    boto3.client("dynamodb", region_name=REGION).put_item(
+        TableName="analysis-cache", Item=item_of(evicted("s", at_ms=0))
+    )
+    assert cache.get("s", now_s=1) is None
+    cache.put("s", ANALYSIS, asked_ms=asked_ms, expires_at=100)
+    assert cache.get("s", now_s=1) == (ANALYSIS if kept else None)
 
 
 @pytest.mark.parametrize(
@@ -407,7 +422,7 @@ def test_failing_cache_is_unavailable(aws: None) -> None:  # noqa: ARG001 - moto
     with pytest.raises(CacheUnavailableError):
         cache.get("s", now_s=1)
     with pytest.raises(CacheUnavailableError):
-        cache.put("s", ANALYSIS, expires_at=1)
+        cache.put("s", ANALYSIS, asked_ms=1, expires_at=1)
 
 
 def test_largest_row_is_taken_by_dynamodb(ledger: DynamoLedger) -> None:
