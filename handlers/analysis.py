@@ -8,9 +8,11 @@ import os
 from typing import Any, Final
 
 from handlers.adapters.aws.dynamodb import DynamoAnalysisCache
+from handlers.adapters.aws.secrets import Secret
 from handlers.adapters.claude import ClaudeAnalyst
 from handlers.adapters.lambda_events.invocation import Context, Event
 from handlers.adapters.lambda_events.sqs_batch import work_batch
+from handlers.adapters.secret_checks import checked
 from handlers.adapters.system import ThreadExecutor
 from handlers.bootstrap import Parts
 from handlers.domain.alert import Step
@@ -20,6 +22,7 @@ from handlers.domain.delivery.incidents import Incidents
 from handlers.domain.delivery.routing import Routing
 from handlers.domain.moves import Actor
 from handlers.settings import AnalysisSettings
+from topology.secret_checks import CHECK_SECRET
 
 _settings: Final = AnalysisSettings.from_environment(os.environ)
 _parts: Final = Parts.of(_settings, function="analysis", sends_each_time=True)
@@ -46,8 +49,14 @@ _work: Final = AnalysisWork(
 )
 
 
+def _check_key(secret: Secret, within_s: float) -> None:
+    ClaudeAnalyst(secret, model=_settings.claude_model).check(timeout_s=within_s)
+
+
 def handler(event: Event, context: Context) -> dict[str, Any]:
-    """Work through one batch; answers which messages to keep in the queue."""
+    """Work through one batch; answers which messages to keep in the queue. Or check a secret."""
+    if CHECK_SECRET in event:
+        return checked(event, secret=_parts.secret, probes={_settings.anthropic_key_secret: _check_key})
     return work_batch(
         event, _work.work, chains=_work.chains, executor=_work.executor, context=context, clock=_parts.clock
     )

@@ -22,6 +22,7 @@ from handlers.domain.regions.ownership import MovingOwnership, Ownership, Shared
 from handlers.domain.silences import Silences
 from handlers.settings import Settings
 from topology.queues import Queue
+from topology.secret_checks import CURRENT
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -40,6 +41,8 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     ownership: Ownership
     clock: SystemClock
     secrets: Any
+    current: dict[str, Secret] = {}
+    """The secrets that this function uses, by name."""
 
     @classmethod
     def of(cls, settings: Settings, *, function: str, sends_each_time: bool) -> Self:
@@ -91,9 +94,13 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
         stored = DynamoSilences(self.dynamodb, self.settings.coordination_table)
         return Silences(stored=stored, clock=self.clock, configured=configured)
 
-    def secret(self, name: str) -> Secret:
-        """A secret, read when it is first needed."""
-        return Secret(self.secrets, name, self.clock)
+    def secret(self, name: str, stage: str = CURRENT) -> Secret:
+        """A secret, read when it is first needed; the current version is one for all who use it."""
+        if stage != CURRENT:
+            return Secret(self.secrets, name, self.clock, stage=stage)
+        if name not in self.current:
+            self.current[name] = Secret(self.secrets, name, self.clock)
+        return self.current[name]
 
 
 def _ownership(settings: Settings, coordination: DynamoCoordination, clock: SystemClock) -> Ownership:

@@ -5,11 +5,14 @@ import gc
 gc.disable()  # until all is loaded: what imports make stays, and looking for garbage takes its time
 
 import os
+from collections.abc import Mapping
 from typing import Any, Final
 
 from handlers.adapters.aws.metrics import RouteMetric
+from handlers.adapters.aws.secrets import Secret
 from handlers.adapters.lambda_events.invocation import Context, Event
 from handlers.adapters.lambda_events.sqs_batch import work_batch
+from handlers.adapters.secret_checks import Probe, checked
 from handlers.adapters.slack.bot import SlackBotNotifier
 from handlers.adapters.slack.webhook import SlackNotifier
 from handlers.adapters.system import ThreadExecutor
@@ -22,6 +25,7 @@ from handlers.domain.delivery.incidents import Incidents
 from handlers.domain.delivery.rate_limit import RateLimiter
 from handlers.domain.moves import Actor
 from handlers.settings import DistributionSettings
+from topology.secret_checks import CHECK_SECRET
 
 _settings: Final = DistributionSettings.from_environment(os.environ)
 _parts: Final = Parts.of(_settings, function="distribution", sends_each_time=False)
@@ -75,8 +79,27 @@ _work: Final = DistributionWork(
 )
 
 
+def _check_webhook(secret: Secret, within_s: float) -> None:
+    SlackNotifier(secret, allowed_origin=_settings.slack_webhook_origin).check(timeout_s=within_s)
+
+
+def _check_token(secret: Secret, within_s: float) -> None:
+    SlackBotNotifier(secret, channel="", api_url=_settings.slack_api_url).check(timeout_s=within_s)
+
+
+def _probes() -> Mapping[str, Probe]:
+    """By the names of this function's secrets."""
+    webhooks = [_settings.slack_webhook_secret]
+    webhooks += [_settings.webhook_secret_of(route) for route in _settings.routes if not route.channel]
+    token = _settings.slack_bot_token_secret
+    webhook: Probe = _check_webhook
+    return dict.fromkeys(webhooks, webhook) | ({token: _check_token} if token else {})
+
+
 def handler(event: Event, context: Context) -> dict[str, Any]:
-    """Work through one batch; answers which messages to keep in the queue."""
+    """Work through one batch; answers which messages to keep in the queue. Or check a secret."""
+    if CHECK_SECRET in event:
+        return checked(event, secret=_parts.secret, probes=_probes())
     return work_batch(
         event, _work.work, chains=_work.chains, executor=_work.executor, context=context, clock=_parts.clock
     )

@@ -47,6 +47,10 @@ _cache = lazy_group(
     "The analysis cache: what it saves, and taking answers out of it.",
     {"stats": "ops.runbook.cache_commands:stats", "clear": "ops.runbook.cache_commands:clear"},
 )
+_secrets = lazy_group(
+    "Secrets: whether each has a value in both regions, and rotating one.",
+    {"status": "ops.runbook.secrets_commands:status", "rotate": "ops.runbook.secrets_commands:rotate"},
+)
 _deploy = lazy_group(
     "A deployed stack: whether it is as it should be, and what only AWS itself can prove.",
     {"check": "ops.deploy_check:check", "prove": "ops.deploy_prove:prove"},
@@ -65,6 +69,7 @@ app = lazy_group(
         "alerts": "ops.alert_commands:app",
         "silence": "ops.silence_commands:app",
         "cache": _cache,
+        "secrets": _secrets,
         "deploy": _deploy,
         "dr": _dr,
         "chaos": "ops.chaos_commands:app",

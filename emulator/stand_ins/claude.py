@@ -1,7 +1,7 @@
 """A stand-in for Anthropic's Messages API: structured answers, token counts, and the real failures.
 
-Protocol: https://platform.claude.com/docs/en/api/messages and .../api/errors, and the types of the
-`anthropic` SDK 2.12, which the tests drive it with.
+Protocol: https://platform.claude.com/docs/en/api/messages, .../api/models/retrieve and .../api/errors, and
+the types of the `anthropic` SDK 2.12, which the tests drive it with.
 """
 
 import asyncio
@@ -86,6 +86,7 @@ class ClaudeStandIn:
 
         app = web.Application(client_max_size=BODY_MAX_BYTES)
         app.router.add_post("/v1/messages", handle)
+        app.router.add_get("/v1/models/{model}", self._model)
         return app
 
     async def _messages(self, request: web.Request, region: str) -> web.Response:
@@ -111,13 +112,28 @@ class ClaudeStandIn:
             )
         return web.json_response(message, headers=headers)
 
-    async def _checked(self, request: web.Request) -> dict[str, Any]:
+    async def _model(self, request: web.Request) -> web.Response:
+        """What there is to know of a model; a key that is not this API's knows none."""
+        model = request.match_info["model"]
+        try:
+            self._check_caller(request)
+        except _Refused as error:
+            return _error(error.status, str(error), None)
+        if not model.startswith("claude-"):
+            return _error(404, f"model: {model}", None)
+        made = {"type": "model", "id": model, "display_name": model, "created_at": "2026-01-01T00:00:00Z"}
+        return web.json_response(made, headers={"request-id": _id("req_")})
+
+    def _check_caller(self, request: web.Request) -> None:
         # SDK 2.12 sends the key as a bearer token, the API reference shows x-api-key: both are right.
         bearer = request.headers.get(hdrs.AUTHORIZATION, "").removeprefix("Bearer ")
         if self.api_key not in {request.headers.get("x-api-key"), bearer}:
             raise _Refused(401, "invalid x-api-key")
         if "anthropic-version" not in request.headers:
             raise _Refused(400, "anthropic-version: header is required")
+
+    async def _checked(self, request: web.Request) -> dict[str, Any]:
+        self._check_caller(request)
         received = await request.read()
         self.requests.append(received.decode(errors="replace")[:REQUEST_KEPT_CHARS])
         try:

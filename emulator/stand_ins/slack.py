@@ -1,8 +1,9 @@
-"""A stand-in for Slack: incoming webhooks and the two methods of the Web API that post and edit.
+"""A stand-in for Slack: incoming webhooks, and the methods of the Web API that post, edit and test a token.
 
 Posts are checked, kept, and can be read. Protocols:
 https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks (handling errors),
-https://docs.slack.dev/reference/methods/chat.postMessage and https://docs.slack.dev/reference/methods/chat.update
+https://docs.slack.dev/reference/methods/chat.postMessage, https://docs.slack.dev/reference/methods/chat.update
+and https://docs.slack.dev/reference/methods/auth.test
 What was posted is what `responder audit` compares the ledger with, so it is written down before `ok` is said.
 """
 
@@ -147,11 +148,13 @@ class SlackStandIn:
 
     def _called(self, request: web.Request, body: bytes, region: str, fault: Fault | None) -> web.Response:
         method = request.match_info["method"]
-        if method not in {"chat.postMessage", "chat.update"}:
+        if method not in {"auth.test", "chat.postMessage", "chat.update"}:
             raise RejectedError("unknown_method", f"this stand-in has no {method}")
         bearer = request.headers.get(hdrs.AUTHORIZATION, "").removeprefix("Bearer ")
         if bearer != self.bot_token:
             raise RejectedError("invalid_auth" if bearer else "not_authed", "not the bot's token")
+        if method == "auth.test":
+            return web.json_response({"ok": True, "team": "stand-in", "user": "responder"})
         payload = checked(body)
         _refuse_layout(fault, payload)
         channel_id = payload.get("channel")

@@ -143,6 +143,21 @@ class ClaudeAnalyst:
             raise _error_of(error) from error
         return _answer_of(answer)
 
+    def check(self, *, timeout_s: float) -> None:
+        """Raise what `analyse` would unless Claude takes the key and has the model. It costs nothing.
+
+        https://platform.claude.com/docs/en/api/models/retrieve
+        """
+        import anthropic  # noqa: PLC0415
+
+        try:
+            with self._connected(fresh=False) as client:
+                client.models.with_raw_response.retrieve(self._model, timeout=timeout_s)
+        except anthropic.APIConnectionError as error:
+            raise AnalystBusyError(f"Claude was not reached: {type(error).__name__}") from error
+        except anthropic.APIStatusError as error:
+            raise _error_of(error) from error
+
     @contextmanager
     def _connected(self, *, fresh: bool) -> Iterator["anthropic.Anthropic"]:
         """A client for one call. Others use it too: one that is given up is closed with their last."""

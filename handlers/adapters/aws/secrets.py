@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from handlers.domain.ports import Clock
+from topology.secret_checks import CURRENT
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -28,10 +29,15 @@ class SecretUnavailableError(Exception):
 class Secret:
     """One secret's text. Its value is never logged and never part of an error."""
 
-    def __init__(self, client: "SecretsManagerClient", name: str, clock: Clock) -> None:
-        """`name` is the secret's name; nothing is read yet."""
+    def __init__(
+        self, client: "SecretsManagerClient", name: str, clock: Clock, *, stage: str = CURRENT
+    ) -> None:
+        """`name` is the secret's name, `stage` that of its version; nothing is read yet."""
         self._client = client
         self._name = name
+        self._stage = stage
+        self.version = ""
+        """The id of the version that was read last."""
         self._clock = clock
         self._value: str | None = None
         self._read_at_ms = 0
@@ -50,13 +56,15 @@ class Secret:
         if self._value is not None and not fresh and now_ms - self._read_at_ms < MAX_AGE_S * 1000:
             return self._value
         try:
-            text = self._client.get_secret_value(SecretId=self._name).get("SecretString", "").strip()
+            answer = self._client.get_secret_value(SecretId=self._name, VersionStage=self._stage)
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") in _MISSING:
                 raise self._missing("does not exist or has no value") from error
             return self._last_known(error, fresh=fresh)
         except BotoCoreError as error:
             return self._last_known(error, fresh=fresh)
+        text = answer.get("SecretString", "").strip()
+        self.version = answer.get("VersionId", "")
         if not text:
             raise self._missing("is empty")
         self._value, self._read_at_ms = text, now_ms

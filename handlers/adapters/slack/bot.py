@@ -91,6 +91,13 @@ class SlackBotNotifier:
             _log.warning("Posting as plain text what Slack refuses", extra={"reason": str(error)})
             return self._post({**where, **plain_payload_of(message)}, left_s)
 
+    def check(self, *, timeout_s: float) -> None:
+        """Raise what `post` would unless Slack takes the token.
+
+        https://docs.slack.dev/reference/methods/auth.test
+        """
+        self._call("auth.test", {}, countdown(timeout_s))
+
     def _where(self, message: Message) -> dict[str, Any]:
         """The channel, or the thread of a message: in the channel where that message is.
 

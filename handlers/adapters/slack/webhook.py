@@ -6,6 +6,7 @@ https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks/
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
 from handlers.adapters.aws.secrets import Secret, SecretMissingError, SecretUnavailableError
@@ -47,6 +48,14 @@ class SlackNotifier:
         except NotifierRefusedError as error:
             _log.warning("Posting as plain text what Slack refuses", extra={"reason": str(error)})
             self._post(plain_payload_of(message), left_s)
+
+    def check(self, *, timeout_s: float) -> None:
+        """Raise what `post` would unless Slack takes messages by this webhook. Nothing is posted.
+
+        A webhook that is good refuses a message without text.
+        """
+        with suppress(NotifierRefusedError):
+            self._post({}, countdown(timeout_s))
 
     def _post(self, payload: dict[str, Any], left_s: Callable[[], float]) -> None:
         """A URL that Slack does not know, or that is none of Slack's, is read again once."""

@@ -1,0 +1,161 @@
+"""Rotating a secret, on Secrets Manager's own rules, by moto: tried first, current in both, or as it was."""
+
+import io
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+from clients.deployment import Deployment
+from handlers.settings import variable
+from runbook import secrets as module
+from runbook.secrets import SecretError, StackSecret, StackSecrets
+from tests.fakes.deployment import FAILOVER, PRIMARY, LossyClients
+from topology.functions import DISTRIBUTION
+from topology.secret_checks import CHECK_SECRET, CURRENT, PENDING
+
+ORIGIN = "https://hooks.slack.com/"
+OLD, NEW = f"{ORIGIN}services/OLD", f"{ORIGIN}services/NEW"
+
+
+class Functions:
+    """The functions of both regions: each reads the secret, and answers what is scripted for its stage.
+
+    `refusals` by region and stage. A region in `stale` reads the version before. `silent`: cannot be reached.
+    """
+
+    def __init__(self, deployment: Deployment) -> None:
+        """Every value is taken."""
+        self.deployment = deployment
+        self.refusals: dict[tuple[str, str], str] = {}
+        self.stale: set[str] = set()
+        self.silent: set[str] = set()
+
+    def invoke(self, region: str, **request: Any) -> dict[str, Any]:
+        """Lambda's Invoke in a region."""
+        if region in self.silent:
+            raise EndpointConnectionError(endpoint_url=f"lambda of {region}")
+        asked = json.loads(request["Payload"])[CHECK_SECRET]
+        stage = "AWSPREVIOUS" if region in self.stale and asked["stage"] == CURRENT else asked["stage"]
+        manager = LossyClients.client(self.deployment.clients, "secretsmanager", PRIMARY)
+        version = manager.get_secret_value(SecretId=asked["name"], VersionStage=stage)["VersionId"]
+        answer = {"version": version, "problem": self.refusals.get((region, asked["stage"]), "")}
+        return {"Payload": io.BytesIO(json.dumps(answer).encode())}
+
+
+@pytest.fixture
+def functions(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Functions:
+    """A stack whose Slack webhook is OLD; waiting for a function takes no time."""
+    functions = Functions(deployment)
+    ask, clients = deployment.clients.client, deployment.clients
+    variables = {variable("slack_webhook_origin"): ORIGIN, variable("slack_bot_token_secret"): ""}
+
+    def client(service: str, region: str) -> Any:
+        if service != "lambda":
+            return ask(service, PRIMARY)  # whose secrets are replicated at once
+        return SimpleNamespace(
+            invoke=lambda **request: functions.invoke(region, **request),
+            get_function_configuration=lambda **_: {"Environment": {"Variables": variables}},
+        )
+
+    monkeypatch.setattr(clients, "client", client)
+    monkeypatch.setattr(module, "USED_WITHIN_S", 0.0)
+    manager = ask("secretsmanager", PRIMARY)
+    manager.create_secret(Name=deployment.names.slack_webhook_secret, SecretString=OLD)
+    return functions
+
+
+def slack(functions: Functions) -> tuple[StackSecrets, StackSecret]:
+    """The secret of Slack's webhook."""
+    secrets = StackSecrets(functions.deployment)
+    return secrets, next(one for one in secrets.all() if one.word == "slack")
+
+
+def current(functions: Functions, stage: str = CURRENT) -> str:
+    """The value that is stored."""
+    manager = functions.deployment.clients.client("secretsmanager", PRIMARY)
+    name = functions.deployment.names.slack_webhook_secret
+    return str(manager.get_secret_value(SecretId=name, VersionStage=stage)["SecretString"])
+
+
+def test_a_value_that_is_taken_becomes_current(functions: Functions) -> None:
+    """Both regions' functions have used it, nothing is left pending, and no step names the value."""
+    secrets, secret = slack(functions)
+    steps: list[str] = []
+    done = secrets.rotate(secret, NEW, say=steps.append)
+    assert (current(functions), done.problems, done.rolled_back) == (NEW, {}, False)
+    with pytest.raises(ClientError):
+        current(functions, PENDING)
+    assert NEW not in " ".join(steps)
+    assert steps
+
+
+def test_a_value_that_is_refused_was_never_current(functions: Functions) -> None:
+    """By the function that tries it; the next step is in its own words."""
+    functions.refusals[PRIMARY, PENDING] = "Slack refuses the webhook: 403 'invalid_token'"
+    secrets, secret = slack(functions)
+    with pytest.raises(SecretError, match="is as it was: Slack refuses the webhook"):
+        secrets.rotate(secret, NEW)
+    assert current(functions) == OLD
+
+
+@pytest.mark.parametrize("why", ["refused", "stale"])
+def test_a_function_that_cannot_use_it_puts_the_old_one_back(functions: Functions, why: str) -> None:
+    """Of either region, though the primary's had taken it."""
+    if why == "refused":
+        functions.refusals[FAILOVER, CURRENT] = "the secret cannot be read: AccessDenied"
+    else:
+        functions.stale.add(FAILOVER)
+    secrets, secret = slack(functions)
+    done = secrets.rotate(secret, NEW)
+    assert (current(functions), done.rolled_back, [*done.problems]) == (OLD, True, [FAILOVER])
+
+
+def test_a_region_that_is_away_hinders_no_rotation(functions: Functions) -> None:
+    """A key that has leaked has to go; the region reads the new one when it is back, and is named."""
+    functions.silent.add(FAILOVER)
+    secrets, secret = slack(functions)
+    done = secrets.rotate(secret, NEW)
+    assert (current(functions), done.rolled_back, [*done.problems]) == (NEW, False, [FAILOVER])
+
+
+def test_an_interruption_while_it_waits_puts_the_old_one_back(
+    functions: Functions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C leaves nothing half done."""
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "wait_for", interrupted)
+    secrets, secret = slack(functions)
+    with pytest.raises(KeyboardInterrupt):
+        secrets.rotate(secret, NEW)
+    assert current(functions) == OLD
+
+
+@pytest.mark.parametrize(
+    "value", ["", "https://elsewhere/", ORIGIN, NEW + " x", NEW + "\n", ORIGIN + "é", "x" * 5_000]
+)
+def test_a_value_of_another_shape_is_refused_unsent(functions: Functions, value: str) -> None:
+    """Without a word of it in the error."""
+    secrets, secret = slack(functions)
+    with pytest.raises(SecretError, match="nothing was done") as refused:
+        secrets.rotate(secret, value)
+    assert current(functions) == OLD
+    assert "elsewhere" not in str(refused.value)
+
+
+def test_states_tell_what_is_missing_and_what_is_away(functions: Functions) -> None:
+    """A region that does not answer is unknown; the key of Claude has no value yet."""
+    functions.silent.add(FAILOVER)
+    secrets, secret = slack(functions)
+    here, away = secrets.states(secret, checking=True)
+    assert (here.error, here.problem) == ("", "")
+    assert here.version
+    assert "us-west-2" in away.error
+    (key,) = [one for one in secrets.all() if one.word == "anthropic"]
+    assert all(state.error for state in secrets.states(key, checking=False))
+    assert DISTRIBUTION is secret.function
