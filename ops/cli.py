@@ -51,6 +51,13 @@ _secrets = lazy_group(
     "Secrets: whether each has a value in both regions, and rotating one.",
     {"status": "ops.runbook.secrets_commands:status", "rotate": "ops.runbook.secrets_commands:rotate"},
 )
+_maintenance = lazy_group(
+    "Upkeep of the tables: expiry, and how large they are.",
+    {
+        "retention": "ops.runbook.maintenance_commands:retention",
+        "sizes": "ops.runbook.maintenance_commands:sizes",
+    },
+)
 _deploy = lazy_group(
     "A deployed stack: whether it is as it should be, and what only AWS itself can prove.",
     {"check": "ops.deploy_check:check", "prove": "ops.deploy_prove:prove"},
@@ -70,6 +77,7 @@ app = lazy_group(
         "silence": "ops.silence_commands:app",
         "cache": _cache,
         "secrets": _secrets,
+        "maintenance": _maintenance,
         "deploy": _deploy,
         "dr": _dr,
         "chaos": "ops.chaos_commands:app",

@@ -63,6 +63,7 @@ class Subject:
         actions: tuple[str, ...],
         run: Callable[["Subject", str], Finding],
         regions: tuple[str, ...] | None = None,
+        see: str = "",
     ) -> Check:
         """A check of this stack in both regions, or in those given; `run` takes the stack and the region."""
         return Check(
@@ -72,6 +73,7 @@ class Subject:
             regions=self.regions if regions is None else regions,
             actions=actions,
             run=partial(run, self),
+            see=see,
         )
 
     def client(self, service: str, region: str) -> Any:
