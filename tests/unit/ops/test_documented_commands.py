@@ -48,3 +48,42 @@ def test_the_documents_are_looked_at() -> None:
     assert "responder local up" in lines
     assert any(line.startswith("responder dr failover") for line in lines)
     assert len(lines) > 30
+
+
+def commands(group: object, words: tuple[str, ...] = ()) -> Iterator[str]:
+    """Every command by its words, those of groups among groups."""
+    for name, command in group.commands.items():  # type: ignore[attr-defined]  # a group
+        if hasattr(command, "commands"):
+            yield from commands(command, (*words, name))
+        else:
+            yield " ".join((*words, name))
+
+
+@pytest.mark.parametrize("words", [*commands(typer.main.get_command(app))])
+def test_every_command_is_in_the_runbook(words: str) -> None:
+    """Under the section of its procedure, or in the table at its end; a table names a group once."""
+    text = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
+    assert re.search(rf"(?:responder |`){re.escape(words)}(?![a-z-])", text), (
+        f"docs/runbook.md has no {words}"
+    )
+
+
+def test_anchors_that_checks_and_documents_name_are_sections() -> None:
+    """`docs/NAME.md#anchor`, in the code or in a document, leads to a heading of that document."""
+    sources = [
+        path
+        for name in ("clients", "deploy", "ops", "runbook", "topology")
+        for path in (ROOT / name).rglob("*.py")
+    ]
+    found = {
+        anchor
+        for path in (*sources, *DOCUMENTS)
+        for anchor in re.findall(r"docs/([a-z-]+\.md)#([a-z0-9-]+)", path.read_text(encoding="utf-8"))
+    }
+    assert found
+    for document, anchor in sorted(found):
+        headings = re.findall(
+            r"^#+ (.+)$", (ROOT / "docs" / document).read_text(encoding="utf-8"), re.MULTILINE
+        )
+        anchors = {re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+        assert anchor in anchors, f"docs/{document} has no section {anchor}"
