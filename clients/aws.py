@@ -7,9 +7,6 @@ The command line, the demo, the drills and the embedded AWS's deployment all rea
 import threading
 from typing import Any, Final
 
-import boto3
-import botocore.session
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, ProfileNotFound
 from botocore.exceptions import ConnectionError as NoConnectionError
 
@@ -119,6 +116,10 @@ class AwsClients:
 
         `attempts_max` counts the first try. Keys default to the embedded AWS's if `endpoint_url` is given.
         """
+        import boto3  # noqa: PLC0415 - slow, and a command's --help needs none
+        import botocore.session  # noqa: PLC0415
+        from botocore.config import Config  # noqa: PLC0415
+
         embedded = EMBEDDED_CREDENTIAL if endpoint_url else None
         self.endpoint_url: Final = endpoint_url
         self._config = Config(

@@ -42,7 +42,8 @@ from emulator.supervisor.egress import (
     Egress,
 )
 from emulator.supervisor.gate import Gate, passing_to
-from emulator.supervisor.processes import Host, HostSpec, memory_mb
+from emulator.supervisor.process_groups import memory_mb
+from emulator.supervisor.processes import Host, HostSpec
 from emulator.supervisor.regions import BRING_BACK, Region
 
 SHUTDOWN_WITHIN_S: Final = 1.0

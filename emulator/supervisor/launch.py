@@ -15,7 +15,7 @@ import msgspec
 from emulator import errors
 from emulator.protocol import Options, StartReport
 from emulator.supervisor import runfile
-from emulator.supervisor.processes import INHERITED, log_tail
+from emulator.supervisor.process_groups import INHERITED, log_tail
 from lambda_packages import ROOT
 
 START_WITHIN_S: Final = 60.0

@@ -16,7 +16,7 @@ import msgspec
 
 from emulator.errors import AlreadyRunningError, EmulatorError
 from emulator.protocol import Layout
-from emulator.supervisor.processes import end_group
+from emulator.supervisor.process_groups import end_group
 
 RECORD: Final = "emulator.json"
 LOCK: Final = "emulator.lock"

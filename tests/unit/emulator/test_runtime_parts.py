@@ -15,7 +15,8 @@ from emulator.errors import AlreadyRunningError, EmulatorError
 from emulator.ports import BELOW_EPHEMERAL, free_port
 from emulator.supervisor import runfile
 from emulator.supervisor.edge import Scope, scope_of
-from emulator.supervisor.processes import HostSpec, host_environment, log_tail
+from emulator.supervisor.process_groups import log_tail
+from emulator.supervisor.processes import HostSpec, host_environment
 
 SIGNED = "AWS4-HMAC-SHA256 Credential=AKIA/20261123/{}/aws4_request, SignedHeaders=host, Signature=0"
 
