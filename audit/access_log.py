@@ -5,7 +5,6 @@ about; the request id joins them. Neither is the ledger. Logs arrive minutes lat
 before that (`--until 15m`).
 """
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from audit.database import Database
 from audit.queries import UNNAMED
 from clients.deployment import Deployment
 from clients.lines import SHOWN_CHARS
+from clients.logs import LogCutOffError, event_pages, json_fields
 from clients.receipts import Receipt, Unread
 from topology.errors import ExplainedError
 from topology.functions import RECEPTION
@@ -30,15 +30,6 @@ ACCEPTED: Final = "Accepted an alert"
 
 _MARGIN_MS: Final = 60_000
 """A request is logged up to its timeout after API Gateway took it, and by other clocks."""
-
-_EVENTS_MAX: Final = 10_000
-"""Of one page. https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html"""
-
-PAGES_MAX: Final = 10_000
-"""Of one log: at most 10 GB are searched, about a third of an hour at the quota of calls."""
-
-SAME_TOKEN_MAX: Final = 100
-"""How often in a row a log may hand out a token that it gave before. Each call searches on."""
 
 _NO_LOG: Final = "ResourceNotFoundException"
 _IS_TIME: Final = re.compile(r"[0-9]{1,15}").fullmatch
@@ -114,7 +105,7 @@ class _Log:
         for events in self._pages(request):
             for event in events:
                 text, at_ms = event.get("message", ""), event.get("timestamp", 0)
-                if (line := _json_object(text)) is not None:
+                if (line := json_fields(text)) is not None:
                     yield at_ms, line
                 elif text.lstrip().startswith("{"):
                     self.miss(at_ms, f"a line that does not end ({text[:SHOWN_CHARS]!a})")
@@ -131,29 +122,18 @@ class _Log:
         )
 
     def _pages(self, request: Mapping[str, Any]) -> Iterator[list[Mapping[str, Any]]]:
-        """Every page, until one has no token: that alone is the end, an empty page or a known token is none.
-
-        FilterLogEvents may hand a token out twice, where it only searched and found nothing, and botocore's
-        paginator takes that for an endless loop (https://github.com/boto/boto3/issues/1584). Of
-        GetLogEvents, which this does not call, it would be the end.
-        """
-        token, repeats, read, at_ms = "", 0, 0, request["startTime"]
-        for _ in range(PAGES_MAX):
-            page = self._page({**request, "nextToken": token} if token else request)
-            events = page.get("events", [])
-            yield events
-            read += len(events)
-            at_ms = events[-1].get("timestamp", at_ms) if events else at_ms
-            next_token = page.get("nextToken", "")
-            if not next_token:
-                if len(events) >= _EVENTS_MAX:
-                    self._cut_off(read, at_ms, "a full page and no way to the next")
-                return
-            token, repeats = next_token, repeats + 1 if next_token == token else 0
-            if repeats > SAME_TOKEN_MAX:
-                self._cut_off(read, at_ms, f"the same token {repeats + 1} times in a row")
-                return
-        self._cut_off(read, at_ms, f"{PAGES_MAX:,} pages and still another")
+        read, at_ms = 0, request["startTime"]
+        try:
+            for events in event_pages(self._clients.client("logs", self._region), request):
+                yield events
+                read += len(events)
+                at_ms = events[-1].get("timestamp", at_ms) if events else at_ms
+        except LogCutOffError as error:
+            self._cut_off(read, at_ms, str(error))
+        except (BotoCoreError, ClientError) as error:
+            lacking = isinstance(error, ClientError) and error.response["Error"]["Code"] == _NO_LOG
+            step = "configure apiAccessLog and deploy" if lacking else "see to that, then audit again"
+            raise AccessLogError(f"the log {self._name} cannot be read ({error}); {step}") from error
 
     def _cut_off(self, read: int, at_ms: int, what: str) -> None:
         self._unread.append(
@@ -163,20 +143,3 @@ class _Log:
                 since_ms=at_ms - _MARGIN_MS,
             )
         )
-
-    def _page(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
-        try:
-            page: Mapping[str, Any] = self._clients.client("logs", self._region).filter_log_events(**request)
-        except (BotoCoreError, ClientError) as error:
-            lacking = isinstance(error, ClientError) and error.response["Error"]["Code"] == _NO_LOG
-            step = "configure apiAccessLog and deploy" if lacking else "see to that, then audit again"
-            raise AccessLogError(f"the log {self._name} cannot be read ({error}); {step}") from error
-        return page
-
-
-def _json_object(text: str) -> Mapping[str, Any] | None:
-    try:
-        line = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return line if isinstance(line, dict) else None

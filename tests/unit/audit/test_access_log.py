@@ -8,11 +8,12 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from audit import access_log
-from audit.access_log import SAME_TOKEN_MAX, AccessLogError, access_receipts
+from audit.access_log import AccessLogError, access_receipts
 from audit.comparison import EVER, Window
 from audit.stack import audit_stack
+from clients import logs
 from clients.deployment import Deployment
+from clients.logs import SAME_TOKEN_MAX
 from clients.receipts import Receipt, Unread
 from tests.fakes.deployment import FAILOVER, PRIMARY
 
@@ -177,7 +178,7 @@ def test_a_log_of_too_many_pages_is_unread_from_there_on(
     logged: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two tokens in turn, for ever."""
-    monkeypatch.setattr(access_log, "PAGES_MAX", 4)
+    monkeypatch.setattr(logs, "PAGES_MAX", 4)
     pages(logged, [page(token="t"), page(token="u")] * 2, [page()])
     [unread] = access_receipts(logged, EVER)
     assert isinstance(unread, Unread)
@@ -188,7 +189,7 @@ def test_a_full_page_without_a_token_may_not_be_the_last(
     logged: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As the embedded AWS gives it."""
-    monkeypatch.setattr(access_log, "_EVENTS_MAX", 2)
+    monkeypatch.setattr(logs, "EVENTS_MAX", 2)
     pages(logged, [page(answer("r1"), answer("r2"))], [page(accepted("r1", "a1"))])
     *receipts, unread = access_receipts(logged, EVER)
     assert len(receipts) == 2
