@@ -49,6 +49,8 @@ from emulator.aws.capacity import Capacity
 from emulator.aws.dynamodb import shortcuts
 from emulator.aws.dynamodb.exports import Exports
 from emulator.aws.dynamodb.point_in_time import Recovery
+from emulator.aws.logs import embedded_metrics, filter_patterns
+from emulator.aws.logs.insights import queries as insights_queries
 from emulator.aws_capacity import capacity_file
 from emulator.aws_faults import fault_file
 from emulator.fault_log import FaultLog
@@ -90,6 +92,9 @@ def main() -> None:
     capacity = Capacity(capacity_file(Path(os.environ.pop("AWS_CAPACITY"))))
     capacity.install()
     metering.install(capacity.usage)
+    embedded_metrics.install()
+    filter_patterns.install()
+    insights_queries.install()
     event_sources.install()
     faults.inject(fault_file(Path(os.environ.pop("AWS_FAULTS"))), log)
     sys.argv = ["ministack"]
