@@ -8,6 +8,7 @@ import os
 from typing import Any, Final
 
 from handlers.adapters.aws.dynamodb import DynamoAnalysisCache
+from handlers.adapters.aws.metrics import BatchMetrics
 from handlers.adapters.aws.secrets import Secret
 from handlers.adapters.claude import ClaudeAnalyst
 from handlers.adapters.lambda_events.invocation import Context, Event
@@ -26,6 +27,7 @@ from topology.secret_checks import CHECK_SECRET
 
 _settings: Final = AnalysisSettings.from_environment(os.environ)
 _parts: Final = Parts.of(_settings, function="analysis", sends_each_time=True)
+_meter: Final = BatchMetrics(stack=_settings.stack, clock=_parts.clock)
 _work: Final = AnalysisWork(
     leases=_parts.leases(Actor.ANALYSIS, Step.ANALYSIS),
     incidents=Incidents(
@@ -46,6 +48,7 @@ _work: Final = AnalysisWork(
     executor=ThreadExecutor(),
     cache_ttl_s=_settings.cache_ttl_s,
     critical_patience_s=_settings.critical_patience_s,
+    meter=_meter,
 )
 
 
@@ -57,9 +60,11 @@ def handler(event: Event, context: Context) -> dict[str, Any]:
     """Work through one batch; answers which messages to keep in the queue. Or check a secret."""
     if CHECK_SECRET in event:
         return checked(event, secret=_parts.secret, probes={_settings.anthropic_key_secret: _check_key})
-    return work_batch(
+    answer = work_batch(
         event, _work.work, chains=_work.chains, executor=_work.executor, context=context, clock=_parts.clock
     )
+    _meter.write()
+    return answer
 
 
 gc.freeze()

@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from typing import Any, Final
 
-from handlers.adapters.aws.metrics import RouteMetric
+from handlers.adapters.aws.metrics import BatchMetrics, RouteMetric
 from handlers.adapters.aws.secrets import Secret
 from handlers.adapters.lambda_events.invocation import Context, Event
 from handlers.adapters.lambda_events.sqs_batch import work_batch
@@ -62,6 +62,7 @@ def _channels() -> Channels:
     return Channels(default=default, by_route=by_route)
 
 
+_meter: Final = BatchMetrics(stack=_settings.stack, clock=_parts.clock)
 _work: Final = DistributionWork(
     leases=_parts.leases(Actor.DISTRIBUTION, Step.DISTRIBUTION),
     incidents=Incidents(
@@ -72,6 +73,7 @@ _work: Final = DistributionWork(
     ),
     channels=_channels(),
     route_meter=RouteMetric(stack=_settings.stack, clock=_parts.clock),
+    meter=_meter,
     arrivals=Arrivals(coordination=_parts.coordination),
     executor=ThreadExecutor(),
     redact_emails=_settings.redact_emails,
@@ -100,9 +102,11 @@ def handler(event: Event, context: Context) -> dict[str, Any]:
     """Work through one batch; answers which messages to keep in the queue. Or check a secret."""
     if CHECK_SECRET in event:
         return checked(event, secret=_parts.secret, probes=_probes())
-    return work_batch(
+    answer = work_batch(
         event, _work.work, chains=_work.chains, executor=_work.executor, context=context, clock=_parts.clock
     )
+    _meter.write()
+    return answer
 
 
 gc.freeze()

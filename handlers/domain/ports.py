@@ -326,6 +326,13 @@ class RouteMeter(Protocol):
         """The address of `route` could not be used for a message."""
 
 
+class Meter(Protocol):
+    """Keeps figures that the dashboard shows."""
+
+    def add(self, metric: str, value: int) -> None:
+        """Add a value of one of the metrics in `topology.metrics`; nothing fails by it."""
+
+
 class Escalation(Protocol):
     """Where people are told besides Slack: mail, a pager's endpoint."""
 

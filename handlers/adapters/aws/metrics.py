@@ -1,18 +1,23 @@
-"""The metrics of our own that alarms watch.
+"""The metrics of our own that alarms and the dashboard watch.
 
-Recovery's each minute, reception's of what it refuses, and distribution's of routes that lead nowhere.
+Recovery's each minute, reception's of what it refuses, distribution's of routes that lead nowhere, and what a
+batch of alerts took.
 
 They are a log line in CloudWatch's embedded metric format, so they cost no call and need no permission.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 """
 
 import sys
+from collections import deque
 from collections.abc import Mapping
+from itertools import islice
+from typing import Final
 
 import msgspec
 
 from handlers.domain.ports import Clock
 from topology.metrics import (
+    ACCEPTED_TO_SLACK,
     FORMAT_DIMENSION,
     IGNORED,
     NAMESPACE,
@@ -24,6 +29,11 @@ from topology.metrics import (
     STACK_DIMENSION,
     UNUSABLE_ROUTES,
 )
+
+_VALUES_MAX: Final = 100
+"""Of one metric in a line; the specification has it."""
+
+_UNITS: Final = {ACCEPTED_TO_SLACK: "Milliseconds"}
 
 
 def put_gauges(*, parked: int, oldest_expired_s: int, stack: str, at_ms: int) -> None:
@@ -80,10 +90,42 @@ class RouteMetric(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class BatchMetrics(msgspec.Struct, frozen=True, kw_only=True):
+    """`Meter` of a function that works on batches; its threads may add at any time."""
+
+    stack: str
+    clock: Clock
+    added: deque[tuple[str, int]] = msgspec.field(default_factory=deque)
+
+    def add(self, metric: str, value: int) -> None:
+        """See `Meter`; it is written at the end of the batch."""
+        self.added.append((metric, value))
+
+    def write(self) -> None:
+        """Write what was added since the last time, a line on standard output; none for nothing."""
+        while self.added:
+            values: dict[str, list[int]] = {}
+            for metric, value in islice(iter(self._taken, None), _VALUES_MAX):
+                values.setdefault(metric, []).append(value)
+            _put(
+                {name: (_UNITS.get(name, "Count"), added) for name, added in values.items()},
+                {STACK_DIMENSION: self.stack},
+                by=[[STACK_DIMENSION]],
+                at_ms=self.clock.now_ms(),
+            )
+
+    def _taken(self) -> tuple[str, int] | None:
+        return self.added.popleft() if self.added else None
+
+
 def _put(
-    metrics: Mapping[str, tuple[str, int]], dimensions: Mapping[str, str], *, by: list[list[str]], at_ms: int
+    metrics: Mapping[str, tuple[str, int | list[int]]],
+    dimensions: Mapping[str, str],
+    *,
+    by: list[list[str]],
+    at_ms: int,
 ) -> None:
-    """Write (unit, value) by metric's name, `by` each of these sets of dimensions."""
+    """Write (unit, value or values) by metric's name, `by` each of these sets of dimensions."""
     named = [{"Name": name, "Unit": unit} for name, (unit, _) in metrics.items()]
     line = {
         "_aws": {

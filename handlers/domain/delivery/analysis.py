@@ -7,7 +7,7 @@ goes on: its answer is cached, and follows the alert at once where that rests by
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -38,11 +38,13 @@ from handlers.domain.ports import (
     CacheUnavailableError,
     Executor,
     LedgerUnavailableError,
+    Meter,
 )
 from handlers.domain.signature import signature_of
 from handlers.domain.silences import Silences
 from handlers.domain.states import analyzed, deferred, follow_up_ended, follow_up_ready, silenced
 from topology.alerts import CLOCK_ERROR_S, FaultState, Severity
+from topology.metrics import CACHE_HITS, INPUT_TOKENS, MODEL_CALLS, OUTPUT_TOKENS
 
 if TYPE_CHECKING:
     from topology.silences import Silence
@@ -86,6 +88,7 @@ class AnalysisWork(msgspec.Struct, frozen=True, kw_only=True):
     executor: Executor
     cache_ttl_s: int
     critical_patience_s: int
+    meter: Meter | None = None
 
     def chains(self, alert_ids: Sequence[str]) -> Sequence[Sequence[str]]:
         """What to do one after the other: alerts of one signature, for which the model is asked once.
@@ -288,6 +291,9 @@ class AnalysisWork(msgspec.Struct, frozen=True, kw_only=True):
                     self.leases.sleeper.sleep(pause_s)
                 continue
             self.breaker.succeeded()
+            self._count(
+                {MODEL_CALLS: 1, INPUT_TOKENS: answer.input_tokens, OUTPUT_TOKENS: answer.output_tokens}
+            )
             _log.info(
                 "Claude analysis",
                 extra={
@@ -321,8 +327,14 @@ class AnalysisWork(msgspec.Struct, frozen=True, kw_only=True):
         if analysis is None:
             _log.info("Nothing of the cached analysis fits", extra=about)
         else:
+            self._count({CACHE_HITS: 1})
             _log.info("Using cached analysis", extra=about | {"left_out": analysis.left_out or 0})
         return analysis
+
+    def _count(self, values: Mapping[str, int]) -> None:
+        if self.meter is not None:
+            for metric, value in values.items():
+                self.meter.add(metric, value)
 
     def _keep(self, alert: Alert, signature: str, analysis: Analysis, *, asked_ms: int) -> None:
         template, expires_at = template_of_answer(analysis, alert), asked_ms // 1000 + self.cache_ttl_s

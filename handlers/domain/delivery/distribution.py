@@ -32,9 +32,10 @@ from handlers.domain.limits import (
     MAX_FOLDED_COUNTED,
     MAX_FOLLOW_UP_WAITS,
 )
-from handlers.domain.ports import Executor, IncidentRow, RouteMeter
+from handlers.domain.ports import Executor, IncidentRow, Meter, RouteMeter
 from handlers.domain.states import follow_up_ended, notified
 from topology.alerts import SINK, SYNTHETIC, FaultState, Severity
+from topology.metrics import ACCEPTED_TO_SLACK
 from topology.queues import Queue
 
 _log = logging.getLogger(__name__)
@@ -58,6 +59,7 @@ class DistributionWork(msgspec.Struct, frozen=True, kw_only=True):
     arrivals: Arrivals
     executor: Executor
     route_meter: RouteMeter | None = None
+    meter: Meter | None = None
     redact_emails: bool = True
     escalate_after_s: int = 0
 
@@ -250,6 +252,9 @@ class DistributionWork(msgspec.Struct, frozen=True, kw_only=True):
     def _notified(
         self, alert: Alert, *, at_ms: int, digest_id: str | None = None, slack_ref: str | None = None
     ) -> Alert:
+        """The alert that Slack has taken; how long it was on its way is counted."""
+        if self.meter is not None:
+            self.meter.add(ACCEPTED_TO_SLACK, max(at_ms - alert.accepted_at_ms, 0))  # clocks may disagree
         urgent = alert.severity is Severity.CRITICAL and alert.state is not FaultState.RESOLVED
         return notified(
             alert,
