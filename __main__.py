@@ -10,6 +10,7 @@ import pulumi
 
 from components.account import checked_account
 from components.backups.across_regions import Backups
+from components.dashboard import Dashboard
 from components.global_data import GlobalData
 from components.ledger_home import keep_ledger_home
 from components.region import Region
@@ -64,6 +65,7 @@ def _register(config: StackConfig, account_id: str, packages: Packages, ledger_h
     if config.domain:
         routing = Routing(primary=regions[PRIMARY].webhook, failover=regions[FAILOVER].webhook)
         outputs |= routing.outputs
+    Dashboard(config)
     record = StackRecord(config.stack, configuration_to_keep(), outputs, packages)
     Backups(primary=regions[PRIMARY], failover=regions[FAILOVER], record=record)
     for key, value in outputs.items():

@@ -142,6 +142,11 @@ class Names:
         """The CloudWatch alarm that goes off when reception goes on refusing."""
         return f"{self.prefix}-refusals"
 
+    @property
+    def dashboard(self) -> str:
+        """The CloudWatch dashboard of the stack, with the figures of both regions."""
+        return self.prefix
+
     def dead_letter_alarm(self, queue: QueueSpec) -> str:
         """The CloudWatch alarm that goes off at the first message in a dead-letter queue."""
         return f"{self.queue(queue)}-messages"

@@ -87,6 +87,7 @@ UNTAGGED_TYPES = {
     "aws:backup/restoreTestingSelection:RestoreTestingSelection",
     "aws:backup/selection:Selection",
     "aws:backup/vaultLockConfiguration:VaultLockConfiguration",
+    "aws:cloudwatch/dashboard:Dashboard",
     "aws:iam/rolePolicy:RolePolicy",
     "aws:lambda/alias:Alias",
     "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig",

@@ -1,4 +1,4 @@
-"""CloudWatch alarms on one metric."""
+"""CloudWatch alarms on one metric, and dashboards."""
 
 from collections.abc import Collection, Mapping
 from typing import Any, Final
@@ -64,7 +64,39 @@ class MetricAlarm(ResourceType):
         context.client("cloudwatch").delete_alarms(AlarmNames=[existing.id])
 
 
-RESOURCES: Final = (MetricAlarm(),)
+class Dashboard(ResourceType):
+    """A dashboard; its id is its name."""
+
+    type = "aws:cloudwatch/dashboard:Dashboard"
+    identity = frozenset({"dashboardName"})
+    updates = frozenset({"dashboardBody"})
+    replaces = frozenset({"dashboardName"})
+
+    def create(self, context: ResourceContext, inputs: Inputs) -> Created:
+        """Put the dashboard."""
+        _put(context, inputs)
+        return Created(inputs["dashboardName"], {})
+
+    def update(
+        self, context: ResourceContext, existing: Existing, inputs: Inputs, changed: Collection[str]
+    ) -> Mapping[str, Any]:
+        """Put the whole of it again, as the API does."""
+        del existing, changed
+        _put(context, inputs)
+        return {}
+
+    def delete(self, context: ResourceContext, existing: Existing) -> None:
+        """Delete the dashboard."""
+        context.client("cloudwatch").delete_dashboards(DashboardNames=[existing.id])
+
+
+RESOURCES: Final = (MetricAlarm(), Dashboard())
+
+
+def _put(context: ResourceContext, inputs: Inputs) -> None:
+    context.client("cloudwatch").put_dashboard(
+        DashboardName=inputs["dashboardName"], DashboardBody=inputs["dashboardBody"]
+    )
 
 
 def _alarm(inputs: Inputs) -> dict[str, Any]:

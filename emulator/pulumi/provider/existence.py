@@ -35,6 +35,7 @@ _LOOKS: Final[Mapping[str, tuple[str, str, Mapping[str, Any]]]] = {
         "describe_backup_vault",
         {"BackupVaultName": ID},
     ),
+    "aws:cloudwatch/dashboard:Dashboard": ("cloudwatch", "get_dashboard", {"DashboardName": ID}),
     "aws:cloudwatch/logGroup:LogGroup": ("logs", "describe_log_groups", {"logGroupNamePrefix": ID}),
     "aws:cloudwatch/metricAlarm:MetricAlarm": ("cloudwatch", "describe_alarms", {"AlarmNames": [ID]}),
     "aws:dynamodb/table:Table": ("dynamodb", "describe_table", {"TableName": ID}),
