@@ -1,10 +1,8 @@
 """`responder audit`: its options, its window of time, and how its outcome is printed."""
 
 import json
-import re
 import time
 from dataclasses import asdict
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -20,31 +18,13 @@ from clients.output_files import written_at_end
 from ops.local import running
 from ops.opened_stack import Outputs, open_stack
 from ops.options import AsJson, RunDir, check_writable_file, verdict_kept
+from ops.people_options import moment_ms
 from ops.tables import make_table, print_table
 
 SHOWN: Final = 50
 """The most problems on a screen; `--json` lists more, and `--problems` writes all."""
 
 UNKNOWN: Final = "unknown"
-
-_SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
-
-
-def moment_ms(text: str, *, now_ms: int) -> int:
-    """Parse a time into epoch milliseconds: `90s`, `30m`, `2h` or `7d` ago, or ISO 8601.
-
-    Raises:
-        typer.BadParameter: `text` is no time; a time of day needs its offset, as in `2026-11-23T08:00:00Z`.
-    """
-    if ago := re.fullmatch(r"(\d{1,6})([smhd])", text):
-        return now_ms - int(ago[1]) * _SECONDS[ago[2]] * 1_000
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        at = None
-    if at is None or at.tzinfo is None:
-        raise typer.BadParameter(f"{text!r} is not a time; give 30m, 2h or 7d, or 2026-11-23T08:00:00Z")
-    return round(at.timestamp() * 1_000)
 
 
 def audit_command(

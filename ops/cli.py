@@ -62,6 +62,10 @@ _deploy = lazy_group(
     "A deployed stack: whether it is as it should be, and what only AWS itself can prove.",
     {"check": "ops.deploy_check:check", "prove": "ops.deploy_prove:prove"},
 )
+_logs = lazy_group(
+    "What the functions log: in both regions at once, and for how long it is kept.",
+    {"tail": "ops.runbook.log_commands:tail", "retention": "ops.runbook.log_commands:retention"},
+)
 app = lazy_group(
     "Bring up, operate and audit the two-region alert pipeline.",
     {
@@ -78,6 +82,8 @@ app = lazy_group(
         "cache": _cache,
         "secrets": _secrets,
         "maintenance": _maintenance,
+        "logs": _logs,
+        "dashboard": "ops.runbook.dashboard_commands:dashboard",
         "deploy": _deploy,
         "dr": _dr,
         "chaos": "ops.chaos_commands:app",

@@ -1,4 +1,4 @@
-"""What commands that people leave a word with have in common: who says so, and how long it holds."""
+"""What people say to commands in the same way everywhere: who says so, since when, and how long it holds."""
 
 import re
 from datetime import UTC, datetime
@@ -14,6 +14,23 @@ Until = Annotated[str, typer.Option(help="Until when, such as 2026-12-01T22:00:0
 
 _UNITS_S: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _DURATION: Final = re.compile(r"([1-9][0-9]{0,5})([smhd])")
+
+
+def moment_ms(text: str, *, now_ms: int) -> int:
+    """Parse a time into epoch milliseconds: `90s`, `30m`, `2h` or `7d` ago, or ISO 8601.
+
+    Raises:
+        typer.BadParameter: `text` is no time; a time of day needs its offset, as in `2026-11-23T08:00:00Z`.
+    """
+    if ago := re.fullmatch(r"(\d{1,6})([smhd])", text):
+        return now_ms - int(ago[1]) * _UNITS_S[ago[2]] * 1_000
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None:
+        raise typer.BadParameter(f"{text!r} is not a time; give 30m, 2h or 7d, or 2026-11-23T08:00:00Z")
+    return round(at.timestamp() * 1_000)
 
 
 def end_of(*, now_s: int, lasting: str, until: str) -> int:

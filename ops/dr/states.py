@@ -14,9 +14,9 @@ from dr.exports.requests import ExportRefusedError, bucket_of, expected_of, list
 from dr.exports.sets import GoodSet, good_set, latest_set, side_of
 from dr.exports.sets import fetch_good as fetch_and_check
 from dr.restores.table_items import spool_table
-from ops.audit_command import moment_ms
 from ops.hints import hinted
 from ops.options import printable
+from ops.people_options import moment_ms
 
 LATEST: Final = "latest"
 LIVE: Final = "live"

@@ -7,7 +7,8 @@ import typer
 from rich.console import Console
 
 from audit.outcome import Audit
-from ops.audit_command import SHOWN, moment_ms, print_audit
+from ops.audit_command import SHOWN, print_audit
+from ops.people_options import moment_ms
 
 NOW_MS = 1_795_420_800_000
 

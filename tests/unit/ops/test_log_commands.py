@@ -1,0 +1,143 @@
+"""`responder logs`: lines of both regions in one order, and log groups that drifted; on moto."""
+
+import json
+import time
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+import ops.runbook.log_commands as command
+from ops.cli import app
+from ops.opened_stack import OpenedStack
+from runbook.logs import Tail
+from tests.fakes.deployment import FAILOVER, PRIMARY, deployment_on_moto
+from topology.functions import ANALYSIS, FUNCTIONS, RECEPTION
+
+NOW_MS = time.time_ns() // 1_000_000
+HOSTILE = "\x1b[2Jgone"
+
+
+@pytest.fixture
+def deployment(aws: None) -> Any:  # noqa: ARG001 - moto must run
+    """A stack on moto whose log groups keep 30 days, as they should."""
+    deployment = deployment_on_moto()
+    for region in (PRIMARY, FAILOVER):
+        logs = deployment.clients.client("logs", region)
+        for spec in FUNCTIONS:
+            group = deployment.names.log_group(spec)
+            logs.create_log_group(logGroupName=group)
+            logs.create_log_stream(logGroupName=group, logStreamName="s")
+            logs.put_retention_policy(logGroupName=group, retentionInDays=30)
+    return deployment
+
+
+def write(deployment: Any, spec: Any, region: str, *, ago_s: int, **fields: Any) -> None:
+    """A line of a function's log."""
+    deployment.clients.client("logs", region).put_log_events(
+        logGroupName=deployment.names.log_group(spec),
+        logStreamName="s",
+        logEvents=[{"timestamp": NOW_MS - ago_s * 1_000, "message": json.dumps(fields)}],
+    )
+
+
+def run(deployment: Any, monkeypatch: pytest.MonkeyPatch, *words: str) -> Any:
+    """A command on that stack."""
+    monkeypatch.setattr(command, "open_stack", lambda *_, **__: OpenedStack(deployment, None))
+    return CliRunner().invoke(app, ["logs", *words], env={"COLUMNS": "200"})
+
+
+def test_lines_of_an_alert_come_in_order_from_everywhere(
+    deployment: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And what an alert says does not control the terminal."""
+    write(deployment, ANALYSIS, FAILOVER, ago_s=20, level="INFO", message="Claude analysis", alert_id="a1")
+    write(deployment, RECEPTION, PRIMARY, ago_s=30, level="INFO", message="Accepted an alert", alert_id="a1")
+    write(deployment, RECEPTION, PRIMARY, ago_s=10, level="WARNING", message=HOSTILE, alert_id="a1")
+    write(deployment, RECEPTION, PRIMARY, ago_s=5, level="INFO", message="Accepted an alert", alert_id="b2")
+    shown = run(deployment, monkeypatch, "tail", "a1")
+    assert shown.exit_code == 0, shown.output
+    lines = shown.output.splitlines()
+    assert [line.split()[1:4] for line in lines] == [
+        [PRIMARY, "AlertReception", "INFO"],
+        [FAILOVER, "Analysis", "INFO"],
+        [PRIMARY, "AlertReception", "WARNING"],
+    ]
+    assert "Claude analysis" in lines[1]
+    assert "\x1b" not in shown.output
+    printed = run(deployment, monkeypatch, "tail", "a1", "--json").output.splitlines()
+    messages = [json.loads(line)["fields"]["message"] for line in printed]
+    assert messages == ["Accepted an alert", "Claude analysis", HOSTILE]
+    one = run(deployment, monkeypatch, "tail", "--function", "reception", "--region", PRIMARY)
+    assert len(one.output.splitlines()) == 3
+
+
+def test_a_lost_region_is_named_and_the_other_is_printed(
+    deployment: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A log that was not read is unknown, not empty: exit 1."""
+    write(deployment, RECEPTION, PRIMARY, ago_s=30, message="Accepted an alert")
+    deployment.clients.lost.add(FAILOVER)
+    shown = run(deployment, monkeypatch, "tail")
+    assert shown.exit_code == 1
+    assert "Accepted an alert" in shown.stdout
+    assert shown.stderr.count(f"Function in {FAILOVER}: unknown") == len(FUNCTIONS)
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [(["tail", 'a" OR "b'], 1), (["tail", "--function", "x"], 2), (["tail", "--region", "x"], 2),
+     (["tail", "--since", "x"], 2), (["retention", "--days", "31"], 2)],
+)  # fmt: skip
+def test_bad_use_is_one_line(
+    deployment: Any, monkeypatch: pytest.MonkeyPatch, words: list[str], code: int
+) -> None:
+    """Nothing is read."""
+    done = run(deployment, monkeypatch, *words)
+    assert done.exit_code in (code, 1)
+    assert done.stdout == ""
+
+
+def test_a_tail_that_goes_on_gives_each_line_once(deployment: Any) -> None:
+    """A line that CloudWatch Logs shows late is found by looking back."""
+    tail = Tail(deployment, FUNCTIONS, [PRIMARY, FAILOVER], "")
+    since_ms = NOW_MS - 60_000
+    write(deployment, RECEPTION, PRIMARY, ago_s=10, message="second")
+    assert [line.fields for line in tail.lines(since_ms=since_ms)] == [{"message": "second"}]
+    write(deployment, RECEPTION, FAILOVER, ago_s=20, message="late")
+    write(deployment, RECEPTION, PRIMARY, ago_s=5, message="third")
+    lines = tail.lines(since_ms=since_ms)
+    assert [line.fields for line in lines] == [{"message": "late"}, {"message": "third"}]
+    assert tail.lines(since_ms=since_ms) == []
+
+
+def test_a_log_group_that_drifted_is_found_and_mended(
+    deployment: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that keeps for ever too; a dry run mends nothing, and without a person it asks for --yes."""
+    group = deployment.names.log_group(ANALYSIS)
+    deployment.clients.client("logs", FAILOVER).delete_retention_policy(logGroupName=group)
+    found = run(deployment, monkeypatch, "retention")
+    assert found.exit_code == 1
+    assert "for ever" in found.stdout
+    assert found.stdout.count("should be 30 days") == 1
+    assert "`responder logs retention --fix`" in found.stderr
+    for words in (["--fix", "--dry-run"], ["--fix"]):
+        assert run(deployment, monkeypatch, "retention", *words).exit_code in (1, 2)
+        assert run(deployment, monkeypatch, "retention").exit_code == 1
+    mended = run(deployment, monkeypatch, "retention", "--fix", "--yes", "--json")
+    assert mended.exit_code == 0, mended.output
+    assert {(row["days"], row["state"]) for row in json.loads(mended.stdout)} == {(30, "ok")}
+
+
+def test_a_missing_log_group_and_a_lost_region_are_not_well(
+    deployment: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A deployment makes the group; the region is unknown."""
+    logs = deployment.clients.client("logs", PRIMARY)
+    logs.delete_log_group(logGroupName=deployment.names.log_group(ANALYSIS))
+    deployment.clients.lost.add(FAILOVER)
+    found = run(deployment, monkeypatch, "retention")
+    assert found.exit_code == 1
+    assert "missing: deploy the stack" in found.stdout
+    assert f"{FAILOVER}: unknown" in found.stderr
