@@ -176,6 +176,14 @@ class ParkedAlerts:
             self._regions(owner), lambda region: question(DynamoLedger(self._dynamodb(region), table))
         )
 
+    def ask_dynamodb(self, question: Callable[[Any], T]) -> T:
+        """What `question` answers of boto3's DynamoDB client in one region, or else in the other.
+
+        Raises:
+            LedgerUnreachableError: no region answers.
+        """
+        return self._ask(self._regions(), lambda endpoints: question(self._dynamodb(endpoints)))
+
     def _unpark(self, endpoints: RegionEndpoints, alert_id: str, due_at: int) -> Redrive:
         """Write it if nobody has moved it since it was read, and send its wake-up."""
         ledger = DynamoLedger(self._dynamodb(endpoints), self._deployment.alerts_table)

@@ -16,14 +16,9 @@ from topology.silences import MAX_BY_CHARS
 
 MAX_SNOOZE_S: Final = 86_400
 
-app = typer.Typer(
-    help="Show an alert with its analysis, or say that somebody sees to it.", no_args_is_help=True
-)
-
 AlertId = Annotated[str, typer.Argument(help="As Slack's message has it.")]
 
 
-@app.command("show")
 def show(
     alert_id: AlertId, *, run_dir: RunDir = running.RUN_DIR, outputs: Outputs = None, as_json: AsJson = False
 ) -> None:
@@ -59,7 +54,6 @@ def show(
     typer.echo("\n".join(map(printable, lines)))
 
 
-@app.command("ack")
 def acknowledge(
     alert_id: AlertId,
     *,
@@ -78,7 +72,6 @@ def acknowledge(
         typer.echo(f"{printable(alert_id)}: acknowledged by {by}")
 
 
-@app.command("snooze")
 def snooze(
     alert_id: AlertId,
     *,

@@ -66,6 +66,15 @@ _logs = lazy_group(
     "What the functions log: in both regions at once, and for how long it is kept.",
     {"tail": "ops.runbook.log_commands:tail", "retention": "ops.runbook.log_commands:retention"},
 )
+_alerts = lazy_group(
+    "Alerts: list them, show one with its analysis, or say that somebody sees to it.",
+    {
+        "list": "ops.runbook.history_commands:list_",
+        "show": "ops.alert_commands:show",
+        "ack": "ops.alert_commands:acknowledge",
+        "snooze": "ops.alert_commands:snooze",
+    },
+)
 app = lazy_group(
     "Bring up, operate and audit the two-region alert pipeline.",
     {
@@ -77,7 +86,7 @@ app = lazy_group(
         "connect": "ops.connect.command:connect",
         "heartbeats": "ops.heartbeats_commands:app",
         "parked": "ops.parked_commands:app",
-        "alerts": "ops.alert_commands:app",
+        "alerts": _alerts,
         "silence": "ops.silence_commands:app",
         "cache": _cache,
         "secrets": _secrets,
