@@ -1,4 +1,4 @@
-"""`responder alerts`: what there is to know of alerts that Slack shows, and what people say of them."""
+"""`responder alerts ack` and `snooze`: what people say of alerts that Slack shows."""
 
 import json
 import time
@@ -6,8 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
-from clients.acknowledgements import AcknowledgementError, Acknowledgements
-from clients.ledger import ParkedAlerts
+from clients.acknowledgements import Acknowledgements
 from ops.local import running
 from ops.opened_stack import Outputs, open_stack
 from ops.options import AsJson, RunDir, printable
@@ -17,41 +16,6 @@ from topology.silences import MAX_BY_CHARS
 MAX_SNOOZE_S: Final = 86_400
 
 AlertId = Annotated[str, typer.Argument(help="As Slack's message has it.")]
-
-
-def show(
-    alert_id: AlertId, *, run_dir: RunDir = running.RUN_DIR, outputs: Outputs = None, as_json: AsJson = False
-) -> None:
-    """Show an alert with its whole analysis, or that of the alert of its incident which stands for it.
-
-    Everything else that the ledger has of it: `responder parked show`. Exits 1 if there is no such alert.
-    """
-    alerts = ParkedAlerts(open_stack(run_dir, outputs, attempts_max=2).deployment)
-    row = alerts.get(alert_id)
-    if row is None:
-        raise AcknowledgementError(
-            f"{printable(alert_id)}: there is no such alert; Slack's message has its id"
-        )
-    told_with = alerts.analysed(row)
-    analysis = told_with.get("analysis")
-    if as_json:
-        found = {
-            "alert": row,
-            "analysis_of": told_with["alert_id"] if analysis else None,
-            "analysis": analysis,
-        }
-        typer.echo(json.dumps(found, indent=2))
-        return
-    names = ("title", "severity", "status", "source", "component", "host", "route", "incident_id", "message")
-    lines = [f"{name}: {row[name]}" for name in names if row.get(name)]
-    if analysis:
-        lines += [f"analysis of {told_with['alert_id']}: {analysis['summary']}"]
-        lines += [f"cause ({analysis['confidence']} confidence): {analysis['probable_cause']}"]
-        lines += [f"do: {action}" for action in analysis["actions"]]
-    else:
-        lines += [f"no analysis: {row.get('analysis_error') or 'not yet'}"]
-    lines += [f"{kind}: {link}" for kind, link in (row.get("links") or {}).items()]
-    typer.echo("\n".join(map(printable, lines)))
 
 
 def acknowledge(

@@ -67,10 +67,11 @@ _logs = lazy_group(
     {"tail": "ops.runbook.log_commands:tail", "retention": "ops.runbook.log_commands:retention"},
 )
 _alerts = lazy_group(
-    "Alerts: list them, show one with its analysis, or say that somebody sees to it.",
+    "Alerts: list them, show one with its history, send one, or say that somebody sees to it.",
     {
         "list": "ops.runbook.history_commands:list_",
-        "show": "ops.alert_commands:show",
+        "show": "ops.runbook.history_commands:show",
+        "send": "ops.runbook.send_command:send",
         "ack": "ops.alert_commands:acknowledge",
         "snooze": "ops.alert_commands:snooze",
     },
@@ -87,6 +88,7 @@ app = lazy_group(
         "heartbeats": "ops.heartbeats_commands:app",
         "parked": "ops.parked_commands:app",
         "alerts": _alerts,
+        "why": "ops.runbook.why_command:why",
         "silence": "ops.silence_commands:app",
         "cache": _cache,
         "secrets": _secrets,

@@ -1,4 +1,4 @@
-"""`responder alerts list`: which alerts there were."""
+"""`responder alerts list` and `show`: which alerts there were, and all that is known of one."""
 
 import json
 import time
@@ -8,13 +8,17 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from clients.ledger import Row
+from clients.acknowledgements import AcknowledgementError
+from clients.ledger import ParkedAlerts, Row
 from ops.local import running
 from ops.opened_stack import Outputs, open_stack
 from ops.options import AsJson, RunDir, printable
 from ops.people_options import moment_ms, shown_time
+from ops.runbook.decision_output import decision_as_json, decision_lines
 from ops.tables import make_table, print_table
 from runbook.history.listing import AT_WORK, Listing, Wanted, fits_matcher, list_alerts
+from runbook.history.slack_message import where_in_slack, where_in_stand_in
+from runbook.why.explanation import Explainer
 from topology.alerts import Severity, Status
 from topology.matchers import parse_matcher, words_to_parts
 
@@ -92,6 +96,60 @@ def list_(  # noqa: PLR0913 - one option each
             table.add_row(*(escape(printable(text)) for text in _cells(row)))
         print_table(table, console)
     console.print(_in_short(listing), highlight=False, soft_wrap=True)
+
+
+def show(
+    alert_id: Annotated[str, typer.Argument(help="As Slack's message has it.")],
+    *,
+    run_dir: RunDir = running.RUN_DIR,
+    outputs: Outputs = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show an alert: its whole analysis, or its incident's; where it is in Slack; its history.
+
+    The history is what the ledger and both regions' logs tell of it, in time order, each with the rule behind
+    it. Everything else that the ledger has: `responder parked show`. Exits 1 if there is no such alert.
+    """
+    stack = open_stack(run_dir, outputs, attempts_max=2)
+    alerts = ParkedAlerts(stack.deployment)
+    row = alerts.get(alert_id)
+    if row is None:
+        raise AcknowledgementError(
+            f"{printable(alert_id)}: there is no such alert; Slack's message has its id, and `responder why` "
+            "finds what became none"
+        )
+    told_with = alerts.analysed(row)
+    analysis = told_with.get("analysis")
+    explained = Explainer(stack.deployment).explain(row)
+    in_slack = (
+        where_in_stand_in(stack.emulator.slack_messages(), row, stack.emulator.slack_url)
+        if stack.emulator
+        else where_in_slack(stack.deployment, row)
+    )
+    if as_json:
+        found = {
+            "alert": row,
+            "analysis_of": told_with["alert_id"] if analysis else None,
+            "analysis": analysis,
+            "in_slack": in_slack,
+            "history": [decision_as_json(decision) for decision in explained.decisions],
+            "unknown": explained.unknown,
+        }
+        typer.echo(json.dumps(found, indent=2))
+        return
+    names = ("title", "severity", "status", "source", "component", "host", "route", "incident_id", "message")
+    lines = [f"{name}: {row[name]}" for name in names if row.get(name)]
+    if analysis:
+        lines += [f"analysis of {told_with['alert_id']}: {analysis['summary']}"]
+        lines += [f"cause ({analysis['confidence']} confidence): {analysis['probable_cause']}"]
+        lines += [f"do: {action}" for action in analysis["actions"]]
+    else:
+        lines += [f"no analysis: {row.get('analysis_error') or 'not yet'}"]
+    lines += [f"{kind}: {link}" for kind, link in (row.get("links") or {}).items()]
+    lines += [f"in Slack: {in_slack}", "history:", *decision_lines(explained.decisions)]
+    typer.echo("\n".join(map(printable, lines)))
+    for unknown in explained.unknown:
+        typer.echo(f"unknown: {printable(unknown)}", err=True)
 
 
 def _cells(row: Row) -> tuple[str, ...]:

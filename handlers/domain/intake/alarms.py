@@ -80,7 +80,7 @@ class AlarmIntake(msgspec.Struct, frozen=True, kw_only=True):
             alerts = (_of_text(body.decode()),)
             return Submission(format=_TEXT_FORMAT, alerts=alerts, body_hash=body_hash), ()
         self._tell([member.error for member in parsed.refused], parsed.format, body, message)
-        self.refusals.tell_ignored(parsed, request_id=message.message_id)
+        self.refusals.tell_ignored(parsed, body=body, request_id=message.message_id)
         submission = Submission(format=parsed.format, alerts=parsed.alerts, body_hash=body_hash)
         return submission, parsed.heartbeats
 

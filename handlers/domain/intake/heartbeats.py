@@ -25,6 +25,16 @@ if TYPE_CHECKING:
 SEEN_MS: Final = "seen_ms"
 
 
+def heartbeat_of(specs: Sequence["HeartbeatSpec"], alert: IncomingAlert) -> str | None:
+    """Which of these heartbeats an alert of a body is; None for none.
+
+    A resolution is none: it says that the sender's own rule has stopped to fire.
+    """
+    if alert.state is FaultState.RESOLVED:
+        return None
+    return next((spec.name for spec in specs if spec.match.matches(alert)), None)
+
+
 class Heartbeats(msgspec.Struct, frozen=True, kw_only=True):
     """The heartbeats that come to `region`."""
 
@@ -35,13 +45,8 @@ class Heartbeats(msgspec.Struct, frozen=True, kw_only=True):
     _noted_ms: dict[str, int] = {}
 
     def name_of(self, alert: IncomingAlert) -> str | None:
-        """Which heartbeat an alert of a body is; None for none.
-
-        A resolution is none: it says that the sender's own rule has stopped to fire.
-        """
-        if alert.state is FaultState.RESOLVED:
-            return None
-        return next((spec.name for spec in self.specs if spec.match.matches(alert)), None)
+        """Which heartbeat an alert of a body is; None for none."""
+        return heartbeat_of(self.specs, alert)
 
     def note(self, names: Iterable[str]) -> None:
         """Note that these came now, unless they were noted lately.

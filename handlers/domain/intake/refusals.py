@@ -7,6 +7,7 @@ What is ignored, since it is no alert, is counted by format and logged with its 
 import logging
 from collections import Counter
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
@@ -15,6 +16,9 @@ from handlers.domain.ports import RefusalMeter
 from handlers.domain.refusal import RefusedError
 
 _log = logging.getLogger(__name__)
+
+_IGNORED_SAMPLE_CHARS: Final = 512
+"""Of what is ignored: enough to find an event by what it said, and a quarter of what is refused."""
 
 
 class Refusals(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,10 +54,18 @@ class Refusals(msgspec.Struct, frozen=True, kw_only=True):
                 },
             )
 
-    def tell_ignored(self, parsed: ParseResult, *, request_id: str) -> None:
-        """Count the members of a body that are no alerts, and log each reason once."""
+    def tell_ignored(self, parsed: ParseResult, *, body: bytes, request_id: str) -> None:
+        """Count the members of a body that are no alerts, and log each reason once, with the body's start.
+
+        What only notes heartbeats comes as often as they do, and is logged without it.
+        """
         if not parsed.ignored:
             return
+        sample = {}
+        if any(member.heartbeat is None for member in parsed.ignored):
+            from handlers.domain.redaction import sample_of  # noqa: PLC0415 - as above
+
+            sample = {"sample": sample_of(body)[:_IGNORED_SAMPLE_CHARS]}
         self.meter.count_ignored(body_format=parsed.format, number=len(parsed.ignored))
         for reason, number in Counter(member.reason for member in parsed.ignored).items():
             _log.info(
@@ -63,5 +75,6 @@ class Refusals(msgspec.Struct, frozen=True, kw_only=True):
                     "format": parsed.format,
                     "ignored": number,
                     "request_id": request_id,
+                    **sample,
                 },
             )

@@ -101,7 +101,7 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
         parsed = parse(
             request.body, request.headers, sources=self.sources, heartbeat_of=self.heartbeats.name_of
         )
-        self.refusals.tell_ignored(parsed, request_id=request.request_id)
+        self.refusals.tell_ignored(parsed, body=request.body, request_id=request.request_id)
         if parsed.ignored_reason is not None:
             self.heartbeats.note(parsed.heartbeats)
             return Response(status=200, body={"ignored": parsed.ignored_reason, "format": parsed.format})
