@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all check format packages lock clean bench bench-audit bench-intake bench-rate bench-signature chaos simulate simulate-mixed simulate-mutants release-snapshot load storm drill drill-all bench-restore grown-groups tune tune-throughput tune-limits prove-on-aws
+.PHONY: help setup demo test test-all check format packages lock clean bench bench-audit bench-intake bench-list bench-rate bench-signature chaos simulate simulate-mixed simulate-mutants release-snapshot load storm drill drill-all bench-restore grown-groups tune tune-throughput tune-limits prove-on-aws
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -56,6 +56,9 @@ bench-audit: setup ## Time and memory of the audit at a million alerts (ALERTS=n
 
 bench-intake: setup ## Have a group of 1,000 alerts accepted, at 20 ms a ledger call and reception's CPU (ALERTS=n)
 	@$(BIN)/python -m benchmarks.intake --alerts $(or $(ALERTS),1000)
+
+bench-list: setup ## Count what a list of alerts reads of a running local stack with 200,000 in its ledger (ALERTS=n)
+	@$(BIN)/python -m benchmarks.alert_list --alerts $(or $(ALERTS),200000) --run-dir .local/stack
 
 bench-rate: setup ## Post to a fresh local stack at its stated rate, from its first second on (RATE=n)
 	@$(BIN)/python -m benchmarks.rate $(if $(RATE),--per-s $(RATE))
