@@ -113,23 +113,29 @@ def _by_time(dynamodb: Any, deployment: Deployment, wanted: Wanted) -> Listing:
     page = FILTERED_PAGE if wanted.filtered else share
 
     def rows_of(severity: Severity) -> Iterator[Row]:
-        pages = dynamodb.get_paginator("query").paginate(
-            TableName=deployment.alerts_table,
-            IndexName=TIMESTAMP_INDEX.name,
-            KeyConditionExpression="severity = :severity AND #at BETWEEN :since AND :until",
-            ExpressionAttributeNames={"#at": TIMESTAMP_INDEX.range_key.name},
-            ExpressionAttributeValues={
-                ":severity": {"S": severity},
-                ":since": {"N": str(wanted.since_s)},
-                ":until": {"N": str(wanted.until_s)},
-            },
-            ScanIndexForward=False,
-            ReturnConsumedCapacity="TOTAL",
-            PaginationConfig={"PageSize": page},
-        )
-        for answer in pages:
+        """A page ends at a megabyte too, so the next one is asked for what is missing only."""
+        missing, start = page, {}
+        while start is not None:
+            answer = dynamodb.query(
+                TableName=deployment.alerts_table,
+                IndexName=TIMESTAMP_INDEX.name,
+                KeyConditionExpression="severity = :severity AND #at BETWEEN :since AND :until",
+                ExpressionAttributeNames={"#at": TIMESTAMP_INDEX.range_key.name},
+                ExpressionAttributeValues={
+                    ":severity": {"S": severity},
+                    ":since": {"N": str(wanted.since_s)},
+                    ":until": {"N": str(wanted.until_s)},
+                },
+                ScanIndexForward=False,
+                Limit=missing,
+                ReturnConsumedCapacity="TOTAL",
+                **start,
+            )
             _count(listing, answer)
             yield from map(plain_of, answer["Items"])
+            missing = missing - len(answer["Items"]) or page
+            last = answer.get("LastEvaluatedKey")
+            start = {"ExclusiveStartKey": last} if last else None
 
     by_severity = map(rows_of, wanted.severities)
     newest_first = merge(*by_severity, key=lambda row: int(row["timestamp"]), reverse=True)

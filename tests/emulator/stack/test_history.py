@@ -36,7 +36,7 @@ def test_an_alert_is_sent_followed_listed_shown_and_explained(
         "--severity",
         "CRITICAL",
     )
-    done = responder(*words, "--region", FAILOVER, "--wait", "--json")
+    done = responder(*words, "--region", FAILOVER, "--wait", "--within", "300", "--json")
     assert done.returncode == 0, done.stdout + done.stderr
     answer = json.loads(done.stdout)
     (alert,) = answer["alerts"]
@@ -56,8 +56,9 @@ def test_an_alert_is_sent_followed_listed_shown_and_explained(
     assert shown["in_slack"].startswith(stack.emulator.slack_url)
     rules = [decision["rule"] for decision in shown["history"]]
     assert {"accepted", "route", "incident", "analysis", "Slack"} <= set(rules)
-    logs = {decision["known_from"] for decision in shown["history"] if " in " in decision["known_from"]}
-    assert {f"AlertReceptionFunction in {FAILOVER}", f"DistributionFunction in {FAILOVER}"} <= logs
+    told_by = {decision["known_from"] for decision in shown["history"]}
+    assert f"AlertReceptionFunction in {FAILOVER}" in told_by
+    assert any(name.startswith("DistributionFunction in ") for name in told_by)
     times = [decision["at_ms"] for decision in shown["history"] if decision["at_ms"]]
     assert times == sorted(times)
 

@@ -47,6 +47,16 @@ def test_of_one_severity_nothing_is_read_that_is_not_shown(
     assert listing.more
 
 
+def test_a_page_that_ends_at_a_megabyte_has_no_row_read_beyond_what_is_shown(
+    deployment: Deployment, put: Put
+) -> None:
+    """Large rows: the next page is of those that are missing."""
+    for n in range(12):
+        put(f"a{n:02}", at_s=NOW_S - n, severity="HIGH", raw="x" * 300_000)
+    listing = list_alerts(deployment, replace(DAY, severities=(Severity.HIGH,), limit=7))
+    assert (len(listing.alerts), listing.rows_read) == (7, 7)
+
+
 def test_other_conditions_say_how_many_rows_were_read_for_them(deployment: Deployment, put: Put) -> None:
     """Two of sixty are shown."""
     for n in range(60):
