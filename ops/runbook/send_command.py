@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from clients.deployment import Deployment
 from ops.formats_commands import read_body, read_headers
 from ops.local import running
 from ops.opened_stack import Outputs, open_stack
@@ -53,8 +54,16 @@ def send(  # noqa: PLR0913 - one option each
     """
     if bool(title) == (file is not None):
         raise typer.BadParameter("say what to send: one of --title and --file")
-    given = {"source": source, "title": title, "message": message, "severity": severity.value}
-    given |= {"component": component, "host": host, "status": status, "event_id": event_id}
+    given = {
+        "source": source,
+        "title": title,
+        "message": message,
+        "severity": severity.value,
+        "component": component,
+        "host": host,
+        "status": status,
+        "event_id": event_id,
+    }
     body = (
         read_body(file)
         if file
@@ -87,7 +96,7 @@ def _labels(texts: list[str] | None) -> dict[str, object]:
     return {"labels": {name: value for name, _, value in pairs}} if pairs else {}
 
 
-def _followed(deployment: Any, answer: Answer, within: int) -> Journeys:
+def _followed(deployment: Deployment, answer: Answer, within: int) -> Journeys:
     with Console(stderr=True).status(f"waiting until it is in Slack, {within} s at most") as shown:
 
         def tell(journeys: Journeys) -> None:

@@ -114,7 +114,8 @@ def _by_time(dynamodb: Any, deployment: Deployment, wanted: Wanted) -> Listing:
 
     def rows_of(severity: Severity) -> Iterator[Row]:
         """A page ends at a megabyte too, so the next one is asked for what is missing only."""
-        missing, start = page, {}
+        missing = page
+        start: dict[str, Any] | None = {}
         while start is not None:
             answer = dynamodb.query(
                 TableName=deployment.alerts_table,
@@ -175,7 +176,7 @@ def _by_status(dynamodb: Any, deployment: Deployment, wanted: Wanted) -> Listing
         ids += [item["alert_id"]["S"] for item in answer["Items"]]
         listing.more |= "LastEvaluatedKey" in answer
     rows = map(plain_of, read_items(dynamodb, deployment.alerts_table, ids))
-    found = sorted(filter(wanted.takes, rows), key=_newest_first)
+    found: list[Row] = sorted(filter(wanted.takes, rows), key=_newest_first)
     listing.alerts, listing.more = found[: wanted.limit], listing.more or len(found) > wanted.limit
     return listing
 

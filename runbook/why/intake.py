@@ -46,7 +46,7 @@ def intake_decisions(row: Row, beside: Relatives, rules: StackRules | None) -> I
             what=f"it stands for {beside.children} alerts of {row['source']} above the quota of a minute, "
             f"which have parent_id {row['alert_id']}",
             at_ms=at_ms,
-            figures={"folded": beside.children} | _quota(rules),
+            figures={"folded": beside.children, **_quota(rules)},
         )
     elif row.get("parent_id"):
         yield _as_child(row, beside, rules)
