@@ -65,23 +65,6 @@ def span_of(option: str, text: str) -> int:
     return int(span[1]) * _UNITS_S[span[2]]
 
 
-def moment_ms(text: str, *, now_ms: int) -> int:
-    """Parse a time into epoch milliseconds: `90s`, `30m`, `2h` or `7d` ago, or ISO 8601.
-
-    Raises:
-        typer.BadParameter: `text` is no time; a time of day needs its offset, as in `2026-11-23T08:00:00Z`.
-    """
-    if ago := re.fullmatch(r"(\d{1,6})([smhd])", text):
-        return now_ms - int(ago[1]) * _UNITS_S[ago[2]] * 1_000
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        at = None
-    if at is None or at.tzinfo is None:
-        raise typer.BadParameter(f"{text!r} is not a time; give 30m, 2h or 7d, or 2026-11-23T08:00:00Z")
-    return round(at.timestamp() * 1_000)
-
-
 def shown_time(at_s: int) -> str:
     """A time for people, in UTC."""
     return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
