@@ -92,7 +92,7 @@ class Tail:
         """What was logged since then and was not read before, in time order; all logs are asked at once."""
         self.unread = {}
         with ThreadPoolExecutor(len(self._places)) as all_at_once:
-            read = list(all_at_once.map(lambda place: self._read(*place, since_ms), self._places))
+            read = list(all_at_once.map(lambda at: self._read(at[0], at[1], since_ms), self._places))
         lines = [line for part in read for line in part]
         fresh = [line for line in lines if _key(line) not in self._seen]
         self._seen = {key for key in self._seen if key[0] >= since_ms} | {_key(line) for line in lines}

@@ -20,8 +20,8 @@ from ops.options import AsJson, DryRun, RunDir, Yes, printable
 from ops.people_options import moment_ms
 from ops.tables import make_table, print_table
 from runbook.logs import OVERLAP_MS, LogGroup, Tail, pattern_of, read_retention, set_retention
-from topology.config_keys import LOG_RETENTION_DAYS
 from topology.functions import FUNCTIONS, FunctionSpec
+from topology.limits import LOG_RETENTION_DAYS
 
 _POLL_S: Final = 2.0
 _COLOURS: Final = dict(
