@@ -141,10 +141,11 @@ class PipelineAlarms(pulumi.ComponentResource):
             )
         self.register_outputs({})
 
-    def _alarm(self, key: str, **settings: Any) -> None:
+    def _alarm(self, key: str, *, alarm_description: str, **settings: Any) -> None:
         aws.cloudwatch.MetricAlarm(
             self._context.logical(key),
             region=self._context.region,
+            alarm_description=self._context.described(alarm_description),
             alarm_actions=[self._topic.arn],
             tags=self._context.tags,
             opts=pulumi.ResourceOptions(parent=self),

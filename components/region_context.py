@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pulumi
 
 from topology.config import StackConfig
+from topology.contacts import in_one_line
 from topology.names import PROJECT, Names
 from topology.regions import FAILOVER, PRIMARY, Role
 
@@ -60,6 +61,10 @@ class RegionContext:
     def logical(self, key: str) -> str:
         """The name by which Pulumi remembers the thing that is `key` in this region."""
         return f"{self.region}-{key}"
+
+    def described(self, alarm: str) -> str:
+        """An alarm's description, with whom to call on a line of its own."""
+        return "\n".join(filter(None, (alarm, in_one_line(self.config.contacts))))
 
     def arn(self, service: str, resource: str) -> str:
         """The ARN of a resource of this account and region."""

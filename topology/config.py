@@ -15,6 +15,7 @@ from topology.config_keys import (
     Key,
     Value,
 )
+from topology.contacts import CONTACTS_KEY, Contact, parse_contacts
 from topology.errors import ExplainedError
 from topology.functions import FUNCTIONS, FunctionSpec
 from topology.heartbeat_config import HEARTBEATS_KEY, parse_heartbeats
@@ -101,6 +102,7 @@ class StackConfig:
     routes: tuple[RouteSpec, ...]
     silences: tuple[Silence, ...]
     heartbeats: tuple[HeartbeatSpec, ...]
+    contacts: tuple[Contact, ...]
 
     @property
     def regions(self) -> tuple[str, str]:
@@ -132,7 +134,8 @@ class StackConfig:
         problems: list[str] = []
         if stack not in STACKS:
             problems.append(f"stack: {stack!r} is not known; allowed: {', '.join(STACKS)}")
-        known = {SOURCES_KEY, ROUTES_KEY, SILENCES_KEY, HEARTBEATS_KEY, *(key.name for key in KEYS)}
+        lists = {SOURCES_KEY, ROUTES_KEY, SILENCES_KEY, HEARTBEATS_KEY, CONTACTS_KEY}
+        known = lists | {key.name for key in KEYS}
         problems += [
             f"{name}: unknown key; allowed: {', '.join(sorted(known))}" for name in sorted(raw.keys() - known)
         ]
@@ -145,6 +148,7 @@ class StackConfig:
         routes = parse_routes(raw.get(ROUTES_KEY), problems, bot=bool(raw.get("slackChannel")))
         silences = parse_silences(raw.get(SILENCES_KEY), problems)
         heartbeats = parse_heartbeats(raw.get(HEARTBEATS_KEY), problems)
+        contacts = parse_contacts(raw.get(CONTACTS_KEY), problems)
         problems += [
             *check_sources(sources),
             *_region_problems(values),
@@ -162,6 +166,7 @@ class StackConfig:
             routes=routes,
             silences=silences,
             heartbeats=heartbeats,
+            contacts=contacts,
             **_fields(values),  # type: ignore[arg-type]  # `KEYS` fixes names and types
         )
 

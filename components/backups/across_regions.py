@@ -207,7 +207,7 @@ class Backups(pulumi.ComponentResource):
             context.logical(jobs),
             region=context.region,
             name=context.names.backup_jobs_alarm(jobs),
-            alarm_description=(
+            alarm_description=context.described(
                 f"No {completed} in {DAILY_WITHIN_H} hours: AWS Backup lists each job with its reason. Is "
                 "DynamoDB opted in, with advanced features (aws backup update-region-settings)?"
             ),

@@ -206,7 +206,7 @@ class BackupSchedules(pulumi.ComponentResource):
             context.logical(f"{backup}-age"),
             region=context.region,
             name=context.names.backup_age_alarm(backup),
-            alarm_description=(
+            alarm_description=context.described(
                 f"The newest good {backup} is older than {age_h} hours, or none is known. Changes may be in "
                 "no export: responder dr status says from when on; responder dr export makes a full one"
             ),

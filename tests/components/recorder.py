@@ -36,6 +36,10 @@ ROUTES = [
     {"name": "urgent", "match": {"severity": "CRITICAL"}, "webhookSecret": "slack-webhook-payments"},
     {"name": "quiet", "match": {"severity": "INFO"}, "channel": "C1234567890"},
 ]
+CONTACTS = [
+    {"who": "On-call engineer", "reach": "+41 00 000 00 00"},
+    {"who": "Anthropic", "reach": "support@anthropic.com"},
+]
 EVERY_OPTION = {
     "mcp-incident-responder:domain": DOMAIN,
     "mcp-incident-responder:hostedZoneId": ZONE,
@@ -43,6 +47,7 @@ EVERY_OPTION = {
     "mcp-incident-responder:alarmEmail": EMAIL,
     "mcp-incident-responder:escalationUrl": "https://pager.example.org/key",
     "mcp-incident-responder:routes": json.dumps(ROUTES),
+    "mcp-incident-responder:contacts": json.dumps(CONTACTS),
     "mcp-incident-responder:apiAccessLog": "true",
     "mcp-incident-responder:backupBucketSuffix": ACCOUNT,
     "mcp-incident-responder:backupLock": "compliance",

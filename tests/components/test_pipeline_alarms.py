@@ -3,8 +3,10 @@
 import pytest
 
 from tests.components.recorder import EMAIL, Run
+from topology.contacts import MAX_CONTACTS_CHARS
 
 ALARM = "cloudwatch/metricAlarm:MetricAlarm"
+DESCRIPTION_MAX_CHARS = 1_024
 
 
 @pytest.mark.parametrize(("region", "prefix"), [("us-east-1", ""), ("us-west-2", "Failover")])
@@ -117,3 +119,14 @@ def test_alarms_are_mailed_where_an_address_is_configured(optioned: Run) -> None
 def test_without_an_address_only_the_pipeline_hears_of_alarms(run: Run) -> None:
     """A subscription that nobody confirms is no subscription."""
     assert {s.inputs["protocol"] for s in run.of("sns/topicSubscription:TopicSubscription")} == {"lambda"}
+
+
+def test_every_alarm_says_whom_to_call(optioned: Run, run: Run) -> None:
+    """On a line of its own, in the configuration's order; with the longest list it has room at CloudWatch."""
+    for alarm in optioned.of(ALARM):
+        assert alarm.inputs["alarmDescription"].endswith(
+            "\nContacts: On-call engineer: +41 00 000 00 00; Anthropic: support@anthropic.com"
+        )
+    for alarm in run.of(ALARM):
+        assert "Contacts" not in alarm.inputs["alarmDescription"]
+        assert len(alarm.inputs["alarmDescription"]) + 1 + MAX_CONTACTS_CHARS <= DESCRIPTION_MAX_CHARS
