@@ -16,12 +16,15 @@ from components.ledger_home import keep_ledger_home
 from components.region import Region
 from components.region_context import RegionContext
 from components.routing import Routing
-from components.stack_config import configuration_to_keep, load_stack_config
+from components.stack_config import configuration_to_keep, load_stack_config, run_by_cli
 from components.stack_record import StackRecord
+from lambda_packages import ROOT
 from lambda_packages.build import Target, build_packages, packages_in, target_of
 from topology.config import StackConfig
 from topology.errors import ExplainedError
 from topology.functions import FunctionSpec
+from topology.names import LOCAL_STACK
+from topology.outputs import RECORDS_FOLDER
 from topology.regions import FAILOVER, PRIMARY, ROLES, Role
 
 Packages = Mapping[FunctionSpec, Path]
@@ -34,8 +37,10 @@ def _build(target: Target) -> Packages:
     return build_packages(target, on_build=tell)
 
 
-def main(build: Callable[[Target], Packages] = _build) -> None:
+def main(build: Callable[[Target], Packages] = _build, *, keep_in: Path | None = None) -> None:
     """Register the stack. `build` makes the Lambda packages for what the stack runs on.
+
+    `keep_in`: the folder where a file tells commands of this machine where a stack on AWS is.
 
     Raises:
         pulumi.RunError: the configuration or the account is wrong, a package cannot be built, or the ledger
@@ -49,10 +54,14 @@ def main(build: Callable[[Target], Packages] = _build) -> None:
         packages = packages_in(Path(kept)) if kept else build(target_of(config.stack))
     except ExplainedError as error:
         raise pulumi.RunError(str(error)) from error
-    _register(config, account_id, packages, ledger_home)
+    record = _register(config, account_id, packages, ledger_home)
+    if keep_in is not None and config.stack != LOCAL_STACK:
+        record.keep(keep_in)
 
 
-def _register(config: StackConfig, account_id: str, packages: Packages, ledger_home: pulumi.Resource) -> None:
+def _register(
+    config: StackConfig, account_id: str, packages: Packages, ledger_home: pulumi.Resource
+) -> StackRecord:
     data = GlobalData("data", config=config, after=ledger_home)
     outputs = dict(data.outputs)
     regions: dict[Role, Region] = {}
@@ -70,7 +79,8 @@ def _register(config: StackConfig, account_id: str, packages: Packages, ledger_h
     Backups(primary=regions[PRIMARY], failover=regions[FAILOVER], record=record)
     for key, value in outputs.items():
         pulumi.export(key, value)
+    return record
 
 
 if __name__ == "__main__":
-    main()
+    main(keep_in=ROOT / RECORDS_FOLDER if run_by_cli() else None)

@@ -30,6 +30,11 @@ def configuration_to_keep() -> Mapping[str, object]:
     return {key: value for key, value in _bag().items() if not is_config_secret(namespace + key)}
 
 
+def run_by_cli() -> bool:
+    """Whether the Pulumi CLI runs the program, and what it makes is a stack; in process it may be a trial."""
+    return bool(get_config_env())
+
+
 def as_given(key: str, value: str) -> pulumi.Input[str]:
     """A value of the configuration as an argument: a secret in the state too if it was given as one."""
     return pulumi.Output.secret(value) if is_config_secret(f"{pulumi.get_project()}:{key}") else value

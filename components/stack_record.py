@@ -60,6 +60,24 @@ class StackRecord:
             )
         )
 
+    def keep(self, folder: Path) -> None:
+        """Write the record to `<stack>.json` in `folder`, once all outputs are known: never in a preview.
+
+        A folder that cannot be written to fails no deployment.
+        """
+
+        def write(text: str) -> None:
+            unfinished = folder / f"{self.stack}.json.part"
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                unfinished.write_text(text, encoding="utf-8")
+                unfinished.replace(folder / f"{self.stack}.json")
+            except OSError as error:
+                pulumi.log.warn(f"commands here have to be told where the stack is: {error}")
+
+        if not pulumi.runtime.is_dry_run():
+            self.to_json().apply(write)
+
 
 class StackRecordObjects(pulumi.ComponentResource):
     """The record as objects under `latest`; a day's copies are made of them by the schedules."""

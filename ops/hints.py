@@ -14,7 +14,7 @@ _ANY: Final = rf"audit|why|dashboard|deploy check|(?:{_GROUPS}) [a-z]+|connect [
 _COMMAND: Final = re.compile(rf"`responder (?:(?P<local>{_LOCAL})|(?:{_ANY}))\b[^`]*`")
 """Of these, the `local` ones take no `--outputs`: there is nothing but the local stack for them."""
 
-_CHOOSES: Final = ("--run-dir", "--outputs", "--bucket")
+_CHOOSES: Final = ("--run-dir", "--outputs", "--stack", "--bucket")
 
 _option: ContextVar[str] = ContextVar("option", default="")
 
@@ -31,7 +31,7 @@ def hinted(text: str) -> str:
     def completed(found: re.Match[str]) -> str:
         command = found[0]
         chosen = any(word in command for word in _CHOOSES)
-        if not option or chosen or (found["local"] and option.startswith("--outputs")):
+        if not option or chosen or (found["local"] and not option.startswith("--run-dir")):
             return command
         words, dashes, others = command[:-1].partition(" -- ")  # what is after them is the Pulumi CLI's
         return f"{words} {option}{dashes}{others}`"

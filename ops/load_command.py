@@ -23,7 +23,7 @@ from loadtests.headless import LoadOptions
 from loadtests.report import LoadReport
 from ops.local import running
 from ops.local.running import REPORTS
-from ops.opened_stack import OpenedStack, Outputs, StackName, open_stack
+from ops.opened_stack import OpenedStack, StackName, open_stack
 from ops.options import AsJson, RunDir, check_report, check_writable_file, verdict_kept
 from ops.scratch import keep, scratch_folder
 from ops.tables import print_table
@@ -57,7 +57,9 @@ def load(  # noqa: PLR0913 - one option each
         bool, typer.Option("--attach", help="Load the stack that runs in --run-dir; else a fresh one.")
     ] = False,
     run_dir: RunDir = running.RUN_DIR,
-    outputs: Outputs = None,
+    outputs: Annotated[
+        Path | None, typer.Option(help="A real stack's, by `pulumi stack output --json > FILE`.")
+    ] = None,
     stack_name: StackName = "",
     as_json: AsJson = False,
 ) -> None:
@@ -106,7 +108,7 @@ def _stack(
 ) -> Iterator[OpenedStack]:
     """The stack to load: one that runs, or a fresh one for as long as the block does."""
     if attach or outputs is not None:
-        yield open_stack(run_dir, outputs)
+        yield open_stack(run_dir, str(outputs) if outputs else None)
         return
     with Emulator.start(folder / "stack", regions=running.local_config().regions) as emulator:
         with console.status("bringing a stack up") as status:

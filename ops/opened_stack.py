@@ -21,16 +21,24 @@ from emulator.pulumi.project import stack_config
 from lambda_packages import ROOT
 from ops.hints import act_on
 from ops.local import running
+from runbook.location import BUCKET_SCHEME, BucketFormError, locate
 from topology.config import StackConfig
 from topology.errors import ExplainedError
-from topology.names import PRODUCTION_STACK
+from topology.names import LOCAL_STACK, PRODUCTION_STACK, STACKS
 
 Outputs = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
-        help="A real stack's outputs, by `pulumi stack output --json > FILE`; your AWS credentials are used."
+        "--outputs",
+        "--stack",
+        metavar="WHERE",
+        callback=lambda where: None if where == LOCAL_STACK else where,
+        help="A real stack: a file by `pulumi stack output --json`, its backup bucket as s3://REGION:BUCKET, "
+        "or its name; your AWS credentials are used.",
     ),
 ]
+"""`docs/runbook.md#which-stack` says more. A stack's name is never a file's: `./prod` is."""
+
 StackName = Annotated[str, typer.Option(help="Type the stack's name; production asks for it.")]
 TakeOver = Annotated[
     bool, typer.Option("--take-over", help="Go on in the place of a run that you know to be dead.")
@@ -38,6 +46,9 @@ TakeOver = Annotated[
 
 SHORT_TIMEOUT_S: Final = 4.0
 """Timeout of a call whose attempts are limited: no answer by then counts as none."""
+
+LOCATE_ATTEMPTS_MAX: Final = 2
+"""Of a call that asks a region where the stack is: the other may know too."""
 
 
 class RegionSilentError(ExplainedError):
@@ -61,14 +72,15 @@ class OpenedStack:
         return stack_config(ROOT, self.deployment.names.stack)
 
 
-def open_stack(run_dir: Path, outputs: Path | None, *, attempts_max: int = 0) -> OpenedStack:
-    """Open the stack of an outputs file, or else the local one of a run folder.
+def open_stack(run_dir: Path, outputs: str | None, *, attempts_max: int = 0) -> OpenedStack:
+    """Open the stack that `--outputs` or `--stack` names, or else the local one of a run folder.
 
     `attempts_max`: tries of a few seconds that each call has, where a lost region must not hold anything up;
     0: as `AwsClients` has it.
 
     Raises:
-        typer.BadParameter: the file is no JSON object, or has none of a stack's outputs.
+        typer.BadParameter: as `deployment_of`.
+        NotLocatedError: no place has the outputs of the stack.
         IncompleteOutputsError: an output is missing, or the local stack is half made.
         NotRunningError: nothing runs in the folder.
     """
@@ -86,15 +98,15 @@ def open_stack(run_dir: Path, outputs: Path | None, *, attempts_max: int = 0) ->
     return OpenedStack(deployment, emulator)
 
 
-def command_on(words: str, run_dir: Path, outputs: Path | None) -> str:
+def command_on(words: str, run_dir: Path, outputs: str | None) -> str:
     """The command to print, with the option by which it acts on the stack that `open_stack` opens."""
     if outputs is None:
         return running.command_line(words, run_dir)
     return f"{words} {_option_of(outputs)}"
 
 
-def _option_of(outputs: Path) -> str:
-    return f"--outputs {shlex.quote(str(outputs))}"
+def _option_of(outputs: str) -> str:
+    return f"{'--stack' if outputs in STACKS else '--outputs'} {shlex.quote(outputs)}"
 
 
 def confirm(deployment: Deployment, what: str, *, yes: bool, stack_name: str) -> None:
@@ -143,29 +155,36 @@ def operator() -> str:
     return f"{getpass.getuser()}@{socket.gethostname()}"
 
 
-def deployment_of(outputs: Path) -> Deployment:
-    """The stack whose outputs are in the file.
+def deployment_of(outputs: str) -> Deployment:
+    """The stack on AWS that `--outputs` or `--stack` names.
 
     Raises:
-        typer.BadParameter: the file is no JSON object, or has none of a stack's outputs.
+        typer.BadParameter: it is a file that is no JSON object or has none of a stack's outputs, or it names
+            no bucket.
+        NotLocatedError: no place has the outputs of the stack.
         IncompleteOutputsError: an output is missing.
     """
     try:
-        return Deployment.from_outputs(read_outputs(outputs), AwsClients())
+        if outputs in STACKS or outputs.startswith(BUCKET_SCHEME):
+            brief = AwsClients(read_timeout_s=SHORT_TIMEOUT_S, attempts_max=LOCATE_ATTEMPTS_MAX)
+            return replace(locate(outputs, brief), clients=AwsClients())
+        return Deployment.from_outputs(_read_outputs(outputs), AwsClients())
+    except BucketFormError as error:
+        raise typer.BadParameter(f"--outputs: {error}") from error
     except NoOutputsError as error:
         raise typer.BadParameter(
             f"--outputs: {outputs} has none of a stack's outputs; write it by `pulumi stack output --json`"
         ) from error
 
 
-def read_outputs(outputs: Path) -> dict[str, object]:
+def _read_outputs(outputs: str) -> dict[str, object]:
     """Read a stack's outputs from a file.
 
     Raises:
         typer.BadParameter: the file is no JSON object.
     """
     try:
-        content = json.loads(outputs.read_text(encoding="utf-8"))
+        content = json.loads(Path(outputs).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise typer.BadParameter(f"--outputs: {outputs} cannot be read as JSON ({error})") from error
     if not isinstance(content, dict):

@@ -15,6 +15,9 @@ PACKAGES: Final = "code"
 LATEST: Final = "latest"
 """In place of a date: what the last deployment put there, and what is copied under each day's date."""
 
+STACK_BYTES_MAX: Final = 1 << 20
+"""Of `stack.json`, which is read as a whole."""
+
 INCREMENTAL_EVERY_S: Final = 3_600
 INCREMENTAL_WINDOW_MAX_H: Final = 24
 """What an incremental export may hold. The hourly one holds the last `exportMaxAgeH` hours, so the next run

@@ -44,6 +44,10 @@ OPTIONAL: Final = ("AlertsUrl", "ApiDomainName", "FailoverApiDomainName", "Slack
 with routes that have secrets of their own: the names of these, with commas between."""
 
 
+RECORDS_FOLDER: Final = ".local/stacks"
+"""In the program's folder: what the last `up` on this machine left of each stack on AWS, `<stack>.json`."""
+
+
 def output_key(key: str, role: Role) -> str:
     """The output key of a regional thing in the region that plays `role`."""
     return f"Failover{key}" if role == FAILOVER else key

@@ -17,14 +17,13 @@ from dr.exports.objects import FolderObjects, ObjectMissingError, Objects, fetch
 from dr.exports.requests import ExportRefusedError, table_arn_beside
 from dr.exports.sets import ExportSet, good_set
 from dr.operations.journal import OperationRefusedError
-from topology.backups import LATEST, package_key, stack_key
+from topology.backups import LATEST, STACK_BYTES_MAX, package_key, stack_key
 from topology.config import ConfigError, StackConfig
 from topology.config_keys import EVENTUAL, STRONG
 from topology.functions import FUNCTIONS
 from topology.names import PROJECT
 from topology.regions import REGIONS, STRONG_REGION_SETS
 
-STACK_BYTES_MAX: Final = 1 << 20
 SUFFIX_CHARS_MAX: Final = 20
 _OUTPUTS: Final = (
     "AlertsTableName",

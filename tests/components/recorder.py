@@ -163,7 +163,14 @@ def stand_ins(folder: Path) -> Build:
     return build
 
 
-def run_program(stack: str, config: Mapping[str, str], build: Build, cloud: Cloud = USUAL) -> Run:
+def run_program(
+    stack: str,
+    config: Mapping[str, str],
+    build: Build,
+    cloud: Cloud = USUAL,
+    *,
+    keep_in: Path | None = None,
+) -> Run:
     """Run `__main__.py` for a stack with the Lambda packages that `build` makes.
 
     In a thread of its own: the SDK keeps its state in context variables and an event loop per thread.
@@ -175,7 +182,7 @@ def run_program(stack: str, config: Mapping[str, str], build: Build, cloud: Clou
         return build(target)
 
     def program() -> None:
-        runpy.run_path(str(ROOT / "__main__.py"), run_name="program")["main"](build_for)
+        runpy.run_path(str(ROOT / "__main__.py"), run_name="program")["main"](build_for, keep_in=keep_in)
 
     def deploy() -> None:
         monitor = _Monitor(run, cloud)

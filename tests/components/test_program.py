@@ -312,3 +312,32 @@ def test_a_preview_shows_what_an_up_will_make(
 
 def _shown(run: Run) -> dict[str, tuple[object, ...]]:
     return {r.urn: (r.protect, r.secret_outputs, r.inputs.keys()) for r in run.resources}
+
+
+@pytest.mark.parametrize(("stack", "kept"), [("dev", True), ("local", False)])
+def test_a_deployment_leaves_here_where_its_stack_is(stack: str, kept: bool, tmp_path: Path) -> None:  # noqa: FBT001 - a case
+    """As the backup bucket has it, without a secret; the local stack has a run folder that tells."""
+    folder = tmp_path / "stacks"
+    run = run_program(stack, stack_file(stack), stand_ins(tmp_path), keep_in=folder)
+    assert run.error is None
+    assert folder.exists() == kept
+    if kept:
+        text = (folder / f"{stack}.json").read_text()
+        in_bucket = {r.inputs.get("content") for r in run.of("s3/bucketObjectv2:BucketObjectv2")} - {None}
+        assert in_bucket == {text}
+        found = json.loads(text)["outputs"]
+        assert found.keys() == run.outputs.keys() - outputs.SECRET
+        assert found["PrimaryRegion"] == run.outputs["PrimaryRegion"]
+
+
+def test_a_preview_leaves_nothing_and_a_full_disk_fails_no_deployment(tmp_path: Path) -> None:
+    """What is not there yet cannot be found; what is there can be found in its bucket."""
+    preview = Cloud(preview=True)
+    assert (
+        run_program("dev", stack_file("dev"), stand_ins(tmp_path), preview, keep_in=tmp_path / "s").error
+        is None
+    )
+    assert not (tmp_path / "s").exists()
+    (tmp_path / "file").touch()
+    unwritable = tmp_path / "file" / "stacks"
+    assert run_program("dev", stack_file("dev"), stand_ins(tmp_path), keep_in=unwritable).error is None
