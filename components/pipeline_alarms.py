@@ -8,6 +8,7 @@ import pulumi_aws as aws
 from components.alarm_topic import AlarmTopic
 from components.region_context import RegionContext
 from topology.functions import DISTRIBUTION, RECEPTION
+from topology.health import ERRORS_OVER, ERRORS_PERIOD_S
 from topology.metrics import (
     NAMESPACE,
     PARKED_ALERTS,
@@ -42,6 +43,8 @@ class PipelineAlarms(pulumi.ComponentResource):
     - Refusals that go on: some sender's alerts reach nobody. None at all is no data, and well.
     - A route by whose address Slack takes nothing: at the first message that it should have taken. None is
       counted while there is nothing to post, so no data is well.
+    - Errors of a function, by the runbook's thresholds: no cron job has to ask for them. A function that is
+      not invoked has no errors and no data, and is well.
     - Messages in a dead-letter queue: none of them is an alert of ours, since the ledger holds those.
 
     Nothing is sent when one ends. Under a strong ledger both regions see every PARKED alert, so both go off:
@@ -120,6 +123,32 @@ class PipelineAlarms(pulumi.ComponentResource):
             comparison_operator="GreaterThanOrEqualToThreshold",
             treat_missing_data="notBreaching",
         )
+        self._of_errors(context)
+        self._of_dead_letters(context)
+        self.register_outputs({})
+
+    def _of_errors(self, context: RegionContext) -> None:
+        for spec, over in ERRORS_OVER.items():
+            name = context.names.function(spec)
+            self._alarm(
+                f"{spec.key}-errors",
+                name=context.names.errors_alarm(spec),
+                alarm_description=(
+                    f"{name} failed more than {over} times in {ERRORS_PERIOD_S // 60} minutes: its "
+                    "log says why (docs/runbook.md, Automated health check)"
+                ),
+                namespace="AWS/Lambda",
+                metric_name="Errors",
+                period=ERRORS_PERIOD_S,
+                dimensions={"FunctionName": name},
+                statistic="Sum",
+                evaluation_periods=1,
+                threshold=over,
+                comparison_operator="GreaterThanThreshold",
+                treat_missing_data="notBreaching",
+            )
+
+    def _of_dead_letters(self, context: RegionContext) -> None:
         for queue in DEAD_LETTER_QUEUES:
             name = context.names.queue(queue)
             self._alarm(
@@ -139,7 +168,6 @@ class PipelineAlarms(pulumi.ComponentResource):
                 comparison_operator="GreaterThanOrEqualToThreshold",
                 treat_missing_data="notBreaching",  # SQS sends none of an idle queue
             )
-        self.register_outputs({})
 
     def _alarm(self, key: str, *, alarm_description: str, **settings: Any) -> None:
         aws.cloudwatch.MetricAlarm(

@@ -137,6 +137,10 @@ class Names:
         """The CloudWatch alarm that goes off when Slack takes nothing by the address of a route."""
         return f"{self.prefix}-unusable-routes"
 
+    def errors_alarm(self, spec: FunctionSpec) -> str:
+        """The CloudWatch alarm that goes off when a function fails too often."""
+        return f"{self.function(spec)}-errors"
+
     @property
     def refusals_alarm(self) -> str:
         """The CloudWatch alarm that goes off when reception goes on refusing."""

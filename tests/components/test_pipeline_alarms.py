@@ -93,6 +93,39 @@ def test_a_route_that_leads_nowhere_sets_off_an_alarm(region: str, prefix: str, 
     }
 
 
+@pytest.mark.parametrize(
+    ("key", "function", "over"),
+    [
+        ("reception", "AlertReceptionFunction", 10),
+        ("analysis", "AnalysisFunction", 5),
+        ("distribution", "DistributionFunction", 5),
+    ],
+)
+@pytest.mark.parametrize(("region", "prefix"), [("us-east-1", ""), ("us-west-2", "Failover")])
+def test_a_function_that_fails_too_often_sets_off_an_alarm(
+    key: str, function: str, over: int, region: str, prefix: str, run: Run
+) -> None:
+    """By the operations runbook's thresholds, so that nobody has to ask each five minutes."""
+    alarm = dict(run.one(ALARM, f"{region}-{key}-errors").inputs)
+    assert alarm.pop("tags")["Stack"] == run.outputs["Stack"]
+    name = run.outputs[f"{prefix}{function}Name"]
+    assert f"{name} failed more than {over} times in 5 minutes" in alarm.pop("alarmDescription")
+    assert alarm == {
+        "region": region,
+        "name": f"{name}-errors",
+        "namespace": "AWS/Lambda",
+        "metricName": "Errors",
+        "dimensions": {"FunctionName": name},
+        "statistic": "Sum",
+        "period": 300,
+        "evaluationPeriods": 1,
+        "threshold": over,
+        "comparisonOperator": "GreaterThanThreshold",
+        "treatMissingData": "notBreaching",
+        "alarmActions": [run.outputs[f"{prefix}AlarmTopicArn"]],
+    }
+
+
 @pytest.mark.parametrize("queue", ["processing-dlq", "distribution-dlq"])
 @pytest.mark.parametrize("region", ["us-east-1", "us-west-2"])
 def test_a_message_in_a_dead_letter_queue_sets_off_an_alarm(region: str, queue: str, run: Run) -> None:
