@@ -1,8 +1,8 @@
 """Checks of a deployed stack: each looks at one thing in a region; what cannot be seen is unknown.
 
 `responder deploy check` lists its checks for `run_checks`; whatever else looks at a stack does the same. A
-check only reads. It gives a `Finding`, or lets an error of AWS through, which becomes `unknown` here: missing
-data is never good, and never a reason to wake somebody either.
+check only reads. It gives a `Finding`, or lets an error of AWS or one that explains itself through, which
+becomes `unknown` here: missing data is never good, and never a reason to wake somebody either.
 """
 
 import threading
@@ -17,11 +17,13 @@ from typing import Final
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from clients.aws import passes
+from topology.errors import ExplainedError
 
 WITHIN_S: Final = 20.0
 """For all checks together: two tries of the slowest call, with connections that nobody answers."""
 
-WORKERS: Final = 16
+WORKERS: Final = 32
+"""As many as `AwsClients` keeps connections: what a lost region holds up leaves some for the other."""
 
 _DENIED: Final = frozenset(
     {
@@ -132,7 +134,7 @@ def run_checks(
     Nothing that has not begun by then, or when a person ends it, is begun. `stopped` is set at the end, for
     checks that follow something for long: a program ends only when all that it has begun has ended.
 
-    An error that is not AWS's is a fault of the check, and raised.
+    Any other error than these is a fault of the check, and raised.
     """
     asked = [(check, region) for check in checks for region in check.regions]
     if not asked:
@@ -166,13 +168,16 @@ def _outcome(check: Check, region: str) -> Outcome:
         raise  # the check asks wrongly
     except (BotoCoreError, ClientError) as error:
         finding = _unseen(error, check)
+    except ExplainedError as error:
+        finding = unknown(str(error))
     return Outcome(check, region, finding, round((time.monotonic() - begun) * 1_000))
 
 
 def _unseen(error: BotoCoreError | ClientError, check: Check) -> Finding:
     """Why a check could not look."""
     if isinstance(error, BotoCoreError):
-        hint = "" if passes(error) else "correct your AWS credentials, then run it again"
+        again = "run it again; `responder dr status` says whether the region is down"
+        hint = again if passes(error) else "correct your AWS credentials, then run it again"
         return unknown(f"no answer: {error}", hint)
     code = error.response["Error"]["Code"]
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)

@@ -1,16 +1,28 @@
-"""How checks of a stack are printed: a line each with both regions, reasons and hints below; or JSON."""
+"""Commands that check a stack: their options, and how outcomes are printed, a line each with both regions."""
 
 import json
 from collections.abc import Iterable, Sequence
 from itertools import groupby
-from typing import Final
+from typing import Annotated, Final
 
+import typer
 from rich.console import Console
 from rich.markup import escape
 
 from clients.checks import Check, Outcome, State
 from ops.hints import hinted
-from ops.options import printable
+from ops.options import printable, verdict_kept
+from ops.tables import make_table, print_table
+
+Only = Annotated[
+    list[str] | None,
+    typer.Option(help="Run this check, or those of this category; give it again for more."),
+]
+Strict = Annotated[bool, typer.Option("--strict", help="Exit 1 too where something is unknown.")]
+Short = Annotated[bool, typer.Option("--short", help="Leave out what is ok.")]
+ListChecks = Annotated[
+    bool, typer.Option("--list-checks", help="List the checks and what each needs; ask nothing.")
+]
 
 _SHOWN: Final = {
     State.OK: ("+", "green", "ok"),
@@ -23,8 +35,57 @@ _WIDTH: Final = max(len(word) for _, _, word in _SHOWN.values())
 _WORST: Final = (State.OK, State.UNKNOWN, State.FAILED)
 
 
-def print_outcomes(outcomes: Sequence[Outcome], console: Console, *, short: bool = False) -> None:
-    """Print the outcomes by category; `short` leaves out what is ok."""
+def chosen_checks(checks: Sequence[Check], only: Sequence[str] | None) -> list[Check]:
+    """The checks, or those that `--only` names by their id or category.
+
+    Raises:
+        typer.BadParameter: it names none of them.
+    """
+    known = {name for one in checks for name in (one.id, one.category)}
+    if unknown := sorted(set(only or ()) - known):
+        raise typer.BadParameter(
+            f"--only: there is no check {', '.join(unknown)} of this stack; `--list-checks` has them"
+        )
+    return [one for one in checks if not only or {one.id, one.category} & set(only)]
+
+
+def list_all(checks: Sequence[Check], *, as_json: bool) -> None:
+    """List the checks, and the permissions that each needs."""
+    if as_json:
+        rows = [
+            {"id": one.id, "category": one.category, "title": one.title, "actions": one.actions}
+            for one in checks
+        ]
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    table = make_table("check", "category", "what holds", "needs", whole={"check", "category"})
+    for one in checks:
+        table.add_row(one.id, one.category, one.title, ", ".join(one.actions) or "nothing")
+    print_table(table, Console())
+
+
+def print_checked(
+    outcomes: Sequence[Outcome], *, short: bool, strict: bool, as_json: bool, reasons: bool = False
+) -> None:
+    """Print what checks came to; `reasons` also of what is ok.
+
+    Raises:
+        typer.Exit: with 1: something failed, or is unknown where it is `strict`.
+    """
+    with verdict_kept(summary(outcomes)):
+        if as_json:
+            typer.echo(outcomes_as_json(outcomes))
+        else:
+            print_outcomes(outcomes, Console(), short=short, reasons=reasons)
+    states = {one.finding.state for one in outcomes}
+    if State.FAILED in states or (strict and State.UNKNOWN in states):
+        raise typer.Exit(1)
+
+
+def print_outcomes(
+    outcomes: Sequence[Outcome], console: Console, *, short: bool = False, reasons: bool = False
+) -> None:
+    """Print the outcomes by category; `short` leaves out what is ok, `reasons` says why it is."""
 
     def line(text: str) -> None:
         console.print(text, soft_wrap=True, highlight=False)
@@ -39,11 +100,14 @@ def print_outcomes(outcomes: Sequence[Outcome], console: Console, *, short: bool
             states = "  ".join(f"{one.region} {_coloured(one.finding.state)}" for one in found)
             mark, colour, _ = _SHOWN[worst[check]]
             line(f"[{colour}]{mark}[/] {check.id:<{width}}  {states}")
-            for one in found:
-                if one.finding.state != State.OK or one.finding.figures_ms:
-                    line(f"    {one.region}: {escape(printable(one.finding.reason))}")
-                    if one.finding.hint:
-                        line(f"      next: {escape(printable(hinted(one.finding.hint)))}")
+            said = [
+                one for one in found if reasons or one.finding.state != State.OK or one.finding.figures_ms
+            ]
+            for (reason, hint), same in groupby(said, key=lambda one: (one.finding.reason, one.finding.hint)):
+                regions = ", ".join(one.region for one in same)
+                line(f"    {regions}: {escape(printable(reason))}")
+                if hint:
+                    line(f"      next: {escape(printable(hinted(hint)))}")
             if check.see and worst[check] != State.OK:
                 line(f"      see {escape(check.see)}")
     line(summary(outcomes))

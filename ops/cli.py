@@ -76,6 +76,10 @@ _alerts = lazy_group(
         "snooze": "ops.alert_commands:snooze",
     },
 )
+_health = lazy_group(
+    "Whether a stack is well: now, and as the morning begins with.",
+    {"check": "ops.runbook.health_commands:check", "daily": "ops.runbook.health_commands:daily"},
+)
 app = lazy_group(
     "Bring up, operate and audit the two-region alert pipeline.",
     {
@@ -96,6 +100,8 @@ app = lazy_group(
         "logs": _logs,
         "dashboard": "ops.runbook.dashboard_commands:dashboard",
         "deploy": _deploy,
+        "health": _health,
+        "contacts": "ops.runbook.contacts_command:show_contacts",
         "dr": _dr,
         "chaos": "ops.chaos_commands:app",
         "simulate": "simulator.cli:app",

@@ -65,7 +65,10 @@ class Subject:
         regions: tuple[str, ...] | None = None,
         see: str = "",
     ) -> Check:
-        """A check of this stack in both regions, or in those given; `run` takes the stack and the region."""
+        """A check of this stack in both regions, or in those given; `run` takes the stack and the region.
+
+        `see`: the section of a document, as `Check` has it.
+        """
         return Check(
             id=name,
             category=category,

@@ -13,6 +13,7 @@ def webhook_checks(subject: Subject) -> tuple[Check, ...]:
         "the webhook answers, and its region is healthy",
         actions=(),
         run=_health,
+        see="docs/runbook.md#system-down",
     )
     return (check,)
 

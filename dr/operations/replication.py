@@ -54,7 +54,7 @@ def measure_lag(
     """
     regions = [endpoints.region for endpoints in deployment.regions]
     return [
-        _measure_lag(deployment, context, written_in=source, seen_in=target, within_s=within_s)
+        measure_way(deployment, context, written_in=source, seen_in=target, within_s=within_s)
         for source, target in (regions, regions[::-1])
     ]
 
@@ -91,9 +91,10 @@ def check_replication(deployment: Deployment, context: StepContext) -> StepResul
     )
 
 
-def _measure_lag(
+def measure_way(
     deployment: Deployment, context: StepContext, *, written_in: str, seen_in: str, within_s: float
 ) -> ReplicationLag:
+    """Write a marker in one region, and wait until the other has it; raises as `measure_lag`."""
     name = f"dr-marker#{written_in}"
     source = CoordinationRecords(deployment, written_in)
     target = CoordinationRecords(deployment, seen_in)

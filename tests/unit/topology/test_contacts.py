@@ -1,12 +1,23 @@
 """Contacts in the configuration: every problem is found before anything is created."""
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from topology.config import ConfigError, StackConfig
-from topology.contacts import MAX_CONTACTS, MAX_CONTACTS_CHARS, Contact, in_one_line, parse_contacts
+from topology.contacts import (
+    CONTACTS_KEY,
+    MAX_CONTACTS,
+    MAX_CONTACTS_CHARS,
+    Contact,
+    in_one_line,
+    parse_contacts,
+)
+from topology.names import PROJECT
 
 VALID = {"primaryRegion": "us-east-1", "failoverRegion": "us-west-2", "witnessRegion": "us-east-2"}
 ON_CALL = {"who": "On-call engineer", "reach": "+41 00 000 00 00"}
@@ -58,6 +69,14 @@ def test_all_contacts_fit_an_alarms_description() -> None:
     assert problems_of([{"who": "Bob", "reach": "r" * room}]) == []
     (problem,) = problems_of([{"who": "Bob", "reach": "r" * (room + 1)}])
     assert f"{MAX_CONTACTS_CHARS + 1} characters" in problem
+
+
+def test_the_documented_contacts_are_valid() -> None:
+    """As people copy them into their stack's file."""
+    text = (Path(__file__).parents[3] / "docs" / "runbook.md").read_text(encoding="utf-8")
+    block = re.search(r"```yaml\n( +mcp-incident-responder:contacts:.*?)```", text, re.DOTALL)
+    assert block
+    assert problems_of(yaml.safe_load(block[1])[f"{PROJECT}:{CONTACTS_KEY}"]) == []
 
 
 def test_no_contact_is_a_secret() -> None:

@@ -1,0 +1,178 @@
+"""The alerts themselves: dead-letter queues, what is PARKED, what is open and for how long, expired rows."""
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any, Final
+
+from clients.checks import Check, Finding, failed, ok, unknown
+from clients.rows import read_items
+from deploy.checks.subject import Subject
+from handlers.adapters.aws.items import plain_of
+from runbook.health.figures import Figures
+from runbook.health.functions import DAILY_SEE
+from topology.alerts import Severity, open_key, parked_key
+from topology.health import EXPIRED_MAX_S, STUCK_AFTER_S
+from topology.metrics import OLDEST_EXPIRED
+from topology.tables import OPEN_INDEX
+
+COUNTED_MAX: Final = 1_000
+"""Alerts of a region, and of each key of the index, that are counted and looked at."""
+
+_AGES: Final = {"5 min": 300, "1 h": 3_600, "1 day": 86_400}
+_DEAD_LETTERS_SEE: Final = "docs/runbook.md#reprocess-failed-messages-from-the-dlq"
+_DOWN_SEE: Final = "docs/runbook.md#system-down"
+_DEPTH: Final = "ApproximateNumberOfMessages"
+
+
+def dead_letter_check(subject: Subject) -> Check:
+    """Both dead-letter queues of a region are empty."""
+    return subject.check(
+        "dead-letters",
+        "queues",
+        "the dead-letter queues are empty",
+        actions=("sqs:GetQueueAttributes",),
+        run=_dead_letters,
+        see=_DEAD_LETTERS_SEE,
+    )
+
+
+def rest_checks(subject: Subject) -> Iterator[Check]:
+    """What is not delivered: PARKED alerts, and open ones that Recovery does not bring on."""
+    yield subject.check(
+        "parked",
+        "alerts",
+        "no alert is PARKED",
+        actions=("dynamodb:Query",),
+        run=_parked,
+        see="docs/runbook.md#slack-messages-not-delivered",
+    )
+    yield subject.check(
+        "stuck",
+        "alerts",
+        f"no open alert has been due for {STUCK_AFTER_S} s",
+        actions=("dynamodb:Query",),
+        run=_stuck,
+        see=_DOWN_SEE,
+    )
+
+
+def age_checks(subject: Subject, figures: Figures) -> Iterator[Check]:
+    """How old what is open is, and whether rows go that should be gone."""
+    yield subject.check(
+        "open-alerts",
+        "alerts",
+        "how many alerts are open, by age",
+        actions=("dynamodb:Query", "dynamodb:BatchGetItem"),
+        run=_open_by_age,
+        see=DAILY_SEE,
+    )
+    yield subject.check(
+        "expired-rows",
+        "alerts",
+        f"no row is {EXPIRED_MAX_S // 3_600} h beyond its time",
+        actions=("cloudwatch:GetMetricData",),
+        run=partial(_expired, figures),
+        see="docs/runbook.md#database-maintenance",
+    )
+
+
+def _dead_letters(subject: Subject, region: str) -> Finding:
+    endpoints, sqs = subject.endpoints(region), subject.client("sqs", region)
+    depths = {}
+    for url in (endpoints.dead_letter_queue_url, endpoints.distribution_dead_letter_queue_url):
+        found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[_DEPTH])["Attributes"]
+        depths[url.rpartition("/")[2]] = int(found[_DEPTH])
+    said = ", ".join(f"{queue} {depth}" for queue, depth in depths.items())
+    if not any(depths.values()):
+        return ok(said)
+    return failed(said, "`responder dlq list` says what they are; no alert is lost by them")
+
+
+def _parked(subject: Subject, region: str) -> Finding:
+    count = _count(subject, region, ":key", {":key": {"S": parked_key(region)}})
+    if not count:
+        return ok("none")
+    return failed(f"{_bounded(count)} alerts of {region}", "`responder parked list` says which, and why")
+
+
+def _stuck(subject: Subject, region: str) -> Finding:
+    before = {":due": {"N": str(math.floor(subject.now().timestamp()) - STUCK_AFTER_S)}}
+    counts = {
+        severity: _count(
+            subject, region, ":key AND due_at < :due", {":key": {"S": open_key(region, severity)}, **before}
+        )
+        for severity in Severity
+    }
+    if not any(counts.values()):
+        return ok("none")
+    said = ", ".join(f"{_bounded(count)} {severity}" for severity, count in counts.items() if count)
+    return failed(f"Recovery does not bring on {said}", "`responder dr status` says how both regions stand")
+
+
+def _open_by_age(subject: Subject, region: str) -> Finding:
+    ids = [
+        str(item["alert_id"]["S"])
+        for severity in Severity
+        for item in _pages(subject, region, ":key", {":key": {"S": open_key(region, severity)}})
+    ]
+    if not ids:
+        return ok("none")
+    dynamodb, table = subject.client("dynamodb", region), subject.deployment.alerts_table
+    now_ms = subject.now().timestamp() * 1_000
+    found = read_items(dynamodb, table, ids[:COUNTED_MAX], attributes=("accepted_at_ms",))
+    ages_s = [(now_ms - plain_of(item)["accepted_at_ms"]) / 1_000 for item in found]
+    by_age = Counter(next((name for name, end_s in _AGES.items() if age_s < end_s), "") for age_s in ages_s)
+    parts = [f"{by_age[name]} under {name}" for name in _AGES if by_age[name]]
+    said = f"{_bounded(len(ids))}: " + ", ".join([*parts, *([f"{by_age['']} older"] if by_age[""] else [])])
+    if by_age[""]:
+        return failed(
+            said, "`responder alerts show` tells of one; `responder dr status` says how regions stand"
+        )
+    return ok(said)
+
+
+def _expired(figures: Figures, _: Subject, region: str) -> Finding:
+    points = figures.points(region)[OLDEST_EXPIRED]
+    if not points:
+        return unknown(
+            "no data: Recovery has not come to an end, or its metrics are minutes late",
+            "`responder dr status` says how both regions stand",
+        )
+    age_s = points[-1].value
+    said = f"the oldest is {age_s / 3_600:.1f} h beyond its time" if age_s else "none"
+    if age_s > EXPIRED_MAX_S:
+        return failed(
+            said, "`aws dynamodb describe-time-to-live` says whether it is on; Recovery's log why not"
+        )
+    return ok(said)
+
+
+def _count(subject: Subject, region: str, key: str, values: Mapping[str, Any]) -> int:
+    """Alerts of the open index, up to `COUNTED_MAX`; none is read."""
+    answer = subject.client("dynamodb", region).query(
+        TableName=subject.deployment.alerts_table,
+        IndexName=OPEN_INDEX.name,
+        KeyConditionExpression=f"open_key = {key}",
+        ExpressionAttributeValues=values,
+        Select="COUNT",
+        Limit=COUNTED_MAX,
+    )
+    return int(answer["Count"])
+
+
+def _pages(subject: Subject, region: str, key: str, values: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    answer = subject.client("dynamodb", region).query(
+        TableName=subject.deployment.alerts_table,
+        IndexName=OPEN_INDEX.name,
+        KeyConditionExpression=f"open_key = {key}",
+        ExpressionAttributeValues=values,
+        ProjectionExpression="alert_id",
+        Limit=COUNTED_MAX,
+    )
+    yield from answer["Items"]
+
+
+def _bounded(count: int) -> str:
+    return f"{count} or more" if count >= COUNTED_MAX else str(count)
