@@ -1,0 +1,89 @@
+"""`responder health` on a stack that runs, and with its primary region gone and no Pulumi to ask."""
+
+import json
+from typing import Any
+
+import pytest
+
+from emulator.client import Emulator
+from emulator.local_stack import LocalStack
+from tests.emulator.stack.conftest import Responder, in_this_process
+
+pytestmark = pytest.mark.emulator
+
+PRIMARY, FAILOVER = "us-east-1", "us-west-2"
+LINES_MAX = 24
+
+
+def states_of(text: str) -> dict[tuple[str, str], str]:
+    """The state of each check, by id and region."""
+    return {(row["id"], row["region"]): row["state"] for row in json.loads(text)["checks"]}
+
+
+def test_a_poisoned_queue_is_found_and_the_rest_of_the_stack_is_looked_at(
+    responder: Responder, stack: LocalStack
+) -> None:
+    """Exit 1 for that alone, with the next command; without it the same checks are well."""
+    url = stack.deployment.primary.dead_letter_queue_url
+    sqs = stack.deployment.clients.client("sqs", PRIMARY)
+    checks = ("--only", "queues", "--only", "alerts", "--only", "replication", "--only", "webhooks")
+    sqs.send_message(QueueUrl=url, MessageBody="poison")
+    try:
+        poisoned = responder("health", "check", *checks, "--json")
+        shown = responder("health", "check", *checks, "--short").stdout
+    finally:
+        sqs.purge_queue(QueueUrl=url)
+    assert poisoned.returncode == 1
+    found = states_of(poisoned.stdout)
+    assert {key for key, state in found.items() if state != "ok"} == {("dead-letters", PRIMARY)}
+    assert "processing-dlq 1" in shown
+    assert "next: `responder dlq list" in shown
+    assert responder("health", "check", *checks).returncode == 0
+
+
+def test_the_whole_of_a_stack_fits_one_screen(responder: Responder, stack: LocalStack) -> None:  # noqa: ARG001 - runs
+    """Every check answers in both regions within the deadline; nothing is left out of `daily`."""
+    now, morning = responder("health", "check", "--json"), responder("health", "daily", "--json")
+    assert all("no answer within" not in row["reason"] for row in json.loads(now.stdout)["checks"])
+    assert {
+        "webhook-health",
+        "reception-errors",
+        "dead-letters",
+        "parked",
+        "stuck",
+        "replication",
+        "alarms",
+    } <= {id_ for id_, _ in states_of(now.stdout)}
+    found = states_of(morning.stdout)
+    assert {
+        "throughput",
+        "cache-hits",
+        "open-alerts",
+        "expired-rows",
+        "silences",
+        "export",
+        "by-hand",
+        "deployed",
+    } <= {id_ for id_, _ in found}
+    assert found["by-hand", PRIMARY] == found["by-hand", FAILOVER] == "ok", morning.stdout
+    shown = responder("health", "check").stdout.splitlines()
+    assert sum(not line.startswith(" ") for line in shown) <= LINES_MAX
+
+
+def test_a_stack_is_found_and_looked_at_with_its_primary_gone(
+    stack: LocalStack, whole: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the failover region's bucket alone: that half answers, the other is unknown, and exit 1."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", whole.edge_url)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    where = f"s3://{FAILOVER}:{stack.deployment.failover.backup_bucket}"
+    checks: Any = ("--only", "webhooks", "--only", "dead-letters", "--only", "parked")
+    whole.cut(PRIMARY)
+    done = in_this_process("health", "check", *checks, "--json", "--outputs", where)
+    assert done.returncode == 1, done.stderr
+    assert states_of(done.stdout) == {
+        ("webhook-health", PRIMARY): "failed", ("webhook-health", FAILOVER): "ok",
+        ("dead-letters", PRIMARY): "unknown", ("dead-letters", FAILOVER): "ok",
+        ("parked", PRIMARY): "unknown", ("parked", FAILOVER): "ok",
+    }  # fmt: skip
