@@ -12,6 +12,15 @@ from topology.errors import ExplainedError
 from topology.functions import RECOVERY, FunctionSpec
 from topology.names import LIVE_ALIAS, Names
 from topology.outputs import GLOBAL, REGIONAL, SECRET, output_key
+from topology.queues import (
+    DISTRIBUTION_CRITICAL,
+    DISTRIBUTION_DLQ,
+    DISTRIBUTION_QUEUE,
+    PROCESSING,
+    PROCESSING_CRITICAL,
+    PROCESSING_DLQ,
+    QueueSpec,
+)
 from topology.regions import FAILOVER, PRIMARY, ROLES, Role
 
 
@@ -49,6 +58,17 @@ class RegionEndpoints:
     backup_bucket: str
     backup_vault: str
     api_domain: str | None = None
+
+    def queue_url(self, queue: QueueSpec) -> str:
+        """The URL of one of its queues."""
+        return {
+            PROCESSING: self.processing_queue_url,
+            PROCESSING_CRITICAL: self.processing_critical_queue_url,
+            PROCESSING_DLQ: self.dead_letter_queue_url,
+            DISTRIBUTION_QUEUE: self.distribution_queue_url,
+            DISTRIBUTION_CRITICAL: self.distribution_critical_queue_url,
+            DISTRIBUTION_DLQ: self.distribution_dead_letter_queue_url,
+        }[queue]
 
 
 @dataclass(frozen=True)

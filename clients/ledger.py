@@ -46,7 +46,7 @@ _SHOWN: Final = (
     "successor_id",
 )
 
-_ALERT_ID: Final = re.compile(r"[0-9a-z]{1,64}(\.[0-9a-f]{1,16})?")
+ALERT_ID: Final = re.compile(r"[0-9a-z]{1,64}(\.[0-9a-f]{1,16})?")
 """Nothing else can be an id, and DynamoDB would refuse some of it with an error."""
 
 _SILENT: Final = (NoConnectionError, HTTPClientError)
@@ -234,7 +234,7 @@ class ParkedAlerts:
         return [_parked_alert(row) for row in map(plain_of, items) if row["status"] == Status.PARKED]
 
     def _get(self, endpoints: RegionEndpoints, alert_id: str) -> Row | None:
-        if not _ALERT_ID.fullmatch(alert_id):
+        if not ALERT_ID.fullmatch(alert_id):
             return None
         answer = self._dynamodb(endpoints).get_item(
             TableName=self._deployment.alerts_table, Key={"alert_id": {"S": alert_id}}, ConsistentRead=True

@@ -80,6 +80,15 @@ _health = lazy_group(
     "Whether a stack is well: now, and as the morning begins with.",
     {"check": "ops.runbook.health_commands:check", "daily": "ops.runbook.health_commands:daily"},
 )
+_dlq = lazy_group(
+    "Dead-letter queues: what lies there and why, sending it again, dropping it.",
+    {
+        "list": "ops.runbook.dlq_commands:list_letters",
+        "show": "ops.runbook.dlq_commands:show",
+        "redrive": "ops.runbook.dlq_commands:redrive",
+        "drop": "ops.runbook.dlq_commands:drop",
+    },
+)
 app = lazy_group(
     "Bring up, operate and audit the two-region alert pipeline.",
     {
@@ -93,6 +102,7 @@ app = lazy_group(
         "parked": "ops.parked_commands:app",
         "alerts": _alerts,
         "why": "ops.runbook.why_command:why",
+        "dlq": _dlq,
         "silence": "ops.silence_commands:app",
         "cache": _cache,
         "secrets": _secrets,

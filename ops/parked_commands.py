@@ -16,13 +16,13 @@ from clients.ledger import ParkedAlert, ParkedAlerts, Redrive
 from ops.local import running
 from ops.opened_stack import Outputs, StackName, confirm, open_stack
 from ops.options import AsJson, DryRun, RunDir, Yes, printable
+from ops.people_options import shown_age
 from ops.tables import make_table, print_table
 from topology.alerts import Severity, Status
 
 MAX_REDRIVEN: Final = 1_000
 """Alerts of one `redrive --all`: as many as Slack takes in a quarter of an hour, or in a few digests."""
 
-_MINUTE_S: Final = 60
 _WHOLE: Final = frozenset({"alert", "severity", "region", "age"})
 
 app = typer.Typer(
@@ -154,7 +154,7 @@ def _table(parked: Sequence[ParkedAlert]) -> Table:
             alert.alert_id,
             alert.severity,
             alert.region,
-            _age(now_s - alert.accepted_at_ms / 1_000),
+            shown_age(now_s - alert.accepted_at_ms / 1_000),
             escape(printable(alert.title)),
             escape(printable(alert.reason + successor)),
             style="bold red" if alert.severity == Severity.CRITICAL else None,
@@ -164,11 +164,3 @@ def _table(parked: Sequence[ParkedAlert]) -> Table:
 
 def _may_be_more(parked: Sequence[ParkedAlert], limit: int) -> bool:
     return any(count >= limit for count in Counter(alert.owner for alert in parked).values())
-
-
-def _age(seconds: float) -> str:
-    """An age in its largest unit: `40s`, `12m`, `5h` or `3d`."""
-    for size, unit in ((86_400, "d"), (3_600, "h"), (_MINUTE_S, "m")):
-        if seconds >= size:
-            return f"{int(seconds // size)}{unit}"
-    return f"{max(int(seconds), 0)}s"

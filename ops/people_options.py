@@ -70,6 +70,14 @@ def shown_time(at_s: int) -> str:
     return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
+def shown_age(seconds: float) -> str:
+    """An age in its largest unit: `40s`, `12m`, `5h` or `3d`."""
+    for unit in ("d", "h", "m"):
+        if seconds >= _UNITS_S[unit]:
+            return f"{int(seconds // _UNITS_S[unit])}{unit}"
+    return f"{max(int(seconds), 0)}s"
+
+
 def checked_text(option: str, text: str, limit: int) -> str:
     """What was typed for `option`, if it can be kept and shown.
 

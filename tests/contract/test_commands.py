@@ -23,6 +23,7 @@ WRITTEN = {
     ("dr rebuild", "--folder"): ["--region", "eu-west-1"],
     ("dr compare", "--differences"): ["latest", "live"],
     ("dr drill", "--report"): [],
+    ("dlq drop", "--to"): [],
     ("chaos run", "--reports"): ["--all"],
     ("simulate", "--report"): ["--seeds", "1"],
     ("simulate mutants", "--report"): ["--seeds", "1"],

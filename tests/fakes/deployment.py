@@ -12,6 +12,8 @@ from tests.fakes.moto_clients import moto_client
 from topology.outputs import ALL
 
 PRIMARY, FAILOVER = "us-east-1", "us-west-2"
+QUEUES = ("Processing", "ProcessingCritical", "DeadLetter",
+          "Distribution", "DistributionCritical", "DistributionDeadLetter")  # fmt: skip
 
 
 class LossyClients(AwsClients):
@@ -37,6 +39,11 @@ class LossyClients(AwsClients):
 
 def deployment_on_moto(*, consistency: str = "strong") -> Deployment:
     """The stack, with a ledger of its own in each region: moto replicates nothing."""
+    return Deployment.from_outputs(outputs_on_moto(consistency=consistency), LossyClients())
+
+
+def outputs_on_moto(*, consistency: str = "strong") -> dict[str, object]:
+    """Make that stack, and return its outputs."""
     outputs: dict[str, object] = dict.fromkeys(ALL, "unused")
     outputs |= {
         "Stack": "dev",
@@ -50,6 +57,6 @@ def deployment_on_moto(*, consistency: str = "strong") -> Deployment:
         outputs["AnalysisCacheTableName"] = names["analysis-cache"]
         outputs["CoordinationTableName"] = names["coordination"]
         sqs = moto_client("sqs", region)
-        for key in ("Processing", "ProcessingCritical"):
+        for key in QUEUES:
             outputs[f"{prefix}{key}QueueUrl"] = sqs.create_queue(QueueName=key)["QueueUrl"]
-    return Deployment.from_outputs(outputs, LossyClients())
+    return outputs

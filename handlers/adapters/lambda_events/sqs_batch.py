@@ -40,7 +40,7 @@ def work_batch(
     failed: list[str] = []
     for record in event["Records"]:
         try:
-            messages.setdefault(_alert_id_of(record["body"]), []).append(record["messageId"])
+            messages.setdefault(alert_id_of(record["body"]), []).append(record["messageId"])
         except PoisonMessageError as error:
             _log.error("Poison message", extra={"message_id": record["messageId"], "reason": str(error)})
             failed.append(record["messageId"])
@@ -82,7 +82,12 @@ class _WakeUp(msgspec.Struct):
     alert_id: str
 
 
-def _alert_id_of(body: str) -> str:
+def alert_id_of(body: str) -> str:
+    """The alert that a message wakes.
+
+    Raises:
+        PoisonMessageError: it is no wake-up.
+    """
     try:
         return msgspec.json.decode(body, type=_WakeUp).alert_id
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
