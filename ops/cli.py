@@ -89,6 +89,9 @@ _dlq = lazy_group(
         "drop": "ops.runbook.dlq_commands:drop",
     },
 )
+_queue = lazy_group(
+    "The queues of wake-ups, which hold no alert.", {"purge": "ops.runbook.queue_commands:purge"}
+)
 app = lazy_group(
     "Bring up, operate and audit the two-region alert pipeline.",
     {
@@ -103,6 +106,7 @@ app = lazy_group(
         "alerts": _alerts,
         "why": "ops.runbook.why_command:why",
         "dlq": _dlq,
+        "queue": _queue,
         "silence": "ops.silence_commands:app",
         "cache": _cache,
         "secrets": _secrets,

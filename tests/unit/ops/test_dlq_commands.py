@@ -1,4 +1,4 @@
-"""`responder dlq`, as people type them: what they print, and what they refuse."""
+"""`responder dlq` and `responder queue`, as people type them: what they print, and what they refuse."""
 
 import json
 from pathlib import Path
@@ -156,6 +156,10 @@ def test_interrupted_redrive_says_how_far_it_came(
         (("dlq", "redrive", "--rate", "0"), "--rate"),
         (("dlq", "drop"), "or else --all"),
         (("dlq", "drop", "--all", "--reason", "at-rest"), "or else --all"),
+        (("queue", "purge"), "Missing argument"),
+        (("queue", "purge", "processing-dlq"), "may hold an alarm that no ledger has"),
+        (("queue", "purge", "inbox"), "there are processing, processing-critical"),
+        (("queue", "purge", "processing", "--region", "mars"), "there are us-east-1, us-west-2"),
     ],
 )
 def test_wrong_use_is_told_what_is_right(
