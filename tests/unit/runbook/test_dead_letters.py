@@ -236,6 +236,61 @@ def test_run_waits_for_what_a_killed_one_has_hidden(dead: DeadLetters, place: Pl
     assert dead.redrive(place, AS_USUAL, per_s=1_000).done == {Reason.NOT_AT_REST: 1}
 
 
+class _KilledError(BaseException):
+    """What no code can catch and go on after."""
+
+
+class _Dying:
+    """SQS for a process that is killed right before or after its `dies_at`th call."""
+
+    def __init__(self, client: Any, *, dies_at: int, after: bool) -> None:
+        self._client, self.left, self._after = client, dies_at, after
+
+    def __getattr__(self, name: str) -> Any:
+        def call(**asked: Any) -> Any:
+            self.left -= 1
+            if self.left < 0 or (self.left == 0 and not self._after):
+                raise _KilledError
+            answer = getattr(self._client, name)(**asked)
+            if self.left == 0:
+                raise _KilledError
+            return answer
+
+        return call
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before a call", "after a call"])
+def test_redrive_killed_anywhere_loses_nothing(
+    dead: DeadLetters,
+    deployment: Deployment,
+    clients: StackClients,
+    place: Place,
+    after: bool,  # noqa: FBT001 - a parameter of the test
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whichever call was its last: run again, each alert has been woken, and no message is left."""
+    monkeypatch.setattr("runbook.dead_letters.queue.HIDDEN_S", 1)
+    ids = {f"a{n}" for n in range(12)}
+    for alert_id in ids:
+        put_row(alert_id)
+    dies_at, killed = 0, True
+    while killed:
+        put(place, *map(wake_up, sorted(ids)))
+        dying = _Dying(moto_client("sqs", PRIMARY), dies_at=(dies_at := dies_at + 1), after=after)
+        clients.over["sqs"] = lambda _, dying=dying: dying
+        try:
+            dead.redrive(place, AS_USUAL, per_s=1_000)
+            killed = False
+        except _KilledError:
+            clients.over.clear()
+            dead.redrive(place, AS_USUAL, per_s=1_000)
+        clients.over.clear()
+        woken = {json.loads(one)["alert_id"] for one in bodies_in(deployment.primary.processing_queue_url)}
+        assert woken == ids
+        assert dead_bodies(place) == []
+    assert dies_at >= 8, "receive, send and delete of two batches, and the end"
+
+
 def test_interrupted_run_gives_back_what_it_held(dead: DeadLetters, place: Place) -> None:
     """Ctrl-C hides nothing from whoever comes next."""
     put(place, *(f"poison {n}" for n in range(12)))
