@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all check format packages lock clean bench bench-audit bench-intake bench-list bench-rate bench-signature chaos simulate simulate-mixed simulate-mutants release-snapshot load storm drill drill-all bench-restore grown-groups tune tune-throughput tune-limits prove-on-aws
+.PHONY: help setup demo test test-all check format packages lock clean bench bench-audit bench-intake bench-list bench-rate bench-redrive bench-signature chaos simulate simulate-mixed simulate-mutants release-snapshot load storm drill drill-all bench-restore grown-groups tune tune-throughput tune-limits prove-on-aws
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -62,6 +62,9 @@ bench-list: setup ## Count what a list of alerts reads of a running local stack 
 
 bench-rate: setup ## Post to a fresh local stack at its stated rate, from its first second on (RATE=n)
 	@$(BIN)/python -m benchmarks.rate $(if $(RATE),--per-s $(RATE))
+
+bench-redrive: setup ## Kill a redrive of dead letters half way, run it again, and count who was told (ALERTS=n)
+	@$(BIN)/python -m benchmarks.redrive --alerts $(or $(ALERTS),5000)
 
 bench-signature: setup ## Score the error signature beside drain3, logfold and masks (LOGHUB_DIR=dir, STREAM=file, JSON=1)
 	@$(BIN)/python -m benchmarks.signature $(if $(JSON),--json)
