@@ -31,7 +31,8 @@ def secret_checks(subject: Subject) -> tuple[Check, ...]:
     )
 
 
-def _names(subject: Subject) -> tuple[str, ...]:
+def secret_names(subject: Subject) -> tuple[str, ...]:
+    """The secrets that the functions of the stack read."""
     names = subject.deployment.names
     bot = (names.slack_bot_token_secret,) if subject.config.slack_channel else ()
     routed = [names.route_secret(route.secret) for route in subject.config.routes if route.secret]
@@ -40,16 +41,16 @@ def _names(subject: Subject) -> tuple[str, ...]:
 
 def _values(subject: Subject, region: str) -> Finding:
     empty = []
-    for name in _names(subject):
+    for name in secret_names(subject):
         try:
-            if _version(subject, region, name) is None:
+            if current_version(subject, region, name) is None:
                 empty.append(name)
         except ClientError as error:
             if not is_absent(error):
                 raise
             return failed(f"there is no secret {name} in {region}", f"run {subject.up}")
     if not empty:
-        return ok(f"{len(_names(subject))} secrets have a value")
+        return ok(f"{len(secret_names(subject))} secrets have a value")
     first = subject.deployment.primary.region
     put = f"aws secretsmanager put-secret-value --region {first} --secret-id {empty[0]} --secret-string file://FILE"
     return failed(f"{', '.join(empty)} without a value", f"put it in the primary region: `{put}`")
@@ -57,11 +58,11 @@ def _values(subject: Subject, region: str) -> Finding:
 
 def _replicas(subject: Subject, region: str) -> Finding:
     primary, behind = subject.deployment.primary.region, []
-    for name in _names(subject):
-        wanted = _version(subject, primary, name)
+    for name in secret_names(subject):
+        wanted = current_version(subject, primary, name)
         if wanted is None:
             return unknown(f"{name} has no value in {primary} yet")
-        if _version(subject, region, name) != wanted:
+        if current_version(subject, region, name) != wanted:
             behind.append(name)
     if behind:
         hint = "wait a minute and run it again; `aws secretsmanager describe-secret` in the primary says why"
@@ -69,11 +70,11 @@ def _replicas(subject: Subject, region: str) -> Finding:
     return ok(f"the same versions as in {primary}")
 
 
-def _version(subject: Subject, region: str, name: str) -> str | None:
-    """The id of a secret's current version; its replica has the same.
+def current_version(subject: Subject, region: str, name: str) -> str | None:
+    """The id of a secret's current version; its replica has the same. None too if it is to be deleted.
 
     https://docs.aws.amazon.com/secretsmanager/latest/userguide/create-manage-multi-region-secrets.html
     """
     described = subject.client("secretsmanager", region).describe_secret(SecretId=name)
-    versions = described.get("VersionIdsToStages") or {}
+    versions = {} if described.get("DeletedDate") else described.get("VersionIdsToStages") or {}
     return next((version for version, stages in versions.items() if _CURRENT in stages), None)

@@ -49,6 +49,7 @@ class _Client:
         class Pages:
             @staticmethod
             def paginate(**asked: Any) -> Iterator[Any]:
+                asked.pop("PaginationConfig", None)  # botocore's own
                 yield self._answer(operation, asked)
 
         return Pages

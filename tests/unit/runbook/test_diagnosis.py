@@ -1,0 +1,298 @@
+"""A diagnosis names what AWS shows to be wrong, with a command that works, and calls unknown what is unseen.
+
+AWS's answers are recorded, each held to botocore's model of its call (`tests.fakes.recorded_aws`).
+"""
+
+import io
+import json
+import re
+import shlex
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from botocore import xform_name
+
+from clients.logs import LogLine
+from dr.operations.environment import Answer
+from lambda_packages import ROOT
+from runbook.diagnosis.diagnosis import PROBES, Diagnosis, diagnose
+from runbook.diagnosis.evidence import Sign
+from runbook.diagnosis.log_probes import meaning_of
+from runbook.diagnosis.rules import RULES, Likelihood
+from tests.fakes.aws_refusals import refusal
+from tests.fakes.diagnosed import NOW, NOW_MS, PREFIX, healthy, mapping, scene, schedule
+from tests.fakes.moto_clients import moto_client
+from tests.fakes.recorded_aws import FAILOVER, PRIMARY, RecordedAws
+from topology.queues import WORK_QUEUES
+
+DENY = json.dumps(
+    {"Statement": [{"Effect": "Deny", "Principal": "*", "Action": ["sqs:SendMessage"], "Resource": "*"}]}
+)
+
+
+def answered(changed: dict[str, Any]) -> Diagnosis:
+    """The diagnosis of a healthy stack of which some answers are changed."""
+    return diagnose(scene(RecordedAws({**healthy(), **changed})))
+
+
+def named(found: Diagnosis) -> list[tuple[str, tuple[str, ...]]]:
+    """The causes' ids and regions, in order."""
+    return [(cause.rule.id, cause.regions) for cause in found.causes]
+
+
+def event(
+    message: str, *, at_ms: int = NOW_MS - 5_000, level: str = "WARNING", **fields: Any
+) -> dict[str, Any]:
+    """A line of a function's log as CloudWatch Logs answers it."""
+    line = {"message": message, "level": level, **fields}
+    return {"timestamp": at_ms, "message": json.dumps(line)}
+
+
+def test_nothing_is_wrong_with_a_healthy_stack() -> None:
+    """And nothing is unknown; no metric has data, which is no failure of an invocation."""
+    found = answered({})
+    assert (found.causes, found.unexplained, found.unseen) == ((), (), ())
+    assert found.well
+
+
+PLANTED: list[tuple[str, dict[str, Any], str]] = [
+    ("function-stopped", {"lambda.get_function_concurrency": {"ReservedConcurrentExecutions": 0}}, "lambda"),
+    ("function-missing", {"lambda.get_function_concurrency": refusal("ResourceNotFoundException")}, ""),
+    (
+        "key-unusable",
+        {"apigateway.get_api_keys": {"items": [{"id": "k1", "name": f"{PREFIX}-sources", "enabled": False}]}},
+        "apigateway",
+    ),
+    ("key-unusable", {"apigateway.get_api_keys": {"items": []}}, ""),
+    (
+        "mapping-off",
+        {
+            "lambda.list_event_source_mappings": {
+                "EventSourceMappings": [
+                    mapping(f"{PREFIX}-{spec.suffix}", "Disabled") for spec in WORK_QUEUES
+                ]
+            }
+        },
+        "lambda",
+    ),
+    ("mapping-off", {"lambda.list_event_source_mappings": {"EventSourceMappings": []}}, ""),
+    ("queue-denied", {"sqs.get_queue_attributes": {"Attributes": {"Policy": DENY}}}, "sqs"),
+    ("queue-missing", {"sqs.get_queue_attributes": refusal("QueueDoesNotExist")}, ""),
+    ("poison", {"sqs.get_queue_attributes": {"Attributes": {"ApproximateNumberOfMessages": "3"}}}, "sqs"),
+    ("secret-unusable", {"secretsmanager.describe_secret": {}}, "responder"),
+    (
+        "secret-unusable",
+        {
+            "secretsmanager.describe_secret": {
+                "VersionIdsToStages": {"0" * 32: ["AWSCURRENT"]},
+                "DeletedDate": NOW,
+            }
+        },
+        "responder",
+    ),
+    ("schedule-off", {"scheduler.get_schedule": schedule("DISABLED")}, "scheduler"),
+    ("table-missing", {"dynamodb.describe_table": refusal("ResourceNotFoundException")}, "responder"),
+    ("table-throttled", {"dynamodb.get_item": refusal("ProvisionedThroughputExceededException")}, "dynamodb"),
+    (
+        "function-fails",
+        {
+            "lambda.invoke": {
+                "FunctionError": "Unhandled",
+                "Payload": io.BytesIO(b'{"errorType": "Runtime.ImportModuleError", "errorMessage": "no"}'),
+            }
+        },
+        "logs",
+    ),
+    ("function-throttled", {"lambda.invoke": refusal("TooManyRequestsException", status=429)}, "lambda"),
+]
+"""The cause, the answers that show it, and the service of AWS whose command is its hint."""
+
+
+@pytest.mark.parametrize(("cause", "answers", "service"), PLANTED)
+def test_what_aws_shows_to_be_wrong_is_named_first(cause: str, answers: dict[str, Any], service: str) -> None:
+    """In both regions as one cause, with a next step."""
+    found = answered(answers)
+    assert named(found)[0] == (cause, (PRIMARY, FAILOVER))
+    assert not found.well
+    assert service in found.causes[0].hint
+    assert found.causes[0].hint
+
+
+@pytest.mark.parametrize(("cause", "answers", "service"), PLANTED)
+def test_a_hint_of_the_aws_cli_is_a_call_that_aws_has(
+    cause: str, answers: dict[str, Any], service: str
+) -> None:
+    """Its operation and each of its options by botocore's models, which are the AWS CLI's own."""
+    hint = next(one.hint for one in answered(answers).causes if one.rule.id == cause)
+    command = re.search(r"`aws ([^`]+)`", hint)
+    assert bool(command) == (service not in {"", "responder"})
+    if command is None or service == "logs":  # `aws logs tail` is the CLI's own, over FilterLogEvents
+        return
+    words = shlex.split(command[1])
+    client = moto_client(words[0], PRIMARY)
+    assert words[1].replace("-", "_") in client.meta.method_to_api_mapping
+    operation = client.meta.method_to_api_mapping[words[1].replace("-", "_")]
+    shape = client.meta.service_model.operation_model(operation).input_shape
+    members = {xform_name(name, "-") for name in shape.members} if shape else set()
+    options = {word[2:] for word in words if word.startswith("--")} - {"region", "endpoint-url"}
+    assert options <= members
+
+
+def test_a_lost_region_is_named_and_the_other_is_still_looked_at() -> None:
+    """Nothing else is said of the lost one; what the other shows is."""
+    aws = RecordedAws({**healthy(), f"scheduler.get_schedule@{FAILOVER}": schedule("DISABLED")})
+    aws.lost.add(PRIMARY)
+    found = diagnose(scene(aws, web={PRIMARY: None}))
+    assert named(found) == [("schedule-off", (FAILOVER,)), ("region-lost", (PRIMARY,))]
+    assert found.unseen == ()
+    assert "`responder dr status`" in found.causes[1].hint
+
+
+def test_a_region_that_may_not_be_looked_at_is_unknown_and_not_well() -> None:
+    """Neither lost nor healthy: its webhook answers, and all else is denied."""
+    answers = {name: refusal("AccessDeniedException", status=403) for name in healthy()}
+    found = diagnose(scene(RecordedAws({**answers})))
+    assert found.causes == ()
+    assert {one.check.id for one in found.unseen} == {one.id for one in PROBES} - {"webhook"}
+    assert "allow the caller scheduler:GetSchedule" in {one.finding.hint for one in found.unseen}
+
+
+def test_no_answer_at_all_is_no_loss_of_both_regions() -> None:
+    """The likelier cause is on this side."""
+    aws = RecordedAws(healthy())
+    aws.lost |= {PRIMARY, FAILOVER}
+    found = diagnose(scene(aws, web={PRIMARY: None, FAILOVER: None}))
+    assert named(found) == [("unreachable", (PRIMARY, FAILOVER))]
+    assert not found.well
+
+
+def test_a_symptom_without_a_cause_is_unexplained() -> None:
+    """A webhook that fails for no reason that can be seen: no cause is made up for it."""
+    found = diagnose(scene(RecordedAws(healthy()), web={PRIMARY: Answer(503, {"error": "unavailable"})}))
+    assert found.causes == ()
+    assert [one.sign for one in found.unexplained] == [Sign.WEBHOOK_FAILS]
+    assert not found.well
+
+
+def test_due_alerts_without_a_wake_up_are_lost_wake_ups() -> None:
+    """By the index and the queues; with messages in a queue they are not."""
+    item = {"alert_id": {"S": "a1"}, "due_at": {"N": str(NOW_MS // 1_000 - 5)}}
+    due = {"dynamodb.query": {"Items": [item]}}
+    assert [cause.rule.id for cause in answered(due).causes] == ["wake-ups-lost"]
+    waiting = {"Attributes": {"ApproximateNumberOfMessagesNotVisible": "1"}}
+    assert answered({**due, "sqs.get_queue_attributes": waiting}).causes == ()
+
+
+def record(**values: int) -> dict[str, Any]:
+    """A record of the coordination table."""
+    return {
+        "Item": {
+            "name": {"S": "r"},
+            "version": {"N": "1"},
+            "values": {"M": {name: {"N": str(value)} for name, value in values.items()}},
+        }
+    }
+
+
+@pytest.mark.parametrize(
+    ("values", "reason", "cause"),
+    [
+        ({"back_off_ms": NOW_MS + 30_000}, "", "slack-waits"),
+        (
+            {"failures": 5, "open_until_ms": NOW_MS + 1},
+            "Claude answered 529 overloaded_error",
+            "claude-fails",
+        ),
+        ({"failures": 1}, "Claude answered 401 authentication_error", "claude-refuses"),
+        ({"failures": 1}, "Claude answered 400 x: the spend limit is reached", "claude-refuses"),
+        ({"since_ms": NOW_MS - 1}, "", "switched"),
+    ],
+)
+def test_what_the_functions_agreed_on_is_read(values: dict[str, int], reason: str, cause: str) -> None:
+    """Slack's back-off, Claude's breaker with the reason that alerts have, and the switch."""
+    row = {"alert_id": {"S": "a1"}, "due_at": {"N": str(NOW_MS)}, "analysis_error": {"S": reason}}
+    found = answered(
+        {
+            "dynamodb.get_item": record(**values),
+            "dynamodb.query": {"Items": [row]},
+            "dynamodb.batch_get_item": {"Responses": {"alerts": [row]}},
+        }
+    )
+    first = next(one for one in found.causes if one.rule.id == cause)
+    assert first.regions == (PRIMARY, FAILOVER)
+    assert reason in " ".join(one.detail for one in first.evidence)
+
+
+def test_errors_that_lambda_counted_are_named() -> None:
+    """The metric's sum since then; FilterLogEvents has nothing of an invocation that never began."""
+    point = {"Id": "m0", "Timestamps": [datetime.now(UTC) - timedelta(minutes=1)], "Values": [7.0]}
+    found = answered({"cloudwatch.get_metric_data": {"MetricDataResults": [point]}})
+    assert found.causes[0].rule.id == "function-fails"
+    assert "7 errors" in found.causes[0].evidence[0].detail
+
+
+DENIED = "ClientError: An error occurred (AccessDenied): X is not authorized to perform: sqs:SendMessage"
+THROTTLED = "An error occurred (ProvisionedThroughputExceededException) when calling GetItem"
+
+
+@pytest.mark.parametrize(
+    ("line", "sign"),
+    [
+        (event("Slack failed", reason="Slack answered 500"), Sign.SLACK_FAILS),
+        (event("Slack failed", reason="Slack refuses the webhook: 403 'invalid_token'"), Sign.SLACK_ADDRESS),
+        (event("Slack failed", reason="no Slack webhook: the secret s is empty"), Sign.SLACK_ADDRESS),
+        (event("Slack refuses it", reason="400 'invalid_payload'"), Sign.SLACK_REFUSES),
+        (event("Slack asked to wait", retry_after_s=30), Sign.SLACK_WAITS),
+        (event("A route is unusable", route="db"), Sign.SLACK_ADDRESS),
+        (event("The model has no key"), Sign.CLAUDE_REFUSES),
+        (event("Claude is not asked for a while"), Sign.CLAUDE_FAILS),
+        (event("Poison message", reason="not JSON"), Sign.POISON),
+        (event("A message failed", exc_info="Traceback\nValueError: no"), Sign.FUNCTION_FAILS),
+        (event("Wake-ups not sent, Recovery will", exc_info=DENIED), Sign.DENIED),
+        (event("The ledger is unavailable, answering 503", exc_info=THROTTLED), Sign.TABLE_THROTTLED),
+        (event("Refused a request", error="bad_json"), Sign.REFUSED),
+        ({"timestamp": 1, "message": "2026 r1 Task timed out after 15.00 seconds"}, Sign.FUNCTION_TIMES_OUT),
+        ({"timestamp": 1, "message": "[ERROR] Runtime.ImportModuleError: x"}, Sign.FUNCTION_FAILS),
+        (event("The lease was lost"), None),
+    ],
+)
+def test_a_log_line_means_what_it_says(line: dict[str, Any], sign: Sign | None) -> None:
+    """What passes by itself means nothing."""
+    text = line["message"]
+    fields = json.loads(text) if text.startswith("{") else None
+    meaning = meaning_of(LogLine(line["timestamp"], PRIMARY, "DistributionFunction", fields, text))
+    assert (meaning[0] if meaning else None) == sign
+
+
+def test_a_failure_that_is_over_is_no_cause() -> None:
+    """The function has worked since, and has not failed for a minute."""
+    old = event("Slack failed", at_ms=NOW_MS - 120_000, reason="Slack answered 500")
+    fresh = event("Slack failed", at_ms=NOW_MS - 10_000, reason="Slack answered 500")
+    assert answered({"logs.filter_log_events": {"events": [old]}}).causes == ()
+    assert named(answered({"logs.filter_log_events": {"events": [fresh]}}))[0][0] == "slack-fails"
+
+
+def test_the_texts_that_are_looked_for_are_those_that_the_handlers_log() -> None:
+    """A text that is changed in a handler fails here, not at three in the morning."""
+    sources = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "handlers").rglob("*.py"))
+    source = (ROOT / "runbook" / "diagnosis" / "log_probes.py").read_text(encoding="utf-8")
+    table = source[source.index("_MEANINGS: Final") :]
+    texts = re.findall(r'^    "([^"]+)":', table, re.MULTILINE)
+    assert len(texts) > 8
+    assert [text for text in (*texts, "Slack asked to wait", "Notified") if f'"{text}"' not in sources] == []
+
+
+def test_each_cause_has_its_section_and_each_sign_its_cause() -> None:
+    """But for what is a symptom only; ids are used once, and the most certain causes come first."""
+    headings = re.findall(
+        r"^#+ (.+)$", (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    anchors = {
+        "docs/runbook.md#" + re.sub(r"[^a-z0-9 -]", "", one.lower()).replace(" ", "-") for one in headings
+    }
+    assert {rule.see for rule in RULES} <= anchors
+    covered = {sign for rule in RULES for sign in rule.signs}
+    assert set(Sign) - covered == {Sign.WEBHOOK_FAILS, Sign.OVERDUE}
+    assert len({rule.id for rule in RULES}) == len(RULES)
+    assert {rule.likelihood for rule in RULES} == set(Likelihood)
