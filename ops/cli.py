@@ -108,6 +108,7 @@ app = lazy_group(
         "dlq": _dlq,
         "queue": _queue,
         "silence": "ops.silence_commands:app",
+        "diagnose": "ops.runbook.diagnose_commands:app",
         "cache": _cache,
         "secrets": _secrets,
         "maintenance": _maintenance,

@@ -33,6 +33,7 @@ WRITTEN = {
     ("tune prove", "--report"): [],
     ("cost measure", "--report"): [],
     ("deploy prove", "--report"): [],
+    ("diagnose", "--bundle"): [],
     ("tune memory", "--report"): [],
     ("tune memory", "--samples"): [],
     ("tune samples", "--report"): [],
