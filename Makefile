@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all check format packages lock clean bench bench-audit bench-intake bench-list bench-rate bench-redrive bench-signature chaos simulate simulate-mixed simulate-mutants release-snapshot load storm drill drill-all bench-restore grown-groups tune tune-throughput tune-limits prove-on-aws
+.PHONY: help setup demo test test-all check format packages lock clean bench bench-audit bench-intake bench-list bench-rate bench-redrive bench-signature bench-diagnosis chaos simulate simulate-mixed simulate-mutants release-snapshot load storm drill drill-all bench-restore grown-groups tune tune-throughput tune-limits prove-on-aws
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -68,6 +68,9 @@ bench-redrive: setup ## Kill a redrive of dead letters half way, run it again, a
 
 bench-signature: setup ## Score the error signature beside drain3, logfold and masks (LOGHUB_DIR=dir, STREAM=file, JSON=1)
 	@$(BIN)/python -m benchmarks.signature $(if $(JSON),--json)
+
+bench-diagnosis: setup ## Plant 20 faults, ten of them pairs drawn by SEED=n, and have each diagnosed (half an hour)
+	@$(BIN)/python -m benchmarks.diagnosis $(if $(SEED),--seed $(SEED)) --report reports/diagnosis.json
 
 PAYLOADS ?= tests/unit/handlers/fixtures
 GROUPS ?= 50000

@@ -1,0 +1,1 @@
+"""How well `responder diagnose` finds what is wrong: `make bench-diagnosis`."""
