@@ -10,7 +10,9 @@ from typing import Final
 
 _LOCAL: Final = "local (?:up|pulumi|status|replay|break|start|down)|dr drill"
 _GROUPS: Final = "parked|health|alerts|silence|heartbeats|cache|secrets|maintenance|logs|dlq|queue|dr"
-_ANY: Final = rf"audit|why|dashboard|contacts|diagnose(?: slack)?|deploy check|(?:{_GROUPS}) [a-z]+|connect [a-z-]+"
+_ANY: Final = (
+    rf"audit|why|dashboard|contacts|diagnose(?: slack)?|deploy check|(?:{_GROUPS}) [a-z]+|connect [a-z-]+"
+)
 _COMMAND: Final = re.compile(rf"`responder (?:(?P<local>{_LOCAL})|(?:{_ANY}))\b[^`]*`")
 """Of these, the `local` ones take no `--outputs`: there is nothing but the local stack for them."""
 
