@@ -17,7 +17,7 @@ from topology.backups import COPY_SCHEDULE, FULL_EXPORT_SCHEDULE, INCREMENTAL_EX
 from topology.config import StackConfig
 from topology.errors import ExplainedError
 from topology.functions import RECEPTION, RECOVERY
-from topology.metrics import NAMESPACE, OLDEST_EXPIRED
+from topology.metrics import NAMESPACE, UNWATCHED
 from topology.prices import DAYS_PER_MONTH, HOURS_PER_MONTH, SECONDS_PER_MONTH, Price, check_regions
 from topology.tables import COORDINATION
 
@@ -63,10 +63,11 @@ KEY: Final = "kms/key:Key"
 SECRET: Final = "secretsmanager/secret:Secret"  # noqa: S105 - a type of resources
 CHECK: Final = "route53/healthCheck:HealthCheck"
 ALARM: Final = "cloudwatch/metricAlarm:MetricAlarm"
+DASHBOARD: Final = "cloudwatch/dashboard:Dashboard"
 MAPPING: Final = "lambda/eventSourceMapping:EventSourceMapping"
 SCHEDULE: Final = "scheduler/schedule:Schedule"
 MACHINE: Final = "sfn/stateMachine:StateMachine"
-PRICED: Final = frozenset({KEY, SECRET, CHECK, ALARM, MAPPING, SCHEDULE, MACHINE})
+PRICED: Final = frozenset({KEY, SECRET, CHECK, ALARM, DASHBOARD, MAPPING, SCHEDULE, MACHINE})
 
 FREE: Final = frozenset({"acm", "apigateway", "backup", "dynamodb", "iam", "s3", "sns", "sqs"})
 """Services none of whose resources that may be here costs by the month: by use, if at all."""
@@ -141,6 +142,7 @@ def _kept(resources: Resources) -> list[Line]:
         _line("Health checks", "checks", resources.total(CHECK), prices.HEALTH_CHECK),
         _line("Health checks", "options", resources.total(CHECK, _options), prices.HEALTH_CHECK_OPTION),
         _line("Alarms", "alarms", resources.total(ALARM, _alarm_metrics), prices.ALARM),
+        _line("Dashboards", "dashboards", resources.total(DASHBOARD), prices.DASHBOARD),
         _line("Alarms", "custom metrics", _custom_metrics(resources), prices.METRIC),
         _line("Pollers", "provisioned", poller_hours, prices.LAMBDA_SQS_POLLER_HOUR),
     ]
@@ -204,13 +206,13 @@ def _alarm_metrics(alarm: Resource) -> float:
 
 
 def _custom_metrics(resources: Resources) -> float:
-    """Those of our own that alarms watch, and the one of each region that none does."""
+    """Those of our own that alarms watch, and those of each region that none does."""
     watched = {
         (one.inputs["region"], one.inputs["metricName"], str(one.inputs.get("dimensions")))
         for one in resources.of(ALARM)
         if one.inputs.get("namespace") == NAMESPACE
     }
-    return len(watched) + len({(region, OLDEST_EXPIRED) for region, *_ in watched})
+    return len(watched) + len(UNWATCHED) * len({region for region, *_ in watched})
 
 
 def _pollers(mapping: Resource) -> float:

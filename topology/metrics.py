@@ -32,6 +32,9 @@ OUTPUT_TOKENS: Final = "OutputTokens"
 ACCEPTED_TO_SLACK: Final = "AcceptedToSlackMs"
 """Milliseconds from an alert's acceptance until Slack had taken it, one value an alert, by distribution."""
 
+UNWATCHED: Final = (OLDEST_EXPIRED, CACHE_HITS, MODEL_CALLS, INPUT_TOKENS, OUTPUT_TOKENS, ACCEPTED_TO_SLACK)
+"""Those that no alarm watches, one of each in a region."""
+
 BACKUP_AGE: Final = "BackupAgeS"
 """Seconds from the time that a backup shows until it was finished. The state machine that makes the backup
 (`components.backups.state_machines`) writes it under `BACKUP_DIMENSION`, and only for a good one."""

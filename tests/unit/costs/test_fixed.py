@@ -29,10 +29,10 @@ def with_one_more(resources: Resources, type_: str, **inputs: object) -> Resourc
 def test_what_is_kept_is_counted_from_the_program(
     resources: Resources, usage: Usage, prod: StackConfig
 ) -> None:
-    """Both regions: ten alarms and a key each, two secrets with a replica each."""
+    """Both regions: thirteen alarms and a key each, two secrets with a replica each."""
     cost = a_month(resources, usage, prod)
     assert quantity(cost, "Keys", "KMS") == len([*resources.of("kms/key:Key")]) == 2
-    assert quantity(cost, "Alarms", "alarms") == len([*resources.of(ALARM)]) == 20
+    assert quantity(cost, "Alarms", "alarms") == len([*resources.of(ALARM)]) == 26
     assert quantity(cost, "Secrets", "secrets") == 4
     assert quantity(cost, "Pollers", "") == quantity(cost, "Health checks", "checks") == 0
 
@@ -50,7 +50,7 @@ def test_an_alarm_on_several_metrics_costs_as_many(
     """As AWS bills one on an expression."""
     queries = [{"metric": {}}, {"metric": {}}, {"expression": "m1+m2"}]
     more = with_one_more(resources, ALARM, metricQueries=queries, namespace=None)
-    added = quantity(a_month(more, usage, prod), "Alarms", "alarms") - 20
+    added = quantity(a_month(more, usage, prod), "Alarms", "alarms") - 26
     assert added == 2
 
 

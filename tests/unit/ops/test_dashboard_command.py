@@ -100,7 +100,7 @@ def test_a_lost_region_is_unknown_and_the_other_is_drawn(
     assert done.exit_code == 1
     [line] = done.stderr.splitlines()
     assert line.startswith(f"{FAILOVER}: unknown, CloudWatch was not read")
-    assert "`responder dr status`" in line
+    assert "`responder dr status" in line
     assert "7" in done.stdout
 
 

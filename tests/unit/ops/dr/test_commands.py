@@ -11,7 +11,7 @@ from dr.operations.operation import Outcome
 from ops.cli import app
 from ops.dr.commands import _conclude
 from ops.local.running import RUN_DIR
-from ops.opened_stack import command_on, confirm, read_outputs
+from ops.opened_stack import command_on, confirm, deployment_of
 from tests.fakes.dr_stack import DrStack, dr_stack
 
 
@@ -35,7 +35,7 @@ def test_outputs_that_are_no_json_object_are_used_wrongly(tmp_path: Path, conten
     path = tmp_path / "outputs.json"
     path.write_text(content)
     with pytest.raises(typer.BadParameter, match=r"outputs\.json"):
-        read_outputs(path)
+        deployment_of(str(path))
 
 
 def test_the_next_command_that_is_told_is_of_the_same_stack(tmp_path: Path) -> None:
@@ -43,7 +43,7 @@ def test_the_next_command_that_is_told_is_of_the_same_stack(tmp_path: Path) -> N
     words = "responder dr status"
     assert command_on(words, RUN_DIR, None) == words
     assert command_on(words, tmp_path, None) == f"{words} --run-dir {tmp_path}"
-    assert command_on(words, RUN_DIR, Path("my outputs.json")) == f"{words} --outputs 'my outputs.json'"
+    assert command_on(words, RUN_DIR, "my outputs.json") == f"{words} --outputs 'my outputs.json'"
 
 
 @pytest.mark.parametrize("bucket", ["my-backups", "us-west-2:", ":name"])
