@@ -4,13 +4,13 @@ The failover, the drill and `responder dr status` ask here, since it is the sour
 health check may say otherwise for as long as an answer is cached.
 """
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-import dns.exception
-import dns.resolver
-
 from clients.deployment import Deployment
+
+if TYPE_CHECKING:
+    import dns.resolver
 
 ANSWER_WITHIN_S: Final = 2.0
 
@@ -33,6 +33,8 @@ def resolve_region(
     Raises:
         RoutingUnknownError: no answer `within_s`, no such name, or the name of neither region.
     """
+    import dns.exception  # noqa: PLC0415 - it takes longer to import than the --help of those who may ask
+
     if not deployment.alerts_url:
         return None
     name = urlsplit(deployment.alerts_url).hostname or ""
@@ -53,7 +55,9 @@ def resolve_region(
     )
 
 
-def _resolver(dns_server: tuple[str, int] | None) -> dns.resolver.Resolver:
+def _resolver(dns_server: tuple[str, int] | None) -> "dns.resolver.Resolver":
+    import dns.resolver  # noqa: PLC0415
+
     if dns_server is None:
         return dns.resolver.Resolver()
     host, port = dns_server
