@@ -110,6 +110,9 @@ DEVIATIONS: Final = (
     Deviation("cloudwatch", "missing", "AWS/SQS metrics are not published",
               "queue alarms stay INSUFFICIENT_DATA"),
     Deviation("cloudwatch", "ignored", "metric math returns nothing", "alarms on expressions never fire"),
+    Deviation("cloudwatch", "differs", "AWS/Lambda has Invocations, Errors, Throttles, Duration and "
+              "ConcurrentExecutions by FunctionName alone, at once, and they move no alarm",
+              "figures of an alias or a version, and the alarms on errors, which never fire"),
     Deviation("logs", "ignored", "metric filters emit nothing", "none is used"),
     Deviation("cloudwatch", "differs", "metrics in log lines (EMF) are there at once, and move no alarm",
               "the alarms on PARKED alerts and refusals never fire; `responder parked list` has the former"),

@@ -31,6 +31,7 @@ from emulator.aws import (
     apigateway,
     event_sources,
     faults,
+    function_metrics,
     iam,
     lambda_,
     metering,
@@ -89,6 +90,7 @@ def main() -> None:
     apigateway.serve_deployments()
     apigateway.join_stages_to_usage_plans()
     install_disaster_recovery()
+    function_metrics.take_over()
     capacity = Capacity(capacity_file(Path(os.environ.pop("AWS_CAPACITY"))))
     capacity.install()
     metering.install(capacity.usage)
@@ -97,6 +99,7 @@ def main() -> None:
     insights_queries.install()
     event_sources.install()
     faults.inject(fault_file(Path(os.environ.pop("AWS_FAULTS"))), log)
+    function_metrics.measure_invocations()
     sys.argv = ["ministack"]
     ministack.app.main()
 

@@ -8,6 +8,7 @@ import time
 import types
 import uuid
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +19,9 @@ from emulator.lambda_host.invocations import TIMED_OUT, Failure, Outcome, report
 
 DIGEST_DIGITS: Final = 32
 """Length of a package's folder name."""
+
+_started: Final = threading.local()
+"""`ms`: how long the worker took to start that this thread's invocation waited for; None without one."""
 
 
 def share_reserved_concurrency() -> None:
@@ -45,23 +49,20 @@ def report_in_log_tails() -> None:
     """
     spawn = lambda_runtime.Worker._spawn  # noqa: SLF001 - where a worker's INIT is
     execute = lambda_svc._execute_function_with_config_scope  # noqa: SLF001 - what Invoke calls by this name
-    here = threading.local()
 
     def timed_spawn(worker: Any) -> None:
         begun = time.monotonic()
         spawn(worker)
-        here.init_ms = (time.monotonic() - begun) * 1000
+        _started.ms = (time.monotonic() - begun) * 1000
 
     def reporting(record: dict[str, Any], event: Any) -> dict[str, Any]:
-        here.init_ms, begun = None, time.monotonic()
-        result: dict[str, Any] = execute(record, event)
-        duration_ms = (time.monotonic() - begun) * 1000 - (here.init_ms or 0.0)
+        result, duration_ms, init_ms = timed(lambda: execute(record, event))
         body = result.get("body")
         timed_out = result.get("error") and isinstance(body, dict) and body.get("errorType") == TIMED_OUT
         report = report_line(
             request_id=str(uuid.uuid4()),
             duration_ms=duration_ms,
-            init_ms=here.init_ms,
+            init_ms=init_ms,
             memory_mb=record["config"]["MemorySize"],
             max_memory_mb=0,
             failure=Failure(outcome=Outcome.TIMEOUT, error_type=TIMED_OUT, message="") if timed_out else None,
@@ -71,6 +72,17 @@ def report_in_log_tails() -> None:
 
     lambda_runtime.Worker._spawn = timed_spawn  # noqa: SLF001 - as above
     lambda_svc._execute_function_with_config_scope = reporting  # noqa: SLF001 - as above
+
+
+def timed(invoke: Callable[[], dict[str, Any]]) -> tuple[dict[str, Any], float, float | None]:
+    """Call a function; return its result, its duration, and how long its worker took to start, both in ms.
+
+    The duration has no start of a worker in it, as on AWS. The start is None where a worker was there.
+    """
+    _started.ms, begun = None, time.monotonic()
+    result = invoke()
+    init_ms: float | None = _started.ms
+    return result, (time.monotonic() - begun) * 1000 - (init_ms or 0.0), init_ms
 
 
 def share_unpacked_packages(folder: Path) -> None:

@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -245,6 +246,61 @@ def test_functions_see_only_their_own_package(client: Callable[..., Any], deploy
     event = json.dumps({"body": json.dumps({"do": "find", "module": "boto3"})})
     answer = client("lambda", PRIMARY).invoke(FunctionName="bare", Payload=event)
     assert json.loads(json.loads(answer["Payload"].read())["body"]) == {"found": False}
+
+
+def counted(client: Callable[..., Any], function: str) -> dict[str, float]:
+    """The sum of each of a function's metrics in the primary, as GetMetricData has it."""
+    names = ("Invocations", "Errors", "Throttles", "Duration", "ConcurrentExecutions")
+    now = datetime.now(UTC)
+    answer = client("cloudwatch", PRIMARY).get_metric_data(
+        MetricDataQueries=[
+            {
+                "Id": name.lower(),
+                "Label": name,
+                "MetricStat": {
+                    "Metric": {
+                        "Namespace": "AWS/Lambda",
+                        "MetricName": name,
+                        "Dimensions": [{"Name": "FunctionName", "Value": function}],
+                    },
+                    "Period": 60,
+                    "Stat": "Sum",
+                },
+            }
+            for name in names
+        ],
+        StartTime=now - timedelta(hours=2),
+        EndTime=now + timedelta(minutes=1),
+    )
+    return {one["Label"]: sum(one["Values"]) for one in answer["MetricDataResults"]}
+
+
+def test_an_invocation_is_in_the_functions_metrics_once_whoever_made_it(
+    client: Callable[..., Any], deployed: Deployed, eventually: Callable[..., Any]
+) -> None:
+    """A queue, the webhook, and a direct call that fails; and one that is throttled is none."""
+    before = counted(client, "f")
+    client("sqs", PRIMARY).send_message(QueueUrl=deployed.queues[PRIMARY], MessageBody='{"id": "counted"}')
+    eventually(lambda: counted(client, "f")["Invocations"] == before["Invocations"] + 1)
+    deployed.post(PRIMARY, do="environment")
+    functions = client("lambda", PRIMARY, retries={"total_max_attempts": 1})
+    failed = functions.invoke(FunctionName="f", Payload=json.dumps({"body": '{"do": "nothing"}'}))
+    assert "FunctionError" in failed
+    functions.put_function_concurrency(FunctionName="bare", ReservedConcurrentExecutions=0)
+    bare = counted(client, "bare")
+    try:
+        with pytest.raises(functions.exceptions.TooManyRequestsException):
+            functions.invoke(FunctionName="bare", Payload=b"{}")
+    finally:
+        functions.delete_function_concurrency(FunctionName="bare")
+    after = counted(client, "f")
+    more = {name: after[name] - before.get(name, 0) for name in after}
+    assert (more["Invocations"], more["Errors"], more["Throttles"]) == (3, 1, 0)
+    assert more["Duration"] > 0
+    assert more["ConcurrentExecutions"] >= 3
+    throttled = counted(client, "bare")
+    assert throttled["Throttles"] == bare.get("Throttles", 0) + 1
+    assert throttled["Invocations"] == bare["Invocations"]
 
 
 def test_deviation_a_log_tail_reports_no_memory(client: Callable[..., Any], deployed: Deployed) -> None:  # noqa: ARG001 - deployed is what is invoked

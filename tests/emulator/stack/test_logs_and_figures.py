@@ -13,7 +13,7 @@ from emulator.local_stack import LocalStack
 from ops.local.running import api_keys
 from tests.emulator.conftest import SOON_S
 from tests.emulator.stack.conftest import Responder
-from topology.functions import ANALYSIS, RECEPTION
+from topology.functions import ANALYSIS, DISTRIBUTION, RECEPTION
 
 pytestmark = pytest.mark.emulator
 
@@ -69,15 +69,21 @@ def test_an_alert_is_found_in_counts_in_a_tail_and_on_the_dashboard(
     chosen = read_events(stack.deployment, RECEPTION, HERE, since_ms=0, pattern=pattern)
     assert [line.fields["alert_id"] for line in chosen if line.fields] == [alert_id]
 
-    def figures() -> dict[str, float] | None:
+    wanted = {
+        ("Analyses", "model calls"), ("Model tokens", "input"), ("Model tokens", "output"),
+        ("Accepted → Slack", "median"), ("Accepted → Slack", "p95"),
+        *(("Invocations", spec.key) for spec in (RECEPTION, ANALYSIS, DISTRIBUTION)),
+    }  # fmt: skip
+
+    def figures() -> dict[tuple[str, str], float] | None:
         shown = json.loads(responder("dashboard", "--since", "1h", "--json").stdout)
         here = [one for one in shown["figures"] if one["region"] == HERE and one["points"]]
-        known = {one["figure"]: one["last"] for one in here}
-        return known if {"model calls", "input", "output", "median", "p95"} <= known.keys() else None
+        known = {(one["panel"], one["figure"]): one["last"] for one in here}
+        return known if wanted <= known.keys() else None
 
     known = eventually(figures, within_s=SOON_S)
-    assert known["model calls"] >= 1
-    assert 0 < known["median"] <= known["p95"]
+    assert known["Analyses", "model calls"] >= 1
+    assert 0 < known["Accepted → Slack", "median"] <= known["Accepted → Slack", "p95"]
 
 
 def test_the_dashboard_is_there_and_log_groups_keep_what_is_configured(
