@@ -15,8 +15,10 @@ from ops.opened_stack import OpenedStack
 from runbook.figures import Figures, read_figures
 from tests.fakes.deployment import FAILOVER, PRIMARY, deployment_on_moto
 from topology.dashboard import Panel, panels_of
+from topology.functions import ANALYSIS
 from topology.names import Names
 
+FUNCTION = Names("dev").function(ANALYSIS)
 UNTIL = datetime(2026, 11, 23, 8, 0, 30, tzinfo=UTC)
 
 
@@ -69,24 +71,34 @@ def run(deployment: Any, monkeypatch: pytest.MonkeyPatch, *words: str) -> Any:
     return CliRunner().invoke(app, ["dashboard", *words], env={"COLUMNS": "200"})
 
 
-def test_queues_and_functions_are_drawn_and_what_has_no_data_is_unknown(
+def drawn(output: str) -> dict[tuple[str, str], list[str]]:
+    """By panel and figure, what stands behind its name: the bars and the last value of each region."""
+    found, panel = {}, ""
+    for line in output.splitlines():
+        if line.startswith("  "):
+            label, _, rest = line[2:].partition("  ")
+            found[panel, label] = rest.split()
+        else:
+            panel = line.strip()
+    return found
+
+
+def test_what_has_data_is_drawn_and_what_has_none_is_unknown(
     deployment: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of SQS, whose figures the embedded AWS lacks, too."""
-    queue = "mcp-incident-responder-dev-processing-dlq"
-    put(deployment, "AWS/SQS", "ApproximateNumberOfMessagesVisible", ("QueueName", queue), 1_234)
+    """A zero is data."""
+    put(deployment, "AWS/Lambda", "Invocations", ("FunctionName", FUNCTION), 1_234)
     put(deployment, "McpIncidentResponder", "CacheHits", ("Stack", "dev"), 0)
     done = run(deployment, monkeypatch, "--since", "10m")
     assert done.exit_code == 0, done.output
-    lines = {line.split("  ")[1].strip(): line for line in done.output.splitlines() if line.startswith("  ")}
-    assert "1,234" in lines["processing-dlq"] or "1,234" in done.output
-    assert "█" in done.output
-    assert "unknown" in lines["cache hits"]
-    assert lines["cache hits"].split("unknown")[0].split()[-1] == "0"
+    lines = drawn(done.output)
+    assert lines["Invocations (count)", "analysis"] == ["█", "1,234", "unknown"]
+    assert lines["Errors (count)", "analysis"] == ["unknown", "unknown"]
+    assert lines["Analyses (count)", "cache hits"] == ["▁", "0", "unknown"]
     assert done.output.splitlines()[-1].endswith("#dashboards/dashboard/mcp-incident-responder-dev")
     shown = json.loads(run(deployment, monkeypatch, "--since", "10m", "--json").output)
     known = {(one["figure"], one["region"], one["last"]) for one in shown["figures"] if one["points"]}
-    assert known == {("processing-dlq", PRIMARY, 1_234.0), ("cache hits", PRIMARY, 0.0)}
+    assert known == {("analysis", PRIMARY, 1_234.0), ("cache hits", PRIMARY, 0.0)}
     assert {one["last"] for one in shown["figures"] if not one["points"]} == {None}
 
 
@@ -106,9 +118,12 @@ def test_a_lost_region_is_unknown_and_the_other_is_drawn(
 
 @pytest.mark.parametrize("since", ["20d", "soon", "0m"])
 def test_a_time_that_has_no_figures_is_used_wrongly(since: str, tmp_path: Path) -> None:
-    """No stack is looked for."""
-    done = CliRunner().invoke(app, ["dashboard", "--since", since, "--run-dir", str(tmp_path)])
-    assert done.exit_code == 2
+    """No stack is looked for; the answer has a time that would do."""
+    words = ["dashboard", "--since", since, "--run-dir", str(tmp_path)]
+    done = CliRunner().invoke(app, words, env={"COLUMNS": "200"})
+    [told] = [line for line in done.stderr.splitlines() if line.startswith("│")]
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "15 days" in told or "give 30m, 2h or 7d" in told
 
 
 def test_periods_are_whole_minutes_and_some_forty(deployment: Any) -> None:

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 import ops.runbook.log_commands as command
-from ops.cli import app
+from ops.cli import app, main
 from ops.opened_stack import OpenedStack
 from runbook.logs import Tail
 from tests.fakes.deployment import FAILOVER, PRIMARY, deployment_on_moto
@@ -85,17 +85,34 @@ def test_a_lost_region_is_named_and_the_other_is_printed(
 
 
 @pytest.mark.parametrize(
-    ("words", "code"),
-    [(["tail", 'a" OR "b'], 1), (["tail", "--function", "x"], 2), (["tail", "--region", "x"], 2),
-     (["tail", "--since", "x"], 2), (["retention", "--days", "31"], 2)],
-)  # fmt: skip
+    ("words", "code", "said"),
+    [
+        (["tail", 'a" OR "b'], 1, "is no id of an alert; Slack's message has it"),
+        (["tail", "--function", "x"], 2, "--function 'x': one of reception, analysis,"),
+        (["tail", "--region", "x"], 2, f"--region 'x': the stack has {PRIMARY} and {FAILOVER}"),
+        (["tail", "--since", "x"], 2, "'x' is not a time; give 30m, 2h or 7d"),
+        (["retention", "--days", "31"], 2, "--days 31: CloudWatch Logs takes 1, 3, 5, 7, 14, 30, 60"),
+    ],
+)
 def test_bad_use_is_one_line(
-    deployment: Any, monkeypatch: pytest.MonkeyPatch, words: list[str], code: int
+    deployment: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    code: int,
+    said: str,
 ) -> None:
-    """Nothing is read."""
-    done = run(deployment, monkeypatch, *words)
-    assert done.exit_code in (code, 1)
-    assert done.stdout == ""
+    """Beside Typer's usage, with what would be right. Nothing is read: no region is said to be lost."""
+    deployment.clients.lost |= {PRIMARY, FAILOVER}
+    monkeypatch.setattr(command, "open_stack", lambda *_, **__: OpenedStack(deployment, None))
+    monkeypatch.setenv("COLUMNS", "200")
+    with pytest.raises(SystemExit) as ended:
+        main(lambda: app(["logs", *words]))
+    printed = capsys.readouterr()
+    usage = ("Usage: ", "Try ", "╭", "╰")
+    told = [line for line in printed.err.splitlines() if not line.startswith(usage)]
+    assert (ended.value.code, len(told), printed.out) == (code, 1, "")
+    assert said in told[0]
 
 
 def test_a_tail_that_goes_on_gives_each_line_once(deployment: Any) -> None:
