@@ -14,6 +14,7 @@ from ops.cli import app
 from ops.opened_stack import OpenedStack
 from runbook.figures import Figures, read_figures
 from tests.fakes.deployment import FAILOVER, PRIMARY, deployment_on_moto
+from tests.fakes.recorded_aws import Answers, RecordedAws, recorded_deployment
 from topology.dashboard import Panel, panels_of
 from topology.functions import ANALYSIS
 from topology.names import Names
@@ -133,3 +134,55 @@ def test_periods_are_whole_minutes_and_some_forty(deployment: Any) -> None:
         assert 1 <= len(starts) <= 42
         assert all(start.second == 0 for start in starts)
         assert starts[0] <= UNTIL - timedelta(seconds=since_s) or len(starts) > 1
+
+
+def recorded_figures(values: dict[tuple[str, str], list[float]]) -> dict[str, Any]:
+    """GetMetricData's answer to the dashboard's queries: by panel and figure, one value a minute until now.
+
+    Recorded in its form from AWS's own example, where a metric's label is its name; one without data has
+    empty lists. https://docs.aws.amazon.com/cli/latest/reference/cloudwatch/get-metric-data.html#examples
+    """
+    now = datetime.now(UTC).replace(second=0, microsecond=0)
+    asked = [(panel.title, series) for panel in panels_of(Names("prod")) for series in panel.series]
+    results = []
+    for number, (title, series) in enumerate(asked):
+        known = values.get((title, series.label), [])
+        results.append(
+            {
+                "Id": f"m{number}",
+                "Label": series.name,
+                "Timestamps": [now - timedelta(minutes=len(known) - at) for at in range(len(known))],
+                "Values": known,
+                "StatusCode": "Complete",
+            }
+        )
+    return {"MetricDataResults": results, "Messages": []}
+
+
+def test_queues_are_drawn_by_what_sqs_publishes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On recorded answers, since the embedded AWS has no metrics of queues.
+
+    A queue in use publishes how many messages wait, also none; how old the oldest is, only while there is
+    one; and a queue that nobody has used for six hours publishes nothing: unknown, and never 0.
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-monitoring-using-cloudwatch.html
+    """
+    primary = {
+        ("Messages waiting", "processing"): [0.0, 0.0, 0.0],
+        ("Messages waiting", "processing-dlq"): [617.0, 1_234.0],
+        ("Oldest message", "processing-dlq"): [86_340.0, 86_400.0],
+    }
+    answers: Answers = {
+        f"cloudwatch.get_metric_data@{PRIMARY}": recorded_figures(primary),
+        f"cloudwatch.get_metric_data@{FAILOVER}": recorded_figures({}),
+    }
+    aws = RecordedAws(answers)
+    done = run(recorded_deployment(aws), monkeypatch, "--since", "10m")
+    assert done.exit_code == 0, done.output
+    assert sorted(aws.asked) == sorted(answers)
+    lines = drawn(done.output)
+    assert lines["Messages waiting (count)", "processing"] == ["▁▁▁", "0", "unknown"]
+    assert lines["Oldest message (s)", "processing"] == ["unknown", "unknown"]
+    assert lines["Messages waiting (count)", "processing-dlq"] == ["▅█", "1,234", "unknown"]
+    assert lines["Oldest message (s)", "processing-dlq"] == ["██", "86,400", "unknown"]
+    assert lines["Messages waiting (count)", "distribution-dlq"] == ["unknown", "unknown"]
