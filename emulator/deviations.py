@@ -108,7 +108,7 @@ DEVIATIONS: Final = (
     Deviation("kms", "ignored", "encryption: keys exist, nothing is encrypted with them",
               "a missing kms:Decrypt is not noticed"),
     Deviation("cloudwatch", "missing", "AWS/SQS metrics are not published",
-              "queue alarms stay INSUFFICIENT_DATA"),
+              "queue alarms stay INSUFFICIENT_DATA; on the dashboard queues are unknown"),
     Deviation("cloudwatch", "ignored", "metric math returns nothing", "alarms on expressions never fire"),
     Deviation("cloudwatch", "differs", "AWS/Lambda has Invocations, Errors, Throttles, Duration and "
               "ConcurrentExecutions by FunctionName alone, at once, and they move no alarm",

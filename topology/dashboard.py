@@ -41,7 +41,13 @@ class Panel(NamedTuple):
 
 
 def panels_of(names: Names) -> tuple[Panel, ...]:
-    """Every panel of the stack's dashboard, the same in each region."""
+    """Every panel of the stack's dashboard, the same in each region.
+
+    Names and statistics of AWS's own metrics are as it documents them:
+    https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html
+    """
     ours = {STACK_DIMENSION: names.stack}
     by_function = [(spec.key, {"FunctionName": names.function(spec)}) for spec in FUNCTIONS]
     by_queue = [(spec.key, {"QueueName": names.queue(spec)}) for spec in (*WORK_QUEUES, *DEAD_LETTER_QUEUES)]

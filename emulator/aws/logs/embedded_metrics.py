@@ -12,7 +12,8 @@ from ministack.services import cloudwatch, cloudwatch_logs
 _VALUES_MAX: Final = 100
 _METRICS_MAX: Final = 100
 _DIMENSIONS_MAX: Final = 30
-"""Of one member, one directive, one set: a line with more is no such line."""
+_DIMENSION_CHARS_MAX: Final = 1_024
+"""Of one member, one directive, one set, one dimension's value: a line with more is no such line."""
 
 
 class Datum(NamedTuple):
@@ -71,7 +72,9 @@ def _of(directive: Mapping[str, Any], line: Mapping[str, Any]) -> Iterator[Datum
     for names in directive["Dimensions"]:
         if len(names) > _DIMENSIONS_MAX:
             raise ValueError("too many dimensions")
-        dimensions = {name: str(line[name]) for name in names}
+        dimensions = {name: line[name] for name in names}
+        if not all(isinstance(one, str) and len(one) <= _DIMENSION_CHARS_MAX for one in dimensions.values()):
+            raise ValueError("a dimension is no text, or too long")
         for metric in directive["Metrics"]:
             found = line[metric["Name"]]
             values = found if isinstance(found, list) else [found]

@@ -38,7 +38,7 @@ def test_each_value_is_kept_for_each_set_of_dimensions() -> None:
 @pytest.mark.parametrize(
     "text",
     ['{"_aws"', '"_aws"', '{"_aws": 1}', line(Ms="3"), line(Ms=[True]), line(Ms=list(range(101))),
-     line(_aws={"CloudWatchMetrics": [{}], "Timestamp": 1}), "START"],
+     line(Route=7), line(Route="x" * 1_025), line(_aws={"CloudWatchMetrics": [{}], "Timestamp": 1}), "START"],
 )  # fmt: skip
 def test_a_line_that_breaks_the_format_has_no_metric(text: str) -> None:
     """Not one of its values, and nothing fails."""

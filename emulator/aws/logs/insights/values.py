@@ -19,8 +19,11 @@ _FIGURES: Final = {
     "Memory Size": ("@memorySize", 1_000_000),
     "Max Memory Used": ("@maxMemoryUsed", 1_000_000),
 }
-"""Of a REPORT line, the times in milliseconds and the memory in bytes.
-https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CWL_AnalyzeLogData-discoverable-fields.html"""
+"""Of a REPORT line, the times in milliseconds and the memory in bytes: AWS lists most of the fields, and has
+their units in its samples alone.
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CWL_AnalyzeLogData-discoverable-fields.html
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CWL_QuerySyntax-examples.html
+https://docs.aws.amazon.com/lambda/latest/dg/snapstart-monitoring.html"""
 
 
 class Instant(int):
