@@ -75,6 +75,7 @@ _ABSENT: Final = frozenset(
         "NotFoundException",
         "ObjectLockConfigurationNotFoundError",
         "QueueDoesNotExist",
+        "ResourceNotFound",
         "ResourceNotFoundException",
         "StateMachineDoesNotExist",
         "TableNotFoundException",

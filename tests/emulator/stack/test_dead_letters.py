@@ -42,17 +42,20 @@ def alert(name: str, *, due_in_s: int, status: Status = Status.ANALYZED) -> Aler
     return replace(made, due_at=now_ms // 1_000 + due_in_s)
 
 
-@contextmanager
-def stored(deployment: Deployment, *alerts: Alert) -> Iterator[None]:
-    """Rows of the ledger, taken out again: the other tests' audits have no receipts of them."""
-    table, ledger = deployment.alerts_table, deployment.clients.client("dynamodb", "us-east-1")
+def store(deployment: Deployment, *alerts: Alert) -> None:
+    """Put rows into the ledger. They stay: Slack is told of them, and the other tests' audits look for it."""
+    ledger = deployment.clients.client("dynamodb", "us-east-1")
     for one in alerts:
-        ledger.put_item(TableName=table, Item=item_of(attributes_of(one)))
-    try:
-        yield
-    finally:
-        for one in alerts:
-            ledger.delete_item(TableName=table, Key={"alert_id": {"S": one.alert_id}})
+        ledger.put_item(TableName=deployment.alerts_table, Item=item_of(attributes_of(one)))
+
+
+@contextmanager
+def made_up(deployment: Deployment, told: Alert) -> Iterator[None]:
+    """A row that says that Slack was told, which it never was; it is taken out again."""
+    store(deployment, told)
+    yield
+    ledger = deployment.clients.client("dynamodb", "us-east-1")
+    ledger.delete_item(TableName=deployment.alerts_table, Key={"alert_id": {"S": told.alert_id}})
 
 
 def send(
@@ -97,7 +100,8 @@ def test_poisoned_dead_letter_queues_are_told_apart_redriven_and_cleared(
     waiting, rested = alert("a0dead", due_in_s=NOT_DUE_S), alert("a0done", due_in_s=NOT_DUE_S)
     rested = notified(rested, at_ms=time.time_ns() // 1_000_000)
     failover, to = deployment.failover, tmp_path / "dropped.jsonl"
-    with stored(deployment, waiting, rested), quick_to_fail(deployment, failover, PROCESSING):
+    store(deployment, waiting)
+    with made_up(deployment, rested), quick_to_fail(deployment, failover, PROCESSING):
         for one in (waiting, rested):
             send(deployment, deployment.primary, DISTRIBUTION_DLQ, json.dumps({"alert_id": one.alert_id}))
         send(deployment, failover, PROCESSING, '{"alert_id": "of-nobody"}')
@@ -157,20 +161,20 @@ def test_purged_queue_loses_no_alert(
 ) -> None:
     """Their wake-ups are gone, Recovery wakes the alerts again, and each is told."""
     alerts = [alert(f"a{n}purged", due_in_s=3, status=Status.RECEIVED) for n in range(2)]
-    with stored(deployment, *alerts):
-        for one in alerts:
-            body = json.dumps({"alert_id": one.alert_id})
-            send(deployment, deployment.primary, PROCESSING, body, DelaySeconds=900)
-        purged = responder("queue", "purge", "processing", "--region", "us-east-1", "--yes", "--json")
-        assert purged.returncode == 0, purged.stderr
-        came_back = json.loads(purged.stdout)
-        assert came_back["purged"] >= 2
-        assert came_back["waiting"] == came_back["seen_to"] >= 2
-        ids = [one.alert_id for one in alerts]
-        ledger = deployment.clients.client("dynamodb", "us-east-1")
+    store(deployment, *alerts)
+    for one in alerts:
+        body = json.dumps({"alert_id": one.alert_id})
+        send(deployment, deployment.primary, PROCESSING, body, DelaySeconds=900)
+    purged = responder("queue", "purge", "processing", "--region", "us-east-1", "--yes", "--json")
+    assert purged.returncode == 0, purged.stderr
+    came_back = json.loads(purged.stdout)
+    assert came_back["purged"] >= 2
+    assert came_back["waiting"] == came_back["seen_to"] >= 2
+    ids = [one.alert_id for one in alerts]
+    ledger = deployment.clients.client("dynamodb", "us-east-1")
 
-        def statuses() -> set[str]:
-            rows = read_items(ledger, deployment.alerts_table, ids, attributes=("status",))
-            return {item["status"]["S"] for item in rows}
+    def statuses() -> set[str]:
+        rows = read_items(ledger, deployment.alerts_table, ids, attributes=("status",))
+        return {item["status"]["S"] for item in rows}
 
-        eventually(lambda: statuses() == {Status.NOTIFIED}, within_s=SOON_S, shown=statuses)
+    eventually(lambda: statuses() == {Status.NOTIFIED}, within_s=SOON_S, shown=statuses)
