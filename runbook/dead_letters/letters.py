@@ -99,7 +99,7 @@ class Selection:
     def takes(self, letter: DeadLetter) -> bool:
         """Whether the message is one of them."""
         return letter.reason in self.reasons and (
-            not self.ids or not self.ids.isdisjoint({letter.message.message_id, letter.alert_id})
+            not self.ids or not self.ids.isdisjoint({letter.message.message_id, letter.alert_id} - {""})
         )
 
 

@@ -147,6 +147,14 @@ def test_record_of_another_function_is_no_alarm_of_ours(dead: DeadLetters, place
     assert [one.reason for one in survey.letters] == [Reason.UNREADABLE_BODY]
 
 
+def test_an_empty_id_chooses_nothing(dead: DeadLetters, place: Place) -> None:
+    """Such as of a script's variable that is not set: not every message that has no alert."""
+    poisoned(place)
+    [survey] = dead.survey([place], at_most=100)
+    chosen = Selection(reasons=frozenset(Reason), ids=frozenset({""}))
+    assert not any(chosen.takes(letter) for letter in survey.letters)
+
+
 def test_survey_says_how_many_it_did_not_look_at(dead: DeadLetters, place: Place) -> None:
     """Never that a queue has as many as were looked at."""
     put(place, *(f"poison {n}" for n in range(25)))
