@@ -23,7 +23,8 @@ COUNTED_MAX: Final = 1_000
 _AGES: Final = {"5 min": 300, "1 h": 3_600, "1 day": 86_400}
 _DEAD_LETTERS_SEE: Final = "docs/runbook.md#reprocess-failed-messages-from-the-dlq"
 _DOWN_SEE: Final = "docs/runbook.md#system-down"
-_DEPTH: Final = "ApproximateNumberOfMessages"
+_DEPTHS: Final = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
+"""What lies in a queue, and what somebody who looks at it has hidden for the moment."""
 
 
 def dead_letter_check(subject: Subject) -> Check:
@@ -82,12 +83,12 @@ def _dead_letters(subject: Subject, region: str) -> Finding:
     endpoints, sqs = subject.endpoints(region), subject.client("sqs", region)
     depths = {}
     for url in (endpoints.dead_letter_queue_url, endpoints.distribution_dead_letter_queue_url):
-        found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[_DEPTH])["Attributes"]
-        depths[url.rpartition("/")[2]] = int(found[_DEPTH])
+        found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=_DEPTHS)["Attributes"]
+        depths[url.rpartition("/")[2]] = sum(int(found[name]) for name in _DEPTHS)
     said = ", ".join(f"{queue} {depth}" for queue, depth in depths.items())
     if not any(depths.values()):
         return ok(said)
-    return failed(said, "`responder dlq list` says what they are; no alert is lost by them")
+    return failed(said, "`responder dlq list` says what they are, and what to do about each")
 
 
 def _parked(subject: Subject, region: str) -> Finding:

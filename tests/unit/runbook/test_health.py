@@ -165,6 +165,8 @@ def test_a_dead_letter_is_found_in_its_queue(stack: DrStack) -> None:
     found = look(stack, "dead-letters")
     assert states(found) == {("dead-letters", PRIMARY): "failed", ("dead-letters", FAILOVER): "ok"}
     assert "distribution-dlq 1" in found["dead-letters", PRIMARY].reason
+    moto_client("sqs", PRIMARY).receive_message(QueueUrl=url, VisibilityTimeout=60)
+    assert look(stack, "dead-letters")["dead-letters", PRIMARY].state is State.FAILED, "who looks hides it"
 
 
 def test_parked_and_stuck_alerts_are_counted_where_they_belong(stack: DrStack) -> None:
