@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+from topology.metrics import NAMESPACE, STACK_DIMENSION
+
 QUERIES_MAX: Final = 500
 """Of one call. https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html"""
 
@@ -17,6 +19,11 @@ class Metric:
     name: str
     statistic: str
     dimensions: Mapping[str, str] = field(default_factory=dict)
+
+
+def own_metric(stack: str, name: str, statistic: str = "Sum") -> Metric:
+    """One of the pipeline's own metrics (`topology.metrics`), for the whole of a region."""
+    return Metric(namespace=NAMESPACE, name=name, statistic=statistic, dimensions={STACK_DIMENSION: stack})
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from clients.analysis_cache import CachedAnalyses, CacheEntry
 from clients.deployment import Deployment
 from clients.failover import Failover, NoRegionAnswersError
-from clients.metrics import Metric, read_metrics, total
+from clients.metrics import own_metric, read_metrics, total
 from topology.errors import ExplainedError
-from topology.metrics import CACHE_HITS, INPUT_TOKENS, MODEL_CALLS, NAMESPACE, OUTPUT_TOKENS, STACK_DIMENSION
+from topology.metrics import CACHE_HITS, INPUT_TOKENS, MODEL_CALLS, OUTPUT_TOKENS
 
 MAX_ENTRIES: Final = 100_000
 """That are looked at by one command: some 50 MB, for a few cents."""
@@ -145,11 +145,7 @@ def figures(deployment: Deployment, region: str, *, now: datetime | None = None)
         "input_tokens": INPUT_TOKENS,
         "output_tokens": OUTPUT_TOKENS,
     }
-    of_stack = {STACK_DIMENSION: deployment.names.stack}
-    metrics = {
-        field: Metric(namespace=NAMESPACE, name=name, statistic="Sum", dimensions=of_stack)
-        for field, name in names.items()
-    }
+    metrics = {field: own_metric(deployment.names.stack, name) for field, name in names.items()}
     try:
         table = deployment.clients.client("dynamodb", region).describe_table(
             TableName=deployment.analysis_cache_table

@@ -2,25 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from clients.checks import Check, Finding, failed, ok, unknown
+from clients.checks import Check, Finding, failed, ok
 from clients.deployment import Deployment
-from clients.metrics import Metric, read_metrics
 from deploy.checks.subject import Subject
 from deploy.checks.tables import table_checks
-from topology.metrics import NAMESPACE, OLDEST_EXPIRED, PERIOD_S, STACK_DIMENSION
+from runbook.health.alerts import expired_check
 from topology.tables import ALERTS
-
-DELETED_WITHIN_S: Final = 3 * 86_400
-"""DynamoDB deletes "within a few days" of the expiry.
-https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/TTL.html"""
-
-_COUNTED_SINCE: Final = timedelta(minutes=15)
-"""Recovery says each minute how old the oldest is; CloudWatch may be minutes late."""
 
 _SEE: Final = "docs/runbook.md#database-maintenance"
 
@@ -37,44 +28,9 @@ def retention_checks(subject: Subject) -> tuple[Check, ...]:
             run=_expiry,
             see=_SEE,
         ),
-        subject.check(
-            "expired-rows",
-            "tables",
-            "no row is there long after it expired",
-            actions=("cloudwatch:GetMetricData",),
-            run=expired_rows,
-            see=_SEE,
-        ),
+        expired_check(subject),
         recovery,
     )
-
-
-def expired_rows(subject: Subject, region: str) -> Finding:
-    """For how long the oldest row of the ledger that should be gone has been expired."""
-    now = datetime.now(UTC)
-    metric = Metric(
-        namespace=NAMESPACE,
-        name=OLDEST_EXPIRED,
-        statistic="Maximum",
-        dimensions={STACK_DIMENSION: subject.deployment.names.stack},
-    )
-    points = read_metrics(
-        subject.client("cloudwatch", region),
-        {"oldest": metric},
-        since=now - _COUNTED_SINCE,
-        until=now,
-        period_s=PERIOD_S,
-    )["oldest"]
-    if not points:
-        return unknown(
-            "Recovery has counted none lately", "run `responder diagnose`; Recovery runs each minute"
-        )
-    if (oldest_s := points[-1].value) > DELETED_WITHIN_S:
-        return failed(
-            f"a row has been expired for {timedelta(seconds=oldest_s)}",
-            "DynamoDB is behind, or the table's TTL is off: `responder maintenance retention`",
-        )
-    return ok(f"expired for {timedelta(seconds=oldest_s)} at most")
 
 
 def _expiry(subject: Subject, region: str) -> Finding:

@@ -3,24 +3,27 @@
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from functools import partial
+from datetime import timedelta
 from typing import Any, Final
 
 from clients.checks import Check, Finding, failed, ok, unknown
+from clients.metrics import own_metric, read_metrics
 from clients.rows import read_items
 from deploy.checks.subject import Subject
 from handlers.adapters.aws.items import plain_of
-from runbook.health.figures import Figures
 from runbook.health.functions import DAILY_SEE
 from topology.alerts import Severity, open_key, parked_key
 from topology.health import EXPIRED_MAX_S, STUCK_AFTER_S
-from topology.metrics import OLDEST_EXPIRED
+from topology.metrics import OLDEST_EXPIRED, PERIOD_S
 from topology.tables import OPEN_INDEX
 
 COUNTED_MAX: Final = 1_000
 """Alerts of a region, and of each key of the index, that are counted and looked at."""
 
 _AGES: Final = {"5 min": 300, "1 h": 3_600, "1 day": 86_400}
+_COUNTED_SINCE: Final = timedelta(minutes=15)
+"""Recovery says each minute how old the oldest expired row is; CloudWatch may be minutes late."""
+
 _DEAD_LETTERS_SEE: Final = "docs/runbook.md#reprocess-failed-messages-from-the-dlq"
 _DOWN_SEE: Final = "docs/runbook.md#system-down"
 _DEPTHS: Final = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
@@ -59,9 +62,9 @@ def rest_checks(subject: Subject) -> Iterator[Check]:
     )
 
 
-def age_checks(subject: Subject, figures: Figures) -> Iterator[Check]:
-    """How old what is open is, and whether rows go that should be gone."""
-    yield subject.check(
+def open_check(subject: Subject) -> Check:
+    """How old what is open is."""
+    return subject.check(
         "open-alerts",
         "alerts",
         "how many alerts are open, by age",
@@ -69,12 +72,16 @@ def age_checks(subject: Subject, figures: Figures) -> Iterator[Check]:
         run=_open_by_age,
         see=DAILY_SEE,
     )
-    yield subject.check(
+
+
+def expired_check(subject: Subject) -> Check:
+    """Whether rows go that should be gone."""
+    return subject.check(
         "expired-rows",
         "alerts",
         f"no row is {EXPIRED_MAX_S // 3_600} h beyond its time",
         actions=("cloudwatch:GetMetricData",),
-        run=partial(_expired, figures),
+        run=_expired,
         see="docs/runbook.md#database-maintenance",
     )
 
@@ -134,8 +141,15 @@ def _open_by_age(subject: Subject, region: str) -> Finding:
     return ok(said)
 
 
-def _expired(figures: Figures, _: Subject, region: str) -> Finding:
-    points = figures.points(region)[OLDEST_EXPIRED]
+def _expired(subject: Subject, region: str) -> Finding:
+    now = subject.now()
+    [points] = read_metrics(
+        subject.client("cloudwatch", region),
+        {OLDEST_EXPIRED: own_metric(subject.deployment.names.stack, OLDEST_EXPIRED, "Maximum")},
+        since=now - _COUNTED_SINCE,
+        until=now,
+        period_s=PERIOD_S,
+    ).values()
     if not points:
         return unknown(
             "no data: Recovery has not come to an end, or its metrics are minutes late",
@@ -145,7 +159,7 @@ def _expired(figures: Figures, _: Subject, region: str) -> Finding:
     said = f"the oldest is {age_s / 3_600:.1f} h beyond its time" if age_s else "none"
     if age_s > EXPIRED_MAX_S:
         return failed(
-            said, "`aws dynamodb describe-time-to-live` says whether it is on; Recovery's log why not"
+            said, "`responder maintenance retention` says whether TTL is on; else see Recovery's log"
         )
     return ok(said)
 

@@ -3,7 +3,7 @@
 from clients.checks import Check
 from deploy.checks.subject import Subject
 from deploy.checks.webhooks import webhook_checks
-from runbook.health.alerts import age_checks, dead_letter_check, rest_checks
+from runbook.health.alerts import dead_letter_check, expired_check, open_check, rest_checks
 from runbook.health.drift import drift_checks
 from runbook.health.figures import Figures
 from runbook.health.functions import error_checks, throughput_checks
@@ -35,7 +35,8 @@ def daily_checks(subject: Subject) -> tuple[Check, ...]:
         *throughput_checks(subject, figures),
         dead_letter_check(subject),
         *rest_checks(subject),
-        *age_checks(subject, figures),
+        open_check(subject),
+        expired_check(subject),
         *region_checks(subject),
         silence_check(subject),
         alarm_check(subject, backups=False),

@@ -7,16 +7,16 @@ from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from clients.metrics import Metric, Point, read_metrics, total
+from clients.metrics import Metric, Point, own_metric, read_metrics, total
 from deploy.checks.subject import Subject
 from topology.functions import FUNCTIONS, FunctionSpec
-from topology.metrics import CACHE_HITS, MODEL_CALLS, NAMESPACE, OLDEST_EXPIRED, REFUSALS, STACK_DIMENSION
+from topology.metrics import CACHE_HITS, MODEL_CALLS, REFUSALS
 
 INVOCATIONS: Final = "Invocations"
 ERRORS: Final = "Errors"
 THROTTLES: Final = "Throttles"
 _OF_FUNCTIONS: Final = (INVOCATIONS, ERRORS, THROTTLES)
-_OF_STACK: Final = {REFUSALS: "Sum", CACHE_HITS: "Sum", MODEL_CALLS: "Sum", OLDEST_EXPIRED: "Maximum"}
+_OF_STACK: Final = (REFUSALS, CACHE_HITS, MODEL_CALLS)
 
 Points = Mapping[str, list[Point]]
 
@@ -78,13 +78,7 @@ def _metrics(subject: Subject) -> Mapping[str, Metric]:
         for spec in FUNCTIONS
         for name in _OF_FUNCTIONS
     }
-    of_stack = {
-        name: Metric(
-            namespace=NAMESPACE, name=name, statistic=statistic, dimensions={STACK_DIMENSION: names.stack}
-        )
-        for name, statistic in _OF_STACK.items()
-    }
-    return {**of_functions, **of_stack}
+    return of_functions | {name: own_metric(names.stack, name) for name in _OF_STACK}
 
 
 def _key(function: FunctionSpec, name: str) -> str:

@@ -10,8 +10,9 @@ from clients.deployment import Deployment
 from deploy.checks.subject import Subject
 from emulator.pulumi.project import stack_config
 from lambda_packages import ROOT
-from runbook.maintenance import DELETED_WITHIN_S, retention_checks, table_sizes
+from runbook.maintenance import retention_checks, table_sizes
 from tests.fakes.deployment import FAILOVER, PRIMARY, LossyClients
+from topology.health import EXPIRED_MAX_S
 from topology.metrics import NAMESPACE, OLDEST_EXPIRED, STACK_DIMENSION
 
 
@@ -21,7 +22,7 @@ def states(deployment: Deployment) -> dict[tuple[str, str], State]:
     return {(one.check.id, one.region): one.finding.state for one in run_checks(checks)}
 
 
-def count_expired(deployment: Deployment, seconds: float) -> None:
+def count_expired(deployment: Deployment, seconds: float, *, minutes_ago: int = 1) -> None:
     """Have Recovery of the primary say how long the oldest row has been expired."""
     deployment.clients.client("cloudwatch", PRIMARY).put_metric_data(
         Namespace=NAMESPACE,
@@ -29,7 +30,7 @@ def count_expired(deployment: Deployment, seconds: float) -> None:
             {
                 "MetricName": OLDEST_EXPIRED,
                 "Dimensions": [{"Name": STACK_DIMENSION, "Value": deployment.names.stack}],
-                "Timestamp": datetime.now(UTC) - timedelta(minutes=1),
+                "Timestamp": datetime.now(UTC) - timedelta(minutes=minutes_ago),
                 "Value": seconds,
             }
         ],
@@ -41,8 +42,8 @@ def count_expired(deployment: Deployment, seconds: float) -> None:
     [
         (None, State.UNKNOWN),
         (0, State.OK),
-        (DELETED_WITHIN_S, State.OK),
-        (DELETED_WITHIN_S + 1, State.FAILED),
+        (EXPIRED_MAX_S, State.OK),
+        (EXPIRED_MAX_S + 1, State.FAILED),
     ],
 )
 def test_expired_rows_that_stay_are_told(deployment: Deployment, seconds: float | None, state: State) -> None:
@@ -52,6 +53,12 @@ def test_expired_rows_that_stay_are_told(deployment: Deployment, seconds: float 
     found = states(deployment)
     assert found["expired-rows", PRIMARY] == state
     assert found["expired-rows", FAILOVER] == State.UNKNOWN
+
+
+def test_what_recovery_said_an_hour_ago_is_not_known_now(deployment: Deployment) -> None:
+    """It says so each minute: if it has stopped, nobody knows."""
+    count_expired(deployment, 0, minutes_ago=60)
+    assert states(deployment)["expired-rows", PRIMARY] == State.UNKNOWN
 
 
 def test_a_table_without_expiry_is_told(deployment: Deployment) -> None:
