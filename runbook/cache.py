@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import islice
 from typing import Any, Final
 
@@ -93,27 +94,23 @@ def evict(
 ) -> Eviction:
     """Evict the entries in both regions; one that does not answer gets it by replication, a second later.
 
-    `progress` is called with how many entries were written, so far in one region.
+    A region that does not take one is asked for no more. `progress` is called with how many entries were
+    written, so far in one region.
     """
     done, signatures = Eviction(), [entry.signature for entry in entries]
     for endpoints in deployment.regions:
+        evict_one = partial(cache.evict, endpoints.region, at_ms=at_ms)
         with ThreadPoolExecutor(_WORKERS) as pool:
-            written = pool.map(lambda one, to=endpoints.region: _evicted(cache, to, one, at_ms), signatures)
-            for number, (signature, outcome) in enumerate(zip(signatures, written, strict=True), 1):
-                if isinstance(outcome, Exception):
-                    done.failed[endpoints.region] = str(outcome)
-                else:
-                    (done.evicted if outcome else done.newer).add(signature)
-                progress(number)
+            try:
+                for first in range(0, len(signatures), _WORKERS):
+                    some = signatures[first : first + _WORKERS]
+                    for signature, is_evicted in zip(some, pool.map(evict_one, some), strict=True):
+                        (done.evicted if is_evicted else done.newer).add(signature)
+                    progress(first + len(some))
+            except (ClientError, BotoCoreError) as error:
+                done.failed[endpoints.region] = str(error)
     done.newer -= done.evicted
     return done
-
-
-def _evicted(cache: CachedAnalyses, region: str, signature: str, at_ms: int) -> bool | Exception:
-    try:
-        return cache.evict(region, signature, at_ms=at_ms)
-    except (ClientError, BotoCoreError) as error:
-        return error
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,10 +6,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 from msgspec.structs import replace
 from typer.testing import CliRunner
 
-from clients.analysis_cache import CachedAnalyses
+from clients.analysis_cache import CachedAnalyses, CacheEntry
 from clients.deployment import Deployment
 from handlers.adapters.aws import clients as adapters
 from handlers.adapters.aws.dynamodb import DynamoAnalysisCache
@@ -94,6 +95,27 @@ def test_a_lost_region_is_named_and_the_other_evicts(filled: Deployment) -> None
     lose(filled, PRIMARY, FAILOVER)
     with pytest.raises(CacheError, match="diagnose"):
         select(filled, cache, Selection())
+
+
+def test_a_region_that_does_not_answer_is_not_asked_for_each_entry(deployment: Deployment) -> None:
+    """Which would take hours for a full cache, each with the client's timeouts; nor is a person's Ctrl-C."""
+    asked: dict[str, int] = dict.fromkeys(REGIONS, 0)
+
+    class Counted(CachedAnalyses):
+        def evict(self, region: str, signature: str, *, at_ms: int) -> bool:
+            asked[region] += 1
+            if region == PRIMARY:
+                raise EndpointConnectionError(endpoint_url=PRIMARY)
+            return super().evict(region, signature, at_ms=at_ms)
+
+    entries = [CacheEntry(signature=f"s{n}", expires_at=0, model="one", asked_ms=1) for n in range(1_000)]
+
+    def interrupted(_: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        evict(deployment, Counted(deployment), entries, at_ms=NOW_MS, progress=interrupted)
+    assert max(asked.values()) <= 16, "one round of both"
 
 
 def test_what_has_no_data_is_unknown_and_not_zero(filled: Deployment) -> None:
