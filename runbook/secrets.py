@@ -9,6 +9,7 @@ https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambd
 import json
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -119,7 +120,7 @@ class StackSecrets:
         new version when it is back.
 
         Raises:
-            SecretError: the value was not taken; the version before is current.
+            SecretError: the value was not taken, or no version could be made current.
         """
         _check_shape(secret, value)
         manager = self._deployment.clients.client("secretsmanager", self._primary)
@@ -135,16 +136,15 @@ class StackSecrets:
         try:
             say(f"having {secret.function.suffix} in {self._primary} try it")
             answer = self._asked(secret, self._primary, PENDING)
+        except (ClientError, BotoCoreError) as error:
+            raise SecretError(f"it was not tried, and {_left(rotation)}: {_reason(error)}") from error
+        else:
             if answer["problem"] or answer["version"] != version:
                 raise SecretError(
-                    f"the value was not taken, and {secret.name} is as it was: "
+                    f"the value was not taken, and {_left(rotation)}: "
                     f"{answer['problem'] or 'the function read another version'}"
                 )
-            _move(manager, secret, CURRENT, to=version, of=previous)
-        except (ClientError, BotoCoreError) as error:
-            raise SecretError(
-                f"it was not tried, and {secret.name} is as it was: {_reason(error)}"
-            ) from error
+            _make_current(manager, secret, version, of=previous)
         finally:
             _drop_pending(manager, secret, version)
         try:
@@ -183,7 +183,7 @@ class StackSecrets:
         if rotation.previous is None:
             return  # there is nothing to go back to
         say("putting the version before back")
-        _move(manager, secret, CURRENT, to=rotation.previous, of=rotation.version)
+        _make_current(manager, secret, rotation.previous, of=rotation.version)
         rotation.rolled_back = True
 
     def _state(self, secret: StackSecret, region: str, *, checking: bool) -> SecretState:
@@ -191,15 +191,17 @@ class StackSecrets:
             described = self._deployment.clients.client("secretsmanager", region).describe_secret(
                 SecretId=secret.name
             )
-            answer = self._asked(secret, region, CURRENT) if checking else None
+            problem = self._asked(secret, region, CURRENT)["problem"] if checking else None
         except (ClientError, BotoCoreError) as error:
             return SecretState(region=region, error=_reason(error))
+        except SecretError as error:
+            return SecretState(region=region, error=str(error))
         return SecretState(
             region=region,
             version=_version(described, CURRENT),
             pending=_version(described, PENDING) is not None,
             changed_at=described.get("LastChangedDate"),
-            problem=answer["problem"] if answer is not None else None,
+            problem=problem,
         )
 
     def _asked(self, secret: StackSecret, region: str, stage: str) -> Mapping[str, str]:
@@ -251,19 +253,41 @@ def _version(described: Mapping[str, Any], stage: str) -> str | None:
     return next((version for version, stages in versions.items() if stage in stages), None)
 
 
-def _move(manager: Any, secret: StackSecret, stage: str, *, to: str, of: str | None) -> None:
-    wanted = {"MoveToVersionId": to} | ({"RemoveFromVersionId": of} if of is not None else {})
-    manager.update_secret_version_stage(SecretId=secret.name, VersionStage=stage, **wanted)
+def _left(rotation: Rotation) -> str:
+    """What is current after a value that was not taken. AWS makes a secret's first value current by itself.
+
+    https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html
+    """
+    if rotation.previous is None:
+        return f"{rotation.name}, which had no value, has this one until another is put"
+    return f"{rotation.name} is as it was"
+
+
+def _make_current(manager: Any, secret: StackSecret, version: str, *, of: str | None) -> None:
+    """Move the label from the version `of`.
+
+    Raises:
+        SecretError: it was not moved, or nobody knows. A move of which only the answer was lost is done.
+    """
+    wanted = {"MoveToVersionId": version} | ({"RemoveFromVersionId": of} if of is not None else {})
+    try:
+        manager.update_secret_version_stage(SecretId=secret.name, VersionStage=CURRENT, **wanted)
+    except (ClientError, BotoCoreError) as error:
+        with suppress(ClientError, BotoCoreError):
+            if _version(manager.describe_secret(SecretId=secret.name), CURRENT) == version:
+                return
+        raise SecretError(
+            f"the version {version} of {secret.name} was not made current: {_reason(error)}; see "
+            "`responder secrets status`, then rotate again"
+        ) from error
 
 
 def _drop_pending(manager: Any, secret: StackSecret, version: str) -> None:
     """Take the label off, so that the version is gone or only current. One that stays harms nobody."""
-    try:
+    with suppress(ClientError, BotoCoreError):
         manager.update_secret_version_stage(
             SecretId=secret.name, VersionStage=PENDING, RemoveFromVersionId=version
         )
-    except (ClientError, BotoCoreError):
-        return
 
 
 def _reason(error: ClientError | BotoCoreError) -> str:

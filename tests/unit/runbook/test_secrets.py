@@ -24,6 +24,7 @@ class Functions:
     """The functions of both regions: each reads the secret, and answers what is scripted for its stage.
 
     `refusals` by region and stage. A region in `stale` reads the version before. `silent`: cannot be reached.
+    `old`: of a release that does not know the question.
     """
 
     def __init__(self, deployment: Deployment) -> None:
@@ -32,11 +33,14 @@ class Functions:
         self.refusals: dict[tuple[str, str], str] = {}
         self.stale: set[str] = set()
         self.silent: set[str] = set()
+        self.old: set[str] = set()
 
     def invoke(self, region: str, **request: Any) -> dict[str, Any]:
         """Lambda's Invoke in a region."""
         if region in self.silent:
             raise EndpointConnectionError(endpoint_url=f"lambda of {region}")
+        if region in self.old:
+            return {"Payload": io.BytesIO(b'{"batchItemFailures": []}')}
         asked = json.loads(request["Payload"])[CHECK_SECRET]
         stage = "AWSPREVIOUS" if region in self.stale and asked["stage"] == CURRENT else asked["stage"]
         manager = LossyClients.client(self.deployment.clients, "secretsmanager", PRIMARY)
@@ -101,6 +105,59 @@ def test_a_value_that_is_refused_was_never_current(functions: Functions) -> None
     assert current(functions) == OLD
 
 
+class LostAnswers:
+    """Secrets Manager that does what it is told, or with `refuses` does not, and whose answer is lost."""
+
+    def __init__(self, manager: Any, *, refuses: bool) -> None:
+        """All other calls are answered."""
+        self._manager, self._refuses = manager, refuses
+
+    def __getattr__(self, name: str) -> Any:
+        """The client's call."""
+        return getattr(self._manager, name)
+
+    def update_secret_version_stage(self, **request: Any) -> None:
+        """See AWS."""
+        if not self._refuses:
+            self._manager.update_secret_version_stage(**request)
+        raise EndpointConnectionError(endpoint_url="secretsmanager")
+
+
+@pytest.mark.parametrize("refuses", [False, True])
+def test_a_lost_answer_is_looked_up(
+    functions: Functions, monkeypatch: pytest.MonkeyPatch, *, refuses: bool
+) -> None:
+    """A version that was made current all the same is waited for; one that was not is said not to be."""
+    secrets, secret = slack(functions)
+    clients, ask = functions.deployment.clients, functions.deployment.clients.client
+    monkeypatch.setattr(
+        clients,
+        "client",
+        lambda service, region: (
+            LostAnswers(ask(service, region), refuses=refuses)
+            if service == "secretsmanager"
+            else ask(service, region)
+        ),
+    )
+    if refuses:
+        with pytest.raises(SecretError, match=r"not made current.*`responder secrets status`"):
+            secrets.rotate(secret, NEW)
+    else:
+        assert secrets.rotate(secret, NEW).problems == {}
+    assert current(functions) == (OLD if refuses else NEW)
+
+
+def test_a_first_value_that_is_refused_is_not_said_to_be_gone(functions: Functions) -> None:
+    """AWS makes it current by itself, and there is none to go back to."""
+    functions.refusals[PRIMARY, PENDING] = "Claude answered 401"
+    manager = functions.deployment.clients.client("secretsmanager", PRIMARY)
+    secrets = StackSecrets(functions.deployment)
+    (key,) = [one for one in secrets.all() if one.word == "anthropic"]
+    manager.create_secret(Name=key.name)
+    with pytest.raises(SecretError, match="which had no value, has this one until another is put: Claude"):
+        secrets.rotate(key, "sk-ant-first")
+
+
 @pytest.mark.parametrize("why", ["refused", "stale"])
 def test_a_function_that_cannot_use_it_puts_the_old_one_back(functions: Functions, why: str) -> None:
     """Of either region, though the primary's had taken it."""
@@ -152,6 +209,10 @@ def test_states_tell_what_is_missing_and_what_is_away(functions: Functions) -> N
     """A region that does not answer is unknown; the key of Claude has no value yet."""
     functions.silent.add(FAILOVER)
     secrets, secret = slack(functions)
+    functions.old.add(PRIMARY)
+    here, away = secrets.states(secret, checking=True)
+    assert "DistributionFunction in us-east-1 cannot say" in here.error
+    functions.old.clear()
     here, away = secrets.states(secret, checking=True)
     assert (here.error, here.problem) == ("", "")
     assert here.version
