@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain, product
 from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -77,6 +78,8 @@ class Purge:
         now_s: Callable[[], float] = time.time,
     ) -> None:
         """Nothing is asked yet."""
+        self.more = False
+        """Whether more was waiting than is followed."""
         self._deployment, self._regions, self._queues, self._now_s = deployment, regions, queues, now_s
         self._failover = Failover()
 
@@ -133,21 +136,38 @@ class Purge:
             )
         ]
 
-        def ids(endpoints: RegionEndpoints) -> list[str]:
-            return [one for key in keys for one in self._ids(endpoints, key)]
+        def ids(endpoints: RegionEndpoints) -> list[list[str]]:
+            return [[*self._ids(endpoints, key)] for key in keys]
 
-        return [_waiting(row) for row in self._rows(self._ask(ids))]
+        found: list[list[str]] = self._ask(ids)
+        self.more = self.more or any(len(of_key) >= FOLLOWED_MAX for of_key in found)
+        return [_waiting(row) for row in self._rows([*chain.from_iterable(found)])]
+
+    def renewed(self, before: Sequence[Waiting]) -> list[Waiting]:
+        """Those, and what waits besides by now, each as it is now.
+
+        What was woken while SQS was still deleting may have lost its wake-up, and has to be seen to again.
+
+        Raises:
+            LedgerUnreachableError: no region's ledger answers.
+        """
+        return [*{one.alert_id: one for one in (*before, *self.waiting())}.values()]
 
     def purge(self) -> None:
         """Purge the queues.
 
         Raises:
-            PurgeRefusedError: a region does not answer, or SQS is at it already.
+            PurgeRefusedError: a region does not answer, or SQS is at it already; those before it are purged.
         """
-        for endpoints in self._regions:
-            sqs = self._client("sqs", endpoints)
-            for queue in self._queues:
-                self._asked(endpoints, partial(sqs.purge_queue, QueueUrl=endpoints.queue_url(queue)))
+        purged: list[str] = []
+        for endpoints, queue in product(self._regions, self._queues):
+            call = partial(self._client("sqs", endpoints).purge_queue, QueueUrl=endpoints.queue_url(queue))
+            try:
+                self._asked(endpoints, call)
+            except PurgeRefusedError as error:
+                so_far = f". Purged are {', '.join(purged)}: Recovery brings these back" if purged else ""
+                raise PurgeRefusedError(f"{error}{so_far}") from error
+            purged.append(f"{queue.suffix} in {endpoints.region}")
 
     def follow(
         self, before: Sequence[Waiting], *, within_s: float, progress: Callable[[Returned], object]

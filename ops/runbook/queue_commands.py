@@ -15,13 +15,15 @@ from ops.local import running
 from ops.opened_stack import Outputs, StackName, confirm, open_stack
 from ops.options import AsJson, DryRun, RunDir, Yes
 from ops.people_options import shown_time
-from runbook.purge import PURGE_S, Purge, Returned
+from runbook.purge import FOLLOWED_MAX, PURGE_S, Purge, Returned
 from topology.queues import DEAD_LETTER_QUEUES, WORK_QUEUES, QueueSpec
 
 _EXPLAINED: Final = (
     "A wake-up holds an alert's id and nothing else: the ledger has the alerts, and Recovery wakes each that "
     "is not at rest once more when its lease has run out."
 )
+
+_OR_MORE: Final = f", or more: of each severity and region {FOLLOWED_MAX:,} are followed"
 
 _NAMES: Final = ", ".join(spec.suffix for spec in WORK_QUEUES)
 
@@ -56,7 +58,7 @@ def purge(  # noqa: PLR0913 - one option each
     typer.echo(_EXPLAINED, err=True)
     for (where, name), depth in depths.items():
         typer.echo(f"{name} in {where}: about {depth:,} messages", err=True)
-    what = f"{len(waiting):,} alerts are not at rest."
+    what = f"{len(waiting):,} alerts are not at rest{_OR_MORE if work.more else ''}."
     if dry_run:
         typer.echo(f"{what} Nothing was done.", err=True)
         _print(Returned(waiting=len(waiting), seen_to=0, at_rest=0, last_due_at=0), 0, as_json=as_json)
@@ -66,6 +68,8 @@ def purge(  # noqa: PLR0913 - one option each
     purged = sum(depths.values())
     returned = _follow(work, purged, settle_s=0 if opened.emulator else PURGE_S, within_s=within)
     _print(returned, purged, as_json=as_json)
+    if work.more:
+        typer.echo(f"not all that wait were counted{_OR_MORE}; Recovery wakes the others too", err=True)
     if not returned.all_back:
         typer.echo(
             f"{returned.waiting - returned.seen_to:,} are due by {shown_time(returned.last_due_at)}; "
@@ -101,7 +105,7 @@ def _follow(work: Purge, purged: int, *, settle_s: int, within_s: int) -> Return
         KeyboardInterrupt: a person ended it; the text says what goes on without.
     """
     interrupt_on_ending()
-    waiting = {one.alert_id: one for one in work.waiting()}
+    waiting = work.waiting()
     work.purge()
     with contextlib.closing(ProgressLine(Console(stderr=True))) as line:
 
@@ -111,8 +115,7 @@ def _follow(work: Purge, purged: int, *, settle_s: int, within_s: int) -> Return
         try:
             line.show(f"purged about {purged:,} messages; SQS goes on deleting for up to {settle_s} s")
             time.sleep(settle_s)
-            waiting = {one.alert_id: one for one in work.waiting()} | waiting
-            return work.follow([*waiting.values()], within_s=within_s, progress=progress)
+            return work.follow(work.renewed(waiting), within_s=within_s, progress=progress)
         except KeyboardInterrupt as interrupt:
             raise KeyboardInterrupt(
                 "the queues are purged; Recovery goes on each minute by itself"

@@ -12,6 +12,7 @@ from clients.rows import LedgerUnreachableError
 from handlers.adapters.aws.dynamodb import attributes_of
 from handlers.adapters.aws.items import item_of
 from handlers.domain.states import notified
+from runbook import purge as module
 from runbook.purge import Purge, PurgeRefusedError, Returned
 from tests.fakes.aws_refusals import Refusals, refusal
 from tests.fakes.deployment import FAILOVER, PRIMARY, deployment_on_moto
@@ -82,6 +83,43 @@ def test_alerts_are_followed_until_each_was_seen_to(deployment: Deployment, clie
     assert [(one.seen_to, one.at_rest) for one in told] == [(0, 0), (1, 0), (2, 1)]
     assert (returned.all_back, told[0].last_due_at) == (True, DUE_S + 60)
     assert [one["InvocationType"] for one in clients.invoked] == ["Event"], "nothing was due the second time"
+
+
+def test_what_was_woken_while_sqs_was_deleting_has_to_be_seen_to_again(deployment: Deployment) -> None:
+    """Its wake-up may be gone; what came to rest meanwhile is back, and a newcomer is followed."""
+    purge = purge_of(deployment)
+    before = purge.waiting()
+    put(replace(row("a0one"), due_at=DUE_S, attempts=1))
+    put(notified(row("a0two", status=Status.ANALYZED), at_ms=1_800_000_100_000))
+    put(row("a0three"))
+    returned = purge.follow(purge.renewed(before), within_s=0, progress=lambda _: None)
+    assert (returned.waiting, returned.seen_to, returned.at_rest) == (3, 1, 1)
+
+
+def test_more_than_is_followed_is_said(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Never taken for all there is."""
+    purge = purge_of(deployment)
+    assert (len(purge.waiting()), purge.more) == (2, False)
+    monkeypatch.setattr(module, "FOLLOWED_MAX", 1)
+    assert (len(purge.waiting()), purge.more) == (1, True)
+
+
+def test_what_was_purged_before_a_refusal_is_named(deployment: Deployment, clients: StackClients) -> None:
+    """And that it comes back: nobody follows it then."""
+    asked: list[str] = []
+
+    class Second:
+        def __init__(self, sqs: Any) -> None:
+            self._sqs = sqs
+
+        def purge_queue(self, *, QueueUrl: str) -> None:  # noqa: N803 - AWS's name
+            if asked:
+                raise refusal("AccessDenied", status=403)
+            asked.append(QueueUrl)
+
+    clients.over["sqs"] = Second
+    with pytest.raises(PurgeRefusedError, match=r"Purged are processing in us-east-1: Recovery brings"):
+        Purge(deployment, [deployment.primary], [PROCESSING, DISTRIBUTION_QUEUE]).purge()
 
 
 def test_what_is_not_back_in_time_is_counted_with_when_it_is_due(deployment: Deployment) -> None:
