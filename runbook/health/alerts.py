@@ -20,7 +20,9 @@ from topology.tables import OPEN_INDEX
 COUNTED_MAX: Final = 1_000
 """Alerts of a region, and of each key of the index, that are counted and looked at."""
 
-_AGES: Final = {"5 min": 300, "1 h": 3_600, "1 day": 86_400}
+_AGES: Final = {"under 5 min": 300, "under 1 h": 3_600, "under 1 day": 86_400}
+_OLDER: Final = "older"
+_UNSEEN: Final = "of unknown age"
 _COUNTED_SINCE: Final = timedelta(minutes=15)
 """Recovery says each minute how old the oldest expired row is; CloudWatch may be minutes late."""
 
@@ -99,18 +101,18 @@ def _dead_letters(subject: Subject, region: str) -> Finding:
 
 
 def _parked(subject: Subject, region: str) -> Finding:
-    count = _count(subject, region, ":key", {":key": {"S": parked_key(region)}})
+    count = _query(subject, region, parked_key(region), Select="COUNT")["Count"]
     if not count:
         return ok("none")
     return failed(f"{_bounded(count)} alerts of {region}", "`responder parked list` says which, and why")
 
 
 def _stuck(subject: Subject, region: str) -> Finding:
-    before = {":due": {"N": str(math.floor(subject.now().timestamp()) - STUCK_AFTER_S)}}
+    before_s = math.floor(subject.now().timestamp()) - STUCK_AFTER_S
     counts = {
-        severity: _count(
-            subject, region, ":key AND due_at < :due", {":key": {"S": open_key(region, severity)}, **before}
-        )
+        severity: _query(subject, region, open_key(region, severity), due_before_s=before_s, Select="COUNT")[
+            "Count"
+        ]
         for severity in Severity
     }
     if not any(counts.values()):
@@ -123,22 +125,29 @@ def _open_by_age(subject: Subject, region: str) -> Finding:
     ids = [
         str(item["alert_id"]["S"])
         for severity in Severity
-        for item in _pages(subject, region, ":key", {":key": {"S": open_key(region, severity)}})
+        for item in _query(subject, region, open_key(region, severity), ProjectionExpression="alert_id")[
+            "Items"
+        ]
     ]
     if not ids:
         return ok("none")
     dynamodb, table = subject.client("dynamodb", region), subject.deployment.alerts_table
     now_ms = subject.now().timestamp() * 1_000
     found = read_items(dynamodb, table, ids[:COUNTED_MAX], attributes=("accepted_at_ms",))
-    ages_s = [(now_ms - plain_of(item)["accepted_at_ms"]) / 1_000 for item in found]
-    by_age = Counter(next((name for name, end_s in _AGES.items() if age_s < end_s), "") for age_s in ages_s)
-    parts = [f"{by_age[name]} under {name}" for name in _AGES if by_age[name]]
-    said = f"{_bounded(len(ids))}: " + ", ".join([*parts, *([f"{by_age['']} older"] if by_age[""] else [])])
-    if by_age[""]:
-        return failed(
-            said, "`responder alerts show` tells of one; `responder dr status` says how regions stand"
-        )
-    return ok(said)
+    ages_s = [
+        (now_ms - row["accepted_at_ms"]) / 1_000 for row in map(plain_of, found) if "accepted_at_ms" in row
+    ]
+    by_age = Counter(
+        next((name for name, end_s in _AGES.items() if age_s < end_s), _OLDER) for age_s in ages_s
+    )
+    by_age[_UNSEEN] = len(found) - len(ages_s) + len(ids[COUNTED_MAX:])
+    said = f"{_bounded(len(ids))}: " + ", ".join(
+        f"{by_age[name]} {name}" for name in (*_AGES, _OLDER, _UNSEEN) if by_age[name]
+    )
+    hint = "`responder alerts list --open` lists them"
+    if by_age[_OLDER]:
+        return failed(said, hint)
+    return unknown(said, hint) if by_age[_UNSEEN] or len(ids) >= COUNTED_MAX else ok(said)
 
 
 def _expired(subject: Subject, region: str) -> Finding:
@@ -164,29 +173,22 @@ def _expired(subject: Subject, region: str) -> Finding:
     return ok(said)
 
 
-def _count(subject: Subject, region: str, key: str, values: Mapping[str, Any]) -> int:
-    """Alerts of the open index, up to `COUNTED_MAX`; none is read."""
-    answer = subject.client("dynamodb", region).query(
+def _query(
+    subject: Subject, region: str, key: str, *, due_before_s: int | None = None, **asked: Any
+) -> Mapping[str, Any]:
+    """What the open index has under `key`, of at most `COUNTED_MAX` alerts."""
+    condition, values = "open_key = :key", {":key": {"S": key}}
+    if due_before_s is not None:
+        condition, values = f"{condition} AND due_at < :due", values | {":due": {"N": str(due_before_s)}}
+    answer: Mapping[str, Any] = subject.client("dynamodb", region).query(
         TableName=subject.deployment.alerts_table,
         IndexName=OPEN_INDEX.name,
-        KeyConditionExpression=f"open_key = {key}",
+        KeyConditionExpression=condition,
         ExpressionAttributeValues=values,
-        Select="COUNT",
         Limit=COUNTED_MAX,
+        **asked,
     )
-    return int(answer["Count"])
-
-
-def _pages(subject: Subject, region: str, key: str, values: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    answer = subject.client("dynamodb", region).query(
-        TableName=subject.deployment.alerts_table,
-        IndexName=OPEN_INDEX.name,
-        KeyConditionExpression=f"open_key = {key}",
-        ExpressionAttributeValues=values,
-        ProjectionExpression="alert_id",
-        Limit=COUNTED_MAX,
-    )
-    yield from answer["Items"]
+    return answer
 
 
 def _bounded(count: int) -> str:

@@ -192,6 +192,31 @@ def test_parked_and_stuck_alerts_are_counted_where_they_belong(stack: DrStack) -
     assert by_age["open-alerts", FAILOVER].state is State.FAILED
 
 
+def test_an_open_alert_whose_age_nobody_knows_is_not_young(
+    stack: DrStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its row cannot be read, or there are more than are looked at."""
+    now_s = round(datetime.now(UTC).timestamp())
+
+    def set_accepted(alert_id: str, update: str, **values: Any) -> None:
+        moto_client("dynamodb", PRIMARY).update_item(
+            TableName="alerts", Key={"alert_id": {"S": alert_id}}, UpdateExpression=update, **values
+        )
+
+    now = {"ExpressionAttributeValues": {":now": {"N": str(now_s * 1_000)}}}
+    for alert_id in ("a1", "a2", "a3"):
+        put_alert(alert_id, status="RECEIVED", region=PRIMARY, due_at=now_s)
+        set_accepted(alert_id, "SET accepted_at_ms = :now", **now)
+    set_accepted("a2", "REMOVE accepted_at_ms")
+    found = look(stack, "open-alerts", of=daily_checks)["open-alerts", PRIMARY]
+    assert (found.state, found.reason) == (State.UNKNOWN, "3: 2 under 5 min, 1 of unknown age")
+    set_accepted("a2", "SET accepted_at_ms = :now", **now)
+    assert look(stack, "open-alerts", of=daily_checks)["open-alerts", PRIMARY].state is State.OK
+    monkeypatch.setattr("runbook.health.alerts.COUNTED_MAX", 2)
+    found = look(stack, "open-alerts", of=daily_checks)["open-alerts", PRIMARY]
+    assert (found.state, found.reason) == (State.UNKNOWN, "2 or more: 2 under 5 min")
+
+
 def test_a_region_that_is_down_leaves_the_other_half(stack: DrStack) -> None:
     """What it would say is unknown; its webhook and what waits for it fail. The other region is looked at."""
     for region in REGIONS:
