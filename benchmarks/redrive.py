@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from clients.deployment import Deployment, RegionEndpoints
+from clients.queues import message_count
 from clients.rows import read_items
 from clients.waiting import wait_for
 from emulator.attached_stack import attached_deployment
@@ -136,15 +137,11 @@ def _alert(number: int, region: str) -> Alert:
 
 def _left(deployment: Deployment) -> int:
     """How many messages lie in the dead-letter queues, hidden ones included."""
-    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     return sum(
-        int(value)
+        message_count(
+            deployment.clients.client("sqs", endpoints.region), endpoints.queue_url(DISTRIBUTION_DLQ)
+        )
         for endpoints in deployment.regions
-        for value in deployment.clients.client("sqs", endpoints.region)
-        .get_queue_attributes(QueueUrl=endpoints.queue_url(DISTRIBUTION_DLQ), AttributeNames=names)[
-            "Attributes"
-        ]
-        .values()
     )
 
 

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from chaos.target import Target
 from clients.deployment import RegionEndpoints
+from clients.queues import message_count
 from topology.limits import SQS_BATCH_MAX
 
 DENY_SID: Final = "ChaosDeny"
@@ -12,12 +13,6 @@ DENIED: Final = ("sqs:SendMessage", "sqs:ReceiveMessage")
 
 POISON: Final = ("not json", "{}", '{"alert_id": 7}', '["alert_id"]', '{"alert_id": "of-nobody"}', "\\u0000")
 """Bodies that no worker can use, sent in turn."""
-
-_COUNTS: Final = (
-    "ApproximateNumberOfMessages",
-    "ApproximateNumberOfMessagesNotVisible",
-    "ApproximateNumberOfMessagesDelayed",
-)
 
 
 def work_queues(endpoints: RegionEndpoints) -> tuple[str, ...]:
@@ -28,12 +23,6 @@ def work_queues(endpoints: RegionEndpoints) -> tuple[str, ...]:
         endpoints.distribution_queue_url,
         endpoints.distribution_critical_queue_url,
     )
-
-
-def message_count(target: Target, region: str, url: str) -> int:
-    """Count the messages of a queue, received and delayed ones included; approximate."""
-    answer = _sqs(target, region).get_queue_attributes(QueueUrl=url, AttributeNames=list(_COUNTS))
-    return sum(int(answer["Attributes"].get(name, 0)) for name in _COUNTS)
 
 
 def deny(target: Target, region: str, url: str) -> None:
@@ -59,7 +48,7 @@ def allow(target: Target, region: str, url: str) -> None:
 
 def purge(target: Target, region: str, url: str) -> int:
     """Purge a queue; return how many messages it had just before."""
-    count = message_count(target, region, url)
+    count = message_count(_sqs(target, region), url)
     _sqs(target, region).purge_queue(QueueUrl=url)
     return count
 

@@ -15,6 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from clients.deployment import Deployment, RegionEndpoints
 from clients.failover import Failover, NoRegionAnswersError
+from clients.queues import message_count
 from clients.rows import LedgerUnreachableError, read_items
 from clients.waiting import wait_for
 from handlers.adapters.aws.items import plain_of
@@ -89,12 +90,9 @@ class Purge:
         Raises:
             PurgeRefusedError: a region does not answer.
         """
-        names = [f"ApproximateNumberOfMessages{kind}" for kind in ("", "NotVisible", "Delayed")]
 
         def depth(endpoints: RegionEndpoints, queue: QueueSpec) -> int:
-            url = endpoints.queue_url(queue)
-            answer = self._client("sqs", endpoints).get_queue_attributes(QueueUrl=url, AttributeNames=names)
-            return sum(int(answer["Attributes"].get(name, 0)) for name in names)
+            return message_count(self._client("sqs", endpoints), endpoints.queue_url(queue))
 
         return {
             (endpoints.region, queue.suffix): self._asked(endpoints, partial(depth, endpoints, queue))

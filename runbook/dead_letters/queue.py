@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from clients.queues import message_count
 from topology.limits import SQS_BATCH_MAX
 from topology.queues import WORK_QUEUES, QueueSpec
 
@@ -79,9 +80,7 @@ class DeadLetterQueue:
 
         SQS's own count is approximate.
         """
-        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        found = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=names)["Attributes"]
-        return max(sum(int(found.get(name, 0)) for name in names) - len(self._hidden), 0)
+        return max(message_count(self._sqs, self._url) - len(self._hidden), 0)
 
     def delete(self, messages: Sequence[Message]) -> int:
         """Delete them for good; return how many SQS did not take, which come up again.

@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from clients.aws import is_absent
 from clients.coordination import CoordinationRecords, CoordinationUnreachableError
 from clients.metrics import Metric, read_metrics, total
+from clients.queues import message_count
 from clients.rows import read_items
 from dr.operations.drain import open_alerts
 from dr.operations.environment import OK
@@ -31,12 +32,6 @@ _PERIOD_S: Final = 60
 _SHOWN: Final = 5
 _GRACE_S: Final = 120
 """An alert is overdue for up to a minute until Recovery's next run, and until that has worked."""
-
-_MESSAGES: Final = (
-    "ApproximateNumberOfMessages",
-    "ApproximateNumberOfMessagesNotVisible",
-    "ApproximateNumberOfMessagesDelayed",
-)
 
 
 def _webhook(scene: Scene, region: str) -> Iterator[Evidence]:
@@ -212,10 +207,7 @@ def _open(scene: Scene, region: str) -> Iterator[Evidence]:
         return
     messages = 0
     for spec in WORK_QUEUES:
-        found = sqs.get_queue_attributes(
-            QueueUrl=queue_url(scene, region, spec.key), AttributeNames=list(_MESSAGES)
-        )
-        messages += sum(int(found["Attributes"].get(name, 0)) for name in _MESSAGES)
+        messages += message_count(sqs, queue_url(scene, region, spec.key))
     recovery = scene.aws(
         "lambda invoke /dev/null", region,
         function_name=f"{deployment.names.prefix}-RecoveryFunction:{LIVE_ALIAS}",

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from clients.checks import Check, Finding, failed, ok, unknown
 from clients.metrics import own_metric, read_metrics
+from clients.queues import message_count
 from clients.rows import read_items
 from deploy.checks.subject import Subject
 from handlers.adapters.aws.items import plain_of
@@ -28,8 +29,6 @@ _COUNTED_SINCE: Final = timedelta(minutes=15)
 
 _DEAD_LETTERS_SEE: Final = "docs/runbook.md#reprocess-failed-messages-from-the-dlq"
 _DOWN_SEE: Final = "docs/runbook.md#system-down"
-_DEPTHS: Final = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
-"""What lies in a queue, and what somebody who looks at it has hidden for the moment."""
 
 
 def dead_letter_check(subject: Subject) -> Check:
@@ -90,10 +89,8 @@ def expired_check(subject: Subject) -> Check:
 
 def _dead_letters(subject: Subject, region: str) -> Finding:
     endpoints, sqs = subject.endpoints(region), subject.client("sqs", region)
-    depths = {}
-    for url in (endpoints.dead_letter_queue_url, endpoints.distribution_dead_letter_queue_url):
-        found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=_DEPTHS)["Attributes"]
-        depths[url.rpartition("/")[2]] = sum(int(found[name]) for name in _DEPTHS)
+    urls = (endpoints.dead_letter_queue_url, endpoints.distribution_dead_letter_queue_url)
+    depths = {url.rpartition("/")[2]: message_count(sqs, url) for url in urls}
     said = ", ".join(f"{queue} {depth}" for queue, depth in depths.items())
     if not any(depths.values()):
         return ok(said)
