@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from botocore.exceptions import BotoCoreError
+
 from clients.aws import AwsClients
 from clients.deployment import Deployment, IncompleteOutputsError
 from dr.exports.objects import ObjectMissingError, Objects, ObjectsUnreadableError, S3Objects
@@ -52,7 +54,7 @@ class Place:
         """
         try:
             record = json.loads(self.read(clients))
-        except (OSError, ValueError, ObjectMissingError, ObjectsUnreadableError) as error:
+        except (OSError, ValueError, BotoCoreError, ObjectMissingError, ObjectsUnreadableError) as error:
             raise NotLocatedError(f"{self.said}: {error}") from error
         outputs = record.get("outputs") if isinstance(record, dict) else None
         if not isinstance(outputs, dict):

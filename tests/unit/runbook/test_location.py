@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ReadTimeoutError
 from typer.testing import CliRunner
 
 from clients.coordination import CoordinationRecords
 from lambda_packages import ROOT
 from ops.cli import app
-from runbook.location import BucketFormError, NotLocatedError, bucket_place, locate
+from runbook.location import BucketFormError, NotLocatedError, Place, bucket_place, locate
 from tests.fakes.dr_stack import FAILOVER, PRIMARY, DrStack, dr_stack
 from tests.fakes.moto_clients import moto_client
 from topology.backups import stack_key
@@ -49,6 +50,16 @@ def keep(root: Path, text: bytes) -> None:
     folder = root / ".local" / "stacks"
     folder.mkdir(parents=True)
     (folder / "dev.json").write_bytes(text)
+
+
+def test_an_answer_that_breaks_off_is_a_place_that_does_not_have_it(stack: DrStack) -> None:
+    """So that the next place is asked."""
+
+    def cut(_: object) -> bytes:
+        raise ReadTimeoutError(endpoint_url="s3")
+
+    with pytest.raises(NotLocatedError, match="the bucket: Read timeout"):
+        Place("the bucket", cut).outputs(stack.clients)
 
 
 def test_a_stack_is_found_by_its_name_where_it_was_deployed_from(stack: DrStack, root: Path) -> None:
