@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from clients.interrupts import interrupt_on_ending
 from ops.local import running
 from ops.opened_stack import Outputs, StackName, confirm, open_stack
 from ops.options import AsJson, RunDir, Yes, printable
@@ -67,9 +68,11 @@ def rotate(
     secrets = StackSecrets(deployment)
     known = {one.word: one for one in secrets.all()}
     if secret not in known:
-        raise typer.BadParameter(f"there is no secret {secret!r}; there are {', '.join(known)}")
+        # What was typed is not repeated: it may be the value.
+        raise typer.BadParameter(f"there is no such secret; there are {', '.join(known)}")
     value = _value(known[secret])
     confirm(deployment, f"{known[secret].name} gets another value.", yes=yes, stack_name=stack_name)
+    interrupt_on_ending()
     done = secrets.rotate(known[secret], value, say=lambda text: typer.echo(text, err=True))
     if as_json:
         typer.echo(json.dumps(asdict(done), indent=2))

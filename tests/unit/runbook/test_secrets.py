@@ -2,14 +2,19 @@
 
 import io
 import json
+import signal
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
+from typer.testing import CliRunner, Result
 
 from clients.deployment import Deployment
 from handlers.settings import variable
+from ops.cli import app
+from ops.runbook import secrets_commands
 from runbook import secrets as module
 from runbook.secrets import SecretError, StackSecret, StackSecrets
 from tests.fakes.deployment import FAILOVER, PRIMARY, LossyClients
@@ -220,3 +225,36 @@ def test_states_tell_what_is_missing_and_what_is_away(functions: Functions) -> N
     (key,) = [one for one in secrets.all() if one.word == "anthropic"]
     assert all(state.error for state in secrets.states(key, checking=False))
     assert DISTRIBUTION is secret.function
+
+
+@pytest.fixture
+def typed(functions: Functions, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Type `responder secrets` on that stack, with a value on standard input."""
+    opened = SimpleNamespace(deployment=functions.deployment, emulator=None)
+    monkeypatch.setattr(secrets_commands, "open_stack", lambda *_, **__: opened)
+    return lambda *words, value="": CliRunner().invoke(app, ["secrets", *words], input=value)
+
+
+def test_a_value_typed_for_a_name_is_not_repeated(typed: Callable[..., Result]) -> None:
+    """It would be in whatever keeps the output."""
+    done = typed("rotate", NEW)
+    assert done.exit_code == 2
+    assert "there is no such secret" in done.output
+    assert NEW not in done.output
+
+
+def test_a_rotation_that_is_told_to_stop_puts_the_old_value_back(
+    typed: Callable[..., Result], functions: Functions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By SIGTERM, as by Ctrl-C."""
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGHUP)
+    signal.signal(signal.SIGTERM, lambda *_: pytest.fail("nobody minds SIGTERM"))
+    monkeypatch.setattr(module, "wait_for", lambda *_, **__: signal.raise_signal(signal.SIGTERM))
+    try:
+        done = typed("rotate", "slack", "--yes", value=NEW + "\n")
+    finally:
+        signal.signal(signal.SIGTERM, before[0])
+        signal.signal(signal.SIGHUP, before[1])
+    assert done.exit_code != 0
+    assert current(functions) == OLD
+    assert NEW not in done.output
