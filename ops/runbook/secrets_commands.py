@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from clients.interrupts import interrupt_on_ending
@@ -115,7 +116,7 @@ def _table(found: list[tuple[StackSecret, list[SecretState]]]) -> Table:
                 state.region,
                 (state.version or "unknown" if state.error else state.version or "none")[:SHORT_ID_CHARS],
                 f"{state.changed_at:%Y-%m-%d %H:%M} UTC" if state.changed_at else "",
-                printable(_said(state, same=same)),
+                escape(printable(_said(state, same=same))),
             )
     return table
 

@@ -258,3 +258,15 @@ def test_a_rotation_that_is_told_to_stop_puts_the_old_value_back(
     assert done.exit_code != 0
     assert current(functions) == OLD
     assert NEW not in done.output
+
+
+def test_what_slack_answers_is_shown_as_it_is(typed: Callable[..., Result], functions: Functions) -> None:
+    """In brackets it is no markup of ours, which would end the command or be left out."""
+    functions.refusals[PRIMARY, CURRENT] = "Slack refuses the webhook: 403 [/red][bold]no"
+    functions.deployment.clients.client("secretsmanager", PRIMARY).create_secret(
+        Name=functions.deployment.names.anthropic_key_secret, SecretString="sk-ant-x"
+    )
+    done = typed("status", "--check")
+    assert done.exit_code == 1
+    assert isinstance(done.exception, SystemExit)
+    assert "[/red][bold]no" in "".join(done.stdout.split())
