@@ -11,6 +11,7 @@ from rich.console import Console
 
 from clients.interrupts import interrupt_on_ending
 from ops.demo.progress import ProgressLine
+from ops.hints import hinted
 from ops.local import running
 from ops.opened_stack import Outputs, StackName, confirm, open_stack
 from ops.options import AsJson, DryRun, RunDir, Yes
@@ -73,7 +74,9 @@ def purge(  # noqa: PLR0913 - one option each
     if not returned.all_back:
         typer.echo(
             f"{returned.waiting - returned.seen_to:,} are due by {shown_time(returned.last_due_at)}; "
-            "Recovery wakes them within a minute after that. `responder alerts list` shows what is open",
+            + hinted(
+                "Recovery wakes them within a minute after that. `responder alerts list` shows what is open"
+            ),
             err=True,
         )
         raise typer.Exit(1)

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from clients.interrupts import interrupt_on_ending
+from ops.hints import hinted
 from ops.local import running
 from ops.opened_stack import Outputs, StackName, confirm, open_stack
 from ops.options import AsJson, RunDir, Yes, printable
@@ -83,7 +84,7 @@ def rotate(
         typer.echo(f"{done.name} has another value; each function reads it within 4 minutes")
     for region, problem in done.problems.items():
         typer.secho(
-            f"{region}: {printable(problem)}; `responder secrets status --check` asks again",
+            hinted(f"{region}: {printable(problem)}; `responder secrets status --check` asks again"),
             fg="red",
             err=True,
         )
@@ -125,7 +126,7 @@ def _said(state: SecretState, *, same: bool) -> str:
     if state.error:
         return f"unknown: {state.error}"
     if state.version is None:
-        return "no value: `responder secrets rotate` puts one"
+        return hinted("no value: `responder secrets rotate` puts one")
     if state.problem:
         return f"not taken: {state.problem}"
     words = ["ok, taken" if state.problem == "" else "ok"] if same else ["not the same in both regions"]

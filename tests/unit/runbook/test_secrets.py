@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 from clients.deployment import Deployment
 from handlers.settings import variable
 from ops.cli import app
+from ops.hints import act_on
 from ops.runbook import secrets_commands
 from runbook import secrets as module
 from runbook.secrets import SecretError, StackSecret, StackSecrets
@@ -241,6 +242,18 @@ def test_a_value_typed_for_a_name_is_not_repeated(typed: Callable[..., Result]) 
     assert done.exit_code == 2
     assert "there is no such secret" in done.output
     assert NEW not in done.output
+
+
+def test_the_next_step_is_for_the_same_stack(typed: Callable[..., Result], functions: Functions) -> None:
+    """Pasted, it asks about the stack whose secret it was."""
+    functions.silent.add(FAILOVER)
+    act_on("--stack dev")
+    try:
+        done = typed("rotate", "slack", "--yes", value=NEW + "\n")
+    finally:
+        act_on("")
+    assert done.exit_code == 1
+    assert "it does not answer; `responder secrets status --check --stack dev` asks again" in done.stderr
 
 
 def test_a_rotation_that_is_told_to_stop_puts_the_old_value_back(
