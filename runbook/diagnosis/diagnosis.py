@@ -13,9 +13,6 @@ from runbook.diagnosis.traffic_probes import TRAFFIC_PROBES
 
 PROBES: Final[tuple[Probe, ...]] = (*SETTINGS_PROBES, *TRAFFIC_PROBES, *LOG_PROBES)
 
-_MOST: Final = 0.75
-"""Share of the probes that a lost region leaves without an answer; one that is slow answers some."""
-
 _RANKS: Final = tuple(Likelihood)
 _SILENCES: Final = (REGION_LOST, UNREACHABLE)
 
@@ -93,9 +90,8 @@ def conclude(observation: Observation) -> Diagnosis:
 
 
 def _is_lost(observation: Observation, region: str) -> bool:
-    probes = sum(one.region == region for one in observation.outcomes)
     silent = any(one.sign is Sign.WEBHOOK_SILENT and one.region == region for one in observation.evidence)
-    return silent and len(observation.unseen(region)) > probes * _MOST
+    return silent and region not in observation.answering
 
 
 def _ranked(causes: Iterable[Cause]) -> list[Cause]:

@@ -2,13 +2,21 @@
 
 import shlex
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import partial
+from typing import Final
+
+from botocore.exceptions import ClientError
 
 from clients.checks import WITHIN_S, Finding, Outcome, State, failed, ok, run_checks
 from clients.logs import LogLine
 from deploy.checks.subject import Subject
+from handlers.domain.redaction import redacted
+
+_SERVER_ERROR: Final = 500
+_KEPT: Final = ("dynamodb:", "secretsmanager:")
+"""What keeps data in both regions may answer on for a region of which nothing else does."""
 
 
 class Sign(StrEnum):
@@ -50,6 +58,7 @@ class Sign(StrEnum):
 class Evidence:
     """A sign in a region. `what`: the function, queue, secret or table; `detail`: what was seen, hostile.
 
+    `observe` takes secrets out of `detail`.
     `mend`: the command that shows or mends just this, where it takes values that only the probe knows.
     """
 
@@ -97,13 +106,22 @@ class Probe:
     actions: tuple[str, ...]
     look: Look
 
+    @property
+    def shows_life(self) -> bool:
+        """Whether an answer shows that the region is there."""
+        return bool(self.actions) and not any(action.startswith(_KEPT) for action in self.actions)
+
 
 @dataclass(frozen=True)
 class Observation:
-    """All that was seen. `outcomes`: of each probe in each region; unknown where it could not look."""
+    """All that was seen. `outcomes`: of each probe in each region; unknown where it could not look.
+
+    `answering`: the regions in which what runs there answered, be it that the caller may not look.
+    """
 
     evidence: tuple[Evidence, ...]
     outcomes: tuple[Outcome, ...]
+    answering: frozenset[str]
 
     def unseen(self, region: str) -> tuple[Outcome, ...]:
         """The probes that could not look at the region."""
@@ -115,9 +133,19 @@ class Observation:
 def observe(scene: Scene, probes: Sequence[Probe], *, within_s: float = WITHIN_S) -> Observation:
     """Look at everything in both regions at once; what has not answered within `within_s` is unknown."""
     seen: dict[tuple[str, str], tuple[Evidence, ...]] = {}
+    answering: set[str] = set()
 
     def run(probe: Probe, _subject: Subject, region: str) -> Finding:
-        found = seen[probe.id, region] = tuple(probe.look(scene, region))
+        try:
+            found = tuple(replace(one, detail=redacted(one.detail)) for one in probe.look(scene, region))
+        except ClientError as error:
+            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+            if probe.shows_life and status < _SERVER_ERROR:
+                answering.add(region)
+            raise
+        seen[probe.id, region] = found
+        if probe.shows_life:
+            answering.add(region)
         if not found:
             return ok(probe.title)
         return failed("; ".join(dict.fromkeys(one.detail for one in found)), found[0].mend)
@@ -129,6 +157,6 @@ def observe(scene: Scene, probes: Sequence[Probe], *, within_s: float = WITHIN_S
         for probe in probes
     ]
     outcomes = run_checks(checks, within_s=within_s)
-    answered = {(one.check.id, one.region) for one in outcomes if one.finding.state != State.UNKNOWN}
-    evidence = [one for key, found in seen.items() if key in answered for one in found]
-    return Observation(tuple(evidence), tuple(outcomes))
+    answered = [(one.check.id, one.region) for one in outcomes if one.finding.state != State.UNKNOWN]
+    evidence = [one for key in answered for one in seen[key]]
+    return Observation(tuple(evidence), tuple(outcomes), frozenset(answering))

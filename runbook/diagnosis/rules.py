@@ -49,7 +49,8 @@ REGION_LOST: Final = Rule(
     signs=(Sign.WEBHOOK_SILENT,),
     explains=frozenset(Sign),
 )
-"""Only where most of what was asked of the region has no answer either (`runbook.diagnosis.diagnosis`)."""
+"""Only where no API of AWS shows that the region is there, not even by a refusal: one that is slow, or whose
+webhook alone does not answer, is not lost (`runbook.diagnosis.evidence.Probe.shows_life`)."""
 
 UNREACHABLE: Final = Rule(
     id="unreachable",

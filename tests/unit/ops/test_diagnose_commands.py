@@ -56,6 +56,7 @@ def test_text_of_others_neither_controls_the_terminal_nor_is_markup(run: Any) ->
     assert done.exit_code == 1
     assert "\x1b" not in done.stdout
     assert "[bold]gone[/]" in done.stdout
+    assert WEBHOOK not in done.stdout
     lines = done.stdout.splitlines()
     assert "Slack does not answer" in lines[0]
     assert any(line.strip().startswith("next: `aws logs tail") for line in lines)

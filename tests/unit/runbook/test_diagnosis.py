@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from botocore import xform_name
+from botocore.exceptions import ConnectTimeoutError
 
 from clients.logs import LogLine
 from dr.operations.environment import Answer
@@ -147,6 +148,33 @@ def test_a_lost_region_is_named_and_the_other_is_still_looked_at() -> None:
     assert named(found) == [("schedule-off", (FAILOVER,)), ("region-lost", (PRIMARY,))]
     assert found.unseen == ()
     assert "`responder dr status`" in found.causes[1].hint
+
+
+def test_a_region_whose_data_alone_answers_is_lost() -> None:
+    """Tables and secrets are in both regions: they may answer for one of which nothing runs."""
+    answers = {
+        f"{name}@{PRIMARY}": ConnectTimeoutError(endpoint_url=name)
+        for name in healthy()
+        if not name.startswith(("dynamodb.", "secretsmanager."))
+    }
+    found = diagnose(scene(RecordedAws({**healthy(), **answers}), web={PRIMARY: None}))
+    assert named(found) == [("region-lost", (PRIMARY,))]
+
+
+@pytest.mark.parametrize("rest", ["silent", "denied"])
+def test_a_region_of_which_one_api_answers_is_not_lost(rest: str) -> None:
+    """Its API key is disabled, and its webhook and all else came to nothing in time: the key is the cause."""
+    key = {"items": [{"id": "k1", "name": f"{PREFIX}-sources", "enabled": False}]}
+    error = (
+        ConnectTimeoutError(endpoint_url="-")
+        if rest == "silent"
+        else refusal("AccessDeniedException", status=403)
+    )
+    answers = {f"{name}@{PRIMARY}": error for name in healthy()} | {f"apigateway.get_api_keys@{PRIMARY}": key}
+    found = diagnose(scene(RecordedAws({**healthy(), **answers}), web={PRIMARY: None}))
+    assert named(found) == [("key-unusable", (PRIMARY,))]
+    assert [one.sign for one in found.unexplained] == [Sign.WEBHOOK_SILENT]
+    assert {one.region for one in found.unseen} == {PRIMARY}
 
 
 def test_a_region_that_may_not_be_looked_at_is_unknown_and_not_well() -> None:
