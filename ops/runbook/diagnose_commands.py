@@ -61,7 +61,7 @@ def diagnose_stack(
     """Look at both regions from the webhook to Slack and name the causes that fit, the likeliest first.
 
     It reads, and runs the workers once with nothing to do. What does not answer is unknown. Exits 1 if
-    something is wrong, or nothing is known of a region.
+    something is wrong, or half of a region or more could not be looked at.
     """
     if context.invoked_subcommand is not None:
         return
@@ -130,7 +130,9 @@ def _verdict(found: Diagnosis) -> str:
         return f"likeliest: {found.causes[0].rule.title} ({', '.join(found.causes[0].regions)})"
     if found.unexplained:
         return "the cause is unknown: nothing that was looked at explains what is seen"
-    return "nothing is known" if found.blind else "nothing wrong is seen"
+    if found.blind:
+        return f"unknown: half or more of {' and '.join(found.blind)} could not be looked at"
+    return "nothing wrong is seen"
 
 
 def _print(found: Diagnosis, console: Console, *, show_all: bool) -> None:
@@ -219,11 +221,10 @@ def _report(scene: Scene, found: Diagnosis) -> dict[str, Any]:
             "verdict": _verdict(found),
             "causes": [_cause(cause) for cause in found.causes],
             "unexplained": [_evidence(one) for one in found.unexplained],
-            "contacts": [asdict(one) for one in scene.subject.config.contacts],
             "observations": json.loads(outcomes_as_json(found.observation.outcomes))["checks"],
         }
     )
-    return report
+    return report | {"contacts": [asdict(one) for one in scene.subject.config.contacts]}
 
 
 def _cause(cause: Cause) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The diagnosis of a stack: looks at both regions at once and names the causes that fit, likeliest first."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -47,13 +48,11 @@ class Diagnosis:
         return tuple(one for region in sorted(regions) for one in self.observation.unseen(region))
 
     @property
-    def blind(self) -> bool:
-        """Whether nothing is known of some region."""
-        outcomes, unseen = self.observation.outcomes, self.unseen
-        return any(
-            all(one in unseen for one in outcomes if one.region == region)
-            for region in {one.region for one in outcomes}
-        )
+    def blind(self) -> tuple[str, ...]:
+        """The regions of which half or more could not be looked at."""
+        asked = Counter(one.region for one in self.observation.outcomes)
+        unseen = Counter(one.region for one in self.unseen)
+        return tuple(region for region, count in asked.items() if unseen[region] * 2 >= count)
 
     @property
     def well(self) -> bool:

@@ -36,6 +36,7 @@ class Sign(StrEnum):
     QUEUE_DENIED = "a queue's policy denies"
     QUEUE_MISSING = "a queue is missing"
     POISON = "bodies that no worker can use"
+    DEAD_LETTERS = "messages in a dead-letter queue"
     SECRET_UNUSABLE = "a secret is missing or has no value"  # noqa: S105 - the name of a sign
     SLACK_ADDRESS = "Slack does not take the address"
     SLACK_WAITS = "Slack asks to wait"

@@ -90,14 +90,12 @@ _MEANINGS: Final[Mapping[str, Callable[[Mapping[str, Any]], Meaning]]] = {
 def _look(spec: FunctionSpec, scene: Scene, region: str) -> Iterator[Evidence]:
     """The newest line of each sign; none if all of them are over."""
     deployment, name = scene.subject.deployment, scene.subject.deployment.names.function(spec)
+    read = [
+        read_events(deployment, spec, region, since_ms=scene.since_ms, pattern=pattern, limit=LINES_MAX)
+        for pattern in _PATTERNS[spec]
+    ]
     lines = sorted(
-        {
-            (line.at_ms, line.text): line
-            for pattern in _PATTERNS[spec]
-            for line in read_events(
-                deployment, spec, region, since_ms=scene.since_ms, pattern=pattern, limit=LINES_MAX
-            )
-        }.values(),
+        {(line.at_ms, line.text): line for part in read for line in part}.values(),
         key=lambda line: line.at_ms,
     )
     scene.lines[region, spec.suffix] = lines
@@ -105,13 +103,16 @@ def _look(spec: FunctionSpec, scene: Scene, region: str) -> Iterator[Evidence]:
     if not found:
         return
     last_ms = max(line.at_ms for line, _ in found.values())
-    if scene.now_ms - last_ms > _RECENT_MS and read_events(
-        deployment, spec, region, since_ms=last_ms + 1, pattern=_WORKS[spec], limit=1
+    whole = all(len(part) < LINES_MAX for part in read)  # else the newest failures were not read
+    if (
+        whole
+        and scene.now_ms - last_ms > _RECENT_MS
+        and read_events(deployment, spec, region, since_ms=last_ms + 1, pattern=_WORKS[spec], limit=1)
     ):
         return
     for sign, (_, detail) in found.items():
         yield Evidence(
-            sign=sign, region=region, what=name, detail=f"{name}: {detail}", mend=log_of(scene, region, name)
+            sign=sign, region=region, what=name, detail=f"{name}: {detail}", mend=log_of(scene, region, spec)
         )
 
 

@@ -162,7 +162,11 @@ RULES: Final = (
     ),
     Rule(
         id="poison", title="somebody sends bodies into a queue that no worker can use",
-        likelihood=Likelihood.LIKELY, signs=(Sign.POISON,), see=DLQ,
+        likelihood=Likelihood.LIKELY, signs=(Sign.POISON,), see=DLQ, explains=frozenset({Sign.DEAD_LETTERS}),
+    ),
+    Rule(
+        id="dead-letters", title="messages failed each time that they were tried",
+        likelihood=Likelihood.POSSIBLE, signs=(Sign.DEAD_LETTERS,), see=DLQ,
     ),
     Rule(
         id="senders-refused", title="a sender's bodies are refused", likelihood=Likelihood.POSSIBLE,

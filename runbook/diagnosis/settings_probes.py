@@ -130,13 +130,11 @@ def _queues(scene: Scene, region: str) -> Iterator[Evidence]:
             detail = f"the policy of {name} denies {', '.join(denied)} to everybody"
             yield Evidence(sign=Sign.QUEUE_DENIED, region=region, what=name, detail=detail, mend=look)
         if spec in DEAD_LETTER_QUEUES and int(found.get(_COUNTS[0], 0)):
-            look = scene.aws(
-                "sqs receive-message --max-number-of-messages 10 --visibility-timeout 0",
-                region,
-                queue_url=url,
-            )
             detail = f"{found[_COUNTS[0]]} messages in {name}"
-            yield Evidence(sign=Sign.POISON, region=region, what=name, detail=detail, mend=look)
+            yield Evidence(
+                sign=Sign.DEAD_LETTERS, region=region, what=name, detail=detail,
+                mend=f"`responder dlq list --region {region}`",
+            )  # fmt: skip
 
 
 def queue_url(scene: Scene, region: str, key: str) -> str:

@@ -1,11 +1,12 @@
 """How the way to Slack is: what it refused lately, which channels have to wait, and where routes lead."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from clients.checks import WITHIN_S
+from handlers.domain.redaction import redacted
 from runbook.diagnosis.diagnosis import Diagnosis, conclude
-from runbook.diagnosis.evidence import Evidence, Scene, Sign, observe
+from runbook.diagnosis.evidence import Scene, Sign, observe
 from runbook.diagnosis.log_probes import LOG_PROBES, meaning_of
 from runbook.diagnosis.settings_probes import SETTINGS_PROBES
 from runbook.diagnosis.traffic_probes import TRAFFIC_PROBES
@@ -42,25 +43,20 @@ def diagnose_slack(scene: Scene, *, within_s: float = WITHIN_S) -> SlackDiagnosi
     diagnosis = conclude(observe(scene, _PROBES, within_s=within_s))
     waits = {
         one.what: one.detail
-        for one in _seen(diagnosis)
+        for one in diagnosis.observation.evidence
         if one.sign is Sign.SLACK_WAITS and "channel" in one.what
     }
     return SlackDiagnosis(diagnosis, tuple(_errors(scene)), waits)
 
 
-def _seen(diagnosis: Diagnosis) -> Iterator[Evidence]:
-    yield from diagnosis.observation.evidence
-
-
 def _errors(scene: Scene) -> list[SlackError]:
     found: dict[tuple[str, str], SlackError] = {}
-    for (region, function), lines in scene.lines.items():
+    for (region, function), lines in sorted(scene.lines.items()):
         for line in lines if function == DISTRIBUTION.suffix else ():
             meaning = meaning_of(line)
             if meaning is None:
                 continue
-            before = found.get((region, meaning[1]))
-            found[region, meaning[1]] = SlackError(
-                region, meaning[1], before.count + 1 if before else 1, line.at_ms
-            )
+            reason = redacted(meaning[1])
+            before = found.get((region, reason))
+            found[region, reason] = SlackError(region, reason, before.count + 1 if before else 1, line.at_ms)
     return sorted(found.values(), key=lambda one: (-one.count, one.region, one.reason))

@@ -1,6 +1,7 @@
 """What traffic meets: the webhook, the functions as they run, the records that they share, open alerts."""
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -19,7 +20,7 @@ from runbook.diagnosis.evidence import Evidence, Probe, Scene, Sign
 from runbook.diagnosis.settings_probes import queue_url, throttled, throttling
 from topology.alerts import follow_up_key
 from topology.config_keys import STRONG
-from topology.functions import ANALYSIS, DISTRIBUTION, FUNCTIONS
+from topology.functions import ANALYSIS, DISTRIBUTION, FUNCTIONS, FunctionSpec
 from topology.names import LIVE_ALIAS
 from topology.queues import WORK_QUEUES
 from topology.records import CLAUDE_BREAKER, ownership_record, rate_record
@@ -33,6 +34,15 @@ _SHOWN: Final = 5
 _GRACE_S: Final = 120
 """An alert is overdue for up to a minute until Recovery's next run, and until that has worked."""
 
+_REFUSED: Final = re.compile(r"key is refused|model is not to be had|spend limit is reached|the secret ")
+"""What no later call mends, as `handlers.adapters.claude` words it; 408, 409 and 429 pass by themselves."""
+
+_MESSAGES: Final = (
+    "ApproximateNumberOfMessages",
+    "ApproximateNumberOfMessagesNotVisible",
+    "ApproximateNumberOfMessagesDelayed",
+)
+
 
 def _webhook(scene: Scene, region: str) -> Iterator[Evidence]:
     """What `/health` answers, which runs reception and reads the ledger; a cold one is asked twice."""
@@ -41,13 +51,12 @@ def _webhook(scene: Scene, region: str) -> Iterator[Evidence]:
     status = "`responder dr status`"
     if answer is None:
         yield Evidence(sign=Sign.WEBHOOK_SILENT, region=region, detail=f"{url} does not answer", mend=status)
-    elif answer.body.get("status") == "ledger_unavailable":
-        return  # the ledger's own probe says why
     elif answer.status in (403, 404):
         detail = f"{url} answers {answer.status}: its stage or path is gone"
         yield Evidence(sign=Sign.WEBHOOK_GONE, region=region, detail=detail, mend=f"run {scene.subject.up}")
     elif answer.status != OK:
-        detail = f"{url} answers {answer.status} ({answer.body.get('error', 'no reason given')})"
+        reason = answer.body.get("error") or answer.body.get("status") or "no reason given"
+        detail = f"{url} answers {answer.status} ({reason})"
         yield Evidence(sign=Sign.WEBHOOK_FAILS, region=region, detail=detail, mend=status)
 
 
@@ -73,13 +82,14 @@ def _invocations(scene: Scene, region: str) -> Iterator[Evidence]:
             yield Evidence(
                 sign=Sign.FUNCTION_FAILS, region=region, what=name,
                 detail=f"{name} fails with nothing to do: {_error_in(answer['Payload'].read())}",
-                mend=log_of(scene, region, name),
+                mend=log_of(scene, region, spec),
             )  # fmt: skip
 
 
-def log_of(scene: Scene, region: str, name: str) -> str:
-    """The command that shows the newest lines of a function's log."""
-    return scene.aws(f"logs tail /aws/lambda/{name} --since 10m", region)
+def log_of(scene: Scene, region: str, spec: FunctionSpec) -> str:
+    """The command that shows what a function logged in the time that is looked at."""
+    minutes = -(-(scene.now_ms - scene.since_ms) // 60_000)
+    return f"`responder logs tail --function {spec.key} --region {region} --since {minutes}m`"
 
 
 def _error_in(payload: bytes) -> str:
@@ -94,12 +104,12 @@ def _error_in(payload: bytes) -> str:
 
 def _metrics(scene: Scene, region: str) -> Iterator[Evidence]:
     """Errors and throttles by function, as Lambda counts them; it may be a minute late."""
-    names = [scene.subject.deployment.names.function(spec) for spec in FUNCTIONS]
+    names = {spec: scene.subject.deployment.names.function(spec) for spec in FUNCTIONS}
     metrics = {
         f"{name} {metric}": Metric(
             namespace="AWS/Lambda", name=metric, statistic="Sum", dimensions={"FunctionName": name}
         )
-        for name in names
+        for name in names.values()
         for metric in ("Errors", "Throttles")
     }
     until = scene.subject.now()
@@ -108,7 +118,7 @@ def _metrics(scene: Scene, region: str) -> Iterator[Evidence]:
         scene.subject.client("cloudwatch", region), metrics, since=since,
         until=max(until, since + timedelta(seconds=_PERIOD_S)), period_s=_PERIOD_S,
     )  # fmt: skip
-    for name in names:
+    for spec, name in names.items():
         for metric, sign in (
             ("Errors", Sign.FUNCTION_FAILS),
             ("Throttles", Sign.FUNCTION_THROTTLED),
@@ -116,7 +126,7 @@ def _metrics(scene: Scene, region: str) -> Iterator[Evidence]:
             if count := total(points[f"{name} {metric}"]):
                 yield Evidence(
                     sign=sign, region=region, what=name, detail=f"{name}: {count:g} {metric.lower()}",
-                    mend=log_of(scene, region, name),
+                    mend=log_of(scene, region, spec),
                 )  # fmt: skip
 
 
@@ -168,17 +178,14 @@ def _breaker(scene: Scene, region: str, breaker: dict[str, Any]) -> Iterator[Evi
     if not failures and breaker.get("open_until_ms", 0) <= scene.now_ms:
         return
     reasons = _reasons(scene, region)
-    refused = [
-        reason for reason in reasons if "40" in reason or "spend limit" in reason or "secret" in reason
-    ]
-    name = scene.subject.deployment.names.function(ANALYSIS)
+    refused = [reason for reason in reasons if _REFUSED.search(reason)]
     detail = f"Claude did not answer the last {failures} calls"
     yield Evidence(
         sign=Sign.CLAUDE_REFUSES if refused else Sign.CLAUDE_FAILS,
         region=region,
         what="Claude",
         detail=f"{detail}: {(refused or reasons)[0]}" if reasons else detail,
-        mend="`responder secrets status --check`" if refused else log_of(scene, region, name),
+        mend="`responder secrets status --check`" if refused else log_of(scene, region, ANALYSIS),
     )
 
 

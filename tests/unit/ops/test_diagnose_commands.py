@@ -20,7 +20,7 @@ from topology.contacts import Contact
 
 WEBHOOK = "https://hooks.slack.com/services/T0123ABCD/B0123ABCD/abcdefghijklmnopqrstuvwx"
 HOSTILE = f"\x1b[2J[bold]gone[/] {WEBHOOK}"
-CALLED = (Contact(who="on call", reach="#ops"),)
+CALLED = (Contact(who="on call", reach="ops@example.com"),)
 
 
 def logged(reason: str) -> dict[str, Any]:
@@ -59,9 +59,9 @@ def test_text_of_others_neither_controls_the_terminal_nor_is_markup(run: Any) ->
     assert WEBHOOK not in done.stdout
     lines = done.stdout.splitlines()
     assert "Slack does not answer" in lines[0]
-    assert any(line.strip().startswith("next: `aws logs tail") for line in lines)
+    assert any(line.strip().startswith("next: `responder logs tail --function ") for line in lines)
     assert any(line.strip() == "see docs/runbook.md#slack-messages-not-delivered" for line in lines)
-    assert lines[-1] == "Contacts: on call: #ops"
+    assert lines[-1] == "Contacts: on call: ops@example.com"
 
 
 def test_json_has_what_scripts_need_and_no_secret(run: Any) -> None:
@@ -74,13 +74,13 @@ def test_json_has_what_scripts_need_and_no_secret(run: Any) -> None:
         "verdict",
         "causes",
         "unexplained",
-        "contacts",
         "observations",
+        "contacts",
     ]
     cause = report["causes"][0]
     assert list(cause) == ["id", "title", "likelihood", "regions", "evidence", "next", "see"]
     assert list(cause["evidence"][0]) == ["sign", "region", "what", "detail"]
-    assert report["contacts"] == [{"who": "on call", "reach": "#ops"}]
+    assert report["contacts"] == [{"who": "on call", "reach": "ops@example.com"}]
     assert WEBHOOK not in done.stdout
 
 

@@ -19,7 +19,7 @@ from dr.operations.environment import Answer
 from lambda_packages import ROOT
 from runbook.diagnosis.diagnosis import PROBES, Diagnosis, diagnose
 from runbook.diagnosis.evidence import Sign
-from runbook.diagnosis.log_probes import meaning_of
+from runbook.diagnosis.log_probes import LINES_MAX, meaning_of
 from runbook.diagnosis.rules import RULES, Likelihood
 from tests.fakes.aws_refusals import refusal
 from tests.fakes.diagnosed import NOW, NOW_MS, PREFIX, healthy, mapping, scene, schedule
@@ -80,7 +80,11 @@ PLANTED: list[tuple[str, dict[str, Any], str]] = [
     ("mapping-off", {"lambda.list_event_source_mappings": {"EventSourceMappings": []}}, ""),
     ("queue-denied", {"sqs.get_queue_attributes": {"Attributes": {"Policy": DENY}}}, "sqs"),
     ("queue-missing", {"sqs.get_queue_attributes": refusal("QueueDoesNotExist")}, ""),
-    ("poison", {"sqs.get_queue_attributes": {"Attributes": {"ApproximateNumberOfMessages": "3"}}}, "sqs"),
+    (
+        "dead-letters",
+        {"sqs.get_queue_attributes": {"Attributes": {"ApproximateNumberOfMessages": "3"}}},
+        "responder",
+    ),
     ("secret-unusable", {"secretsmanager.describe_secret": {}}, "responder"),
     (
         "secret-unusable",
@@ -103,7 +107,7 @@ PLANTED: list[tuple[str, dict[str, Any], str]] = [
                 "Payload": io.BytesIO(b'{"errorType": "Runtime.ImportModuleError", "errorMessage": "no"}'),
             }
         },
-        "logs",
+        "responder",
     ),
     ("function-throttled", {"lambda.invoke": refusal("TooManyRequestsException", status=429)}, "lambda"),
 ]
@@ -128,7 +132,7 @@ def test_a_hint_of_the_aws_cli_is_a_call_that_aws_has(
     hint = next(one.hint for one in answered(answers).causes if one.rule.id == cause)
     command = re.search(r"`aws ([^`]+)`", hint)
     assert bool(command) == (service not in {"", "responder"})
-    if command is None or service == "logs":  # `aws logs tail` is the CLI's own, over FilterLogEvents
+    if command is None:
         return
     words = shlex.split(command[1])
     client = moto_client(words[0], PRIMARY)
@@ -184,6 +188,15 @@ def test_a_region_that_may_not_be_looked_at_is_unknown_and_not_well() -> None:
     assert found.causes == ()
     assert {one.check.id for one in found.unseen} == {one.id for one in PROBES} - {"webhook"}
     assert "allow the caller scheduler:GetSchedule" in {one.finding.hint for one in found.unseen}
+    assert found.blind == (PRIMARY, FAILOVER)
+    assert not found.well
+
+
+def test_one_probe_that_may_not_look_leaves_a_stack_well() -> None:
+    """It is said to be unknown; a missing permission of a reader wakes nobody."""
+    found = answered({"scheduler.get_schedule": refusal("AccessDeniedException", status=403)})
+    assert {one.check.id for one in found.unseen} == {"schedule"}
+    assert found.well
 
 
 def test_no_answer_at_all_is_no_loss_of_both_regions() -> None:
@@ -195,9 +208,10 @@ def test_no_answer_at_all_is_no_loss_of_both_regions() -> None:
     assert not found.well
 
 
-def test_a_symptom_without_a_cause_is_unexplained() -> None:
-    """A webhook that fails for no reason that can be seen: no cause is made up for it."""
-    found = diagnose(scene(RecordedAws(healthy()), web={PRIMARY: Answer(503, {"error": "unavailable"})}))
+@pytest.mark.parametrize("body", [{"error": "unavailable"}, {"status": "ledger_unavailable"}])
+def test_a_symptom_without_a_cause_is_unexplained(body: dict[str, object]) -> None:
+    """A webhook that fails for no reason that can be seen: no cause is made up for it, and it is not well."""
+    found = diagnose(scene(RecordedAws(healthy()), web={PRIMARY: Answer(503, body)}))
     assert found.causes == ()
     assert [one.sign for one in found.unexplained] == [Sign.WEBHOOK_FAILS]
     assert not found.well
@@ -232,7 +246,9 @@ def record(**values: int) -> dict[str, Any]:
             "Claude answered 529 overloaded_error",
             "claude-fails",
         ),
-        ({"failures": 1}, "Claude answered 401 authentication_error", "claude-refuses"),
+        ({"failures": 1}, "Claude answered 409 conflict_error", "claude-fails"),
+        ({"failures": 1}, "Claude answered 401 authentication_error: the key is refused", "claude-refuses"),
+        ({"failures": 1}, "Claude answered 404 x: the model is not to be had", "claude-refuses"),
         ({"failures": 1}, "Claude answered 400 x: the spend limit is reached", "claude-refuses"),
         ({"since_ms": NOW_MS - 1}, "", "switched"),
     ],
@@ -299,6 +315,33 @@ def test_a_failure_that_is_over_is_no_cause() -> None:
     fresh = event("Slack failed", at_ms=NOW_MS - 10_000, reason="Slack answered 500")
     assert answered({"logs.filter_log_events": {"events": [old]}}).causes == ()
     assert named(answered({"logs.filter_log_events": {"events": [fresh]}}))[0][0] == "slack-fails"
+
+
+def test_more_failures_than_are_read_are_not_over() -> None:
+    """The first of the time are read: the newest are unknown, however well the function works between."""
+    old = [
+        event("Slack failed", at_ms=NOW_MS - 120_000 + n, reason="Slack answered 500")
+        for n in range(LINES_MAX)
+    ]
+    assert named(answered({"logs.filter_log_events": {"events": old}}))[0][0] == "slack-fails"
+
+
+def test_a_poisoned_queue_accounts_for_its_dead_letters() -> None:
+    """By the log, which has why; without it nobody knows what the messages are."""
+    found = answered(
+        {
+            "sqs.get_queue_attributes": {"Attributes": {"ApproximateNumberOfMessages": "3"}},
+            "logs.filter_log_events": {"events": [event("Poison message", reason="not JSON")]},
+        }
+    )
+    assert named(found) == [("poison", (PRIMARY, FAILOVER))]
+
+
+def test_how_claude_refuses_is_worded_as_the_handler_words_it() -> None:
+    """A text that is changed there fails here."""
+    source = (ROOT / "handlers" / "adapters" / "claude.py").read_text(encoding="utf-8")
+    texts = ("key is refused", "model is not to be had", "spend limit is reached")
+    assert [text for text in texts if text not in source] == []
 
 
 def test_the_texts_that_are_looked_for_are_those_that_the_handlers_log() -> None:
