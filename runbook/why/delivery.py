@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from clients.ledger import Row
 from handlers.domain.limits import MAX_ATTEMPTS, MAX_INCIDENT_ROWS
+from runbook.history.listing import fits_matcher
 from runbook.why.decision import Decision, Rule
 from runbook.why.intake import Relatives
 from runbook.why.stack_rules import StackRules
@@ -73,11 +74,14 @@ def _route(row: Row, rules: StackRules | None) -> Decision:
     elif rules is None:
         what = f"route {route}"
     else:
-        taker = next((spec for spec in rules.routes if spec.name == route), None)
-        if taker is None:
+        taker = next(
+            (spec for spec in rules.routes if not spec.retired and fits_matcher(spec.match)(row)), None
+        )
+        if route != (taker.name if taker else DEFAULT_ROUTE):
+            figures["by_now"] = taker.name if taker else DEFAULT_ROUTE
+            what = f"route {route} took it; as configured now it would be {figures['by_now']}"
+        elif taker is None:
             what = f"none of the {len(rules.routes)} routes takes it: the {DEFAULT_ROUTE} channel"
-            if route != DEFAULT_ROUTE:
-                what = f"route {route}, which is configured no more: the {DEFAULT_ROUTE} channel"
         else:
             what = f"route {route} is the first that takes it: {taker.match}"
             figures["matcher"] = str(taker.match)
@@ -130,18 +134,26 @@ def _at_work(row: Row, rules: StackRules | None, now_s: int) -> Iterator[Decisio
     if row.get("lease_token") and due_at > now_s:
         what = f"a worker has it for {step}, until {_time(due_at)} at most"
     elif not_before > now_s:
-        held = rules is not None and status == Status.RECEIVED and rules.hold_back_s
-        why = (
-            f"held back for its resolution ({rules.hold_back_s} s)"
-            if held and rules
-            else f"it waits for {step}"
-        )
+        why = f"it waits for {step}"
+        if rules is not None and rules.hold_back_s and _may_be_held_back(row):
+            why = f"held back for its resolution ({rules.hold_back_s} s)"
         what = f"{why}, not before {_time(not_before)}"
     elif due_at and due_at <= now_s:
         what = f"it waits for {step} since {_time(due_at)}; Recovery takes it up, each minute"
     if row.get("attempts"):
         what += f"; tried {row['attempts']} times, of {MAX_ATTEMPTS}"
-    yield Decision(rule=Rule.AT_WORK, what=what, figures=figures, decides=not_before <= now_s)
+    held = status == Status.ANALYZED and row.get("incident_id") and not row.get("lead") and not_before > now_s
+    yield Decision(rule=Rule.AT_WORK, what=what, figures=figures, decides=not held)
+
+
+def _may_be_held_back(row: Row) -> bool:
+    """Whether an alert that waits may do so for its resolution: it fires, and nobody has tried it yet."""
+    return (
+        row["status"] == Status.RECEIVED
+        and row["severity"] != Severity.CRITICAL
+        and row.get("state") != FaultState.RESOLVED
+        and not row.get("attempts")
+    )
 
 
 def _told(row: Row) -> Iterator[Decision]:

@@ -83,7 +83,7 @@ def deployment(aws: None) -> Deployment:  # noqa: ARG001 - moto must run
         "DEDUPE_EVENT_WINDOW_S": str(EVENT_WINDOW_S),
         "DEDUPE_CONTENT_WINDOW_S": str(CONTENT_WINDOW_S),
         "SOURCE_QUOTA_PER_MINUTE": "2",
-        "HOLD_BACK_S": "0",
+        "HOLD_BACK_S": "20",
         "CACHE_TTL_S": str(CACHE_TTL_S),
         "CRITICAL_PATIENCE_S": str(CRITICAL_PATIENCE_S),
         "INCIDENT_WINDOW_S": str(INCIDENT_WINDOW_S),

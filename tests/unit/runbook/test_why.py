@@ -15,7 +15,7 @@ from handlers.domain.formats import parse
 from handlers.domain.intake.alarms import AlarmMessage
 from handlers.domain.moves import Actor
 from handlers.domain.ports import NotifierRefusedError, NotifierUnavailableError
-from handlers.domain.states import acknowledged, claimed, escalated, parked, promoted, rerouted
+from handlers.domain.states import acknowledged, claimed, deferred, escalated, parked, promoted, rerouted
 from runbook.why.bodies import outcome_of
 from runbook.why.decision import Decision, Rule
 from runbook.why.explanation import Explainer
@@ -191,6 +191,22 @@ def posted_without_an_answer(world: World) -> str:
     return alert.alert_id
 
 
+def tried_in_vain(world: World) -> str:
+    """Its analysis failed, and is tried again later."""
+    alert = send(world)
+    leased = move(world, alert, claimed(alert, token="t", due_at=world.clock.s + 60), Actor.ANALYSIS)
+    later = deferred(leased, not_before=world.clock.s + 30, lease_s=60, attempts=1)
+    return move(world, leased, later, Actor.ANALYSIS).alert_id
+
+
+def routed_by_what_was_configured_then(world: World) -> str:
+    """No route takes it any more."""
+    world.routing = Routing(routes=(RouteSpec(name="old", match=Matcher(service="api"), secret="x"),))
+    alert = send(world, component="api")
+    deliver(world, alert)
+    return alert.alert_id
+
+
 def in_place_of_a_parked_one(world: World) -> str:
     """What it repeats was given up."""
     first = send(world)
@@ -312,6 +328,12 @@ KINDS = [
     (told, Rule.SLACK, "Slack took it 2.0 s after it was accepted"),
     (second_severity_leads, Rule.INCIDENT, "each CRITICAL one is"),
     (told, Rule.ROUTE, "none of the 1 routes takes it"),
+    (
+        routed_by_what_was_configured_then,
+        Rule.ROUTE,
+        "route old took it; as configured now it would be default",
+    ),
+    (tried_in_vain, Rule.AT_WORK, "it waits for its analysis, not before"),
     (told, Rule.ANALYSIS, "by the model"),
     (refused_by_slack, Rule.PARKED, "invalid_blocks"),
     (posted_without_an_answer, Rule.DUPLICATE, "outcome_unknown"),
@@ -374,6 +396,8 @@ DECIDED = {
     told: Rule.SLACK,
     held: Rule.INCIDENT,
     fold: Rule.AT_WORK,
+    posted_without_an_answer: Rule.AT_WORK,
+    tried_in_vain: Rule.AT_WORK,
 }
 
 
