@@ -65,7 +65,10 @@ def permalink(deployment: Deployment, region: str, reference: str) -> str:
     environment = deployment.environment(DISTRIBUTION, region) | {REGION_VARIABLE: region}
     settings = DistributionSettings.from_environment(environment)
     secrets = deployment.clients.client("secretsmanager", region)
-    token = secrets.get_secret_value(SecretId=settings.slack_bot_token_secret)["SecretString"]
+    found = secrets.get_secret_value(SecretId=settings.slack_bot_token_secret).get("SecretString", "")
+    token = found.strip()  # as the functions read it
+    if not (token.isascii() and token.isprintable()):
+        return f"as {reference}; its link is unknown: the bot's token is none"  # an error would quote it
     channel, _, ts = reference.partition("/")
     response = urllib3.PoolManager(retries=False, timeout=_TIMEOUT_S).request(
         "GET",

@@ -75,6 +75,19 @@ def test_where_slack_says_no_link_the_reason_is_told_without_the_token(
     assert TOKEN not in where
 
 
+@pytest.mark.parametrize(
+    ("kept", "where"), [(f"{TOKEN}\n", LINK), (f"{TOKEN}\n{TOKEN}", "the bot's token is none")]
+)
+def test_a_token_with_lines_is_never_quoted(
+    deployment: Deployment, slack: ScriptedServer, kept: str, where: str
+) -> None:
+    """A last line's end is left out as the functions do; what cannot be a header is not sent."""
+    name = deployment.names.slack_bot_token_secret
+    moto_client("secretsmanager", PRIMARY).put_secret_value(SecretId=name, SecretString=kept)
+    assert where_in_slack(deployment, ROW).endswith(where)
+    assert len(slack.heard) == (where == LINK)
+
+
 def test_what_has_no_link_says_why(deployment: Deployment) -> None:
     """A webhook's message, one told with others, and one that Slack has not taken."""
     told = {name: value for name, value in ROW.items() if name != "slack_ref"}
