@@ -145,6 +145,8 @@ class Search:
         found.looked_at.append("what reception's log says was refused or ignored")
         found.lines += logged.lines[-self.limit :]
         found.unknown += logged.unknown
+        if listing.more or len(logged.lines) > self.limit:
+            found.unknown.append(f"there may be more than these {self.limit}: see --limit, --since, --until")
 
     def _rows(self, alert_ids: Sequence[str]) -> list[Row]:
         table = self.deployment.alerts_table

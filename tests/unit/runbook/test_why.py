@@ -468,7 +468,17 @@ def test_a_time_finds_all_that_came_around_it(deployment: Deployment, world: Wor
         deployment=deployment, since_ms=world.clock.ms - 60_000, until_ms=world.clock.ms + 60_000, limit=9
     )
     found = search.around()
-    assert (len(found.rows), len(found.lines)) == (1, 1)
+    assert (len(found.rows), len(found.lines), found.unknown) == (1, 1, [])
+
+
+def test_what_the_limit_leaves_out_is_said(deployment: Deployment, world: World) -> None:
+    """So that nobody takes the newest for all."""
+    span = {"since_ms": world.clock.ms - 60_000, "until_ms": world.clock.ms + 60_000}
+    send(world)
+    send(world, title="Another")
+    found = Search(deployment=deployment, limit=1, **span).find("billing")
+    assert [row["title"] for row in found.rows] == ["Another"]
+    assert found.unknown == ["there may be more than these 1: see --limit, --since, --until"]
 
 
 def test_what_nobody_knows_says_where_it_was_looked_for(deployment: Deployment, world: World) -> None:
