@@ -34,8 +34,10 @@ _SHOWN: Final = 5
 _GRACE_S: Final = 120
 """An alert is overdue for up to a minute until Recovery's next run, and until that has worked."""
 
-_REFUSED: Final = re.compile(r"key is refused|model is not to be had|spend limit is reached|the secret ")
-"""What no later call mends, as `handlers.adapters.claude` words it; 408, 409 and 429 pass by themselves."""
+_REFUSED: Final = re.compile(
+    r"key is refused|model is not to be had|spend limit is reached|put its value there"
+)
+"""What no later call mends, as the analysis function words it; 408, 409 and 429 pass by themselves."""
 
 _MESSAGES: Final = (
     "ApproximateNumberOfMessages",

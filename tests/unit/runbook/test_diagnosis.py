@@ -21,6 +21,7 @@ from runbook.diagnosis.diagnosis import PROBES, Diagnosis, diagnose
 from runbook.diagnosis.evidence import Sign
 from runbook.diagnosis.log_probes import LINES_MAX, meaning_of
 from runbook.diagnosis.rules import RULES, Likelihood
+from runbook.diagnosis.traffic_probes import _REFUSED
 from tests.fakes.aws_refusals import refusal
 from tests.fakes.diagnosed import NOW, NOW_MS, PREFIX, healthy, mapping, scene, schedule
 from tests.fakes.moto_clients import moto_client
@@ -247,6 +248,7 @@ def record(**values: int) -> dict[str, Any]:
             "claude-fails",
         ),
         ({"failures": 1}, "Claude answered 409 conflict_error", "claude-fails"),
+        ({"failures": 1}, "the secret s cannot be read: ConnectTimeoutError; try later", "claude-fails"),
         ({"failures": 1}, "Claude answered 401 authentication_error: the key is refused", "claude-refuses"),
         ({"failures": 1}, "Claude answered 404 x: the model is not to be had", "claude-refuses"),
         ({"failures": 1}, "Claude answered 400 x: the spend limit is reached", "claude-refuses"),
@@ -339,8 +341,12 @@ def test_a_poisoned_queue_accounts_for_its_dead_letters() -> None:
 
 def test_how_claude_refuses_is_worded_as_the_handler_words_it() -> None:
     """A text that is changed there fails here."""
-    source = (ROOT / "handlers" / "adapters" / "claude.py").read_text(encoding="utf-8")
-    texts = ("key is refused", "model is not to be had", "spend limit is reached")
+    adapters = ROOT / "handlers" / "adapters"
+    source = "".join(
+        (adapters / name).read_text(encoding="utf-8") for name in ("claude.py", "aws/secrets.py")
+    )
+    texts = _REFUSED.pattern.split("|")
+    assert len(texts) == 4
     assert [text for text in texts if text not in source] == []
 
 
