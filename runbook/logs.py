@@ -4,12 +4,13 @@ import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from clients.deployment import Deployment
-from clients.logs import LogCutOffError, LogLine, read_events
+from clients.logs import EVENTS_MAX, LogCutOffError, LogLine, read_events
 from topology.errors import ExplainedError
 from topology.functions import FUNCTIONS, FunctionSpec
 
@@ -77,7 +78,10 @@ def pattern_of(alert_id: str) -> str:
 
 
 class Tail:
-    """Reads the lines of functions in several regions, each once; `unread`: why a log was not read."""
+    """Reads the lines of functions in several regions, each once.
+
+    `unread`: why a log was not read, or that its newest lines were not.
+    """
 
     def __init__(
         self, deployment: Deployment, functions: Sequence[FunctionSpec], regions: Sequence[str], pattern: str
@@ -86,11 +90,16 @@ class Tail:
         self._deployment, self._pattern = deployment, pattern
         self._places = [(spec, region) for region in regions for spec in functions]
         self._seen: set[tuple[Any, ...]] = set()
+        self._ends_ms: list[int] = []
         self.unread: dict[str, str] = {}
+
+    def read_to_ms(self, now_ms: int) -> int:
+        """Until when all logs were read, the last time that they were: `now_ms`, or where one ends before."""
+        return min(self._ends_ms, default=now_ms)
 
     def lines(self, *, since_ms: int) -> list[LogLine]:
         """What was logged since then and was not read before, in time order; all logs are asked at once."""
-        self.unread = {}
+        self.unread, self._ends_ms = {}, []
         with ThreadPoolExecutor(len(self._places)) as all_at_once:
             read = list(all_at_once.map(lambda at: self._read(at[0], at[1], since_ms), self._places))
         lines = [line for part in read for line in part]
@@ -100,10 +109,16 @@ class Tail:
 
     def _read(self, spec: FunctionSpec, region: str, since_ms: int) -> list[LogLine]:
         try:
-            return read_events(self._deployment, spec, region, since_ms=since_ms, pattern=self._pattern)
+            lines = read_events(self._deployment, spec, region, since_ms=since_ms, pattern=self._pattern)
         except (BotoCoreError, ClientError, LogCutOffError) as error:
             self.unread[f"{spec.suffix} in {region}"] = str(error)
+            self._ends_ms.append(since_ms)
             return []
+        if len(lines) == EVENTS_MAX:
+            end = datetime.fromtimestamp(lines[-1].at_ms / 1_000, UTC).isoformat(timespec="milliseconds")
+            self.unread[f"{spec.suffix} in {region}"] = f"only its first {EVENTS_MAX:,} lines, to {end}"
+            self._ends_ms.append(lines[-1].at_ms)
+        return lines
 
 
 def _key(line: LogLine) -> tuple[Any, ...]:

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Final
 
 import typer
@@ -55,12 +55,13 @@ def tail(
     reader = Tail(deployment, _functions(function), _regions(deployment, region), pattern_of(alert_id))
     console = Console(highlight=False)
     _print_lines(reader.lines(since_ms=since_ms), console, as_json=as_json)
-    _say_unread(reader)
+    _say_unread(reader, {})
     while follow:
         time.sleep(_POLL_S)
-        began_ms = time.time_ns() // 1_000_000
+        began_ms, before = time.time_ns() // 1_000_000, reader.unread
         _print_lines(reader.lines(since_ms=since_ms), console, as_json=as_json)
-        since_ms = max(since_ms, began_ms - OVERLAP_MS)
+        _say_unread(reader, before)
+        since_ms = max(since_ms, reader.read_to_ms(began_ms) - OVERLAP_MS)
     if reader.unread:
         raise typer.Exit(1)
 
@@ -144,9 +145,15 @@ def _shown(line: LogLine, fields: Any) -> Text:
     )
 
 
-def _say_unread(reader: Tail) -> None:
+def _say_unread(reader: Tail, before: Mapping[str, str]) -> None:
+    """Which logs are unread that were not so before, and which are read again."""
     for place, why in reader.unread.items():
-        typer.secho(f"{place}: unknown, its log was not read ({printable(why)})", fg="red", err=True)
+        if place not in before:
+            typer.secho(
+                f"{place}: unknown, its log was not read to its end ({printable(why)})", fg="red", err=True
+            )
+    for place in before.keys() - reader.unread.keys():
+        typer.secho(f"{place}: read again", err=True)
 
 
 def _read_groups(deployment: Deployment) -> tuple[list[LogGroup], dict[str, str]]:

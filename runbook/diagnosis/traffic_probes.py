@@ -39,12 +39,6 @@ _REFUSED: Final = re.compile(
 )
 """What no later call mends, as the analysis function words it; 408, 409 and 429 pass by themselves."""
 
-_MESSAGES: Final = (
-    "ApproximateNumberOfMessages",
-    "ApproximateNumberOfMessagesNotVisible",
-    "ApproximateNumberOfMessagesDelayed",
-)
-
 
 def _webhook(scene: Scene, region: str) -> Iterator[Evidence]:
     """What `/health` answers, which runs reception and reads the ledger; a cold one is asked twice."""

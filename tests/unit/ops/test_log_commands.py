@@ -2,12 +2,14 @@
 
 import json
 import time
+from functools import partial
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 import ops.runbook.log_commands as command
+from clients.logs import read_events
 from ops.cli import app, main
 from ops.opened_stack import OpenedStack
 from runbook.logs import Tail
@@ -126,6 +128,47 @@ def test_a_tail_that_goes_on_gives_each_line_once(deployment: Any) -> None:
     lines = tail.lines(since_ms=since_ms)
     assert [line.fields for line in lines] == [{"message": "late"}, {"message": "third"}]
     assert tail.lines(since_ms=since_ms) == []
+
+
+def test_a_tail_of_more_lines_than_are_read_says_so_and_goes_on(
+    deployment: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first are printed, exit 1; the next look begins where that one ended."""
+    for ago_s in (40, 30, 20, 10):
+        write(deployment, RECEPTION, PRIMARY, ago_s=ago_s, message=f"{ago_s} s ago")
+    events = partial(read_events, limit=3)
+    monkeypatch.setattr("runbook.logs.EVENTS_MAX", 3)
+    monkeypatch.setattr("runbook.logs.read_events", events)
+    shown = run(deployment, monkeypatch, "tail")
+    assert (shown.exit_code, len(shown.stdout.splitlines())) == (1, 3)
+    assert "only its first 3 lines" in shown.stderr
+    tail = Tail(deployment, FUNCTIONS, [PRIMARY, FAILOVER], "")
+    tail.lines(since_ms=NOW_MS - 60_000)
+    assert tail.read_to_ms(NOW_MS) == NOW_MS - 20_000
+    assert [line.fields for line in tail.lines(since_ms=NOW_MS - 20_000)] == [{"message": "10 s ago"}]
+    assert (tail.unread, tail.read_to_ms(NOW_MS)) == ({}, NOW_MS)
+
+
+def test_a_log_that_is_unread_for_a_while_is_said_to_be_and_caught_up_with(
+    deployment: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While `--follow` goes on: what was logged meanwhile is printed once the region answers again."""
+    looks = 0
+
+    def wait(_: float) -> None:
+        nonlocal looks
+        looks += 1
+        if looks == 3:
+            raise KeyboardInterrupt
+        deployment.clients.lost = {FAILOVER} if looks == 1 else set()
+        if looks == 2:
+            write(deployment, ANALYSIS, FAILOVER, ago_s=50, message="meanwhile")
+
+    monkeypatch.setattr(command.time, "sleep", wait)
+    shown = run(deployment, monkeypatch, "tail", "--follow", "--function", "analysis", "--since", "90s")
+    assert "meanwhile" in shown.stdout
+    assert shown.stderr.splitlines()[0].startswith(f"AnalysisFunction in {FAILOVER}: unknown")
+    assert f"AnalysisFunction in {FAILOVER}: read again" in shown.stderr
 
 
 def test_a_log_group_that_drifted_is_found_and_mended(
