@@ -105,7 +105,11 @@ def _incident(row: Row, beside: Relatives, rules: StackRules | None) -> Iterator
         held = row["status"] == Status.ANALYZED
         yield Decision(rule=Rule.INCIDENT, what=what, figures=figures, decides=held)
         return
-    why = "it is the first of it" if first == row["alert_id"] else "it is more severe than those before it"
+    why = (
+        "it is the first of it"
+        if first == row["alert_id"]
+        else "analysed first, or more severe than those before"
+    )
     if row["severity"] == Severity.CRITICAL:
         why = "each CRITICAL one is"
     what = f"it is posted at once, as it leads its incident {incident_id} of {count}{more}: {why}"

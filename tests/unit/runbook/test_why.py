@@ -175,6 +175,13 @@ def second_severity_leads(world: World) -> str:
     return second.alert_id
 
 
+def second_is_analysed_first(world: World) -> str:
+    """As severe as the first of its incident, whose wake-up comes later."""
+    first, second = send(world, message="depth 1200"), send(world, message="depth 1300")
+    deliver(world, second, first)
+    return second.alert_id
+
+
 def refused_by_slack(world: World) -> str:
     """Never to be taken."""
     alert = send(world)
@@ -327,6 +334,7 @@ KINDS = [
     (held, Rule.INCIDENT, "told together with the 2 alerts of its incident"),
     (told, Rule.SLACK, "Slack took it 2.0 s after it was accepted"),
     (second_severity_leads, Rule.INCIDENT, "each CRITICAL one is"),
+    (second_is_analysed_first, Rule.INCIDENT, "analysed first, or more severe"),
     (told, Rule.ROUTE, "none of the 1 routes takes it"),
     (
         routed_by_what_was_configured_then,
