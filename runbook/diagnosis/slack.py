@@ -1,7 +1,7 @@
 """How the way to Slack is: what it refused lately, which channels have to wait, and where routes lead."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from clients.checks import WITHIN_S
 from handlers.domain.redaction import redacted
@@ -17,6 +17,10 @@ _PROBES = tuple(
     for probe in (*SETTINGS_PROBES, *TRAFFIC_PROBES, *LOG_PROBES)
     if probe.id in {"secrets", "records", "invocations", f"log-{DISTRIBUTION.key}"}
 )
+
+
+_OF_OTHERS = frozenset({Sign.CLAUDE_REFUSES, Sign.CLAUDE_FAILS, Sign.SWITCHED, Sign.FENCED})
+"""What the same probes see that keeps no message from Slack."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,12 @@ class SlackDiagnosis:
 
 def diagnose_slack(scene: Scene, *, within_s: float = WITHIN_S) -> SlackDiagnosis:
     """Look at distribution in both regions, for `within_s` seconds at most."""
-    diagnosis = conclude(observe(scene, _PROBES, within_s=within_s))
+    seen, claudes = (
+        observe(scene, _PROBES, within_s=within_s),
+        scene.subject.deployment.names.anthropic_key_secret,
+    )
+    own = [one for one in seen.evidence if one.sign not in _OF_OTHERS and one.what != claudes]
+    diagnosis = conclude(replace(seen, evidence=tuple(own)))
     waits = {
         one.what: one.detail
         for one in diagnosis.observation.evidence

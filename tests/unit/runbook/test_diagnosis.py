@@ -21,6 +21,7 @@ from runbook.diagnosis.diagnosis import PROBES, Diagnosis, diagnose
 from runbook.diagnosis.evidence import Sign
 from runbook.diagnosis.log_probes import LINES_MAX, meaning_of
 from runbook.diagnosis.rules import RULES, Likelihood
+from runbook.diagnosis.slack import diagnose_slack
 from runbook.diagnosis.traffic_probes import _REFUSED
 from tests.fakes.aws_refusals import refusal
 from tests.fakes.diagnosed import NOW, NOW_MS, PREFIX, healthy, mapping, scene, schedule
@@ -268,6 +269,15 @@ def test_what_the_functions_agreed_on_is_read(values: dict[str, int], reason: st
     first = next(one for one in found.causes if one.rule.id == cause)
     assert first.regions == (PRIMARY, FAILOVER)
     assert reason in " ".join(one.detail for one in first.evidence)
+
+
+def test_what_keeps_no_message_from_slack_is_no_cause_of_its_diagnosis() -> None:
+    """Alerts go out without Claude, and a switch moves them."""
+    aws = RecordedAws({**healthy(), "dynamodb.get_item": record(failures=5, since_ms=NOW_MS - 1)})
+    found = diagnose_slack(scene(aws)).diagnosis
+    assert (found.causes, found.well) == ((), True)
+    waits = RecordedAws({**healthy(), "dynamodb.get_item": record(back_off_ms=NOW_MS + 30_000, failures=5)})
+    assert [cause.rule.id for cause in diagnose_slack(scene(waits)).diagnosis.causes] == ["slack-waits"]
 
 
 def test_errors_that_lambda_counted_are_named() -> None:
