@@ -9,6 +9,7 @@ from rich.console import Console
 
 from clients.deployment import Deployment
 from ops.formats_commands import read_body, read_headers
+from ops.hints import hinted
 from ops.local import running
 from ops.opened_stack import Outputs, open_stack
 from ops.options import AsJson, RunDir, printable
@@ -85,7 +86,10 @@ def send(  # noqa: PLR0913 - one option each
     elif journeys is not None:
         _print_journeys(journeys, answer, within)
     told = journeys is None or all((one.row or {}).get("notified_at_ms") for one in journeys.of)
-    if not (taken or answer.document.get("ignored")) or not told:
+    if not (taken or answer.document.get("ignored")):
+        typer.echo(hinted("not taken; next: `responder diagnose`, if the body is as it should be"), err=True)
+        raise typer.Exit(1)
+    if not told:
         raise typer.Exit(1)
 
 
@@ -112,7 +116,7 @@ def _print_answer(answer: Answer) -> None:
     for alert in answer.document.get("alerts", ()):
         beside = f", below {alert['parent_id']}" if alert.get("parent_id") else ""
         typer.echo(printable(f"  {alert['alert_id']}  {alert['status']}{beside}"))
-    for name in ("error", "field", "hint", "ignored"):
+    for name in ("error", "field", "hint", "ignored", "message"):  # the last is API Gateway's own
         if answer.document.get(name):
             typer.echo(printable(f"  {name}: {answer.document[name]}"))
     for refused in answer.document.get("refused", ()):
@@ -132,7 +136,7 @@ def _print_journeys(journeys: Journeys, answer: Answer, within: int) -> None:
             typer.echo(f"  in Slack {int(row['notified_at_ms']) - answer.sent_at_ms} ms after it was sent")
             continue
         rests = f"is {row['status']}" if journey.at_rest else f"is not in Slack after {within} s"
-        command = f"`responder why {journey.alert_id}`"
+        command = hinted(f"`responder why {journey.alert_id}`")
         typer.secho(printable(f"  it {rests}; see {command} for the rule behind it"), err=True)
 
 
