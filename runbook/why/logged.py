@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -92,11 +93,14 @@ def read_logs(
 
     logged = Logged()
     with ThreadPoolExecutor(len(searches)) as pool:
-        for found in pool.map(search, searches):
+        for (function, region, _), found in zip(searches, pool.map(search, searches), strict=True):
             if isinstance(found, str):
                 logged.unknown.append(found)
-            else:
-                logged.lines += filter(keep, found)
+                continue
+            logged.lines += filter(keep, found)
+            if len(found) == LINES_MAX:
+                end = datetime.fromtimestamp(found[-1].at_ms / 1_000, UTC).isoformat(timespec="seconds")
+                logged.unknown.append(f"the log of {function.suffix} in {region} was read to {end} only")
     known: dict[tuple[int, str, str], LogLine] = {
         (line.at_ms, line.region, line.text): line for line in logged.lines
     }

@@ -21,10 +21,10 @@ from runbook.why.decision import Decision, Rule
 from runbook.why.explanation import Explainer
 from runbook.why.logged import decision_of
 from runbook.why.search import SOURCES, Search
-from tests.fakes.deployment import FAILOVER, LossyClients
+from tests.fakes.deployment import FAILOVER, PRIMARY, LossyClients
 from tests.unit.handlers.builders import TOPIC, World, body, post
 from tests.unit.handlers.test_format_contract import FIXTURES
-from topology.functions import ANALYSIS
+from topology.functions import ANALYSIS, RECEPTION
 from topology.matchers import Matcher
 from topology.routes import RouteSpec, encoded_routes
 from topology.silences import Silence, packed_silences, stored_text
@@ -487,6 +487,19 @@ def test_what_the_limit_leaves_out_is_said(deployment: Deployment, world: World)
     found = Search(deployment=deployment, limit=1, **span).find("billing")
     assert [row["title"] for row in found.rows] == ["Another"]
     assert found.unknown == ["there may be more than these 1: see --limit, --since, --until"]
+
+
+def test_a_log_with_more_lines_than_are_read_is_unknown_from_there_on(
+    deployment: Deployment, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was refused later may be what is asked for."""
+    monkeypatch.setattr("runbook.why.logged.LINES_MAX", 2)
+    for _ in range(3):
+        unknown_format(world)
+    now_ms = world.clock.ms
+    search = Search(deployment=deployment, since_ms=now_ms - 60_000, until_ms=now_ms + 1)
+    (unknown,) = search.find("zanzibar").unknown
+    assert unknown.startswith(f"the log of {RECEPTION.suffix} in {PRIMARY} was read to 2026-")
 
 
 def test_what_nobody_knows_says_where_it_was_looked_for(deployment: Deployment, world: World) -> None:
