@@ -8,12 +8,13 @@ from typing import Final
 from clients.checks import WITHIN_S, Outcome
 from runbook.diagnosis.evidence import Evidence, Observation, Probe, Scene, Sign, observe
 from runbook.diagnosis.log_probes import LOG_PROBES
-from runbook.diagnosis.rules import REGION_LOST, RULES, UNREACHABLE, Likelihood, Rule
+from runbook.diagnosis.rules import OF_FUNCTIONS, REGION_LOST, RULES, UNREACHABLE, Likelihood, Rule
 from runbook.diagnosis.settings_probes import SETTINGS_PROBES
 from runbook.diagnosis.traffic_probes import TRAFFIC_PROBES
 
 PROBES: Final[tuple[Probe, ...]] = (*SETTINGS_PROBES, *TRAFFIC_PROBES, *LOG_PROBES)
 
+_ALL: Final = "*"
 _RANKS: Final = tuple(Likelihood)
 _SILENCES: Final = (REGION_LOST, UNREACHABLE)
 
@@ -73,19 +74,30 @@ def conclude(observation: Observation) -> Diagnosis:
     lost = {region for region in regions if _is_lost(observation, region)}
     silence = UNREACHABLE if lost == regions.keys() else REGION_LOST
     for region in regions:
-        explained: set[Sign] = set()
+        explained: set[tuple[Sign, str]] = set()
         seen = [one for one in observation.evidence if one.region == region]
         for rule in [silence] if region in lost else [one for one in RULES if one not in _SILENCES]:
-            own = [one for one in seen if one.sign in rule.signs and one.sign not in explained]
+            own = [one for one in seen if one.sign in rule.signs and not _symptom(one) & explained]
             if own:
                 shown.setdefault(rule, []).extend(own)
-                explained |= {*rule.explains, *rule.signs}
-        unexplained += [one for one in seen if one.sign not in explained]
+                explained |= _explained(rule, own)
+        unexplained += [one for one in seen if not _symptom(one) & explained]
     causes = [
         Cause(rule, tuple(dict.fromkeys(one.region for one in own)), tuple(own))
         for rule, own in shown.items()
     ]
     return Diagnosis(tuple(_ranked(causes)), tuple(unexplained), observation)
+
+
+def _explained(rule: Rule, own: Iterable[Evidence]) -> set[tuple[Sign, str]]:
+    """What the cause brings about: of a function's own, only with that function."""
+    whose = {one.what for one in own} if OF_FUNCTIONS.issuperset(rule.signs) else {_ALL}
+    signs = {*rule.explains, *rule.signs}
+    return {(sign, what) for sign in signs for what in (whose if sign in OF_FUNCTIONS else {_ALL})}
+
+
+def _symptom(one: Evidence) -> set[tuple[Sign, str]]:
+    return {(one.sign, one.what), (one.sign, _ALL)}
 
 
 def _is_lost(observation: Observation, region: str) -> bool:

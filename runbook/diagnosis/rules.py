@@ -37,6 +37,17 @@ class Rule:
     see: str = SYSTEM_DOWN
 
 
+OF_FUNCTIONS: Final = frozenset(
+    {
+        Sign.FUNCTION_MISSING,
+        Sign.FUNCTION_STOPPED,
+        Sign.FUNCTION_THROTTLED,
+        Sign.FUNCTION_FAILS,
+        Sign.FUNCTION_TIMES_OUT,
+    }
+)
+"""Signs of one function: what is wrong with another accounts for none of them."""
+
 _STOPPED: Final = frozenset(
     {Sign.FUNCTION_THROTTLED, Sign.FUNCTION_FAILS, Sign.WEBHOOK_FAILS, Sign.WEBHOOK_SILENT, Sign.OVERDUE}
 )
@@ -73,7 +84,7 @@ RULES: Final = (
         likelihood=Likelihood.CERTAIN, signs=(Sign.FUNCTION_STOPPED,), explains=_STOPPED,
     ),
     Rule(
-        id="webhook-gone", title="the API's stage or path is gone", likelihood=Likelihood.CERTAIN,
+        id="webhook-gone", title="the API's stage or path is gone", likelihood=Likelihood.LIKELY,
         signs=(Sign.WEBHOOK_GONE,),
     ),
     Rule(

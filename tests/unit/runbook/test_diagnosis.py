@@ -3,6 +3,7 @@
 AWS's answers are recorded, each held to botocore's model of its call (`tests.fakes.recorded_aws`).
 """
 
+import dataclasses
 import io
 import json
 import re
@@ -17,8 +18,8 @@ from botocore.exceptions import ConnectTimeoutError
 from clients.logs import LogLine
 from dr.operations.environment import Answer
 from lambda_packages import ROOT
-from runbook.diagnosis.diagnosis import PROBES, Diagnosis, diagnose
-from runbook.diagnosis.evidence import Sign
+from runbook.diagnosis.diagnosis import PROBES, Diagnosis, conclude, diagnose
+from runbook.diagnosis.evidence import Evidence, Sign
 from runbook.diagnosis.log_probes import LINES_MAX, meaning_of
 from runbook.diagnosis.rules import RULES, Likelihood
 from runbook.diagnosis.slack import diagnose_slack
@@ -26,7 +27,8 @@ from runbook.diagnosis.traffic_probes import _REFUSED
 from tests.fakes.aws_refusals import refusal
 from tests.fakes.diagnosed import NOW, NOW_MS, PREFIX, healthy, mapping, scene, schedule
 from tests.fakes.moto_clients import moto_client
-from tests.fakes.recorded_aws import FAILOVER, PRIMARY, RecordedAws
+from tests.fakes.recorded_aws import FAILOVER, PRIMARY, RecordedAws, recorded_deployment
+from topology.functions import DISTRIBUTION, RECOVERY, FunctionSpec
 from topology.queues import WORK_QUEUES
 
 DENY = json.dumps(
@@ -144,6 +146,30 @@ def test_a_hint_of_the_aws_cli_is_a_call_that_aws_has(
     members = {xform_name(name, "-") for name in shape.members} if shape else set()
     options = {word[2:] for word in words if word.startswith("--")} - {"region", "endpoint-url"}
     assert options <= members
+
+
+def test_a_function_that_is_stopped_accounts_for_no_failure_of_another() -> None:
+    """Its own invocations are throttled by that; those of the other fail for a reason that is named too."""
+    names = recorded_deployment(RecordedAws({})).names
+
+    def seen(sign: Sign, spec: FunctionSpec) -> Evidence:
+        return Evidence(sign=sign, region=PRIMARY, detail="-", what=names.function(spec))
+
+    both = [seen(Sign.FUNCTION_STOPPED, RECOVERY), seen(Sign.FUNCTION_THROTTLED, RECOVERY)]
+    healthy_one = diagnose(scene(RecordedAws(healthy()))).observation
+    own = conclude(dataclasses.replace(healthy_one, evidence=tuple(both)))
+    assert ([cause.rule.id for cause in own.causes], own.unexplained) == (["function-stopped"], ())
+    both.append(seen(Sign.FUNCTION_FAILS, DISTRIBUTION))
+    two = conclude(dataclasses.replace(healthy_one, evidence=tuple(both)))
+    assert [cause.rule.id for cause in two.causes] == ["function-stopped", "function-fails"]
+
+
+def test_a_path_that_is_gone_was_seen_and_not_read() -> None:
+    """An answer of 403 may have another reason: no certain cause."""
+    found = diagnose(scene(RecordedAws(healthy()), web={PRIMARY: Answer(403, {})}))
+    assert [(one.rule.id, one.rule.likelihood) for one in found.causes] == [
+        ("webhook-gone", Likelihood.LIKELY)
+    ]
 
 
 def test_a_lost_region_is_named_and_the_other_is_still_looked_at() -> None:
