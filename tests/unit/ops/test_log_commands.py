@@ -165,7 +165,7 @@ def test_a_log_that_is_unread_for_a_while_is_said_to_be_and_caught_up_with(
             write(deployment, ANALYSIS, FAILOVER, ago_s=50, message="meanwhile")
 
     monkeypatch.setattr(command.time, "sleep", wait)
-    shown = run(deployment, monkeypatch, "tail", "--follow", "--function", "analysis", "--since", "90s")
+    shown = run(deployment, monkeypatch, "tail", "--follow", "--function", "analysis", "--since", "1h")
     assert "meanwhile" in shown.stdout
     assert shown.stderr.splitlines()[0].startswith(f"AnalysisFunction in {FAILOVER}: unknown")
     assert f"AnalysisFunction in {FAILOVER}: read again" in shown.stderr
