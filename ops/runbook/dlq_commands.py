@@ -51,7 +51,7 @@ def list_letters(
     outputs: Outputs = None,
     as_json: AsJson = False,
 ) -> None:
-    """List what lies in the dead-letter queues, grouped by why, with the last line of the log about it.
+    """List what lies in the dead-letter queues, grouped by why, with what the log last said of the newest.
 
     Nothing is moved: each message is hidden from others for the moment it takes. Exits 1 if a region's is
     unknown.

@@ -1,6 +1,5 @@
 """What the workers logged about dead letters: why they gave each of them up."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from clients.deployment import Deployment
@@ -11,9 +10,6 @@ from runbook.dead_letters.letters import DeadLetter
 from topology.functions import FunctionSpec
 from topology.queues import WORK_QUEUES, QueueSpec
 
-_OF_A_MESSAGE = '"message_id"'
-"""A filter pattern: what the workers log about one message, and little else."""
-
 
 def consumer_of(queue: QueueSpec) -> FunctionSpec:
     """The function that could not work the messages of a dead-letter queue."""
@@ -21,38 +17,27 @@ def consumer_of(queue: QueueSpec) -> FunctionSpec:
 
 
 def last_lines(deployment: Deployment, surveys: Iterable[Survey]) -> Mapping[str, LogLine]:
-    """The last line about each message, by its id, for those that have one: by one search of each log.
+    """The last line about the newest message of each queue and reason, by its id, where there is one.
 
-    Raises:
-        LogCutOffError: a log cannot be read to its end.
-        botocore.exceptions.ClientError, BotoCoreError: a region does not answer, or refuses.
+    Of all messages it would take a search of days of the log.
+
+    Raises: as `lines_about` does.
     """
     found: dict[str, LogLine] = {}
     for survey in surveys:
-        if not survey.letters:
-            continue
-        by_key: dict[str, list[str]] = defaultdict(list)
-        for letter in survey.letters:
-            for key in {letter.message.message_id, letter.alert_id} - {""}:
-                by_key[key].append(letter.message.message_id)
-        lines = read_events(
-            deployment,
-            consumer_of(survey.place.queue),
-            survey.place.region,
-            since_ms=min(letter.message.sent_at_ms for letter in survey.letters),
-            pattern=_OF_A_MESSAGE,
-        )
-        for line in lines:
-            fields = line.fields or {}
-            for key in (str(fields.get("alert_id", "")), str(fields.get("message_id", ""))):
-                found |= dict.fromkeys(by_key.get(key, ()), line)
+        oldest_first = sorted(survey.letters, key=lambda letter: letter.message.sent_at_ms)
+        for letter in {letter.reason: letter for letter in oldest_first}.values():
+            for line in lines_about(deployment, survey, letter)[-1:]:
+                found[letter.message.message_id] = line
     return found
 
 
 def lines_about(deployment: Deployment, survey: Survey, letter: DeadLetter) -> list[LogLine]:
     """Every line of the worker's log that names the message or its alert, in time order.
 
-    Raises: as `last_lines` does.
+    Raises:
+        LogCutOffError: a log cannot be read to its end.
+        botocore.exceptions.ClientError, BotoCoreError: a region does not answer, or refuses.
     """
     names = [letter.message.message_id, *filter(ALERT_ID.fullmatch, [letter.alert_id])]
     lines: dict[str, LogLine] = {}

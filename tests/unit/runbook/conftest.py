@@ -40,7 +40,7 @@ class FakeLogs:
         *,
         logGroupName: str,  # noqa: N803 - AWS's names
         startTime: int,  # noqa: N803
-        endTime: int,  # noqa: N803
+        endTime: int = 2**63,  # noqa: N803
         filterPattern: str,  # noqa: N803
     ) -> dict[str, Any]:
         """See AWS."""

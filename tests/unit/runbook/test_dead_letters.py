@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import time
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -17,12 +18,15 @@ from handlers.adapters.aws.items import item_of
 from handlers.domain.states import notified
 from runbook.dead_letters.actions import DeadLetters, Place, Tally
 from runbook.dead_letters.letters import REDRIVEN, DeadLetter, Reason, Selection
+from runbook.dead_letters.log_lines import last_lines
 from tests.fakes.aws_refusals import Refusals, refusal
 from tests.fakes.deployment import FAILOVER, PRIMARY, deployment_on_moto
 from tests.fakes.moto_clients import moto_client
 from tests.fakes.stack_clients import StackClients
 from tests.unit.handlers.builders import row
+from tests.unit.runbook.conftest import FakeLogs
 from topology.alerts import Severity, Status
+from topology.functions import ANALYSIS
 from topology.queues import PROCESSING_DLQ
 
 SNS_EVENT = {"Records": [{"EventSource": "aws:sns", "Sns": {"Message": "Disk full"}}]}
@@ -160,6 +164,28 @@ def test_survey_says_how_many_it_did_not_look_at(dead: DeadLetters, place: Place
     put(place, *(f"poison {n}" for n in range(25)))
     [survey] = dead.survey([place], at_most=10)
     assert (len(survey.letters), survey.more) == (10, 15)
+
+
+def test_newest_message_of_each_reason_has_its_last_line(
+    dead: DeadLetters, deployment: Deployment, clients: StackClients, place: Place
+) -> None:
+    """Found by its own id, however many lines about others the log has."""
+    put(place, "older poison")
+    time.sleep(0.002)  # SQS dates messages by the millisecond
+    put(place, "newer poison")
+    surveys = dead.survey([place], at_most=10)
+    older, newer = sorted(surveys[0].letters, key=lambda one: one.message.sent_at_ms)
+    at_ms = newer.message.sent_at_ms
+    clients.over["logs"] = lambda _: FakeLogs(
+        events=[
+            (deployment.names.log_group(ANALYSIS), at_ms + n, json.dumps({"message_id": name, "try": n}))
+            for n, name in enumerate((newer.message.message_id, older.message.message_id) * 2)
+        ]
+    )
+    lines = last_lines(deployment, surveys)
+    assert {name: line.fields for name, line in lines.items()} == {
+        newer.message.message_id: {"message_id": newer.message.message_id, "try": 2}
+    }
 
 
 def test_redrive_sends_what_is_not_at_rest_where_it_goes_next(
