@@ -18,6 +18,7 @@ from botocore.exceptions import ConnectTimeoutError
 from clients.logs import LogLine
 from dr.operations.environment import Answer
 from lambda_packages import ROOT
+from runbook.diagnosis.bundle import without_secrets
 from runbook.diagnosis.diagnosis import PROBES, Diagnosis, conclude, diagnose
 from runbook.diagnosis.evidence import Evidence, Sign
 from runbook.diagnosis.log_probes import LINES_MAX, meaning_of
@@ -409,3 +410,11 @@ def test_each_cause_has_its_section_and_each_sign_its_cause() -> None:
     assert set(Sign) - covered == {Sign.WEBHOOK_FAILS, Sign.OVERDUE}
     assert len({rule.id for rule in RULES}) == len(RULES)
     assert {rule.likelihood for rule in RULES} == set(Likelihood)
+
+
+def test_a_command_to_paste_is_not_redacted() -> None:
+    """The id of an API key stands behind `--api-key`; the same words in what was seen may be a secret."""
+    command = "`aws apigateway update-api-key --api-key abcdef1234567890`"
+    shown = without_secrets({"next": command, "detail": "api_key=abcdef1234567890"})
+    assert shown["next"] == command
+    assert "abcdef" not in shown["detail"]
