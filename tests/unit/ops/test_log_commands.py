@@ -107,14 +107,14 @@ def test_bad_use_is_one_line(
     """Beside Typer's usage, with what would be right. Nothing is read: no region is said to be lost."""
     deployment.clients.lost |= {PRIMARY, FAILOVER}
     monkeypatch.setattr(command, "open_stack", lambda *_, **__: OpenedStack(deployment, None))
-    monkeypatch.setenv("COLUMNS", "200")
     with pytest.raises(SystemExit) as ended:
         main(lambda: app(["logs", *words]))
     printed = capsys.readouterr()
     usage = ("Usage: ", "Try ", "╭", "╰")
-    told = [line for line in printed.err.splitlines() if not line.startswith(usage)]
-    assert (ended.value.code, len(told), printed.out) == (code, 1, "")
-    assert said in told[0]
+    told = [line.strip("│ ") for line in printed.err.splitlines() if not line.startswith(usage)]
+    boxes = printed.err.count("╭")  # in which Typer folds a line that is longer than the terminal
+    assert (ended.value.code, boxes or len(told), printed.out) == (code, 1, "")
+    assert said in " ".join(told)
 
 
 def test_a_tail_that_goes_on_gives_each_line_once(deployment: Any) -> None:
