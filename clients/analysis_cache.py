@@ -11,6 +11,7 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from clients.deployment import Deployment
+from handlers.adapters.aws.dynamodb import NOT_ASKED_LATER
 from handlers.adapters.aws.items import item_of, plain_of
 from topology.alerts import CLOCK_ERROR_S
 from topology.tables import ANALYSIS_CACHE
@@ -73,7 +74,7 @@ class CachedAnalyses:
             self._dynamodb(region).put_item(
                 TableName=self._deployment.analysis_cache_table,
                 Item=item,
-                ConditionExpression="attribute_not_exists(asked_ms) OR asked_ms <= :asked_ms",
+                ConditionExpression=NOT_ASKED_LATER,
                 ExpressionAttributeValues={":asked_ms": item["asked_ms"]},
             )
         except ClientError as error:

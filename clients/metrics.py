@@ -26,6 +26,14 @@ def own_metric(stack: str, name: str, statistic: str = "Sum") -> Metric:
     return Metric(namespace=NAMESPACE, name=name, statistic=statistic, dimensions={STACK_DIMENSION: stack})
 
 
+def function_metric(function: str, name: str) -> Metric:
+    """The sum of one of Lambda's metrics of a function, by its name.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
+    """
+    return Metric(namespace="AWS/Lambda", name=name, statistic="Sum", dimensions={"FunctionName": function})
+
+
 @dataclass(frozen=True)
 class Point:
     """A metric's value in the period that begins at `at`."""

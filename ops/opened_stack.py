@@ -14,7 +14,7 @@ import typer
 from botocore.exceptions import BotoCoreError
 
 from clients.aws import AwsClients, passes
-from clients.deployment import Deployment, NoOutputsError
+from clients.deployment import Deployment, NoOutputsError, RegionEndpoints
 from emulator.attached_stack import attached_deployment
 from emulator.client import Emulator
 from emulator.pulumi.project import stack_config
@@ -148,6 +148,19 @@ def asking(deployment: Deployment, region: str) -> Iterator[None]:
         raise RegionSilentError(
             f"{str(error).rstrip('.')}; the other region has its own: add `--region {other}`"
         ) from error
+
+
+def chosen_regions(deployment: Deployment, region: str) -> list[RegionEndpoints]:
+    """The region that `--region` names; both where it is empty.
+
+    Raises:
+        typer.BadParameter: it is none of the stack's.
+    """
+    found = [endpoints for endpoints in deployment.regions if region in {"", endpoints.region}]
+    if not found:
+        known = ", ".join(endpoints.region for endpoints in deployment.regions)
+        raise typer.BadParameter(f"--region: {region!r} is none of this stack's; there are {known}")
+    return found
 
 
 def operator() -> str:

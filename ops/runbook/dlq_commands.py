@@ -17,7 +17,7 @@ from clients.lines import LinesFile
 from clients.logs import LogCutOffError, LogLine
 from ops.demo.progress import ProgressLine
 from ops.local import running
-from ops.opened_stack import Outputs, StackName, confirm, open_stack
+from ops.opened_stack import Outputs, StackName, chosen_regions, confirm, open_stack
 from ops.options import AsJson, DryRun, RunDir, Yes, check_writable_file, printable
 from ops.runbook.dlq_output import (
     letter_json,
@@ -58,7 +58,7 @@ def list_letters(
     """
     deployment = open_stack(run_dir, outputs, attempts_max=2).deployment
     dead_letters = DeadLetters(deployment)
-    surveys = dead_letters.survey(_places(dead_letters, region), at_most=limit)
+    surveys = dead_letters.survey(dead_letters.places(chosen_regions(deployment, region)), at_most=limit)
     lines = _last_lines(deployment, surveys)
     if as_json:
         typer.echo(json.dumps([survey_json(survey, lines) for survey in surveys], indent=2))
@@ -130,7 +130,7 @@ def redrive(  # noqa: PLR0913 - one option each
     selection = Selection(reasons=REDRIVABLE if ids and not reason else reasons, ids=frozenset(ids or ()))
     opened = open_stack(run_dir, outputs, attempts_max=_ATTEMPTS)
     dead_letters = DeadLetters(opened.deployment)
-    places = _places(dead_letters, region)
+    places = dead_letters.places(chosen_regions(opened.deployment, region))
     if dry_run:
         _print_plan(dead_letters, places, selection, "would be redriven", as_json=as_json)
         return
@@ -171,7 +171,7 @@ def drop(  # noqa: PLR0913 - one option each
     selection = Selection(reasons=frozenset(reason or Reason), ids=frozenset(ids or ()))
     opened = open_stack(run_dir, outputs, attempts_max=_ATTEMPTS)
     dead_letters = DeadLetters(opened.deployment)
-    places = _places(dead_letters, region)
+    places = dead_letters.places(chosen_regions(opened.deployment, region))
     if dry_run:
         _print_plan(dead_letters, places, selection, "would be dropped", as_json=as_json)
         return
@@ -189,14 +189,6 @@ def drop(  # noqa: PLR0913 - one option each
             return dead_letters.drop(place, selection, keep=keep, progress=progress)
 
         _act(places, dropped, "dropped", as_json=as_json)
-
-
-def _places(dead_letters: DeadLetters, region: str) -> list[Place]:
-    found = dead_letters.places(region=region)
-    if not found:
-        there = ", ".join(dict.fromkeys(place.region for place in dead_letters.places()))
-        raise typer.BadParameter(f"--region: {region!r} is none of this stack's; there are {there}")
-    return found
 
 
 def _act(

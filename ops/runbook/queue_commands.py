@@ -13,7 +13,7 @@ from clients.interrupts import interrupt_on_ending
 from ops.demo.progress import ProgressLine
 from ops.hints import hinted
 from ops.local import running
-from ops.opened_stack import Outputs, StackName, confirm, open_stack
+from ops.opened_stack import Outputs, StackName, chosen_regions, confirm, open_stack
 from ops.options import AsJson, DryRun, RunDir, Yes
 from ops.people_options import shown_time
 from runbook.purge import FOLLOWED_MAX, PURGE_S, Purge, Returned
@@ -50,10 +50,7 @@ def purge(  # noqa: PLR0913 - one option each
     """
     queues = [_queue(name) for name in dict.fromkeys(names)]
     opened = open_stack(run_dir, outputs)
-    there = [endpoints for endpoints in opened.deployment.regions if region in {"", endpoints.region}]
-    if not there:
-        known = ", ".join(endpoints.region for endpoints in opened.deployment.regions)
-        raise typer.BadParameter(f"--region: {region!r} is none of this stack's; there are {known}")
+    there = chosen_regions(opened.deployment, region)
     work = Purge(opened.deployment, there, queues)
     depths, waiting = work.depths(), work.waiting()
     typer.echo(_EXPLAINED, err=True)

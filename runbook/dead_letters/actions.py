@@ -97,14 +97,10 @@ class DeadLetters:
         self._ledger = ParkedAlerts(deployment)
         self._reception = deployment.names.function(RECEPTION)
 
-    def places(self, *, region: str = "") -> list[Place]:
-        """The dead-letter queues of both regions, or those of `region`."""
-        return [
-            Place(endpoints, spec)
-            for endpoints in self._deployment.regions
-            for spec in DEAD_LETTER_QUEUES
-            if region in {"", endpoints.region}
-        ]
+    def places(self, regions: Sequence[RegionEndpoints] = ()) -> list[Place]:
+        """The dead-letter queues of these regions, or of both."""
+        among = regions or self._deployment.regions
+        return [Place(endpoints, spec) for endpoints in among for spec in DEAD_LETTER_QUEUES]
 
     def survey(self, places: Sequence[Place], *, at_most: int) -> list[Survey]:
         """What lies in each queue, of each at most so many messages; all queues at once.

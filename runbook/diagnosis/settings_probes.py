@@ -114,7 +114,7 @@ def _queues(scene: Scene, region: str) -> Iterator[Evidence]:
     """Work queues are there and may be used, and the dead-letter queues are empty."""
     subject, sqs = scene.subject, scene.subject.client("sqs", region)
     for spec in (*WORK_QUEUES, *DEAD_LETTER_QUEUES):
-        name, url = subject.deployment.names.queue(spec), queue_url(scene, region, spec.key)
+        name, url = subject.deployment.names.queue(spec), subject.endpoints(region).queue_url(spec)
         try:
             found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=list(_COUNTS))["Attributes"]
         except ClientError as error:
@@ -135,19 +135,6 @@ def _queues(scene: Scene, region: str) -> Iterator[Evidence]:
                 sign=Sign.DEAD_LETTERS, region=region, what=name, detail=detail,
                 mend=f"`responder dlq list --region {region}`",
             )  # fmt: skip
-
-
-def queue_url(scene: Scene, region: str, key: str) -> str:
-    """The URL of a queue of the region, by the key of its spec."""
-    endpoints = scene.subject.endpoints(region)
-    return {
-        "processing": endpoints.processing_queue_url,
-        "processing-critical": endpoints.processing_critical_queue_url,
-        "distribution": endpoints.distribution_queue_url,
-        "distribution-critical": endpoints.distribution_critical_queue_url,
-        "processing-dlq": endpoints.dead_letter_queue_url,
-        "distribution-dlq": endpoints.distribution_dead_letter_queue_url,
-    }[key]
 
 
 def _denied(policy: str) -> list[str]:

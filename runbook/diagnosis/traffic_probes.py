@@ -10,17 +10,17 @@ from botocore.exceptions import ClientError
 
 from clients.aws import is_absent
 from clients.coordination import CoordinationRecords, CoordinationUnreachableError
-from clients.metrics import Metric, read_metrics, total
+from clients.metrics import function_metric, read_metrics, total
 from clients.queues import message_count
 from clients.rows import read_items
 from dr.operations.drain import open_alerts
 from dr.operations.environment import OK
 from handlers.adapters.aws.items import plain_of
 from runbook.diagnosis.evidence import Evidence, Probe, Scene, Sign
-from runbook.diagnosis.settings_probes import queue_url, throttled, throttling
+from runbook.diagnosis.settings_probes import throttled, throttling
 from topology.alerts import follow_up_key
 from topology.config_keys import STRONG
-from topology.functions import ANALYSIS, DISTRIBUTION, FUNCTIONS, FunctionSpec
+from topology.functions import ANALYSIS, DISTRIBUTION, FUNCTIONS, RECOVERY, FunctionSpec
 from topology.names import LIVE_ALIAS
 from topology.queues import WORK_QUEUES
 from topology.records import CLAUDE_BREAKER, ownership_record, rate_record
@@ -102,9 +102,7 @@ def _metrics(scene: Scene, region: str) -> Iterator[Evidence]:
     """Errors and throttles by function, as Lambda counts them; it may be a minute late."""
     names = {spec: scene.subject.deployment.names.function(spec) for spec in FUNCTIONS}
     metrics = {
-        f"{name} {metric}": Metric(
-            namespace="AWS/Lambda", name=metric, statistic="Sum", dimensions={"FunctionName": name}
-        )
+        f"{name} {metric}": function_metric(name, metric)
         for name in names.values()
         for metric in ("Errors", "Throttles")
     }
@@ -208,12 +206,11 @@ def _open(scene: Scene, region: str) -> Iterator[Evidence]:
     due = open_alerts(deployment, seen_in=region, owner=region, now_s=now_s)
     if not due.overdue:
         return
-    messages = 0
-    for spec in WORK_QUEUES:
-        messages += message_count(sqs, queue_url(scene, region, spec.key))
+    endpoints = scene.subject.endpoints(region)
+    messages = sum(message_count(sqs, endpoints.queue_url(spec)) for spec in WORK_QUEUES)
     recovery = scene.aws(
         "lambda invoke /dev/null", region,
-        function_name=f"{deployment.names.prefix}-RecoveryFunction:{LIVE_ALIAS}",
+        function_name=f"{deployment.names.function(RECOVERY)}:{LIVE_ALIAS}",
     )  # fmt: skip
     count = f"{due.overdue} alerts of {region} are overdue"
     if not messages:

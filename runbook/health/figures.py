@@ -7,7 +7,7 @@ from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from clients.metrics import Metric, Point, own_metric, read_metrics, total
+from clients.metrics import Metric, Point, function_metric, own_metric, read_metrics, total
 from deploy.checks.subject import Subject
 from topology.functions import FUNCTIONS, FunctionSpec
 from topology.metrics import CACHE_HITS, MODEL_CALLS, REFUSALS
@@ -69,12 +69,7 @@ class Figures:
 def _metrics(subject: Subject) -> Mapping[str, Metric]:
     names = subject.deployment.names
     of_functions = {
-        _key(spec, name): Metric(
-            namespace="AWS/Lambda",
-            name=name,
-            statistic="Sum",
-            dimensions={"FunctionName": names.function(spec)},
-        )
+        _key(spec, name): function_metric(names.function(spec), name)
         for spec in FUNCTIONS
         for name in _OF_FUNCTIONS
     }

@@ -299,6 +299,10 @@ class DynamoLedger:
         )
 
 
+NOT_ASKED_LATER: Final = "attribute_not_exists(asked_ms) OR asked_ms <= :asked_ms"
+"""The condition of each write of a cache entry, of an analysis or of an eviction."""
+
+
 class _Cached(msgspec.Struct):
     """An entry; without an analysis it was evicted at `asked_ms`, and what was asked for before is late."""
 
@@ -344,7 +348,7 @@ class DynamoAnalysisCache:
             self._client.put_item(
                 TableName=self._table,
                 Item=item_of(item),
-                ConditionExpression="attribute_not_exists(asked_ms) OR asked_ms <= :asked_ms",
+                ConditionExpression=NOT_ASKED_LATER,
                 ExpressionAttributeValues={":asked_ms": {"N": str(asked_ms)}},
             )
         except (ClientError, BotoCoreError) as error:
