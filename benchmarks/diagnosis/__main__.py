@@ -43,13 +43,19 @@ SETTLED_S: Final = 15.0
 """From when every fault has fired until it is diagnosed: above the local lease, below Recovery's minute."""
 
 AT_REST_WITHIN_S: Final = 120.0
+_MINUTE_S: Final = 60
+"""CloudWatch counts by it: each trial begins with one, or it would be blamed for errors of the one before."""
+
 _BACKTICKED: Final = re.compile(r"`([^`]+)`")
 _RESPONDER: Final = Path(sys.executable).with_name("responder")
 
 
 @dataclass(frozen=True)
 class Result:
-    """The outcome of one trial. `named`: the causes' ids in their order; `hint_code`: -1 for no command."""
+    """The outcome of one trial. `named`: the causes' ids in their order; `hint_code`: -1 for no command.
+
+    `report`: what `responder diagnose --json` said.
+    """
 
     faults: tuple[str, ...]
     demanded: tuple[str, ...]
@@ -59,6 +65,7 @@ class Result:
     hint: str
     hint_code: int
     took_s: float
+    report: Mapping[str, Any]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -97,6 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _try(emulator: Emulator, configuration: Configuration, faults: Sequence[Fault]) -> Result:
     target = open_target(configuration)
     undo: list[Callable[[], object]] = []
+    time.sleep(_MINUTE_S - time.time() % _MINUTE_S)
     begun_s, begun_ms = time.monotonic(), time.time_ns() // 1_000_000
     try:
         actions.start_alerts(burst=12, per_s=1, configuration=configuration, distinct_causes=True)
@@ -125,6 +133,7 @@ def _try(emulator: Emulator, configuration: Configuration, faults: Sequence[Faul
         hint=hint,
         hint_code=code,
         took_s=round(time.monotonic() - begun_s, 1),
+        report=report,
     )
 
 
@@ -149,7 +158,7 @@ def _fired(emulator: Emulator, faults: Sequence[Fault], since_ms: int) -> list[F
         log = {
             (one.service, one.kind)
             for one in emulator.fault_log()
-            if one.at_ms >= since_ms and not one.what.startswith("0 messages")
+            if one.at_ms >= since_ms and not one.what.startswith("0 ")
         }
         fired = [fault for fault in faults if fault.logged is None or fault.logged in log]
         if len(fired) == len(faults) or time.monotonic() > deadline:

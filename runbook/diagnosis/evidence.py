@@ -52,6 +52,7 @@ class Sign(StrEnum):
     FENCED = "the region waits until it has seen the other's record"
     WAKE_UPS_LOST = "alerts are due, and their queues are empty"
     OVERDUE = "alerts are overdue"
+    RECOVERED = "Recovery had to send wake-ups anew"
     REFUSED = "senders' bodies are refused"
 
 

@@ -15,15 +15,16 @@ LINES_MAX: Final = 2_000
 
 _TIMED_OUT: Final = "Task timed out"
 _ASKED_TO_WAIT: Final = "Slack asked to wait"
+_RECOVERY_RAN: Final = "Recovery ran"
+_OWN: Final = {DISTRIBUTION: f'"{_ASKED_TO_WAIT}"', RECOVERY: "{ $.report.recovered > 0 }"}
 _PATTERNS: Final[Mapping[FunctionSpec, tuple[str, ...]]] = {
-    spec: ("ERROR", "WARNING", f'"{_TIMED_OUT}"', *((f'"{_ASKED_TO_WAIT}"',) if spec == DISTRIBUTION else ()))
-    for spec in FUNCTIONS
+    spec: ("ERROR", "WARNING", f'"{_TIMED_OUT}"', *filter(None, [_OWN.get(spec)])) for spec in FUNCTIONS
 }
 _WORKS: Final[Mapping[FunctionSpec, str]] = {
     RECEPTION: '"Accepted an alert"',
     ANALYSIS: '"analysis"',
     DISTRIBUTION: '"Notified"',
-    RECOVERY: '"Recovery ran"',
+    RECOVERY: f'"{_RECOVERY_RAN}"',
 }
 """What a function logs where all went well; after it, failures of before are over."""
 
@@ -65,17 +66,24 @@ def _of_slack(fields: Mapping[str, Any]) -> Meaning:
     return Sign.SLACK_ADDRESS if _ADDRESS.search(reason) else Sign.SLACK_FAILS, reason
 
 
+def _of_recovery(fields: Mapping[str, Any]) -> Meaning | None:
+    report = fields.get("report")
+    recovered = report.get("recovered") if isinstance(report, Mapping) else None
+    return (Sign.RECOVERED, f"woke {recovered} alerts anew in one run") if recovered else None
+
+
 def _says(sign: Sign, field: str = "", words: str = "") -> Callable[[Mapping[str, Any]], Meaning]:
     return lambda fields: (sign, f"{words}{fields.get(field, '')}" or str(fields.get("message")))
 
 
-_MEANINGS: Final[Mapping[str, Callable[[Mapping[str, Any]], Meaning]]] = {
+_MEANINGS: Final[Mapping[str, Callable[[Mapping[str, Any]], Meaning | None]]] = {
     "Slack failed": _of_slack,
     "A route is unusable": _says(Sign.SLACK_ADDRESS, "route", "nothing is taken by the address of route "),
     "Slack refuses it": _says(Sign.SLACK_REFUSES, "reason"),
     _ASKED_TO_WAIT: _says(Sign.SLACK_WAITS, "retry_after_s", "Slack answered 429, Retry-After "),
     "The model has no key": _says(Sign.CLAUDE_REFUSES),
     "Claude is not asked for a while": _says(Sign.CLAUDE_FAILS),
+    _RECOVERY_RAN: _of_recovery,
     "Poison message": _says(Sign.POISON, "reason"),
     "A message failed": lambda fields: (
         Sign.FUNCTION_FAILS,
@@ -88,7 +96,7 @@ _MEANINGS: Final[Mapping[str, Callable[[Mapping[str, Any]], Meaning]]] = {
 
 
 def _look(spec: FunctionSpec, scene: Scene, region: str) -> Iterator[Evidence]:
-    """The newest line of each sign; none if all of them are over."""
+    """The newest line of each sign, but for those that are over: the function has worked since."""
     deployment, name = scene.subject.deployment, scene.subject.deployment.names.function(spec)
     read = [
         read_events(deployment, spec, region, since_ms=scene.since_ms, pattern=pattern, limit=LINES_MAX)
@@ -100,17 +108,14 @@ def _look(spec: FunctionSpec, scene: Scene, region: str) -> Iterator[Evidence]:
     )
     scene.lines[region, spec.suffix] = lines
     found = {sign: (line, detail) for line in lines for sign, detail in filter(None, [meaning_of(line)])}
-    if not found:
-        return
-    last_ms = max(line.at_ms for line, _ in found.values())
     whole = all(len(part) < LINES_MAX for part in read)  # else the newest failures were not read
-    if (
-        whole
-        and scene.now_ms - last_ms > _RECENT_MS
-        and read_events(deployment, spec, region, since_ms=last_ms + 1, pattern=_WORKS[spec], limit=1)
-    ):
-        return
-    for sign, (_, detail) in found.items():
+    for sign, (line, detail) in found.items():
+        if (
+            whole
+            and scene.now_ms - line.at_ms > _RECENT_MS
+            and read_events(deployment, spec, region, since_ms=line.at_ms + 1, pattern=_WORKS[spec], limit=1)
+        ):
+            continue
         yield Evidence(
             sign=sign, region=region, what=name, detail=f"{name}: {detail}", mend=log_of(scene, region, spec)
         )

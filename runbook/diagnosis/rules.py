@@ -48,10 +48,11 @@ OF_FUNCTIONS: Final = frozenset(
 )
 """Signs of one function: what is wrong with another accounts for none of them."""
 
-_STOPPED: Final = frozenset(
-    {Sign.FUNCTION_THROTTLED, Sign.FUNCTION_FAILS, Sign.WEBHOOK_FAILS, Sign.WEBHOOK_SILENT, Sign.OVERDUE}
-)
-_STUCK: Final = frozenset({Sign.DENIED, Sign.OVERDUE, Sign.WAKE_UPS_LOST})
+_LATE: Final = frozenset({Sign.OVERDUE, Sign.RECOVERED})
+_STOPPED: Final = _LATE | {
+    Sign.FUNCTION_THROTTLED, Sign.FUNCTION_FAILS, Sign.WEBHOOK_FAILS, Sign.WEBHOOK_SILENT,
+}  # fmt: skip
+_STUCK: Final = _LATE | {Sign.DENIED, Sign.WAKE_UPS_LOST}
 
 REGION_LOST: Final = Rule(
     id="region-lost",
@@ -98,7 +99,7 @@ RULES: Final = (
     Rule(
         id="mapping-off", title="a queue is not delivered: its event source mapping is off or gone",
         likelihood=Likelihood.CERTAIN, signs=(Sign.MAPPING_OFF, Sign.MAPPING_MISSING),
-        explains=frozenset({Sign.OVERDUE}),
+        explains=_LATE,
     ),
     Rule(
         id="queue-denied", title="a queue's policy keeps the functions out", likelihood=Likelihood.CERTAIN,
@@ -111,43 +112,43 @@ RULES: Final = (
     Rule(
         id="secret-unusable", title="a secret is gone or has no value", likelihood=Likelihood.CERTAIN,
         signs=(Sign.SECRET_UNUSABLE,), see=ROTATE_SLACK,
-        explains=frozenset({Sign.SLACK_ADDRESS, Sign.CLAUDE_REFUSES, Sign.CLAUDE_FAILS, Sign.OVERDUE}),
+        explains=_LATE | {Sign.SLACK_ADDRESS, Sign.CLAUDE_REFUSES, Sign.CLAUDE_FAILS},
     ),
     Rule(
         id="schedule-off", title="Recovery is not run, so what gets stuck stays stuck",
-        likelihood=Likelihood.CERTAIN, signs=(Sign.SCHEDULE_OFF,), explains=frozenset({Sign.OVERDUE}),
+        likelihood=Likelihood.CERTAIN, signs=(Sign.SCHEDULE_OFF,), explains=_LATE,
     ),
     Rule(
         id="table-throttled", title="DynamoDB throttles the tables", likelihood=Likelihood.LIKELY,
         signs=(Sign.TABLE_THROTTLED,),
-        explains=frozenset({Sign.WEBHOOK_FAILS, Sign.WEBHOOK_SILENT, Sign.FUNCTION_TIMES_OUT, Sign.OVERDUE}),
+        explains=_LATE | {Sign.WEBHOOK_FAILS, Sign.WEBHOOK_SILENT, Sign.FUNCTION_TIMES_OUT},
     ),
     Rule(
         id="permission-denied", title="a function lacks a permission", likelihood=Likelihood.LIKELY,
-        signs=(Sign.DENIED,), explains=frozenset({Sign.WEBHOOK_FAILS, Sign.OVERDUE}),
+        signs=(Sign.DENIED,), explains=_LATE | {Sign.WEBHOOK_FAILS},
     ),
     Rule(
         id="function-times-out", title="a function runs out of time", likelihood=Likelihood.LIKELY,
-        signs=(Sign.FUNCTION_TIMES_OUT,), explains=frozenset({Sign.FUNCTION_FAILS, Sign.OVERDUE}),
+        signs=(Sign.FUNCTION_TIMES_OUT,), explains=_LATE | {Sign.FUNCTION_FAILS},
     ),
     Rule(
         id="function-fails", title="invocations of a function fail", likelihood=Likelihood.LIKELY,
         signs=(Sign.FUNCTION_FAILS,),
-        explains=frozenset({Sign.WEBHOOK_FAILS, Sign.WEBHOOK_SILENT, Sign.OVERDUE}),
+        explains=_LATE | {Sign.WEBHOOK_FAILS, Sign.WEBHOOK_SILENT},
     ),
     Rule(
         id="function-throttled", title="functions are throttled: all their concurrency is used up",
         likelihood=Likelihood.LIKELY, signs=(Sign.FUNCTION_THROTTLED,),
-        explains=frozenset({Sign.WEBHOOK_FAILS, Sign.OVERDUE}),
+        explains=_LATE | {Sign.WEBHOOK_FAILS},
     ),
     Rule(
         id="slack-address", title="Slack does not take the webhook or token that it is sent",
         likelihood=Likelihood.LIKELY, signs=(Sign.SLACK_ADDRESS,), see=ROTATE_SLACK,
-        explains=frozenset({Sign.OVERDUE}),
+        explains=_LATE,
     ),
     Rule(
         id="slack-fails", title="Slack does not answer, or answers errors", likelihood=Likelihood.LIKELY,
-        signs=(Sign.SLACK_FAILS,), see=SLACK, explains=frozenset({Sign.OVERDUE}),
+        signs=(Sign.SLACK_FAILS,), see=SLACK, explains=_LATE,
     ),
     Rule(
         id="slack-refuses", title="Slack refuses messages as malformed", likelihood=Likelihood.LIKELY,
@@ -156,11 +157,11 @@ RULES: Final = (
     Rule(
         id="slack-waits", title="Slack limits the rate: messages wait, and go out in digests",
         likelihood=Likelihood.LIKELY, signs=(Sign.SLACK_WAITS,), see=SLACK,
-        explains=frozenset({Sign.OVERDUE}),
+        explains=_LATE,
     ),
     Rule(
         id="wake-ups-lost", title="queues were purged or lost their messages; Recovery sends them anew",
-        likelihood=Likelihood.LIKELY, signs=(Sign.WAKE_UPS_LOST,), explains=frozenset({Sign.OVERDUE}),
+        likelihood=Likelihood.LIKELY, signs=(Sign.WAKE_UPS_LOST,), explains=_LATE,
     ),
     Rule(
         id="claude-refuses", title="Claude does not take the key, the model or the spending: no analyses",
@@ -180,6 +181,10 @@ RULES: Final = (
         likelihood=Likelihood.POSSIBLE, signs=(Sign.DEAD_LETTERS,), see=DLQ,
     ),
     Rule(
+        id="woken-anew", title="Recovery woke alerts anew: queues lost messages, or workers ended halfway",
+        likelihood=Likelihood.POSSIBLE, signs=(Sign.RECOVERED,), explains=frozenset({Sign.OVERDUE}),
+    ),
+    Rule(
         id="senders-refused", title="a sender's bodies are refused", likelihood=Likelihood.POSSIBLE,
         signs=(Sign.REFUSED,), see=SENDERS,
     ),
@@ -189,7 +194,7 @@ RULES: Final = (
     ),
     Rule(
         id="fenced", title="a region that came back leaves older alerts alone",
-        likelihood=Likelihood.POSSIBLE, signs=(Sign.FENCED,), explains=frozenset({Sign.OVERDUE}),
+        likelihood=Likelihood.POSSIBLE, signs=(Sign.FENCED,), explains=_LATE,
     ),
 )  # fmt: skip
 """The one that stops most first, of equally likely ones."""

@@ -20,14 +20,19 @@ from runbook.diagnosis.evidence import Evidence, Probe, Scene, Sign
 from runbook.diagnosis.settings_probes import throttled, throttling
 from topology.alerts import follow_up_key
 from topology.config_keys import STRONG
-from topology.functions import ANALYSIS, DISTRIBUTION, FUNCTIONS, RECOVERY, FunctionSpec
+from topology.functions import ANALYSIS, DISTRIBUTION, FUNCTIONS, RECEPTION, RECOVERY, FunctionSpec
 from topology.names import LIVE_ALIAS
 from topology.queues import WORK_QUEUES
 from topology.records import CLAUDE_BREAKER, ownership_record, rate_record
 from topology.tables import OPEN_INDEX
 
+_INVOCATIONS: Final = "Invocations"
+_FAILURES: Final = {"Errors": Sign.FUNCTION_FAILS, "Throttles": Sign.FUNCTION_THROTTLED}
 _NOTHING: Final = b'{"Records": []}'
 """A batch of a queue without a message: a worker starts, reads its settings and has nothing to do."""
+
+_APPROXIMATE: Final = 0.1
+"""SQS counts about: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html"""
 
 _PERIOD_S: Final = 60
 _SHOWN: Final = 5
@@ -99,12 +104,16 @@ def _error_in(payload: bytes) -> str:
 
 
 def _metrics(scene: Scene, region: str) -> Iterator[Evidence]:
-    """Errors and throttles by function, as Lambda counts them; it may be a minute late."""
+    """Errors and throttles by function, as Lambda counts them a minute; it may be one late.
+
+    They are over where the function has run in a later minute without any. What waits in a queue is tried
+    again, so that a worker's throttles are a sign where it ran less often than it was throttled.
+    """
     names = {spec: scene.subject.deployment.names.function(spec) for spec in FUNCTIONS}
     metrics = {
         f"{name} {metric}": function_metric(name, metric)
         for name in names.values()
-        for metric in ("Errors", "Throttles")
+        for metric in (_INVOCATIONS, *_FAILURES)
     }
     until = scene.subject.now()
     since = datetime.fromtimestamp(scene.since_ms // 1_000 // _PERIOD_S * _PERIOD_S, UTC)
@@ -113,15 +122,18 @@ def _metrics(scene: Scene, region: str) -> Iterator[Evidence]:
         until=max(until, since + timedelta(seconds=_PERIOD_S)), period_s=_PERIOD_S,
     )  # fmt: skip
     for spec, name in names.items():
-        for metric, sign in (
-            ("Errors", Sign.FUNCTION_FAILS),
-            ("Throttles", Sign.FUNCTION_THROTTLED),
-        ):
-            if count := total(points[f"{name} {metric}"]):
-                yield Evidence(
-                    sign=sign, region=region, what=name, detail=f"{name}: {count:g} {metric.lower()}",
-                    mend=log_of(scene, region, spec),
-                )  # fmt: skip
+        ran = points[f"{name} {_INVOCATIONS}"]
+        for metric, sign in _FAILURES.items():
+            failed = [point for point in points[f"{name} {metric}"] if point.value]
+            if not failed or any(point.at > failed[-1].at and point.value for point in ran):
+                continue
+            count = total(failed) or 0
+            if sign is Sign.FUNCTION_THROTTLED and spec != RECEPTION and count <= (total(ran) or 0):
+                continue
+            yield Evidence(
+                sign=sign, region=region, what=name, detail=f"{name}: {count:g} {metric.lower()}",
+                mend=log_of(scene, region, spec),
+            )  # fmt: skip
 
 
 def _records(scene: Scene, region: str) -> Iterator[Evidence]:
@@ -161,7 +173,7 @@ def _records(scene: Scene, region: str) -> Iterator[Evidence]:
     except CoordinationUnreachableError as error:
         cause = error.__cause__
         if isinstance(cause, ClientError) and throttled(cause):
-            yield throttling(scene, region, deployment.coordination_table, cause)
+            yield throttling(region, deployment.coordination_table, cause)
         elif cause is not None:
             raise cause from error
 
@@ -200,27 +212,33 @@ def _reasons(scene: Scene, region: str) -> list[str]:
 
 
 def _open(scene: Scene, region: str) -> Iterator[Evidence]:
-    """Alerts that are due while no queue holds a wake-up for them, or that are due for long."""
-    deployment, sqs = scene.subject.deployment, scene.subject.client("sqs", region)
+    """Alerts that are overdue while the queues hold fewer wake-ups than alerts are open, or for long."""
+    deployment = scene.subject.deployment
     now_s = scene.now_ms // 1_000
+    before = _wake_ups(scene, region)
     due = open_alerts(deployment, seen_in=region, owner=region, now_s=now_s)
     if not due.overdue:
         return
-    endpoints = scene.subject.endpoints(region)
-    messages = sum(message_count(sqs, endpoints.queue_url(spec)) for spec in WORK_QUEUES)
+    # One that ended since is counted before, one that came since is counted after.
+    messages = max(before, _wake_ups(scene, region))
+    without = min(due.overdue, due.total - messages)
     recovery = scene.aws(
         "lambda invoke /dev/null", region,
         function_name=f"{deployment.names.function(RECOVERY)}:{LIVE_ALIAS}",
     )  # fmt: skip
-    count = f"{due.overdue} alerts of {region} are overdue"
-    if not messages:
-        detail = f"{count}, and no queue holds a wake-up for them"
+    if without > messages * _APPROXIMATE:
+        detail = f"{due.overdue} alerts of {region} are overdue, and no queue holds a wake-up for {without}"
         yield Evidence(sign=Sign.WAKE_UPS_LOST, region=region, detail=detail, mend=recovery)
         return
     late = open_alerts(deployment, seen_in=region, owner=region, now_s=now_s - _GRACE_S)
     if late.overdue:
         detail = f"{late.overdue} alerts of {region} are overdue for {_GRACE_S // 60} minutes"
         yield Evidence(sign=Sign.OVERDUE, region=region, detail=detail, mend=recovery)
+
+
+def _wake_ups(scene: Scene, region: str) -> int:
+    sqs, endpoints = scene.subject.client("sqs", region), scene.subject.endpoints(region)
+    return sum(message_count(sqs, endpoints.queue_url(spec)) for spec in WORK_QUEUES)
 
 
 TRAFFIC_PROBES: Final = (

@@ -8,7 +8,7 @@ import io
 import json
 import re
 import shlex
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -29,7 +29,8 @@ from tests.fakes.aws_refusals import refusal
 from tests.fakes.diagnosed import NOW, NOW_MS, PREFIX, healthy, mapping, scene, schedule
 from tests.fakes.moto_clients import moto_client
 from tests.fakes.recorded_aws import FAILOVER, PRIMARY, RecordedAws, recorded_deployment
-from topology.functions import DISTRIBUTION, RECOVERY, FunctionSpec
+from topology.alerts import Severity
+from topology.functions import ANALYSIS, DISTRIBUTION, FUNCTIONS, RECEPTION, RECOVERY, FunctionSpec
 from topology.queues import WORK_QUEUES
 
 DENY = json.dumps(
@@ -103,7 +104,11 @@ PLANTED: list[tuple[str, dict[str, Any], str]] = [
     ),
     ("schedule-off", {"scheduler.get_schedule": schedule("DISABLED")}, "scheduler"),
     ("table-missing", {"dynamodb.describe_table": refusal("ResourceNotFoundException")}, "responder"),
-    ("table-throttled", {"dynamodb.get_item": refusal("ProvisionedThroughputExceededException")}, "dynamodb"),
+    (
+        "table-throttled",
+        {"dynamodb.get_item": refusal("ProvisionedThroughputExceededException")},
+        "responder",
+    ),
     (
         "function-fails",
         {
@@ -247,12 +252,22 @@ def test_a_symptom_without_a_cause_is_unexplained(body: dict[str, object]) -> No
 
 
 def test_due_alerts_without_a_wake_up_are_lost_wake_ups() -> None:
-    """By the index and the queues; with messages in a queue they are not."""
+    """By the index and the queues: whoever is open has one there, so that fewer are too few."""
     item = {"alert_id": {"S": "a1"}, "due_at": {"N": str(NOW_MS // 1_000 - 5)}}
-    due = {"dynamodb.query": {"Items": [item]}}
-    assert [cause.rule.id for cause in answered(due).causes] == ["wake-ups-lost"]
-    waiting = {"Attributes": {"ApproximateNumberOfMessagesNotVisible": "1"}}
-    assert answered({**due, "sqs.get_queue_attributes": waiting}).causes == ()
+    later = {"alert_id": {"S": "a2"}, "due_at": {"N": str(NOW_MS // 1_000 + 500)}}
+    due = {"dynamodb.query": {"Items": [item, later]}}
+
+    def waiting(count: int) -> Diagnosis:
+        attributes = {"Attributes": {"ApproximateNumberOfMessagesNotVisible": str(count)}}
+        return answered({**due, "sqs.get_queue_attributes": attributes})
+
+    open_now, overdue = 2 * len(Severity), len(Severity)
+    enough = -(-open_now // len(WORK_QUEUES))
+    for count, without in ((0, overdue), (1, min(overdue, open_now - len(WORK_QUEUES)))):
+        (cause,) = waiting(count).causes
+        assert cause.rule.id == "wake-ups-lost"
+        assert f"no queue holds a wake-up for {without}" in cause.evidence[0].detail
+    assert waiting(enough).causes == ()
 
 
 def record(**values: int) -> dict[str, Any]:
@@ -307,12 +322,49 @@ def test_what_keeps_no_message_from_slack_is_no_cause_of_its_diagnosis() -> None
     assert [cause.rule.id for cause in diagnose_slack(scene(waits)).diagnosis.causes] == ["slack-waits"]
 
 
+def counted(function: FunctionSpec, **metrics: dict[int, float]) -> dict[str, Any]:
+    """CloudWatch's answer to the metrics of the functions: each one's values by minutes ago."""
+    asked = [f"{spec.key} {name}" for spec in FUNCTIONS for name in ("Invocations", "Errors", "Throttles")]
+    return {
+        "cloudwatch.get_metric_data": {
+            "MetricDataResults": [
+                {
+                    "Id": f"m{asked.index(f'{function.key} {name}')}",
+                    "Timestamps": [NOW - timedelta(minutes=ago) for ago in sorted(values, reverse=True)],
+                    "Values": [values[ago] for ago in sorted(values, reverse=True)],
+                }
+                for name, values in metrics.items()
+            ]
+        }
+    }
+
+
 def test_errors_that_lambda_counted_are_named() -> None:
     """The metric's sum since then; FilterLogEvents has nothing of an invocation that never began."""
-    point = {"Id": "m0", "Timestamps": [datetime.now(UTC) - timedelta(minutes=1)], "Values": [7.0]}
-    found = answered({"cloudwatch.get_metric_data": {"MetricDataResults": [point]}})
+    found = answered(counted(ANALYSIS, Invocations={3: 9.0, 1: 7.0}, Errors={3: 2.0, 1: 5.0}))
     assert found.causes[0].rule.id == "function-fails"
     assert "7 errors" in found.causes[0].evidence[0].detail
+
+
+def test_errors_after_which_a_function_ran_for_a_minute_without_any_are_over() -> None:
+    """A minute in which it did not run shows nothing."""
+    well = counted(ANALYSIS, Invocations={3: 9.0, 1: 7.0}, Errors={3: 2.0, 1: 0.0})
+    idle = counted(ANALYSIS, Invocations={3: 9.0, 1: 0.0}, Errors={3: 2.0})
+    assert answered(well).causes == ()
+    assert [cause.rule.id for cause in answered(idle).causes] == ["function-fails"]
+
+
+@pytest.mark.parametrize(
+    ("function", "throttles", "causes"),
+    [(DISTRIBUTION, 3.0, []), (DISTRIBUTION, 30.0, ["function-throttled"]),
+     (RECEPTION, 3.0, ["function-throttled"])],
+)  # fmt: skip
+def test_throttles_of_a_worker_that_mostly_runs_are_no_sign(
+    function: FunctionSpec, throttles: float, causes: list[str]
+) -> None:
+    """What waits in a queue is tried again; a sender of the webhook's is answered an error."""
+    found = answered(counted(function, Invocations={1: 20.0}, Throttles={1: throttles}))
+    assert [cause.rule.id for cause in found.causes] == causes
 
 
 DENIED = "ClientError: An error occurred (AccessDenied): X is not authorized to perform: sqs:SendMessage"
@@ -331,6 +383,8 @@ THROTTLED = "An error occurred (ProvisionedThroughputExceededException) when cal
         (event("The model has no key"), Sign.CLAUDE_REFUSES),
         (event("Claude is not asked for a while"), Sign.CLAUDE_FAILS),
         (event("Poison message", reason="not JSON"), Sign.POISON),
+        (event("Recovery ran", report={"recovered": 3}), Sign.RECOVERED),
+        (event("Recovery ran", report={"recovered": 0}), None),
         (event("A message failed", exc_info="Traceback\nValueError: no"), Sign.FUNCTION_FAILS),
         (event("Wake-ups not sent, Recovery will", exc_info=DENIED), Sign.DENIED),
         (event("The ledger is unavailable, answering 503", exc_info=THROTTLED), Sign.TABLE_THROTTLED),
@@ -353,6 +407,10 @@ def test_a_failure_that_is_over_is_no_cause() -> None:
     old = event("Slack failed", at_ms=NOW_MS - 120_000, reason="Slack answered 500")
     fresh = event("Slack failed", at_ms=NOW_MS - 10_000, reason="Slack answered 500")
     assert answered({"logs.filter_log_events": {"events": [old]}}).causes == ()
+    beside = event("Slack refuses it", at_ms=NOW_MS - 10_000, reason="400 'invalid_payload'")
+    assert [
+        one.rule.id for one in answered({"logs.filter_log_events": {"events": [old, beside]}}).causes
+    ] == ["slack-refuses"]
     assert named(answered({"logs.filter_log_events": {"events": [fresh]}}))[0][0] == "slack-fails"
 
 
