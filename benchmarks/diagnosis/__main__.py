@@ -138,9 +138,9 @@ def _try(emulator: Emulator, configuration: Configuration, faults: Sequence[Faul
 
 
 def _turn(fault: Fault) -> int:
-    """A purge takes what is there by then, and a lost region takes no fault any more."""
+    """A purge takes what is there by then but poison, and a lost region takes no fault any more."""
     first = fault.name.partition(" ")[0]
-    return {"purge": 1, "lose": 2}.get(first, 0)
+    return {"purge": 1, "poison": 2, "lose": 3}.get(first, 0)
 
 
 def outcome_of(named: Sequence[str], faults: Sequence[Fault], demanded: Sequence[Fault]) -> str:

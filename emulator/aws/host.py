@@ -29,6 +29,7 @@ from ministack.core import persistence
 
 from emulator.aws import (
     apigateway,
+    cloudtrail,
     event_sources,
     faults,
     function_metrics,
@@ -82,6 +83,7 @@ def main() -> None:
     apigateway.queue_for_busy_functions()
     lambda_.share_unpacked_packages(Path(os.environ.pop("LAMBDA_PACKAGES")))
     sqs.honour_queue_denials(log)
+    cloudtrail.record_purges()
     iam.count_connections_as_encrypted()
     secretsmanager.leave_new_secrets_empty()
     shortcuts.install()

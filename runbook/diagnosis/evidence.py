@@ -50,6 +50,7 @@ class Sign(StrEnum):
     SCHEDULE_OFF = "Recovery's schedule is disabled or missing"
     SWITCHED = "the region's switch is on"
     FENCED = "the region waits until it has seen the other's record"
+    QUEUE_PURGED = "a work queue was purged"
     WAKE_UPS_LOST = "alerts are due, and their queues are empty"
     OVERDUE = "alerts are overdue"
     RECOVERED = "Recovery had to send wake-ups anew"

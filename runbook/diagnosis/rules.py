@@ -112,7 +112,7 @@ RULES: Final = (
     Rule(
         id="secret-unusable", title="a secret is gone or has no value", likelihood=Likelihood.CERTAIN,
         signs=(Sign.SECRET_UNUSABLE,), see=ROTATE_SLACK,
-        explains=_LATE | {Sign.SLACK_ADDRESS, Sign.CLAUDE_REFUSES, Sign.CLAUDE_FAILS},
+        explains=frozenset({Sign.SLACK_ADDRESS, Sign.CLAUDE_REFUSES, Sign.CLAUDE_FAILS, Sign.OVERDUE}),
     ),
     Rule(
         id="schedule-off", title="Recovery is not run, so what gets stuck stays stuck",
@@ -144,11 +144,11 @@ RULES: Final = (
     Rule(
         id="slack-address", title="Slack does not take the webhook or token that it is sent",
         likelihood=Likelihood.LIKELY, signs=(Sign.SLACK_ADDRESS,), see=ROTATE_SLACK,
-        explains=_LATE,
+        explains=frozenset({Sign.OVERDUE}),
     ),
     Rule(
         id="slack-fails", title="Slack does not answer, or answers errors", likelihood=Likelihood.LIKELY,
-        signs=(Sign.SLACK_FAILS,), see=SLACK, explains=_LATE,
+        signs=(Sign.SLACK_FAILS,), see=SLACK, explains=frozenset({Sign.OVERDUE}),
     ),
     Rule(
         id="slack-refuses", title="Slack refuses messages as malformed", likelihood=Likelihood.LIKELY,
@@ -157,11 +157,11 @@ RULES: Final = (
     Rule(
         id="slack-waits", title="Slack limits the rate: messages wait, and go out in digests",
         likelihood=Likelihood.LIKELY, signs=(Sign.SLACK_WAITS,), see=SLACK,
-        explains=_LATE,
+        explains=frozenset({Sign.OVERDUE}),
     ),
     Rule(
         id="wake-ups-lost", title="queues were purged or lost their messages; Recovery sends them anew",
-        likelihood=Likelihood.LIKELY, signs=(Sign.WAKE_UPS_LOST,), explains=_LATE,
+        likelihood=Likelihood.LIKELY, signs=(Sign.QUEUE_PURGED, Sign.WAKE_UPS_LOST), explains=_LATE,
     ),
     Rule(
         id="claude-refuses", title="Claude does not take the key, the model or the spending: no analyses",

@@ -222,10 +222,7 @@ def _open(scene: Scene, region: str) -> Iterator[Evidence]:
     # One that ended since is counted before, one that came since is counted after.
     messages = max(before, _wake_ups(scene, region))
     without = min(due.overdue, due.total - messages)
-    recovery = scene.aws(
-        "lambda invoke /dev/null", region,
-        function_name=f"{deployment.names.function(RECOVERY)}:{LIVE_ALIAS}",
-    )  # fmt: skip
+    recovery = _recovery_by_hand(scene, region)
     if without > messages * _APPROXIMATE:
         detail = f"{due.overdue} alerts of {region} are overdue, and no queue holds a wake-up for {without}"
         yield Evidence(sign=Sign.WAKE_UPS_LOST, region=region, detail=detail, mend=recovery)
@@ -239,6 +236,38 @@ def _open(scene: Scene, region: str) -> Iterator[Evidence]:
 def _wake_ups(scene: Scene, region: str) -> int:
     sqs, endpoints = scene.subject.client("sqs", region), scene.subject.endpoints(region)
     return sum(message_count(sqs, endpoints.queue_url(spec)) for spec in WORK_QUEUES)
+
+
+def _purges(scene: Scene, region: str) -> Iterator[Evidence]:
+    """Purges that CloudTrail has, within minutes after the call; they are over once Recovery has made up for.
+
+    https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_LookupEvents.html
+    """
+    endpoints = scene.subject.endpoints(region)
+    queues = {endpoints.queue_url(spec): scene.subject.deployment.names.queue(spec) for spec in WORK_QUEUES}
+    found = scene.subject.client("cloudtrail", region).lookup_events(
+        LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": "PurgeQueue"}],
+        StartTime=datetime.fromtimestamp(max(scene.since_ms // 1_000, _made_up_for_s(scene)), UTC),
+    )["Events"]
+    for event in found:
+        asked = json.loads(event["CloudTrailEvent"]).get("requestParameters") or {}
+        if queue := queues.get(asked.get("queueUrl", "")):
+            at = event["EventTime"].astimezone(UTC)
+            detail = f"{event.get('Username', 'somebody')} purged {queue} at {at:%H:%M:%S} UTC"
+            yield Evidence(
+                sign=Sign.QUEUE_PURGED, region=region, what=queue, detail=detail,
+                mend=_recovery_by_hand(scene, region),
+            )  # fmt: skip
+
+
+def _made_up_for_s(scene: Scene) -> int:
+    """Before this (epoch seconds), what was purged has been overdue for two of Recovery's runs."""
+    return scene.now_ms // 1_000 - scene.subject.config.lease_s - _GRACE_S
+
+
+def _recovery_by_hand(scene: Scene, region: str) -> str:
+    function = f"{scene.subject.deployment.names.function(RECOVERY)}:{LIVE_ALIAS}"
+    return scene.aws("lambda invoke /dev/null", region, function_name=function)
 
 
 TRAFFIC_PROBES: Final = (
@@ -256,6 +285,10 @@ TRAFFIC_PROBES: Final = (
     Probe(
         id="records", category="records", title="Slack and Claude are asked, no switch is on",
         actions=("dynamodb:GetItem", "dynamodb:Query", "dynamodb:BatchGetItem"), look=_records,
+    ),
+    Probe(
+        id="purges", category="queues", title="no work queue was purged of late",
+        actions=("cloudtrail:LookupEvents",), look=_purges,
     ),
     Probe(
         id="open-alerts", category="records", title="no alert is overdue",

@@ -71,6 +71,7 @@ def healthy() -> Answers:
         "scheduler.get_schedule": schedule("ENABLED"),
         "cloudwatch.get_metric_data": {"MetricDataResults": []},
         "logs.filter_log_events": {"events": []},
+        "cloudtrail.lookup_events": {"Events": []},
     }
 
 

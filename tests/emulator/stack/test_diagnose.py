@@ -69,6 +69,15 @@ def test_queues_that_nobody_may_use_are_named_and_the_bundle_has_it_all(
     assert not [name for name, text in texts.items() for secret in secrets if secret in text]
 
 
+def test_a_purge_is_named_with_the_queue_and_the_time(responder: Responder, stack: LocalStack) -> None:
+    """By CloudTrail's event history, of the region and the queue that it was."""
+    url = stack.deployment.failover.distribution_queue_url
+    stack.deployment.clients.client("sqs", FAILOVER).purge_queue(QueueUrl=url)
+    found = causes(responder)["wake-ups-lost"]
+    assert found["regions"] == [FAILOVER]
+    assert f"purged {url.rpartition('/')[2]} at " in found["evidence"][0]["detail"]
+
+
 def test_a_region_that_is_cut_off_is_named_and_the_other_is_looked_at(
     responder: Responder, whole: Emulator
 ) -> None:

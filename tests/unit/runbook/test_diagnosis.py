@@ -31,7 +31,7 @@ from tests.fakes.moto_clients import moto_client
 from tests.fakes.recorded_aws import FAILOVER, PRIMARY, RecordedAws, recorded_deployment
 from topology.alerts import Severity
 from topology.functions import ANALYSIS, DISTRIBUTION, FUNCTIONS, RECEPTION, RECOVERY, FunctionSpec
-from topology.queues import WORK_QUEUES
+from topology.queues import WORK_QUEUES, QueueSpec
 
 DENY = json.dumps(
     {"Statement": [{"Effect": "Deny", "Principal": "*", "Action": ["sqs:SendMessage"], "Resource": "*"}]}
@@ -268,6 +268,25 @@ def test_due_alerts_without_a_wake_up_are_lost_wake_ups() -> None:
         assert cause.rule.id == "wake-ups-lost"
         assert f"no queue holds a wake-up for {without}" in cause.evidence[0].detail
     assert waiting(enough).causes == ()
+
+
+@pytest.mark.parametrize(("queue", "causes"), [(WORK_QUEUES[0], ["wake-ups-lost"]), (None, [])])
+def test_a_purge_that_cloudtrail_has_is_named_with_who_did_it(
+    queue: QueueSpec | None, causes: list[str]
+) -> None:
+    """Of one of the stack's own work queues."""
+    deployment = recorded_deployment(RecordedAws({}))
+    url = deployment.primary.queue_url(queue) if queue else "https://sqs.us-east-1.amazonaws.com/1/others"
+    purge = {
+        "EventName": "PurgeQueue",
+        "EventTime": NOW - timedelta(seconds=30),
+        "Username": "ada",
+        "CloudTrailEvent": json.dumps({"requestParameters": {"queueUrl": url}}),
+    }
+    found = answered({f"cloudtrail.lookup_events@{PRIMARY}": {"Events": [purge]}})
+    assert [cause.rule.id for cause in found.causes] == causes
+    for cause in found.causes:
+        assert re.fullmatch(rf"ada purged {PREFIX}-\S+ at 07:59:30 UTC", cause.evidence[0].detail)
 
 
 def record(**values: int) -> dict[str, Any]:
