@@ -22,16 +22,18 @@ _ACTIVE: Final = frozenset({"ACTIVE", "UPDATING"})
 """https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TableDescription.html"""
 
 
+def _gone(scene: Scene, sign: Sign, region: str, kind: str, name: str) -> Evidence:
+    mend = f"run {scene.subject.up}"
+    return Evidence(sign=sign, region=region, what=name, detail=f"there is no {kind} {name}", mend=mend)
+
+
 def _key(scene: Scene, region: str) -> Iterator[Evidence]:
     """The key that senders use; its value is not asked for."""
     name = scene.subject.deployment.names.api_key
     found = scene.subject.client("apigateway", region).get_api_keys(nameQuery=name, limit=500)["items"]
     keys = [key for key in found if key["name"] == name]
     if not keys:
-        yield Evidence(
-            sign=Sign.KEY_UNUSABLE, region=region, what=name, detail=f"there is no API key {name}",
-            mend=f"run {scene.subject.up}",
-        )  # fmt: skip
+        yield _gone(scene, Sign.KEY_UNUSABLE, region, "API key", name)
     for key in keys:
         if not key.get("enabled", True):
             enable = scene.aws(
@@ -57,11 +59,7 @@ def _concurrency(scene: Scene, region: str) -> Iterator[Evidence]:
         except ClientError as error:
             if not is_absent(error):
                 raise
-            detail = f"there is no function {name}"
-            yield Evidence(
-                sign=Sign.FUNCTION_MISSING, region=region, what=name, detail=detail,
-                mend=f"run {subject.up}",
-            )  # fmt: skip
+            yield _gone(scene, Sign.FUNCTION_MISSING, region, "function", name)
             continue
         if answer.get("ReservedConcurrentExecutions") == 0:
             yield Evidence(
@@ -99,11 +97,7 @@ def _mappings(scene: Scene, region: str) -> Iterator[Evidence]:
         queue = names.queue(spec)
         mapping = by_queue.get(queue)
         if mapping is None:
-            detail = f"no event source mapping reads {queue}"
-            yield Evidence(
-                sign=Sign.MAPPING_MISSING, region=region, what=queue, detail=detail,
-                mend=f"run {scene.subject.up}",
-            )  # fmt: skip
+            yield _gone(scene, Sign.MAPPING_MISSING, region, "event source mapping of", queue)
         elif mapping["State"] not in _RUNS:
             enable = scene.aws("lambda update-event-source-mapping --enabled", region, uuid=mapping["UUID"])
             detail = f"the event source mapping of {queue} is {mapping['State']}"
@@ -120,10 +114,7 @@ def _queues(scene: Scene, region: str) -> Iterator[Evidence]:
         except ClientError as error:
             if not is_absent(error):
                 raise
-            detail = f"there is no queue {name}"
-            yield Evidence(
-                sign=Sign.QUEUE_MISSING, region=region, what=name, detail=detail, mend=f"run {subject.up}"
-            )
+            yield _gone(scene, Sign.QUEUE_MISSING, region, "queue", name)
             continue
         if denied := _denied(found.get("Policy", "")):
             look = scene.aws("sqs get-queue-attributes --attribute-names Policy", region, queue_url=url)
@@ -220,10 +211,7 @@ def _schedule(scene: Scene, region: str) -> Iterator[Evidence]:
     except ClientError as error:
         if not is_absent(error):
             raise
-        yield Evidence(
-            sign=Sign.SCHEDULE_OFF, region=region, what=name, detail=f"there is no schedule {name}",
-            mend=f"run {scene.subject.up}",
-        )  # fmt: skip
+        yield _gone(scene, Sign.SCHEDULE_OFF, region, "schedule", name)
         return
     if schedule.get("State", "ENABLED") != "ENABLED":
         detail = f"the schedule {name} is {schedule['State']}: Recovery does not run"
