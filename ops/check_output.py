@@ -85,17 +85,24 @@ def print_checked(
 def print_outcomes(
     outcomes: Sequence[Outcome], console: Console, *, short: bool = False, reasons: bool = False
 ) -> None:
-    """Print the outcomes by category; `short` leaves out what is ok, `reasons` says why it is."""
+    """Print the outcomes by category; `short` leaves out what is ok, `reasons` says why it is.
+
+    What several checks of a category do not know for the same reason is said once, below the last of them;
+    a section that was named already is not named again for what is unknown.
+    """
 
     def line(text: str) -> None:
         console.print(text, soft_wrap=True, highlight=False)
 
     worst = {check: _worst(found) for check, found in _by_check(outcomes)}
     width = max((len(check.id) for check in worst), default=0)
+    sections: set[str] = set()
     for category, group in groupby(_by_check(outcomes), key=lambda pair: pair[0].category):
         shown = [pair for pair in group if not short or worst[pair[0]] != State.OK]
         if shown:
             line(f"[bold]{escape(category)}[/]")
+        unseen = [one for _, found in shown for one in found if one.finding.state == State.UNKNOWN]
+        last = {_note(one): one.check for one in unseen}
         for check, found in shown:
             states = "  ".join(f"{one.region} {_coloured(one.finding.state)}" for one in found)
             mark, colour, _ = _SHOWN[worst[check]]
@@ -103,14 +110,24 @@ def print_outcomes(
             said = [
                 one for one in found if reasons or one.finding.state != State.OK or one.finding.figures_ms
             ]
-            for (reason, hint), same in groupby(said, key=lambda one: (one.finding.reason, one.finding.hint)):
-                regions = ", ".join(one.region for one in same)
+            notes = dict.fromkeys(_note(one) for one in said if last.get(_note(one), check) is check)
+            for note in notes:
+                _, reason, hint, _ = note
+                among = (one for one in (*unseen, *said) if _note(one) == note)
+                regions = ", ".join(dict.fromkeys(one.region for one in among))
                 line(f"    {regions}: {escape(printable(reason))}")
                 if hint:
                     line(f"      next: {escape(printable(hinted(hint)))}")
-            if check.see and worst[check] != State.OK:
+            again = check.see in sections and worst[check] == State.UNKNOWN
+            if check.see and worst[check] != State.OK and notes and not again:
                 line(f"      see {escape(check.see)}")
+                sections.add(check.see)
     line(summary(outcomes))
+
+
+def _note(one: Outcome) -> tuple[State, str, str, str]:
+    """What is said of an outcome below its line, for its state."""
+    return one.finding.state, one.finding.reason, one.finding.hint, one.check.see
 
 
 def summary(outcomes: Iterable[Outcome]) -> str:

@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 from rich.console import Console
 
@@ -33,10 +34,10 @@ def outcomes() -> list[Outcome]:
     ]
 
 
-def printed(*, short: bool = False) -> list[str]:
+def printed(found: list[Outcome] | None = None, *, short: bool = False) -> list[str]:
     """The lines."""
     console = Console(file=io.StringIO(), width=60, color_system=None)
-    print_outcomes(outcomes(), console, short=short)
+    print_outcomes(found or outcomes(), console, short=short)
     return str(console.file.getvalue()).splitlines()  # type: ignore[attr-defined]  # a StringIO
 
 
@@ -53,6 +54,34 @@ def test_a_check_is_one_line_with_both_regions_and_its_reasons_below() -> None:
         "+ reached     us-east-1 ok     ",
         "    us-east-1: fast",
         "2 ok, 1 failed, 1 unknown",
+    ]
+
+
+def test_what_checks_do_not_know_for_the_same_reason_is_said_once() -> None:
+    """Below the last of them, with every region; each has its own line, and a failure its own reason."""
+    silent = unknown("no data", "wait")
+    found = [
+        outcome("errors", "us-east-1", silent),
+        outcome("throttles", "us-east-1", failed("no data", "wait")),
+        outcome("cached", "us-west-2", silent),
+        outcome("alarms", "us-east-1", silent, category="alarms"),
+    ]
+    seen = [replace(one, check=replace(one.check, see="docs/x.md#y")) for one in found]
+    assert printed(seen) == [
+        "tables",
+        "? errors     us-east-1 unknown",
+        "x throttles  us-east-1 FAILED ",
+        "    us-east-1: no data",
+        "      next: wait",
+        "      see docs/x.md#y",
+        "? cached     us-west-2 unknown",
+        "    us-east-1, us-west-2: no data",
+        "      next: wait",
+        "alarms",
+        "? alarms     us-east-1 unknown",
+        "    us-east-1: no data",
+        "      next: wait",
+        "0 ok, 1 failed, 3 unknown",
     ]
 
 

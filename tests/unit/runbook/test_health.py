@@ -125,6 +125,23 @@ def test_a_healthy_stack_is_shown_on_one_screen(stack: DrStack) -> None:
     assert short.get().splitlines() == [f"{len(outcomes)} ok, 0 failed, 0 unknown"]
 
 
+@pytest.mark.parametrize("heard", [{}, {PRIMARY: RECEPTION, FAILOVER: DISTRIBUTION}, {FAILOVER: ANALYSIS}])
+def test_a_stack_without_traffic_is_shown_on_one_screen_too(
+    stack: DrStack, heard: dict[str, FunctionSpec]
+) -> None:
+    """Whichever function was not invoked in which region, and with alarms that have no data yet."""
+    for region, spec in heard.items():
+        invoked(region, spec=spec)
+    for region in REGIONS:
+        alarm(region, NAMES.recovery_alarm, "INSUFFICIENT_DATA")
+    outcomes = run_checks(health_checks(subject_of(stack)))
+    assert State.FAILED not in {one.finding.state for one in outcomes}
+    console = Console(width=100)
+    with console.capture() as shown:
+        print_outcomes(outcomes, console)
+    assert len(shown.get().splitlines()) <= LINES_MAX, shown.get()
+
+
 @pytest.mark.parametrize(("spec", "over"), [(RECEPTION, 10), (ANALYSIS, 5), (DISTRIBUTION, 5)])
 def test_a_function_fails_a_check_above_the_runbooks_threshold(
     stack: DrStack, spec: FunctionSpec, over: int
