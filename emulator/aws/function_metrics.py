@@ -27,23 +27,16 @@ _turn: Final = threading.Lock()
 
 
 def take_over() -> None:
-    """Have ministack count nothing but what is throttled, and that once; its own counts move no alarm.
+    """Have ministack count nothing but what is throttled, and that once.
 
-    It evaluates an alarm without regard to its dimensions and to how many periods it asks for. It tells of an
-    invocation that it throttles without a duration, and of a direct call once more, with one.
+    It tells of an invocation that it throttles without a duration, and of a direct call once more, with one.
     """
-    evaluate = cloudwatch._evaluate_alarm
 
     def told(name: str, duration_ms: float, error: object, throttle: object) -> None:  # noqa: ARG001 - its words
         if throttle and not duration_ms:
             _keep(name, {"Throttles": 1}, at_s=time.time())
 
-    def evaluate_others(alarm: dict[str, Any]) -> None:
-        if alarm.get("Namespace") != _NAMESPACE:
-            evaluate(alarm)
-
     lambda_svc._emit_lambda_metrics = told
-    cloudwatch._evaluate_alarm = evaluate_others
 
 
 def measure_invocations() -> None:

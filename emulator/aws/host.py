@@ -28,6 +28,7 @@ import ministack.app
 from ministack.core import persistence
 
 from emulator.aws import (
+    alarms,
     apigateway,
     cloudtrail,
     event_sources,
@@ -97,6 +98,7 @@ def main() -> None:
     capacity.install()
     metering.install(capacity.usage)
     embedded_metrics.install()
+    alarms.install()
     filter_patterns.install()
     insights_queries.install()
     event_sources.install()

@@ -28,30 +28,19 @@ class Datum(NamedTuple):
 
 
 def install() -> None:
-    """Keep the metrics of each line that is logged; no alarm is evaluated by them.
-
-    ministack evaluates an alarm without regard to its dimensions and to how many periods it asks for.
-    """
+    """Keep the metrics of each line that is logged."""
     append: Callable[..., None] = cloudwatch_logs._append_log_events  # noqa: SLF001 - where each line comes by
-    evaluate: Callable[[dict[str, Any]], None] = cloudwatch._evaluate_alarm  # noqa: SLF001 - the only place
-    logged: set[tuple[str, str]] = set()
 
     def append_and_emit(stream: dict[str, Any], events: list[dict[str, Any]]) -> None:
         append(stream, events)
         for event in events:
             for datum in embedded(event["message"]):
-                logged.add((datum.namespace, datum.name))
                 cloudwatch._store_datum(  # noqa: SLF001 - what PutMetricData calls
                     datum.namespace, datum.name, datum.dimensions, datum.at_s, datum.unit, datum.value,
                     None, None, None,
                 )  # fmt: skip
 
-    def evaluate_unless_logged(alarm: dict[str, Any]) -> None:
-        if (alarm.get("Namespace"), alarm.get("MetricName")) not in logged:
-            evaluate(alarm)
-
     cloudwatch_logs._append_log_events = append_and_emit  # noqa: SLF001 - as above
-    cloudwatch._evaluate_alarm = evaluate_unless_logged  # noqa: SLF001 - as above
 
 
 def embedded(text: str) -> Iterator[Datum]:

@@ -26,12 +26,8 @@ AT_S = 1_795_420_830.0
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """No metric and no correction is left behind."""
     monkeypatch.setattr(cloudwatch, "_metrics", type(cloudwatch._metrics)())  # noqa: SLF001 - where a query looks
-    for module, name in (
-        (cloudwatch, "_evaluate_alarm"),
-        (lambda_svc, "_emit_lambda_metrics"),
-        (lambda_svc, "_execute_function_dispatch"),
-    ):
-        monkeypatch.setattr(module, name, getattr(module, name))
+    for name in ("_emit_lambda_metrics", "_execute_function_dispatch"):
+        monkeypatch.setattr(lambda_svc, name, getattr(lambda_svc, name))
     monkeypatch.setattr(time, "time", lambda: AT_S)
 
 
@@ -68,7 +64,7 @@ def test_a_minute_has_points_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None
 def test_an_injected_fault_is_an_error_and_a_direct_call_that_is_throttled_counts_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In the order in which a region's process installs them; and no alarm is moved."""
+    """In the order in which a region's process installs them."""
     function_metrics.take_over()
     capacity = Capacity(capacity_file(tmp_path / "capacity.json"))
     counting = capacity.counting_throttles(lambda_svc._emit_lambda_metrics)  # noqa: SLF001 - as it installs it
@@ -85,9 +81,3 @@ def test_an_injected_fault_is_an_error_and_a_direct_call_that_is_throttled_count
     assert (points("Invocations"), points("Errors")) == ({1: 1}, {1: 1})
     assert points("Throttles") == {0: 1, 1: 1}
     assert capacity.usage.functions["f"].throttles == 1
-    alarm = {
-        "Namespace": "AWS/Lambda", "MetricName": "Errors", "AlarmName": "a", "StateValue": "OK",
-        "Threshold": 0, "ComparisonOperator": "GreaterThanThreshold", "Period": 10**10,
-    }  # fmt: skip
-    cloudwatch._evaluate_alarm(alarm)  # noqa: SLF001 - as PutMetricAlarm does
-    assert alarm["StateValue"] == "OK"

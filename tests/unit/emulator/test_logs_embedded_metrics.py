@@ -45,24 +45,13 @@ def test_a_line_that_breaks_the_format_has_no_metric(text: str) -> None:
     assert list(embedded(text)) == []
 
 
-def test_what_is_logged_can_be_asked_for_and_moves_no_alarm(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An alarm of a metric that was put is evaluated as before."""
-    for module, name in ((cloudwatch_logs, "_append_log_events"), (cloudwatch, "_evaluate_alarm")):
-        monkeypatch.setattr(module, name, getattr(module, name))
-    for store in ("_metrics", "_alarms"):
-        monkeypatch.setattr(cloudwatch, store, type(getattr(cloudwatch, store))())
+def test_what_is_logged_can_be_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a metric that was put."""
+    monkeypatch.setattr(cloudwatch_logs, "_append_log_events", cloudwatch_logs._append_log_events)  # noqa: SLF001 - to have it back
+    monkeypatch.setattr(cloudwatch, "_metrics", type(cloudwatch._metrics)())  # noqa: SLF001 - as below
     embedded_metrics.install()
     stream: dict[str, Any] = {"events": [], "firstEventTimestamp": None, "lastEventTimestamp": None}
     event = {"timestamp": 1, "ingestionTime": 1, "message": line()}
     cloudwatch_logs._append_log_events(stream, [event])  # noqa: SLF001 - what Lambda's output goes through
     [kept, by_route] = cloudwatch._metrics.values()  # noqa: SLF001 - where a query looks
     assert [point["Value"] for point in kept] == [point["Value"] for point in by_route] == [3.0, 4.5]
-    alarms = [
-        {"Namespace": "N", "MetricName": name, "AlarmName": name, "StateValue": "OK", "Threshold": 1,
-         "ComparisonOperator": "GreaterThanThreshold", "Period": 10**10}
-        for name in ("Ms", "Put")
-    ]  # fmt: skip
-    cloudwatch._store_datum("N", "Put", {}, 1_795_420_800, "None", 3, None, None, None)  # noqa: SLF001 - PutMetricData
-    for alarm in alarms:
-        cloudwatch._evaluate_alarm(alarm)  # noqa: SLF001 - as PutMetricData does
-    assert [alarm["StateValue"] for alarm in alarms] == ["OK", "ALARM"]
