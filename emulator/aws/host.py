@@ -49,7 +49,7 @@ from emulator.aws.backup import jobs as backup_jobs
 from emulator.aws.backup import restore_testing
 from emulator.aws.backup import vaults as backup_vaults
 from emulator.aws.capacity import Capacity
-from emulator.aws.dynamodb import shortcuts
+from emulator.aws.dynamodb import index_order, shortcuts
 from emulator.aws.dynamodb.exports import Exports
 from emulator.aws.dynamodb.point_in_time import Recovery
 from emulator.aws.logs import embedded_metrics, filter_patterns
@@ -88,6 +88,7 @@ def main() -> None:
     iam.count_connections_as_encrypted()
     secretsmanager.leave_new_secrets_empty()
     shortcuts.install()
+    index_order.install()
     route53.keep_health_checks_as_configured()
     apigateway.write_access_logs()
     apigateway.serve_deployments()

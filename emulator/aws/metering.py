@@ -1,7 +1,7 @@
 """Counts inside an AWS process what AWS bills by use: capacity units, calls that send messages, log bytes.
 
 `emulator.aws.host` installs it; `costs.measuring` reads it. ministack works out write units as AWS does when
-a call asks for them, but bills each read alike, whatever its size.
+a call asks for them, but bills each read alike, whatever its size; the caller is told what is counted here.
 """
 
 # ruff: noqa: SLF001 - it watches ministack, whose functions are private
@@ -57,6 +57,7 @@ class Meter:
             items = result.get("Items") or ([result["Item"]] if "Item" in result else [])
             units = read_units([sum(map(dynamodb._item_size_bytes, items))], data.get("ConsistentRead"))
             self._count(_named(table_name, changed.get("index_name")), reads=units)
+            _tell(result.get("ConsumedCapacity"), units)
 
         return report_and_count
 
@@ -115,6 +116,15 @@ class Meter:
             use = self._usage.tables.setdefault(name, TableUse())
             use.reads += reads
             use.writes += writes
+
+
+def _tell(consumed: dict[str, Any] | None, units: float) -> None:
+    """Put the units of a read, which are all of the table or all of one index, into what its caller gets."""
+    indexes = ("GlobalSecondaryIndexes", "LocalSecondaryIndexes")
+    if consumed is not None:
+        parts = [part for name in indexes for part in consumed.get(name, {}).values()]
+        for part in (consumed, consumed.get("Table", consumed), *parts):
+            part["CapacityUnits"] = units if part["CapacityUnits"] else 0.0
 
 
 def read_units(sizes: Iterable[int], consistent: object) -> float:

@@ -1,5 +1,6 @@
 """What an AWS process counts of its own use, as AWS bills it."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -88,6 +89,21 @@ def test_a_read_takes_a_unit_for_four_kilobytes_and_half_as_much_where_old_data_
     query = {"KeyConditionExpression": "severity = :s", "ExpressionAttributeValues": values}
     assert call("_query", IndexName="by-severity", **query) == 200
     assert usage.tables["alerts/index/by-severity"] == TableUse(reads=1.0, writes=6)
+
+
+def test_a_caller_is_told_the_units_by_size(usage: Usage) -> None:
+    """An index carries all of a query's; ministack's own answer is half a unit, whatever was read."""
+    call("_put_item", Item=item("a", chars=9_000, severity="HIGH"))
+    query = {"KeyConditionExpression": "severity = :s", "ExpressionAttributeValues": {":s": {"S": "HIGH"}}}
+    asked = {"TableName": "alerts", "ReturnConsumedCapacity": "INDEXES", "IndexName": "by-severity", **query}
+    consumed = json.loads(dynamodb._query(asked)[2])["ConsumedCapacity"]  # noqa: SLF001 - the call's handler
+    assert consumed == {
+        "TableName": "alerts",
+        "CapacityUnits": 1.5,
+        "Table": {"CapacityUnits": 0.0},
+        "GlobalSecondaryIndexes": {"by-severity": {"CapacityUnits": 1.5}},
+    }
+    assert usage.tables["alerts/index/by-severity"].reads == 1.5
 
 
 def test_each_key_of_a_batch_is_a_read_by_itself(usage: Usage) -> None:
