@@ -57,14 +57,14 @@ bench-audit: setup ## Time and memory of the audit at a million alerts (ALERTS=n
 bench-intake: setup ## Have a group of 1,000 alerts accepted, at 20 ms a ledger call and reception's CPU (ALERTS=n)
 	@$(BIN)/python -m benchmarks.intake --alerts $(or $(ALERTS),1000)
 
-bench-list: setup ## Count what a list of alerts reads of a running local stack with 200,000 in its ledger (ALERTS=n)
-	@$(BIN)/python -m benchmarks.alert_list --alerts $(or $(ALERTS),200000) --run-dir .local/stack
+bench-list: setup ## Count what lists of alerts read of a ledger with 200,000, on a fresh local stack (ALERTS=n)
+	@$(BIN)/python -m benchmarks.alert_list --alerts $(or $(ALERTS),200000)
 
 bench-rate: setup ## Post to a fresh local stack at its stated rate, from its first second on (RATE=n)
 	@$(BIN)/python -m benchmarks.rate $(if $(RATE),--per-s $(RATE))
 
-bench-redrive: setup ## Kill a redrive of dead letters half way, run it again, and count who was told (ALERTS=n)
-	@$(BIN)/python -m benchmarks.redrive --alerts $(or $(ALERTS),5000)
+bench-redrive: setup ## Kill a redrive of dead letters half way, run it again, and audit who was told (ALERTS=n, HOW=doubled)
+	@$(BIN)/python -m benchmarks.redrive --alerts $(or $(ALERTS),5000) --how $(or $(HOW),killed)
 
 bench-signature: setup ## Score the error signature beside drain3, logfold and masks (LOGHUB_DIR=dir, STREAM=file, JSON=1)
 	@$(BIN)/python -m benchmarks.signature $(if $(JSON),--json)

@@ -1,8 +1,8 @@
 """Measures what `responder alerts list` reads of a large ledger: `make bench-list ALERTS=200000`.
 
-Rests so many alerts of one severity in the ledger of a running local stack, then lists some of them by the
-command itself. What was read is counted by the embedded AWS, in DynamoDB's read units by the size of what it
-gave (`emulator.aws.metering`), and by DynamoDB's own count of rows. Exit 1 if more was read than is shown.
+Puts so many alerts into the ledger of a fresh local stack, then lists some of them by the command itself.
+What it read is what DynamoDB answers as consumed capacity and as rows; the embedded AWS's own count of units
+(`emulator.aws.metering`) has to agree where nobody else reads. Exit 1 if more was read than the case allows.
 """
 
 import argparse
@@ -10,17 +10,18 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks.local_stack import RESPONDER, local_stack, say
 from clients.deployment import Deployment
-from emulator.attached_stack import attached_deployment
 from emulator.client import Emulator
 from handlers.adapters.aws.items import item_of
-from topology.alerts import SCHEMA, Severity, Status
+from topology.alerts import SCHEMA, Severity, Status, open_key, parked_key
 from topology.limits import DYNAMODB_READ_UNIT_BYTES
 from topology.tables import TIMESTAMP_INDEX
 
@@ -29,37 +30,91 @@ _BATCH: Final = 25
 
 _TEXT: Final = "x" * 400
 _ROW_BYTES_MAX: Final = 2_048
-LIMITS: Final = (1, 50, 1_000)
+_SOURCES: Final = 40
+OPEN: Final = 60
+PARKED: Final = 20
+"""The newest of the alerts; none of the open ones is due while this runs."""
+
+NOT_DUE_S: Final = 86_400
+SEVERITIES: Final = (Severity.CRITICAL, *[Severity.INFO] * 9)
+"""In turn, an alert a second."""
 
 
-def main() -> None:
-    """Fill the ledger and print a line for each limit."""
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A list of alerts: how many it has to show, and how many rows it may read for that.
+
+    `by_id`: each row is read by itself too, from the table. `shared`: Recovery reads in the index as well.
+    """
+
+    words: Sequence[str]
+    shown: int
+    rows_max: int
+    by_id: bool = False
+    shared: bool = False
+
+    @property
+    def units_max(self) -> float:
+        """Half a unit for each four kilobytes, and for an empty page of each key; by id one for each row."""
+        read = self.rows_max * _ROW_BYTES_MAX / DYNAMODB_READ_UNIT_BYTES / 2
+        return len(Severity) + read + (self.rows_max if self.by_id else 0)
+
+
+def cases(now_s: int, number: int) -> list[Case]:
+    """What is asked of a ledger that has one alert for each second before `now_s`."""
+    middle_s = now_s - number // 2
+    between = ("--since", _text(middle_s - 99), "--until", _text(middle_s))
+    some = [
+        Case(words=("--severity", "INFO", "--limit", str(n)), shown=n, rows_max=n) for n in (1, 50, 1_000)
+    ]
+    return [
+        *some,
+        Case(words=("--severity", "INFO", "--limit", "1000", *between), shown=90, rows_max=90),
+        Case(words=("--severity", "CRITICAL", *between), shown=10, rows_max=10, shared=True),
+        Case(words=("--limit", "50", *between), shown=50, rows_max=50 + 2 * 10, shared=True),
+        Case(words=("--open", "--limit", "1000"), shown=OPEN, rows_max=OPEN, by_id=True),
+        Case(words=("--open", "--severity", "INFO"), shown=50, rows_max=50, by_id=True),
+        Case(words=("--status", "PARKED"), shown=PARKED, rows_max=PARKED, by_id=True),
+        Case(words=("source=bench-7", "--severity", "INFO", "--limit", "5"), shown=5, rows_max=400),
+        Case(words=("title=none", "--severity", "INFO"), shown=0, rows_max=5_000),
+        Case(words=("title=none", "--read-max", "20000"), shown=0, rows_max=20_400, shared=True),
+    ]
+
+
+def main() -> int:
+    """Fill the ledger, and print a line for each list; returns the exit code."""
     parser = argparse.ArgumentParser(description="What a list of alerts reads of a large ledger.")
     parser.add_argument("--alerts", type=int, default=200_000)
-    parser.add_argument("--run-dir", type=Path, required=True)
+    parser.add_argument("--run-dir", type=Path, help="a local stack that runs, in the place of a fresh one")
     options = parser.parse_args()
-    emulator = Emulator.attach(options.run_dir)
-    deployment = attached_deployment(emulator)
-    begun = time.monotonic()
-    _fill(deployment, options.alerts)
-    sys.stdout.write(f"{options.alerts:,} alerts rest after {time.monotonic() - begun:.0f} s\n")
-    worse = [limit for limit in LIMITS if not _is_exact(emulator, deployment, options.run_dir, limit)]
-    sys.exit(1 if worse else 0)
+    with local_stack(options.run_dir) as (emulator, deployment):
+        now_s = int(time.time())
+        _fill(deployment, options.alerts, now_s)
+        good = [_is_good(emulator, deployment, case) for case in cases(now_s, options.alerts)]
+    sys.stdout.write(f"{'PASSED' if all(good) else 'FAILED'}: {sum(good)} of {len(good)} lists\n")
+    return 0 if all(good) else 1
 
 
-def _is_exact(emulator: Emulator, deployment: Deployment, run_dir: Path, limit: int) -> bool:
+def _is_good(emulator: Emulator, deployment: Deployment, case: Case) -> bool:
     index = f"{deployment.alerts_table}/index/{TIMESTAMP_INDEX.name}"
     before, begun = _read(emulator, index), time.monotonic()
-    command = [str(Path(sys.executable).with_name("responder")), "alerts", "list", "--severity", "INFO"]
-    command += ["--since", "30d", "--limit", str(limit), "--json", "--run-dir", str(run_dir)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    took_s, units = time.monotonic() - begun, _read(emulator, index) - before
+    command = [RESPONDER, "alerts", "list", "--json", "--run-dir", str(emulator.run_dir), *case.words]
+    command += [] if "--since" in case.words else ["--since", "30d"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    took_s, counted = time.monotonic() - begun, _read(emulator, index) - before
+    if done.returncode:
+        sys.stdout.write(f"FAILED {' '.join(case.words)}: exit {done.returncode}: {done.stderr.strip()}\n")
+        return False
     listed = json.loads(done.stdout)
-    shown = len(listed["alerts"])
-    most = max(1.0, shown * _ROW_BYTES_MAX / DYNAMODB_READ_UNIT_BYTES / 2)
-    read = f"rows read {listed['rows_read']}, {units:g} read units"
-    sys.stdout.write(f"--limit {limit}: shown {shown}, {read}, {took_s:.1f} s\n")
-    return bool(shown == listed["rows_read"] == limit and units <= most)
+    shown, rows, units = len(listed["alerts"]), listed["rows_read"], listed["read_units"]
+    good = shown == case.shown and rows <= case.rows_max and units <= case.units_max
+    good = good and (case.by_id or counted == units or (case.shared and counted > units))
+    sys.stdout.write(
+        f"{'ok    ' if good else 'FAILED'} {' '.join(case.words)}: shown {shown}, rows read {rows} "
+        f"(at most {case.rows_max}), {units:g} read units (counted {counted:g}), {took_s:.1f} s\n"
+    )
+    sys.stdout.flush()
+    return bool(good)
 
 
 def _read(emulator: Emulator, index: str) -> float:
@@ -67,8 +122,9 @@ def _read(emulator: Emulator, index: str) -> float:
     return sum(used)
 
 
-def _fill(deployment: Deployment, number: int) -> None:
+def _fill(deployment: Deployment, number: int, now_s: int) -> None:
     dynamodb = deployment.clients.client("dynamodb", deployment.primary.region)
+    say(f"writing {number:,} alerts")
 
     def put(batch: list[dict[str, Any]]) -> None:
         wanted = {deployment.alerts_table: batch}
@@ -76,40 +132,55 @@ def _fill(deployment: Deployment, number: int) -> None:
             wanted = dynamodb.batch_write_item(RequestItems=wanted).get("UnprocessedItems") or {}
 
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(put, _batches(deployment, number)))
+        for done, _ in enumerate(pool.map(put, _batches(deployment, number, now_s)), 1):
+            if done % 400 == 0:
+                say(f"    {done * _BATCH:,} written")
 
 
-def _batches(deployment: Deployment, number: int) -> Iterator[list[dict[str, Any]]]:
-    now_s, region = int(time.time()), deployment.primary.region
-    for start in range(0, number, _BATCH):
+def _batches(deployment: Deployment, number: int, now_s: int) -> Iterator[list[dict[str, Any]]]:
+    """The oldest first, as alerts come."""
+    region = deployment.primary.region
+    for start in range(number, 0, -_BATCH):
         yield [
             {"PutRequest": {"Item": item_of(_row(n, now_s - n, region))}}
-            for n in range(start, min(start + _BATCH, number))
+            for n in range(start - 1, max(start - _BATCH, 0) - 1, -1)
         ]
 
 
 def _row(number: int, at_s: int, region: str) -> dict[str, Any]:
-    at = datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
-    return {
+    severity = SEVERITIES[at_s % len(SEVERITIES)]
+    row = {
         "alert_id": f"a{number:032x}",
         "schema": SCHEMA,
-        "severity": Severity.INFO.value,
-        "status": Status.NOTIFIED.value,
+        "severity": severity.value,
         "timestamp": at_s,
-        "created_at": at,
+        "created_at": _text(at_s),
         "accepted_at_ms": at_s * 1_000,
-        "notified_at_ms": at_s * 1_000 + 2_000,
-        "expires_at": at_s + 90 * 86_400,
         "region": region,
         "owner": region,
         "format": "generic",
-        "source": f"bench-{number % 40}",
+        "source": f"bench-{at_s % _SOURCES}",
         "title": f"Number {number}",
         "message": _TEXT,
         "identity": f"{number:064x}",
         "raw": _TEXT,
     }
+    if number < OPEN:
+        due_at = at_s + NOT_DUE_S
+        return row | {
+            "status": Status.ANALYZED.value,
+            "open_key": open_key(region, severity),
+            "due_at": due_at,
+        }
+    if number < OPEN + PARKED:
+        return row | {"status": Status.PARKED.value, "open_key": parked_key(region), "due_at": at_s}
+    told = {"status": Status.NOTIFIED.value, "notified_at_ms": at_s * 1_000 + 2_000}
+    return row | told | {"expires_at": at_s + 90 * 86_400}
+
+
+def _text(at_s: int) -> str:
+    return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -23,11 +23,13 @@ def read_items(
     ids: Sequence[str],
     *,
     attributes: Iterable[str] = (),
+    consumed: Callable[[float], object] = lambda _: None,
     pause: Callable[[float], object] = time.sleep,
 ) -> list[Mapping[str, Any]]:
     """The items (DynamoDB JSON) of those alerts that there are, in no order, by consistent reads.
 
-    `attributes`: only these, beside the id; all where none is named. `pause` waits for so many seconds.
+    `attributes`: only these, beside the id; all where none is named. `consumed` is told the read units of
+    each call. `pause` waits for so many seconds.
 
     Raises:
         LedgerUnreachableError: the table kept leaving rows unread.
@@ -41,19 +43,24 @@ def read_items(
     found: list[Mapping[str, Any]] = []
     for start in range(0, len(ids), DYNAMODB_BATCH_GET_MAX):
         keys = [{key: {"S": one}} for one in ids[start : start + DYNAMODB_BATCH_GET_MAX]]
-        found += _read_batch(client, table, {**wanted, "Keys": keys}, pause)
+        found += _read_batch(client, table, {**wanted, "Keys": keys}, consumed, pause)
     return found
 
 
 def _read_batch(
-    client: Any, table: str, wanted: Mapping[str, Any], pause: Callable[[float], object]
+    client: Any,
+    table: str,
+    wanted: Mapping[str, Any],
+    consumed: Callable[[float], object],
+    pause: Callable[[float], object],
 ) -> list[Mapping[str, Any]]:
     request: Mapping[str, Any] = {table: wanted}
     found: list[Mapping[str, Any]] = []
     for attempt in range(_TRIES):
         if attempt:
             pause(_FIRST_PAUSE_S * 2 ** (attempt - 1))
-        answer = client.batch_get_item(RequestItems=request)
+        answer = client.batch_get_item(RequestItems=request, ReturnConsumedCapacity="TOTAL")
+        consumed(sum(one["CapacityUnits"] for one in answer.get("ConsumedCapacity", ())))
         found += answer["Responses"].get(table, [])
         request = answer.get("UnprocessedKeys") or {}
         if not request:

@@ -6,9 +6,11 @@ a call asks for them, but bills each read alike, whatever its size; the caller i
 
 # ruff: noqa: SLF001 - it watches ministack, whose functions are private
 
+import json
 import math
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from http import HTTPStatus
 from typing import Any, Final
 
 from ministack.services import cloudwatch_logs, dynamodb, sqs
@@ -74,14 +76,20 @@ class Meter:
         return refuse_and_count
 
     def counting_batches(self, get: Callable[[dict[str, Any]], Any]) -> Callable[[dict[str, Any]], Any]:
-        """Return BatchGetItem, each key of which is a read by itself."""
+        """Return BatchGetItem: each key is a read by itself, and the caller is told the units of all."""
 
         def get_and_count(data: dict[str, Any]) -> Any:
+            consumed: list[dict[str, Any]] = []
             for name, wanted in (data.get("RequestItems") or {}).items():
                 table = dynamodb._tables.get(name)
                 sizes = [_stored_bytes(table, key) for key in wanted.get("Keys", ())] if table else []
-                self._count(name, reads=read_units(sizes, wanted.get("ConsistentRead")))
-            return get(data)
+                units = read_units(sizes, wanted.get("ConsistentRead"))
+                self._count(name, reads=units)
+                consumed.append({"TableName": name, "CapacityUnits": units})
+            status, headers, body = get(data)
+            if status == HTTPStatus.OK and data.get("ReturnConsumedCapacity", "NONE") != "NONE":
+                body = json.dumps({**json.loads(body), "ConsumedCapacity": consumed}).encode()
+            return status, headers, body
 
         return get_and_count
 

@@ -79,6 +79,10 @@ class Listing:
     more: bool = False
     unread_from: int | None = None
 
+    def consume(self, units: float) -> None:
+        """Add what a call took."""
+        self.read_units += units
+
 
 @dataclass(frozen=True, kw_only=True)
 class RowAsDescribed:
@@ -175,8 +179,8 @@ def _by_status(dynamodb: Any, deployment: Deployment, wanted: Wanted) -> Listing
         _count(listing, answer)
         ids += [item["alert_id"]["S"] for item in answer["Items"]]
         listing.more |= "LastEvaluatedKey" in answer
-    rows = map(plain_of, read_items(dynamodb, deployment.alerts_table, ids))
-    found: list[Row] = sorted(filter(wanted.takes, rows), key=_newest_first)
+    items = read_items(dynamodb, deployment.alerts_table, ids, consumed=listing.consume)
+    found: list[Row] = sorted(filter(wanted.takes, map(plain_of, items)), key=_newest_first)
     listing.alerts, listing.more = found[: wanted.limit], listing.more or len(found) > wanted.limit
     return listing
 
@@ -191,7 +195,7 @@ def _keys(deployment: Deployment, wanted: Wanted) -> list[str]:
 
 def _count(listing: Listing, answer: Any) -> None:
     listing.rows_read += answer["ScannedCount"]
-    listing.read_units += answer.get("ConsumedCapacity", {}).get("CapacityUnits", 0.0)
+    listing.consume(answer.get("ConsumedCapacity", {}).get("CapacityUnits", 0.0))
 
 
 def _newest_first(row: Row) -> tuple[int, str]:

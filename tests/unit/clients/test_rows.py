@@ -24,7 +24,12 @@ class BusyTable:
     asked: int = 0
     meta: Any = field(default_factory=lambda: SimpleNamespace(region_name=PRIMARY))
 
-    def batch_get_item(self, *, RequestItems: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: N803 - boto3's name
+    def batch_get_item(
+        self,
+        *,
+        RequestItems: Mapping[str, Any],  # noqa: N803 - boto3's name
+        ReturnConsumedCapacity: str,  # noqa: N803 - likewise
+    ) -> Mapping[str, Any]:
         """See boto3."""
         self.asked += 1
         ((table, wanted),) = RequestItems.items()
@@ -33,6 +38,9 @@ class BusyTable:
         return {
             "Responses": {table: wanted["Keys"][:taken]},
             "UnprocessedKeys": {table: {**wanted, "Keys": left}} if left else {},
+            "ConsumedCapacity": [{"TableName": table, "CapacityUnits": float(taken)}]
+            if ReturnConsumedCapacity == "TOTAL"
+            else [],
         }
 
 
@@ -51,10 +59,11 @@ def test_more_alerts_than_one_request_takes_are_read(deployment: Deployment) -> 
 
 
 def test_what_was_left_unread_is_asked_for_again() -> None:
-    """After a pause, longer each time."""
-    table, pauses = BusyTable(busy=2), list[float]()
-    found = read_items(table, "alerts", IDS, pause=pauses.append)
+    """After a pause, longer each time; what each call took is told."""
+    table, pauses, units = BusyTable(busy=2), list[float](), list[float]()
+    found = read_items(table, "alerts", IDS, consumed=units.append, pause=pauses.append)
     assert [item["alert_id"]["S"] for item in found] == IDS
+    assert units == [1, 1, 1]
     assert len(pauses) == 2
     assert all(later > earlier for earlier, later in pairwise(pauses))
 

@@ -111,8 +111,11 @@ def test_each_key_of_a_batch_is_a_read_by_itself(usage: Usage) -> None:
     for name in ("a", "b"):
         call("_put_item", Item=item(name, chars=100))
     keys = [{"alert_id": {"S": name}} for name in ("a", "b")]
-    assert call("_batch_get_item", RequestItems={"alerts": {"Keys": keys, "ConsistentRead": True}}) == 200
+    asked = {"RequestItems": {"alerts": {"Keys": keys, "ConsistentRead": True}}}
+    assert call("_batch_get_item", **asked) == 200
     assert usage.tables["alerts"].reads == 2
+    told = json.loads(dynamodb._batch_get_item({**asked, "ReturnConsumedCapacity": "TOTAL"})[2])  # noqa: SLF001
+    assert told["ConsumedCapacity"] == [{"TableName": "alerts", "CapacityUnits": 2}]
 
 
 def test_sends_are_counted_by_the_call_and_logs_with_what_aws_adds_to_each_line(usage: Usage) -> None:
