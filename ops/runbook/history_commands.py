@@ -54,8 +54,9 @@ def list_(  # noqa: PLR0913 - one option each
 ) -> None:
     """List alerts, the newest first.
 
-    By severity, time and --open an index finds them: nothing is read that is not shown. Whatever else is
-    asked for is looked at row by row, and how many were read stands at the end.
+    By severity, time and --open an index finds them: nothing is read that is not shown, but for the rest of
+    a page where several severities are merged. Whatever else is asked for is looked at row by row, and how
+    many were read stands at the end.
 
     Examples: `responder alerts list --severity CRITICAL --since 2h`, `responder alerts list --open`,
     `responder alerts list source=grafana 'title=disk*' --since 7d`.

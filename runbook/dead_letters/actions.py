@@ -12,7 +12,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as NoConnectionError
 
 from clients.aws import passes
 from clients.deployment import Deployment, RegionEndpoints
@@ -240,5 +241,7 @@ def _said(error: Exception) -> str:
     """The failure in one line, and what to do; of one of ours, what AWS said."""
     cause = error.__cause__ if isinstance(error, QueueSendError) and error.__cause__ else error
     lasts = isinstance(cause, BotoCoreError | ClientError) and not passes(cause)
-    step = "put right what it says, then run it again" if lasts else "run it again to go on"
+    silent = isinstance(cause, NoConnectionError | HTTPClientError)
+    again = "run it again to go on" + (", once the region answers" if silent else "")
+    step = "put right what it says, then run it again" if lasts else again
     return f"{' '.join(str(cause).split()).rstrip('.')}; {step}"

@@ -239,7 +239,7 @@ def test_poison_that_is_named_goes_back_as_it_is(
     [
         (refusal("ThrottlingException"), "run it again to go on"),
         (refusal("AccessDenied", status=403), "put right what it says, then run it again"),
-        (EndpointConnectionError(endpoint_url="sqs"), "run it again to go on"),
+        (EndpointConnectionError(endpoint_url="sqs"), "run it again to go on, once the region answers"),
         (NoCredentialsError(), "put right what it says, then run it again"),
     ],
     ids=["throttled", "denied", "silent", "no credentials"],
