@@ -92,6 +92,16 @@ _dlq = lazy_group(
 _queue = lazy_group(
     "The queues of wake-ups, which hold no alert.", {"purge": "ops.runbook.queue_commands:purge"}
 )
+_tune = lazy_group(
+    "How much a stack takes, what saturates, and what tuning buys.",
+    {
+        "memory": "ops.memory_commands:memory",
+        "samples": "ops.memory_commands:samples",
+        "replay": "ops.memory_commands:replayed",
+        "throughput": "ops.tune_commands:throughput",
+        "prove": "ops.tune_commands:prove",
+    },
+)
 app = lazy_group(
     "Bring up, operate and audit the two-region alert pipeline.",
     {
@@ -120,7 +130,7 @@ app = lazy_group(
         "dr": _dr,
         "chaos": "ops.chaos_commands:app",
         "simulate": "simulator.cli:app",
-        "tune": "ops.tune_commands:app",
+        "tune": _tune,
         "load": "ops.load_command:load",
         "cost": "ops.cost_commands:app",
         "packages": "ops.local.commands:packages",

@@ -1,7 +1,7 @@
 """Groups of commands that are imported when they are called for.
 
-All of them together import for more than a second, each alone for a fraction of it. A group's own `--help`
-reads what they say of themselves from their sources.
+All of them together import for more than a second, each alone for a fraction of it. Every `--help` reads from
+their sources what they say of themselves, and imports none.
 """
 
 import ast
@@ -16,6 +16,8 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
+
+from ops.signatures import source_module
 
 Target = str | typer.Typer
 """A group, or the path `package.module:name` of a group or of a command's function."""
@@ -41,6 +43,15 @@ def lazy_group(about: str, targets: Mapping[str, Target]) -> typer.Typer:
                 super().format_help(ctx, formatter)
             finally:
                 self.commands = commands
+
+        def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+            name, *rest = args
+            target = targets.get(name)
+            if isinstance(target, str) and "--help" in rest:
+                described = _command(name, _described(target))
+                with described.make_context(name, rest, parent=ctx) as own:
+                    described.invoke(own)  # ends here, unless `--help` is the value of an option
+            return super().resolve_command(ctx, args)
 
     group = typer.Typer(help=about, cls=Group, no_args_is_help=True, pretty_exceptions_enable=False)
     group.callback()(_nothing)
@@ -79,20 +90,33 @@ def _in_paragraphs(text: str) -> str:
     return re.sub(r"(?<!\n)\n(?!\s|- )", " ", text)
 
 
+def _described(target: str) -> Any:
+    """What `target` names, as its source has it, with nothing in it that acts."""
+    module, _, name = target.partition(":")
+    source = source_module(module)
+    return source.command(name) if source else resolve_name(target)
+
+
+def _command(name: str, made_of: Any) -> Any:
+    """Typer's command, or group of commands, by that name."""
+    command = made_of
+    if isinstance(made_of, typer.Typer):
+        command = get_group(made_of)
+    elif not isinstance(made_of, TyperCommand | TyperGroup):
+        single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        single.command(name)(made_of)
+        command = get_command(single)
+    command.name, command.help = name, _in_paragraphs(command.help or "")
+    return command
+
+
 class _Commands(UserDict[str, Any]):
     """The commands of Typer's group by name; each is imported when it is first looked up."""
 
     def __getitem__(self, name: str) -> Any:
         """Return a command, imported now if it was not before."""
         command = self.data[name]
-        if isinstance(command, str):
-            command = resolve_name(command)
-        if isinstance(command, typer.Typer):
-            command = get_group(command)
-        elif not isinstance(command, TyperCommand | TyperGroup):
-            single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-            single.command(name)(command)
-            command = get_command(single)
-        command.name, command.help = name, _in_paragraphs(command.help or "")
-        self.data[name] = command
+        if not isinstance(command, TyperCommand | TyperGroup):
+            command = _command(name, resolve_name(command) if isinstance(command, str) else command)
+            self.data[name] = command
         return command

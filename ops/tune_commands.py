@@ -35,16 +35,10 @@ from loadtests.throughput.tuning import find_knee
 from ops.demo.progress import ProgressLine
 from ops.local import running
 from ops.local.running import REPORTS
-from ops.memory_commands import memory, replayed, samples
 from ops.options import AsJson, check_page, check_report
 from ops.scratch import scratch_folder
 from ops.tune_output import finding_row, machine_text, print_findings, print_report
 from topology.errors import ExplainedError
-
-app = typer.Typer(help="How much a stack takes, what saturates, and what tuning buys.", no_args_is_help=True)
-app.command()(memory)
-app.command()(samples)
-app.command("replay")(replayed)
 
 LEAST_SLACK_MS: Final = "100"
 """Between two messages, in a proof: so that Slack's pace is no limit beside those that are planted."""
@@ -64,7 +58,6 @@ class StackLostError(ExplainedError):
     """The stack stopped answering in the middle of a search."""
 
 
-@app.command()
 def throughput(  # noqa: PLR0913 - one option each
     *,
     run_dir: Folder = None,
@@ -123,7 +116,6 @@ def throughput(  # noqa: PLR0913 - one option each
         raise typer.Exit(1)
 
 
-@app.command()
 def prove(
     *,
     only: Annotated[

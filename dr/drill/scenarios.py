@@ -46,27 +46,20 @@ def _region_lost(how: Loss) -> tuple[Phase, ...]:
 
 
 REGION_KILLED: Final = "region-killed"
+_REGION_FROZEN: Final = "region-frozen"
+_TABLE_CORRUPTED: Final = "table-corrupted"
+
+TITLES: Final = {
+    REGION_KILLED: "the primary region is killed",
+    _REGION_FROZEN: "the primary region freezes, and wakes up after the failover",
+    _TABLE_CORRUPTED: "a bad writer changes and deletes alerts, in both regions at once",
+}
 
 SCENARIOS: Final[Mapping[str, Scenario]] = {
-    scenario.name: scenario
-    for scenario in (
-        Scenario(
-            REGION_KILLED,
-            "the primary region is killed",
-            _region_lost("kill"),
-            loses_region=True,
-        ),
-        Scenario(
-            "region-frozen",
-            "the primary region freezes, and wakes up after the failover",
-            _region_lost("freeze"),
-            loses_region=True,
-        ),
-        Scenario(
-            "table-corrupted",
-            "a bad writer changes and deletes alerts, in both regions at once",
-            (load_phase(), *corruption_phases(), *ending_phases()),
-            loses_region=False,
-        ),
+    name: Scenario(name, TITLES[name], phases, loses_region=name != _TABLE_CORRUPTED)
+    for name, phases in (
+        (REGION_KILLED, _region_lost("kill")),
+        (_REGION_FROZEN, _region_lost("freeze")),
+        (_TABLE_CORRUPTED, (load_phase(), *corruption_phases(), *ending_phases())),
     )
 }

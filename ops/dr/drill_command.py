@@ -23,7 +23,7 @@ from clients.receipts import write_report
 from dr.drill.record import DrillFile, DrillState, DrillStateError, now_ms, only_drill, read_state
 from dr.drill.run import DrillRun
 from dr.drill.runner import ReportUnwrittenError, Result, run_drill
-from dr.drill.scenarios import REGION_KILLED, SCENARIOS, Scenario
+from dr.drill.scenarios import REGION_KILLED, SCENARIOS, TITLES, Scenario
 from dr.drill.target import LocalDrillTarget
 from emulator import local_stack
 from emulator.client import Emulator
@@ -48,7 +48,7 @@ DECIDE_AFTER_S: Final = 5.0
 
 def drill(  # noqa: PLR0913 - one option each
     scenario: Annotated[
-        str | None, typer.Argument(help=f"What happens: {', '.join(SCENARIOS)}.", show_default=REGION_KILLED)
+        str | None, typer.Argument(help=f"What happens: {', '.join(TITLES)}.", show_default=REGION_KILLED)
     ] = None,
     *,
     every: Annotated[
