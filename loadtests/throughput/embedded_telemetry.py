@@ -7,6 +7,7 @@ import psutil
 
 from chaos.queues import work_queues
 from clients.deployment import Deployment, RegionEndpoints
+from clients.queues import WAITING, message_count
 from emulator.aws_capacity import FunctionUse, Usage
 from emulator.client import Emulator
 from handlers.settings import variable
@@ -82,10 +83,8 @@ class EmbeddedTelemetry:
         mappings = EventSources(self._deployment, self._endpoints.region).read().mappings
         figures = {}
         for spec, url in zip(WORK_QUEUES, work_queues(self._endpoints), strict=True):
-            attribute = "ApproximateNumberOfMessages"
-            answer = self._client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=[attribute])
             figures[Queue(spec.key)] = QueueFigures(
-                waiting=int(answer["Attributes"][attribute]),
+                waiting=message_count(self._client("sqs"), url, [WAITING]),
                 concurrency=concurrency_of(mappings[Queue(spec.key)]),
                 function=spec.consumer.key if spec.consumer else "",
             )

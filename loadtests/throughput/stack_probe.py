@@ -17,6 +17,7 @@ from chaos.queues import work_queues
 from clients.alert_source import AlertSource
 from clients.deployment import Deployment, RegionEndpoints
 from clients.load import Arrival, Load
+from clients.queues import RECEIVED, WAITING, message_count
 from clients.rows import read_items
 from clients.schedules import Stage, Stages
 from clients.sender import POST_TIMEOUT_S, Webhook
@@ -46,7 +47,7 @@ _SERVER_ERROR: Final = 500
 LEAST_ALERTS: Final = 20
 """In the steady part of a probe: a percent of fewer is a fraction of an alert."""
 
-_COUNTS: Final = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
+_COUNTED: Final = (WAITING, RECEIVED)
 """Delayed ones are left: of alerts that went out in a digest meanwhile, which are dropped at a look, and of
 those that are known to be unfinished."""
 _ATTRIBUTES: Final = ("accepted_at_ms", "notified_at_ms", "digest_id", "analysis_error", "follow_up")
@@ -242,8 +243,7 @@ class StackProbe:
         return {row["alert_id"]: row for row in map(plain_of, found)}
 
     def _messages(self, url: str) -> int:
-        answer = self._client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=list(_COUNTS))
-        return sum(int(answer["Attributes"].get(name, 0)) for name in _COUNTS)
+        return message_count(self._client("sqs"), url, _COUNTED)
 
     def _client(self, service: str) -> Any:
         return self.deployment.clients.client(service, self.endpoints.region)
