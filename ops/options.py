@@ -16,6 +16,7 @@ RunDir = Annotated[
 """`readable=False`: not checked before it is asked for, since not every command asks for it."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts instead of a table.")]
+OnlyRegion = Annotated[str, typer.Option("--region", help="Only this region.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
 

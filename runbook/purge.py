@@ -54,17 +54,26 @@ class Waiting:
 
 @dataclass(frozen=True, kw_only=True)
 class Returned:
-    """What became of the alerts that were waiting. `last_due_at`: epoch second, of those not seen to yet."""
+    """What became of the alerts that were waiting. `last_due_at`: epoch second, of those not seen to yet.
+
+    `due_later`: how many of these are due only after the wait for them.
+    """
 
     waiting: int
     seen_to: int
     at_rest: int
     last_due_at: int
+    due_later: int = 0
 
     @property
     def all_back(self) -> bool:
         """Whether each has been seen to."""
         return self.seen_to == self.waiting
+
+    @property
+    def in_time(self) -> bool:
+        """Whether each that is due during the wait has been seen to."""
+        return self.seen_to + self.due_later == self.waiting
 
 
 class Purge:
@@ -172,21 +181,24 @@ class Purge:
     ) -> Returned:
         """Have Recovery run while any of those is due, until each was seen to or `within_s` have passed.
 
+        What is due only after that, as a follow-up may be, is not waited for.
+
         Raises:
             LedgerUnreachableError: no region's ledger answers.
             botocore.exceptions.ClientError, BotoCoreError: a region does not answer any more.
         """
+        until_s = self._now_s() + within_s
 
         def look() -> Returned:
-            returned, due = self._returned(before)
+            returned, due = self._returned(before, until_s)
             progress(returned)
             for endpoints in self._regions if due else ():
                 self._deployment.run_recovery(endpoints.region)
             return returned
 
-        return wait_for(look, lambda returned: returned.all_back, within_s=within_s)
+        return wait_for(look, lambda returned: returned.in_time, within_s=within_s)
 
-    def _returned(self, before: Sequence[Waiting]) -> tuple[Returned, bool]:
+    def _returned(self, before: Sequence[Waiting], until_s: float) -> tuple[Returned, bool]:
         """What became of them, and whether any is due."""
         rows = {row["alert_id"]: row for row in self._rows([one.alert_id for one in before])}
         found = [(one, rows.get(one.alert_id)) for one in before]
@@ -197,6 +209,7 @@ class Purge:
             seen_to=len(before) - len(unseen),
             at_rest=sum(1 for _, row in found if row is None or Status(row["status"]).at_rest),
             last_due_at=max((one.due_at for one in unseen), default=0),
+            due_later=sum(1 for one in unseen if one.due_at > until_s),
         )
         return returned, any(one.due_at <= now_s for one in unseen)
 

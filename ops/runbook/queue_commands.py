@@ -7,16 +7,19 @@ from dataclasses import asdict
 from typing import Annotated, Final
 
 import typer
+from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
 from clients.interrupts import interrupt_on_ending
+from clients.rows import LedgerUnreachableError
 from ops.demo.progress import ProgressLine
 from ops.hints import hinted
 from ops.local import running
 from ops.opened_stack import Outputs, StackName, chosen_regions, confirm, open_stack
-from ops.options import AsJson, DryRun, RunDir, Yes
+from ops.options import AsJson, DryRun, OnlyRegion, RunDir, Yes
 from ops.people_options import shown_time
 from runbook.purge import FOLLOWED_MAX, PURGE_S, Purge, Returned
+from topology.errors import ExplainedError
 from topology.queues import DEAD_LETTER_QUEUES, WORK_QUEUES, QueueSpec
 
 _EXPLAINED: Final = (
@@ -29,10 +32,14 @@ _OR_MORE: Final = f", or more: of each severity and region {FOLLOWED_MAX:,} are 
 _NAMES: Final = ", ".join(spec.suffix for spec in WORK_QUEUES)
 
 
+class UnfollowedError(ExplainedError):
+    """The queues were purged, and what became of the alerts is unknown."""
+
+
 def purge(  # noqa: PLR0913 - one option each
     names: Annotated[list[str], typer.Argument(metavar="QUEUE...", help=f"Of {_NAMES}.")],
     *,
-    region: Annotated[str, typer.Option("--region", help="Only in this region.")] = "",
+    region: OnlyRegion = "",
     within: Annotated[
         int, typer.Option(min=1, max=3_600, help="Seconds to wait for the alerts to come back.")
     ] = 300,
@@ -46,7 +53,7 @@ def purge(  # noqa: PLR0913 - one option each
     """Delete the wake-ups in queues, once Recovery has run; then count the alerts that it brings back.
 
     It helps where a queue is full of poison or old wake-ups, and costs time: each alert waits for its lease.
-    Exits 1 if not all are back in time.
+    Those that are due later than the wait ends are left to Recovery. Exits 1 if others are not back in time.
     """
     queues = [_queue(name) for name in dict.fromkeys(names)]
     opened = open_stack(run_dir, outputs)
@@ -69,13 +76,15 @@ def purge(  # noqa: PLR0913 - one option each
     if work.more:
         typer.echo(f"not all that wait were counted{_OR_MORE}; Recovery wakes the others too", err=True)
     if not returned.all_back:
+        later = f", {returned.due_later:,} of them only after the wait" if returned.due_later else ""
         typer.echo(
-            f"{returned.waiting - returned.seen_to:,} are due by {shown_time(returned.last_due_at)}; "
+            f"{returned.waiting - returned.seen_to:,} are due by {shown_time(returned.last_due_at)}{later}; "
             + hinted(
                 "Recovery wakes them within a minute after that. `responder alerts list` shows what is open"
             ),
             err=True,
         )
+    if not returned.in_time:
         raise typer.Exit(1)
 
 
@@ -102,6 +111,7 @@ def _follow(work: Purge, purged: int, *, settle_s: int, within_s: int) -> Return
     `settle_s`: how long SQS deletes; an alert that was accepted meanwhile is watched too.
 
     Raises:
+        UnfollowedError: the queues are purged, and AWS does not say what came back.
         KeyboardInterrupt: a person ended it; the text says what goes on without.
     """
     interrupt_on_ending()
@@ -120,6 +130,11 @@ def _follow(work: Purge, purged: int, *, settle_s: int, within_s: int) -> Return
             raise KeyboardInterrupt(
                 "the queues are purged; Recovery goes on each minute by itself"
             ) from interrupt
+        except (BotoCoreError, ClientError, LedgerUnreachableError) as error:
+            raise UnfollowedError(
+                "the queues are purged and Recovery goes on each minute by itself; what came back is unknown "
+                f"({' '.join(str(error).split()).rstrip('.')}). `responder alerts list` shows what is open"
+            ) from error
 
 
 def _print(returned: Returned, purged: int, *, as_json: bool) -> None:

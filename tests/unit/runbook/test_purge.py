@@ -6,12 +6,16 @@ from typing import Any
 import pytest
 from botocore.exceptions import EndpointConnectionError
 from msgspec.structs import replace
+from typer.testing import CliRunner
 
 from clients.deployment import Deployment
 from clients.rows import LedgerUnreachableError
 from handlers.adapters.aws.dynamodb import attributes_of
 from handlers.adapters.aws.items import item_of
 from handlers.domain.states import notified
+from ops.cli import app
+from ops.opened_stack import OpenedStack
+from ops.runbook import queue_commands
 from runbook import purge as module
 from runbook.purge import Purge, PurgeRefusedError, Returned
 from tests.fakes.aws_refusals import Refusals, refusal
@@ -20,6 +24,7 @@ from tests.fakes.moto_clients import moto_client
 from tests.fakes.stack_clients import StackClients
 from tests.unit.handlers.builders import row
 from topology.alerts import Status
+from topology.errors import ExplainedError
 from topology.queues import DISTRIBUTION_QUEUE, PROCESSING
 
 DUE_S = 1_800_000_060
@@ -126,7 +131,23 @@ def test_what_is_not_back_in_time_is_counted_with_when_it_is_due(deployment: Dep
     """Never taken for back."""
     purge = purge_of(deployment)
     returned = purge.follow(purge.waiting(), within_s=0, progress=lambda _: None)
-    assert returned == Returned(waiting=2, seen_to=0, at_rest=0, last_due_at=DUE_S + 60)
+    assert returned == Returned(waiting=2, seen_to=0, at_rest=0, last_due_at=DUE_S + 60, due_later=1)
+    assert not returned.all_back
+    assert not returned.in_time
+
+
+def test_what_is_due_only_after_the_wait_is_not_waited_for(deployment: Deployment) -> None:
+    """A follow-up may be due in hours: it is counted, and the wait ends with what is due before."""
+    put(replace(row("a0two"), due_at=DUE_S + 4_000))
+    purge, told = purge_of(deployment), list[Returned]()
+
+    def recover(returned: Returned) -> None:
+        told.append(returned)
+        put(replace(row("a0one"), due_at=DUE_S + 120, attempts=1))
+
+    returned = purge.follow(purge.waiting(), within_s=3_600, progress=recover)
+    assert [one.in_time for one in told] == [False, True]
+    assert (returned.seen_to, returned.due_later, returned.last_due_at) == (1, 1, DUE_S + 4_000)
     assert not returned.all_back
 
 
@@ -156,6 +177,33 @@ def test_what_sqs_does_not_do_is_one_line(
     with pytest.raises(PurgeRefusedError, match=says) as raised:
         purge_of(deployment).purge()
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("after", ["lost", "denied"])
+def test_an_aws_error_after_the_purge_says_that_it_was_purged(
+    deployment: Deployment, clients: StackClients, after: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one line: what came back is unknown, and where to look."""
+
+    class ThenGone:
+        def __init__(self, sqs: Any) -> None:
+            self.get_queue_attributes = sqs.get_queue_attributes
+
+        def purge_queue(self, **_: Any) -> None:
+            if after == "lost":
+                clients.lost = {PRIMARY, FAILOVER}
+            else:
+                clients.over["dynamodb"] = Refusals("batch_get_item", refusal("AccessDenied", status=403))
+
+    clients.over["sqs"] = ThenGone
+    monkeypatch.setattr(queue_commands, "open_stack", lambda *_: OpenedStack(deployment, None))
+    monkeypatch.setattr(queue_commands, "PURGE_S", 0)
+    done = CliRunner().invoke(app, ["queue", "purge", "processing", "--region", PRIMARY, "--yes"])
+    assert done.exit_code == 1
+    assert isinstance(done.exception, ExplainedError)
+    [line] = str(done.exception).splitlines()
+    assert line.startswith("the queues are purged and Recovery goes on")
+    assert "`responder alerts list`" in line
 
 
 def test_without_a_ledger_nothing_is_known(deployment: Deployment, clients: StackClients) -> None:
