@@ -16,9 +16,10 @@ from clients.interrupts import interrupt_on_ending
 from clients.lines import LinesFile
 from clients.logs import LogCutOffError, LogLine
 from ops.demo.progress import ProgressLine
+from ops.hints import hinted
 from ops.local import running
 from ops.opened_stack import Outputs, StackName, chosen_regions, confirm, open_stack
-from ops.options import AsJson, DryRun, RunDir, Yes, check_writable_file, printable
+from ops.options import AsJson, DryRun, OnlyRegion, RunDir, Yes, check_writable_file, printable
 from ops.runbook.dlq_output import (
     letter_json,
     print_surveys,
@@ -35,7 +36,6 @@ LOOKED_AT: Final = 1_000
 _ATTEMPTS: Final = 4
 """Of each call of what changes something; a list gives up on a region after two."""
 
-Region = Annotated[str, typer.Option("--region", help="Only this region's queues.")]
 Limit = Annotated[int, typer.Option(min=1, max=100_000, help="Messages of each queue that are looked at.")]
 Reasons = Annotated[list[Reason] | None, typer.Option("--reason", help="Only these; may be repeated.")]
 Ids = Annotated[
@@ -46,7 +46,7 @@ Ids = Annotated[
 def list_letters(
     *,
     limit: Limit = LOOKED_AT,
-    region: Region = "",
+    region: OnlyRegion = "",
     run_dir: RunDir = running.RUN_DIR,
     outputs: Outputs = None,
     as_json: AsJson = False,
@@ -108,7 +108,7 @@ def redrive(  # noqa: PLR0913 - one option each
     reason: Reasons = None,
     ids: Ids = None,
     rate: Annotated[float, typer.Option(min=0.1, max=1_000, help="Messages a second.")] = 50,
-    region: Region = "",
+    region: OnlyRegion = "",
     dry_run: DryRun = False,
     yes: Yes = False,
     stack_name: StackName = "",
@@ -141,7 +141,7 @@ def redrive(  # noqa: PLR0913 - one option each
     def redriven(place: Place, progress: Callable[[Tally], object]) -> Tally:
         return dead_letters.redrive(place, selection, per_s=rate, progress=progress)
 
-    _act(places, redriven, "redriven", as_json=as_json)
+    _act(places, redriven, "redriven", selection, as_json=as_json)
 
 
 def drop(  # noqa: PLR0913 - one option each
@@ -152,7 +152,7 @@ def drop(  # noqa: PLR0913 - one option each
     to: Annotated[
         Path, typer.Option(help="What is dropped is appended here first, a JSON line a message.")
     ] = Path("dropped-dead-letters.jsonl"),
-    region: Region = "",
+    region: OnlyRegion = "",
     dry_run: DryRun = False,
     yes: Yes = False,
     stack_name: StackName = "",
@@ -188,13 +188,14 @@ def drop(  # noqa: PLR0913 - one option each
         def dropped(place: Place, progress: Callable[[Tally], object]) -> Tally:
             return dead_letters.drop(place, selection, keep=keep, progress=progress)
 
-        _act(places, dropped, "dropped", as_json=as_json)
+        _act(places, dropped, "dropped", selection, as_json=as_json)
 
 
 def _act(
     places: Sequence[Place],
     act: Callable[[Place, Callable[[Tally], object]], Tally],
     verb: str,
+    selection: Selection,
     *,
     as_json: bool,
 ) -> None:
@@ -217,11 +218,8 @@ def _act(
         except KeyboardInterrupt as interrupt:
             done = sum(tally.done.total() for tally in tallies.values())
             raise KeyboardInterrupt(f"{verb} {done:,} so far; run it again to go on") from interrupt
-    if as_json:
-        typer.echo(json.dumps([tally_json(tally, verb) for tally in tallies.values()], indent=2))
-    else:
-        print_tallies([*tallies.values()], verb)
-    if any(tally.problem or tally.undeleted or tally.hidden for tally in tallies.values()):
+    missing = _print_tallies([*tallies.values()], verb, selection, as_json=as_json)
+    if missing or any(tally.problem or tally.undeleted or tally.hidden for tally in tallies.values()):
         raise typer.Exit(1)
 
 
@@ -235,16 +233,31 @@ def _print_plan(
             done=Counter(letter.reason for letter in survey.letters if selection.takes(letter)),
             left=Counter(letter.reason for letter in survey.letters if not selection.takes(letter)),
             hidden=survey.more,
+            named=selection.named(survey.letters),
             problem=survey.problem,
         )
         for survey in surveys
     ]
+    missing = _print_tallies(tallies, verb, selection, as_json=as_json)
+    if missing or any(survey.problem for survey in surveys):
+        raise typer.Exit(1)
+
+
+def _print_tallies(tallies: Sequence[Tally], verb: str, selection: Selection, *, as_json: bool) -> list[str]:
+    """Tell what became of the queues' messages; return, and say, which ids no queue has."""
     if as_json:
         typer.echo(json.dumps([tally_json(tally, verb) for tally in tallies], indent=2))
     else:
         print_tallies(tallies, verb)
-    if any(survey.problem for survey in surveys):
-        raise typer.Exit(1)
+    missing = sorted(selection.ids.difference(*(tally.named for tally in tallies)))
+    for name in missing:
+        typer.secho(
+            f"{printable(name)}: no dead-letter queue that was read has it; "
+            + hinted("`responder dlq list --json` has the ids"),
+            fg="red",
+            err=True,
+        )
+    return missing
 
 
 def _shown(deployment: Deployment, survey: Survey, letter: DeadLetter) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from threading import Event
 from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
@@ -69,7 +70,8 @@ class Tally:
     """What became of a queue's messages, by reason. `left` are those that were not chosen.
 
     `undeleted`: sent again, or written down, but still in the queue: the next run sees to them. `hidden`:
-    with somebody else to the end. `problem`: why not all were seen to; empty where all were.
+    with somebody else to the end. `named`: which of the ids that were asked for are there. `problem`: why not
+    all were seen to; empty where all were.
     """
 
     place: Place
@@ -77,6 +79,7 @@ class Tally:
     left: Counter[Reason] = field(default_factory=Counter)
     undeleted: int = 0
     hidden: int = 0
+    named: set[str] = field(default_factory=set)
     problem: str = ""
 
 
@@ -108,9 +111,17 @@ class DeadLetters:
 
         Raises:
             LedgerUnreachableError: no region's ledger answers.
+            KeyboardInterrupt: a person ended it; the text says when the messages are there again.
         """
+        ended = Event()
         with ThreadPoolExecutor(max_workers=max(len(places), 1), thread_name_prefix="dlq") as pool:
-            return [*pool.map(lambda place: self._surveyed(place, at_most), places)]
+            try:
+                return [*pool.map(lambda place: self._surveyed(place, at_most, ended), places)]
+            except KeyboardInterrupt as interrupt:
+                ended.set()
+                raise KeyboardInterrupt(
+                    f"nothing was changed; what was looked at is there again within {HIDDEN_S} s"
+                ) from interrupt
 
     def redrive(
         self, place: Place, selection: Selection, *, per_s: float, progress: Progress = lambda _: None
@@ -146,13 +157,16 @@ class DeadLetters:
             place, selection, lambda letters: keep(place, letters), per_s=None, progress=progress
         )
 
-    def _surveyed(self, place: Place, at_most: int) -> Survey:
+    def _surveyed(self, place: Place, at_most: int, ended: Event) -> Survey:
         survey = Survey(place=place)
         try:
             with self._opened(place) as queue:
                 letters: list[DeadLetter] = []
                 for messages in queue.batches(at_most=at_most):
                     letters += self._told(place, messages)
+                    if ended.is_set():
+                        queue.leave()
+                        return survey
                 survey.letters, survey.more = letters, queue.others()
         except _FAILURES as error:
             survey.problem = _said(error)
@@ -174,6 +188,7 @@ class DeadLetters:
                 for messages in queue.batches(size=size, wait_s=KILLED_S):
                     letters = self._told(place, messages)
                     chosen = [letter for letter in letters if selection.takes(letter)]
+                    tally.named |= selection.named(letters)
                     tally.left.update(letter.reason for letter in letters if not selection.takes(letter))
                     if chosen:
                         act(chosen)

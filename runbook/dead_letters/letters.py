@@ -102,6 +102,12 @@ class Selection:
             not self.ids or not self.ids.isdisjoint({letter.message.message_id, letter.alert_id} - {""})
         )
 
+    def named(self, letters: Iterable[DeadLetter]) -> set[str]:
+        """Those of `ids` that the messages have, whatever their reason."""
+        return {
+            name for one in letters for name in (one.message.message_id, one.alert_id) if name in self.ids
+        }
+
 
 def dead_letters_of(
     messages: Sequence[Message], read_rows: Callable[[Sequence[str]], Rows], *, reception: str

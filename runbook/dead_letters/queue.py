@@ -114,6 +114,10 @@ class DeadLetterQueue:
             ]
             self._sqs.change_message_visibility_batch(QueueUrl=self._url, Entries=entries)
 
+    def leave(self) -> None:
+        """Let what is hidden show up by itself, where giving it back would take too long."""
+        self._hidden.clear()
+
     def _receive(self, number: int, poll_s: int) -> list[Message]:
         answer = self._sqs.receive_message(
             QueueUrl=self._url,

@@ -116,6 +116,21 @@ def test_dry_run_moves_nothing_and_a_redrive_asks_first(outputs: Path) -> None:
 
 
 @pytest.mark.usefixtures("deployment")
+@pytest.mark.parametrize(
+    "words", [("redrive", "--dry-run"), ("redrive", "--yes"), ("drop", "--dry-run"), ("drop", "--yes")]
+)
+def test_an_id_that_no_queue_has_is_said(outputs: Path, tmp_path: Path, words: tuple[str, ...]) -> None:
+    """And exit 1; one that is there and not chosen is not missing, and the rest is done."""
+    to = ("--to", str(tmp_path / "dropped.jsonl")) if words[0] == "drop" else ()
+    ids = ("--id", "a0open", "--id", "a0rest", "--id", "a9\x1b")
+    found = run(outputs, "dlq", *words, *ids, *to)
+    assert found.exit_code == 1
+    [missing] = [line for line in found.stderr.splitlines() if "no dead-letter queue" in line]
+    assert missing.startswith("a9?: no dead-letter queue that was read has it; `responder dlq list --json")
+    assert "not-at-rest 1" in found.stdout
+
+
+@pytest.mark.usefixtures("deployment")
 def test_drop_writes_what_it_drops_to_a_file_of_ours_alone(outputs: Path, tmp_path: Path) -> None:
     """A line a message, appended, since an alarm in it may be in no ledger."""
     to = tmp_path / "dropped.jsonl"

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import threading
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -340,6 +341,41 @@ def test_interrupted_run_gives_back_what_it_held(dead: DeadLetters, place: Place
     with pytest.raises(KeyboardInterrupt):
         dead.redrive(place, AS_USUAL, per_s=1_000, progress=interrupt)
     assert len(dead_bodies(place)) == 12
+
+
+def test_a_survey_that_is_interrupted_ends_every_queue_at_once(
+    deployment: Deployment, clients: StackClients
+) -> None:
+    """A queue of any length is left where it is, and says when its messages are there again."""
+    first, second = Place(deployment.primary, PROCESSING_DLQ), Place(deployment.failover, PROCESSING_DLQ)
+    endless = EndlessQueue(interrupted=first.endpoints.queue_url(first.queue))
+    clients.over["sqs"] = lambda _: endless
+    with pytest.raises(KeyboardInterrupt, match="there again within 60 s"):
+        DeadLetters(deployment).survey([first, second], at_most=1_000_000_000)
+    assert endless.given_back == 0
+
+
+class EndlessQueue:
+    """SQS whose queues never end, but for one where a person ends the command."""
+
+    def __init__(self, interrupted: str) -> None:
+        """`interrupted`: its URL."""
+        self.given_back = self._received = 0
+        self._interrupted, self._begun = interrupted, threading.Event()
+
+    def receive_message(self, *, QueueUrl: str, **_: Any) -> dict[str, Any]:  # noqa: N803 - boto3's name
+        """A message, ever another."""
+        if QueueUrl == self._interrupted:
+            self._begun.wait(60)
+            raise KeyboardInterrupt
+        self._begun.set()
+        self._received += 1
+        one = str(self._received)
+        return {"Messages": [{"MessageId": one, "ReceiptHandle": one, "Body": "poison"}]}
+
+    def change_message_visibility_batch(self, **_: Any) -> None:
+        """See boto3."""
+        self.given_back += 1
 
 
 def test_redrive_keeps_to_its_rate(deployment: Deployment, place: Place) -> None:
