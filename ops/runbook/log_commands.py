@@ -15,8 +15,8 @@ from clients.deployment import Deployment
 from clients.logs import LogLine
 from ops.hints import hinted
 from ops.local import running
-from ops.opened_stack import Outputs, StackName, confirm, open_stack
-from ops.options import AsJson, DryRun, RunDir, Yes, printable
+from ops.opened_stack import Outputs, StackName, chosen_regions, confirm, open_stack
+from ops.options import AsJson, DryRun, OnlyRegion, RunDir, Yes, printable
 from ops.people_options import moment_ms
 from ops.tables import make_table, print_table
 from runbook.logs import OVERLAP_MS, LogGroup, Tail, pattern_of, read_retention, set_retention
@@ -41,7 +41,7 @@ def tail(
     function: Annotated[
         str, typer.Option(help="Only of reception, analysis, distribution or recovery.")
     ] = "",
-    region: Region = "",
+    region: OnlyRegion = "",
     run_dir: RunDir = running.RUN_DIR,
     outputs: Outputs = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print each line as a JSON object.")] = False,
@@ -52,7 +52,8 @@ def tail(
     """
     deployment = open_stack(run_dir, outputs, attempts_max=2).deployment
     since_ms = moment_ms(since, now_ms=time.time_ns() // 1_000_000)
-    reader = Tail(deployment, _functions(function), _regions(deployment, region), pattern_of(alert_id))
+    regions = [endpoints.region for endpoints in chosen_regions(deployment, region)]
+    reader = Tail(deployment, _functions(function), regions, pattern_of(alert_id))
     console = Console(highlight=False)
     _print_lines(reader.lines(since_ms=since_ms), console, as_json=as_json)
     _say_unread(reader, {})
@@ -112,13 +113,6 @@ def _functions(key: str) -> tuple[FunctionSpec, ...]:
     if not found:
         raise typer.BadParameter(f"--function {key!r}: one of {', '.join(spec.key for spec in FUNCTIONS)}")
     return found
-
-
-def _regions(deployment: Deployment, region: str) -> list[str]:
-    regions = [endpoints.region for endpoints in deployment.regions]
-    if region and region not in regions:
-        raise typer.BadParameter(f"--region {region!r}: the stack has {' and '.join(regions)}")
-    return [region] if region else regions
 
 
 def _print_lines(lines: Iterable[LogLine], console: Console, *, as_json: bool) -> None:

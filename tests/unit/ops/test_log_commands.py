@@ -91,7 +91,11 @@ def test_a_lost_region_is_named_and_the_other_is_printed(
     [
         (["tail", 'a" OR "b'], 1, "is no id of an alert; Slack's message has it"),
         (["tail", "--function", "x"], 2, "--function 'x': one of reception, analysis,"),
-        (["tail", "--region", "x"], 2, f"--region 'x': the stack has {PRIMARY} and {FAILOVER}"),
+        (
+            ["tail", "--region", "x"],
+            2,
+            f"--region: 'x' is none of this stack's; there are {PRIMARY}, {FAILOVER}",
+        ),
         (["tail", "--since", "x"], 2, "'x' is not a time; give 30m, 2h or 7d"),
         (["retention", "--days", "31"], 2, "--days 31: CloudWatch Logs takes 1, 3, 5, 7, 14, 30, 60"),
     ],
