@@ -54,8 +54,10 @@ class Place:
         """
         try:
             record = json.loads(self.read(clients))
-        except (OSError, ValueError, BotoCoreError, ObjectMissingError, ObjectsUnreadableError) as error:
+        except (OSError, BotoCoreError, ObjectMissingError, ObjectsUnreadableError) as error:
             raise NotLocatedError(f"{self.said}: {error}") from error
+        except (ValueError, RecursionError) as error:
+            raise NotLocatedError(f"{self.said} is damaged: {error}") from error
         outputs = record.get("outputs") if isinstance(record, dict) else None
         if not isinstance(outputs, dict):
             raise NotLocatedError(f"{self.said} is no record of a stack")

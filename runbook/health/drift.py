@@ -12,11 +12,16 @@ from dr.exports.objects import ObjectMissingError
 from dr.exports.requests import bucket_of
 from runbook.health.functions import DAILY_SEE
 from topology.backups import LATEST, STACK_BYTES_MAX, stack_key
+from topology.errors import ExplainedError
 from topology.functions import FUNCTIONS
 from topology.names import LIVE_ALIAS
 
 _PARTS: Final = {"config": "configuration", "outputs": "output", "packages": "package of"}
 NAMED_MAX: Final = 8
+
+
+class RecordDamagedError(ExplainedError):
+    """A `stack.json` is no record of a deployment; the message says which, and what writes it again."""
 
 
 def drift_checks(subject: Subject) -> tuple[Check, ...]:
@@ -42,7 +47,7 @@ def drift_checks(subject: Subject) -> tuple[Check, ...]:
 
 
 def _by_hand(subject: Subject, region: str) -> Finding:
-    digests, client = _record(subject, region, LATEST).get("packages", {}), subject.client("lambda", region)
+    digests, client = _record(subject, region, LATEST)["packages"], subject.client("lambda", region)
     problems = []
     for spec in FUNCTIONS:
         name = subject.deployment.names.function(spec)
@@ -61,6 +66,10 @@ def _by_hand(subject: Subject, region: str) -> Finding:
         return failed(
             ", ".join(problems), f"`git log` on the stack's file may say why; else run {subject.up}"
         )
+    if lacking := [spec.suffix for spec in FUNCTIONS if spec.suffix not in digests]:
+        return unknown(
+            f"{stack_key(LATEST)} has no package of {', '.join(lacking)} to compare with", f"run {subject.up}"
+        )
     return ok("as deployed")
 
 
@@ -75,15 +84,25 @@ def _deployed(subject: Subject, region: str) -> Finding:
     changes = [
         f"{what} {key}"
         for part, what in _PARTS.items()
-        for key in sorted(before.get(part, {}).keys() | after.get(part, {}).keys())
-        if before.get(part, {}).get(key) != after.get(part, {}).get(key)
+        for key in sorted(before[part].keys() | after[part].keys())
+        if before[part].get(key) != after[part].get(key)
     ]
     more = f" and {len(changes) - NAMED_MAX} more" if len(changes) > NAMED_MAX else ""
     return ok(f"since {yesterday}: {', '.join(changes[:NAMED_MAX])}{more}" if changes else "nothing")
 
 
-def _record(subject: Subject, region: str, date: str) -> Mapping[str, Any]:
-    """`stack.json` of a date in the region's bucket; raises as `S3Objects.read`."""
+def _record(subject: Subject, region: str, date: str) -> Mapping[str, Mapping[str, Any]]:
+    """The parts of a date's `stack.json` in the region's bucket.
+
+    Raises:
+        RecordDamagedError: it is none.
+        Also what `S3Objects.read` raises.
+    """
     text = bucket_of(subject.deployment, region).read(stack_key(date), limit_bytes=STACK_BYTES_MAX)
-    record: Mapping[str, Any] = json.loads(text)
-    return record
+    try:
+        record = json.loads(text)
+        return {part: dict(record.get(part, {})) for part in _PARTS}
+    except (ValueError, AttributeError, TypeError, RecursionError) as error:
+        raise RecordDamagedError(
+            f"{stack_key(date)} is damaged ({error}); {subject.up} writes that of {LATEST} again"
+        ) from error

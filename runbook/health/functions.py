@@ -66,12 +66,12 @@ def throughput_checks(subject: Subject, figures: Figures) -> tuple[Check, ...]:
     )
 
 
-def _errors(figures: Figures, spec: FunctionSpec, over: int, subject: Subject, region: str) -> Finding:
+def _errors(figures: Figures, spec: FunctionSpec, over: int, _: Subject, region: str) -> Finding:
     errors = figures.of(region, spec, ERRORS)
     if errors is None:
         return unknown(_NOT_INVOKED, _SYNTHETIC)
     said = f"{errors:.0f} of {_shown(figures.of(region, spec, INVOCATIONS))} invocations failed"
-    return failed(f"{said}, more than {over}", _log(subject, region, spec)) if errors > over else ok(said)
+    return failed(f"{said}, more than {over}", _log(figures, region, spec)) if errors > over else ok(said)
 
 
 def _throttles(figures: Figures, subject: Subject, region: str) -> Finding:
@@ -86,13 +86,13 @@ def _throttles(figures: Figures, subject: Subject, region: str) -> Finding:
     return ok("none")
 
 
-def _day_errors(figures: Figures, subject: Subject, region: str) -> Finding:
+def _day_errors(figures: Figures, _: Subject, region: str) -> Finding:
     errors = {spec: figures.of(region, spec, ERRORS) for spec in FUNCTIONS}
     if all(count is None for count in errors.values()):
         return unknown(_NOT_INVOKED, _SYNTHETIC)
     said = ", ".join(f"{spec.suffix} {_shown(count)}" for spec, count in errors.items())
     worst = max(FUNCTIONS, key=lambda spec: errors[spec] or 0)
-    return failed(said, _log(subject, region, worst)) if errors[worst] else ok(said)
+    return failed(said, _log(figures, region, worst)) if errors[worst] else ok(said)
 
 
 def _throughput(figures: Figures, _: Subject, region: str) -> Finding:
@@ -102,7 +102,7 @@ def _throughput(figures: Figures, _: Subject, region: str) -> Finding:
     return ok(", ".join(f"{spec.suffix} {_shown(count)}" for spec, count in counts.items()))
 
 
-def _refused(figures: Figures, subject: Subject, region: str) -> Finding:
+def _refused(figures: Figures, _: Subject, region: str) -> Finding:
     """Refusals are written when there are some; reception that ran and wrote none has refused nothing."""
     refused = total(figures.points(region)[REFUSALS])
     if refused is None:
@@ -110,9 +110,8 @@ def _refused(figures: Figures, subject: Subject, region: str) -> Finding:
         return ok("none") if invoked else unknown(_NOT_INVOKED, _SYNTHETIC)
     if not refused:
         return ok("none")
-    hint = "mend the sender that the log shows (docs/architecture.md, Refusals): " + _log(
-        subject, region, RECEPTION
-    )
+    log = _log(figures, region, RECEPTION)
+    hint = f"mend the sender that the log shows (docs/architecture.md, Refusals): {log}"
     return failed(f"{refused:.0f} requests and members were refused, and reached nobody", hint)
 
 
@@ -130,6 +129,6 @@ def _shown(count: float | None) -> str:
     return "unknown" if count is None else f"{count:.0f}"
 
 
-def _log(subject: Subject, region: str, spec: FunctionSpec) -> str:
-    group = subject.deployment.names.log_group(spec)
-    return f"`aws logs tail {group} --region {region} --since 1h --filter-pattern ERROR`"
+def _log(figures: Figures, region: str, spec: FunctionSpec) -> str:
+    hours = max(figures.span_s // 3_600, 1)
+    return f"`responder logs tail --function {spec.key} --region {region} --since {hours}h`"

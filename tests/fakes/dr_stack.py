@@ -27,10 +27,15 @@ PRIMARY, FAILOVER = "us-east-1", "us-west-2"
 
 @dataclass
 class FakeFunctions:
-    """Lambda in one region: what was invoked, and what an invocation does."""
+    """Lambda in one region: what was invoked, what an invocation does, and each function's configuration."""
 
     invoked: list[str] = field(default_factory=list)
     effect: Callable[[], None] = lambda: None
+    configured: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def get_function_configuration(self, *, FunctionName: str, **_: Any) -> Mapping[str, Any]:  # noqa: N803 - boto3's name
+        """See boto3."""
+        return self.configured[FunctionName]
 
     def invoke(self, *, FunctionName: str, **_: Any) -> Mapping[str, Any]:  # noqa: N803 - boto3's name
         """See boto3."""

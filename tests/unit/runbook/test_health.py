@@ -1,5 +1,6 @@
 """What health checks say of a stack, and of what they cannot see; on moto, its metrics and alarms planted."""
 
+import base64
 import json
 import re
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from clients.checks import Check, Finding, State, run_checks
 from clients.coordination import CoordinationRecords
 from clients.deployment import Deployment
 from deploy.checks.subject import Subject
+from dr.exports.requests import endpoints_of
 from emulator.pulumi.project import stack_config
 from lambda_packages import ROOT
 from ops.check_output import print_outcomes
@@ -24,6 +26,7 @@ from runbook.health.catalogue import daily_checks, health_checks
 from tests.fakes.aws_refusals import refusal
 from tests.fakes.dr_stack import FAILOVER, PRIMARY, DrStack, dr_stack, put_alert
 from tests.fakes.moto_clients import moto_client
+from topology.backups import stack_key
 from topology.functions import ANALYSIS, DISTRIBUTION, FUNCTIONS, RECEPTION, FunctionSpec
 from topology.metrics import CACHE_HITS, MODEL_CALLS, NAMESPACE, OLDEST_EXPIRED, REFUSALS, STACK_DIMENSION
 from topology.names import Names
@@ -47,6 +50,7 @@ def stack(aws: None) -> DrStack:  # noqa: ARG001 - moto
         ):
             url = moto_client("sqs", region).create_queue(QueueName=f"{NAMES.prefix}-{name}")["QueueUrl"]
             outputs[f"{prefix}{output}"] = url
+        outputs[f"{prefix}BackupBucketName"] = f"backups-{region}"
         outputs[f"{prefix}AlarmTopicArn"] = f"arn:aws:sns:{region}:123456789012:alarms"
         alarm(region, NAMES.parked_alarm, "OK")
     made.outputs = outputs
@@ -153,7 +157,10 @@ def test_a_function_fails_a_check_above_the_runbooks_threshold(
     found = look(stack, name)
     assert states(found) == {(name, PRIMARY): "failed", (name, FAILOVER): "ok"}
     assert found[name, PRIMARY].reason == f"{over + 1} of 20 invocations failed, more than {over}"
-    assert f"aws logs tail /aws/lambda/{NAMES.function(spec)} --region {PRIMARY}" in found[name, PRIMARY].hint
+    assert (
+        f"`responder logs tail --function {spec.key} --region {PRIMARY} --since 1h`"
+        in found[name, PRIMARY].hint
+    )
 
 
 def test_a_metric_without_data_is_unknown_and_never_zero(stack: DrStack) -> None:
@@ -331,11 +338,64 @@ def test_every_check_leads_to_a_section_of_the_runbook(stack: DrStack) -> None:
     assert {id_ for id_ in checks if f"`{id_}`" not in text} == set()
 
 
+def deployed(stack: DrStack, region: str, text: bytes) -> None:
+    """Functions as they were deployed, and a `stack.json` beside them."""
+    config = stack_config(ROOT, "dev")
+    stack.clients.functions[region].configured = {
+        NAMES.function(spec): {
+            "CodeSha256": base64.b64encode(bytes.fromhex("ab" * 32)).decode(),
+            "MemorySize": config.memory_mb[spec],
+            "Timeout": config.timeout_s[spec],
+        }
+        for spec in FUNCTIONS
+    }
+    s3, bucket = moto_client("s3", region), endpoints_of(stack.deployment, region).backup_bucket
+    where = {"CreateBucketConfiguration": {"LocationConstraint": region}} if region != PRIMARY else {}
+    s3.create_bucket(Bucket=bucket, **where)
+    s3.put_object(Bucket=bucket, Key=stack_key("latest"), Body=text)
+
+
+@pytest.mark.parametrize(
+    ("lacks", "state", "says"),
+    [
+        ((), "ok", "as deployed"),
+        ((RECEPTION, ANALYSIS), "unknown", f"{RECEPTION.suffix}, {ANALYSIS.suffix}"),
+    ],
+)
+def test_a_package_without_a_digest_in_the_record_is_unknown(
+    stack: DrStack, lacks: tuple[FunctionSpec, ...], state: str, says: str
+) -> None:
+    """Nothing says what should run."""
+    digests = {spec.suffix: "ab" * 32 for spec in FUNCTIONS if spec not in lacks}
+    deployed(stack, PRIMARY, json.dumps({"packages": digests}).encode())
+    found = look(stack, "by-hand", of=daily_checks)["by-hand", PRIMARY]
+    assert found.state == state
+    assert says in found.reason
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"{", b"[]", b'{"packages": [1]}', b'{"outputs": 3}', b"[" * 100_000, b"\xff"],
+    ids=["torn", "no record", "no digests", "no outputs", "hostile", "binary"],
+)
+def test_a_damaged_record_is_unknown_in_one_line(stack: DrStack, text: bytes) -> None:
+    """With the command that writes it again; the other region's is read all the same."""
+    deployed(stack, PRIMARY, text)
+    deployed(
+        stack, FAILOVER, json.dumps({"packages": {spec.suffix: "ab" * 32 for spec in FUNCTIONS}}).encode()
+    )
+    found = look(stack, "by-hand", of=daily_checks)
+    assert states(found) == {("by-hand", PRIMARY): "unknown", ("by-hand", FAILOVER): "ok"}
+    [line] = found["by-hand", PRIMARY].reason.splitlines()
+    assert "config/latest/stack.json is damaged" in line
+    assert "writes that of latest again" in line
+
+
 def cli(stack: DrStack, tmp_path: Path, *words: str) -> Any:
     """Type a command on the stack."""
     path = tmp_path / "outputs.json"
     path.write_text(json.dumps(stack.outputs))
-    return CliRunner().invoke(app, ["health", *words, "--outputs", str(path)])
+    return CliRunner().invoke(app, ["health", *words, "--outputs", str(path)], env={"COLUMNS": "400"})
 
 
 def test_the_json_of_the_checks_is_what_scripts_rely_on(stack: DrStack, tmp_path: Path) -> None:
@@ -358,13 +418,15 @@ def test_wrong_use_and_wrong_credentials_are_one_line(stack: DrStack, tmp_path: 
     """Exit 2 for a check that is none, 1 for another account's credentials; nothing is looked at."""
     wrong = cli(stack, tmp_path, "check", "--only", "queue")
     assert wrong.exit_code == 2
-    assert "--list-checks" in wrong.output
+    [said] = [line for line in wrong.output.splitlines() if line.startswith("│")]
+    assert "--list-checks" in said
     other = replace(
         stack, outputs={**stack.outputs, "AlarmTopicArn": "arn:aws:sns:us-east-1:999999999999:alarms"}
     )
     refused = cli(other, tmp_path, "daily", "--only", "queues")
     assert refused.exit_code == 1
-    assert "999999999999" in str(refused.exception)
+    [line] = str(refused.exception).splitlines()
+    assert "999999999999" in line
     listed = json.loads(cli(stack, tmp_path, "check", "--list-checks", "--json").stdout)
     assert {"id": "dead-letters", "actions": ["sqs:GetQueueAttributes"]}.items() <= {
         key: value for row in listed if row["id"] == "dead-letters" for key, value in row.items()

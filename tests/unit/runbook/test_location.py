@@ -85,10 +85,11 @@ def test_a_stack_is_found_by_its_name_anywhere_else(stack: DrStack, root: Path, 
     [
         lambda _: b"{",
         lambda _: b"[]",
+        lambda _: b"[" * 100_000,
         lambda made: record(made, Stack="prod"),
         lambda made: record(made, AlertsTableName=""),
     ],
-    ids=["torn", "no record", "another stack's", "of an older version"],
+    ids=["torn", "no record", "hostile", "another stack's", "of an older version"],
 )
 def test_what_is_kept_here_and_cannot_be_used_is_passed_over(
     stack: DrStack, root: Path, kept: Callable[[DrStack], bytes]
