@@ -24,11 +24,12 @@ from ops.opened_stack import Outputs, open_stack
 from ops.options import AsJson, RunDir, check_report, printable, verdict_kept
 from ops.people_options import shown_time, span_of
 from ops.tables import make_table, print_table
-from runbook.diagnosis.bundle import without_secrets, write_bundle
+from runbook.diagnosis.bundle import write_bundle
 from runbook.diagnosis.diagnosis import Cause, Diagnosis, diagnose
 from runbook.diagnosis.evidence import Evidence, Scene
 from runbook.diagnosis.rules import Likelihood
 from runbook.diagnosis.slack import SlackDiagnosis, diagnose_slack
+from runbook.redaction import without_secrets
 from topology.contacts import in_one_line
 
 ATTEMPTS_MAX: Final = 2

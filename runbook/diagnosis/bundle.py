@@ -4,11 +4,12 @@ import json
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from clients.output_files import written_at_end
 from handlers.domain.redaction import redacted
 from runbook.diagnosis.evidence import Scene
+from runbook.redaction import without_secrets
 
 
 def write_bundle(file: Path, scene: Scene, report: Mapping[str, Any]) -> None:
@@ -35,18 +36,3 @@ def write_bundle(file: Path, scene: Scene, report: Mapping[str, Any]) -> None:
             for (region, function), lines in sorted(scene.lines.items()):
                 text = "".join(f"{line.at_ms} {redacted(line.text)}\n" for line in lines)
                 archive.writestr(f"logs/{region}/{function}.log", text)
-
-
-_COMMANDS: Final = frozenset({"next", "hint"})
-"""What the project's own words say to type next: an option such as `--api-key ID` looks like a secret."""
-
-
-def without_secrets(value: Any) -> Any:
-    """The same value, each text in it redacted but for commands, which people paste."""
-    if isinstance(value, str):
-        return redacted(value)
-    if isinstance(value, Mapping):
-        return {key: one if key in _COMMANDS else without_secrets(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [without_secrets(one) for one in value]
-    return value

@@ -18,13 +18,13 @@ from botocore.exceptions import ConnectTimeoutError
 from clients.logs import LogLine
 from dr.operations.environment import Answer
 from lambda_packages import ROOT
-from runbook.diagnosis.bundle import without_secrets
 from runbook.diagnosis.diagnosis import PROBES, Diagnosis, conclude, diagnose
 from runbook.diagnosis.evidence import Evidence, Sign
 from runbook.diagnosis.log_probes import LINES_MAX, meaning_of
 from runbook.diagnosis.rules import RULES, Likelihood
 from runbook.diagnosis.slack import diagnose_slack
 from runbook.diagnosis.traffic_probes import _REFUSED
+from runbook.redaction import without_secrets
 from tests.fakes.aws_refusals import refusal
 from tests.fakes.diagnosed import NOW, NOW_MS, PREFIX, healthy, mapping, scene, schedule
 from tests.fakes.moto_clients import moto_client
