@@ -18,6 +18,7 @@ from ops.runbook.decision_output import decision_as_json, decision_lines
 from ops.tables import make_table, print_table
 from runbook.history.listing import AT_WORK, Listing, Wanted, fits_matcher, list_alerts
 from runbook.history.slack_message import where_in_slack, where_in_stand_in
+from runbook.redaction import row_without_secrets, without_secrets
 from runbook.why.explanation import Explainer
 from topology.alerts import Severity, Status
 from topology.matchers import parse_matcher, words_to_parts
@@ -80,7 +81,7 @@ def list_(  # noqa: PLR0913 - one option each
     listing = list_alerts(open_stack(run_dir, outputs, attempts_max=2).deployment, wanted)
     if as_json:
         found = {
-            "alerts": [{name: row[name] for name in _SHOWN if name in row} for row in listing.alerts],
+            "alerts": [*map(_shown, listing.alerts)],
             "rows_read": listing.rows_read,
             "read_units": listing.read_units,
             "more": listing.more,
@@ -94,7 +95,7 @@ def list_(  # noqa: PLR0913 - one option each
             "alert", "severity", "status", "accepted", "region", "source", "title", whole=_WHOLE
         )
         for row in listing.alerts:
-            table.add_row(*(escape(printable(text)) for text in _cells(row)))
+            table.add_row(*(escape(printable(text)) for text in _cells(_shown(row))))
         print_table(table, console)
     console.print(_in_short(listing), highlight=False, soft_wrap=True)
 
@@ -120,13 +121,14 @@ def show(
             "finds what became none"
         )
     told_with = alerts.analysed(row)
-    analysis = told_with.get("analysis")
+    analysis = without_secrets(told_with.get("analysis"))
     explained = Explainer(stack.deployment).explain(row)
     in_slack = (
         where_in_stand_in(stack.emulator.slack_messages(), row, stack.emulator.slack_url)
         if stack.emulator
         else where_in_slack(stack.deployment, row)
     )
+    row = explained.row
     if as_json:
         found = {
             "alert": row,
@@ -151,6 +153,10 @@ def show(
     typer.echo("\n".join(map(printable, lines)))
     for unknown in explained.unknown:
         typer.echo(f"unknown: {printable(unknown)}", err=True)
+
+
+def _shown(row: Row) -> Row:
+    return row_without_secrets({name: row[name] for name in _SHOWN if name in row})
 
 
 def _cells(row: Row) -> tuple[str, ...]:

@@ -1,8 +1,11 @@
 """A decision about an event: which rule, what it came to, and by which figures."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Self
+
+from handlers.domain.redaction import redacted
 
 
 class Rule(StrEnum):
@@ -34,6 +37,7 @@ class Rule(StrEnum):
     PARKED = "parked"
     ACKNOWLEDGED = "acknowledged"
     SECOND_WAY = "second way"
+    RECEIPT = "receipt"
     LOG = "log"
 
 
@@ -51,3 +55,11 @@ class Decision:
     figures: Mapping[str, object] = field(default_factory=dict)
     known_from: str = "ledger"
     decides: bool = False
+
+    def without_secrets(self) -> Self:
+        """The same decision: what it quotes of the sender redacted, and who of us decided it named."""
+        figures = {
+            name: redacted(value, emails=False) if isinstance(value, str) else value
+            for name, value in self.figures.items()
+        }
+        return replace(self, what=redacted(self.what, emails=False), figures=figures)

@@ -11,6 +11,7 @@ from clients.ledger import ParkedAlerts, Row
 from clients.rows import read_items
 from handlers.adapters.aws.items import plain_of
 from handlers.domain.limits import MAX_FOLDED_COUNTED, MAX_INCIDENT_ROWS
+from runbook.redaction import row_without_secrets
 from runbook.why.decision import Decision, Rule
 from runbook.why.delivery import delivery_decisions
 from runbook.why.intake import Relatives, intake_decisions
@@ -32,12 +33,14 @@ _AFTER_MS: Final = 3_600_000
 class Explanation:
     """What became of an alert. `decisions`: in time order, those without a time where they belong.
 
-    `unknown`: what could not be read, and why.
+    What its sender wrote is redacted in all of it. `unknown`: what could not be read, and why. `rows_beside`:
+    of other alerts, that were read or counted for it.
     """
 
     row: Row
     decisions: tuple[Decision, ...]
     unknown: tuple[str, ...] = ()
+    rows_beside: int = 0
 
     @property
     def decided_by(self) -> Decision:
@@ -72,7 +75,12 @@ class Explainer:
             *delivery_decisions(row, beside, rules, now_s=now_s),
         ]
         logged = self._logged(row, now_ms=now_s * 1_000)
-        return Explanation(row, _in_order(decided, logged), (*unknown, *logged.unknown))
+        return Explanation(
+            row_without_secrets(row),
+            tuple(decision.without_secrets() for decision in _in_order(decided, logged)),
+            (*unknown, *logged.unknown),
+            len(beside.fault) + len(beside.incident) + beside.children + (beside.parent is not None),
+        )
 
     def _logged(self, row: Row, *, now_ms: int) -> Logged:
         accepted_ms = int(row["accepted_at_ms"])

@@ -7,6 +7,8 @@ from typing import Any, Final
 from clients.ledger import Row
 from handlers.domain.formats import FORMATS
 from handlers.domain.identity import alert_id_of
+from handlers.domain.intake.alarms import TEXT_FORMAT
+from handlers.domain.intake.rows import NAMELESS
 from runbook.why.decision import Decision, Rule
 from runbook.why.stack_rules import StackRules
 from topology.alerts import FaultState, Severity, Status
@@ -39,7 +41,7 @@ def intake_decisions(row: Row, beside: Relatives, rules: StackRules | None) -> I
         at_ms=at_ms,
         figures={"format": row["format"], "region": row["region"], "source": row["source"]},
     )
-    yield from _as_understood(row)
+    yield from _as_understood(row, rules)
     if row.get("folds"):
         yield Decision(
             rule=Rule.QUOTA,
@@ -60,13 +62,14 @@ def intake_decisions(row: Row, beside: Relatives, rules: StackRules | None) -> I
             )
 
 
-def _as_understood(row: Row) -> Iterator[Decision]:
+def _as_understood(row: Row, rules: StackRules | None) -> Iterator[Decision]:
     """What was made of the body's words."""
-    identity = next((spec.identity for spec in FORMATS if spec.name == row["format"]), None)
-    if identity is not None:
+    formats = (*FORMATS, *(rules.sources if rules else ()))
+    known_by = {spec.name: spec.identity.event_id for spec in formats} | {TEXT_FORMAT: "its text"}
+    if row["format"] in known_by:
         yield Decision(
             rule=Rule.IDENTITY,
-            what=f"the same of {row['format']} is known by: {identity.event_id}",
+            what=f"the same of {row['format']} is known by: {known_by[row['format']]}",
             figures={"identity": row["identity"], "fault_key": row.get("fault_key")},
         )
     if row["format"] == row["source"] and row["title"].endswith("of one body could not be taken"):
@@ -82,8 +85,12 @@ def _as_understood(row: Row) -> Iterator[Decision]:
             f"{row['severity']}",
             figures={"word": row["severity_word"]},
         )
-    for mended in row.get("mended") or ():
-        yield Decision(rule=Rule.MENDED, what=str(mended))
+    mended = [str(text) for text in row.get("mended") or ()]
+    if row["format"] == TEXT_FORMAT:
+        mended.append("what came on the alarm topic was no alarm of a known form, so its text is the alert")
+    if NAMELESS in row.get("labels", {}):
+        mended.append(f"a label without a name is kept as {NAMELESS}")
+    yield from (Decision(rule=Rule.MENDED, what=text) for text in mended)
     if row.get("raw_truncated"):
         yield Decision(rule=Rule.MENDED, what="its part of the body is longer than a row holds, and was cut")
     if row.get("left_out"):

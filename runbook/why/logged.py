@@ -1,5 +1,7 @@
 """What the functions logged of an event: the same decisions as they were taken, and what became no alert."""
 
+import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -10,11 +12,15 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from clients.deployment import Deployment
 from clients.logs import LogCutOffError, LogLine, read_events
+from handlers.domain.intake.alarms import TEXT_FORMAT
 from runbook.why.decision import Decision, Rule
 from topology.functions import FUNCTIONS, RECEPTION, FunctionSpec
 
 NO_ALERT: Final = ("Refused", "Ignored")
 """How the lines begin that reception logs of what became no alert."""
+
+_NO_ALARM: Final = "Refused on the alarm topic"
+_ESCAPED: Final = re.compile(r"(?:\\u[0-9a-fA-F]{4})+")
 
 ACCEPTED: Final = ("Accepted an alert", "Accepted an alarm")
 LINES_MAX: Final = 1_000
@@ -120,22 +126,24 @@ def lines_of_alert(deployment: Deployment, alert_id: str, *, since_ms: int, unti
     )
 
 
-def lines_of_none(deployment: Deployment, needle: str, *, since_ms: int, until_ms: int) -> Logged:
-    """What reception logged of bodies and members that became no alert; `needle`: with this text in it."""
-    wanted = needle.casefold()
+def lines_of_none(
+    deployment: Deployment, fits: Callable[[str], bool], *, since_ms: int, until_ms: int
+) -> Logged:
+    """What reception logged of bodies and members that became no alert, where its text `fits`."""
     return read_logs(
         deployment,
         [f'"{word}"' for word in NO_ALERT],
         since_ms=since_ms,
         until_ms=until_ms,
         functions=[RECEPTION],
-        keep=lambda line: is_of_none(line) and wanted in line.text.casefold(),
+        keep=lambda line: is_of_none(line) and fits(text_of(line)),
     )
 
 
 def is_of_none(line: LogLine) -> bool:
     """Whether a line tells of what became no alert."""
-    return str((line.fields or {}).get("message", "")).startswith(NO_ALERT)
+    fields = line.fields or {}
+    return str(fields.get("message", "")).startswith(NO_ALERT) and not _became_text(fields)
 
 
 def decision_of(line: LogLine) -> Decision:
@@ -144,7 +152,9 @@ def decision_of(line: LogLine) -> Decision:
     message = str(fields.get("message", line.text))
     figures = {name: fields[name] for name in _SHOWN if fields.get(name) not in (None, "")}
     rule = _RULES.get(message, Rule.LOG)
-    if message.startswith(NO_ALERT):
+    if _became_text(fields):
+        rule, message = Rule.MENDED, "No alarm of a known form, so its text was taken as the alert"
+    elif message.startswith(NO_ALERT):
         rule = Rule.REFUSED if message.startswith(NO_ALERT[0]) else Rule.IGNORED
     said = ", ".join(f"{name} {value}" for name, value in figures.items() if name != "sample")
     return Decision(
@@ -153,13 +163,23 @@ def decision_of(line: LogLine) -> Decision:
         at_ms=line.at_ms,
         figures=figures,
         known_from=f"{line.function} in {line.region}",
-        decides=message.startswith(NO_ALERT),
+        decides=is_of_none(line),
     )
 
 
 def alert_ids_in(lines: Iterable[LogLine]) -> list[str]:
     """The alerts that these lines name, each once."""
     return [*dict.fromkeys(alert_id for line in lines for alert_id in _ids_of(line.fields or {}))]
+
+
+def _became_text(fields: Mapping[str, Any]) -> bool:
+    return fields.get("message") == _NO_ALARM and fields.get("format") == TEXT_FORMAT
+
+
+def text_of(line: LogLine) -> str:
+    """What a line says, without the escapes of its own JSON and those of the body that it quotes."""
+    text = "\n".join(map(str, (line.fields or {}).values())) or line.text
+    return _ESCAPED.sub(lambda escapes: str(json.loads(f'"{escapes[0]}"')), text)
 
 
 def _ids_of(fields: Mapping[str, Any]) -> list[str]:

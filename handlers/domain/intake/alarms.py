@@ -23,7 +23,8 @@ from handlers.domain.text import inert
 
 _log = logging.getLogger(__name__)
 
-_TEXT_FORMAT: Final = "sns_text"
+TEXT_FORMAT: Final = "sns_text"
+"""Of an alert that is made of a text on the alarm topic."""
 
 
 class AlarmMessage(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,9 +77,9 @@ class AlarmIntake(msgspec.Struct, frozen=True, kw_only=True):
         try:
             parsed = parse(body, {}, sources=self.sources, heartbeat_of=self.heartbeats.name_of)
         except RefusedError as error:
-            self._tell([error], _TEXT_FORMAT, body, message)
-            alerts = (_of_text(body.decode()),)
-            return Submission(format=_TEXT_FORMAT, alerts=alerts, body_hash=body_hash), ()
+            self._tell([error], TEXT_FORMAT, body, message)
+            alerts = (alert_of_text(body.decode()),)
+            return Submission(format=TEXT_FORMAT, alerts=alerts, body_hash=body_hash), ()
         self._tell([member.error for member in parsed.refused], parsed.format, body, message)
         self.refusals.tell_ignored(parsed, body=body, request_id=message.message_id)
         submission = Submission(format=parsed.format, alerts=parsed.alerts, body_hash=body_hash)
@@ -96,7 +97,8 @@ class AlarmIntake(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def _of_text(text: str) -> IncomingAlert:
+def alert_of_text(text: str) -> IncomingAlert:
+    """The alert that a message on the alarm topic becomes where it is of no known form."""
     first, _, rest = text.strip().partition("\n")
     return IncomingAlert(
         source="sns",

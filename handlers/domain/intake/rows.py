@@ -30,7 +30,7 @@ _LABEL: Final = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.IGNORECASE)
 https://www.rfc-editor.org/rfc/rfc1123#section-2"""
 
 
-_NAMELESS: Final = "_"
+NAMELESS: Final = "_"
 """The name of a label without one: DynamoDB refuses attributes without a name.
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html#limits-attributes"""
 
@@ -53,7 +53,7 @@ def new_row(
     """
     title = f"{RESOLVED_MARK}{alert.title}" if alert.state is FaultState.RESOLVED else alert.title
     labels = {
-        cut(name, MAX_NAME_CHARS) or _NAMELESS: cut(text, MAX_NAME_CHARS)
+        cut(name, MAX_NAME_CHARS) or NAMELESS: cut(text, MAX_NAME_CHARS)
         for name, text in list(alert.labels.items())[:MAX_LABELS]
     }
     links = kept_links(alert.links)

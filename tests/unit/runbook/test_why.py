@@ -20,7 +20,7 @@ from runbook.why.bodies import outcome_of
 from runbook.why.decision import Decision, Rule
 from runbook.why.explanation import Explainer
 from runbook.why.logged import decision_of
-from runbook.why.search import SOURCES, Search
+from runbook.why.search import NO_ROW, SOURCES, Search
 from tests.fakes.deployment import FAILOVER, PRIMARY, LossyClients
 from tests.unit.handlers.builders import TOPIC, World, body, post
 from tests.unit.handlers.test_format_contract import FIXTURES
@@ -319,6 +319,30 @@ def alarm_text(world: World) -> str:
     return "Zanzibar is on fire"
 
 
+def pasted_id(world: World) -> str:
+    """As Slack's message has it."""
+    return f"alert:{send(world).alert_id} "
+
+
+def title_of_a_group(world: World) -> str:
+    """Its words, in another order and with others' marks between."""
+    send(world, title="Cafe\u0301 is slow")
+    return "[FIRING] Slow (caf\u00e9), is firing"
+
+
+def refused_after_it_was_taken(world: World) -> str:
+    """The same event in two bodies."""
+    group(world)
+    assert world.answer(post(b'{"nothing": "is known of f00dfeed"}')).status == 422
+    return "f00dfeed"
+
+
+def escaped_letters(world: World) -> str:
+    """A body whose sender escapes whatever is no ASCII."""
+    assert world.answer(post(json.dumps({"nothing": "\u0633\u0631"}).encode())).status == 422
+    return "\u0633\u0631"
+
+
 KINDS = [
     (repeat, Rule.REPEAT, "7 s after it, within its window of 300 s"),
     (repeat_of_an_event, Rule.REPEAT, "1807 s after it, within its window of 3600 s"),
@@ -354,7 +378,7 @@ KINDS = [
     (odd_body(title=" "), Rule.MENDED, "title"),
     (odd_body(link="http://{{.ExternalURL}}/"), Rule.MENDED, "link of kind source is left out"),
     (odd_body(labels={f"l{n}": "x" for n in range(70)}), Rule.MENDED, "6 labels"),
-    (odd_body(labels={"": "orphan"}), Rule.ACCEPTED, "took it in as generic"),
+    (odd_body(labels={"": "orphan"}), Rule.MENDED, "label without a name is kept as _"),
     (odd_body(message="x" * 300_000), Rule.MENDED, "longer than a row holds"),
     (group, Rule.LEFT_OUT, "left out 42 more"),
     (fingerprint, Rule.IDENTITY, "`fingerprint`"),
@@ -366,6 +390,12 @@ KINDS = [
     (key_used_twice, Rule.REFUSED, "error idempotency_key_reused"),
     (ping, Rule.IGNORED, "ping of GitHub"),
     (alarm_text, Rule.ACCEPTED, "took it in as sns_text"),
+    (alarm_text, Rule.MENDED, "so its text is the alert"),
+    (pasted_id, Rule.ACCEPTED, "took it in as generic"),
+    (title_of_a_group, Rule.ACCEPTED, "took it in as generic"),
+    (refused_after_it_was_taken, Rule.ACCEPTED, "took it in as alertmanager"),
+    (refused_after_it_was_taken, Rule.REFUSED, "error unknown_format"),
+    (escaped_letters, Rule.REFUSED, "error unknown_format"),
 ]
 
 
@@ -468,6 +498,73 @@ def test_a_log_that_is_not_read_is_unknown_and_the_rest_is_told(deployment: Depl
     assert all(f"in {FAILOVER} was not read" in text for text in explained.unknown)
 
 
+def test_an_id_without_a_row_is_looked_for_in_the_logs(deployment: Deployment, world: World) -> None:
+    """What was accepted and is gone is told with what the functions logged of it."""
+    alert_id = send(world).alert_id
+    deployment.clients.client("dynamodb", PRIMARY).delete_item(
+        TableName=deployment.alerts_table, Key={"alert_id": {"S": alert_id}}
+    )
+    search = Search(deployment=deployment, since_ms=world.clock.ms - 60_000, until_ms=world.clock.ms + 1)
+    found = search.find(alert_id)
+    assert [decision_of(line).rule for line in found.lines] == [Rule.ACCEPTED]
+    assert found.unknown == [f"{alert_id}: {NO_ROW}"]
+
+
+def test_what_a_sender_wrote_is_redacted_wherever_it_is_told(deployment: Deployment, world: World) -> None:
+    """Row and decisions, labels by their names; what is our own is as it was."""
+    row = attributes_of(
+        send(
+            world,
+            title="password=hunter2hunter2",
+            labels={"api_token": "marmot"},
+            severity="token=hunter3hunter3",
+        )
+    )
+    explained = Explainer(deployment, lambda: world.clock.s).explain(row)
+    told = repr(explained)
+    assert not [secret for secret in ("hunter2", "marmot", "hunter3") if secret in told]
+    assert explained.row["open_key"] == row["open_key"]
+
+
+def test_alerts_of_a_body_beyond_the_limit_are_said_to_be_left_out(
+    deployment: Deployment, world: World
+) -> None:
+    """A thousand of one body are a thousand searches."""
+    members = [{"status": "firing", "labels": {"alertname": f"Down {n}"}} for n in range(3)]
+    content = json.dumps({"version": "4", "status": "firing", "alerts": members}).encode()
+    assert world.answer(post(content)).status == 202
+    outcome = outcome_of(deployment, Explainer(deployment).rules, content, JSON_TYPE, limit=2)
+    assert len(outcome.rows) == 2
+    assert outcome.unknown == ["the other 1 alerts of the body were not looked for: see --limit"]
+
+
+def test_a_piece_of_text_is_looked_for_in_a_bounded_number_of_rows(
+    deployment: Deployment, world: World
+) -> None:
+    """What is older is unknown, not absent; how many were read is said."""
+    for title in ("zanzibar", "Another", "A third"):
+        send(world, title=title)
+    span = {"since_ms": world.clock.ms - 60_000, "until_ms": world.clock.ms + 1}
+    found = Search(deployment=deployment, read_max=2, **span).find("zanzibar")
+    assert found.rows == []
+    assert found.unknown == ["older rows were not looked at: see --read-max, --until"]
+    assert found.rows_read
+    assert found.read_units
+
+
+def test_a_time_finds_the_nearest_first(deployment: Deployment, world: World) -> None:
+    """Not the newest, which in a storm are minutes away."""
+    wanted = send(world, title="Wanted")
+    send(world, title="Later")
+    at_ms = wanted.accepted_at_ms
+    found = Search(deployment=deployment, since_ms=at_ms - 60_000, until_ms=at_ms + 60_000, limit=1).around(
+        at_ms
+    )
+    assert [row["title"] for row in found.rows] == ["Wanted"]
+    assert found.rows_read == 2
+    assert found.unknown == ["there may be more than these 1: see --limit, --since, --until"]
+
+
 def test_a_time_finds_all_that_came_around_it(deployment: Deployment, world: World) -> None:
     """Alerts, and what became none."""
     send(world)
@@ -475,7 +572,7 @@ def test_a_time_finds_all_that_came_around_it(deployment: Deployment, world: Wor
     search = Search(
         deployment=deployment, since_ms=world.clock.ms - 60_000, until_ms=world.clock.ms + 60_000, limit=9
     )
-    found = search.around()
+    found = search.around(world.clock.ms)
     assert (len(found.rows), len(found.lines), found.unknown) == (1, 1, [])
 
 
