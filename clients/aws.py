@@ -96,6 +96,25 @@ class UnknownProfileError(ExplainedError):
     """The profile that the environment names is in none of the AWS CLI's files."""
 
 
+class NoCredentialsGivenError(ExplainedError):
+    """Neither the environment nor the AWS CLI's files have credentials of AWS."""
+
+
+def check_credentials() -> None:
+    """Check that there are credentials to call AWS itself with, before each call finds it out.
+
+    Raises:
+        NoCredentialsGivenError: there are none.
+    """
+    import botocore.session  # noqa: PLC0415 - slow, and a command's --help needs none
+
+    if botocore.session.Session().get_credentials() is None:
+        raise NoCredentialsGivenError(
+            "there are no AWS credentials; log in or set AWS_PROFILE, so that `aws sts get-caller-identity` "
+            "answers, then run it again"
+        )
+
+
 class AwsClients:
     """Hands out boto3 clients of one account. Safe to use from many threads.
 

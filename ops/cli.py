@@ -163,6 +163,15 @@ def main(commands: Callable[[], object] = app) -> None:
         if isinstance(cause, KeyboardInterrupt):
             _say_interrupted(cause)
         raise
+    except _aws_errors() as error:
+        _say_error(f"{error}; `responder dr status` says whether the region answers, then run it again")
+        sys.exit(1)
+
+
+def _aws_errors() -> tuple[type[Exception], ...]:
+    """What boto3 raises, where a command has imported it."""
+    raised = sys.modules.get("botocore.exceptions")
+    return (raised.BotoCoreError, raised.ClientError) if raised else ()
 
 
 def _say_error(text: str) -> None:

@@ -13,7 +13,7 @@ from typing import Annotated, Final
 import typer
 from botocore.exceptions import BotoCoreError
 
-from clients.aws import AwsClients, passes
+from clients.aws import AwsClients, check_credentials, passes
 from clients.deployment import Deployment, NoOutputsError, RegionEndpoints
 from emulator.attached_stack import attached_deployment
 from emulator.client import Emulator
@@ -82,11 +82,13 @@ def open_stack(run_dir: Path, outputs: str | None, *, attempts_max: int = 0) -> 
         typer.BadParameter: as `deployment_of`.
         NotLocatedError: no place has the outputs of the stack.
         IncompleteOutputsError: an output is missing, or the local stack is half made.
+        NoCredentialsGivenError: nobody is logged in to AWS.
         NotRunningError: nothing runs in the folder.
     """
     if outputs is not None:
         act_on(_option_of(outputs))
         deployment, emulator = deployment_of(outputs), None
+        check_credentials()
     else:
         emulator = running.attach(run_dir)
         deployment = attached_deployment(emulator)
@@ -179,6 +181,7 @@ def deployment_of(outputs: str) -> Deployment:
     """
     try:
         if outputs in STACKS or outputs.startswith(BUCKET_SCHEME):
+            check_credentials()
             brief = AwsClients(read_timeout_s=SHORT_TIMEOUT_S, attempts_max=LOCATE_ATTEMPTS_MAX)
             return replace(locate(outputs, brief), clients=AwsClients())
         return Deployment.from_outputs(_read_outputs(outputs), AwsClients())
@@ -196,10 +199,12 @@ def _read_outputs(outputs: str) -> dict[str, object]:
     Raises:
         typer.BadParameter: the file is no JSON object.
     """
+    advice = f"write it by `pulumi stack output --json`, or name a stack: {', '.join(STACKS)}"
     try:
         content = json.loads(Path(outputs).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise typer.BadParameter(f"--outputs: {outputs} cannot be read as JSON ({error})") from error
+        why = error.strerror if isinstance(error, OSError) else error
+        raise typer.BadParameter(f"--outputs: {outputs} cannot be read as JSON ({why}); {advice}") from error
     if not isinstance(content, dict):
-        raise typer.BadParameter(f"--outputs: {outputs} holds no JSON object of outputs")
+        raise typer.BadParameter(f"--outputs: {outputs} holds no JSON object of outputs; {advice}")
     return content

@@ -1,13 +1,14 @@
 """What several commands share: options that mean and say the same everywhere, and text for a terminal."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from clients.output_files import DISK_ERRORS, UnwritableError, check_file, check_folder
+from ops.hints import hinted
 from topology.errors import ExplainedError
 
 RunDir = Annotated[
@@ -92,6 +93,21 @@ def _refused(option: str) -> Iterator[None]:
         yield
     except UnwritableError as error:
         raise typer.BadParameter(f"{option}: {error}") from error
+
+
+def say_unknown(what: str, unread: Mapping[str, str]) -> None:
+    """Say on stderr `what` was not read in which places, a line for each reason with the next step."""
+    for why, places in by_reason(unread):
+        text = f"{places}: unknown, {what} ({why}); next: `responder dr status`"
+        typer.secho(hinted(text), fg="red", err=True)
+
+
+def by_reason(problems: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Each problem once, printable, with all the places that have it."""
+    found: dict[str, list[str]] = {}
+    for place, why in problems.items():
+        found.setdefault(printable(why), []).append(place)
+    return [(why, ", ".join(places)) for why, places in found.items()]
 
 
 def printable(text: str) -> str:

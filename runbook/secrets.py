@@ -131,7 +131,10 @@ class StackSecrets:
                 SecretId=secret.name, SecretString=value, VersionStages=[PENDING]
             )["VersionId"]
         except (ClientError, BotoCoreError) as error:
-            raise SecretError(f"{secret.name} was not written, and is as it was: {_reason(error)}") from error
+            raise SecretError(
+                f"{secret.name} was not written, and is as it was: {_reason(error)}; run it again when "
+                f"`responder dr status` says that {self._primary} answers"
+            ) from error
         rotation = Rotation(name=secret.name, version=version, previous=previous)
         try:
             say(f"having {secret.function.suffix} in {self._primary} try it")
@@ -228,7 +231,10 @@ class StackSecrets:
                 return self._deployment.environment(DISTRIBUTION, endpoints.region)
             except (ClientError, BotoCoreError) as error:
                 last = error
-        raise SecretError(f"no region says which secrets there are: {_reason(last)}") from last
+        raise SecretError(
+            f"no region says which secrets there are: {_reason(last)}; run it again when `responder dr "
+            "status` says that one answers"
+        ) from last
 
 
 _SILENT: Final = "it does not answer"

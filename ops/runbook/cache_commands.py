@@ -13,7 +13,7 @@ from rich.progress import Progress
 from clients.analysis_cache import CachedAnalyses
 from ops.local import running
 from ops.opened_stack import Outputs, StackName, confirm, open_stack
-from ops.options import AsJson, DryRun, RunDir, Yes, printable
+from ops.options import AsJson, DryRun, RunDir, Yes, printable, say_unknown
 from ops.people_options import span_of
 from ops.tables import make_table, print_table
 from runbook.cache import CacheFigures, Selection, evict, figures, select
@@ -33,9 +33,7 @@ def stats(*, run_dir: RunDir = running.RUN_DIR, outputs: Outputs = None, as_json
         for title, value in _LINES.items():
             table.add_row(title, *(value(one) for one in found))
         print_table(table, Console())
-    for one in found:
-        if one.error:
-            typer.secho(f"{one.region}: {printable(one.error)}", fg="yellow", err=True)
+    say_unknown("it was not read", {one.region: one.error for one in found if one.error})
     if all(one.error for one in found):
         raise typer.Exit(1)
 

@@ -9,10 +9,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from clients.deployment import Deployment
-from ops.hints import hinted
 from ops.local import running
 from ops.opened_stack import Outputs, open_stack
-from ops.options import AsJson, RunDir, printable
+from ops.options import AsJson, RunDir, say_unknown
 from ops.people_options import moment_ms
 from ops.tables import make_table, print_table
 from runbook.figures import SINCE_MAX_S, Figures, read_figures
@@ -43,9 +42,7 @@ def dashboard(
         typer.echo(json.dumps(_document(deployment, figures), indent=2))
     else:
         _print(deployment, figures)
-    for region, why in figures.unread.items():
-        text = f"{region}: unknown, CloudWatch was not read ({printable(why)})"
-        typer.secho(hinted(f"{text}; next: `responder dr status`"), fg="red", err=True)
+    say_unknown("CloudWatch was not read", figures.unread)
     if figures.unread:
         raise typer.Exit(1)
 

@@ -95,10 +95,12 @@ def show(
             for part in value if isinstance(value, list) else [value]:
                 typer.echo(f"{key}: {printable('unknown' if part is None else str(part))}")
     say_problems(surveys)
-    if not found:
-        left = sum(survey.more for survey in surveys)
+    read = [survey for survey in surveys if not survey.problem]
+    if not found and read:
+        left = sum(survey.more for survey in read)
         more = f"; {left} messages were not looked at, see --limit" if left else ""
-        typer.secho(f"{printable(name)}: no dead-letter queue has it{more}", fg="red", err=True)
+        which = "dead-letter queue" if len(read) == len(surveys) else "dead-letter queue that was read"
+        typer.secho(f"{printable(name)}: no {which} has it{more}", fg="red", err=True)
     if not found or any(survey.problem for survey in surveys):
         raise typer.Exit(1)
 

@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from clients.logs import LogLine
 from ops.hints import hinted
-from ops.options import printable
+from ops.options import by_reason, printable
 from ops.people_options import shown_age, shown_time
 from ops.tables import make_table, print_table
 from runbook.dead_letters.actions import Place, Survey, Tally
@@ -35,8 +35,8 @@ def print_tallies(tallies: Sequence[Tally], verb: str) -> None:
             typer.echo(f"{tally.place}: {tally.undeleted} could not be deleted; run it again", err=True)
         if tally.hidden:
             typer.echo(f"{tally.place}: {tally.hidden} are new, or with another run; run it again", err=True)
-        if tally.problem:
-            typer.secho(f"{tally.place}: {printable(tally.problem)}", fg="red", err=True)
+    for why, places in by_reason({str(tally.place): tally.problem for tally in tallies if tally.problem}):
+        typer.secho(f"{places}: {why}", fg="red", err=True)
 
 
 def _by_reason(reasons: Mapping[Reason, int]) -> str:
@@ -78,9 +78,8 @@ def print_surveys(surveys: Sequence[Survey], lines: Mapping[str, LogLine]) -> No
 
 def say_problems(surveys: Sequence[Survey]) -> None:
     """Say on stderr what is unknown."""
-    for survey in surveys:
-        if survey.problem:
-            typer.secho(f"{survey.place}: unknown: {printable(survey.problem)}", fg="red", err=True)
+    for why, places in by_reason({str(survey.place): survey.problem for survey in surveys if survey.problem}):
+        typer.secho(f"{places}: unknown: {why}", fg="red", err=True)
 
 
 def _example(letter: DeadLetter) -> str:

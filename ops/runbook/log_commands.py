@@ -16,7 +16,7 @@ from clients.logs import LogLine
 from ops.hints import hinted
 from ops.local import running
 from ops.opened_stack import Outputs, StackName, chosen_regions, confirm, open_stack
-from ops.options import AsJson, DryRun, OnlyRegion, RunDir, Yes, printable
+from ops.options import AsJson, DryRun, OnlyRegion, RunDir, Yes, printable, say_unknown
 from ops.people_options import moment_ms
 from ops.tables import make_table, print_table
 from runbook.logs import OVERLAP_MS, LogGroup, Tail, pattern_of, read_retention, set_retention
@@ -99,8 +99,7 @@ def retention(
             set_retention(stack.deployment, group, wanted)
         groups, unread = _read_groups(stack.deployment)
     _report(groups, wanted, as_json=as_json)
-    for region, why in unread.items():
-        typer.secho(f"{region}: unknown, its logs were not read ({printable(why)})", fg="red", err=True)
+    say_unknown("its logs were not read", unread)
     left = [group for group in groups if group.missing or group.drifted(wanted)]
     if any(group.drifted(wanted) for group in left):
         typer.secho(hinted("next: `responder logs retention --fix`"), err=True)
@@ -141,11 +140,8 @@ def _shown(line: LogLine, fields: Any) -> Text:
 
 def _say_unread(reader: Tail, before: Mapping[str, str]) -> None:
     """Which logs are unread that were not so before, and which are read again."""
-    for place, why in reader.unread.items():
-        if place not in before:
-            typer.secho(
-                f"{place}: unknown, its log was not read to its end ({printable(why)})", fg="red", err=True
-            )
+    new = {place: why for place, why in reader.unread.items() if place not in before}
+    say_unknown("its log was not read to its end", new)
     for place in before.keys() - reader.unread.keys():
         typer.secho(f"{place}: read again", err=True)
 

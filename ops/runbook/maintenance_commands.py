@@ -11,7 +11,7 @@ from deploy.checks.subject import Subject
 from ops.check_output import outcomes_as_json, print_outcomes, summary
 from ops.local import running
 from ops.opened_stack import Outputs, open_stack
-from ops.options import AsJson, RunDir, printable, verdict_kept
+from ops.options import AsJson, RunDir, say_unknown, verdict_kept
 from ops.tables import make_table, print_table
 from runbook.maintenance import TableSize, retention_checks, table_sizes
 
@@ -19,7 +19,7 @@ from runbook.maintenance import TableSize, retention_checks, table_sizes
 def retention(*, run_dir: RunDir = running.RUN_DIR, outputs: Outputs = None, as_json: AsJson = False) -> None:
     """Check in both regions that what is at rest expires and is deleted, and that tables can be restored.
 
-    Open and PARKED alerts never expire. Exits 1 if something failed.
+    Open and PARKED alerts never expire. Exits 1 if something failed, or nothing could be looked at.
     """
     stack = open_stack(run_dir, outputs, attempts_max=2)
     outcomes = run_checks(retention_checks(Subject(stack.deployment, stack.config)))
@@ -28,7 +28,8 @@ def retention(*, run_dir: RunDir = running.RUN_DIR, outputs: Outputs = None, as_
             typer.echo(outcomes_as_json(outcomes))
         else:
             print_outcomes(outcomes, Console())
-    if any(one.finding.state is State.FAILED for one in outcomes):
+    states = {one.finding.state for one in outcomes}
+    if State.FAILED in states or State.OK not in states:
         raise typer.Exit(1)
 
 
@@ -46,10 +47,9 @@ def sizes(*, run_dir: RunDir = running.RUN_DIR, outputs: Outputs = None, as_json
             name = f"  {one.index}" if one.index else one.table
             table.add_row(one.region, name, _number(one, one.items), _number(one, one.bytes))
         print_table(table, Console())
-    for one in found:
-        if one.error:
-            typer.secho(f"{one.region}: {one.table}: {printable(one.error)}", fg="red", err=True)
-    if any(one.error for one in found):
+    unread = {f"{one.table} in {one.region}": one.error for one in found if one.error}
+    say_unknown("it was not described", unread)
+    if unread:
         raise typer.Exit(1)
 
 

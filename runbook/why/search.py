@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final
 
 from clients.deployment import Deployment
@@ -107,7 +108,7 @@ class Search:
         self._say_more(found, max(len(nearest), len(lines)))
         return found
 
-    @property
+    @cached_property
     def _alerts(self) -> ParkedAlerts:
         return ParkedAlerts(self.deployment)
 

@@ -108,6 +108,7 @@ def in_this_process(*words: str, typed: str = "") -> Done:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+        sys.stderr.flush()
         shown, told = out.getvalue().decode(), err.getvalue().decode()
     assert isinstance(code, int)
     return subprocess.CompletedProcess(list(words), code, shown, told)

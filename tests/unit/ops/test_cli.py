@@ -8,6 +8,7 @@ import typer
 from clients.interrupts import INTERRUPTED_CODE
 from ops.cli import main
 from ops.lazy import lazy_group
+from tests.fakes.aws_refusals import refusal
 
 
 def interrupted() -> None:
@@ -54,3 +55,17 @@ def test_wrong_use_is_no_interruption(capsys: pytest.CaptureFixture[str]) -> Non
         main(lambda: lazy_group("All", {})(["nonsense"]))
     assert ended.value.code == 2
     assert "interrupted" not in capsys.readouterr().err
+
+
+def test_what_aws_refuses_in_the_midst_of_a_command_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """As when it throttles one of many writes; with the next step, and no traceback."""
+
+    def refused() -> None:
+        raise refusal("ThrottlingException")
+
+    with pytest.raises(SystemExit) as ended:
+        main(refused)
+    assert ended.value.code == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: An error occurred (ThrottlingException)")
+    assert "`responder dr status`" in line

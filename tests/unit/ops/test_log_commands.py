@@ -83,7 +83,10 @@ def test_a_lost_region_is_named_and_the_other_is_printed(
     shown = run(deployment, monkeypatch, "tail")
     assert shown.exit_code == 1
     assert "Accepted an alert" in shown.stdout
-    assert shown.stderr.count(f"Function in {FAILOVER}: unknown") == len(FUNCTIONS)
+    [line] = shown.stderr.splitlines()
+    assert line.count(f"Function in {FAILOVER}") == len(FUNCTIONS)
+    assert ": unknown, its log was not read" in line
+    assert line.endswith("next: `responder dr status`")
 
 
 @pytest.mark.parametrize(
