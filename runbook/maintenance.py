@@ -11,6 +11,7 @@ from clients.deployment import Deployment
 from deploy.checks.subject import Subject
 from deploy.checks.tables import table_checks
 from runbook.health.alerts import expired_check
+from topology.config_keys import STRONG
 from topology.tables import ALERTS
 
 _SEE: Final = "docs/runbook.md#database-maintenance"
@@ -23,7 +24,7 @@ def retention_checks(subject: Subject) -> tuple[Check, ...]:
         subject.check(
             "table-expiry",
             "tables",
-            "every table deletes what has expired",
+            "every table that takes a TTL has it",
             actions=("dynamodb:DescribeTimeToLive",),
             run=_expiry,
             see=_SEE,
@@ -34,15 +35,18 @@ def retention_checks(subject: Subject) -> tuple[Check, ...]:
 
 
 def _expiry(subject: Subject, region: str) -> Finding:
-    dynamodb, off = subject.client("dynamodb", region), []
-    for table in subject.deployment.tables:
+    """A strong ledger's tables take no TTL (docs/adr/0003): Recovery deletes there; see `expired-rows`."""
+    deployment, dynamodb, off = subject.deployment, subject.client("dynamodb", region), []
+    strong = deployment.ledger_consistency == STRONG
+    tables = (deployment.analysis_cache_table,) if strong else deployment.tables
+    for table in tables:
         described = dynamodb.describe_time_to_live(TableName=table)["TimeToLiveDescription"]
         is_on = described.get("TimeToLiveStatus") in {"ENABLED", "ENABLING"}
         if not is_on or described.get("AttributeName") != ALERTS.ttl_attribute:  # which all tables have
             off.append(table)
     if off:
         return failed(f"{', '.join(off)}: what has expired stays, and is paid for", f"run {subject.up} again")
-    return ok(f"{len(subject.deployment.tables)} tables delete what has expired")
+    return ok(f"{', '.join(tables)}: what has expired is deleted")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from deploy.checks.subject import Subject
 from emulator.pulumi.project import stack_config
 from lambda_packages import ROOT
 from runbook.maintenance import retention_checks, table_sizes
-from tests.fakes.deployment import FAILOVER, PRIMARY, LossyClients
+from tests.fakes.deployment import FAILOVER, PRIMARY, LossyClients, deployment_on_moto
 from topology.health import EXPIRED_MAX_S
 from topology.metrics import NAMESPACE, OLDEST_EXPIRED, STACK_DIMENSION
 
@@ -61,10 +61,12 @@ def test_what_recovery_said_an_hour_ago_is_not_known_now(deployment: Deployment)
     assert states(deployment)["expired-rows", PRIMARY] == State.UNKNOWN
 
 
-def test_a_table_without_expiry_is_told(deployment: Deployment) -> None:
-    """All three have it, or the check fails."""
+@pytest.mark.parametrize("consistency", ["strong", "eventual"])
+def test_a_table_without_expiry_is_told(aws: None, consistency: str) -> None:  # noqa: ARG001 - moto must run
+    """All that take it have it, or the check fails: of a strong ledger's, the cache alone."""
+    deployment = deployment_on_moto(consistency=consistency)
     dynamodb = deployment.clients.client("dynamodb", PRIMARY)
-    for table in deployment.tables:
+    for table in deployment.tables if consistency == "eventual" else [deployment.analysis_cache_table]:
         assert states(deployment)["table-expiry", PRIMARY] == State.FAILED
         dynamodb.update_time_to_live(
             TableName=table, TimeToLiveSpecification={"Enabled": True, "AttributeName": "expires_at"}
