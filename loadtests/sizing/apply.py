@@ -115,6 +115,7 @@ def _with_sizes(text: str, sizes: Mapping[str, int]) -> str:
     codec = YAML()
     codec.preserve_quotes = True
     codec.width = _WIDTH
+    codec.indent(sequence=4, offset=2)  # as the Pulumi CLI writes lists
     try:
         content = codec.load(text)
     except YAMLError as error:

@@ -6,6 +6,7 @@ import pytest
 from moto import mock_aws
 
 from clients.deployment import Deployment
+from ops.hints import act_on
 from tests.fakes.deployment import deployment_on_moto
 
 
@@ -18,6 +19,13 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.delenv("AWS_PROFILE", raising=False)
     with mock_aws():
         yield
+
+
+@pytest.fixture(autouse=True)
+def the_stack_is_the_usual_one() -> Iterator[None]:
+    """What commands tell people to type acts on the stack that a test opened, and on none after it."""
+    yield
+    act_on("")
 
 
 @pytest.fixture

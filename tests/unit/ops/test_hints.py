@@ -1,6 +1,5 @@
 """A command that a message tells people to type acts on the stack that the message is about."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,14 +11,6 @@ from ops.local import running
 from topology.errors import ExplainedError
 
 STATUS = "a failover is under way; see `responder dr status`, or say --take-over"
-
-
-@pytest.fixture(autouse=True)
-def usual() -> Iterator[None]:
-    """The usual stack, before and after."""
-    act_on("")
-    yield
-    act_on("")
 
 
 @pytest.mark.parametrize(

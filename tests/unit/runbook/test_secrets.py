@@ -248,10 +248,7 @@ def test_the_next_step_is_for_the_same_stack(typed: Callable[..., Result], funct
     """Pasted, it asks about the stack whose secret it was."""
     functions.silent.add(FAILOVER)
     act_on("--stack dev")
-    try:
-        done = typed("rotate", "slack", "--yes", value=NEW + "\n")
-    finally:
-        act_on("")
+    done = typed("rotate", "slack", "--yes", value=NEW + "\n")
     assert done.exit_code == 1
     assert "it does not answer; `responder secrets status --check --stack dev` asks again" in done.stderr
 
