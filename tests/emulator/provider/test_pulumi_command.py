@@ -31,7 +31,8 @@ if "wait" in sys.argv:
     signal.signal(signal.SIGINT, lambda *_: sys.exit(8))
     signal.signal(signal.SIGTERM, lambda *_: (print("ended", flush=True), sys.exit(9)))
     print("waiting", flush=True)
-    time.sleep({within})
+    for _ in range(int({within} * 10)):
+        time.sleep(0.1)  # a signal just before it would be seen to after it
 if "fail" in sys.argv:
     sys.exit(7)
 """
