@@ -1,6 +1,5 @@
 """`responder`: one command per procedure. Exit 0 done, 1 found unhealthy or failed, 2 used wrongly."""
 
-import asyncio
 import contextlib
 import os
 import sys
@@ -153,7 +152,7 @@ def main(commands: Callable[[], object] = app) -> None:
             raise
         _say_error(f"{error.filename or 'the output'}: {error.strerror}; it is needed to go on")
         sys.exit(1)
-    except (KeyboardInterrupt, asyncio.CancelledError) as interrupt:
+    except (KeyboardInterrupt, *_raised_by("asyncio", "CancelledError")) as interrupt:
         _say_interrupted(interrupt)
         sys.exit(INTERRUPTED_CODE)
     except SystemExit as ended:
@@ -163,15 +162,15 @@ def main(commands: Callable[[], object] = app) -> None:
         if isinstance(cause, KeyboardInterrupt):
             _say_interrupted(cause)
         raise
-    except _aws_errors() as error:
+    except _raised_by("botocore.exceptions", "BotoCoreError", "ClientError") as error:
         _say_error(f"{error}; `responder dr status` says whether the region answers, then run it again")
         sys.exit(1)
 
 
-def _aws_errors() -> tuple[type[Exception], ...]:
-    """What boto3 raises, where a command has imported it."""
-    raised = sys.modules.get("botocore.exceptions")
-    return (raised.BotoCoreError, raised.ClientError) if raised else ()
+def _raised_by(module: str, *names: str) -> tuple[type[BaseException], ...]:
+    """Exceptions of a module by name; none where no command has imported it, so that nobody raised them."""
+    imported = sys.modules.get(module)
+    return tuple(getattr(imported, name) for name in names) if imported else ()
 
 
 def _say_error(text: str) -> None:
