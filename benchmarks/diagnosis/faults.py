@@ -139,7 +139,7 @@ def _purged() -> Fault:
     def plant(_: Target, configuration: Configuration) -> None:
         actions.purge_queues(configuration)
 
-    return Fault("purge queues", frozenset({"wake-ups-lost", "woken-anew"}), plant, ("sqs", "purged"))
+    return Fault("purge queues", frozenset({"wake-ups-lost"}), plant, ("sqs", "purged"))
 
 
 def _poisoned() -> Fault:

@@ -11,8 +11,9 @@ from runbook.diagnosis.log_probes import LOG_PROBES
 from runbook.diagnosis.rules import OF_FUNCTIONS, REGION_LOST, RULES, UNREACHABLE, Likelihood, Rule
 from runbook.diagnosis.settings_probes import SETTINGS_PROBES
 from runbook.diagnosis.traffic_probes import TRAFFIC_PROBES
+from runbook.diagnosis.wake_up_probes import WAKE_UP_PROBES
 
-PROBES: Final[tuple[Probe, ...]] = (*SETTINGS_PROBES, *TRAFFIC_PROBES, *LOG_PROBES)
+PROBES: Final[tuple[Probe, ...]] = (*SETTINGS_PROBES, *TRAFFIC_PROBES, *WAKE_UP_PROBES, *LOG_PROBES)
 
 _ALL: Final = "*"
 _RANKS: Final = tuple(Likelihood)

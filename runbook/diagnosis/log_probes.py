@@ -7,27 +7,18 @@ from typing import Any, Final
 
 from clients.logs import LogLine, read_events
 from runbook.diagnosis.evidence import Evidence, Probe, Scene, Sign
-from runbook.diagnosis.traffic_probes import log_of
-from topology.functions import ANALYSIS, DISTRIBUTION, FUNCTIONS, RECEPTION, RECOVERY, FunctionSpec
+from runbook.diagnosis.traffic_probes import WORKS, log_of
+from topology.functions import DISTRIBUTION, FUNCTIONS, RECOVERY, FunctionSpec
 
 LINES_MAX: Final = 2_000
 """Of each kind of line, the first in the time that is looked at."""
 
 _TIMED_OUT: Final = "Task timed out"
 _ASKED_TO_WAIT: Final = "Slack asked to wait"
-_RECOVERY_RAN: Final = "Recovery ran"
 _OWN: Final = {DISTRIBUTION: f'"{_ASKED_TO_WAIT}"', RECOVERY: "{ $.report.recovered > 0 }"}
 _PATTERNS: Final[Mapping[FunctionSpec, tuple[str, ...]]] = {
     spec: ("ERROR", "WARNING", f'"{_TIMED_OUT}"', *filter(None, [_OWN.get(spec)])) for spec in FUNCTIONS
 }
-_WORKS: Final[Mapping[FunctionSpec, str]] = {
-    RECEPTION: '"Accepted an alert"',
-    ANALYSIS: '"analysis"',
-    DISTRIBUTION: '"Notified"',
-    RECOVERY: f'"{_RECOVERY_RAN}"',
-}
-"""What a function logs where all went well; after it, failures of before are over."""
-
 _RECENT_MS: Final = 60_000
 """What fails now and then still does, for so long after it failed last."""
 
@@ -83,7 +74,7 @@ _MEANINGS: Final[Mapping[str, Callable[[Mapping[str, Any]], Meaning | None]]] = 
     _ASKED_TO_WAIT: _says(Sign.SLACK_WAITS, "retry_after_s", "Slack answered 429, Retry-After "),
     "The model has no key": _says(Sign.CLAUDE_REFUSES),
     "Claude is not asked for a while": _says(Sign.CLAUDE_FAILS),
-    _RECOVERY_RAN: _of_recovery,
+    "Recovery ran": _of_recovery,
     "Poison message": _says(Sign.POISON, "reason"),
     "A message failed": lambda fields: (
         Sign.FUNCTION_FAILS,
@@ -113,7 +104,7 @@ def _look(spec: FunctionSpec, scene: Scene, region: str) -> Iterator[Evidence]:
         if (
             whole
             and scene.now_ms - line.at_ms > _RECENT_MS
-            and read_events(deployment, spec, region, since_ms=line.at_ms + 1, pattern=_WORKS[spec], limit=1)
+            and read_events(deployment, spec, region, since_ms=line.at_ms + 1, pattern=WORKS[spec], limit=1)
         ):
             continue
         yield Evidence(

@@ -1,8 +1,8 @@
-"""What traffic meets: the webhook, the functions as they run, the records that they share, open alerts."""
+"""What traffic meets: the webhook, the functions as they run, the records that they share."""
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -10,10 +10,9 @@ from botocore.exceptions import ClientError
 
 from clients.aws import is_absent
 from clients.coordination import CoordinationRecords, CoordinationUnreachableError
+from clients.logs import read_events
 from clients.metrics import function_metric, read_metrics, total
-from clients.queues import message_count
 from clients.rows import read_items
-from dr.operations.drain import open_alerts
 from dr.operations.environment import OK
 from handlers.adapters.aws.items import plain_of
 from runbook.diagnosis.evidence import Evidence, Probe, Scene, Sign
@@ -22,7 +21,6 @@ from topology.alerts import follow_up_key
 from topology.config_keys import STRONG
 from topology.functions import ANALYSIS, DISTRIBUTION, FUNCTIONS, RECEPTION, RECOVERY, FunctionSpec
 from topology.names import LIVE_ALIAS
-from topology.queues import WORK_QUEUES
 from topology.records import CLAUDE_BREAKER, ownership_record, rate_record
 from topology.tables import OPEN_INDEX
 
@@ -31,14 +29,16 @@ _FAILURES: Final = {"Errors": Sign.FUNCTION_FAILS, "Throttles": Sign.FUNCTION_TH
 _NOTHING: Final = b'{"Records": []}'
 """A batch of a queue without a message: a worker starts, reads its settings and has nothing to do."""
 
-_APPROXIMATE: Final = 0.1
-"""SQS counts about: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html"""
+WORKS: Final[Mapping[FunctionSpec, str]] = {
+    RECEPTION: '"Accepted an alert"',
+    ANALYSIS: '"analysis"',
+    DISTRIBUTION: '"Notified"',
+    RECOVERY: '"Recovery ran"',
+}
+"""What a function logs where all went well with an alert; after it, failures of before are over."""
 
 _PERIOD_S: Final = 60
 _SHOWN: Final = 5
-_GRACE_S: Final = 120
-"""An alert is overdue for up to a minute until Recovery's next run, and until that has worked."""
-
 _REFUSED: Final = re.compile(
     r"key is refused|model is not to be had|spend limit is reached|put its value there"
 )
@@ -106,8 +106,8 @@ def _error_in(payload: bytes) -> str:
 def _metrics(scene: Scene, region: str) -> Iterator[Evidence]:
     """Errors and throttles by function, as Lambda counts them a minute; it may be one late.
 
-    They are over where the function has run in a later minute without any. What waits in a queue is tried
-    again, so that a worker's throttles are a sign where it ran less often than it was throttled.
+    They are over where the function has worked in a later minute. What waits in a queue is tried again, so
+    that a worker's throttles are a sign where it ran less often in these minutes than it was throttled.
     """
     names = {spec: scene.subject.deployment.names.function(spec) for spec in FUNCTIONS}
     metrics = {
@@ -122,18 +122,25 @@ def _metrics(scene: Scene, region: str) -> Iterator[Evidence]:
         until=max(until, since + timedelta(seconds=_PERIOD_S)), period_s=_PERIOD_S,
     )  # fmt: skip
     for spec, name in names.items():
-        ran = points[f"{name} {_INVOCATIONS}"]
         for metric, sign in _FAILURES.items():
             failed = [point for point in points[f"{name} {metric}"] if point.value]
-            if not failed or any(point.at > failed[-1].at and point.value for point in ran):
+            if not failed or _worked(scene, spec, region, since=failed[-1].at):
                 continue
-            count = total(failed) or 0
-            if sign is Sign.FUNCTION_THROTTLED and spec != RECEPTION and count <= (total(ran) or 0):
+            count, minutes = total(failed) or 0, {point.at for point in failed}
+            ran = total([point for point in points[f"{name} {_INVOCATIONS}"] if point.at in minutes])
+            if sign is Sign.FUNCTION_THROTTLED and spec != RECEPTION and count <= (ran or 0):
                 continue
             yield Evidence(
                 sign=sign, region=region, what=name, detail=f"{name}: {count:g} {metric.lower()}",
                 mend=log_of(scene, region, spec),
             )  # fmt: skip
+
+
+def _worked(scene: Scene, spec: FunctionSpec, region: str, *, since: datetime) -> bool:
+    """Whether an alert came through a function after the minute that began at `since`."""
+    since_ms = round((since.timestamp() + _PERIOD_S) * 1_000)
+    deployment = scene.subject.deployment
+    return bool(read_events(deployment, spec, region, since_ms=since_ms, pattern=WORKS[spec], limit=1))
 
 
 def _records(scene: Scene, region: str) -> Iterator[Evidence]:
@@ -211,65 +218,6 @@ def _reasons(scene: Scene, region: str) -> list[str]:
     return sorted({str(reason) for reason in reasons if reason and "is not asked" not in reason})
 
 
-def _open(scene: Scene, region: str) -> Iterator[Evidence]:
-    """Alerts that are overdue while the queues hold fewer wake-ups than alerts are open, or for long."""
-    deployment = scene.subject.deployment
-    now_s = scene.now_ms // 1_000
-    before = _wake_ups(scene, region)
-    due = open_alerts(deployment, seen_in=region, owner=region, now_s=now_s)
-    if not due.overdue:
-        return
-    # One that ended since is counted before, one that came since is counted after.
-    messages = max(before, _wake_ups(scene, region))
-    without = min(due.overdue, due.total - messages)
-    recovery = _recovery_by_hand(scene, region)
-    if without > messages * _APPROXIMATE:
-        detail = f"{due.overdue} alerts of {region} are overdue, and no queue holds a wake-up for {without}"
-        yield Evidence(sign=Sign.WAKE_UPS_LOST, region=region, detail=detail, mend=recovery)
-        return
-    late = open_alerts(deployment, seen_in=region, owner=region, now_s=now_s - _GRACE_S)
-    if late.overdue:
-        detail = f"{late.overdue} alerts of {region} are overdue for {_GRACE_S // 60} minutes"
-        yield Evidence(sign=Sign.OVERDUE, region=region, detail=detail, mend=recovery)
-
-
-def _wake_ups(scene: Scene, region: str) -> int:
-    sqs, endpoints = scene.subject.client("sqs", region), scene.subject.endpoints(region)
-    return sum(message_count(sqs, endpoints.queue_url(spec)) for spec in WORK_QUEUES)
-
-
-def _purges(scene: Scene, region: str) -> Iterator[Evidence]:
-    """Purges that CloudTrail has, within minutes after the call; they are over once Recovery has made up for.
-
-    https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_LookupEvents.html
-    """
-    endpoints = scene.subject.endpoints(region)
-    queues = {endpoints.queue_url(spec): scene.subject.deployment.names.queue(spec) for spec in WORK_QUEUES}
-    found = scene.subject.client("cloudtrail", region).lookup_events(
-        LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": "PurgeQueue"}],
-        StartTime=datetime.fromtimestamp(max(scene.since_ms // 1_000, _made_up_for_s(scene)), UTC),
-    )["Events"]
-    for event in found:
-        asked = json.loads(event["CloudTrailEvent"]).get("requestParameters") or {}
-        if queue := queues.get(asked.get("queueUrl", "")):
-            at = event["EventTime"].astimezone(UTC)
-            detail = f"{event.get('Username', 'somebody')} purged {queue} at {at:%H:%M:%S} UTC"
-            yield Evidence(
-                sign=Sign.QUEUE_PURGED, region=region, what=queue, detail=detail,
-                mend=_recovery_by_hand(scene, region),
-            )  # fmt: skip
-
-
-def _made_up_for_s(scene: Scene) -> int:
-    """Before this (epoch seconds), what was purged has been overdue for two of Recovery's runs."""
-    return scene.now_ms // 1_000 - scene.subject.config.lease_s - _GRACE_S
-
-
-def _recovery_by_hand(scene: Scene, region: str) -> str:
-    function = f"{scene.subject.deployment.names.function(RECOVERY)}:{LIVE_ALIAS}"
-    return scene.aws("lambda invoke /dev/null", region, function_name=function)
-
-
 TRAFFIC_PROBES: Final = (
     Probe(
         id="webhook", category="api", title="the webhook answers", actions=(), look=_webhook,
@@ -280,18 +228,10 @@ TRAFFIC_PROBES: Final = (
     ),
     Probe(
         id="metrics", category="functions", title="no invocation fails or is throttled",
-        actions=("cloudwatch:GetMetricData",), look=_metrics,
+        actions=("cloudwatch:GetMetricData", "logs:FilterLogEvents"), look=_metrics,
     ),
     Probe(
         id="records", category="records", title="Slack and Claude are asked, no switch is on",
         actions=("dynamodb:GetItem", "dynamodb:Query", "dynamodb:BatchGetItem"), look=_records,
-    ),
-    Probe(
-        id="purges", category="queues", title="no work queue was purged of late",
-        actions=("cloudtrail:LookupEvents",), look=_purges,
-    ),
-    Probe(
-        id="open-alerts", category="records", title="no alert is overdue",
-        actions=("dynamodb:Query", "sqs:GetQueueAttributes"), look=_open,
     ),
 )  # fmt: skip
