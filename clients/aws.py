@@ -100,21 +100,6 @@ class NoCredentialsGivenError(ExplainedError):
     """Neither the environment nor the AWS CLI's files have credentials of AWS."""
 
 
-def check_credentials() -> None:
-    """Check that there are credentials to call AWS itself with, before each call finds it out.
-
-    Raises:
-        NoCredentialsGivenError: there are none.
-    """
-    import botocore.session  # noqa: PLC0415 - slow, and a command's --help needs none
-
-    if botocore.session.Session().get_credentials() is None:
-        raise NoCredentialsGivenError(
-            "there are no AWS credentials; log in or set AWS_PROFILE, so that `aws sts get-caller-identity` "
-            "answers, then run it again"
-        )
-
-
 class AwsClients:
     """Hands out boto3 clients of one account. Safe to use from many threads.
 
@@ -159,6 +144,18 @@ class AwsClients:
             raise UnknownProfileError(f"{error}; correct AWS_PROFILE, or unset it") from error
         self._clients: dict[tuple[str, str], Any] = {}
         self._lock = threading.Lock()
+
+    def check_credentials(self) -> None:
+        """Check that there are credentials to call AWS with, before each call finds it out.
+
+        Raises:
+            NoCredentialsGivenError: there are none.
+        """
+        if self._session.get_credentials() is None:
+            raise NoCredentialsGivenError(
+                "there are no AWS credentials; log in or set AWS_PROFILE, so that `aws sts "
+                "get-caller-identity` answers, then run it again"
+            )
 
     def client(self, service: str, region: str) -> Any:
         """The client of a service (`dynamodb`, `lambda`) in a region; the same one at every call.

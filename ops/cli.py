@@ -4,6 +4,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import typer
 
@@ -152,7 +153,10 @@ def main(commands: Callable[[], object] = app) -> None:
             raise
         _say_error(f"{error.filename or 'the output'}: {error.strerror}; it is needed to go on")
         sys.exit(1)
-    except (KeyboardInterrupt, *_raised_by("asyncio", "CancelledError")) as interrupt:
+    except KeyboardInterrupt as interrupt:
+        _say_interrupted(interrupt)
+        sys.exit(INTERRUPTED_CODE)
+    except _raised_by("asyncio", "CancelledError") as interrupt:
         _say_interrupted(interrupt)
         sys.exit(INTERRUPTED_CODE)
     except SystemExit as ended:
@@ -163,7 +167,7 @@ def main(commands: Callable[[], object] = app) -> None:
             _say_interrupted(cause)
         raise
     except _raised_by("botocore.exceptions", "BotoCoreError", "ClientError") as error:
-        _say_error(f"{error}; `responder dr status` says whether the region answers, then run it again")
+        _say_aws_error(error)
         sys.exit(1)
 
 
@@ -171,6 +175,13 @@ def _raised_by(module: str, *names: str) -> tuple[type[BaseException], ...]:
     """Exceptions of a module by name; none where no command has imported it, so that nobody raised them."""
     imported = sys.modules.get(module)
     return tuple(getattr(imported, name) for name in names) if imported else ()
+
+
+def _say_aws_error(error: Any) -> None:
+    from clients.aws import passes  # noqa: PLC0415 - slow, and where AWS was called it is there
+
+    step = "`responder dr status` says whether the region answers" if passes(error) else "put it right"
+    _say_error(f"{' '.join(str(error).split()).rstrip('.')}; {step}, then run it again")
 
 
 def _say_error(text: str) -> None:

@@ -13,7 +13,7 @@ from typing import Annotated, Final
 import typer
 from botocore.exceptions import BotoCoreError
 
-from clients.aws import AwsClients, check_credentials, passes
+from clients.aws import AwsClients, passes
 from clients.deployment import Deployment, NoOutputsError, RegionEndpoints
 from emulator.attached_stack import attached_deployment
 from emulator.client import Emulator
@@ -88,7 +88,7 @@ def open_stack(run_dir: Path, outputs: str | None, *, attempts_max: int = 0) -> 
     if outputs is not None:
         act_on(_option_of(outputs))
         deployment, emulator = deployment_of(outputs), None
-        check_credentials()
+        deployment.clients.check_credentials()
     else:
         emulator = running.attach(run_dir)
         deployment = attached_deployment(emulator)
@@ -181,8 +181,8 @@ def deployment_of(outputs: str) -> Deployment:
     """
     try:
         if outputs in STACKS or outputs.startswith(BUCKET_SCHEME):
-            check_credentials()
             brief = AwsClients(read_timeout_s=SHORT_TIMEOUT_S, attempts_max=LOCATE_ATTEMPTS_MAX)
+            brief.check_credentials()
             return replace(locate(outputs, brief), clients=AwsClients())
         return Deployment.from_outputs(_read_outputs(outputs), AwsClients())
     except BucketFormError as error:

@@ -97,12 +97,12 @@ def _refused(option: str) -> Iterator[None]:
 
 def say_unknown(what: str, unread: Mapping[str, str]) -> None:
     """Say on stderr `what` was not read in which places, a line for each reason with the next step."""
-    for why, places in by_reason(unread):
+    for why, places in by_problem(unread):
         text = f"{places}: unknown, {what} ({why}); next: `responder dr status`"
         typer.secho(hinted(text), fg="red", err=True)
 
 
-def by_reason(problems: Mapping[str, str]) -> list[tuple[str, str]]:
+def by_problem(problems: Mapping[str, str]) -> list[tuple[str, str]]:
     """Each problem once, printable, with all the places that have it."""
     found: dict[str, list[str]] = {}
     for place, why in problems.items():

@@ -4,7 +4,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Annotated, Final
 
 import typer
@@ -13,11 +13,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from clients.ledger import ParkedAlert, ParkedAlerts, Redrive
+from handlers.domain.redaction import redacted
 from ops.local import running
 from ops.opened_stack import Outputs, StackName, confirm, open_stack
 from ops.options import AsJson, DryRun, RunDir, Yes, printable
 from ops.people_options import shown_age
 from ops.tables import make_table, print_table
+from runbook.redaction import row_without_secrets
 from topology.alerts import Severity, Status
 
 MAX_REDRIVEN: Final = 1_000
@@ -40,7 +42,8 @@ def list_parked(
     as_json: AsJson = False,
 ) -> None:
     """List PARKED alerts, the newest last, with the reason of each."""
-    parked = ParkedAlerts(open_stack(run_dir, outputs).deployment).read(limit=limit)
+    found = ParkedAlerts(open_stack(run_dir, outputs).deployment).read(limit=limit)
+    parked = [replace(one, title=redacted(one.title), reason=redacted(one.reason)) for one in found]
     if as_json:
         typer.echo(json.dumps([asdict(alert) for alert in parked], indent=2))
         return
@@ -68,6 +71,7 @@ def show(
         typer.secho(f"{printable(alert_id)}: {Redrive.MISSING}", fg="red", err=True)
         raise typer.Exit(1)
     family = [{"alert_id": member_id, "status": status} for member_id, status in alerts.family(row)]
+    row = row_without_secrets(row)
     if as_json:
         typer.echo(json.dumps({"alert": row, "family": family}, indent=2))
         return

@@ -1,7 +1,8 @@
 """What a command takes and says of itself; its help must not cost the import of what it works with.
 
 Of a command's module run only the statements that its signature needs, and of the modules of ours that these
-import likewise; a command's own body is left out. `ops.lazy` asks for it where `--help` is typed.
+import likewise; a command's own body is left out. `ops.lazy` asks for it where `--help` is typed. Sources are
+those of the checkout, whose imports are absolute.
 """
 
 import ast

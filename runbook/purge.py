@@ -177,17 +177,22 @@ class Purge:
             purged.append(f"{queue.suffix} in {endpoints.region}")
 
     def follow(
-        self, before: Sequence[Waiting], *, within_s: float, progress: Callable[[Returned], object]
+        self,
+        before: Sequence[Waiting],
+        *,
+        within_s: float,
+        lease_s: int,
+        progress: Callable[[Returned], object],
     ) -> Returned:
         """Have Recovery run while any of those is due, until each was seen to or `within_s` have passed.
 
-        What is due only after that, as a follow-up may be, is not waited for.
+        What is due only after that and a lease, as a follow-up may be, is not waited for.
 
         Raises:
             LedgerUnreachableError: no region's ledger answers.
             botocore.exceptions.ClientError, BotoCoreError: a region does not answer any more.
         """
-        until_s = self._now_s() + within_s
+        until_s = self._now_s() + max(within_s, lease_s)
 
         def look() -> Returned:
             returned, due = self._returned(before, until_s)

@@ -36,4 +36,6 @@ def row_without_secrets(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _named(name: str, value: Any, kept: frozenset[str]) -> Any:
+    if isinstance(value, list | tuple):
+        return [_named(name, one, kept) for one in value]
     return redacted_value(name, value) if isinstance(value, str) else without_secrets(value, kept=kept)

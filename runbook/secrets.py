@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from clients.aws import is_absent
+from clients.aws import is_absent, passes
 from clients.deployment import Deployment
 from clients.waiting import wait_for
 from handlers.settings import variable
@@ -132,8 +132,7 @@ class StackSecrets:
             )["VersionId"]
         except (ClientError, BotoCoreError) as error:
             raise SecretError(
-                f"{secret.name} was not written, and is as it was: {_reason(error)}; run it again when "
-                f"`responder dr status` says that {self._primary} answers"
+                f"{secret.name} was not written, and is as it was: {_reason(error)}; {_step(error)}"
             ) from error
         rotation = Rotation(name=secret.name, version=version, previous=previous)
         try:
@@ -231,10 +230,7 @@ class StackSecrets:
                 return self._deployment.environment(DISTRIBUTION, endpoints.region)
             except (ClientError, BotoCoreError) as error:
                 last = error
-        raise SecretError(
-            f"no region says which secrets there are: {_reason(last)}; run it again when `responder dr "
-            "status` says that one answers"
-        ) from last
+        raise SecretError(f"no region says which secrets there are: {_reason(last)}; {_step(last)}") from last
 
 
 _SILENT: Final = "it does not answer"
@@ -294,6 +290,11 @@ def _drop_pending(manager: Any, secret: StackSecret, version: str) -> None:
         manager.update_secret_version_stage(
             SecretId=secret.name, VersionStage=PENDING, RemoveFromVersionId=version
         )
+
+
+def _step(error: ClientError | BotoCoreError) -> str:
+    status = "run it again when `responder dr status` says that the region answers"
+    return status if passes(error) else "put that right, then run it again"
 
 
 def _reason(error: ClientError | BotoCoreError) -> str:

@@ -31,6 +31,7 @@ from ops.runbook.dlq_output import (
 from runbook.dead_letters.actions import DeadLetters, Place, Survey, Tally
 from runbook.dead_letters.letters import REDRIVABLE, REDRIVEN, DeadLetter, Reason, Selection
 from runbook.dead_letters.log_lines import last_lines, lines_about
+from runbook.redaction import without_secrets
 
 LOOKED_AT: Final = 1_000
 _ATTEMPTS: Final = 4
@@ -267,7 +268,7 @@ def _shown(deployment: Deployment, survey: Survey, letter: DeadLetter) -> dict[s
     shown = letter_json(survey.place, letter) | {"log": None}
     with _logs_may_fail():
         shown["log"] = [line.text for line in lines_about(deployment, survey, letter)]
-    return shown
+    return dict(without_secrets(shown, kept=frozenset()))
 
 
 def _last_lines(deployment: Deployment, surveys: Sequence[Survey]) -> Mapping[str, LogLine]:

@@ -10,8 +10,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from clients.logs import LogLine
+from handlers.domain.redaction import redacted
 from ops.hints import hinted
-from ops.options import by_reason, printable
+from ops.options import by_problem, printable
 from ops.people_options import shown_age, shown_time
 from ops.tables import make_table, print_table
 from runbook.dead_letters.actions import Place, Survey, Tally
@@ -35,7 +36,7 @@ def print_tallies(tallies: Sequence[Tally], verb: str) -> None:
             typer.echo(f"{tally.place}: {tally.undeleted} could not be deleted; run it again", err=True)
         if tally.hidden:
             typer.echo(f"{tally.place}: {tally.hidden} are new, or with another run; run it again", err=True)
-    for why, places in by_reason({str(tally.place): tally.problem for tally in tallies if tally.problem}):
+    for why, places in by_problem({str(tally.place): tally.problem for tally in tallies if tally.problem}):
         typer.secho(f"{places}: {why}", fg="red", err=True)
 
 
@@ -78,14 +79,16 @@ def print_surveys(surveys: Sequence[Survey], lines: Mapping[str, LogLine]) -> No
 
 def say_problems(surveys: Sequence[Survey]) -> None:
     """Say on stderr what is unknown."""
-    for why, places in by_reason({str(survey.place): survey.problem for survey in surveys if survey.problem}):
+    for why, places in by_problem(
+        {str(survey.place): survey.problem for survey in surveys if survey.problem}
+    ):
         typer.secho(f"{places}: unknown: {why}", fg="red", err=True)
 
 
 def _example(letter: DeadLetter) -> str:
     """The message's id, and its alert with what the ledger says, or how its body begins."""
     known = f"{letter.alert_id} {letter.detail}" if letter.alert_id else letter.detail or letter.message.body
-    return printable(f"{letter.message.message_id} {known[:SHOWN_CHARS]}").rstrip()
+    return printable(f"{letter.message.message_id} {redacted(known)[:SHOWN_CHARS]}").rstrip()
 
 
 def _newest(letters: Sequence[DeadLetter], lines: Mapping[str, LogLine]) -> LogLine | None:
@@ -100,7 +103,7 @@ def _log_text(line: LogLine | None) -> str:
     fields = line.fields or {"message": line.text}
     trace = str(fields.get("exc_info") or "").strip().rpartition("\n")[2]
     parts = filter(None, (str(fields.get("message", "")), str(fields.get("reason") or trace)))
-    return printable(f"{shown_time(line.at_ms // 1_000)} {': '.join(parts)}")
+    return printable(redacted(f"{shown_time(line.at_ms // 1_000)} {': '.join(parts)}"))
 
 
 def survey_json(survey: Survey, lines: Mapping[str, LogLine]) -> dict[str, Any]:
@@ -114,7 +117,7 @@ def survey_json(survey: Survey, lines: Mapping[str, LogLine]) -> dict[str, Any]:
                 "reason": reason,
                 "messages": len(letters),
                 "oldest_at_ms": min(letter.message.sent_at_ms for letter in letters),
-                "log": newest.text if newest else None,
+                "log": redacted(newest.text) if newest else None,
                 "message_ids": [letter.message.message_id for letter in letters],
                 "alert_ids": [*dict.fromkeys(letter.alert_id for letter in letters if letter.alert_id)],
             }

@@ -71,7 +71,13 @@ def purge(  # noqa: PLR0913 - one option each
     confirm(opened.deployment, f"{what} The wake-ups are deleted.", yes=yes, stack_name=stack_name)
     work.check_recovery()
     purged = sum(depths.values())
-    returned = _follow(work, purged, settle_s=0 if opened.emulator else PURGE_S, within_s=within)
+    returned = _follow(
+        work,
+        purged,
+        settle_s=0 if opened.emulator else PURGE_S,
+        within_s=within,
+        lease_s=opened.config.lease_s,
+    )
     _print(returned, purged, as_json=as_json)
     if work.more:
         typer.echo(f"not all that wait were counted{_OR_MORE}; Recovery wakes the others too", err=True)
@@ -105,7 +111,7 @@ def _queue(name: str) -> QueueSpec:
     return found[0]
 
 
-def _follow(work: Purge, purged: int, *, settle_s: int, within_s: int) -> Returned:
+def _follow(work: Purge, purged: int, *, settle_s: int, within_s: int, lease_s: int) -> Returned:
     """Purge, and watch the alerts come back, with progress on stderr.
 
     `settle_s`: how long SQS deletes; an alert that was accepted meanwhile is watched too.
@@ -125,7 +131,7 @@ def _follow(work: Purge, purged: int, *, settle_s: int, within_s: int) -> Return
         try:
             line.show(f"purged about {purged:,} messages; SQS goes on deleting for up to {settle_s} s")
             time.sleep(settle_s)
-            return work.follow(work.renewed(waiting), within_s=within_s, progress=progress)
+            return work.follow(work.renewed(waiting), within_s=within_s, lease_s=lease_s, progress=progress)
         except KeyboardInterrupt as interrupt:
             raise KeyboardInterrupt(
                 "the queues are purged; Recovery goes on each minute by itself"
@@ -139,9 +145,8 @@ def _follow(work: Purge, purged: int, *, settle_s: int, within_s: int) -> Return
 
 def _print(returned: Returned, purged: int, *, as_json: bool) -> None:
     if as_json:
-        typer.echo(
-            json.dumps({"purged": purged, **asdict(returned), "all_back": returned.all_back}, indent=2)
-        )
+        found = {"in_time": returned.in_time, "all_back": returned.all_back}
+        typer.echo(json.dumps({"purged": purged, **asdict(returned), **found}, indent=2))
         return
     typer.echo(f"purged about {purged:,} messages")
     typer.echo(

@@ -18,7 +18,7 @@ from ops.options import AsJson, RunDir, printable
 from ops.people_options import moment_ms
 from ops.runbook.decision_output import decision_as_json, decision_lines
 from runbook.why.bodies import outcome_of, outcome_of_receipts
-from runbook.why.decision import Decision
+from runbook.why.decision import Decision, Rule
 from runbook.why.explanation import Explainer, Explanation
 from runbook.why.logged import decision_of
 from runbook.why.search import Found, Search
@@ -38,7 +38,7 @@ def why(  # noqa: PLR0913 - one option each
     *,
     file: Annotated[
         Path | None,
-        typer.Option(help="A body as its sender posts it, or its receipts; -: standard input."),
+        typer.Option(help="A body as its sender posts it (-: standard input), or a file of its receipts."),
     ] = None,
     header: Annotated[
         list[str] | None, typer.Option(help="A header of that request, as `user-agent: Probes/1.0`.")
@@ -61,7 +61,8 @@ def why(  # noqa: PLR0913 - one option each
     Each answer names the rule and its figures: the window and the alert that it repeats, the quota, the
     silence with its matcher, the route, the incident that it is told with. What has an id is found however
     old it is; a piece of text is looked for in the span of --since, in at most --read-max rows; how many were
-    read stands at the end. Secrets in what its sender wrote are redacted. Exits 1 if nothing is known of it.
+    read stands at the end. Secrets in what its sender wrote are redacted. Exits 1 if nothing is known of it,
+    or a receipt's alert has no row.
 
     Examples: `responder why 'disk full' --since 2h`, `responder why 2026-11-30T03:12:00Z`,
     `responder why --file body.json`.
@@ -100,6 +101,8 @@ def why(  # noqa: PLR0913 - one option each
     if not explanations and not none:
         if not as_json:
             typer.echo(_nothing(query, found.looked_at), err=True)
+        raise typer.Exit(1)
+    if any(decision.rule is Rule.RECEIPT for decision in none):
         raise typer.Exit(1)
 
 

@@ -58,8 +58,9 @@ class Decision:
 
     def without_secrets(self) -> Self:
         """The same decision: what it quotes of the sender redacted, and who of us decided it named."""
+        emails = self.rule not in {Rule.ACKNOWLEDGED, Rule.SILENCE}
         figures = {
-            name: redacted(value, emails=False) if isinstance(value, str) else value
+            name: redacted(value, emails=emails) if isinstance(value, str) else value
             for name, value in self.figures.items()
         }
-        return replace(self, what=redacted(self.what, emails=False), figures=figures)
+        return replace(self, what=redacted(self.what, emails=emails), figures=figures)

@@ -167,20 +167,22 @@ class Search:
     def _by_text(self, query: str, found: Found) -> None:
         """As a piece of the text; where nothing has that, by its words, as a group's title has them."""
         phrase, words = _phrase(query), _words(query)
-        with_words: list[Row] = []
+        with_words: dict[str, Row] = {}  # a listing that breaks off starts over in the other region
 
         def fits(row: Row) -> bool:
             text = "\n".join(map(str, row.values()))
             if phrase(text):
                 return True
             if len(with_words) <= self.limit and words(text):
-                with_words.append(row)
+                with_words[row["alert_id"]] = row
             return False
 
         listing = self._list(found, fits=fits, limit=self.limit)
         logged = self._none(lambda text: phrase(text) or words(text), found)
         lines = [line for line in logged if phrase(text_of(line))]
-        rows, more = (listing.alerts, listing.more) if listing.alerts or lines else (with_words, False)
+        rows, more = (
+            (listing.alerts, listing.more) if listing.alerts or lines else ([*with_words.values()], False)
+        )
         lines = lines if listing.alerts or lines else logged
         found.rows += rows[: self.limit]
         found.lines += lines[-self.limit :]

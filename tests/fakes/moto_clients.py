@@ -16,6 +16,9 @@ class MotoClients(AwsClients):
         """Nothing is made."""
         self.endpoint_url = None
 
+    def check_credentials(self) -> None:
+        """Moto takes any."""
+
     def client(self, service: str, region: str) -> Any:
         """See `AwsClients`."""
         return moto_client(service, region)

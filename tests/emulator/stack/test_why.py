@@ -107,7 +107,9 @@ def test_receipts_are_explained_and_a_torn_one_is_named(
     lines = [json.dumps({"alert_id": one} | rest) for one in (stranger, first)]
     file = tmp_path / "receipts.jsonl"
     file.write_text("\n".join([*lines, json.dumps({"alert_id": second} | rest)[:60]]), encoding="utf-8")
-    found = json.loads(responder("why", "--file", str(file), "--json").stdout)
+    done = responder("why", "--file", str(file), "--json")
+    assert done.returncode == 1, "one was answered 202 and has no row"
+    found = json.loads(done.stdout)
     assert [one["alert"]["alert_id"] for one in found["alerts"]] == [first, second]
     missing, torn = (one["what"] for one in found["no_alerts"])
     assert missing.startswith(f"{stranger} was answered 202")
@@ -122,7 +124,8 @@ def test_no_secret_of_a_body_leaves_by_a_command(
 ) -> None:
     """The ledger has the body's part as it came; what is printed of it is redacted, as JSON too."""
     (alert_id,) = (alert["alert_id"] for alert in answers[6].json()["alerts"])
-    for words in (("why", alert_id), ("alerts", "show", alert_id), ("alerts", "list", "source=ops")):
+    shows = [("why", alert_id), ("alerts", "show", alert_id), ("parked", "show", alert_id)]
+    for words in (*shows, ("alerts", "list", "source=ops")):
         for form in ((), ("--json",)):
             done = responder(*words, *form)
             assert done.returncode == 0, done.stderr

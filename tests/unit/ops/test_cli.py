@@ -57,15 +57,24 @@ def test_wrong_use_is_no_interruption(capsys: pytest.CaptureFixture[str]) -> Non
     assert "interrupted" not in capsys.readouterr().err
 
 
-def test_what_aws_refuses_in_the_midst_of_a_command_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("code", "step"),
+    [
+        ("ThrottlingException", "`responder dr status` says"),
+        ("AccessDeniedException", "put it right, then run"),
+    ],
+)
+def test_what_aws_refuses_in_the_midst_of_a_command_is_one_line(
+    capsys: pytest.CaptureFixture[str], code: str, step: str
+) -> None:
     """As when it throttles one of many writes; with the next step, and no traceback."""
 
     def refused() -> None:
-        raise refusal("ThrottlingException")
+        raise refusal(code)
 
     with pytest.raises(SystemExit) as ended:
         main(refused)
     assert ended.value.code == 1
     [line] = capsys.readouterr().err.splitlines()
-    assert line.startswith("error: An error occurred (ThrottlingException)")
-    assert "`responder dr status`" in line
+    assert line.startswith(f"error: An error occurred ({code})")
+    assert step in line

@@ -103,6 +103,19 @@ def test_show_has_the_whole_body_and_what_the_ledger_says(outputs: Path) -> None
     assert (none.exit_code, none.stderr) == (1, "a9: no dead-letter queue has it\n")
 
 
+def test_no_secret_of_a_message_is_shown(outputs: Path, deployment: Deployment) -> None:
+    """Whoever sent it into the queue: what is shown is pasted into tickets."""
+    moto_client("sqs", PRIMARY).send_message(
+        QueueUrl=deployment.primary.dead_letter_queue_url, MessageBody='{"password": "hunter2-of-ours"}'
+    )
+    listed = run(outputs, "dlq", "list")
+    groups = json.loads(run(outputs, "dlq", "list", "--json").stdout)[0]["groups"]
+    ids = next(group["message_ids"] for group in groups if group["reason"] == "unreadable-body")
+    shown = [run(outputs, "dlq", "show", message_id, "--json") for message_id in ids]
+    assert any("[redacted: password]" in one.stdout for one in shown)
+    assert "hunter2-of-ours" not in listed.output + "".join(one.output for one in shown)
+
+
 @pytest.mark.usefixtures("deployment")
 def test_dry_run_moves_nothing_and_a_redrive_asks_first(outputs: Path) -> None:
     """The stack's name is typed; what is at rest stays."""
