@@ -111,6 +111,7 @@ FORMATS: Final[Mapping[str, Callable[[MadeAlert], dict[str, object]]]] = {
 class AlertSource:
     """Makes alerts of `causes` causes, 1 to `CAUSES_MAX`, or each of its own cause with `distinct_causes`.
 
+    Causes of their own are no other run's: what was analysed before answers for none of them.
     `source` is the name under which they come in, `run` makes them new. `flapping`: every tenth tells of one
     of a few faults that come and go, each time of a change. `repeats_percent` are sent again as an earlier
     one was, as sources do that hear of no change. `formats` are mixed evenly.
@@ -144,7 +145,8 @@ class AlertSource:
         causes = 1 if self.distinct_causes else self.causes
         # Moved by one each round, so that no cause has all of a severity.
         kind, place = divmod((fault + fault // causes) % causes, len(SERVICES))
-        service = f"service-{_word(fault)}" if self.distinct_causes else SERVICES[place]
+        own = _word(crc32(self.run.encode()) + fault)
+        service = f"service-{own}" if self.distinct_causes else SERVICES[place]
         symptom = SYMPTOMS[(kind + place) % len(SYMPTOMS)]
         return MadeAlert(
             source=self.source,

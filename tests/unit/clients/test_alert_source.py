@@ -28,6 +28,16 @@ def test_no_two_alerts_are_alike_in_this_run_or_another() -> None:
     assert first.isdisjoint(second)
 
 
+def test_a_cause_of_its_own_is_no_other_runs() -> None:
+    """On a stack that has analysed an earlier run, the model is asked for each all the same."""
+    first, second = (
+        {AlertSource(source="s", run=run, distinct_causes=True).alert(n).service for n in range(500)}
+        for run in ("d1", "d2")
+    )
+    assert len(first) == len(second) == 500
+    assert first.isdisjoint(second)
+
+
 @pytest.mark.parametrize("causes", [1, 3, 8, 40, CAUSES_MAX])
 def test_there_are_as_many_causes_as_asked_for(causes: int) -> None:
     """Each as often as the others."""
