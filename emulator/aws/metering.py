@@ -1,7 +1,9 @@
 """Counts inside an AWS process what AWS bills by use: capacity units, calls that send messages, log bytes.
 
 `emulator.aws.host` installs it; `costs.measuring` reads it. ministack works out write units as AWS does when
-a call asks for them, but bills each read alike, whatever its size; the caller is told what is counted here.
+a call asks for them, but bills each read alike, whatever its size; the caller is told what is counted here:
+what was read, whatever a filter, a projection or a count leaves of it.
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Query.Other.html
 """
 
 # ruff: noqa: SLF001 - it watches ministack, whose functions are private
@@ -10,6 +12,7 @@ import json
 import math
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from contextvars import ContextVar
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -24,10 +27,14 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.h
 
 Item = Mapping[str, Any]
 
+_page_bytes: Final[ContextVar[int]] = ContextVar("page_bytes")
+"""Of the items that the query or scan under way has evaluated."""
+
 
 def install(usage: Usage) -> None:
     """Count into `usage` from now on."""
     meter = Meter(usage)
+    dynamodb._paginate_evaluated_items = _weighing(dynamodb._paginate_evaluated_items)
     dynamodb._add_consumed_capacity = meter.counting_units(dynamodb._add_consumed_capacity)
     dynamodb._conditional_check_failed = meter.counting_refusals(dynamodb._conditional_check_failed)
     dynamodb._batch_get_item = meter.counting_batches(dynamodb._batch_get_item)
@@ -56,8 +63,9 @@ class Meter:
                 report(worked_out, {**data, "ReturnConsumedCapacity": "INDEXES"}, table_name, **changed)
                 self._count_writes(table_name, worked_out["ConsumedCapacity"])
                 return
-            items = result.get("Items") or ([result["Item"]] if "Item" in result else [])
-            units = read_units([sum(map(dynamodb._item_size_bytes, items))], data.get("ConsistentRead"))
+            key = data.get("Key")
+            size = _stored_bytes(dynamodb._tables[table_name], key) if key else _page_bytes.get()
+            units = read_units([size], data.get("ConsistentRead"))
             self._count(_named(table_name, changed.get("index_name")), reads=units)
             _tell(result.get("ConsumedCapacity"), units)
 
@@ -124,6 +132,16 @@ class Meter:
             use = self._usage.tables.setdefault(name, TableUse())
             use.reads += reads
             use.writes += writes
+
+
+def _weighing(page_of: Callable[..., Any]) -> Callable[..., Any]:
+    def page_and_weigh(items: Iterable[Item], limit: object, table: Item, index: str | None = None) -> Any:
+        page, more = page_of(items, limit, table, index)
+        entries = (dynamodb._apply_index_projection(item, table, index) for item in page)
+        _page_bytes.set(sum(map(dynamodb._item_size_bytes, entries)))
+        return page, more
+
+    return page_and_weigh
 
 
 def _tell(consumed: dict[str, Any] | None, units: float) -> None:

@@ -33,7 +33,16 @@ TABLE = {
 def usage(monkeypatch: pytest.MonkeyPatch) -> Usage:
     """What ministack's own DynamoDB, SQS and logs are counted into; ministack is as before after the test."""
     for module, names in (
-        (dynamodb, ("_add_consumed_capacity", "_conditional_check_failed", "_batch_get_item", "_tables")),
+        (
+            dynamodb,
+            (
+                "_add_consumed_capacity",
+                "_batch_get_item",
+                "_conditional_check_failed",
+                "_paginate_evaluated_items",
+                "_tables",
+            ),
+        ),
         (cloudwatch_logs, ("_append_log_events",)),
     ):
         for name in names:
@@ -89,6 +98,50 @@ def test_a_read_takes_a_unit_for_four_kilobytes_and_half_as_much_where_old_data_
     query = {"KeyConditionExpression": "severity = :s", "ExpressionAttributeValues": values}
     assert call("_query", IndexName="by-severity", **query) == 200
     assert usage.tables["alerts/index/by-severity"] == TableUse(reads=1.0, writes=6)
+
+
+@pytest.mark.parametrize("operation", ["_query", "_scan"])
+@pytest.mark.parametrize(
+    "narrowed",
+    [
+        {},
+        {"FilterExpression": "attribute_not_exists(severity)"},
+        {"ProjectionExpression": "alert_id"},
+        {"Select": "COUNT"},
+    ],
+)
+def test_what_a_page_leaves_out_of_what_it_read_is_billed(
+    usage: Usage, operation: str, narrowed: dict[str, str]
+) -> None:
+    """A filter, a projection and a count take the units of the whole rows, as AWS bills them."""
+    for name in "abc":
+        call("_put_item", Item=item(name, chars=4_000, severity="HIGH"))
+    condition = {
+        "KeyConditionExpression": "severity = :s",
+        "ExpressionAttributeValues": {":s": {"S": "HIGH"}},
+    }
+    asked = {"IndexName": "by-severity", **narrowed, **(condition if operation == "_query" else {})}
+    assert call(operation, **asked) == 200
+    assert usage.tables["alerts/index/by-severity"].reads == 1.5
+
+
+def test_a_page_is_billed_by_what_it_evaluates_and_a_key_by_its_whole_row(usage: Usage) -> None:
+    """What lies behind a limit is not read; a projection of one row takes the row's units."""
+    for name in "abc":
+        call("_put_item", Item=item(name, chars=9_000))
+    assert call("_scan", Limit=2) == 200
+    assert usage.tables["alerts"].reads == 2.5
+    assert call("_get_item", Key={"alert_id": {"S": "a"}}, ProjectionExpression="alert_id") == 200
+    assert usage.tables["alerts"].reads == 2.5 + 1.5
+
+
+def test_an_index_is_billed_by_what_it_projects(usage: Usage) -> None:
+    """A page of keys costs as little as they are long."""
+    index = {**INDEX, "Projection": {"ProjectionType": "KEYS_ONLY"}}
+    assert dynamodb._create_table({**TABLE, "TableName": "keys", "GlobalSecondaryIndexes": [index]})[0] == 200  # noqa: SLF001
+    call("_put_item", TableName="keys", Item=item("a", chars=9_000, severity="HIGH"))
+    assert call("_scan", TableName="keys", IndexName="by-severity") == 200
+    assert usage.tables["keys/index/by-severity"].reads == 0.5
 
 
 def test_a_caller_is_told_the_units_by_size(usage: Usage) -> None:
