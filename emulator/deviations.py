@@ -121,6 +121,11 @@ DEVIATIONS: Final = (
               "an alarm that nobody looks at tells nobody: `responder health check` looks"),
     Deviation("cloudwatch", "differs", "no data from before an alarm was configured is taken for breaching",
               "a new stack's alarms on Recovery's silence and on backups, which on AWS are on at first"),
+    Deviation("cloudtrail", "missing", "events of other calls than PurgeQueue, and of calls that fail",
+              "AWS's history has all management events; who tried in vain is there with an errorCode"),
+    Deviation("cloudtrail", "differs", "an event is there at once, without Resources, and gone with its "
+              "region's process",
+              "that AWS's arrives minutes later, and is kept for 90 days"),
     Deviation("logs", "ignored", "metric filters emit nothing", "none is used"),
     Deviation("cloudwatch", "differs", "metrics in log lines (EMF) are there at once",
               "that AWS's arrive minutes later"),

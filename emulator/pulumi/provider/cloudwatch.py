@@ -30,7 +30,7 @@ _ARGUMENTS: Final = {
 
 
 class MetricAlarm(ResourceType):
-    """An alarm; its id is its name. The embedded CloudWatch evaluates it when a metric is put."""
+    """An alarm; its id is its name. The embedded CloudWatch evaluates it when alarms are described."""
 
     type = "aws:cloudwatch/metricAlarm:MetricAlarm"
     identity = frozenset({"name"})
