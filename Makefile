@@ -63,7 +63,7 @@ bench-list: setup ## Count what lists of alerts read of a ledger with 200,000, o
 bench-rate: setup ## Post to a fresh local stack at its stated rate, from its first second on (RATE=n)
 	@$(BIN)/python -m benchmarks.rate $(if $(RATE),--per-s $(RATE))
 
-bench-redrive: setup ## Kill a redrive of dead letters half way, run it again, and audit who was told (ALERTS=n, HOW=doubled)
+bench-redrive: setup ## Stop a redrive of dead letters, run it again, and audit who was told (ALERTS=n, HOW=killed|killed-twice|interrupted|doubled|cut)
 	@$(BIN)/python -m benchmarks.redrive --alerts $(or $(ALERTS),5000) --how $(or $(HOW),killed)
 
 bench-signature: setup ## Score the error signature beside drain3, logfold and masks (LOGHUB_DIR=dir, STREAM=file, JSON=1)

@@ -3,7 +3,8 @@
 It writes alerts that are not at rest into the ledger of a fresh local stack, none of them due for Recovery,
 and their wake-ups into the dead-letter queues of both regions, with poison between. It starts `responder dlq
 redrive`, stops it as `--how` says, runs it again, and waits until all rest. It exits 1 unless the audit, by
-what was written, each region's ledger and what Slack received, finds every alert and no duplicate.
+what was written, each region's ledger and what Slack received, finds every alert and no duplicate, and the
+poison and what was at rest, as the last run counts it, are all that is left in the queues.
 """
 
 import argparse
@@ -12,15 +13,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from audit.comparison import Window
 from audit.outcome import PARKED
 from audit.stack import audit_stack
-from benchmarks.local_stack import RESPONDER, local_stack, say
+from benchmarks.local_stack import RESPONDER, local_stack, put_all, say
 from clients.deployment import Deployment, RegionEndpoints
+from clients.interrupts import INTERRUPTED_CODE
 from clients.queues import message_count
 from clients.receipts import Receipt
 from clients.rows import read_items
@@ -41,9 +44,9 @@ POISON_EACH: Final = 10
 NOT_DUE_S: Final = 86_400
 REST_WITHIN_S: Final = 3_600.0
 _STOP_WITHIN_S: Final = 1_200.0
-RUNS_MAX: Final = 3
-_WRITTEN_AT_ONCE: Final = 25
-"""https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html"""
+_POLLS_S: Final = (0.02, 0.2)
+RUNS_MAX: Final[Mapping[str, int]] = {"cut": 3, "doubled": 3}
+"""Where a run may meet what the stop still hides or refuses; of any other stop one run sees to all."""
 
 _ANALYSIS: Final = Analysis(
     summary="Full", probable_cause="No room", actions=("Clean up",), confidence="high", model="none"
@@ -61,6 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--how", choices=HOW, default="killed", help="what becomes of the first run")
     parser.add_argument("--run-dir", type=Path, help="a local stack that runs, in the place of a fresh one")
     options = parser.parse_args(arguments)
+    if not options.alerts // 2:
+        parser.error("--alerts has to be 2 or more: half of them go into each region's queue")
     with local_stack(options.run_dir) as (emulator, deployment):
         return _Redrive(emulator, deployment, rate=options.rate).run(options.how, options.alerts)
 
@@ -71,7 +76,7 @@ class _Redrive:
     def __init__(self, emulator: Emulator, deployment: Deployment, *, rate: float) -> None:
         self._deployment = deployment
         self.emulator = emulator
-        self._words = [RESPONDER, "dlq", "redrive", "--yes", "--rate", f"{rate:g}"]
+        self._words = [RESPONDER, "dlq", "redrive", "--yes", "--json", "--rate", f"{rate:g}"]
         self._words += ["--run-dir", str(emulator.run_dir)]
         self._alerts: list[Alert] = []
         self._poison = 0
@@ -83,9 +88,10 @@ class _Redrive:
             self._alerts += _seed(self._deployment, endpoints, count // 2)
         self._poison = self._left() - len(self._alerts)
         HOW[how](self)
-        codes = [self.end(self.start(), "run again")]
-        while codes[-1] and len(codes) < RUNS_MAX:
-            codes.append(self.end(self.start(), "run again"))
+        runs = [self._again()]
+        while runs[-1][0] and len(runs) < RUNS_MAX.get(how, 1):
+            runs.append(self._again())
+        code, at_rest = runs[-1]
         say("waiting until all rest")
         ids = [alert.alert_id for alert in self._alerts]
         still_open = wait_for(lambda: self._open(ids), lambda left: not left, within_s=REST_WITHIN_S)
@@ -99,40 +105,76 @@ class _Redrive:
             slack=self.emulator.slack_messages(),
             window=Window(since_ms=since_ms),
         )
-        rest = self._left() - self._poison
-        good = audit.passed and not (audit.duplicates or audit.parked or still_open or codes[-1])
+        left = self._left()
+        good = audit.passed and not (audit.duplicates or audit.parked or still_open or code)
+        good = good and left == self._poison + at_rest
         sys.stdout.write(
-            f"{len(ids):,} wake-ups and {self._poison:,} poison, redrive {how}, then run {len(codes)} times\n"
+            f"{len(ids):,} wake-ups and {self._poison:,} poison, redrive {how}, then run {len(runs)} times\n"
             f"audit: accepted {audit.accepted:,}, {Status.NOTIFIED} {audit.notified:,} "
             f"({audit.in_digests:,} in digests), {PARKED} {audit.parked}, lost {audit.unaccounted}, "
-            f"notified twice {audit.duplicates}, open {len(still_open)}, at rest but still dead {rest}\n"
+            f"notified twice {audit.duplicates}, open {len(still_open)}\n"
+            f"still dead {left:,}, of {self._poison:,} poison and {at_rest:,} that were at rest\n"
             f"{'PASSED' if good else 'FAILED'}\n"
         )
         for subject, problem in (*audit.problems.items(), *audit.unexplained.items()):
             say(f"{subject}: {problem}")
         return int(not good)
 
-    def start(self) -> Process:
-        return subprocess.Popen(self._words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    def _again(self) -> tuple[int, int]:
+        """The exit code of another run, and how many it left that were at rest."""
+        with self.running() as run:
+            queues = self.end(run, "run again")
+        return run.returncode, sum(queue["left"].get("at-rest", 0) for queue in queues)
 
-    def wait_for_share(self, share: float) -> None:
-        """Wait until only so much of the wake-ups is left."""
-        most = self._poison + share * len(self._alerts)
-        wait_for(self._left, lambda left: left <= most, within_s=_STOP_WITHIN_S)
+    @contextmanager
+    def running(self) -> Iterator[Process]:
+        """A run, which does not outlive this."""
+        pipe = subprocess.PIPE
+        with subprocess.Popen(self._words, stdout=pipe, stderr=pipe, text=True) as run:
+            try:
+                yield run
+            finally:
+                run.kill()
 
-    def end(self, run: Process, what: str, *, by: signal.Signals | None = None) -> int:
-        """Send it the signal, if there is one, wait for its end, and tell its exit code and what it said."""
-        if by is not None:
-            run.send_signal(by)
+    def end(self, run: Process, what: str) -> list[Any]:
+        """Wait for its end, and tell its exit code and what it said; return what became of the queues."""
         out, err = run.communicate(timeout=_STOP_WITHIN_S)
-        words = [line for line in (out + err).splitlines() if not line.startswith("  ")]
+        queues = [one for one in json.loads(out or "[]") if one["queue"] == DISTRIBUTION_DLQ.suffix]
+        told = [f"{one['region']}: redriven {one['redriven']}, left {one['left']}" for one in queues]
         say(f"{what}: exit {run.returncode}")
-        for line in words:
+        for line in (*told, *(line for line in err.splitlines() if not line.startswith("  "))):
             say(f"    {line}")
-        return run.returncode
+        return queues
+
+    def stop(self, how: str, stop: Callable[[Process], object], *, share: float, code: int) -> None:
+        """Run it, and stop it once only so much of the wake-ups is left; `code` is that of a run so stopped.
+
+        Raises:
+            RuntimeError: it ended otherwise, or by itself.
+        """
+        most = self._poison + share * len(self._alerts)
+        with self.running() as run:
+            left = wait_for(
+                self._left,
+                lambda left: left <= most or run.poll() is not None,
+                within_s=_STOP_WITHIN_S,
+                polls_s=_POLLS_S,
+            )
+            stop(run)
+            self.end(run, how)
+        if left > most or run.returncode != code:
+            raise RuntimeError(
+                f"the run was not {how} on its way: exit {run.returncode} in the place of {code}, with "
+                f"{left - self._poison:,} wake-ups left; try more --alerts, or a lower --rate"
+            )
 
     def _left(self) -> int:
-        return _left(self._deployment)
+        """How many messages lie in the dead-letter queues, hidden ones included."""
+        clients = self._deployment.clients
+        return sum(
+            message_count(clients.client("sqs", each.region), each.queue_url(DISTRIBUTION_DLQ))
+            for each in self._deployment.regions
+        )
 
     def _open(self, ids: Sequence[str]) -> list[str]:
         """The alerts that are not NOTIFIED."""
@@ -145,30 +187,28 @@ class _Redrive:
 
 def _killed(redrive: _Redrive, *shares: float) -> None:
     for share in shares or (1 / 2,):
-        run = redrive.start()
-        redrive.wait_for_share(share)
-        redrive.end(run, "killed", by=signal.SIGKILL)
+        redrive.stop("killed", Process.kill, share=share, code=-signal.SIGKILL)
 
 
 def _interrupted(redrive: _Redrive) -> None:
-    run = redrive.start()
-    redrive.wait_for_share(1 / 2)
-    redrive.end(run, "interrupted", by=signal.SIGINT)
+    redrive.stop(
+        "interrupted", lambda run: run.send_signal(signal.SIGINT), share=1 / 2, code=INTERRUPTED_CODE
+    )
 
 
 def _doubled(redrive: _Redrive) -> None:
-    runs = [redrive.start(), redrive.start()]
-    for number, run in enumerate(runs, 1):
-        redrive.end(run, f"run {number} of two at once")
+    with redrive.running() as one, redrive.running() as other:
+        told = [redrive.end(run, f"run {n} of two at once") for n, run in enumerate((one, other), 1)]
+    if not all(any(queue["redriven"] for queue in queues) for queues in told):
+        raise RuntimeError("one run did all, so they were not two at once; try more --alerts")
 
 
 def _cut(redrive: _Redrive) -> None:
-    run = redrive.start()
-    redrive.wait_for_share(3 / 4)
     region = redrive.emulator.regions[1]
-    redrive.emulator.cut(region)
-    redrive.end(run, f"{region} cut")
-    redrive.emulator.reconnect(region)
+    try:
+        redrive.stop("cut", lambda _: redrive.emulator.cut(region), share=3 / 4, code=1)
+    finally:
+        redrive.emulator.reconnect(region)
 
 
 HOW: Final[Mapping[str, Callable[[_Redrive], None]]] = {
@@ -185,12 +225,7 @@ def _seed(deployment: Deployment, endpoints: RegionEndpoints, count: int) -> lis
     """Alerts that wait to be told, and in the dead-letter queue their wake-ups and poison."""
     alerts = [_alert(n, endpoints.region) for n in range(count)]
     dynamodb = deployment.clients.client("dynamodb", endpoints.region)
-    for start in range(0, count, _WRITTEN_AT_ONCE):
-        rows = alerts[start : start + _WRITTEN_AT_ONCE]
-        puts = [{"PutRequest": {"Item": item_of(attributes_of(row))}} for row in rows]
-        unwritten = dynamodb.batch_write_item(RequestItems={deployment.alerts_table: puts})
-        if unwritten.get("UnprocessedItems"):
-            raise RuntimeError("the ledger is too busy to be filled; try again")
+    put_all(dynamodb, deployment.alerts_table, [item_of(attributes_of(alert)) for alert in alerts])
     bodies = [json.dumps({"alert_id": alert.alert_id}) for alert in alerts]
     bodies += [f"poison {n}" for n in range(count // POISON_EACH)]
     url, sqs = endpoints.queue_url(DISTRIBUTION_DLQ), deployment.clients.client("sqs", endpoints.region)
@@ -217,16 +252,6 @@ def _alert(number: int, region: str) -> Alert:
     )
     due_at = row.timestamp + NOT_DUE_S
     return analyzed(received(row, due_at=due_at), _ANALYSIS, due_at=due_at)
-
-
-def _left(deployment: Deployment) -> int:
-    """How many messages lie in the dead-letter queues, hidden ones included."""
-    return sum(
-        message_count(
-            deployment.clients.client("sqs", endpoints.region), endpoints.queue_url(DISTRIBUTION_DLQ)
-        )
-        for endpoints in deployment.regions
-    )
 
 
 if __name__ == "__main__":

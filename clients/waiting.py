@@ -14,7 +14,13 @@ POLLS_S: Final = (0.2, 15.0)
 T = TypeVar("T")
 
 
-def wait_for(ask: Callable[[], T], over: Callable[[T], bool], *, within_s: float) -> T:
+def wait_for(
+    ask: Callable[[], T],
+    over: Callable[[T], bool],
+    *,
+    within_s: float,
+    polls_s: tuple[float, float] = POLLS_S,
+) -> T:
     """What `ask` answers once that is `over`, or what it answers first after `within_s`.
 
     A question that AWS is too busy for is asked again until then: the work goes on meanwhile.
@@ -22,7 +28,7 @@ def wait_for(ask: Callable[[], T], over: Callable[[T], bool], *, within_s: float
     Raises:
         botocore.exceptions.ClientError, BotoCoreError: AWS refuses for good, or is too busy at the end.
     """
-    deadline, pause_s = time.monotonic() + within_s, POLLS_S[0]
+    deadline, pause_s = time.monotonic() + within_s, polls_s[0]
     while True:
         late = time.monotonic() > deadline
         try:
@@ -34,4 +40,4 @@ def wait_for(ask: Callable[[], T], over: Callable[[T], bool], *, within_s: float
             if late or over(answer):
                 return answer
         time.sleep(pause_s)
-        pause_s = min(pause_s * 1.5, POLLS_S[1])
+        pause_s = min(pause_s * 1.5, polls_s[1])

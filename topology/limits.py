@@ -63,6 +63,10 @@ DYNAMODB_BATCH_GET_MAX: Final = 100
 """Keys of one BatchGetItem, which may leave some unread however often it is asked.
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html"""
 
+DYNAMODB_BATCH_WRITE_MAX: Final = 25
+"""Puts of one BatchWriteItem, which may leave some undone as well.
+https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html"""
+
 SNS_MESSAGE_MAX_BYTES: Final = 262_144
 SNS_SUBJECT_MAX_CHARS: Final = 99
 """Of a message: less than 100 characters without line breaks and control characters.
