@@ -177,6 +177,9 @@ def test_a_stack_that_does_not_run_is_told_with_the_command_that_starts_it(
 ) -> None:
     """Whom to call is known all the same, and no folder is asked."""
     if words == "contacts":
+        done = type_in(words, "--json")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert json.loads(done.stdout)
         return
     done = type_in(words, "--run-dir", str(tmp_path / "none"))
     assert (done.returncode, done.stdout) == (1, "")

@@ -137,9 +137,11 @@ CUT: dict[str, tuple[int, str]] = {
 
 
 def test_with_a_region_cut_off_each_command_has_the_other_and_marks_what_is_missing(
-    whole: Emulator, run_dir: Path
+    whole: Emulator, run_dir: Path, responder: Responder
 ) -> None:
     """With the exit code that says so; the region that answers is shown or asked."""
+    sent = responder("alerts", "send", "--title", "The okapi gate is open", "--wait", "--within", "300")
+    assert sent.returncode == 0, sent.stdout + sent.stderr
     whole.cut(PRIMARY)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         ended = pool.map(lambda words: in_a_process(*words.split(), "--run-dir", str(run_dir)), CUT)
