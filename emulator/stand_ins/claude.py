@@ -10,6 +10,7 @@ import math
 import secrets
 import time
 from collections import deque
+from contextlib import suppress
 from typing import Any, Final
 
 from aiohttp import hdrs, web
@@ -95,8 +96,12 @@ class ClaudeStandIn:
             body = await self._checked(request)
             model = body["model"]
             self._hold_limit(model)
-            fault = self._faults.meet("claude", region)
-            await asyncio.sleep(_delay_s(fault) or next(self._latencies_s))
+            cleared, fault = self._faults.cleared, self._faults.meet("claude", region)
+            if delay_s := _delay_s(fault):
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(cleared.wait(), delay_s)
+            else:
+                await asyncio.sleep(next(self._latencies_s))
             if fault is not None and fault.kind in {"hang", "reset"}:
                 return drop(request)
             message = _message(body, fault)

@@ -1,5 +1,6 @@
 """Faults that a person, a test or a chaos experiment asks of the stand-ins."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Final, Literal
 
@@ -20,8 +21,9 @@ KINDS: Final[dict[Service, frozenset[str]]] = {
     ),
 }  # fmt: skip
 """What each stand-in can be asked to do. `slow` answers after `delay_s`; `hang` drops the connection after
-`delay_s` unanswered; `reset` drops it at once; `reset_after_accept` drops it after the message was posted, so
-that the outcome is unknown to the sender; so does `server_error_after_accept`, which answers 500.
+`delay_s` unanswered; Claude does either at once when it is cleared. `reset` drops it at once;
+`reset_after_accept` drops it after the message was posted, so that the outcome is unknown to the sender; so
+does `server_error_after_accept`, which answers 500.
 
 `invalid_blocks` refuses each message with a layout and takes one of text alone. `error_as_200` is an error
 object under status 200, `event_stream` a whole stream that nobody asked for, `empty_content` a message
@@ -51,6 +53,8 @@ class Faults:
     def __init__(self, on_met: Callable[[Fault, str], None] = lambda _fault, _region: None) -> None:
         """Start with none. `on_met` is told of each fault that a request met, and the request's region."""
         self._in_force: list[Fault] = []
+        self.cleared = asyncio.Event()
+        """Set once what is in force by now is cleared."""
         self._on_met = on_met
 
     @property
@@ -76,6 +80,8 @@ class Faults:
     def clear(self) -> None:
         """Leave none in force."""
         self._in_force.clear()
+        self.cleared.set()
+        self.cleared = asyncio.Event()
 
     def meet(self, service: Service, region: str) -> Fault | None:
         """The fault that a request from `region` meets, counted down; None for none."""

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -11,11 +12,13 @@ import pytest
 import urllib3
 from aiohttp import web
 
+from clients.waiting import wait_for
 from emulator.claude_latency import fixed
 from emulator.stand_ins.claude import ClaudeStandIn
 from emulator.stand_ins.faults import Fault, FaultError, Faults
 from emulator.stand_ins.schema_sample import SchemaError, sample, title_of
 from emulator.stand_ins.slack import RateLimit
+from tests.fakes.loop_thread import LoopThread
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -282,6 +285,20 @@ def test_slow_answer_outlasts_an_impatient_client(claude: Claude) -> None:
     claude.meets("slow", delay_s=1.0)
     with pytest.raises(anthropic.APITimeoutError):
         claude.ask(timeout=0.1)
+
+
+def test_slow_answer_comes_once_the_fault_is_cleared(claude: Claude, loop_thread: LoopThread) -> None:
+    """Though it would take an hour, and the fault was met already."""
+
+    async def clear() -> None:
+        claude.faults.clear()
+
+    claude.meets("slow", delay_s=3_600)
+    with ThreadPoolExecutor() as pool:
+        answer = pool.submit(claude.ask, timeout=60)
+        wait_for(lambda: claude.stand_in.requests, bool, within_s=60)
+        loop_thread.run(clear())
+    assert answer.result().stop_reason == "end_turn"
 
 
 @pytest.mark.parametrize(
