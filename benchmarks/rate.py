@@ -6,7 +6,6 @@ region answered, and exits 1 unless every try was answered 202.
 
 import argparse
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -15,15 +14,12 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
+from benchmarks.local_stack import local_stack
 from clients.alert_source import AlertSource
 from clients.load import Load
 from clients.schedules import Steady
 from clients.sender import POST_TIMEOUT_S, Attempt, Webhook
-from emulator.client import Emulator
-from emulator.local_stack import TAKES_PER_S, deploy
-from emulator.pulumi.project import stack_config
-from lambda_packages import ROOT
-from topology.names import LOCAL_STACK
+from emulator.local_stack import TAKES_PER_S
 
 SECONDS: Final = 20.0
 
@@ -63,23 +59,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--per-s", type=float, default=TAKES_PER_S, help="alerts a second to each region")
     per_s = parser.parse_args(arguments).per_s
-    with tempfile.TemporaryDirectory(prefix="rate-bench-") as folder:
-        begun = time.monotonic()
-        with Emulator.start(
-            Path(folder) / "stack", regions=stack_config(ROOT, LOCAL_STACK).regions
-        ) as emulator:
-            deployment = deploy(emulator).deployment
-            regions = [
-                _Region(Webhook(each.region, each.webhook_url, deployment.api_key(each)))
-                for each in deployment.regions
-            ]
-            _say(f"up after {time.monotonic() - begun:.1f} s; {per_s:g} alerts a second to each region")
-            for number, region in enumerate(regions):
-                region.start(Path(folder) / f"receipts-{number}", per_s)
-            time.sleep(SECONDS)
-            for region in regions:
-                region.load.stop()
-                region.show()
+    begun = time.monotonic()
+    with local_stack() as (emulator, deployment):
+        regions = [
+            _Region(Webhook(each.region, each.webhook_url, deployment.api_key(each)))
+            for each in deployment.regions
+        ]
+        _say(f"up after {time.monotonic() - begun:.1f} s; {per_s:g} alerts a second to each region")
+        for number, region in enumerate(regions):
+            region.start(emulator.run_dir.with_name(f"receipts-{number}"), per_s)
+        time.sleep(SECONDS)
+        for region in regions:
+            region.load.stop()
+            region.show()
     return 0 if all(set(region.statuses) == {HTTPStatus.ACCEPTED} for region in regions) else 1
 
 

@@ -15,7 +15,6 @@ import re
 import shlex
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -23,16 +22,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.diagnosis.faults import Configuration, Fault, pairs, singles
+from benchmarks.local_stack import RESPONDER, local_stack
 from chaos import actions
 from chaos.control import calm
 from chaos.probes import INVOKED, came_to_rest
 from chaos.target import Target, open_target
 from clients.receipts import write_report
 from emulator.client import Emulator
-from emulator.local_stack import deploy
-from emulator.pulumi.project import stack_config
-from lambda_packages import ROOT
-from topology.names import LOCAL_STACK
 from topology.records import CLAUDE_BREAKER, rate_record
 from topology.tables import COORDINATION
 
@@ -47,7 +43,6 @@ _MINUTE_S: Final = 60
 """CloudWatch counts by it: each trial begins with one, or it would be blamed for errors of the one before."""
 
 _BACKTICKED: Final = re.compile(r"`([^`]+)`")
-_RESPONDER: Final = Path(sys.executable).with_name("responder")
 
 
 @dataclass(frozen=True)
@@ -77,18 +72,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--report", type=Path, help="write the outcomes there as JSON")
     given = parser.parse_args(arguments)
-    trials = [(fault,) for fault in singles()] + pairs(given.seed)
+    trials = dict(enumerate([*((fault,) for fault in singles()), *pairs(given.seed)], start=1))
+    if unknown := set(given.only or ()) - trials.keys():
+        parser.error(f"--only is from 1 to {len(trials)}, not {min(unknown)}")
     results = []
-    with tempfile.TemporaryDirectory(prefix="diagnosis-bench-") as folder:
-        run_dir = Path(folder) / "stack"
-        with Emulator.start(run_dir, regions=stack_config(ROOT, LOCAL_STACK).regions) as emulator:
-            deploy(emulator)
-            configuration = {"target": "local", "run_dir": str(run_dir), "recovery": INVOKED}
-            for number, faults in enumerate(trials, start=1):
-                if not given.only or number in given.only:
-                    results.append(_try(emulator, configuration, faults))
-                    sys.stdout.write(f"{number:2}  {_line(results[-1])}\n")
-                    sys.stdout.flush()
+    with local_stack() as (emulator, _):
+        configuration = {"target": "local", "run_dir": str(emulator.run_dir), "recovery": INVOKED}
+        for number in sorted(set(given.only or trials)):
+            results.append(_try(emulator, configuration, trials[number]))
+            sys.stdout.write(f"{number:2}  {_line(results[-1])}\n")
+            sys.stdout.flush()
     outcomes = [one.outcome for one in results]
     hints = sum(one.hint_code >= 0 for one in results)
     sys.stdout.write(
@@ -114,7 +107,7 @@ def _try(emulator: Emulator, configuration: Configuration, faults: Sequence[Faul
         demanded = _fired(emulator, faults, begun_ms)
         time.sleep(SETTLED_S)
         since_s = max(round(time.monotonic() - begun_s), 1)
-        done = _run(f"{_RESPONDER} diagnose --json --since {since_s}s --run-dir {emulator.run_dir}")
+        done = _run(f"{RESPONDER} diagnose --json --since {since_s}s --run-dir {emulator.run_dir}")
         report = json.loads(done.stdout)
         hint, code = _pasted(report)
     finally:
@@ -180,7 +173,7 @@ def _pasted(report: Mapping[str, Any]) -> tuple[str, int]:
 def _run(command: str) -> subprocess.CompletedProcess[str]:
     environment = {name: text for name, text in os.environ.items() if not name.startswith("AWS_")}
     environment |= {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_PAGER": ""}
-    environment["PATH"] = f"{_RESPONDER.parent}{os.pathsep}{environment['PATH']}"
+    environment["PATH"] = f"{Path(RESPONDER).parent}{os.pathsep}{environment['PATH']}"
     words = shlex.split(command)
     return subprocess.run(words, env=environment, capture_output=True, text=True, timeout=300, check=False)
 

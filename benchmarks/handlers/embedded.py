@@ -10,7 +10,6 @@ import io
 import json
 import shutil
 import statistics
-import tempfile
 import time
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -22,14 +21,11 @@ from typing import Any, Final
 
 import urllib3
 
+from benchmarks.local_stack import local_stack
 from clients.deployment import Deployment
 from clients.waiting import wait_for
-from emulator.client import Emulator
-from emulator.local_stack import deploy
-from emulator.pulumi.project import stack_config
-from lambda_packages import ROOT
 from topology.functions import ANALYSIS, DISTRIBUTION, RECEPTION, FunctionSpec
-from topology.names import API_STAGE, LOCAL_STACK
+from topology.names import API_STAGE
 
 TURNS: Final = 8
 POSTS: Final = 60
@@ -71,13 +67,10 @@ class _Target:
 
 def embedded_throughput(packages: Mapping[FunctionSpec, Path], *, turns: int = TURNS) -> Mapping[str, float]:
     """The ratio to the floor, and alerts a second of reception, of the floor, and end to end."""
-    regions = stack_config(ROOT, LOCAL_STACK).regions
     with (
-        tempfile.TemporaryDirectory(prefix="bench-") as folder,
-        Emulator.start(Path(folder) / "stack", regions=regions) as emulator,
+        local_stack() as (_, deployment),
         urllib3.PoolManager(maxsize=AT_ONCE, retries=False, timeout=urllib3.Timeout(total=30)) as pool,
     ):
-        deployment = deploy(emulator).deployment
         stack = _Stack(deployment)
         url, key = deployment.primary.webhook_url, deployment.api_key(deployment.primary)
         reception, ids = _Target(url, key, pool), _numbered("alert")
