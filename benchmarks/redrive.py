@@ -208,7 +208,7 @@ def _cut(redrive: _Redrive) -> None:
     try:
         redrive.stop("cut", lambda _: redrive.emulator.cut(region), share=3 / 4, code=1)
     finally:
-        redrive.emulator.reconnect(region)
+        redrive.emulator.bring_back(region)
 
 
 HOW: Final[Mapping[str, Callable[[_Redrive], None]]] = {
