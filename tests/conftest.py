@@ -43,6 +43,14 @@ def service_models_are_read_once() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def a_terminal_is_as_wide_as_columns_says() -> Iterator[None]:
+    """Typer's own limit is set once for all tests of a process, by whichever imports it first."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("typer.rich_utils.MAX_WIDTH", None)
+        yield
+
+
 @pytest.fixture
 def from_terminal() -> Iterator[None]:
     """Signals as in a process that a terminal started, also for a test's children, however it was started.

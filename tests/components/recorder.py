@@ -141,11 +141,9 @@ class _Monitor(MockMonitor):
 
 
 def stack_file(stack: str) -> dict[str, str]:
-    """The configuration of a stack as the CLI hands it over: every value as text."""
+    """The configuration of a stack as the CLI hands it over: each value as text, or as JSON."""
     values = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
-    return {
-        key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in values.items()
-    }
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
 
 
 Build = Callable[[Target], Mapping[FunctionSpec, Path]]

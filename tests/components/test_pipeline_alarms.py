@@ -2,8 +2,9 @@
 
 import pytest
 
-from tests.components.recorder import EMAIL, Run
+from tests.components.recorder import EMAIL, Run, stack_file
 from topology.contacts import MAX_CONTACTS_CHARS
+from topology.names import PROJECT
 
 ALARM = "cloudwatch/metricAlarm:MetricAlarm"
 DESCRIPTION_MAX_CHARS = 1_024
@@ -161,5 +162,6 @@ def test_every_alarm_says_whom_to_call(optioned: Run, run: Run) -> None:
             "\nContacts: On-call engineer: +41 00 000 00 00; Anthropic: support@anthropic.com"
         )
     for alarm in run.of(ALARM):
-        assert "Contacts" not in alarm.inputs["alarmDescription"]
-        assert len(alarm.inputs["alarmDescription"]) + 1 + MAX_CONTACTS_CHARS <= DESCRIPTION_MAX_CHARS
+        own, _, contacts = alarm.inputs["alarmDescription"].partition("\nContacts: ")
+        assert bool(contacts) == (f"{PROJECT}:contacts" in stack_file(run.outputs["Stack"]))
+        assert len(own) + 1 + MAX_CONTACTS_CHARS <= DESCRIPTION_MAX_CHARS

@@ -1,5 +1,6 @@
 """`Pulumi.yaml` and the stack files agree with the configuration that the program accepts."""
 
+import re
 from typing import Any
 
 import pytest
@@ -61,12 +62,16 @@ def test_there_is_one_file_for_each_stack() -> None:
 def test_a_stack_file_is_as_the_cli_writes_it(stack: str) -> None:
     """Else `pulumi stack init`, which adds its salt, would rewrite each number and each true or false."""
     text = (ROOT / f"Pulumi.{stack}.yaml").read_text()
-    values = yaml.safe_load(text)["config"]
+    config = yaml.safe_load(text)["config"]
+    lists = {key: value for key, value in config.items() if isinstance(value, list)}
+    values = {key: value for key, value in config.items() if key not in lists}
     needs_quotes = {key for key, value in values.items() if not isinstance(yaml.safe_load(str(value)), str)}
     written = [
         f'  {key}: "{value}"' if key in needs_quotes else f"  {key}: {value}" for key, value in values.items()
     ]
-    assert [line for line in text.splitlines() if line.startswith("  ") and "#" not in line] == written
+    lines = [line for line in text.splitlines() if line.startswith("  ") and "#" not in line]
+    assert [line for line in lines if line[2] != " " and line.rstrip(":").strip() not in lists] == written
+    assert all(re.match(r"    - |      \S", line) for line in lines if line[2] == " "), "a list by two more"
 
 
 @pytest.mark.parametrize("stack", STACKS)

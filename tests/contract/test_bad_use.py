@@ -54,8 +54,7 @@ every_command = pytest.mark.parametrize("words", COMMANDS)
 def wide(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A terminal in which no line is folded, a folder to write to, and nobody's credentials."""
     monkeypatch.chdir(tmp_path)
-    for name in ("COLUMNS", "TERMINAL_WIDTH"):
-        monkeypatch.setenv(name, "1000")
+    monkeypatch.setenv("COLUMNS", "1000")
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_ENDPOINT_URL"):
         monkeypatch.delenv(name, raising=False)
     for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):

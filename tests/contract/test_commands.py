@@ -100,7 +100,7 @@ GROUPS = sorted({command.words.rpartition(" ")[0] for command in COMMANDS} | {""
 
 def run(*words: str) -> Any:
     """A command as it is typed in a terminal of `WIDTH` columns."""
-    return CliRunner().invoke(app, [*words], env={"COLUMNS": str(WIDTH), "TERMINAL_WIDTH": str(WIDTH)})
+    return CliRunner().invoke(app, [*words], env={"COLUMNS": str(WIDTH)})
 
 
 def test_the_walk_finds_the_commands() -> None:

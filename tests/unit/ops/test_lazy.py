@@ -105,7 +105,6 @@ def test_the_help_of_every_command_is_its_own_and_imports_nothing_it_works_with(
 ) -> None:
     """Each `--help` of a fresh interpreter, held against the command that is imported here."""
     monkeypatch.setenv("COLUMNS", "400")
-    monkeypatch.setattr("typer.rich_utils.MAX_WIDTH", None)
     paths = [*_paths(get_command(app))]
     program = (
         "import json, sys; from typer.testing import CliRunner; from ops.cli import app\n"
