@@ -26,7 +26,7 @@ from topology.functions import FUNCTIONS, LAMBDA_ARCHITECTURE, LAMBDA_RUNTIME, F
 from topology.names import LOCAL_STACK
 
 BUILD: Final = ROOT / "build" / "packages"
-RECIPE: Final = 4
+RECIPE: Final = 5
 """Part of every digest: raise it when the way a package is made changes."""
 
 ZIP_EPOCH: Final = (1980, 1, 1, 0, 0, 0)
@@ -39,13 +39,15 @@ _NOT_SHIPPED: Final = (
     "bin",
     ".lock",
     "**/__pycache__",
+    "**/*.pyi",
+    "**/py.typed",
     "*.dist-info/RECORD",
     "*.dist-info/INSTALLER",
     "*.dist-info/REQUESTED",
     "*.dist-info/direct_url.json",
     "*.dist-info/sboms",
 )
-"""Installer records, which differ from run to run, and lists of what was compiled in."""
+"""Installer records, which differ from run to run, lists of what was compiled in, what type checkers read."""
 
 _NEVER_LOADED: Final = {
     "anyio": ("anyio/pytest_plugin.py", "anyio/_backends/_trio.py"),
