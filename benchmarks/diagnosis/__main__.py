@@ -28,13 +28,18 @@ from chaos.control import calm
 from chaos.probes import INVOKED, came_to_rest
 from chaos.target import Target, open_target
 from clients.receipts import write_report
+from clients.waiting import wait_for
 from emulator.client import Emulator
 from topology.records import CLAUDE_BREAKER, rate_record
 from topology.tables import COORDINATION
 
 SEED: Final = 15
 RIGHT_GOAL: Final = 18
+UNDER_WAY_S: Final = 2.0
+"""From the burst of alerts until the faults are planted: some are in the queues then, some at a worker."""
+
 FIRED_WITHIN_S: Final = 45.0
+_POLL_S: Final = 0.5
 SETTLED_S: Final = 15.0
 """From when every fault has fired until it is diagnosed: above the local lease, below Recovery's minute."""
 
@@ -101,7 +106,7 @@ def _try(emulator: Emulator, configuration: Configuration, faults: Sequence[Faul
     begun_s, begun_ms = time.monotonic(), time.time_ns() // 1_000_000
     try:
         actions.start_alerts(burst=12, per_s=1, configuration=configuration, distinct_causes=True)
-        time.sleep(2)
+        time.sleep(UNDER_WAY_S)
         for fault in sorted(faults, key=_turn):
             undo += filter(None, [fault.plant(target, configuration)])
         demanded = _fired(emulator, faults, begun_ms)
@@ -146,17 +151,18 @@ def outcome_of(named: Sequence[str], faults: Sequence[Fault], demanded: Sequence
 
 def _fired(emulator: Emulator, faults: Sequence[Fault], since_ms: int) -> list[Fault]:
     """Those that the emulator's log has, or that hold by themselves, once all do or the time is over."""
-    deadline = time.monotonic() + FIRED_WITHIN_S
-    while True:
+
+    def fired() -> list[Fault]:
         log = {
             (one.service, one.kind)
             for one in emulator.fault_log()
             if one.at_ms >= since_ms and not one.what.startswith("0 ")
         }
-        fired = [fault for fault in faults if fault.logged is None or fault.logged in log]
-        if len(fired) == len(faults) or time.monotonic() > deadline:
-            return fired
-        time.sleep(0.5)
+        return [fault for fault in faults if fault.logged is None or fault.logged in log]
+
+    return wait_for(
+        fired, lambda found: len(found) == len(faults), within_s=FIRED_WITHIN_S, polls_s=(_POLL_S, _POLL_S)
+    )
 
 
 def _pasted(report: Mapping[str, Any]) -> tuple[str, int]:
